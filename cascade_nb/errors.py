@@ -1,0 +1,237 @@
+"""Every error of the project, as one tree.
+
+::
+
+    CascadeError
+    ├── UsageError                   what was written cannot mean anything; nothing was started or kept
+    │   ├── TaskDefinitionError      a function that cannot be a task
+    │   ├── TaskCallError            a task called with arguments it does not take   (a TypeError)
+    │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
+    │   ├── MapError                 `.map` over something that has no items, or of unequal lengths
+    │   ├── ParamError               an unknown parameter, or a value of the wrong type
+    │   ├── PolicyError              a retry, timeout or resource need that makes no sense
+    │   ├── ConstraintError          an unknown scope, a limit below zero, a rate nobody can read
+    │   ├── UnknownNameError         a name nobody defined; the message has the nearest ones
+    │   ├── RouteError               a router's selector gave a key that has no route
+    │   ├── BlockingError            `run()` where blocking would lose messages or never end
+    │   └── GraphError               a graph that cannot be built
+    │       ├── TargetError          the target is no lazy value                     (a TypeError)
+    │       ├── CycleError           a node that needs itself; the message has the path
+    │       ├── DroppedNameError     a node reads a name that was dropped
+    │       └── SerializationError   JSON that is no graph, or a graph that has no JSON
+    ├── RunError                     a run ended without its value
+    │   ├── TaskFailedError          a task raised; its exception is the `__cause__`
+    │   │   └── TaskTimeoutError     a task took longer than it may
+    │   ├── DependencyMissingError   the target was skipped, with the reason
+    │   ├── ResourceError            a resource did not open or close
+    │   └── RunCancelledError        somebody cancelled the run
+    ├── RunFailures                  several of them at once                 (an ExceptionGroup)
+    ├── IllegalMoveError             the scheduler was asked for a move its rules do not know
+    └── RefusedMessageError          a message from outside that is no constraint
+
+A message says what went wrong, where in the user's code, and what to do about it. `UsageError` comes at once,
+in the cell that has the mistake; `RunError` comes when the run is awaited.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or sys.version_info >= (3, 11):
+    from builtins import ExceptionGroup
+else:
+    from exceptiongroup import ExceptionGroup
+
+__all__ = [
+    "BlockingError",
+    "CascadeError",
+    "ConstraintError",
+    "CycleError",
+    "DependencyMissingError",
+    "DroppedNameError",
+    "GraphError",
+    "IllegalMoveError",
+    "LazyValueError",
+    "MapError",
+    "ParamError",
+    "PolicyError",
+    "RefusedMessageError",
+    "ResourceError",
+    "RouteError",
+    "RunCancelledError",
+    "RunError",
+    "RunFailures",
+    "SerializationError",
+    "TargetError",
+    "TaskCallError",
+    "TaskDefinitionError",
+    "TaskFailedError",
+    "TaskTimeoutError",
+    "UnknownNameError",
+    "UsageError",
+    "nearest",
+]
+
+
+class CascadeError(Exception):
+    """The root of everything this library raises on purpose."""
+
+
+class UsageError(CascadeError):
+    """What was written cannot mean anything; nothing was started and nothing was kept."""
+
+
+class TaskDefinitionError(UsageError):
+    """A function that cannot be a task."""
+
+
+class TaskCallError(UsageError, TypeError):
+    """A task was called with arguments that its function does not take."""
+
+
+class LazyValueError(UsageError, TypeError):
+    """A lazy value was used as if its result were there already."""
+
+
+class MapError(UsageError):
+    """`.map` was given something without items, or collections of unequal lengths."""
+
+
+class ParamError(UsageError):
+    """A parameter that the graph does not have, or a value that its type refuses."""
+
+
+class PolicyError(UsageError):
+    """A retry, timeout or resource need that makes no sense."""
+
+
+class ConstraintError(UsageError):
+    """A scope, type or number that no constraint can have."""
+
+
+class UnknownNameError(UsageError, LookupError):
+    """A name that nothing defined."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
+        super().__init__(f"there is no {what} {name!r}{nearest(name, known)}{advice}")
+
+
+class RouteError(UsageError, LookupError):
+    """A router's selector gave a key for which there is no route."""
+
+
+class BlockingError(UsageError, RuntimeError):
+    """A blocking call where blocking would lose messages or could never end."""
+
+
+class GraphError(UsageError):
+    """A graph that cannot be built."""
+
+
+class TargetError(GraphError, TypeError):
+    """The target holds no lazy value."""
+
+
+class CycleError(GraphError):
+    """A node that needs itself.
+
+    `path` names the nodes in the order in which each reads the next; first and last are the same.
+    """
+
+    def __init__(self, path: Sequence[str]) -> None:
+        self.path = tuple(path)
+        way = " → ".join(self.path)
+        super().__init__(
+            f"{self.path[0]} needs itself: {way}; give one of them a new name or another input"
+        )
+
+
+class DroppedNameError(GraphError):
+    """A node reads a name that was dropped from the workspace."""
+
+
+class SerializationError(GraphError):
+    """JSON that describes no graph, or a graph that cannot be written as JSON."""
+
+
+class RunError(CascadeError):
+    """A run ended without the value of its target."""
+
+
+class TaskFailedError(RunError):
+    """A task raised. The user's exception is the `__cause__`.
+
+    `task` is the label of the node that failed (`map(clean)[3]`), `target` that of what was asked for,
+    `where` the user's file or cell and line, as far as the traceback tells.
+    """
+
+    def __init__(self, message: str, *, task: str, target: str, where: str | None = None) -> None:
+        super().__init__(message)
+        self.task = task
+        self.target = target
+        self.where = where
+
+
+class TaskTimeoutError(TaskFailedError):
+    """A task took longer than its `.with_timeout` allows."""
+
+
+class DependencyMissingError(RunError):
+    """The target has no value because it, or something it needs, was skipped.
+
+    `task` is the label of the target, `reason` the words of the skip.
+    """
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(f"{task} was skipped: {reason}")
+        self.task = task
+        self.reason = reason
+
+
+class ResourceError(RunError):
+    """A resource did not open or did not close; the user's exception is the `__cause__`."""
+
+
+class RunCancelledError(RunError):
+    """The run was cancelled before its target was there."""
+
+
+class RunFailures(CascadeError, ExceptionGroup[RunError]):
+    """Several independent failures of one run, each a `RunError` with its own cause."""
+
+    def derive(self, excs: Sequence[RunError]) -> RunFailures:  # type: ignore[override]
+        """Keep the type when `except*` or `split` takes the group apart."""
+        return RunFailures(self.message, excs)
+
+
+class IllegalMoveError(CascadeError, RuntimeError):
+    """The scheduler was asked for a move that its rules do not know.
+
+    It tells the node's story, so that the one report a user can give is enough to find the cause.
+    """
+
+    def __init__(self, move: str, node: int, state: str, story: Sequence[str] = ()) -> None:
+        past = f"; before: {' → '.join(story)}" if story else ""
+        super().__init__(f"node {node} cannot {move} while it is {state}{past}")
+
+
+class RefusedMessageError(CascadeError, ValueError):
+    """A message from outside that cannot be read as a constraint."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence that names what the user may have meant.
+
+    `"; did you mean 'clean'?"` when something is near, else the first ten known names, else nothing.
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(map(repr, close)) + "?"
+    if not names:
+        return ""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return "; there is " + ", ".join(map(repr, names[:10])) + more

@@ -1,0 +1,188 @@
+"""From a target to a graph: every lazy value that it needs becomes one node."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from cascade_nb.errors import CycleError, TargetError
+from cascade_nb.graph.graph import FREE, Control, Graph, Node
+from cascade_nb.model.inputs import scan
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.param import Param
+from cascade_nb.model.routing import Router
+from cascade_nb.model.task import Task
+
+_OPEN = -1
+
+
+class Bindings(Protocol):
+    """What names mean now, where lazy values were given names that may be bound anew."""
+
+    def current(self, lazy: Lazy) -> Lazy:
+        """What stands today where `lazy` was written.
+
+        Raises:
+            DroppedNameError: its name was dropped.
+        """
+        ...
+
+    def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
+        """The task of this name as it is defined today."""
+        ...
+
+    def name_of(self, lazy: Lazy) -> str | None:
+        """The name that is bound to `lazy`."""
+        ...
+
+
+def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
+    """The graph of everything that `target` needs.
+
+    It walks with a stack of its own, so the depth of a graph is not bounded by Python's.
+
+    Args:
+        target: a lazy value, or lists, tuples, dicts, sets or dataclasses that hold some.
+        bindings: what names mean now; without it, what was written is what is meant.
+
+    Raises:
+        TargetError: there is no lazy value in `target`.
+        CycleError: a node needs itself, which only bindings can bring about.
+        DroppedNameError: a node reads a name that was dropped.
+        TaskCallError: a task was redefined and an earlier call does not fit it any more.
+    """
+    wanted, _ = scan((target,))
+    if not wanted:
+        raise TargetError(
+            f"{target!r:.80} is no lazy value, so there is nothing to run; a target is what calling a "
+            "task gives, or a container of such"
+        )
+    builder = _Builder(bindings)
+    for lazy in wanted:
+        builder.add(builder.now(lazy))
+    targets = tuple(dict.fromkeys(builder.place[builder.now(lazy)] for lazy in wanted))
+    return Graph(builder.nodes, targets, target, builder.place)
+
+
+class _Builder:
+    def __init__(self, bindings: Bindings | None) -> None:
+        self.bindings = bindings
+        self.nodes: list[Node] = []
+        self.place: dict[Lazy, int] = {}
+        self.counts: dict[str, int] = {}
+
+    def now(self, lazy: Lazy) -> Lazy:
+        """What stands today where `lazy` was written."""
+        if self.bindings is None:
+            return lazy
+        current = self.bindings.current(lazy)
+        if current is not lazy and current in self.place:
+            self.place[lazy] = self.place[current]
+        return current
+
+    def add(self, root: Lazy) -> None:
+        """Make nodes of `root` and of what it needs, deepest first."""
+        place, bindings = self.place, self.bindings
+        stack = [root]
+        while stack:
+            lazy = stack[-1]
+            if place.get(lazy, _OPEN) >= 0:
+                stack.pop()
+                continue
+            place[lazy] = _OPEN
+            ready = True
+            needed = lazy.inputs if lazy.options.plain and type(lazy) is not Router else _needs(lazy)
+            for other in needed if len(needed) < 2 else reversed(needed):
+                if bindings is not None:
+                    other = bindings.current(other)
+                index = place.get(other)
+                if index is None:
+                    stack.append(other)
+                    ready = False
+                elif index == _OPEN:
+                    # Open and not finished: it stands below on the way to here, since siblings are
+                    # opened one after the other.
+                    raise CycleError(self._way_back(stack, other))
+            if ready:
+                stack.pop()
+                self._make(lazy)
+
+    def _make(self, lazy: Lazy) -> None:
+        """The node of `lazy`, whose inputs have theirs."""
+        if lazy.__class__ is LazyResult and lazy.options.plain and self.bindings is None:
+            # nearly every node of a large graph; the rest goes the general way
+            place = self.place
+            task: Task[..., Any] | None = lazy.task
+            name = lazy.options.name
+            inputs = tuple([place[other] for other in lazy.inputs])
+            control = FREE
+        else:
+            task = self._task(lazy)
+            name = self._name(lazy)
+            inputs = self._inputs(lazy)
+            routed = isinstance(lazy, Router)
+            control = FREE if lazy.options.plain and not routed else self._control(lazy)
+        base = name or (task.name if task is not None else type(lazy).__name__)
+        self.counts[base] = ordinal = self.counts.get(base, 0) + 1
+        nodes = self.nodes
+        self.place[lazy] = index = len(nodes)
+        nodes.append(Node(index, lazy, task, inputs, name, ordinal, control))
+
+    def _name(self, lazy: Lazy) -> str | None:
+        if isinstance(lazy, Param):
+            return lazy.name
+        bound = self.bindings.name_of(lazy) if self.bindings is not None else None
+        return bound or lazy.options.name
+
+    def _inputs(self, lazy: Lazy) -> tuple[int, ...]:
+        needs = [amount for amount in lazy.options.needs.values() if isinstance(amount, Lazy)]
+        # A dict, because two names may have come to mean the same value.
+        return tuple(dict.fromkeys(self._index(other) for other in (*lazy.inputs, *needs)))
+
+    def _index(self, lazy: Lazy) -> int:
+        return self.place[self.now(lazy)]
+
+    def _control(self, lazy: Lazy) -> Control:
+        options = lazy.options
+        condition = options.condition
+        is_lazy = isinstance(condition, Lazy)
+        routes = lazy.routes if isinstance(lazy, Router) else {}
+        return Control(
+            after=tuple(dict.fromkeys(self._index(other) for other in options.after)),
+            condition=self._index(condition) if is_lazy else None,
+            wanted=True if is_lazy else bool(condition),
+            routes={
+                key: self._index(route) if isinstance(route, Lazy) else None
+                for key, route in routes.items()
+            },
+        )
+
+    def _task(self, lazy: Lazy) -> Task[..., Any] | None:
+        if not isinstance(lazy, (LazyResult, MappedLazyResult)):
+            return None
+        written: Task[..., Any] = lazy.task
+        if self.bindings is None:
+            return written
+        task = self.bindings.current_task(written)
+        if task is not written:
+            if isinstance(lazy, LazyResult):
+                task.check(lazy.args, lazy.kwargs)
+            else:
+                task.check((), {**lazy.fixed, **lazy.collections})
+        return task
+
+    def _way_back(self, stack: list[Lazy], end: Lazy) -> list[str]:
+        """Names from `end` to `end`, each reading the next."""
+        way = [lazy for lazy in stack if self.place.get(lazy) == _OPEN]
+        return [self._name(lazy) or lazy.label for lazy in (*way[way.index(end) :], end)]
+
+
+def _needs(lazy: Lazy) -> tuple[Lazy, ...]:
+    """Everything that must be a node before `lazy` can be one."""
+    options = lazy.options
+    needed = [*lazy.inputs, *options.after]
+    if isinstance(options.condition, Lazy):
+        needed.append(options.condition)
+    needed += [amount for amount in options.needs.values() if isinstance(amount, Lazy)]
+    if isinstance(lazy, Router):
+        needed += [route for route in lazy.routes.values() if isinstance(route, Lazy)]
+    return tuple(needed)

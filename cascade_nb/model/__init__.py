@@ -1,0 +1,28 @@
+"""What the user wrote: tasks, lazy values, parameters, routes, resources, policies."""
+
+from __future__ import annotations
+
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.param import Param
+from cascade_nb.model.policy import Options, Retry
+from cascade_nb.model.resources import Resource, inject, resource
+from cascade_nb.model.routing import Router, pipeline, sequence
+from cascade_nb.model.task import PartialTask, Task, task
+
+__all__ = [
+    "Lazy",
+    "LazyResult",
+    "MappedLazyResult",
+    "Options",
+    "Param",
+    "PartialTask",
+    "Resource",
+    "Retry",
+    "Router",
+    "Task",
+    "inject",
+    "pipeline",
+    "resource",
+    "sequence",
+    "task",
+]

@@ -1,0 +1,293 @@
+"""One call of a task, not run yet.
+
+A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity, because two
+calls of one function are two pieces of work even when their arguments are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from cascade_nb.errors import LazyValueError, UsageError
+from cascade_nb.model.policy import (
+    PLAIN,
+    Options,
+    Retry,
+    checked_name,
+    checked_needs,
+    checked_timeout,
+)
+
+if TYPE_CHECKING:
+    from cascade_nb.model.task import Task
+
+Self = TypeVar("Self", bound="Lazy")
+
+
+class Lazy:
+    """What every lazy value can do: say how it is to be run, and refuse to be used as a value.
+
+    Attributes:
+        inputs: the lazy values that it reads, each once, in the order of its arguments.
+        options: what is asked for it beyond its function.
+    """
+
+    __slots__ = ("__weakref__", "inputs", "options")
+
+    inputs: tuple[Lazy, ...]
+    options: Options
+
+    @property
+    def label(self) -> str:
+        """How it is called where a person reads it."""
+        raise LazyValueError(f"a bare {type(self).__name__} stands for nothing")
+
+    def _with(self: Self, options: Options) -> Self:
+        """A copy that differs in its options only."""
+        raise LazyValueError(f"{self.label} takes no options")
+
+    def named(self: Self, name: str) -> Self:
+        """The same under a name of its own, which the graph, the panel and `node:` scopes show.
+
+        Raises:
+            UsageError: the name is empty, too long, or has '/', '#' or '+' in it.
+        """
+        return self._with(self.options.but(name=checked_name(name)))
+
+    def tagged(self: Self, *tags: str) -> Self:
+        """The same with tags added, for `tag:` scopes and the eye.
+
+        Raises:
+            UsageError: a tag is empty, too long, or has '/', '#' or '+' in it.
+        """
+        added = {checked_name(tag, "tag") for tag in tags}
+        return self._with(self.options.but(tags=self.options.tags | added))
+
+    def after(self: Self, *others: Lazy) -> Self:
+        """The same, started only when `others` are done, though it reads none of their results.
+
+        A skipped one counts as done; a failed one does not.
+
+        Raises:
+            UsageError: one of `others` is no lazy value.
+        """
+        for other in others:
+            if not isinstance(other, Lazy):
+                raise UsageError(
+                    f".after() takes lazy values, the results of task calls, not {_kind(other)}"
+                )
+        return self._with(self.options.but(after=self.options.after + others))
+
+    def run_if(self: Self, condition: Any) -> Self:
+        """The same, run only if `condition` is true, else skipped.
+
+        The condition is looked at first: what only a skipped node needs does not run either. What
+        reads a skipped node is skipped too, unless its parameter has a default.
+
+        Args:
+            condition: a lazy value, whose result is asked for its truth, or a plain value.
+        """
+        settled = condition if isinstance(condition, Lazy) else bool(condition)
+        return self._with(self.options.but(condition=settled))
+
+    def with_retry(
+        self: Self,
+        max_attempts: int = 3,
+        delay: float = 0.0,
+        backoff: float = 1.0,
+        jitter: float = 0.0,
+        on: type[BaseException] | tuple[type[BaseException], ...] = (Exception,),
+    ) -> Self:
+        """The same, tried up to `max_attempts` times in all; see `Retry` for the rule of the waits.
+
+        On a mapped result each item is tried for itself.
+
+        Raises:
+            PolicyError: a number that makes no sense, or `on` is no exception class.
+        """
+        kinds = on if isinstance(on, tuple) else (on,)
+        return self._with(
+            self.options.but(retry=Retry(max_attempts, delay, backoff, jitter, kinds))
+        )
+
+    def with_timeout(self: Self, seconds: float) -> Self:
+        """The same, failed with `TaskTimeoutError` when one attempt takes longer than `seconds`.
+
+        An async task is cancelled. A thread cannot be stopped: it is reported as still running, and
+        its late result is dropped. On a mapped result the time counts for each item.
+
+        Raises:
+            PolicyError: `seconds` is no finite number above zero.
+        """
+        return self._with(self.options.but(timeout=checked_timeout(seconds)))
+
+    def with_constraints(self: Self, **resources: Any) -> Self:
+        """The same, started only while so much of each of the engine's `system_resources` is free.
+
+        Args:
+            resources: amount by resource name, e.g. ``gpu=1``; a lazy amount is computed first.
+
+        Raises:
+            PolicyError: an amount is negative or no number.
+        """
+        needs = checked_needs(resources, Lazy)
+        return self._with(self.options.but(needs={**self.options.needs, **needs}))
+
+    def __bool__(self) -> NoReturn:
+        raise LazyValueError(
+            f"{self.label} is not computed yet, so it is neither true nor false; to branch on its "
+            "result use .run_if(…) or Router, or run it first"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise LazyValueError(
+            f"{self.label} is not computed yet, so it cannot be looped over; to run a task for each "
+            "of its items use task.map(parameter=…)"
+        )
+
+    def __len__(self) -> NoReturn:
+        raise LazyValueError(f"{self.label} is not computed yet, so it has no length")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise LazyValueError(
+            f"{self.label} is not computed yet, so it has no item {key!r}; take it out in a task"
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # An AttributeError it must be: copy, pickle and every display protocol probe for attributes.
+        raise AttributeError(
+            f"{self.label} is not computed yet, so it has no attribute {name!r}; use it in a task"
+        )
+
+    def __repr__(self) -> str:
+        name = f" as {self.options.name!r}" if self.options.name else ""
+        return f"<lazy {self.label}{name}>"
+
+
+def _refuse(self: Lazy, name: str, *value: object) -> NoReturn:
+    raise AttributeError("a lazy value cannot be changed; its .with_…(…) methods give a new one")
+
+
+class CallFields(Lazy):
+    """The fields of a `LazyResult` while it is being filled; see `lazy_call`."""
+
+    __slots__ = ("args", "kwargs", "nested", "task")
+
+    def __init__(
+        self,
+        task: Task[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+        options: Options,
+    ) -> None:
+        self.task = task
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = inputs
+        self.nested = nested
+        self.options = options
+
+
+class LazyResult(CallFields):
+    """One call of a task, not run yet; immutable.
+
+    Attributes:
+        task: what was called.
+        args, kwargs: with what; lazy values stand where their results will.
+        nested: whether a lazy value is inside a container among the arguments, or a resource injected.
+    """
+
+    __slots__ = ()
+    __setattr__ = _refuse
+    __delattr__ = _refuse
+
+    @property
+    def label(self) -> str:
+        return self.options.name or self.task.name
+
+    def _with(self, options: Options) -> LazyResult:
+        return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
+
+
+class MapFields(Lazy):
+    """The fields of a `MappedLazyResult` while it is being filled."""
+
+    __slots__ = ("collections", "fixed", "nested", "task")
+
+    def __init__(
+        self,
+        task: Task[..., Any],
+        collections: Mapping[str, Any],
+        fixed: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+        options: Options,
+    ) -> None:
+        self.task = task
+        self.collections = collections
+        self.fixed = fixed
+        self.inputs = inputs
+        self.nested = nested
+        self.options = options
+
+
+class MappedLazyResult(MapFields):
+    """A task mapped over collections; its result is the list of the items' results, in order.
+
+    Attributes:
+        task: what is called for each item.
+        collections: by parameter, what is gone through; lazy ones expand when they are known.
+        fixed: by parameter, what is the same for every item.
+    """
+
+    __slots__ = ()
+    __setattr__ = _refuse
+    __delattr__ = _refuse
+
+    @property
+    def label(self) -> str:
+        return f"map({self.task.name})"
+
+    def _with(self, options: Options) -> MappedLazyResult:
+        return lazy_map(
+            self.task, self.collections, self.fixed, self.inputs, self.nested, options
+        )
+
+
+def lazy_call(
+    task: Task[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    inputs: tuple[Lazy, ...],
+    nested: bool,
+    options: Options = PLAIN,
+) -> LazyResult:
+    """A `LazyResult` of these fields.
+
+    It is filled as a plain object and then given its immutable class: a third of the time that six calls
+    of `object.__setattr__` take, and graphs have many nodes.
+    """
+    draft = CallFields(task, args, kwargs, inputs, nested, options)
+    draft.__class__ = LazyResult
+    return draft  # type: ignore[return-value]
+
+
+def lazy_map(
+    task: Task[..., Any],
+    collections: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    inputs: tuple[Lazy, ...],
+    nested: bool,
+    options: Options,
+) -> MappedLazyResult:
+    """A `MappedLazyResult` of these fields."""
+    draft = MapFields(task, collections, fixed, inputs, nested, options)
+    draft.__class__ = MappedLazyResult
+    return draft  # type: ignore[return-value]
+
+
+def _kind(value: object) -> str:
+    return f"the {type(value).__name__} {value!r:.60}"

@@ -1,0 +1,169 @@
+"""What a user asks for one node beyond its function: name, tags, order, retry, timeout, needs, reuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from cascade_nb.model.lazy import Lazy
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NAME_LIMIT: Final = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Retry:
+    """How often a task may be tried, and how long to wait between the tries.
+
+    Attempt *n* (the first is 1) is followed, when it raises one of `on`, by a wait of
+    ``delay * backoff ** (n - 1)`` seconds, stretched at random by up to ``jitter`` (a fraction of it) so
+    that many failing tasks do not come back at the same moment; never longer than `max_delay`.
+
+    Attributes:
+        max_attempts: all attempts counted, the first included; at least 1.
+        delay: seconds before the second attempt.
+        backoff: the factor from one wait to the next; at least 1.
+        jitter: 0 (none) to 1 (up to twice as long).
+        on: the exceptions that are worth another attempt.
+        max_delay: seconds that no wait exceeds.
+    """
+
+    max_attempts: int = 3
+    delay: float = 0.0
+    backoff: float = 1.0
+    jitter: float = 0.0
+    on: tuple[type[BaseException], ...] = (Exception,)
+    max_delay: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int):
+            raise PolicyError(f"max_attempts must be a whole number, not {self.max_attempts!r}")
+        if self.max_attempts < 1:
+            raise PolicyError(
+                f"max_attempts counts the first attempt too, so it is at least 1, not "
+                f"{self.max_attempts}"
+            )
+        _at_least("delay", self.delay, 0)
+        _at_least("backoff", self.backoff, 1)
+        _at_least("max_delay", self.max_delay, 0)
+        if not 0 <= self.jitter <= 1:
+            raise PolicyError(f"jitter is a fraction between 0 and 1, not {self.jitter!r}")
+        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        if not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
+            raise PolicyError(f"`on` takes exception classes, not {self.on!r}")
+        object.__setattr__(self, "on", kinds)
+
+    def wait_after(self, attempt: int, rng: random.Random) -> float:
+        """Seconds to wait after attempt number `attempt` failed."""
+        try:
+            wait = self.delay * self.backoff ** (attempt - 1)
+        except OverflowError:
+            wait = self.max_delay
+        return min(wait * (1 + self.jitter * rng.random()), self.max_delay)
+
+    def again(self, attempt: int, error: BaseException) -> bool:
+        """Whether another attempt is due after number `attempt` raised `error`."""
+        return attempt < self.max_attempts and isinstance(error, self.on)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Everything that is asked for a node; immutable, shared by all calls that ask for the same.
+
+    Attributes:
+        plain: whether nothing here adds an edge: no order, no condition, no need.
+    """
+
+    name: str | None = None
+    tags: frozenset[str] = frozenset()
+    after: tuple[Lazy, ...] = ()
+    condition: Any = True
+    retry: Retry | None = None
+    timeout: float | None = None
+    needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
+    reuse: bool = True
+    plain: bool = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        adds_edges = self.after or self.condition is not True or self.needs
+        object.__setattr__(self, "plain", not adds_edges)
+
+    def but(self, **changes: Any) -> Options:
+        """These options with some of them changed."""
+        return dataclasses.replace(self, **changes)
+
+
+PLAIN: Final = Options()
+
+
+def checked_name(name: object, what: str = "name") -> str:
+    """`name`, if it can name a node, a task or a tag.
+
+    Raises:
+        UsageError: it is no text, empty, longer than 120 characters, or has a character that cannot
+            stand in a scope or a topic.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"a {what} is text, not {type(name).__name__}")
+    if not name or len(name) > NAME_LIMIT or not name.isprintable() or set(name) & set("/#+"):
+        raise UsageError(
+            f"{name[:40]!r} cannot be a {what}: it must be 1 to {NAME_LIMIT} printable characters "
+            "without '/', '#' and '+'"
+        )
+    return name
+
+
+def checked_timeout(seconds: object) -> float:
+    """`seconds` as a timeout.
+
+    Raises:
+        PolicyError: it is no finite number above zero.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise PolicyError(f"a timeout is a number of seconds, not {seconds!r}")
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise PolicyError(f"a timeout must be above zero and finite, not {seconds!r}")
+    return float(seconds)
+
+
+def checked_needs(
+    resources: Mapping[str, Any], lazy: type | tuple[type, ...] = ()
+) -> Mapping[str, Any]:
+    """`resources` as amounts by name; amounts of the types `lazy` are looked at when they are known.
+
+    Raises:
+        PolicyError: an amount is negative or no number.
+        UsageError: a resource has an impossible name.
+    """
+    for name, amount in resources.items():
+        checked_name(name, "resource name")
+        if not isinstance(amount, lazy):
+            checked_amount(name, amount)
+    return MappingProxyType(dict(resources)) if resources else NOTHING
+
+
+def checked_amount(name: str, amount: object) -> float:
+    """`amount` of the resource `name` as a number.
+
+    Raises:
+        PolicyError: it is negative, not finite, or no number.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, (int, float)):
+        raise PolicyError(f"{name}={amount!r}: an amount is a number")
+    if not (amount >= 0 and math.isfinite(amount)):
+        raise PolicyError(f"{name}={amount!r}: an amount is finite and at least 0")
+    return amount
+
+
+def _at_least(what: str, value: float, least: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+        raise PolicyError(f"{what} must be a number of at least {least}, not {value!r}")
+    if not math.isfinite(value):
+        raise PolicyError(f"{what} must be finite, not {value!r}")

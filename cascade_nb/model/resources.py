@@ -1,0 +1,102 @@
+"""Things that tasks borrow: a connection, a pool, a temporary folder."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, overload
+
+from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.policy import checked_name
+
+SCOPES: Final = ("run", "task")
+
+
+class Resource:
+    """How to open and close something that tasks borrow.
+
+    Attributes:
+        fn: a generator function, sync or async, that yields the thing once: what stands before the
+            `yield` opens it, what stands after closes it. Its own parameters may be injected.
+        scope: "run": opened by the first task of a run that asks, closed when the run ends; "task":
+            opened and closed around each attempt.
+    """
+
+    def __init__(self, fn: Callable[..., Any], scope: str, name: str | None) -> None:
+        if not (inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn)):
+            raise TaskDefinitionError(
+                f"a resource is a function that yields once, and {fn!r:.60} does not yield"
+            )
+        if scope not in SCOPES:
+            raise TaskDefinitionError(f"a resource lasts for a 'run' or a 'task', not {scope!r}")
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.scope = scope
+        self.name = checked_name(name or fn.__name__, "resource name")
+        self.is_async = inspect.isasyncgenfunction(fn)
+        self.needs: dict[str, Resource] = {}
+        for parameter in inspect.signature(fn).parameters.values():
+            if isinstance(parameter.default, Injected):
+                self.needs[parameter.name] = parameter.default.resource
+            elif parameter.default is parameter.empty:
+                raise TaskDefinitionError(
+                    f"resource {self.name}: nobody gives {parameter.name!r}; a resource's parameters "
+                    "need a default or cs.inject(…)"
+                )
+        if scope == "run" and any(other.scope == "task" for other in self.needs.values()):
+            raise TaskDefinitionError(
+                f"resource {self.name} lasts for the run, so it cannot hold one that lasts for a task"
+            )
+
+    def __repr__(self) -> str:
+        return f"<resource {self.name}, for a {self.scope}>"
+
+
+class Injected:
+    """The place of a resource among a task's arguments."""
+
+    __slots__ = ("resource",)
+
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
+
+    def __repr__(self) -> str:
+        return f"inject({self.resource.name})"
+
+
+@overload
+def resource(fn: Callable[..., Any], /) -> Resource: ...
+@overload
+def resource(
+    *, scope: str = ..., name: str | None = ...
+) -> Callable[[Callable[..., Any]], Resource]: ...
+def resource(
+    fn: Callable[..., Any] | None = None, /, *, scope: str = "run", name: str | None = None
+) -> Any:
+    """Make a generator function a resource that tasks borrow through `inject`.
+
+    Args:
+        fn: the generator function, when the decorator stands without parentheses.
+        scope: "run" or "task", see `Resource`.
+        name: what to call it, if not like the function.
+
+    Raises:
+        TaskDefinitionError: it does not yield, or has a parameter that nobody gives.
+    """
+    if fn is not None:
+        return Resource(fn, scope, name)
+    return lambda function: Resource(function, scope, name)
+
+
+def inject(resource: Resource) -> Any:
+    """Where a task wants a resource: a default in its signature, or an argument of its call.
+
+    Raises:
+        TaskDefinitionError: `resource` was not made by `@cs.resource`.
+    """
+    if not isinstance(resource, Resource):
+        raise TaskDefinitionError(
+            f"cs.inject() takes what @cs.resource made, not {resource!r:.60}"
+        )
+    return Injected(resource)

@@ -1,0 +1,79 @@
+"""Choosing among branches, and putting calls in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cascade_nb.errors import UsageError
+from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.policy import PLAIN, Options
+
+
+class Router(Lazy):
+    """The result of one of several branches, chosen while the run goes on.
+
+    Only the chosen branch runs, with what it needs; what it shares with other branches runs once.
+
+    Args:
+        selector: a lazy value; its result is the key of the branch. A plain key chooses at once.
+        routes: branch by key: lazy values, or plain ones that need no work.
+
+    Raises:
+        UsageError: there are no routes.
+    """
+
+    __slots__ = ("routes", "selector")
+
+    def __init__(
+        self, selector: Any, routes: Mapping[Any, Any], *, options: Options = PLAIN
+    ) -> None:
+        if not isinstance(routes, Mapping) or not routes:
+            raise UsageError(
+                f"a Router takes its routes as a dict of key and branch, not {routes!r:.60}"
+            )
+        self.selector = selector
+        self.routes = dict(routes)
+        self.inputs = (selector,) if isinstance(selector, Lazy) else ()
+        self.options = options
+
+    @property
+    def label(self) -> str:
+        if self.options.name:
+            return self.options.name
+        asked = self.selector.label if isinstance(self.selector, Lazy) else repr(self.selector)
+        return f"route({asked})"
+
+    def _with(self, options: Options) -> Router:
+        return Router(self.selector, self.routes, options=options)
+
+
+def sequence(*steps: Lazy) -> Lazy:
+    """The last of `steps`, each of which starts only when the one before it is done.
+
+    Raises:
+        UsageError: there is no step, or one is no lazy value.
+    """
+    for step in steps:
+        if not isinstance(step, Lazy):
+            raise UsageError(f"a step of a sequence is a lazy value, not {step!r:.60}")
+    if not steps:
+        raise UsageError("a sequence needs at least one step")
+    last = steps[0]
+    for step in steps[1:]:
+        last = step.after(last)
+    return last
+
+
+def pipeline(value: Any, *tasks: Callable[[Any], LazyResult]) -> Any:
+    """`value` handed through `tasks`, each of which takes the result of the one before it.
+
+    Raises:
+        UsageError: one of `tasks` cannot be called.
+        TaskCallError: one does not take exactly one argument.
+    """
+    for step in tasks:
+        if not callable(step):
+            raise UsageError(f"a pipeline goes through tasks, not {step!r:.60}")
+        value = step(value)
+    return value
