@@ -1,0 +1,39 @@
+# Every command makes the environment it needs, below .venvs/, and makes it anew only when
+# pyproject.toml asks for something else. PYTHON names the interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+ARGS ?=
+
+bootstrap = $(PYTHON) -m tools.bootstrap
+
+.PHONY: help demo lab test lint format bench soak clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: ## run notebooks/quickstart.ipynb in a real kernel and say what happened
+	@$(bootstrap) notebook python -m tools.demo $(ARGS)
+
+lab: ## open JupyterLab on the quickstart
+	@$(bootstrap) notebook python -m tools.lab $(ARGS)
+
+test: ## run every test; ARGS go to pytest, as in make test ARGS="tests/graph -x"
+	@$(bootstrap) --system --kernels test python -m pytest $(ARGS)
+
+lint: ## ruff's rules, ruff's format, mypy
+	@$(bootstrap) test ruff check
+	@$(bootstrap) test ruff format --check
+	@$(bootstrap) test mypy
+
+format: ## let ruff repair what it can
+	@$(bootstrap) test ruff check --fix-only
+	@$(bootstrap) test ruff format
+
+bench: ## measure scheduling cost, table and JSON out
+	@$(bootstrap) test python -m benchmarks $(ARGS)
+
+soak: ## the property tests, for as long as it takes
+	@HYPOTHESIS_PROFILE=soak $(bootstrap) --system --kernels test python -m pytest -m hypothesis --timeout 0 $(ARGS)
+
+clean: ## remove the environments and everything built
+	rm -rf .venvs build dist .mypy_cache .pytest_cache .ruff_cache
