@@ -1,0 +1,92 @@
+"""What holds for every test: nothing is left behind, and the loop is never held up."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.support import leaks
+from tests.support.blocking import blocking_calls
+from tests.support.examples import PROFILE
+from tests.support.kernels import LABELS, RealKernel
+
+settings.load_profile(PROFILE)
+
+
+def pytest_configure() -> None:
+    leaks.adopt_orphans()
+
+
+@pytest.fixture(autouse=True)
+def leak_guard() -> Iterator[None]:
+    """Fails a test that leaves a thread, a child process or an unread failure of a task."""
+    before = leaks.Before()
+    with leaks.AsyncioComplaints().collected() as complaints:
+        yield
+        left = before.strays()
+    assert not left, f"this test left behind {', '.join(left)}"
+    assert not complaints, "asyncio complained: " + "\n".join(complaints)
+
+
+@pytest.fixture(autouse=True)
+def task_guard(
+    leak_guard: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Fails a test that leaves a task to whoever closes its loop.
+
+    It ends before `leak_guard`, which looks when the loop is closed and its threads are gone.
+    """
+    swept: list[str] = []
+
+    def sweep(loop: asyncio.AbstractEventLoop) -> None:
+        # asyncio.run() cancels what is left, silently; here it is named first.
+        swept.extend(loop.run_until_complete(leaks.tasks_left(())))
+        cancel_all(loop)
+
+    cancel_all = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
+    monkeypatch.setattr(asyncio.runners, "_cancel_all_tasks", sweep)
+    if _is_async(request.function):
+        request.getfixturevalue("task_guard_on_the_loop")
+    yield
+    assert not swept, f"this test left behind {', '.join(swept)}"
+
+
+@pytest.fixture
+async def task_guard_on_the_loop() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = await leaks.tasks_left(before)
+    assert not left, f"this test left behind {', '.join(left)}"
+
+
+@pytest.fixture(autouse=True)
+def blocking_guard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test in which the package blocks a loop, unless it is marked `may_block(reason)`."""
+    if request.node.get_closest_marker("may_block"):
+        yield
+        return
+    with blocking_calls() as calls:
+        yield
+    assert not calls, "the loop was blocked by " + "\n".join(calls)
+
+
+@pytest.fixture(params=LABELS)
+def kernel_label(request: pytest.FixtureRequest) -> str:
+    """Each ipykernel version in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def kernel(kernel_label: str) -> Iterator[RealKernel]:
+    """A real kernel of each version in turn, that ends with the test."""
+    with RealKernel.start(kernel_label) as running:
+        yield running
+
+
+def _is_async(function: object) -> bool:
+    inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    return inspect.iscoroutinefunction(inner)

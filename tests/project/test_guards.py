@@ -1,0 +1,172 @@
+"""The guards in conftest.py are themselves tested: each leak fails the test that made it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from tests.support import leaks
+from tools.environments import ROOT
+
+#: name of a test module -> its text, and what the guard says of its test.
+LEAKS = {
+    "thread": (
+        """
+        import threading
+        gate = threading.Event()
+        def test_it():
+            threading.Thread(target=gate.wait, name="stray", daemon=True).start()
+        """,
+        "left behind thread 'stray'",
+    ),
+    "process": (
+        """
+        import subprocess
+        def test_it():
+            global child
+            child = subprocess.Popen(["sleep", "60"])
+        def teardown_module():
+            child.kill()
+            child.wait()
+        """,
+        "left behind process * sleep 60",
+    ),
+    "orphan": (
+        """
+        import os, signal, subprocess
+        def test_it():
+            # the shell ends at once, and its child is nobody's
+            global pid
+            command = "sleep 70 >/dev/null & echo $!"
+            shell = subprocess.run(command, shell=True, stdout=subprocess.PIPE)
+            pid = int(shell.stdout)
+        def teardown_module():
+            os.kill(pid, signal.SIGKILL)
+        """,
+        "left behind process * sleep 70",
+    ),
+    "task": (
+        """
+        import asyncio
+        async def test_it():
+            global kept
+            kept = asyncio.ensure_future(asyncio.sleep(60))
+        """,
+        "left behind task <Task pending *",
+    ),
+    "task_of_asyncio_run": (
+        """
+        import asyncio
+        async def main():
+            global kept
+            kept = asyncio.ensure_future(asyncio.sleep(60))
+        def test_it():
+            asyncio.run(main())
+        """,
+        "left behind task <Task pending *",
+    ),
+    "unread_failure": (
+        """
+        import asyncio, gc
+        async def fail():
+            raise ValueError("unread")
+        async def test_it():
+            task = asyncio.ensure_future(fail())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            del task
+            gc.collect()
+        """,
+        "asyncio complained: Task exception was never retrieved",
+    ),
+    "blocked_loop": (
+        """
+        from cascade_nb import blocker
+        async def test_it():
+            try:
+                blocker.block()
+            except Exception:
+                pass
+        """,
+        "the loop was blocked by time.sleep",
+    ),
+}
+
+FINE = """
+    import asyncio, subprocess, threading
+    import pytest
+    from cascade_nb import blocker
+
+    def test_threads_and_processes_that_are_just_ending():
+        threading.Timer(0.2, print).start()
+        subprocess.Popen(["sleep", "0.2"]).wait()
+
+    async def test_tasks_that_are_just_ending():
+        global kept
+        kept = asyncio.ensure_future(asyncio.sleep(0.1))
+        await asyncio.to_thread(print)
+
+    def test_blocking_where_no_loop_runs():
+        blocker.block()
+
+    @pytest.mark.may_block("to see that it is let through")
+    async def test_blocking_that_says_why():
+        blocker.block()
+    """
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with this one's guards, and a package that can block the loop."""
+    monkeypatch.setenv("COLUMNS", "400")  # the summary lines are cut to the terminal's width
+    package = pytester.mkpydir("cascade_nb")
+    (package / "blocker.py").write_text("import time\ndef block():\n    time.sleep(0.01)\n")
+    pytester.makeini(
+        """
+        [pytest]
+        asyncio_mode = auto
+        asyncio_default_fixture_loop_scope = function
+        addopts = -ra -p no:cacheprovider
+        markers =
+            may_block(reason): see conftest.py
+        """
+    )
+    pytester.makeconftest(
+        f"""
+        import sys
+        sys.path.append({str(ROOT)!r})
+        from tests.conftest import *
+        leaks.PATIENCE = 1.0
+        """
+    )
+    return pytester
+
+
+def test_each_leak_fails_the_test_that_made_it(project: pytest.Pytester) -> None:
+    if sys.platform != "linux":
+        LEAKS.pop("orphan")  # only Linux lets a process adopt its descendants' orphans
+    texts = {f"test_{name}": textwrap.dedent(text) for name, (text, _) in LEAKS.items()}
+    project.makepyfile(**texts)
+    result = project.runpytest_subprocess()
+    for name, (_, complaint) in LEAKS.items():
+        result.stdout.fnmatch_lines_random([f"ERROR test_{name}.py::test_it*{complaint}*"])
+
+
+def test_what_is_just_ending_or_says_why_passes(project: pytest.Pytester) -> None:
+    project.makepyfile(textwrap.dedent(FINE))
+    project.runpytest_subprocess().assert_outcomes(passed=4)
+
+
+def test_a_process_that_waits_to_be_reaped_counts_as_ended() -> None:
+    # Orphans that this process adopted stay zombies, and `pid_exists` would say they live.
+    child = subprocess.Popen(["true"])
+    deadline = time.monotonic() + 10
+    while leaks.is_running(child.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    ended = not leaks.is_running(child.pid)
+    child.wait()
+    assert ended

@@ -1,0 +1,39 @@
+"""How many examples the property tests try: few in `make test`, many in `make soak`.
+
+The environment variable HYPOTHESIS_PROFILE chooses the profile. In CI the examples are the same
+each time, so that a change is judged by what it changed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+CI = os.environ.get("CI") == "true"
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+
+#: How many times the examples of `make test` a profile tries.
+TIMES = {"default": 1, "soak": 25}
+
+settings.register_profile(
+    "default",
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,  # this machine is shared; what must be fast is counted or measured, not raced
+    derandomize=CI,
+    print_blob=True,
+    **({"database": None} if CI else {}),
+)
+settings.register_profile(
+    "soak",
+    settings.get_profile("default"),
+    max_examples=100 * TIMES["soak"],
+    stateful_step_count=100,
+    derandomize=False,
+)
+
+
+def examples(n: int) -> int:
+    """A test's own `max_examples`: `n` in `make test`, the profile's multiple of it elsewhere."""
+    return n * TIMES[PROFILE]

@@ -1,0 +1,135 @@
+"""What a test may leave behind: nothing. No thread, no child process, no task.
+
+Things that are just ending get a moment to do so. On Linux the test process adopts orphans, so a
+grandchild whose parent was killed is seen too; it stays a zombie once it ends, so ask `is_running`
+and not `psutil.pid_exists` whether it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+#: Seconds that something which is ending may take to be gone.
+PATIENCE = 5.0
+
+#: Threads that belong to the process and not to a test: the start of the name -> whose it is.
+PROCESS_THREADS = {
+    "cascade-loop": "the loop of runs that a script waits for; made once, kept for the process",
+    "pytest-timeout": "the clock of pytest-timeout, where it cannot use a signal",
+    "pytest_timeout": "the same, named by its test",
+}
+
+#: Processes that belong to this one and not to a test: part of the command line -> whose it is.
+PROCESS_CHILDREN = {
+    "multiprocessing.resource_tracker": "counts shared memory, one for the whole process",
+    "multiprocessing.forkserver": "the parent of later workers, one for the whole process",
+}
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of its descendants' orphans; Linux only."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and has not ended; one that waits to be reaped has ended."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dataclass
+class Before:
+    """The threads and child processes that were there before a test."""
+
+    threads: frozenset[threading.Thread] = field(
+        default_factory=lambda: frozenset(threading.enumerate())
+    )
+    children: frozenset[psutil.Process] = field(default_factory=lambda: frozenset(_children()))
+
+    def strays(self) -> list[str]:
+        """What came since and is still there after the moment it gets; one line each."""
+        deadline = time.monotonic() + PATIENCE
+        pause = 0.001
+        while (found := self._threads() + self._processes()) and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(0.05, pause * 2)
+        return found
+
+    def _threads(self) -> list[str]:
+        return [
+            f"thread {thread.name!r} (daemon={thread.daemon})"
+            for thread in threading.enumerate()
+            if thread not in self.threads and not thread.name.startswith(tuple(PROCESS_THREADS))
+        ]
+
+    def _processes(self) -> list[str]:
+        return [
+            line
+            for child in set(_children()) - self.children
+            if (line := _running_line(child)) is not None
+        ]
+
+
+def stray_tasks(before: Iterable[asyncio.Task[object]] = ()) -> list[asyncio.Task[object]]:
+    """The unfinished tasks of the running loop but the current one and those of `before`."""
+    known = {*before, asyncio.current_task()}
+    return [task for task in asyncio.all_tasks() if task not in known and not task.done()]
+
+
+async def tasks_left(before: Iterable[asyncio.Task[object]]) -> list[str]:
+    """Those that are still there after the moment they get; one line each."""
+    left = stray_tasks(before)
+    if left:
+        await asyncio.wait(left, timeout=PATIENCE)
+    return [f"task {task!r}" for task in left if not task.done()]
+
+
+class AsyncioComplaints(logging.Handler):
+    """Collects what asyncio says of tasks whose failure nobody read or that were thrown away."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[list[str]]:
+        """Yields the list that the complaints go to while the block lasts."""
+        logger = logging.getLogger("asyncio")
+        logger.addHandler(self)
+        try:
+            yield self.lines
+        finally:
+            logger.removeHandler(self)
+
+
+def _children() -> list[psutil.Process]:
+    return list(psutil.Process().children())
+
+
+def _running_line(process: psutil.Process) -> str | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        command = " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return None
+    if any(part in command for part in PROCESS_CHILDREN):
+        return None
+    return f"process {process.pid}: {command or process.name()}"
