@@ -1,0 +1,127 @@
+"""The house keeps its shape: imports run one way, and each dependency has one door."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+
+import pytest
+
+from tests.project.sources import PACKAGE, Module, modules
+from tools.environments import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
+LAYERS = (
+    ("errors",),
+    ("protocols",),
+    ("model",),
+    ("graph",),
+    ("events",),
+    ("control",),
+    ("engine",),
+    ("executors", "state", "connectors", "view"),
+    ("defaults",),
+    ("notebook", "cli", "testing"),
+    ("__init__",),
+)
+
+#: Who must not know whom, although they stand above them: adapters do not know the engine.
+NEVER = {room: {"engine"} for room in ("executors", "state", "connectors", "view")}
+
+#: What only the notebook's room may know.
+NOTEBOOK_ONLY = {"IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "traitlets"}
+
+#: Imported under another name than the distribution's, or brought along by one that is declared.
+BROUGHT_BY = {
+    "IPython": "ipykernel",
+    "comm": "ipykernel",
+    "nest_asyncio2": "nest-asyncio2",
+    "traitlets": "ipywidgets",
+}
+
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+LONGEST = 350
+
+
+def third_party(module: Module) -> set[str]:
+    """The top names of what it imports from outside the project and the standard library."""
+    known = {*sys.stdlib_module_names, "cascade_nb"}
+    return {imported.top for imported in module.imports} - known
+
+
+every_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.inside)
+
+
+def test_there_is_something_to_judge() -> None:
+    assert len(modules()) > 10
+
+
+@every_module
+def test_a_module_stands_in_a_known_room(module: Module) -> None:
+    assert module.room in RANK, f"add {module.room!r} to LAYERS, at its place"
+
+
+@every_module
+def test_imports_run_one_way(module: Module) -> None:
+    wrong = []
+    for imported in module.imports:
+        if imported.top != "cascade_nb":
+            continue
+        other = [*imported.module.split("."), "__init__"][1]
+        below = RANK[other] < RANK[module.room] and other not in NEVER.get(module.room, set())
+        if not below and other != module.room:
+            wrong.append(f"line {imported.line}: {module.room} must not know {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+@every_module
+def test_there_is_one_way_of_importing(module: Module) -> None:
+    # `from cascade_nb.room.module import Name`: a name is found by its import, rooms' __init__
+    # files only hand names on to users, and no import depends on the order of another.
+    wrong = []
+    for imported in module.imports:
+        if imported.module.startswith("."):
+            wrong.append(f"line {imported.line}: relative")
+        elif imported.top == "cascade_nb":
+            file = (PACKAGE.parent / imported.module.replace(".", "/")).with_suffix(".py")
+            if not file.exists() or not imported.names:
+                wrong.append(f"line {imported.line}: not from a module: {imported.module}")
+    assert not wrong, "\n".join(wrong)
+
+
+@every_module
+def test_a_module_is_short_enough_to_be_read_at_once(module: Module) -> None:
+    lines = len(module.path.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{lines} lines: two things in one?"
+
+
+def test_only_the_notebook_room_knows_the_notebook() -> None:
+    for module in modules():
+        if module.room != "notebook":
+            assert not third_party(module) & NOTEBOOK_ONLY, module.inside
+
+
+def test_each_dependency_is_imported_in_one_file() -> None:
+    doors = defaultdict(set)
+    for module in modules():
+        for name in third_party(module) - NOTEBOOK_ONLY:
+            doors[name].add(module.inside)
+    assert {name: files for name, files in doors.items() if len(files) > 1} == {}
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    required = [*project["dependencies"]]
+    for name in ("redis", "mqtt", "dask", "otel"):
+        required += extras[name]
+    declared = {re.split(r"[^\w.-]", line)[0] for line in required}
+    for module in modules():
+        for name in third_party(module):
+            assert BROUGHT_BY.get(name, name) in declared, f"{module.inside} imports {name}"
