@@ -31,12 +31,14 @@ PYTHON_TAG = f"py{sys.version_info.major}.{sys.version_info.minor}"
 #: The parts of pyproject.toml that decide what an environment holds; the rest is tools' settings.
 INSTALLED_PARTS = ("[build-system", "[project", "[tool.hatch")
 
-#: ipykernel versions that the tests run real kernels of: label -> requirement.
+#: ipykernel versions that the tests run real kernels of, newest first: label -> requirement.
 KERNELS = {
     "7.4.0": "ipykernel==7.4.0",
     "7.3": "ipykernel==7.3.*",
     "6.31": "ipykernel==6.31.*",
 }
+if sys.version_info < (3, 11):
+    del KERNELS["7.4.0"]  # ipykernel 7.4 needs Python 3.11
 
 
 class EnvironmentNotMadeError(Exception):

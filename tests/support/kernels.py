@@ -29,8 +29,11 @@ from jupyter_client.manager import KernelManager
 
 from tools.environments import KERNELS, ROOT, kernel_environment
 
-#: The labels of the versions, newest first.
+#: The labels of the versions that there are for this Python, newest first.
 LABELS = tuple(KERNELS)
+
+#: For a test that needs a kernel and not all of them.
+NEWEST = LABELS[0]
 
 #: Seconds that a kernel may take for anything that is not the tests' own work.
 PATIENCE = 60.0
