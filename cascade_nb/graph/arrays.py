@@ -1,0 +1,210 @@
+"""NumPy, pandas, Polars and Arrow data by content. Nothing here imports them: the user has.
+
+Equal data have equal bytes whatever the memory around them looks like: the order of an array's
+axes, the padding of a record, the chunks of a table, what lies under a mask of pandas. Contiguous
+memory is read where it lies; other layouts are copied in pieces of a few megabytes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+from cascade_nb.graph.atoms import DIGEST_SIZE, CannotKeyError, digest, frame, kind_of, text
+
+_PIECE: Final = 1 << 22
+
+
+class Encodes(Protocol):
+    """The part of `Encoder` that is needed here."""
+
+    def encode(self, value: Any) -> bytes:
+        """The canonical bytes of `value`."""
+        ...
+
+    def items(self, values: list[Any]) -> bytes:
+        """The bytes of `values` in their order."""
+        ...
+
+
+Handler = Callable[[Encodes, Any], bytes]
+
+
+def array_handler(kind: type) -> Handler | None:
+    """What makes the bytes of values of this type, or None where it is none of these libraries'.
+
+    A subclass of a data frame or an array may hold more than its base, so it is none of them.
+    """
+    library = _library(kind)
+    if kind.__module__ == "pyarrow._dataset":
+        return _lazy
+    for name, handler in _HANDLERS.get(library, {}).items():
+        base = getattr(sys.modules.get(library), name, None)
+        if base is kind or (name in _WITH_SUBTYPES and base is not None and issubclass(kind, base)):
+            return handler
+    return None
+
+
+def size_of(value: Any) -> int | None:
+    """About how many bytes the data of `value` have, without reading them; None for other types."""
+    library = _library(type(value))
+    if library not in _HANDLERS:
+        return None
+    if library == "pandas" and hasattr(value, "memory_usage"):
+        usage = value.memory_usage()
+        return int(usage if isinstance(usage, int) else usage.sum())
+    if library == "polars" and hasattr(value, "estimated_size"):
+        return int(value.estimated_size())
+    size = getattr(value, "nbytes", None)
+    return size if isinstance(size, int) else None
+
+
+def _library(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def _array(encoder: Encodes, value: Any) -> bytes:
+    """dtype, shape and bytes in C order; objects, and text of variable width, item by item."""
+    dtype = value.dtype
+    if dtype.names is not None:
+        # field by field, because the padding between fields holds anything
+        return text(repr(dtype)) + b"".join([_array(encoder, value[name]) for name in dtype.names])
+    head = text(dtype.str) + encoder.encode(value.shape)
+    if dtype.hasobject or dtype.kind == "T":
+        return head + encoder.items(value.ravel().tolist())
+    if not value.nbytes:
+        return head
+    if value.flags.c_contiguous:
+        return head + digest(value.reshape(-1).view("u1"))
+    hasher = blake2b(digest_size=DIGEST_SIZE)
+    for piece in _pieces(value):
+        hasher.update(piece.reshape(-1).view("u1"))
+    return head + hasher.digest()
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    """C-ordered copies of the parts of `value`, one after the other, of about 4 MiB each."""
+    if value.nbytes <= _PIECE or value.size == 1:
+        yield value.copy(order="C")
+    elif len(value) == 1:
+        yield from _pieces(value[0])
+    else:
+        rows = max(1, _PIECE * len(value) // value.nbytes)
+        for start in range(0, len(value), rows):
+            yield from _pieces(value[start : start + rows])
+
+
+def _scalar(encoder: Encodes, value: Any) -> bytes:
+    if value.dtype.names is not None or value.dtype.hasobject:
+        return text(repr(value.dtype)) + encoder.encode(value.item())
+    return text(value.dtype.str) + frame(b"b", value.tobytes())
+
+
+def _frame(encoder: Encodes, value: Any) -> bytes:
+    columns = [_column(encoder, series.array) for _, series in value.items()]
+    labels = _index(encoder, value.columns) + _index(encoder, value.index)
+    return labels + encoder.encode(dict(value.attrs)) + b"".join(columns)
+
+
+def _series(encoder: Encodes, value: Any) -> bytes:
+    labels = encoder.encode(value.name) + _index(encoder, value.index)
+    return labels + encoder.encode(dict(value.attrs)) + _column(encoder, value.array)
+
+
+def _index(encoder: Encodes, value: Any) -> bytes:
+    names = encoder.encode(list(value.names))
+    if hasattr(value, "levels"):
+        levels = [_column(encoder, value.get_level_values(i).array) for i in range(value.nlevels)]
+        return b"M" + names + b"".join(levels)
+    if isinstance(getattr(value, "start", None), int):
+        return b"R" + names + encoder.encode(range(value.start, value.stop, value.step))
+    return b"I" + names + encoder.encode(_freq(value)) + _column(encoder, value.array)
+
+
+def _freq(index: Any) -> str | None:
+    """The frequency of a time index, which decides what `index + 1` means."""
+    freq = getattr(index, "freqstr", None)
+    return freq if isinstance(freq, str) else None
+
+
+def _column(encoder: Encodes, value: Any) -> bytes:
+    """One pandas column: by its values and which are missing, not by what stands under the mask."""
+    dtype = value.dtype
+    head = text(str(dtype))
+    kind = type(value).__name__
+    if hasattr(value, "asi8"):  # dates, times, periods
+        return head + _array(encoder, value.asi8)
+    if kind == "Categorical":
+        categories = _index(encoder, value.categories)
+        return head + encoder.encode(value.ordered) + categories + _array(encoder, value.codes)
+    if kind.startswith("Arrow"):
+        return head + _arrow(encoder, value.__arrow_array__())
+    if hasattr(dtype, "numpy_dtype") and kind.endswith("Array") and hasattr(value, "_mask"):
+        plain = value.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
+        return head + _array(encoder, value.isna()) + _array(encoder, plain)
+    if kind in ("NumpyExtensionArray", "PandasArray"):
+        return head + _array(encoder, value.to_numpy())
+    if kind.endswith("StringArray"):
+        return head + _array(encoder, value.to_numpy(dtype=object))
+    return head + encoder.encode(value)  # intervals, sparse and foreign ones: as pickle sees them
+
+
+class _Sink:
+    """A file that keeps nothing of what is written to it but its digest."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._hasher = blake2b(digest_size=DIGEST_SIZE)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._hasher.update(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """The digest can be asked for at any time."""
+
+    def digest(self) -> bytes:
+        return self._hasher.digest()
+
+
+def _arrow(encoder: Encodes, value: Any) -> bytes:
+    """Any Arrow data as the bytes of an IPC stream of one batch."""
+    arrow = sys.modules["pyarrow"]
+    table = value
+    if isinstance(value, arrow.RecordBatch):
+        table = arrow.Table.from_batches([value])
+    elif not isinstance(value, arrow.Table):
+        table = arrow.table({"": value})
+    table = table.combine_chunks()
+    sink = _Sink()
+    with arrow.ipc.new_stream(arrow.PythonFile(sink, "w"), table.schema) as writer:
+        writer.write_table(table)
+    return encoder.encode(table.num_rows) + sink.digest()
+
+
+def _polars(encoder: Encodes, value: Any) -> bytes:
+    """A Polars frame or series as the bytes of an IPC file of one batch."""
+    table = value.to_frame() if hasattr(value, "to_frame") else value
+    sink = _Sink()
+    table.rechunk().write_ipc(sink)
+    return encoder.encode(table.shape) + sink.digest()
+
+
+def _lazy(encoder: Encodes, value: Any) -> bytes:
+    raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
+
+
+_WITH_SUBTYPES: Final = frozenset({"generic", "Index", "Array"})
+_HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
+    "numpy": {"ndarray": _array, "memmap": _array, "generic": _scalar},
+    "pandas": {"DataFrame": _frame, "Series": _series, "Index": _index},
+    "polars": {"DataFrame": _polars, "Series": _polars, "LazyFrame": _lazy},
+    "pyarrow": {"Table": _arrow, "RecordBatch": _arrow, "ChunkedArray": _arrow, "Array": _arrow},
+}

@@ -1,0 +1,114 @@
+"""What makes a class what it is, read from the class itself: its source is not always found."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import re
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+# Of the names with underscores on both sides, these say something about the class: where libraries
+# make classes out of fields, they keep the fields there.
+_TELLING: Final = frozenset({"__slots__", "__pydantic_fields__", "__attrs_attrs__"})
+# What Python itself puts into a class, for its slots and for `abc`.
+_MACHINERY: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_ABC: Final = "_abc_impl"
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+class Member(NamedTuple):
+    """One name of a class: functions, or else a value.
+
+    Attributes:
+        name: as the class has it.
+        role: "def", "staticmethod", "property", …; "value" for an attribute.
+        functions: the functions behind it.
+        value: what is behind it, where that is no function.
+    """
+
+    name: str
+    role: str
+    functions: tuple[types.FunctionType, ...] = ()
+    value: Any = None
+
+
+class Shape(NamedTuple):
+    """What makes a class what it is.
+
+    Attributes:
+        bases: its bases and its metaclass, without `object` and `type`.
+        annotations: name and type of what it annotates, in order, as text.
+        fields: what `dataclass` knows of it, in plain values.
+        members: its own names, sorted.
+    """
+
+    bases: tuple[type, ...]
+    annotations: tuple[tuple[str, str], ...]
+    fields: tuple[Any, ...]
+    members: tuple[Member, ...]
+
+
+def shape_of(cls: type) -> Shape:
+    """What makes `cls` what it is: not its name, its documentation, or where it stands."""
+    own = cls.__dict__
+    bases = tuple(base for base in (*cls.__bases__, type(cls)) if base not in (object, type))
+    annotations = own.get("__annotations__")
+    typed = annotations.items() if isinstance(annotations, dict) else ()
+    return Shape(
+        bases,
+        tuple((str(name), _type_text(kind)) for name, kind in typed),
+        tuple(_fields(cls)) if "__dataclass_fields__" in own else (),
+        tuple(sorted(_members(cls), key=lambda member: member.name)),
+    )
+
+
+def _members(cls: type) -> Iterator[Member]:
+    own = cls.__dict__
+    is_enum = isinstance(cls, enum.EnumMeta)
+    if isinstance(cls, enum.EnumMeta):
+        members: Mapping[str, enum.Enum] = cls.__members__
+        yield Member("", "value", value=[(name, one.value) for name, one in members.items()])
+    for name, value in own.items():
+        role, parts = _parts(value)
+        special = name.startswith("__") and name.endswith("__")
+        functions = tuple(part for part in parts if isinstance(part, types.FunctionType))
+        if functions:
+            # what `dataclass` wrote follows from the fields, and differs from Python to Python
+            written = functions[0].__code__.co_filename == "<string>"
+            if not (written and "__dataclass_fields__" in own):
+                yield Member(name, role, functions)
+        elif name in _TELLING or not (
+            special or is_enum or name == _ABC or isinstance(value, _MACHINERY)
+        ):
+            yield Member(name, role, value=parts)
+
+
+def _parts(value: Any) -> tuple[str, tuple[Any, ...]]:
+    """How an attribute of a class is reached, and what is behind it."""
+    role = type(value).__name__
+    if isinstance(value, (staticmethod, classmethod)):
+        return role, (value.__func__,)
+    if isinstance(value, property):
+        return role, (value.fget, value.fset, value.fdel)
+    if isinstance(value, functools.cached_property):
+        return role, (value.func,)
+    return ("value", (value,)) if not isinstance(value, types.FunctionType) else ("def", (value,))
+
+
+def _fields(cls: Any) -> Iterator[Any]:
+    yield repr(cls.__dataclass_params__)
+    for field in dataclasses.fields(cls):
+        default = None if field.default is dataclasses.MISSING else (field.default,)
+        factory = None if field.default_factory is dataclasses.MISSING else (field.default_factory,)
+        shown = (field.init, field.repr, field.hash, field.compare, field.kw_only)
+        yield (field.name, _type_text(field.type), shown, default, factory)
+
+
+def _type_text(kind: object) -> str:
+    if isinstance(kind, str):
+        return kind
+    plain = isinstance(kind, type) and not hasattr(kind, "__origin__")  # list[int] is both
+    return str(getattr(kind, "__qualname__", "")) if plain else _ADDRESS.sub("", repr(kind))

@@ -1,0 +1,79 @@
+"""What a function's code is worth: a key that changes with whatever its result could depend on.
+
+A function counts by its normalised syntax tree, its defaults and closure values, and everything
+that its body names in the user's namespace or in local modules, followed through: helpers, classes,
+constants. Installed libraries count by name and version. Two runs of one notebook, in two kernels,
+give one key.
+
+What only runs can tell is not seen: names put together as text, `eval`, files that are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cascade_nb.graph.atoms import CannotKeyError, digest, text
+from cascade_nb.graph.walk import Walk
+
+_SCHEME: Final = b"code 1"
+
+
+@dataclass(frozen=True)
+class CodeKey:
+    """The key of a function's code, and what it was made of.
+
+    Attributes:
+        digest: 32 hexadecimal digits.
+        parts: digest by readable name: "function clean", "helper _trim", "class Model",
+            "method Model.fit", "constant LIMIT", "default k", "closure n", "module mylib.util",
+            "module numpy 2.4.6". Where only one of them differs, that is what was changed.
+        sources: the text of those parts that have one, for showing a difference.
+        unkeyed: why the key does not cover everything, in words; empty for a whole one. A result of
+            code with such a gap must not be reused across runs.
+    """
+
+    digest: str
+    parts: Mapping[str, str]
+    sources: Mapping[str, str]
+    unkeyed: tuple[str, ...] = ()
+
+
+def code_key(thing: Any) -> CodeKey:
+    """The key of anything that can be called, of a class, or of a task.
+
+    What was worked out for a code object is kept as long as it lives; everything else is looked at
+    anew, so a helper, a constant, or a `__code__` that was exchanged since is noticed. Never
+    raises: what cannot be keyed is said in `CodeKey.unkeyed`.
+
+    Args:
+        thing: a function, lambda, partial, bound method, callable object, built-in, class or task.
+            A bound method and a callable object count by their state too. The name of a function
+            does not count: one that was merely renamed keeps its key.
+    """
+    walk = Walk()
+    root = walk.run(thing)
+    # under one name for all, so that renaming a function does not change its key
+    named = {("function" if label == root else label): part for label, part in walk.parts.items()}
+    said = b"".join(text(label) + named[label] for label in sorted(named))
+    said += b"".join(map(text, walk.unkeyed))
+    return CodeKey(
+        digest(_SCHEME + said).hex(),
+        {label: part.hex() for label, part in walk.parts.items()},
+        walk.sources,
+        tuple(walk.unkeyed),
+    )
+
+
+def reference(thing: Any) -> bytes:
+    """The bytes that stand for a function, class or module inside a value.
+
+    Raises:
+        CannotKeyError: its code cannot be keyed as a whole.
+    """
+    key = code_key(thing)
+    if key.unkeyed:
+        name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", "it")
+        raise CannotKeyError(f"the code of {name}", key.unkeyed[0])
+    return b"@" + bytes.fromhex(key.digest)

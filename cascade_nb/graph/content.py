@@ -1,0 +1,134 @@
+"""What a value is worth: a key of its content, or the reason why it has none."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, NewType
+
+from cascade_nb.graph.arrays import size_of
+from cascade_nb.graph.atoms import ATOMS, CannotKeyError, kind_of
+from cascade_nb.graph.code import reference
+from cascade_nb.graph.encoder import Encoder
+from cascade_nb.model.lazy import Lazy
+
+# Canonical bytes where those are short, else a digest under a tag: at most about 70 bytes.
+ContentKey = NewType("ContentKey", bytes)
+
+HEAVY: Final = 1 << 20
+_LOOKED_AT: Final = 256
+# What one Python object costs beside a byte of an array: both in the time that hashing takes.
+_OBJECT: Final = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Unkeyed:
+    """A value that has no content which could be compared with another's.
+
+    Attributes:
+        what: the value with its article, and what inside it is in the way: "a list with a
+            socket in it".
+        why: the reason in words.
+    """
+
+    what: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.what} cannot be keyed: {self.why}"
+
+
+def content_key(value: Any) -> ContentKey | Unkeyed:
+    """The key of what `value` says, the same in every process; or why there is none.
+
+    Equal values of equal types have equal keys, with these decisions:
+
+    - types count: ``1``, ``1.0`` and ``True`` differ, so do ``"a"`` and ``b"a"``, ``[1]`` and
+      ``(1,)``;
+    - floats and arrays count by their bits: ``0.0`` and ``-0.0`` differ, a NaN is like itself;
+    - the order of sets and of dicts does not count, as for ``==``; it does in an `OrderedDict`;
+    - a path counts by its resolved text and, if it exists, the size and `mtime_ns` of what is there
+      (a folder's change when entries come and go, not when a file in it is written); a path given
+      as text is text;
+    - arrays count by dtype, shape and items in C order, data frames by labels, dtypes and items;
+    - functions and classes count by `code_key`, an object by its class and by what pickle would
+      keep;
+    - locks, context variables and caches of weak references count by their kind.
+
+    Sockets, open files, generators, lazy data frames and lazy values have no key.
+    """
+    atom = ATOMS.get(type(value))
+    if atom is not None:
+        return ContentKey(atom(value))
+    return key_with(Encoder(reference, _not_computed), value)
+
+
+def key_with(encoder: Encoder, value: Any) -> ContentKey | Unkeyed:
+    """`content_key` by an encoder that may have seen parts of `value` before."""
+    try:
+        return ContentKey(encoder.encode(value))
+    except CannotKeyError as error:
+        return Unkeyed(whole(value, error), error.why)
+
+
+def whole(value: Any, error: CannotKeyError) -> str:
+    """`value` with what in it is in the way: "a socket", "a list with a socket in it"."""
+    kind = kind_of(value)
+    return kind if error.what == kind else f"{kind} with {error.what} in it"
+
+
+def is_heavy(value: Any, limit: int = HEAVY) -> bool:
+    """Whether making the key of `value` may cost more than reading `limit` bytes, or needs a disk.
+
+    It looks at sizes only and at no more than a few hundred objects, so it is cheap for any value.
+    A thousand bytes take about a microsecond.
+    """
+    if type(value) in ATOMS:
+        return isinstance(value, (str, bytes, bytearray)) and len(value) > limit
+    budget = limit
+    stack, looked = [value], 0
+    while stack and looked < _LOOKED_AT:
+        item = stack.pop()
+        looked += 1
+        if isinstance(item, os.PathLike):
+            return True  # its size and time are asked for
+        size, inside = _size(item)
+        budget -= size
+        if budget < 0:
+            return True
+        stack += inside
+    return False
+
+
+def _size(value: Any) -> tuple[int, list[Any]]:
+    """The cost of one object in bytes, and some of the objects in it."""
+    if isinstance(value, (str, bytes, bytearray)):
+        return len(value), []
+    size = size_of(value)
+    if size is not None:
+        objects = getattr(getattr(value, "dtype", None), "hasobject", False)
+        return size * (_OBJECT // 8 if objects else 1), []
+    if isinstance(value, Mapping):
+        return len(value) * _OBJECT, _some(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return len(value) * (_OBJECT // 8), _some(value)
+    held = getattr(value, "__dict__", None)
+    if isinstance(held, dict) and not isinstance(value, type):
+        return _OBJECT, _some(held.values())
+    return sys.getsizeof(value, _OBJECT), []
+
+
+def _some(values: Any) -> list[Any]:
+    """The first few objects of many; large lists tend to be of one kind."""
+    found = []
+    for value in values:
+        found.append(value)
+        if len(found) == 16:
+            break
+    return found
+
+
+def _not_computed(value: Lazy) -> bytes:
+    raise CannotKeyError(f"the lazy value {value.label}", "it is not computed yet")

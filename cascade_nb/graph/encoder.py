@@ -1,0 +1,236 @@
+"""The canonical bytes of a value, from which its key is made.
+
+Equal values of equal types have equal bytes, in every process and for every hash seed. What lies
+behind a value's identity or history does not count: which objects are shared, the order of a set or
+of a dict's keys. Values of different types differ (``1``, ``1.0``, ``True``); floats count by their
+bits (``0.0`` and ``-0.0`` differ).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copyreg
+import functools
+import marshal
+import os
+import pathlib
+import pickle
+import sys
+import threading
+import types
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+from cascade_nb.graph.arrays import array_handler
+from cascade_nb.graph.atoms import ATOMS, DIGESTED, CannotKeyError, digest, frame, kind_of, text
+from cascade_nb.model.inputs import CALLS
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.resources import Injected, Resource
+from cascade_nb.model.task import Task
+
+_PROTOCOL: Final = 5
+_REMEMBERED: Final = 1 << 16
+_NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
+_TEXT: Final = frozenset({str})
+# What the notebook itself puts into the user's namespace: tools, not inputs.
+_HOSTS: Final = frozenset({"IPython", "ipykernel"})
+
+CODE: Final = (
+    types.FunctionType,
+    type,
+    types.ModuleType,
+    types.WrapperDescriptorType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    functools._lru_cache_wrapper,
+    Task,
+    Resource,
+)
+
+
+class Encoder:
+    """Makes canonical bytes, and remembers what it has seen.
+
+    It is good for as long as nothing that it is given changes: for one look at one graph, say.
+
+    Args:
+        refer: the bytes that stand for a function, a class or a module.
+        lazy: the bytes that stand for a lazy value.
+    """
+
+    def __init__(self, refer: Callable[[Any], bytes], lazy: Callable[[Lazy], bytes]) -> None:
+        self.refer = refer
+        self._lazy = lazy
+        self._known: dict[int, bytes] = {}
+        self._alive: list[Any] = []
+        self._open: dict[int, int] = {}
+
+    def encode(self, value: Any) -> bytes:
+        """The canonical bytes of `value`.
+
+        Raises:
+            CannotKeyError: it, or something inside it, has no content: a socket, a generator.
+        """
+        atom = ATOMS.get(type(value))
+        if atom is not None:
+            return atom(value)
+        if type(value) in CALLS:
+            return self._lazy(value)
+        key = id(value)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        depth = self._open.get(key)
+        if depth is not None:  # a value inside itself, named by how far up it stands
+            return b"^%d;" % (len(self._open) - depth)
+        self._open[key] = len(self._open)
+        try:
+            encoded = self._compound(value)
+        except RecursionError:
+            raise CannotKeyError(kind_of(value), "it is nested too deeply") from None
+        except RuntimeError as error:  # a dict or set that grew while it was gone through
+            raise CannotKeyError(kind_of(value), f"it changed meanwhile ({error})") from error
+        finally:
+            del self._open[key]
+        if encoded[1:2] == DIGESTED:  # a digest was made, so that it is worth remembering
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+                self._alive.clear()
+            self._known[key] = encoded
+            self._alive.append(value)  # an id is a name only while its object lives
+        return encoded
+
+    def items(self, values: list[Any]) -> bytes:
+        """The bytes of `values` in their order; numbers and texts take a short cut."""
+        kinds = set(map(type, values))
+        if kinds <= _NUMBERS:
+            # version 2 knows no references, so the bytes depend on the values alone
+            return b"n" + marshal.dumps(values, 2)
+        if kinds == _TEXT:
+            sizes = marshal.dumps(list(map(len, values)), 2)
+            return b"t" + sizes + "".join(values).encode("utf-8", "surrogatepass")
+        return b"*%d;" % len(values) + b"".join(map(self.encode, values))
+
+    def _compound(self, value: Any) -> bytes:
+        kind = type(value)
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            return handler(self, value)
+        if isinstance(value, Lazy):
+            return self._lazy(value)
+        if isinstance(value, CODE):
+            return self.refer(value)
+        array = array_handler(kind)
+        if array is not None:
+            return frame(b"A", text(kind.__qualname__) + array(self, value))
+        return self._reduced(value)
+
+    def _dict(self, value: dict[Any, Any]) -> bytes:
+        if set(map(type, value)) <= _TEXT:
+            names = sorted(value)
+            return frame(b"d", self.items(names) + self.items([value[name] for name in names]))
+        encode = self.encode
+        pairs = sorted([(encode(k), encode(v)) for k, v in value.items()])
+        return frame(b"d", b"*" + b"".join([part for pair in pairs for part in pair]))
+
+    def _set(self, value: set[Any] | frozenset[Any]) -> bytes:
+        return b"".join(sorted(map(self.encode, value)))
+
+    def _range(self, value: range) -> bytes:
+        # ranges are equal when they give the same numbers, however they were written
+        return self.items([len(value), *value[:1], *value[-1:]])
+
+    def _path(self, value: pathlib.Path) -> bytes:
+        place = os.path.realpath(value)
+        try:
+            found = os.stat(place)  # noqa: PTH116 - the text is what counts, and it is at hand
+        except OSError:
+            return frame(b"p", text(place))
+        return frame(b"p", text(place) + b"%d;%d;" % (found.st_size, found.st_mtime_ns))
+
+    def _builtin(self, value: types.BuiltinFunctionType) -> bytes:
+        owner = value.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            return self.refer(value)
+        return self._reduced(value)
+
+    def _method(self, value: types.MethodType) -> bytes:
+        return frame(b"w", self.encode(value.__func__) + self.encode(value.__self__))
+
+    def _buffer(self, value: memoryview) -> bytes:
+        flat = value.cast("B") if value.c_contiguous and value.nbytes else value.tobytes()
+        return frame(b"m", self.encode((value.format, value.shape)) + digest(flat))
+
+    def _reduced(self, value: Any) -> bytes:
+        """Any other value, by what pickle (protocol 5) would make it again from.
+
+        What pickle is told is walked, not written, so the usual reasons for two pickles of one
+        value leave no trace: shared objects, interned strings, the order of sets. Nothing is tried
+        out beyond that: a reducer that answers differently each time costs a run that was not
+        needed, never a wrong reuse.
+        """
+        kind = type(value)
+        if str(kind.__module__).partition(".")[0] in _HOSTS:
+            return frame(b"h", text(kind.__qualname__))
+        if hasattr(kind, "__dask_graph__"):
+            raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
+        reducer = copyreg.dispatch_table.get(kind)
+        told: Any
+        try:
+            told = reducer(value) if reducer is not None else value.__reduce_ex__(_PROTOCOL)
+        except RecursionError:
+            raise
+        except Exception as error:
+            raise CannotKeyError(kind_of(value), str(error) or type(error).__name__) from error
+        if isinstance(told, str):
+            return self._named(value, told)
+        parts: list[Any] = [*told]
+        maker, arguments, state, items, pairs, setter = parts + [None] * (6 - len(parts))
+        encoded = self.items([maker, arguments, state, setter])
+        if items is not None:
+            encoded += b"+" + self.items(list(items))
+        if pairs is not None:
+            encoded += b":" + self._dict(dict(pairs))
+        return frame(b"o", encoded)
+
+    def _named(self, value: Any, name: str) -> bytes:
+        """What its module knows by name: a ufunc, a sentinel."""
+        place = str(getattr(value, "__module__", None))
+        module = sys.modules.get(place)
+        return frame(b"g", text(name) + (text(place) if module is None else self.refer(module)))
+
+
+def _by_kind(encoder: Encoder, value: object) -> bytes:
+    """A lock, a cache of weak references: part of how a value is used, not of what it is."""
+    return frame(b"k", text(type(value).__qualname__))
+
+
+_HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
+    list: lambda encoder, value: frame(b"l", encoder.items(value)),
+    tuple: lambda encoder, value: frame(b"t", encoder.items(list(value))),
+    dict: Encoder._dict,
+    types.MappingProxyType: lambda encoder, value: frame(b"M", encoder._dict(dict(value))),
+    OrderedDict: lambda encoder, value: frame(b"O", encoder.items(list(value.items()))),
+    set: lambda encoder, value: frame(b"S", encoder._set(value)),
+    frozenset: lambda encoder, value: frame(b"Z", encoder._set(value)),
+    range: lambda encoder, value: frame(b"r", encoder._range(value)),
+    slice: lambda encoder, value: frame(b"/", encoder.items([value.start, value.stop, value.step])),
+    pathlib.PosixPath: Encoder._path,
+    pathlib.WindowsPath: Encoder._path,
+    memoryview: Encoder._buffer,
+    pickle.PickleBuffer: lambda encoder, value: frame(b"B", digest(value.raw())),
+    types.BuiltinFunctionType: Encoder._builtin,
+    types.MethodType: Encoder._method,
+    Injected: lambda encoder, value: frame(b"j", encoder.refer(value.resource)),
+    type(threading.Lock()): _by_kind,
+    type(threading.RLock()): _by_kind,
+    threading.local: _by_kind,
+    weakref.WeakKeyDictionary: _by_kind,
+    weakref.WeakValueDictionary: _by_kind,
+    weakref.WeakSet: _by_kind,
+    contextvars.ContextVar: lambda encoder, value: frame(b"v", text(value.name)),
+}

@@ -1,0 +1,331 @@
+"""A node's fingerprint: one key of its task's code, its arguments and everything upstream.
+
+Two nodes with the same fingerprint give the same result, as far as code and data can tell, so that
+one's result may stand for the other's: later in the session, after an edit, in another kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, NewType
+
+from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
+from cascade_nb.graph.calls import NO_TASK, TaskKey, arguments, call_bytes, task_key
+from cascade_nb.graph.code import CodeKey, reference
+from cascade_nb.graph.content import Unkeyed, key_with, whole
+from cascade_nb.graph.encoder import Encoder
+from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.inputs import CALLS
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.param import REQUIRED, Param
+from cascade_nb.model.policy import NOTHING, PLAIN
+from cascade_nb.model.routing import Router
+from cascade_nb.model.task import Task
+
+Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
+
+_WAY_SHOWN: Final = 6
+
+
+class Gap(NamedTuple):
+    """Why a node has no key.
+
+    Attributes:
+        words: "argument model (a socket) cannot be keyed: …", to be said of its owner.
+        source: index of the node that it reads and whose gap it really is.
+    """
+
+    words: str
+    source: int | None = None
+
+
+class _UpstreamError(CannotKeyError):
+    """A lazy value stands for a node that gives nothing to build a key on."""
+
+    def __init__(self, source: int) -> None:
+        super().__init__("a result", "what it reads has no key")
+        self.source = source
+
+
+class Fingerprints(Sequence["Fingerprint | None"]):
+    """The fingerprints of a graph's nodes by index, and None for a node that has none.
+
+    They tell of code and data as these were when `fingerprints` was called.
+    """
+
+    def __init__(self, graph: Graph, params: Mapping[str, Any] = NOTHING) -> None:
+        self._graph = graph
+        self._params = params
+        self._keys: list[Fingerprint | None] = []
+        self._gaps: dict[int, Gap] = {}
+        # What a node's readers build on, and why they cannot; it differs from the node's own key
+        # where more than its arguments decides what they get.
+        self._read: list[bytes | None] = []
+        self._read_gaps: dict[int, Gap] = {}
+        self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
+        self._references: dict[int, tuple[Any, bytes]] = {}
+        self._key_all()
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._keys[index]
+
+    def __iter__(self) -> Iterator[Fingerprint | None]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def why_not(self, index: int) -> str | None:
+        """Why node `index` has no fingerprint, as a part of a sentence; None if it has one.
+
+        It leads to the cause: "it reads train, and train's argument model (a socket) cannot be
+        keyed: cannot pickle 'socket' object".
+        """
+        gap = self._gaps.get(index)
+        return None if gap is None else self._story(gap)
+
+    def code(self, index: int) -> CodeKey | None:
+        """The key of the code that node `index` runs; None for a parameter or a router."""
+        task = self._graph.nodes[index].task
+        return None if task is None else self._task(task).code
+
+    def parts(self, index: int) -> dict[str, str]:
+        """What the fingerprint was made of: a digest by readable name, for `changes`.
+
+        The parts of the code (see `CodeKey`), "version", and for each argument "argument rows", or
+        "input rows (load)" where it is the result of a node. An argument without a key has "".
+        """
+        node, encoder = self._graph.nodes[index], self._encoder()
+        found: dict[str, str] = {}
+        if node.task is not None:
+            found.update(self._task(node.task).code.parts)
+            if node.task.version is not None:
+                found["version"] = node.task.version
+        for name, value in self._arguments(node):
+            key = key_with(encoder, value)
+            what = f"argument {name}"
+            if isinstance(value, Lazy):
+                what = f"input {name} ({self._graph.nodes[self._graph.place[value]].label})"
+            found[what] = "" if isinstance(key, Unkeyed) else digest(key).hex()
+        return found
+
+    def of_call(
+        self, index: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Fingerprint | Unkeyed:
+        """The key of a call of node `index`'s task with these values, each by its content.
+
+        For a node without a fingerprint because of what it reads: once that is there, this is one.
+        Lazy values among the arguments count by what the graph knows of them.
+        """
+        task = self._graph.nodes[index].task
+        assert task is not None, "parameters and routers are no calls"
+        return self._late(self._task(task), self._encoder(), args, kwargs)
+
+    def of_items(
+        self, index: int, items: Sequence[Mapping[str, Any]]
+    ) -> list[Fingerprint | Unkeyed]:
+        """The keys of a mapped node's items, for the values that they have.
+
+        The items count by content, what is fixed for all as the graph knows it. An item's key is
+        that of a plain call with the same arguments, so an item that was put in front of others, or
+        calls that became a map, cost no more than what is new.
+
+        Args:
+            index: of a mapped node.
+            items: for each item the values of the parameters that are gone through.
+        """
+        node = self._graph.nodes[index]
+        assert isinstance(node.lazy, MappedLazyResult), "only a mapped node has items"
+        key, encoder, fixed = self._task(node.task), self._encoder(), node.lazy.fixed
+        return [self._late(key, encoder, (), {**fixed, **item}) for item in items]
+
+    def _late(
+        self, key: TaskKey, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Fingerprint | Unkeyed:
+        try:
+            _check(key)
+            return Fingerprint(digest(call_bytes(key, encoder, args, kwargs)).hex())
+        except CannotKeyError as error:
+            gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
+            return Unkeyed("this call", self._story(gap))
+
+    def _key_all(self) -> None:
+        """Key every node; what a node reads comes before it."""
+        encoder = self._encoder()
+        encode, place, read, tasks = encoder.encode, self._graph.place, self._read, self._tasks
+        for node in self._graph.nodes:
+            lazy = node.lazy
+            try:
+                key = tasks.get(node.task) or self._task(node.task)
+                if lazy.__class__ is LazyResult and not lazy.kwargs and key.most >= len(lazy.args):
+                    # nearly every node of a large graph: what `call_bytes` gives, without its calls
+                    parts = [key.prefix]
+                    for value in lazy.args:
+                        kind = value.__class__
+                        if kind in ATOMS:
+                            parts.append(ATOMS[kind](value))
+                        elif kind in CALLS:
+                            parts.append(read[place[value]] or self._lazy(value))
+                        else:
+                            parts.append(encode(value))
+                    raw = blake2b(b"".join(parts), digest_size=DIGEST_SIZE).digest()
+                else:
+                    raw = digest(self._bytes(node, encoder))
+            except CannotKeyError as error:
+                self._gaps[node.index] = self._blame(error, self._arguments(node), encoder)
+                self._keys.append(None)
+                read.append(None)
+            else:
+                self._keys.append(raw.hex())  # type: ignore[arg-type]
+                read.append(b"<" + raw)
+            if lazy.options is not PLAIN:
+                self._as_read(node)
+
+    def _bytes(self, node: Node, encoder: Encoder) -> bytes:
+        """The bytes of a node of any kind."""
+        lazy, key = node.lazy, self._task(node.task)
+        _check(key)
+        if isinstance(lazy, LazyResult):
+            return call_bytes(key, encoder, lazy.args, lazy.kwargs)
+        if isinstance(lazy, MappedLazyResult):
+            return b"map" + key.prefix + encoder.encode((dict(lazy.collections), dict(lazy.fixed)))
+        if isinstance(lazy, Router):
+            return b"router" + encoder.encode((lazy.selector, lazy.routes))
+        assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
+        if lazy.default is REQUIRED and lazy.name not in self._params:
+            raise CannotKeyError("a parameter", "value is known only once a run is given one")
+        return b"param" + encoder.encode(lazy.settled(self._params))
+
+    def _as_read(self, node: Node) -> None:
+        """What the readers of a node build on, where it is not just the node's key.
+
+        Whether a node is skipped decides what its readers do, so its condition is in their keys,
+        though not in its own. A task with effects may give another result each time, so that
+        nothing can be built on its key.
+        """
+        index, condition = node.index, node.control.condition
+        if not node.options.reuse:
+            self._read[index] = None
+            self._read_gaps[index] = Gap("results are new each time (reuse=False)")
+            return
+        own = self._read[index]
+        if own is None:
+            return
+        if condition is not None:
+            decides = self._read[condition]
+            if decides is None:
+                self._read[index] = None
+                self._read_gaps[index] = Gap("", condition)
+            else:
+                self._read[index] = b"<" + digest(b"if" + own + decides)
+        elif not node.control.wanted:
+            self._read[index] = b"<" + digest(b"never" + own)
+
+    def _task(self, task: Task[..., Any] | None) -> TaskKey:
+        key = self._tasks.get(task)
+        if key is None:
+            assert task is not None, "what has no task has a key from the start"
+            key = self._tasks[task] = task_key(task)
+        return key
+
+    def _arguments(self, node: Node) -> list[tuple[str, Any]]:
+        """Name and value of all that a node was given."""
+        lazy = node.lazy
+        if isinstance(lazy, LazyResult) and node.task is not None:
+            return list(arguments(self._task(node.task), lazy.args, lazy.kwargs))
+        if isinstance(lazy, MappedLazyResult):
+            return [*lazy.collections.items(), *lazy.fixed.items()]
+        if isinstance(lazy, Router):
+            routes = [(f"route {key!r:.40}", route) for key, route in lazy.routes.items()]
+            return [("selector", lazy.selector), *routes]
+        assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
+        return [("value", lazy.settled(self._params))]
+
+    def _blame(
+        self, error: CannotKeyError, given: Sequence[tuple[str, Any]], encoder: Encoder
+    ) -> Gap:
+        """Which of the arguments `given` is in the way."""
+        for name, value in given:
+            cause = _obstacle(encoder, value)
+            if isinstance(cause, _UpstreamError):
+                return Gap("", cause.source)
+            if cause is not None:
+                return Gap(f"argument {name} ({whole(value, cause)}) cannot be keyed: {cause.why}")
+        return Gap(error.why)
+
+    def _story(self, gap: Gap) -> str:
+        """The way from a node to the cause, in words."""
+        subject, whose, way = "it", "its", []
+        while gap.source is not None:
+            label = self._graph.nodes[gap.source].label
+            way.append(f"{subject} reads {label}")
+            subject, whose = label, f"{label}'s"
+            gap = self._read_gaps.get(gap.source) or self._gaps[gap.source]
+        if len(way) > _WAY_SHOWN:
+            way[_WAY_SHOWN // 2 : -_WAY_SHOWN // 2] = ["…"]
+        cause = f"{whose} {gap.words}"
+        return f"{', '.join(way)}, and {cause}" if way else cause
+
+    def _encoder(self) -> Encoder:
+        return Encoder(self._refer, self._lazy)
+
+    def _lazy(self, lazy: Lazy) -> bytes:
+        index = self._graph.place[lazy]
+        known = self._read[index]
+        if known is None:
+            raise _UpstreamError(index)
+        return known
+
+    def _refer(self, thing: Any) -> bytes:
+        known = self._references.get(id(thing))
+        if known is None:
+            known = self._references[id(thing)] = (thing, reference(thing))
+        return known[1]
+
+
+def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerprints:
+    """The fingerprint of each node of `graph`, for code and data as they are now.
+
+    A node's fingerprint covers the code of its task (`code_key`), the task's version, its arguments
+    by content (`content_key`) and, where they are results of nodes, those nodes' fingerprints. How
+    a call was written does not count (by place or by name), nor do names, tags, order, retries,
+    timeouts and resource needs. A parameter counts by the value that it has in this run, a router
+    by its selector and all its routes. A condition is in the keys of what reads the node that it
+    decides about.
+
+    It reads files' times and sizes, and hashes large data: call it in a thread, not on the loop.
+
+    Args:
+        graph: what will run.
+        params: the values that the run is given.
+
+    Raises:
+        ParamError: a value of `params` does not fit its parameter's type.
+    """
+    return Fingerprints(graph, params)
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """What differs between two `Fingerprints.parts`, in words, what is alike left out.
+
+    For instance "helper _trim changed", "argument k changed", "constant LIMIT is new".
+    """
+    words = [f"{part} changed" for part, key in after.items() if before.get(part, key) != key]
+    words += [f"{part} is new" for part in after if part not in before]
+    words += [f"{part} is gone" for part in before if part not in after]
+    return tuple(words)
+
+
+def _obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:
+    try:
+        encoder.encode(value)
+    except CannotKeyError as error:
+        return error
+    return None
+
+
+def _check(key: TaskKey) -> None:
+    """Refuse a task whose code cannot be keyed."""
+    if key.code.unkeyed:
+        raise CannotKeyError("its code", key.code.unkeyed[0])

@@ -1,0 +1,186 @@
+"""Where code comes from: whose it is, and so whether its content counts or its version.
+
+The user's namespace and modules under edit count by content. Installed libraries count by name and
+version. The standard library and this package count by name alone: what they compute is theirs to
+keep.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib.machinery
+import importlib.metadata
+import pathlib
+import site
+import sys
+import sysconfig
+import types
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+_HERE: Final = __name__.partition(".")[0]
+_INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
+
+
+class Owner(enum.Enum):
+    """Whose code it is."""
+
+    USER = "user"  # the notebook's or script's own namespace
+    LOCAL = "local"  # a module in a file that is nobody's package: it may be edited at any time
+    INSTALLED = "installed"
+    STANDARD = "standard"
+
+
+class Origin(NamedTuple):
+    """Where a piece of code comes from.
+
+    Attributes:
+        owner: whose it is.
+        module: the dotted name of its module.
+        version: of the installed package, "" where none is known or none counts.
+        file: the module's file, where it has one.
+    """
+
+    owner: Owner
+    module: str
+    version: str = ""
+    file: str | None = None
+
+    @property
+    def followed(self) -> bool:
+        """Whether what it says counts, not its version."""
+        return self.owner in (Owner.USER, Owner.LOCAL)
+
+    @property
+    def part(self) -> str:
+        """How an installed package is called among the parts of a key: "module numpy 2.4.6"."""
+        return f"module {self.module.partition('.')[0]} {self.version}".rstrip()
+
+
+def origin_of_namespace(namespace: Mapping[str, Any]) -> Origin:
+    """Where the code comes from whose globals these are."""
+    name = namespace.get("__name__")
+    if not isinstance(name, str):
+        return Origin(Owner.USER, "__main__")
+    return _origin(name, namespace.get("__file__"))
+
+
+def origin_of_module(name: str) -> Origin:
+    """Where the module of this dotted name comes from; it need not have been imported.
+
+    What an import would find is looked for without importing anything.
+    """
+    module = sys.modules.get(name)
+    if module is not None:
+        file = getattr(module, "__file__", None)
+        if file is None:  # a namespace package has folders only
+            file = next(iter(getattr(module, "__path__", ())), None)
+        return _origin(name, file)
+    return _origin(name, _found(name))
+
+
+def origin_of(thing: Any) -> Origin:
+    """Where a function, a class or another named object comes from."""
+    if isinstance(thing, types.FunctionType):
+        return origin_of_namespace(thing.__globals__)
+    name = getattr(getattr(thing, "__objclass__", thing), "__module__", None)
+    if not isinstance(name, str):
+        return Origin(Owner.STANDARD, "builtins")
+    return origin_of_module(name)
+
+
+def counts(thing: Any, origin: Origin) -> bool:
+    """Whether the content of a function or class counts.
+
+    It does for the user's, and for what a library made at run time, which has no name of its own.
+    """
+    if not isinstance(thing, (types.FunctionType, type)):
+        return False
+    if origin.followed:
+        return True
+    found: Any = sys.modules.get(origin.module)
+    for name in thing.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is not thing
+
+
+def file_of_module(name: str) -> str | None:
+    """The file that an import of `name` would read, or has read; None if there is none."""
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) else _found(name)
+
+
+def _origin(name: str, file: object) -> Origin:
+    top = name.partition(".")[0]
+    if name in ("__main__", "__mp_main__"):
+        return Origin(Owner.USER, "__main__")
+    if top == _HERE:
+        return Origin(Owner.STANDARD, name)
+    if not isinstance(file, str):
+        owner = Owner.STANDARD if top in sys.stdlib_module_names else Owner.USER
+        return Origin(owner, name)
+    owner = _owner_of(file)
+    version = _version(top) if owner is Owner.INSTALLED else ""
+    return Origin(owner, name, version, file)
+
+
+@functools.lru_cache(maxsize=4096)
+def _owner_of(file: str) -> Owner:
+    path = pathlib.Path(file).absolute()
+    if _INSTALLED_FOLDERS.intersection(path.parts) or _below(path, _library_folders()):
+        return Owner.INSTALLED
+    if _below(path, _standard_folders()) or file.startswith("<frozen"):
+        return Owner.STANDARD
+    return Owner.LOCAL
+
+
+def _below(path: pathlib.Path, folders: tuple[pathlib.Path, ...]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+@functools.cache
+def _library_folders() -> tuple[pathlib.Path, ...]:
+    # Not sys.prefix: where that is /usr, a user's project may well lie below it.
+    user = site.getusersitepackages() if site.ENABLE_USER_SITE else None
+    places = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), user]
+    return tuple(pathlib.Path(place).absolute() for place in places if place)
+
+
+@functools.cache
+def _standard_folders() -> tuple[pathlib.Path, ...]:
+    places = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+    return tuple(pathlib.Path(place).absolute() for place in places if place)
+
+
+def _version(top: str) -> str:
+    """What the imported package says, else what is installed: a late import changes nothing."""
+    said = vars(sys.modules[top]).get("__version__") if top in sys.modules else None
+    return said if isinstance(said, str) else _installed_version(top)
+
+
+@functools.lru_cache(maxsize=1024)
+def _installed_version(top: str) -> str:
+    try:
+        return importlib.metadata.version(top)
+    except importlib.metadata.PackageNotFoundError:  # it is called otherwise than its module
+        names = importlib.metadata.packages_distributions().get(top)
+    return importlib.metadata.version(names[0]) if names else ""
+
+
+def _found(name: str) -> str | None:
+    """The file of a module that is not imported, looked up folder by folder as an import would."""
+    places: list[str] | None = None
+    file: str | None = None
+    so_far = ""
+    for part in name.split("."):
+        so_far = f"{so_far}.{part}" if so_far else part
+        spec = importlib.machinery.PathFinder.find_spec(so_far, places)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+        file = spec.origin or next(iter(places), None)
+        if not places and so_far != name:
+            return None
+    return file
