@@ -1,0 +1,202 @@
+"""What names were bound to, cell over cell.
+
+Every name has a `Chain` of layers. A layer is one cell's hand on the name: what that cell bound it
+to when it ran last. A cell that runs ``x = f(x)`` lays a layer on top of the one that it read, and
+both stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.task import Task
+
+Path = tuple[Any, ...]
+
+WHOLE: Final[Path] = ()
+_LOOKED_AT: Final = 100_000
+
+
+class Cell(NamedTuple):
+    """A cell: the same when its key is.
+
+    Attributes:
+        key: what the frontend calls it, or something that nothing else equals.
+        label: how messages call it, such as ``In[3]``.
+    """
+
+    key: Hashable
+    label: str
+
+
+class Meaning(NamedTuple):
+    """What a name was bound to.
+
+    Attributes:
+        shown: what the user's namespace has under the name.
+        whole: what stands for it where it is read: itself if lazy, else a node that gives it.
+        parts: lazy values without a name of their own inside it, by their place in it; `WHOLE` is
+            not among the places.
+    """
+
+    shown: Any
+    whole: Lazy
+    parts: Mapping[Path, Lazy]
+
+    @property
+    def is_node(self) -> bool:
+        """Whether the name is that of a node, not of a plain value or a container."""
+        return self.shown is self.whole
+
+    @property
+    def lazies(self) -> list[Lazy]:
+        """What to compute for it: itself, or what is lazy inside it; nothing for a plain value."""
+        if self.is_node:
+            return [self.whole]
+        return list(self.parts.values()) or list(self.whole.inputs)
+
+
+class Layer:
+    """One cell's hand on one name.
+
+    Attributes:
+        name: the name.
+        cell: who bound it.
+        meaning: to what, when the cell ran last; None since it no longer does.
+        gone: why there is no meaning, as the end of a sentence that begins with the name.
+        heir: the layer that took the place of this one, when another cell bound the name anew.
+    """
+
+    __slots__ = ("cell", "gone", "heir", "meaning", "name")
+
+    def __init__(self, name: str, cell: Cell, meaning: Meaning) -> None:
+        self.name = name
+        self.cell = cell
+        self.meaning: Meaning | None = meaning
+        self.gone = ""
+        self.heir: Layer | None = None
+
+    @property
+    def last(self) -> Layer:
+        """Itself, or what took its place in the end."""
+        layer = self
+        while layer.heir is not None:
+            layer = layer.heir
+        return layer
+
+    def binds(self, cell: Cell, meaning: Meaning) -> None:
+        """It is this cell's now, and this is what it means."""
+        self.cell, self.meaning, self.gone = cell, meaning, ""
+
+    def loses(self, reason: str) -> None:
+        """It means nothing any more."""
+        if self.meaning is not None:
+            self.meaning, self.gone = None, reason
+
+
+class Place(NamedTuple):
+    """Where a lazy value stood when a cell bound it.
+
+    Attributes:
+        layer: in which layer.
+        path: where in it; `WHOLE`, or the place in a container.
+        shape: the places of all parts of that container then.
+    """
+
+    layer: Layer
+    path: Path
+    shape: frozenset[Path]
+
+    def now(self, layer: Layer) -> Lazy | None:
+        """What stands there in `layer` today; None when the container has another shape now."""
+        meaning = layer.meaning
+        if meaning is None:
+            return None
+        if self.path == WHOLE:
+            return meaning.whole
+        return meaning.parts[self.path] if meaning.parts.keys() == self.shape else None
+
+
+class Chain(list[Layer]):
+    """The layers of one name, each above what it reads."""
+
+    def top(self) -> Layer | None:
+        """The highest that means something: what the name means."""
+        return self.below(len(self))
+
+    def below(self, height: int) -> Layer | None:
+        """The highest below `height` that means something."""
+        return next((layer for layer in reversed(self[:height]) if layer.meaning is not None), None)
+
+    def of(self, cell: Cell) -> Layer | None:
+        """The layer of this cell."""
+        return next((layer for layer in self if layer.cell.key == cell.key), None)
+
+    def standing(self, layer: Layer) -> Layer | None:
+        """`layer`, or what is read in its place since it means nothing any more."""
+        return layer if layer.meaning is not None else self.below(self.index(layer))
+
+    def collapse(self, cell: Cell, meaning: Meaning) -> Layer:
+        """Nothing of what was counts any more: all that was read here is `meaning` now."""
+        base = self[0]
+        for layer in self[1:]:
+            layer.heir = base
+        self[:] = [base]
+        base.binds(cell, meaning)
+        return base
+
+
+def _value(value: Any) -> Any:
+    return value
+
+
+_VALUE: Final = Task(_value, name="value", executor="inline")
+
+
+def standing_for(value: Any) -> Lazy:
+    """A node that gives `value`, with the results of the lazy values in it."""
+    return _VALUE(value)
+
+
+def meaning_of(value: Any, has_place: Callable[[Lazy], bool]) -> Meaning:
+    """What a name means that was bound to `value`.
+
+    Args:
+        value: a lazy value, a container of some, or anything else.
+        has_place: whether a lazy value belongs to another name; a name for it is then a node of its
+            own that reads it, so that either can be bound anew without the other.
+    """
+    if isinstance(value, Lazy):
+        own = standing_for(value) if has_place(value) else value
+        return Meaning(own, own, {})
+    parts = {path: lazy for path, lazy in lazies_in(value) if not has_place(lazy)}
+    return Meaning(value, standing_for(value), parts)
+
+
+def lazies_in(value: Any) -> Iterator[tuple[Path, Lazy]]:
+    """The lazy values anywhere inside lists, tuples and dicts, with their places.
+
+    After a hundred thousand things none of which was lazy it gives up, so that big plain data costs
+    little.
+    """
+    todo: list[tuple[Path, Any]] = [(WHOLE, value)]
+    seen: set[int] = set()
+    looked_at, found = 0, False
+    while todo and (found or looked_at < _LOOKED_AT):
+        path, item = todo.pop()
+        looked_at += 1
+        if isinstance(item, Lazy):
+            found = True
+            yield path, item
+        elif isinstance(item, (list, tuple, dict)) and id(item) not in seen:
+            seen.add(id(item))
+            pairs = item.items() if isinstance(item, dict) else enumerate(item)
+            inside = [((*path, key), part) for key, part in pairs if _may_hold_lazy(part)]
+            looked_at += len(item) - len(inside)
+            todo.extend(reversed(inside))
+
+
+def _may_hold_lazy(value: Any) -> bool:
+    return isinstance(value, (Lazy, list, tuple, dict))

@@ -1,0 +1,321 @@
+"""One run of one cell: what it sees, what it binds, and what that changes in the workspace.
+
+It is all or nothing. When a cell fails, every name that meant or would mean something in the
+workspace is what it was before: nodes, containers of nodes, tasks. Plain values keep what the cell
+gave them, as in any failing cell, because what ran did run: an import stays imported, and what took
+a minute to load can be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from cascade_nb.errors import UsageError
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.notebook.layers import (
+    WHOLE,
+    Cell,
+    Chain,
+    Layer,
+    Meaning,
+    Place,
+    lazies_in,
+    meaning_of,
+)
+from cascade_nb.notebook.workspace import Definition, Latest, Workspace
+
+_ABSENT: Final = object()
+
+
+class Names(MutableMapping[str, Any]):
+    """The user's namespace as the body of a cell has it; it notes which names are bound.
+
+    Attributes:
+        bound: the names that were bound, the one bound last at the end.
+        deleted: the names that were deleted.
+        before: what each of them was first.
+    """
+
+    def __init__(
+        self, namespace: MutableMapping[str, Any], helpers: Mapping[str, Any] | None = None
+    ) -> None:
+        self._namespace = namespace
+        self._helpers = helpers or {}
+        self.bound: dict[str, None] = {}
+        self.deleted: dict[str, None] = {}
+        self.before: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._namespace[name]
+        except KeyError:
+            return self._helpers[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.before.setdefault(name, self._namespace.get(name, _ABSENT))
+        self._namespace[name] = value
+        self.bound.pop(name, None)
+        self.bound[name] = None
+
+    def __delitem__(self, name: str) -> None:
+        self.before.setdefault(name, self._namespace.get(name, _ABSENT))
+        del self._namespace[name]
+        self.bound.pop(name, None)
+        self.deleted[name] = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespace)
+
+    def __len__(self) -> int:
+        return len(self._namespace)
+
+
+@contextmanager
+def recording(
+    workspace: Workspace, cell: Cell, helpers: Mapping[str, Any] | None = None
+) -> Iterator[Names]:
+    """Run the body of `cell` in the names this gives.
+
+    When it ends well the workspace has what the cell bound; when it raises, or what it bound cannot
+    be, the workspace is as it was.
+
+    Args:
+        helpers: further names that the body can read.
+
+    Raises:
+        UsageError: another cell is being recorded.
+        CycleError: with what the cell bound, a node would need itself.
+    """
+    if workspace.recorded is not None:
+        raise UsageError("a %%cascade cell cannot run inside another one; run one after the other")
+    saved = _Saved(workspace)
+    names = Names(workspace.namespace, helpers)
+    workspace.recorded = cell
+    try:
+        _show(workspace, cell)
+        yield names
+        _Commit(workspace, cell, names).make()
+    except BaseException:
+        saved.restore(names)
+        raise
+    finally:
+        workspace.recorded = None
+
+
+def _show(workspace: Workspace, cell: Cell) -> None:
+    """Let the namespace show what is under the cell's own earlier results."""
+    if not any(chain.of(cell) for chain in workspace.chains.values()):
+        return
+    graph = workspace.sketch(workspace.wholes())
+    if graph is None:
+        return
+    own = [n.index for n, layer in workspace.layers_in(graph) if layer.cell.key == cell.key]
+    later = graph.descendants(own)
+    for name, chain in workspace.chains.items():
+        if workspace.shows(name):
+            for layer in reversed(chain):
+                meaning = layer.meaning
+                if meaning is not None and graph.place[meaning.whole] not in later:
+                    workspace.namespace[name] = meaning.shown
+                    break
+
+
+class _Commit:
+    """What a cell that ran well changes."""
+
+    def __init__(self, workspace: Workspace, cell: Cell, names: Names) -> None:
+        self.workspace = workspace
+        self.cell = cell
+        self.names = names
+        self.bound = {
+            name: workspace.namespace[name]
+            for name in names.bound
+            if name in workspace.namespace and name.strip("_")
+        }
+
+    def make(self) -> None:
+        """Change the workspace and the names that show it."""
+        workspace = self.workspace
+        ours = {name for name in workspace.chains if workspace.shows(name)}
+        fresh = self._meanings()
+        read = self._names_read(fresh)
+        changed = False
+        for name, meaning in fresh.items():
+            changed |= self._bind(name, meaning, name in read)
+        tasks = self._define_tasks()
+        if self._lose() or changed:
+            self._settle(fresh)
+        for name, chain in workspace.chains.items():
+            if name in ours or name in fresh:
+                top = chain.top()
+                if top is not None and top.meaning is not None:
+                    workspace.namespace[name] = top.meaning.shown
+                elif name not in tasks:
+                    workspace.namespace.pop(name, None)
+        nodes = tuple(name for name, meaning in fresh.items() if meaning.lazies)
+        if nodes or tasks:
+            workspace.latest = Latest(self.cell, nodes or workspace.latest.nodes, tasks)
+
+    def _meanings(self) -> dict[str, Meaning]:
+        """What the bound names mean now, where that concerns the workspace."""
+        places, chains = self.workspace.places, self.workspace.chains
+        claimed: set[Lazy] = set()
+        meanings: dict[str, Meaning] = {}
+        # A node that has a name belongs to the name, not to a container that holds it too.
+        for name in sorted(self.bound, key=lambda name: not isinstance(self.bound[name], Lazy)):
+            value = self.bound[name]
+            own = chains[name].of(self.cell) if name in chains else None
+
+            def has_place(lazy: Lazy, own: Layer | None = own) -> bool:
+                place = places.get(lazy)
+                return lazy in claimed or (place is not None and place.layer.last is not own)
+
+            if isinstance(value, Task):
+                continue
+            if name in chains or next(lazies_in(value), None) is not None:
+                meaning = meaning_of(value, has_place)
+                claimed.update((meaning.whole, *meaning.parts.values()))
+                meanings[name] = meaning
+        return {name: meanings[name] for name in self.bound if name in meanings}
+
+    def _names_read(self, fresh: Mapping[str, Meaning]) -> set[str]:
+        """The names of which something that the cell bound reads an older layer."""
+        chains = self.workspace.chains
+        if not any(name in chains and chains[name].of(self.cell) is None for name in fresh):
+            return set()
+        graph = self.workspace.sketch(meaning.whole for meaning in fresh.values())
+        return {layer.name for _, layer in self.workspace.layers_in(graph)} if graph else set()
+
+    def _bind(self, name: str, meaning: Meaning, is_read: bool) -> bool:
+        """Put `meaning` into the chain of `name`; whether that changes what older nodes read."""
+        chain = self.workspace.chains.get(name)
+        own = chain.of(self.cell) if chain else None
+        changed = True
+        if own is not None:
+            own.binds(self.cell, meaning)
+        elif chain and not is_read:
+            own = chain.collapse(self.cell, meaning)
+        else:
+            own = Layer(name, self.cell, meaning)
+            changed = False
+            self.workspace.chains.setdefault(name, Chain()).append(own)
+        shape = frozenset(meaning.parts)
+        self.workspace.places[meaning.whole] = Place(own, WHOLE, frozenset())
+        for path, part in meaning.parts.items():
+            self.workspace.places[part] = Place(own, path, shape)
+        return changed
+
+    def _define_tasks(self) -> tuple[str, ...]:
+        """Put the tasks under their names; the names."""
+        workspace = self.workspace
+        names = []
+        for name, task in self.bound.items():
+            if not isinstance(task, Task):
+                continue
+            names.append(name)
+            if name in workspace.chains:
+                reason = f"which cell {self.cell.label} made a task"
+                workspace.forget(name, workspace.chains[name], reason)
+                workspace.namespace[name] = task
+            known = workspace.defined.get(task)
+            if known is not None and known.name != name:
+                continue  # a second name for a task is no second task
+            definition = workspace.definitions.get(name)
+            if definition is None:
+                definition = Definition(name, self.cell, task)
+                workspace.definitions[name] = definition
+            definition.cell, definition.task, definition.gone = self.cell, task, ""
+            workspace.defined[task] = definition
+        return tuple(names)
+
+    def _lose(self) -> bool:
+        """Take away what the cell bound earlier and does not now, and what it deleted."""
+        workspace, key = self.workspace, self.cell.key
+        label = self.cell.label
+        lost = False
+        for name, chain in workspace.chains.items():
+            own = chain.of(self.cell)
+            if name in self.bound:
+                continue
+            if name in self.names.deleted:
+                workspace.forget(name, chain, f"which cell {label} deleted")
+                lost = True
+            elif own is not None and own.meaning is not None:
+                own.loses(f"which cell {label} no longer defines")
+                lost = True
+        for name, definition in workspace.definitions.items():
+            if name in self.bound or definition.gone:
+                continue
+            if name in self.names.deleted:
+                definition.gone = f"which cell {label} deleted"
+            elif definition.cell.key == key:
+                definition.gone = f"which cell {label} no longer defines"
+                if workspace.namespace.get(name) is definition.task:
+                    del workspace.namespace[name]
+        return lost
+
+    def _settle(self, fresh: Mapping[str, Meaning]) -> None:
+        """Make sure that no node needs itself, and that each layer lies above what it reads."""
+        workspace = self.workspace
+        graph = workspace.sketch(workspace.wholes())
+        for name in fresh if graph is not None else ():
+            chain = workspace.chains[name]
+            own = chain.of(self.cell)
+            above = chain[chain.index(own) + 1 :] if own is not None else []
+            if not above or graph is None or own is None:
+                continue
+            roots = [n.index for n, layer in workspace.layers_in(graph) if layer in above]
+            if graph.place[fresh[name].whole] in graph.descendants(roots):
+                chain.remove(own)
+                chain.append(own)
+
+
+class _Saved:
+    """The workspace, and what the user's names showed of it, before a cell ran."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._chains = {name: list(chain) for name, chain in workspace.chains.items()}
+        self._layers = [
+            (layer, layer.cell, layer.meaning, layer.gone, layer.heir)
+            for chain in workspace.chains.values()
+            for layer in chain
+        ]
+        self._definitions = [
+            (name, d, d.cell, d.task, d.gone) for name, d in workspace.definitions.items()
+        ]
+        self._latest = workspace.latest
+        self._places = workspace.places.copy()
+        self._defined = workspace.defined.copy()
+        known = (*workspace.chains, *workspace.definitions)
+        self._shown = {name: workspace.namespace.get(name, _ABSENT) for name in known}
+
+    def restore(self, names: Names) -> None:
+        """Make it so again."""
+        workspace = self._workspace
+        workspace.chains.clear()
+        workspace.chains.update({name: Chain(chain) for name, chain in self._chains.items()})
+        for layer, cell, meaning, gone, heir in self._layers:
+            layer.cell, layer.meaning, layer.gone, layer.heir = cell, meaning, gone, heir
+        workspace.definitions.clear()
+        for name, definition, cell, task, gone in self._definitions:
+            definition.cell, definition.task, definition.gone = cell, task, gone
+            workspace.definitions[name] = definition
+        workspace.latest = self._latest
+        workspace.places = self._places
+        workspace.defined = self._defined
+        for name, before in {**names.before, **self._shown}.items():
+            now = workspace.namespace.get(name, _ABSENT)
+            if name in self._shown or _concerns(before) or _concerns(now):
+                if before is _ABSENT:
+                    workspace.namespace.pop(name, None)
+                else:
+                    workspace.namespace[name] = before
+
+
+def _concerns(value: object) -> bool:
+    """Whether the workspace cares for a name with this value."""
+    return isinstance(value, (Task, PartialTask)) or next(lazies_in(value), None) is not None
