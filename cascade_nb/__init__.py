@@ -1,0 +1,43 @@
+"""Workflows in notebooks: build them cell by cell, see them, run them, pause them and trust that they pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.checkpoint import checkpoint, track
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.run import Run
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.param import Param
+from cascade_nb.model.policy import Retry
+from cascade_nb.model.resources import inject, resource
+from cascade_nb.model.routing import Router, pipeline, sequence
+from cascade_nb.model.task import task
+from cascade_nb.shortcuts import limit, pause, rate, resume, run, start
+
+__all__ = [
+    "Engine",
+    "Graph",
+    "LazyResult",
+    "MappedLazyResult",
+    "Param",
+    "Retry",
+    "Router",
+    "Run",
+    "build_graph",
+    "checkpoint",
+    "inject",
+    "limit",
+    "pause",
+    "pipeline",
+    "rate",
+    "resource",
+    "resume",
+    "run",
+    "sequence",
+    "start",
+    "task",
+    "track",
+]

@@ -90,7 +90,9 @@ class _Builder:
                 continue
             place[lazy] = _OPEN
             ready = True
-            needed = lazy.inputs if lazy.options.plain and type(lazy) is not Router else _needs(lazy)
+            needed = (
+                lazy.inputs if lazy.options.plain and type(lazy) is not Router else _needs(lazy)
+            )
             for other in needed if len(needed) < 2 else reversed(needed):
                 if bindings is not None:
                     other = bindings.current(other)

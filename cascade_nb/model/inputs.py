@@ -61,7 +61,9 @@ def replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> A
     try:
         return _replace(value, marker, put)
     except RecursionError:
-        raise UsageError("arguments are nested too deeply to look for lazy values in them") from None
+        raise UsageError(
+            "arguments are nested too deeply to look for lazy values in them"
+        ) from None
 
 
 def snapshot(value: Any) -> Any:

@@ -252,9 +252,7 @@ class MappedLazyResult(MapFields):
         return f"map({self.task.name})"
 
     def _with(self, options: Options) -> MappedLazyResult:
-        return lazy_map(
-            self.task, self.collections, self.fixed, self.inputs, self.nested, options
-        )
+        return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)
 
 
 def lazy_call(

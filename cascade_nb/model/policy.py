@@ -56,7 +56,9 @@ class Retry:
         if not 0 <= self.jitter <= 1:
             raise PolicyError(f"jitter is a fraction between 0 and 1, not {self.jitter!r}")
         kinds = self.on if isinstance(self.on, tuple) else (self.on,)
-        if not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
+        if not kinds or not all(
+            isinstance(k, type) and issubclass(k, BaseException) for k in kinds
+        ):
             raise PolicyError(f"`on` takes exception classes, not {self.on!r}")
         object.__setattr__(self, "on", kinds)
 

@@ -96,7 +96,5 @@ def inject(resource: Resource) -> Any:
         TaskDefinitionError: `resource` was not made by `@cs.resource`.
     """
     if not isinstance(resource, Resource):
-        raise TaskDefinitionError(
-            f"cs.inject() takes what @cs.resource made, not {resource!r:.60}"
-        )
+        raise TaskDefinitionError(f"cs.inject() takes what @cs.resource made, not {resource!r:.60}")
     return Injected(resource)

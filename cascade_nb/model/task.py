@@ -72,7 +72,7 @@ class Task(Generic[P, R]):
                 self._simple = False
             if isinstance(parameter.default, (Lazy, Injected)):
                 self._standing[parameter.name] = parameter.default
-            if parameter.default is not parameter.empty:
+            elif parameter.default is not parameter.empty:
                 self.optional |= {parameter.name}
         self._least, self._most = least, most
 
@@ -141,7 +141,9 @@ class Task(Generic[P, R]):
         if not collections:
             raise MapError(f"{self.name}.map() needs at least one collection to go through")
         literal = {
-            name: value if isinstance(value, Lazy) else items_of(value, f"{self.name}.map({name}=…)")
+            name: value
+            if isinstance(value, Lazy)
+            else items_of(value, f"{self.name}.map({name}=…)")
             for name, value in collections.items()
         }
         equal_lengths(
@@ -284,11 +286,15 @@ def items_of(value: Any, where: str) -> list[Any]:
         MapError: `value` has no items one could go through, or is text or a mapping.
     """
     if isinstance(value, _NO_COLLECTION):
-        raise MapError(f"{where} goes through the items of a collection, and {value!r:.40} is text; "
-                       "put it into a list")
+        raise MapError(
+            f"{where} goes through the items of a collection, and {value!r:.40} is text; "
+            "put it into a list"
+        )
     if isinstance(value, Mapping):
-        raise MapError(f"{where} got a mapping, which has keys and values; say which, for instance "
-                       "list(….values())")
+        raise MapError(
+            f"{where} got a mapping, which has keys and values; say which, for instance "
+            "list(….values())"
+        )
     try:
         return list(value)
     except TypeError:
@@ -306,8 +312,10 @@ def equal_lengths(lengths: Mapping[str, int], where: str) -> int:
     """
     if len(set(lengths.values())) > 1:
         words = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise MapError(f"{where} goes through its collections side by side, so they must be equally "
-                       f"long: {words}")
+        raise MapError(
+            f"{where} goes through its collections side by side, so they must be equally "
+            f"long: {words}"
+        )
     return next(iter(lengths.values()), 0)
 
 

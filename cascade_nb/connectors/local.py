@@ -1,0 +1,89 @@
+"""Messages within one process: for tests, and for a controller that lives beside the engine."""
+
+from __future__ import annotations
+
+from cascade_nb.errors import UsageError
+from cascade_nb.protocols import Callback
+
+
+class InProcessConnector:
+    """A connector without a network, with retained messages and the filters of MQTT.
+
+    A publisher waits until every subscriber has taken the message, so what follows a `publish` can rely on it.
+    One connector may serve several engines and controllers at once.
+    """
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[tuple[str, Callback], None] = {}
+        self._users = 0
+        self._retained: dict[str, bytes] = {}
+
+    async def connect(self) -> None:
+        """One more uses it."""
+        self._users += 1
+
+    async def disconnect(self) -> None:
+        """One less uses it. With the last its subscriptions go; retained messages stay, as at a broker."""
+        self._users -= 1
+        if self._users <= 0:
+            self._users = 0
+            self._subscriptions.clear()
+
+    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+        """Give a message to everybody whose filter matches.
+
+        Raises:
+            UsageError: the topic has a wildcard in it.
+        """
+        if "+" in topic or "#" in topic:
+            raise UsageError(f"a topic to publish on has no wildcards: {topic!r}")
+        data = payload.encode() if isinstance(payload, str) else bytes(payload)
+        if retain and data:
+            self._retained[topic] = data
+        elif retain:
+            self._retained.pop(topic, None)
+        for topic_filter, callback in list(self._subscriptions):
+            if topic_matches(topic_filter, topic):
+                await callback(topic, data)
+
+    async def subscribe(self, topic_filter: str, callback: Callback) -> None:
+        """Hear of topics from now on, and first of what is retained.
+
+        Raises:
+            UsageError: '#' stands before the end, or a wildcard is part of a word.
+        """
+        check_filter(topic_filter)
+        self._subscriptions[topic_filter, callback] = None
+        for topic, payload in list(self._retained.items()):
+            if topic_matches(topic_filter, topic):
+                await callback(topic, payload)
+
+
+def topic_matches(topic_filter: str, topic: str) -> bool:
+    """Whether a topic falls under a filter: '+' is any one word, '#' at the end any number, none included.
+
+    The rule is that of MQTT 5.0, section 4.7.1.
+    """
+    wanted, words = topic_filter.split("/"), topic.split("/")
+    for position, word in enumerate(wanted):
+        if word == "#":
+            return True
+        if position == len(words) or word not in ("+", words[position]):
+            return False
+    return len(wanted) == len(words)
+
+
+def check_filter(topic_filter: str) -> None:
+    """Refuse what is no filter.
+
+    Raises:
+        UsageError: '#' stands before the end, or a wildcard is part of a word.
+    """
+    words = topic_filter.split("/")
+    for position, word in enumerate(words):
+        last = position == len(words) - 1
+        if (word == "#" and not last) or (len(word) > 1 and ("#" in word or "+" in word)):
+            raise UsageError(
+                f"{topic_filter!r} is no topic filter: '+' stands for one whole word, '#' for the rest at "
+                "the end"
+            )

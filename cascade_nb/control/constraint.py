@@ -1,0 +1,235 @@
+"""What is not allowed now: a scope, a type, its numbers, and for how long."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cascade_nb.errors import ConstraintError, nearest
+from cascade_nb.model.policy import NAME_LIMIT
+
+KINDS: Final = ("global", "task", "tag", "node", "from", "run")
+TYPES: Final = ("pause", "concurrency", "rate_limit")
+_UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.ASCII)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """Which nodes a constraint is about.
+
+    Attributes:
+        kind: "global", "task", "tag", "node", "from" or "run".
+        value: a glob for "task" and "tag", a name for "node" and "from", an id for "run".
+    """
+
+    kind: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}" if self.value else self.kind
+
+    @property
+    def words(self) -> str:
+        """The scope as a colleague would say it."""
+        if self.kind == "global":
+            return "everything"
+        if self.kind == "from":
+            return f"{self.value} and what comes after it"
+        return {"task": "{} tasks", "tag": "what is tagged {}", "node": "{}", "run": "run {}"}[
+            self.kind
+        ].format(self.value)
+
+    def matches(self, text: str) -> bool:
+        """Whether a task's name or a tag falls under this glob."""
+        return fnmatch.fnmatchcase(text, self.value)
+
+
+GLOBAL: Final = Scope("global")
+
+
+def parse_scope(text: object) -> Scope:
+    """A scope out of its text: ``global``, ``task:<glob>``, ``tag:<glob>``, ``node:<name>``,
+    ``from:<name>`` or ``run:<id>``.
+
+    Raises:
+        ConstraintError: there is no such kind of scope, or its value is missing or impossible.
+    """
+    if isinstance(text, Scope):
+        return text
+    if not isinstance(text, str):
+        raise ConstraintError(f"a scope is text such as 'task:train', not {text!r:.60}")
+    kind, colon, value = text.partition(":")
+    if kind not in KINDS:
+        raise ConstraintError(
+            f"there is no scope {text[:60]!r}{nearest(kind, KINDS)}; a scope is 'global', "
+            "'task:<name or glob>', 'tag:<name or glob>', 'node:<name>', 'from:<name>' or 'run:<id>'"
+        )
+    if kind == "global":
+        if colon:
+            raise ConstraintError(
+                f"the scope 'global' takes no value, so {text[:60]!r} means nothing"
+            )
+        return GLOBAL
+    if not value or len(value) > NAME_LIMIT or not value.isprintable() or set(value) & set("/+"):
+        raise ConstraintError(
+            f"the scope {kind!r} needs a value of 1 to {NAME_LIMIT} printable characters without '/' "
+            f"and '+', as in '{kind}:name', not {text[:60]!r}"
+        )
+    return Scope(kind, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """One thing that is not allowed now. There is at most one for each scope and type.
+
+    Attributes:
+        scope: which nodes.
+        type: "pause", "concurrency" or "rate_limit".
+        limit: how many may run at once, for "concurrency"; 0 holds everything.
+        rate: starts per second, for "rate_limit".
+        capacity: how many starts may come at once after a quiet time, for "rate_limit"; at least 1.
+        reason, by: why, and who asked.
+        since: when it was applied, on the clock of its manager.
+        expires: when it ends by itself on that clock, or None.
+    """
+
+    scope: Scope
+    type: str
+    limit: int = 0
+    rate: float = 0.0
+    capacity: float = 1.0
+    reason: str = ""
+    by: str = ""
+    since: float = 0.0
+    expires: float | None = None
+
+    @property
+    def key(self) -> tuple[Scope, str]:
+        """What a later one of the same scope and type replaces."""
+        return self.scope, self.type
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its numbers, as the wire has them."""
+        if self.type == "concurrency":
+            return {"limit": self.limit}
+        if self.type == "rate_limit":
+            return {"rate": self.rate, "capacity": self.capacity}
+        return {}
+
+    def __str__(self) -> str:
+        return f"{self.type} of {self.scope}"
+
+
+def checked_type(text: object) -> str:
+    """`text`, if it is a type of constraint.
+
+    Raises:
+        ConstraintError: it is none.
+    """
+    if text not in TYPES:
+        raise ConstraintError(
+            f"there is no constraint of type {text!r:.60}{nearest(str(text), TYPES)}"
+        )
+    return str(text)
+
+
+def checked_limit(limit: object) -> int:
+    """`limit` as a concurrency limit.
+
+    Raises:
+        ConstraintError: it is no whole number of at least 0.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise ConstraintError(f"a limit is a whole number, not {limit!r:.60}")
+    if limit < 0:
+        raise ConstraintError(f"a limit cannot be below zero, and {limit} is; 0 holds everything")
+    return limit
+
+
+def parse_rate(rate: object) -> float:
+    """Starts per second out of ``"10/m"``, ``"5/s"``, ``"300/h"``, ``"1/30s"`` or a plain number.
+
+    Raises:
+        ConstraintError: nobody can read it, or it is not above zero.
+    """
+    per_second: float
+    if isinstance(rate, (int, float)) and not isinstance(rate, bool):
+        per_second = float(rate)
+    elif isinstance(rate, str) and (parts := _RATE.fullmatch(rate.lower())) and parts[3] in _UNITS:
+        span = float(parts[2] or 1) * _UNITS[parts[3]]
+        per_second = float(parts[1]) / span if span else math.inf
+    else:
+        raise ConstraintError(
+            f"{rate!r:.60} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a number "
+            "per second"
+        )
+    if not (per_second > 0 and math.isfinite(per_second)):
+        raise ConstraintError(
+            f"a rate must be above zero, not {rate!r:.60}; to hold everything, pause"
+        )
+    return per_second
+
+
+def checked_capacity(capacity: object) -> float:
+    """`capacity` of a rate limit.
+
+    Raises:
+        ConstraintError: it is no finite number of at least 1.
+    """
+    if isinstance(capacity, bool) or not isinstance(capacity, (int, float)):
+        raise ConstraintError(f"a capacity is a number of starts, not {capacity!r:.60}")
+    if not (capacity >= 1 and math.isfinite(capacity)):
+        raise ConstraintError(
+            f"a capacity is at least 1, not {capacity!r}; a token must fit into it"
+        )
+    return float(capacity)
+
+
+def checked_ttl(ttl: object) -> float | None:
+    """`ttl` as seconds a constraint lasts, or None for as long as nobody lifts it.
+
+    Raises:
+        ConstraintError: it is no finite number above zero.
+    """
+    if ttl is None:
+        return None
+    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
+        raise ConstraintError(f"a time to live is a number of seconds, not {ttl!r:.60}")
+    if not (ttl > 0 and math.isfinite(ttl)):
+        raise ConstraintError(f"a time to live must be above zero and finite, not {ttl!r}")
+    return float(ttl)
+
+
+def new_constraint(
+    scope: Scope, type_: str, params: Mapping[str, Any], reason: str, by: str
+) -> Constraint:
+    """A constraint of these parts, checked.
+
+    Raises:
+        ConstraintError: the type is unknown, or a parameter is missing, unknown or impossible.
+    """
+    known = {"pause": (), "concurrency": ("limit",), "rate_limit": ("rate", "capacity")}
+    names = known[checked_type(type_)]
+    for name in params:
+        if name not in names:
+            raise ConstraintError(f"{type_} takes no {name!r:.60}{nearest(str(name), names)}")
+    if names and names[0] not in params:
+        raise ConstraintError(f"{type_} needs {names[0]!r}")
+    if type_ == "concurrency":
+        return Constraint(scope, type_, limit=checked_limit(params["limit"]), reason=reason, by=by)
+    if type_ == "rate_limit":
+        return Constraint(
+            scope,
+            type_,
+            rate=parse_rate(params["rate"]),
+            capacity=checked_capacity(params.get("capacity", 1)),
+            reason=reason,
+            by=by,
+        )
+    return Constraint(scope, type_, reason=reason, by=by)

@@ -1,0 +1,294 @@
+"""Gates: where work waits that is not allowed to start now.
+
+Each constraint in force, and each of the engine's resources, is a gate. Three rules keep wake-ups from being
+lost, and they are what the property tests drive:
+
+1. A ticket waits at one gate at most, the first that refused it.
+2. Whenever a gate comes to refuse less, it is *drained*: its waiters are offered again, in order, until it
+   refuses or has none left. So a ticket that waits at a gate is refused by it, or stands behind one that is.
+3. Nothing is taken at any gate unless all of them agree.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+from cascade_nb.control.constraint import Constraint, Scope
+
+_ENOUGH: Final = 1 - 1e-9  # a token that rounding took a billionth from is still a token
+
+
+class Owner(Protocol):
+    """Whose tickets wait; every method is called under the manager's lock."""
+
+    def offer(self, ticket: Ticket) -> None:
+        """A gate may let this ticket pass now: ask for admission again, at once."""
+        ...
+
+    def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
+        """What held these, since that moment of the clock, is gone: they are ready again."""
+        ...
+
+    def lifted(self) -> None:
+        """A constraint is gone: what rests in the middle of its work may look again."""
+        ...
+
+    def in_flight(self) -> Iterable[Ticket]:
+        """The tickets of everything that runs."""
+        ...
+
+    def members(self, scope: Scope) -> frozenset[int]:
+        """The nodes of a `node:` or `from:` scope."""
+        ...
+
+    def label_of(self, ticket: Ticket) -> str:
+        """What a person calls it."""
+        ...
+
+
+class Subject:
+    """What scopes ask of a node. All nodes of one task, with the same tags, in one run, share it."""
+
+    __slots__ = ("gates", "run_id", "tags", "task_name", "version")
+
+    def __init__(self, run_id: str, task_name: str, tags: frozenset[str] = frozenset()) -> None:
+        self.run_id = run_id
+        self.task_name = task_name
+        self.tags = tags
+        self.gates: tuple[Gate, ...] = ()
+        self.version = -1  # of the manager's set of gates when `gates` was looked up
+
+
+class Ticket:
+    """One node's wish to start.
+
+    Attributes:
+        owner: whose it is.
+        node: the index that `node:` and `from:` scopes know it by; a mapped item has its parent's.
+        rank: the lower is served first.
+        subject: what the other scopes ask of it.
+        needs: amounts of the engine's resources.
+        key: what the owner calls it by.
+        parked: the gate where it waits, or None.
+        seen: the manager's count of applied pauses when it was admitted.
+    """
+
+    __slots__ = ("key", "needs", "node", "owner", "parked", "rank", "seen", "subject")
+
+    def __init__(
+        self,
+        owner: Owner,
+        key: int,
+        node: int,
+        rank: int,
+        subject: Subject,
+        needs: Mapping[str, float] | None = None,
+    ) -> None:
+        self.owner = owner
+        self.key = key
+        self.node = node
+        self.rank = rank
+        self.subject = subject
+        self.needs = needs
+        self.parked: Gate | None = None
+        self.seen = 0
+
+
+class Gate:
+    """One reason why work may have to wait."""
+
+    def __init__(self, constraint: Constraint | None) -> None:
+        self.constraint = constraint
+        self.queue: list[tuple[int, int, Ticket]] = []
+        self.members: dict[Owner, frozenset[int]] = {}
+        self._arrivals = 0
+
+    def covers(self, subject: Subject) -> bool:
+        """Whether its scope is about this subject; `node:` and `from:` are asked by ticket instead."""
+        assert self.constraint is not None
+        scope = self.constraint.scope
+        if scope.kind == "task":
+            return scope.matches(subject.task_name)
+        if scope.kind == "tag":
+            return any(map(scope.matches, subject.tags))
+        return scope.kind == "global" or scope.value == subject.run_id
+
+    def refuses(self, ticket: Ticket, now: float) -> bool:
+        """Whether this ticket may not pass."""
+        return True
+
+    @property
+    def shut(self) -> bool:
+        """Whether it lets nothing pass at all, by somebody's will."""
+        return False
+
+    def take(self, ticket: Ticket) -> None:
+        """This ticket passes."""
+
+    def give_back(self, ticket: Ticket) -> bool:
+        """This ticket is done. True when the gate refuses less than before."""
+        return False
+
+    def undo(self, ticket: Ticket) -> bool:
+        """This ticket passed and did not start after all. True when the gate refuses less."""
+        return self.give_back(ticket)
+
+    def opens_at(self, now: float) -> float:
+        """When time alone makes it refuse less; infinity when only an event can."""
+        return math.inf
+
+    def park(self, ticket: Ticket) -> None:
+        """Let it wait here."""
+        self._arrivals += 1
+        ticket.parked = self
+        heapq.heappush(self.queue, (ticket.rank, self._arrivals, ticket))
+
+    def first(self) -> Ticket | None:
+        """Who is next, or None; tickets whose owner took them away are dropped on the way."""
+        queue = self.queue
+        while queue and queue[0][2].parked is not self:
+            heapq.heappop(queue)
+        return queue[0][2] if queue else None
+
+    def pop(self) -> Ticket:
+        """Take the next one out; it must be there."""
+        ticket = heapq.heappop(self.queue)[2]
+        ticket.parked = None
+        return ticket
+
+    def holders(self) -> Iterable[Ticket]:
+        """Whose work has what others wait for."""
+        return ()
+
+
+class PauseGate(Gate):
+    """Lets nothing pass."""
+
+    @property
+    def shut(self) -> bool:
+        return True
+
+
+class ConcurrencyGate(Gate):
+    """Lets so many pass at once."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        super().__init__(constraint)
+        self.limit = constraint.limit
+        self.inside: set[Ticket] = set()
+
+    @property
+    def shut(self) -> bool:
+        return self.limit == 0
+
+    def refuses(self, ticket: Ticket, now: float) -> bool:
+        return len(self.inside) >= self.limit
+
+    def take(self, ticket: Ticket) -> None:
+        self.inside.add(ticket)
+
+    def give_back(self, ticket: Ticket) -> bool:
+        if ticket not in self.inside:  # it started before the limit was there, and was not counted
+            return False
+        self.inside.remove(ticket)
+        return True
+
+    def holders(self) -> Iterable[Ticket]:
+        return self.inside
+
+
+class RateGate(Gate):
+    """A token bucket: `rate` tokens a second come in, at most `capacity` are kept, a start takes one.
+
+    It starts full, so the first `capacity` starts are free. The rule is the usual one, for instance in
+    Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986.
+    """
+
+    def __init__(self, constraint: Constraint, now: float) -> None:
+        super().__init__(constraint)
+        self.rate, self.capacity = constraint.rate, constraint.capacity
+        self.tokens = constraint.capacity
+        self.filled = now
+
+    def _fill(self, now: float) -> None:
+        if now > self.filled:
+            self.tokens = min(self.capacity, self.tokens + (now - self.filled) * self.rate)
+            self.filled = now
+
+    def refuses(self, ticket: Ticket, now: float) -> bool:
+        self._fill(now)
+        return self.tokens < _ENOUGH
+
+    def take(self, ticket: Ticket) -> None:
+        self.tokens -= 1
+
+    def give_back(self, ticket: Ticket) -> bool:
+        return False  # a start is a start, however soon it ends
+
+    def undo(self, ticket: Ticket) -> bool:
+        self.tokens = min(self.capacity, self.tokens + 1)
+        return True
+
+    def opens_at(self, now: float) -> float:
+        self._fill(now)
+        return now + max(0.0, 1 - self.tokens) / self.rate
+
+    def change(self, constraint: Constraint, now: float) -> None:
+        """Go on at another rate, with the tokens there are."""
+        self._fill(now)
+        self.constraint = constraint
+        self.rate, self.capacity = constraint.rate, constraint.capacity
+        self.tokens = min(self.tokens, self.capacity)
+
+
+class PoolGate(Gate):
+    """An amount of something that the engine was told it has.
+
+    Waiters are served strictly in order: one that needs much is not overtaken for ever by many that need
+    little. Nothing that waits holds a share, so everything comes to its turn.
+    """
+
+    def __init__(self, name: str, total: float) -> None:
+        super().__init__(None)
+        self.name = name
+        self.total = total
+        self.shares: dict[Ticket, float] = {}
+
+    @property
+    def free(self) -> float:
+        """What is not taken."""
+        return self.total - math.fsum(self.shares.values())
+
+    def refuses(self, ticket: Ticket, now: float) -> bool:
+        amount = self.amount(ticket)
+        if amount <= 0:
+            return False
+        first = self.first()
+        overtakes = first is not None and first.rank < ticket.rank
+        return overtakes or amount > self.free + 1e-9
+
+    def amount(self, ticket: Ticket) -> float:
+        """What this ticket needs of it."""
+        return (ticket.needs or {}).get(self.name, 0.0)
+
+    def take(self, ticket: Ticket) -> None:
+        if amount := self.amount(ticket):
+            self.shares[ticket] = amount
+
+    def give_back(self, ticket: Ticket) -> bool:
+        return self.shares.pop(ticket, None) is not None
+
+    def holders(self) -> Iterable[Ticket]:
+        return self.shares
+
+
+def gate_for(constraint: Constraint, now: float) -> Gate:
+    """The gate that puts `constraint` into force."""
+    if constraint.type == "concurrency":
+        return ConcurrencyGate(constraint)
+    if constraint.type == "rate_limit":
+        return RateGate(constraint, now)
+    return PauseGate(constraint)

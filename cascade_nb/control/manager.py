@@ -1,0 +1,349 @@
+"""Answers one question: may this node start now?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cascade_nb.control.constraint import (
+    Constraint,
+    Scope,
+    checked_ttl,
+    new_constraint,
+    parse_scope,
+)
+from cascade_nb.control.limits import (
+    ConcurrencyGate,
+    Gate,
+    Owner,
+    PauseGate,
+    PoolGate,
+    RateGate,
+    Subject,
+    Ticket,
+    gate_for,
+)
+from cascade_nb.control.words import amount_text
+from cascade_nb.errors import PolicyError, nearest
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
+from cascade_nb.model.policy import checked_needs
+from cascade_nb.protocols import Clock
+
+
+class ConstraintManager:
+    """Every constraint in force, and who waits for it.
+
+    `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release` and
+    `withdraw` are for owners, who hold `lock` around them together with their own move, so that no start
+    can slip between a pause and its acknowledgement.
+
+    Args:
+        clock: where time comes from.
+        bus: told when a constraint is applied, lifted or expired.
+        resources: by name, how much there is of what `.with_constraints` can ask for.
+
+    Raises:
+        PolicyError: an amount is negative or no number.
+    """
+
+    def __init__(
+        self, clock: Clock, bus: MessageBus, resources: Mapping[str, float] | None = None
+    ) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.bus = bus
+        self.pauses = 0  # counts what shut a gate: only when it moved on is a second look needed
+        self.version = 0  # counts changes of the set of gates
+        self.timer_changed = lambda: None  # the engine's: `next_change` may be sooner than it was
+        self._gates: dict[tuple[Scope, str], Gate] = {}
+        self._node_gates: list[Gate] = []
+        self._pools = {n: PoolGate(n, t) for n, t in checked_needs(resources or {}).items()}
+        self._owners: list[Owner] = []
+
+    def enter(self, owner: Owner) -> None:
+        """An owner begins: constraints on nodes by name learn which of its nodes they are about."""
+        with self.lock:
+            self._owners.append(owner)
+            for gate in self._node_gates:
+                assert gate.constraint is not None
+                gate.members[owner] = owner.members(gate.constraint.scope)
+
+    def leave(self, owner: Owner) -> None:
+        """An owner ends: nothing of it waits or holds any more."""
+        with self.lock:
+            self._owners.remove(owner)
+            for gate in (*self._gates.values(), *self._pools.values()):
+                gate.members.pop(owner, None)
+                gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
+                gate.queue.sort(key=lambda entry: entry[:2])
+                for ticket in [t for t in gate.holders() if t.owner is owner]:
+                    gate.give_back(ticket)
+                self._drain(gate)
+
+    def idle(self, subject: Subject) -> bool:
+        """Whether nothing at all stands in the way of this subject; one look, for the hot path."""
+        if self._node_gates:
+            return False
+        if subject.version != self.version:
+            self._look_up(subject)
+        return not subject.gates
+
+    def admit(self, ticket: Ticket) -> Gate | None:
+        """Let `ticket` start, or park it. Call under `lock`.
+
+        Returns:
+            None when it may start: everything it needs is taken. Else the gate where it waits now, with
+            nothing taken anywhere.
+        """
+        gates = self._gates_of(ticket)
+        if gates:
+            now = self.clock.now()
+            for gate in gates:
+                if gate.refuses(ticket, now):
+                    gate.park(ticket)
+                    if gate.opens_at(now) < math.inf:
+                        self.timer_changed()
+                    return gate
+            for gate in gates:
+                gate.take(ticket)
+        ticket.seen = self.pauses
+        return None
+
+    def release(self, ticket: Ticket) -> None:
+        """`ticket` is done; whoever waited for what it held is offered it. Call under `lock`."""
+        for gate in self._gates_of(ticket):
+            if gate.give_back(ticket):
+                self._drain(gate)
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """A last look before an admitted `ticket` starts. Call under `lock`.
+
+        Returns:
+            True when a pause came in between: everything is given back and the ticket waits.
+        """
+        if ticket.seen == self.pauses:
+            return False
+        ticket.seen = self.pauses
+        gates = self._gates_of(ticket)
+        pause = next((gate for gate in gates if gate.shut), None)
+        if pause is None:
+            return False
+        pause.park(ticket)
+        for gate in gates:
+            if gate.undo(ticket):
+                self._drain(gate)
+        return True
+
+    def forget(self, ticket: Ticket) -> None:
+        """`ticket` waits no longer. Call under `lock`."""
+        gate, ticket.parked = ticket.parked, None
+        if gate is not None:
+            self._drain(gate)  # in a strict queue the next one may have waited behind it only
+
+    def apply(
+        self,
+        scope: str | Scope,
+        type: str = "pause",
+        params: Mapping[str, Any] | None = None,
+        *,
+        reason: str = "",
+        by: str = "",
+        ttl: float | None = None,
+    ) -> Constraint:
+        """Put a constraint into force, in the place of an earlier one of the same scope and type.
+
+        Args:
+            scope: see `parse_scope`.
+            type: "pause", "concurrency" or "rate_limit".
+            params: ``{"limit": n}`` or ``{"rate": …, "capacity": …}``.
+            reason, by: why and who, for people.
+            ttl: seconds until it ends by itself.
+
+        Raises:
+            ConstraintError: a scope, type or number that no constraint can have; nothing changed.
+        """
+        lasts = checked_ttl(ttl)
+        made = new_constraint(parse_scope(scope), type, params or {}, reason, by)
+        with self.lock:
+            now = self.clock.now()
+            expires = None if lasts is None else now + lasts
+            constraint = dataclasses.replace(made, since=now, expires=expires)
+            gate = self._gates.get(constraint.key)
+            if gate is None:
+                self._install(gate_for(constraint, now))
+            elif isinstance(gate, ConcurrencyGate):
+                gate.constraint, gate.limit = constraint, constraint.limit
+                self._drain(gate)
+            elif isinstance(gate, RateGate):
+                gate.change(constraint, now)
+                self._drain(gate)
+            else:
+                # The pause goes on: it began when it began, but for the reason and time given last.
+                assert gate.constraint is not None
+                gate.constraint = dataclasses.replace(constraint, since=gate.constraint.since)
+            if type == "pause" or params == {"limit": 0}:
+                self.pauses += 1
+            self.timer_changed()
+            if self.bus.listening:
+                self.bus.publish(
+                    ConstraintApplied(
+                        timestamp=self.clock.wall(),
+                        scope=str(constraint.scope),
+                        type=type,
+                        by=by,
+                        params=constraint.params,
+                        reason=reason,
+                        expires_in=lasts,
+                    )
+                )
+            return constraint
+
+    def lift(self, scope: str | Scope, type: str | None = None) -> list[Constraint]:
+        """Take constraints out of force: of one type, or all of this scope. Gives what was lifted.
+
+        Raises:
+            ConstraintError: there is no such scope.
+        """
+        wanted = parse_scope(scope)
+        with self.lock:
+            keys = [key for key in self._gates if key[0] == wanted and type in (None, key[1])]
+            return [self._remove(key, "lifted") for key in keys]
+
+    def constraints(self) -> list[Constraint]:
+        """Everything in force, oldest first."""
+        with self.lock:
+            held = [gate.constraint for gate in self._gates.values() if gate.constraint is not None]
+            return sorted(held, key=lambda constraint: constraint.since)
+
+    def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
+        """The constraint of this scope and type, if one is in force."""
+        gate = self._gates.get((parse_scope(scope), type))
+        return gate.constraint if gate is not None else None
+
+    def holds(self, ticket: Ticket) -> bool:
+        """Whether a pause stands over the node of `ticket`, which runs. Call under `lock`."""
+        return any(isinstance(gate, PauseGate) for gate in self._gates_of(ticket))
+
+    def next_change(self) -> float:
+        """When `tick` has something to do, on the clock; infinity when only an event can bring that."""
+        with self.lock:
+            now = self.clock.now()
+            ends = [c.expires for c in self.constraints() if c.expires is not None]
+            opens = [
+                gate.opens_at(now) for gate in self._gates.values() if gate.first() is not None
+            ]
+            return min([*ends, *opens], default=math.inf)
+
+    def tick(self) -> None:
+        """Do what time alone brings about: end what expired, let pass what has a token now."""
+        with self.lock:
+            now = self.clock.now()
+            for key, gate in list(self._gates.items()):
+                assert gate.constraint is not None
+                if gate.constraint.expires is not None and gate.constraint.expires <= now:
+                    self._remove(key, "expired")
+                elif isinstance(gate, RateGate):
+                    self._drain(gate)
+
+    def check_needs(self, needs: Mapping[str, float], label: str) -> None:
+        """Refuse needs that could never be met.
+
+        Raises:
+            PolicyError: there is no such resource, or less of it in all.
+        """
+        for name, amount in needs.items():
+            if name not in self._pools:
+                raise PolicyError(
+                    f"{label} needs {name!r}, and the engine was not told of any"
+                    f"{nearest(name, self._pools)}: Engine(system_resources={{{name!r}: …}})"
+                )
+            total = self._pools[name].total
+            if amount > total:
+                raise PolicyError(
+                    f"{label} needs {amount_text(amount)} {name}, and there is only "
+                    f"{amount_text(total)} in all; it could never start"
+                )
+
+    def _install(self, gate: Gate) -> None:
+        assert gate.constraint is not None
+        scope = gate.constraint.scope
+        self._gates[gate.constraint.key] = gate
+        if scope.kind in ("node", "from"):
+            self._node_gates.append(gate)
+            gate.members = {owner: owner.members(scope) for owner in self._owners}
+        self.version += 1
+        if isinstance(gate, ConcurrencyGate):
+            # What runs already counts, or a new limit would let its number start on top of it.
+            for owner in self._owners:
+                for ticket in owner.in_flight():
+                    if gate in self._gates_of(ticket):
+                        gate.take(ticket)
+
+    def _remove(self, key: tuple[Scope, str], cause: str) -> Constraint:
+        gate = self._gates.pop(key)
+        constraint = gate.constraint
+        assert constraint is not None
+        if gate in self._node_gates:
+            self._node_gates.remove(gate)
+        self.version += 1
+        self.timer_changed()
+        if self.bus.listening:
+            self.bus.publish(
+                ConstraintLifted(
+                    timestamp=self.clock.wall(),
+                    scope=str(constraint.scope),
+                    type=constraint.type,
+                    by=constraint.by,
+                    cause=cause,
+                )
+            )
+        freed: dict[Owner, list[Ticket]] = {}
+        while gate.first() is not None:
+            ticket = gate.pop()
+            freed.setdefault(ticket.owner, []).append(ticket)
+        for owner, tickets in freed.items():
+            owner.take_back(tickets, constraint.since)
+        for owner in self._owners:
+            owner.lifted()
+        return constraint
+
+    def _drain(self, gate: Gate) -> None:
+        """Offer the waiters of a gate, in order, until it refuses or has none left."""
+        while (ticket := gate.first()) is not None:
+            gate.pop()
+            if gate.refuses(ticket, self.clock.now()):
+                gate.park(ticket)
+                if gate.opens_at(self.clock.now()) < math.inf:
+                    self.timer_changed()
+                return
+            ticket.owner.offer(ticket)
+
+    def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
+        subject = ticket.subject
+        if subject.version != self.version:
+            self._look_up(subject)
+        gates = subject.gates
+        if self._node_gates:
+            own = [g for g in self._node_gates if ticket.node in g.members.get(ticket.owner, ())]
+            gates = _pauses_first((*gates, *own))
+        if ticket.needs:
+            gates = (*gates, *(self._pools[name] for name in ticket.needs))
+        return gates
+
+    def _look_up(self, subject: Subject) -> None:
+        covering = (
+            gate
+            for gate in self._gates.values()
+            if gate not in self._node_gates and gate.covers(subject)
+        )
+        subject.gates = _pauses_first(covering)
+        subject.version = self.version
+
+
+def _pauses_first(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """In the order of asking: whoever is paused says so, rather than that a slot is missing."""
+    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))

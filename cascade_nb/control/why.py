@@ -1,0 +1,38 @@
+"""Why something waits, since when, and what would free it, as a colleague would say it."""
+
+from __future__ import annotations
+
+from cascade_nb.control.limits import ConcurrencyGate, Gate, PoolGate, RateGate, Ticket
+from cascade_nb.control.words import ago, amount_text, seconds_text
+
+
+def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
+    """Why `gate` lets `ticket` wait; `now` is on the manager's clock. Call under its lock."""
+    if isinstance(gate, PoolGate):
+        need = gate.amount(ticket) if ticket is not None else 0
+        free = f"{amount_text(gate.free)} of {amount_text(gate.total)} is free"
+        return f"needs {amount_text(need)} {gate.name}, and {free}" + _held_by("; held by ", gate)
+    constraint = gate.constraint
+    assert constraint is not None
+    scope = constraint.scope
+    tail = f" by {constraint.by}" if constraint.by else ""
+    tail += f": {constraint.reason}" if constraint.reason else ""
+    if constraint.expires is not None:
+        tail += f", for {seconds_text(max(0.0, constraint.expires - now))} more"
+    if isinstance(gate, ConcurrencyGate):
+        return f"at most {gate.limit} of {scope.words} at once{tail}" + _held_by("; now: ", gate)
+    if isinstance(gate, RateGate):
+        wait = seconds_text(max(0.0, gate.opens_at(now) - now))
+        return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"
+    since = ago(now - constraint.since)
+    return f"{scope.words} paused {since}{tail}; resume({str(scope)!r}) frees it"
+
+
+def _held_by(lead: str, gate: Gate, limit: int = 4) -> str:
+    """Who holds what others wait for at `gate`, at most `limit` of them by name."""
+    tickets = sorted(gate.holders(), key=lambda ticket: ticket.rank)
+    if not tickets:
+        return ""
+    names = [ticket.owner.label_of(ticket) for ticket in tickets[:limit]]
+    more = f" and {len(tickets) - limit} more" if len(tickets) > limit else ""
+    return lead + ", ".join(names) + more

@@ -1,0 +1,44 @@
+"""Numbers and times as a colleague would say them."""
+
+from __future__ import annotations
+
+
+def seconds_text(seconds: float) -> str:
+    """A length of time: ``350 ms``, ``4 s``, ``1 min 12 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 0.95:
+        return f"{max(0, round(seconds * 1000))} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for size, unit, small_size, small in (
+        (60, "min", 1, "s"),
+        (3600, "h", 60, "min"),
+        (86400, "d", 3600, "h"),
+    ):
+        if whole < size * (60 if unit == "min" else 24) or unit == "d":
+            rest = whole % size // small_size
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{whole} s"
+
+
+def ago(seconds: float) -> str:
+    """How long ago: ``just now``, ``12 s ago``, ``2 min ago``."""
+    if seconds < 1.5:
+        return "just now"
+    if seconds < 60:
+        return f"{round(seconds)} s ago"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min ago"
+    return f"{seconds_text(seconds)} ago"
+
+
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun: ``1 task``, ``14 tasks``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def amount_text(amount: float) -> str:
+    """An amount without needless digits: ``1``, ``0.5``, ``2.25``."""
+    return f"{amount:.6g}"

@@ -1,0 +1,47 @@
+"""What an engine is made of where its user does not say; the only place that names adapters."""
+
+from __future__ import annotations
+
+import threading
+
+from cascade_nb.engine.engine import Engine, use_defaults
+from cascade_nb.engine.parts import Adapters, SystemClock
+from cascade_nb.engine.solver import NativeSolver
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.executors.local import LocalExecutor
+from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
+from cascade_nb.state.memory import MemoryState
+
+_engine: Engine | None = None
+_making = threading.Lock()
+
+
+def fill_in(
+    solver: Solver | None = None,
+    executor: Executor | None = None,
+    bus: MessageBus | None = None,
+    connector: Connector | None = None,
+    state: StateBackend | None = None,
+    clock: Clock | None = None,
+) -> Adapters:
+    """The given adapters, and ours for the rest. An engine without a connector talks to nobody."""
+    return Adapters(
+        solver=solver if solver is not None else NativeSolver(),
+        executor=executor if executor is not None else LocalExecutor(),
+        bus=bus if bus is not None else MessageBus(),
+        connector=connector,
+        state=state if state is not None else MemoryState(),
+        clock=clock if clock is not None else SystemClock(),
+    )
+
+
+def default_engine() -> Engine:
+    """The engine that `cs.run` and `cs.start` use, made when it is first asked for."""
+    global _engine
+    with _making:
+        if _engine is None:
+            _engine = Engine()
+        return _engine
+
+
+use_defaults(fill_in)

@@ -1,0 +1,175 @@
+"""From a node to the call that it makes: results in the place of lazy values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.graph.graph import Node
+from cascade_nb.model.inputs import replace
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.param import Param
+from cascade_nb.model.policy import NOTHING
+from cascade_nb.model.resources import Injected, Resource
+from cascade_nb.model.routing import Router
+from cascade_nb.model.task import Task, equal_lengths, items_of
+
+LAZIES: Final = frozenset({LazyResult, MappedLazyResult, Param, Router})
+
+
+class _Absent:
+    """Stands for the result of a node that was skipped."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<skipped>"
+
+
+ABSENT: Final = _Absent()
+
+
+class Call(NamedTuple):
+    """A function with everything it is called with; `Injected` stands where a resource will."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...] | list[Any]
+    kwargs: Mapping[str, Any]
+    injects: bool = False
+
+    def resources(self) -> list[Resource]:
+        """What has to be opened first."""
+        values = (*self.args, *self.kwargs.values())
+        return [value.resource for value in values if value.__class__ is Injected]
+
+    def with_resources(self, opened: Mapping[Resource, Any]) -> Call:
+        """The same with the opened resources in their places."""
+
+        def put(value: Any) -> Any:
+            return opened[value.resource] if value.__class__ is Injected else value
+
+        kwargs = {name: put(value) for name, value in self.kwargs.items()}
+        return Call(self.fn, [put(value) for value in self.args], kwargs)
+
+
+class Expansion:
+    """The items that a mapped node grew into. One object serves them all, told apart by their index.
+
+    Attributes:
+        node: the mapped node.
+        first: index of its first item.
+        count: how many there are.
+    """
+
+    __slots__ = ("_columns", "_fixed", "_names", "_single", "count", "first", "injects", "node")
+
+    def __init__(
+        self, node: Node, first: int, columns: Mapping[str, list[Any]], fixed: Mapping[str, Any]
+    ) -> None:
+        self.node = node
+        self.first = first
+        self.count = len(next(iter(columns.values())))
+        self._names = tuple(columns)
+        self._columns = tuple(columns.values())
+        self._fixed = fixed
+        self._single = self._columns[0] if len(self._columns) == 1 else None
+        self.injects = any(value.__class__ is Injected for value in fixed.values())
+
+    def call_of(self, index: int) -> Call:
+        """What the item at `index` calls."""
+        assert self.node.task is not None
+        position = index - self.first
+        if self._single is not None and not self._fixed:
+            kwargs: dict[str, Any] = {self._names[0]: self._single[position]}
+        else:
+            kwargs = dict(self._fixed)
+            for name, column in zip(self._names, self._columns):
+                kwargs[name] = column[position]
+        return Call(self.node.task.fn, (), kwargs, self.injects)
+
+    def forget(self) -> None:
+        """Let go of the collections; their items are all over."""
+        self._columns, self._fixed, self._single = (), NOTHING, None
+
+
+class Reader:
+    """Looks up results for the nodes that read them.
+
+    Args:
+        values: results by index of node, `ABSENT` for a skipped one.
+        place: index by lazy value.
+    """
+
+    __slots__ = ("absent", "place", "values")
+
+    def __init__(self, values: list[Any], place: Mapping[Lazy, int]) -> None:
+        self.values = values
+        self.place = place
+        self.absent = (
+            False  # whether anything was skipped so far: only then defaults are looked for
+        )
+
+    def call_of(self, node: Node) -> Call:
+        """What a TASK node calls."""
+        lazy = node.lazy
+        assert isinstance(lazy, LazyResult) and node.task is not None
+        if lazy.nested or self.absent:
+            return self._careful_call(lazy, node.task)
+        values, place = self.values, self.place
+        args = [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args]
+        if not lazy.kwargs:
+            return Call(node.task.fn, args, NOTHING)
+        kwargs = {
+            k: values[place[v]] if v.__class__ in LAZIES else v for k, v in lazy.kwargs.items()
+        }
+        return Call(node.task.fn, args, kwargs)
+
+    def columns_of(self, node: Node) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+        """What a MAP node goes through, as lists of equal length, and what every item gets.
+
+        Raises:
+            MapError: something has no items, or the lengths differ.
+        """
+        lazy = node.lazy
+        assert isinstance(lazy, MappedLazyResult)
+        where = node.label
+        columns = {
+            name: items_of(self.value_of(value), f"{where}: {name}")
+            for name, value in lazy.collections.items()
+        }
+        equal_lengths({name: len(column) for name, column in columns.items()}, where)
+        fixed = {name: self.value_of(value) for name, value in lazy.fixed.items()}
+        return columns, {name: value for name, value in fixed.items() if value is not ABSENT}
+
+    def value_of(self, value: Any) -> Any:
+        """`value` with results in the place of lazy values, at any depth."""
+        return replace(value, Lazy, self._of)
+
+    def _of(self, lazy: Lazy) -> Any:
+        return self.values[self.place[lazy]]
+
+    def _careful_call(self, lazy: LazyResult, task: Task[..., Any]) -> Call:
+        """With containers looked into, and skipped inputs left to the defaults of the signature."""
+        args = tuple(self.value_of(a) for a in lazy.args)
+        kwargs = {k: self.value_of(v) for k, v in lazy.kwargs.items()}
+        if self.absent and any(v is ABSENT for v in (*args, *kwargs.values())):
+            bound = task.signature.bind(*args, **kwargs)
+            for name in [n for n, v in bound.arguments.items() if v is ABSENT]:
+                del bound.arguments[name]
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        injects = any(v.__class__ is Injected for v in (*args, *kwargs.values()))
+        return Call(task.fn, args, kwargs, injects)
+
+
+def optional_inputs(node: Node) -> frozenset[Lazy]:
+    """The lazy arguments of a TASK node whose parameters have a default of their own."""
+    lazy, task = node.lazy, node.task
+    if not isinstance(lazy, LazyResult) or task is None or not task.optional:
+        return frozenset()
+    bound = task.signature.bind(*lazy.args, **lazy.kwargs)
+    return frozenset(
+        value
+        for name, value in bound.arguments.items()
+        if name in task.optional and isinstance(value, Lazy)
+    )

@@ -1,0 +1,159 @@
+"""One attempt at one node: in a worker thread, or as a coroutine on the loop.
+
+An attempt is admitted before it begins, and between the two a pause may come: a worker has to wake up, the loop
+has other callbacks first. So each looks a last time when it really begins (`begin`), under the lock that a
+pause takes. After that it is in flight, and it finishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.limits import Ticket
+from cascade_nb.engine.arguments import Call
+from cascade_nb.engine.failure import timed_out
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+    from cascade_nb.protocols import Job
+
+current_attempt: contextvars.ContextVar[Attempt] = contextvars.ContextVar("cascade_attempt")
+"""The attempt whose body is running here, for `checkpoint` and `track`."""
+
+
+class Attempt:
+    """What is known of an attempt while it is under way.
+
+    Attributes:
+        flow, index: whose it is, and which node.
+        ticket: what it holds while it runs.
+        number: 1 for the first attempt at this node.
+        started: when it began, on the engine's clock; None before that.
+        rested: seconds of it that were spent at checkpoints, paused.
+        progress: items done and in all, as the task itself told.
+        stop: whether it was asked to end.
+        late: whether its time is up.
+        abandoned: whether it counts no longer, being a thread whose time is up or whose run has ended.
+        resting: whether it waits at a checkpoint.
+        wake: for one on the loop, what ends that wait.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "flow",
+        "index",
+        "late",
+        "number",
+        "progress",
+        "rested",
+        "resting",
+        "started",
+        "stop",
+        "task",
+        "ticket",
+        "timer",
+        "wake",
+    )
+
+    def __init__(self, flow: Flow, index: int, ticket: Ticket, number: int) -> None:
+        self.flow = flow
+        self.index = index
+        self.ticket = ticket
+        self.number = number
+        self.started: float | None = None
+        self.rested = 0.0
+        self.progress: tuple[int, int | None] | None = None
+        self.stop = False
+        self.late = False
+        self.abandoned = False
+        self.resting = False
+        self.task: asyncio.Task[None] | None = None
+        self.timer: Callable[[], object] | None = None
+        self.wake: Callable[[], object] | None = None
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether its body runs where nothing can stop it."""
+        return True
+
+
+class ThreadAttempt(Attempt):
+    """An attempt as a job for a worker thread."""
+
+    __slots__ = ()
+
+    def begin(self) -> Callable[[], Any] | None:
+        """The call to make, or None when a pause or the end of the run came in between."""
+        flow = self.flow
+        with flow.lock:
+            call = flow.begin(self)
+            if call is None:
+                flow.lanes.worker_is_free()
+                return None
+        context = flow.context.copy()  # two threads cannot be inside one context at once
+        context.run(current_attempt.set, self)
+        return lambda: context.run(self._body, call)
+
+    def end(self, result: Any, error: BaseException | None) -> Job | None:
+        """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
+        flow = self.flow
+        with flow.lock:
+            flow.end(self, result, error)
+            return flow.lanes.next_for_worker()
+
+    def _body(self, call: Call) -> Any:
+        if not call.injects:
+            return call.fn(*call.args, **call.kwargs)
+        borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
+        try:
+            ready = call.with_resources(borrowed)
+            return ready.fn(*ready.args, **ready.kwargs)
+        finally:
+            self.flow.resources.give_back_from_thread(self)
+
+
+class AsyncAttempt(Attempt):
+    """An attempt as a task on the loop."""
+
+    __slots__ = ()
+
+    @property
+    def in_thread(self) -> bool:
+        return False
+
+    async def run(self) -> None:
+        """The whole attempt, from the last look to the outcome."""
+        flow = self.flow
+        with flow.lock:
+            call = flow.begin(self)
+        if call is None:
+            return
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            current_attempt.set(self)
+            result = await self._body(call)
+        except BaseException as error:
+            failure = error
+        with flow.lock:
+            if self.late:
+                limit = flow.options_of(self.index).timeout or 0.0
+                failure = timed_out(flow.label(self.index), limit, in_thread=False)
+            flow.end(self, result, failure)
+            flow.lanes.pump_soon()
+        if isinstance(failure, (KeyboardInterrupt, SystemExit)):
+            raise failure
+
+    async def _body(self, call: Call) -> Any:
+        if not call.injects:
+            return await call.fn(*call.args, **call.kwargs)
+        resources = self.flow.resources
+        borrowed = await resources.borrow(self, call.resources())
+        try:
+            ready = call.with_resources(borrowed)
+            return await ready.fn(*ready.args, **ready.kwargs)
+        finally:
+            await resources.give_back(self)

@@ -1,0 +1,337 @@
+"""Runs graphs: puts the parts together, starts runs, and ends them whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.door import Door
+from cascade_nb.engine.execution import Execution
+from cascade_nb.engine.homeloop import HomeLoop
+from cascade_nb.engine.lanes import Workers
+from cascade_nb.engine.link import Link
+from cascade_nb.engine.parts import Adapters, Parts
+from cascade_nb.engine.run import Run
+from cascade_nb.errors import BlockingError, UsageError
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.graph.build import Bindings, build_graph
+from cascade_nb.graph.graph import Graph
+from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
+
+GRACE = 3.0
+ON_ERROR = ("stop", "continue")
+
+_fill_in: Callable[..., Adapters]
+
+
+def use_defaults(fill_in: Callable[..., Adapters]) -> None:
+    """Say what an engine is made of where its user does not; `defaults` does, once."""
+    global _fill_in
+    _fill_in = fill_in
+
+
+class Engine:
+    """Runs graphs.
+
+    An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of its own in a
+    background thread when there is none. Several runs share it, its constraints and its connector.
+
+    Args:
+        solver: order of preference among what could start; default `NativeSolver`.
+        executor: where sync tasks run; default `LocalExecutor`.
+        bus: told what happens; default a `MessageBus` of its own.
+        connector: brings constraints in and takes telemetry out; default none.
+        state_backend: where results are kept; default the memory of this process.
+        system_resources: what `.with_constraints` can ask for, by name.
+        overrides: by resource, what stands for it, for tests.
+        clock: where time comes from.
+        grace: seconds that a cancelled run waits for its threads before it ends without them.
+
+    Attributes:
+        constraints: the `ConstraintManager`.
+        bus: where to subscribe.
+        runs: the runs that are not over, oldest first.
+    """
+
+    _alive: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        *,
+        solver: Solver | None = None,
+        executor: Executor | None = None,
+        bus: MessageBus | None = None,
+        connector: Connector | None = None,
+        state_backend: StateBackend | None = None,
+        system_resources: Mapping[str, float] | None = None,
+        overrides: Mapping[Any, Any] | None = None,
+        clock: Clock | None = None,
+        grace: float = GRACE,
+        org: str = "local",
+        project: str = "cascade",
+    ) -> None:
+        adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
+        self.adapters = adapters
+        self.bus = adapters.bus
+        self.state = adapters.state
+        self.clock = adapters.clock
+        self.grace = grace
+        self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
+        self.constraints.timer_changed = self._timer_changed
+        self.overrides = dict(overrides or {})
+        self.link = Link(self, adapters.connector, org, project)
+        self.runs: list[Run] = []
+        self._workers = Workers(adapters.executor)
+        self._home: HomeLoop | None = None
+        self._parts: Parts | None = None
+        self._executions: dict[Run, Execution] = {}
+        self._started = 0
+        self._timer: Callable[[], object] | None = None
+        self._timer_asked = False
+        self._starting = threading.Lock()
+        Engine._alive.add(self)
+
+    async def run(
+        self,
+        target: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+        on_error: str = "stop",
+        fresh: bool = False,
+    ) -> Any:
+        """Start a run and wait for its value; see `start`.
+
+        Raises:
+            UsageError: as `start`.
+            RunError, RunFailures: it ended without a value.
+        """
+        return await self.start(
+            target, params=params, bindings=bindings, on_error=on_error, fresh=fresh
+        )
+
+    def start(
+        self,
+        target: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+        on_error: str = "stop",
+        fresh: bool = False,
+    ) -> Run:
+        """Start a run of what `target` needs, from any thread, and return at once.
+
+        Args:
+            target: a lazy value, a container of such, or a `Graph`.
+            params: values of parameters by name.
+            bindings: what names mean now.
+            on_error: "stop": after a failure nothing new starts, what runs may finish; "continue": all
+                that does not need the failed task goes on.
+            fresh: whether earlier results are not to be used.
+
+        Raises:
+            GraphError: there is nothing to run, or it needs itself.
+            ParamError: a parameter is unknown, missing or of the wrong type.
+            PolicyError: a task needs more of a resource than there is.
+            BlockingError: runs of this engine go on on another loop.
+        """
+        if on_error not in ON_ERROR:
+            raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
+        graph = target if isinstance(target, Graph) else build_graph(target, bindings)
+        with self._starting:
+            run = Run(self, uuid.uuid4().hex[:12], self._started + 1, graph)
+            execution = Execution(self, run, dict(params or {}), bindings, on_error, fresh)
+            parts = self._at_home()
+            self._started += 1
+            self.runs.append(run)
+            self._executions[run] = execution
+        parts.door.call(partial(self._spawn, parts, execution))
+        return run
+
+    def pause(
+        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+    ) -> Constraint:
+        """Let nothing of `scope` start any more; in force when this returns, from any thread.
+
+        Raises:
+            ConstraintError: there is no such scope, or `ttl` is not above zero.
+        """
+        return self.constraints.apply(scope, "pause", reason=reason, ttl=ttl, by=by)
+
+    def resume(self, scope: str = "global") -> bool:
+        """Lift the pause of `scope`; what is ready starts at once. False when there was none.
+
+        Raises:
+            ConstraintError: there is no such scope.
+        """
+        return bool(self.constraints.lift(scope, "pause"))
+
+    def limit(
+        self,
+        scope: str,
+        n: int | None,
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Let at most `n` nodes of `scope` run at once, counting what runs already; None lifts it.
+
+        Raises:
+            ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+        """
+        if n is None:
+            self.constraints.lift(scope, "concurrency")
+        else:
+            given = {"limit": n}
+            self.constraints.apply(scope, "concurrency", given, reason=reason, ttl=ttl, by=by)
+
+    def rate(
+        self,
+        scope: str,
+        rate: str | float | None,
+        *,
+        capacity: float = 1,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Let so many nodes of `scope` start per time, as in "10/m"; None lifts it.
+
+        Args:
+            capacity: how many may start at once after a quiet time.
+
+        Raises:
+            ConstraintError: there is no such scope, or nobody can read the rate.
+        """
+        if rate is None:
+            self.constraints.lift(scope, "rate_limit")
+        else:
+            given = {"rate": rate, "capacity": capacity}
+            self.constraints.apply(scope, "rate_limit", given, reason=reason, ttl=ttl, by=by)
+
+    @property
+    def door(self) -> Door:
+        """The way to the loop that this engine works on."""
+        return self._at_home().door
+
+    @property
+    def unreachable(self) -> str | None:
+        """What to say of a connector that is gone, in words."""
+        return self.link.trouble
+
+    def is_own_thread(self) -> bool:
+        """Whether the caller's thread is the one whose loop this engine works on."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return self._parts is not None and self._parts.door.loop is running
+
+    def cancel_on_loop(self, run: Run, reason: str) -> None:
+        """What `Run.cancel` does, on the loop."""
+        execution = self._executions.get(run)
+        if execution is not None:
+            execution.cancel(reason)
+
+    async def aclose(self) -> None:
+        """Cancel what runs, wait for its end, and let go of workers, state and connector."""
+        for run in list(self.runs):
+            run.cancel("the engine was closed")
+            await asyncio.wait([asyncio.wrap_future(run._future)])
+        await self.link.close()
+        await self.state.close()
+        self.adapters.executor.close()
+        Engine._alive.discard(self)
+
+    def close(self) -> None:
+        """`aclose` for where no loop runs.
+
+        Raises:
+            BlockingError: a loop runs here; await `aclose` instead.
+        """
+        if self.is_own_thread():
+            raise BlockingError(
+                "close() here would wait for the loop that it stops; await aclose()"
+            )
+        if self._home is not None:
+            asyncio.run_coroutine_threadsafe(self.aclose(), self._home.loop).result()
+            self._home.stop()
+            self._home, self._parts = None, None
+        else:
+            asyncio.run(self.aclose())
+
+    @classmethod
+    def alive(cls) -> list[Engine]:
+        """Every engine of this process that somebody still holds."""
+        return list(cls._alive)
+
+    def ended(self, run: Run) -> None:
+        """An execution is over; called on the loop."""
+        self.runs.remove(run)
+        del self._executions[run]
+
+    def _spawn(self, parts: Parts, execution: Execution) -> None:
+        task = parts.door.loop.create_task(execution.main(parts))
+        parts.tasks.add(task)
+        task.add_done_callback(parts.tasks.discard)
+
+    def _at_home(self) -> Parts:
+        """The parts on the loop to work on: where runs go on, else the caller's, else one of our own."""
+        try:
+            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        parts = self._parts
+        if parts is not None and not parts.door.loop.is_closed():
+            if running in (None, parts.door.loop):
+                return parts
+            if self.runs:
+                raise BlockingError(
+                    "runs of this engine go on on another event loop; wait for them, or use another "
+                    "Engine()"
+                )
+        if running is None:
+            self._home = self._home or HomeLoop()
+            running = self._home.loop
+        self._workers = Workers(self.adapters.executor)
+        self._parts = Parts(
+            solver=self.adapters.solver,
+            bus=self.bus,
+            state=self.state,
+            clock=self.clock,
+            manager=self.constraints,
+            workers=self._workers,
+            door=Door(running),
+            overrides=self.overrides,
+        )
+        return self._parts
+
+    def _timer_changed(self) -> None:
+        """Under the manager's lock: time may have something to do sooner than was thought."""
+        if self._parts is not None and not self._timer_asked:
+            self._timer_asked = True
+            self._parts.door.call(self._set_timer)
+
+    def _set_timer(self) -> None:
+        with self.constraints.lock:
+            self._timer_asked = False
+            if self._timer is not None:
+                self._timer()
+                self._timer = None
+            when = self.constraints.next_change()
+            if when != float("inf"):
+                wait = max(0.0, when - self.clock.now())
+                self._timer = self.clock.call_later(wait, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        self.constraints.tick()
+        self._set_timer()

@@ -1,0 +1,203 @@
+"""One run from its first event to its last, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.arguments import ABSENT, Reader
+from cascade_nb.engine.failure import error_text, together
+from cascade_nb.engine.flow import Flow
+from cascade_nb.engine.reuse import Reuse, look_up
+from cascade_nb.engine.status import Phase
+from cascade_nb.errors import DependencyMissingError, RunCancelledError
+from cascade_nb.events.events import Event, RunFinished, RunStarted
+from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.graph import NodeKind
+from cascade_nb.model.param import check_given
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.parts import Parts
+    from cascade_nb.engine.run import Run
+
+
+class Execution:
+    """What goes on behind a `Run`.
+
+    Raises:
+        ParamError: a parameter is unknown, missing or of the wrong type.
+        PolicyError: a node needs more of a resource than there is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: Run,
+        params: Mapping[str, Any],
+        bindings: Bindings | None,
+        on_error: str,
+        fresh: bool,
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._params = params
+        self._bindings = bindings
+        self._on_error = on_error
+        self._fresh = fresh
+        self._flow: Flow | None = None
+        self._over = asyncio.Event()
+        self._cancelled: str | None = None
+        graph = run.graph
+        check_given(params, graph.params())
+        self._settled = {
+            node.index: node.lazy.settled(params)  # type: ignore[attr-defined]
+            for node in graph.nodes
+            if node.task is None and node.kind is NodeKind.PARAM
+        }
+        for node in graph.nodes:
+            if node.options.needs:
+                known = {n: a for n, a in node.options.needs.items() if isinstance(a, (int, float))}
+                engine.constraints.check_needs(known, node.label)
+
+    def cancel(self, reason: str) -> None:
+        """On the loop: end it. What does not end within the engine's grace is left behind and named."""
+        if self._cancelled is not None:
+            return
+        self._cancelled = reason or "it was cancelled"
+        if self._flow is None:
+            self._over.set()
+            return
+        flow = self._flow
+        with flow.lock:
+            flow.stop("cancelled")
+            for attempt in list(flow.flying.values()):
+                if attempt.started is not None:
+                    attempt.stop = True
+                    if attempt.task is not None:
+                        attempt.task.cancel()
+            flow.wake_resting()
+            flow.settle()
+        self._engine.clock.call_later(self._engine.grace, partial(self._give_up, flow))
+
+    async def main(self, parts: Parts) -> None:
+        """The whole run. Never raises: what went wrong is the outcome."""
+        engine, run = self._engine, self._run
+        outcome: Any = None
+        error: BaseException | None = None
+        joined = False
+        try:
+            engine.constraints.tick()
+            joined = True
+            await engine.link.join()
+            await engine.state.open()
+            reuse = await look_up(run.graph, engine.state, self._settled, self._fresh)
+            outcome = await self._drive(parts, reuse)
+        except BaseException as raised:
+            error = raised
+        try:
+            error = await self._end(error, joined)
+        except BaseException as raised:  # the loop is being torn down: say what can still be said
+            error = error or raised
+        engine.ended(run)
+        run.end(outcome, error)
+
+    async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
+        run = self._run
+        if self._cancelled is not None:
+            raise RunCancelledError(f"{run.graph.title}: {self._cancelled}")
+
+        def is_over() -> None:
+            parts.door.call(self._over.set)
+
+        flow = self._flow = Flow(
+            run.id,
+            run.graph,
+            parts,
+            have={**reuse.values, **self._settled},
+            reused=reuse.found,
+            params=self._params,
+            bindings=self._bindings,
+            keys=reuse.keys,
+            on_error=self._on_error,
+            seconds=reuse.seconds.get,
+            on_over=is_over,
+        )
+        run.begin(flow)
+        with flow.lock:
+            total = run.status.total
+            self._publish(RunStarted, title=run.graph.title, total=total)
+            flow.start()
+        try:
+            await self._over.wait()
+        except asyncio.CancelledError:
+            # The loop is ending, or somebody cancels every task there is.
+            self.cancel("its event loop ended")
+            with flow.lock:
+                flow.close()
+            raise
+        return self._value(flow, reuse)
+
+    def _value(self, flow: Flow, reuse: Reuse) -> Any:
+        """The target's value.
+
+        Raises:
+            RunError, RunFailures: there is none.
+        """
+        title = self._run.graph.title
+        if self._cancelled is not None:
+            raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
+        target = self._run.graph.nodes[self._run.graph.targets[0]]
+        asked = target.label if len(self._run.graph.targets) == 1 else title
+        if flow.failures:
+            raise together(flow.failures, asked)
+        for index in self._run.graph.targets:
+            if index in flow.skipped:
+                raise DependencyMissingError(flow.label(index), flow.skipped[index][1])
+        values = flow.ledger.values
+        value = Reader(values, flow.ledger.place).value_of(self._run.graph.shape)
+        assert value is not ABSENT
+        return value
+
+    async def _end(self, error: BaseException | None, joined: bool) -> BaseException | None:
+        """Close what is open, tell the end, and leave the connector, in that order."""
+        engine, run, flow = self._engine, self._run, self._flow
+        still: tuple[str, ...] = ()
+        if flow is not None:
+            with flow.lock:
+                flow.close()
+                still = tuple(flow.label(attempt.index) for attempt in flow.flying.values())
+            problems = await flow.resources.close()
+            if problems and error is None:
+                error = problems[0]
+        if isinstance(error, asyncio.CancelledError):
+            error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
+        run.settle(_phase(error), still)
+        self._publish(
+            RunFinished,
+            status=_phase(error).value,
+            duration=run.status.elapsed,
+            error=None if error is None else error_text(error),
+            still_running=still,
+        )
+        if joined:
+            await engine.link.leave()
+        return error
+
+    def _publish(self, kind: type[Event], **fields: Any) -> None:
+        engine = self._engine
+        if engine.bus.listening:
+            wall = engine.clock.wall()
+            engine.bus.publish(kind(run_id=self._run.id, timestamp=wall, **fields))
+
+    def _give_up(self, flow: Flow) -> None:
+        with flow.lock:
+            flow.close()
+
+
+def _phase(error: BaseException | None) -> Phase:
+    if error is None:
+        return Phase.SUCCEEDED
+    return Phase.CANCELLED if isinstance(error, RunCancelledError) else Phase.FAILED

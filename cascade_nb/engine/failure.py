@@ -1,0 +1,143 @@
+"""From what a task raised to an error that says which task, where in the user's code, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+import os
+import re
+import sys
+import traceback
+from typing import Any, Final
+
+from cascade_nb.control.words import seconds_text
+from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
+
+_HOME: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_CELL: Final = re.compile(r"ipykernel_\d+[/\\](\d+)\.py$|<ipython-input-(\d+)-")
+_LIBRARY: Final = (sys.prefix, sys.base_prefix, os.path.dirname(os.__file__))
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One node that failed for good.
+
+    Attributes:
+        task: its label, `map(clean)[3]` for an item.
+        task_id: its identity in the graph.
+        attempt: the number of the attempt that failed last.
+        error: what it raised.
+        where: the user's file or cell and line, as far as the traceback tells.
+        inputs: a short picture of each argument.
+    """
+
+    task: str
+    task_id: str
+    attempt: int
+    error: BaseException
+    where: str | None
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The error in one line."""
+        return error_text(self.error)
+
+    @property
+    def traceback(self) -> str:
+        """The whole traceback, without this library's frames."""
+        lines = traceback.TracebackException.from_exception(self.error)
+        lines.stack = traceback.StackSummary.from_list(
+            [f for f in lines.stack if not f.filename.startswith(_HOME)]
+        )
+        return "".join(lines.format())
+
+    def raised(self, target: str) -> TaskFailedError:
+        """The error to raise for a run that wanted `target`, with the user's exception as its cause."""
+        place = f", at {self.where}" if self.where else ""
+        if self.task == target or self.task.startswith(f"{target}["):
+            message = f"{self.task} failed: {self.text}{place}"
+        else:
+            message = (
+                f"{target} could not be computed, because {self.task} failed: {self.text}{place}"
+            )
+        if isinstance(self.error, TaskTimeoutError):
+            return TaskTimeoutError(message, task=self.task, target=target, where=self.where)
+        made = TaskFailedError(message, task=self.task, target=target, where=self.where)
+        made.__cause__ = self.error
+        return made
+
+
+def together(failures: list[Failure], target: str) -> RunError | RunFailures:
+    """One error for all failures of a run."""
+    errors: list[RunError] = [failure.raised(target) for failure in failures]
+    if len(errors) == 1:
+        return errors[0]
+    return RunFailures(f"{len(errors)} tasks of {target} failed", errors)
+
+
+def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
+    """What is raised for an attempt that took longer than it may."""
+    rest = (
+        "; its thread cannot be stopped and goes on, its result will be dropped"
+        if in_thread
+        else ""
+    )
+    return TaskTimeoutError(
+        f"{label} took longer than {seconds_text(seconds)}{rest}", task=label, target=label
+    )
+
+
+def error_text(error: BaseException) -> str:
+    """An exception in one line of bounded length."""
+    try:
+        words = str(error)
+    except Exception as inner:
+        words = f"<its text cannot be had: {type(inner).__name__}>"
+    first = words.strip().splitlines()[0] if words.strip() else ""
+    return f"{type(error).__name__}: {first[:300]}" if first else type(error).__name__
+
+
+def where_raised(error: BaseException) -> str | None:
+    """The innermost line of the user's own code in the traceback: ``cell [4], line 7: x / 0``."""
+    best: tuple[str, int] | None = None
+    step = error.__traceback__
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        own = not name.startswith(_HOME) and not name.startswith(_LIBRARY) and not _frozen(name)
+        if own or _cell_of(name):
+            best = (name, step.tb_lineno)
+        step = step.tb_next
+    if best is None:
+        return None
+    name, line = best
+    cell = _cell_of(name)
+    place = f"cell [{cell}]" if cell else os.path.basename(name)
+    code = linecache.getline(name, line).strip()
+    return f"{place}, line {line}" + (f": {code[:120]}" if code else "")
+
+
+def picture(value: Any, limit: int = 80) -> str:
+    """A value in a few characters, whatever its `repr` does."""
+    kind = type(value)
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and kind.__module__.split(".")[0] in ("numpy", "pandas", "polars"):
+        return f"{kind.__name__}{shape}"
+    try:
+        text = repr(value) if not isinstance(value, (str, bytes)) else repr(value[:limit])
+    except Exception as error:
+        text = f"<{kind.__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _frozen(name: str) -> bool:
+    return name.startswith("<frozen")
+
+
+def _cell_of(name: str) -> str | None:
+    found = _CELL.search(name)
+    if found:
+        return found[1] or found[2]
+    lines = linecache.cache.get(name)
+    # IPython registers each cell's source under its own name; the number is in the "In [n]" it maps to.
+    return "?" if lines is not None and name.startswith("<cell") else None

@@ -1,0 +1,33 @@
+"""A loop in a thread of its own, for an engine that is used where no loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+
+class HomeLoop:
+    """A running loop. It is a daemon's, so that it never holds up the end of the process.
+
+    Attributes:
+        loop: the loop; use it through `asyncio.run_coroutine_threadsafe` or a `Door`.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="cascade-loop", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and its thread; only when nothing runs on it any more."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        finally:
+            self.loop.close()

@@ -1,0 +1,194 @@
+"""How ready nodes get to where they run: worker threads, the loop, or slices on the loop.
+
+A node is admitted only when it could start at once: a thread node when a worker is free, a node of the loop when
+the loop gets to it. Until then it waits in the heap of its lane, where a pause reaches it.
+
+Every method is called under the engine's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.attempt import AsyncAttempt, ThreadAttempt
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.door import Door
+    from cascade_nb.engine.flow import Flow
+    from cascade_nb.protocols import Executor
+
+SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
+BREATH: Final = (
+    0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
+)
+BURST: Final = 500  # coroutines begun at a stretch
+LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
+INDEX: Final = (1 << 32) - 1
+
+
+class Workers:
+    """The executor's free places, and the runs that have work for them, served in turn."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.free = executor.capacity
+        self.hungry: deque[Lanes] = deque()
+
+    def next_job(self) -> ThreadAttempt | None:
+        """The next attempt that may start in a thread, of the run that waited longest."""
+        hungry = self.hungry
+        for _ in range(len(hungry)):
+            lanes = hungry[0]
+            job = lanes.take_for_thread()
+            if job is not None:
+                hungry.rotate(-1)
+                return job
+            hungry.remove(lanes)
+        return None
+
+    def pump(self) -> None:
+        """Give every free worker something to do, while there is something."""
+        while self.free and self.hungry and (job := self.next_job()) is not None:
+            self.free -= 1
+            self.executor.submit(job)
+
+
+class Lanes:
+    """The ready nodes of one run, by where they run."""
+
+    def __init__(self, flow: Flow, workers: Workers, door: Door) -> None:
+        self.flow = flow
+        self.workers = workers
+        self.door = door
+        self.thread: list[int] = []
+        self.on_loop: list[int] = []
+        self.inline: list[int] = []
+        self._asked = False
+
+    def push(self, index: int, lane: str, rank: int) -> None:
+        """A node is ready for its lane. One number carries rank and index, since comparing it is cheap."""
+        if lane == "thread":
+            if not self.thread:
+                self._hungry()
+            heappush(self.thread, rank << 32 | index)
+        elif lane == "async":
+            heappush(self.on_loop, rank << 32 | index)
+        else:
+            heappush(self.inline, rank << 32 | index)
+
+    def clear(self) -> None:
+        """Nothing more is to start."""
+        self.thread.clear()
+        self.on_loop.clear()
+        self.inline.clear()
+        if self in self.workers.hungry:
+            self.workers.hungry.remove(self)
+
+    def pump_soon(self) -> None:
+        """Let everything that may start now start, from whatever thread this is."""
+        if self.thread:
+            self.workers.pump()
+        if (self.on_loop or self.inline) and not self._asked:
+            # One wake-up of the loop for many completions.
+            self._asked = True
+            self.door.call(self._on_loop)
+
+    def worker_is_free(self) -> None:
+        """A worker has nothing more to do."""
+        self.workers.free += 1
+        self.pump_soon()
+
+    def next_for_worker(self) -> ThreadAttempt | None:
+        """What a worker that has just ended goes straight on with; else the worker is free."""
+        job = self.workers.next_job()
+        if job is None:
+            self.workers.free += 1
+        else:
+            self.workers.pump()
+        self.pump_soon()
+        return job
+
+    def take_for_thread(self) -> ThreadAttempt | None:
+        """The first of this run's thread nodes that is allowed to start."""
+        flow, heap = self.flow, self.thread
+        looks = 0
+        while heap:
+            if looks == LOOK:
+                self.door.call(self._on_loop)
+                return None
+            index = heappop(heap) & INDEX
+            attempt = flow.admitted(index, ThreadAttempt)
+            if attempt is not None:
+                return attempt
+            looks += 1
+        return None
+
+    def _hungry(self) -> None:
+        if self not in self.workers.hungry:
+            self.workers.hungry.append(self)
+
+    def _on_loop(self) -> None:
+        """Begin coroutines and run inline nodes, for a slice. Called by the loop, without the lock."""
+        flow = self.flow
+        with flow.lock:
+            self._asked = False
+            if self.thread:
+                self._hungry()
+                self.workers.pump()
+            self._begin_coroutines()
+        if self.inline:
+            self._run_inline()
+        with flow.lock:
+            if (self.on_loop or self.inline) and not self._asked:
+                self._asked = True
+                self.door.later(BREATH, self._on_loop)
+            flow.settle()
+
+    def _begin_coroutines(self) -> None:
+        flow, heap = self.flow, self.on_loop
+        for _ in range(BURST):
+            if not heap:
+                return
+            index = heappop(heap) & INDEX
+            attempt = flow.admitted(index, AsyncAttempt)
+            if attempt is not None:
+                self.start_on_loop(attempt)
+
+    def start_on_loop(self, attempt: AsyncAttempt) -> None:
+        """Begin an admitted coroutine; only on the loop's own thread."""
+        context = self.flow.context.copy()
+        attempt.task = context.run(self.door.loop.create_task, attempt.run())
+
+    def _run_inline(self) -> None:
+        """Run tiny functions one after the other, for a slice.
+
+        The lock is held for the bookkeeping and given up around each function, which may be slower than
+        it was said to be, and may itself pause or cancel the run.
+        """
+        flow, heap = self.flow, self.inline
+        lock, clock = flow.lock, time.perf_counter
+        until = clock() + SLICE
+        lock.acquire()
+        try:
+            while heap:
+                index = heappop(heap) & INDEX
+                started = flow.begin_inline(index)
+                if started is not None:
+                    call, ticket, began = started
+                    error: BaseException | None = None
+                    result: Any = None
+                    lock.release()
+                    try:
+                        result = call.fn(*call.args, **call.kwargs)
+                    except BaseException as raised:
+                        error = raised
+                    lock.acquire()
+                    flow.end_inline(index, ticket, began, result, error)
+                    del call, result, error
+                if clock() > until:
+                    return
+        finally:
+            lock.release()

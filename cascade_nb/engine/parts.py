@@ -1,0 +1,105 @@
+"""What an engine is made of, as its runs use it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.attempt import Attempt
+from cascade_nb.engine.door import Door
+from cascade_nb.engine.lanes import Workers
+from cascade_nb.engine.resources import ResourceDesk
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Callable[[], object]:
+        return asyncio.get_running_loop().call_later(delay, callback).cancel
+
+
+@dataclasses.dataclass(frozen=True)
+class Adapters:
+    """The exchangeable parts of an engine."""
+
+    solver: Solver
+    executor: Executor
+    bus: MessageBus
+    connector: Connector | None
+    state: StateBackend
+    clock: Clock
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a run at work reaches for.
+
+    Attributes:
+        overrides: what stands for a resource in this engine, for tests.
+    """
+
+    solver: Solver
+    bus: MessageBus
+    state: StateBackend
+    clock: Clock
+    manager: ConstraintManager
+    workers: Workers
+    door: Door
+    overrides: dict[Any, Any]
+    tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set)
+    rng: random.Random = dataclasses.field(default_factory=random.Random)
+
+    def desk_for(self, flow: Flow) -> ResourceDesk:
+        """Where the tasks of a run borrow."""
+        return ResourceDesk(flow, self.overrides)
+
+    def timer(
+        self, delay: float, callback: Callable[[], object], attempt: Attempt | None = None
+    ) -> None:
+        """Call back on the loop, without the lock, after `delay` seconds, from whatever thread this is.
+
+        With an attempt, its `timer` becomes what cancels the call.
+        """
+        cancelled = False
+        cancel: Callable[[], object] | None = None
+
+        def stop() -> None:
+            nonlocal cancelled
+            cancelled = True
+            if cancel is not None:
+                self.door.call(cancel)
+
+        def arm() -> None:
+            nonlocal cancel
+            if not cancelled:
+                cancel = self.clock.call_later(delay, lambda: None if cancelled else callback())
+
+        if attempt is not None:
+            attempt.timer = stop
+        self.door.call(arm)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop, from whatever thread this is; it is kept until it is done."""
+
+        def begin() -> None:
+            task = self.door.loop.create_task(work)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+        self.door.call(begin)

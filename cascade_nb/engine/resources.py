@@ -1,0 +1,224 @@
+"""Opens what tasks borrow, once for each run or attempt, and closes it in reverse order.
+
+Run resources live on the loop: a task that opens one shares it with everybody who comes meanwhile. A task resource
+of a thread task is opened and closed in that very thread, since many things (a database connection, for one)
+may only be used where they were made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cascade_nb.engine.failure import error_text
+from cascade_nb.errors import ResourceError
+from cascade_nb.events.events import ResourceAcquired, ResourceReleased
+from cascade_nb.model.resources import Resource
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.attempt import Attempt
+    from cascade_nb.engine.flow import Flow
+
+
+_ENDED: Final = object()
+
+
+class _Opened(NamedTuple):
+    resource: Resource
+    generator: Any
+    value: Any
+
+
+class ResourceDesk:
+    """The resources of one run.
+
+    Args:
+        flow: the run.
+        overrides: by resource, what stands for it: another resource, or the thing itself.
+    """
+
+    def __init__(self, flow: Flow, overrides: Mapping[Resource, Any]) -> None:
+        self._flow = flow
+        self._overrides = overrides
+        self._shared: dict[Resource, asyncio.Task[Any]] = {}
+        self._order: list[_Opened] = []
+        self._lent: dict[Attempt, list[_Opened]] = {}
+
+    async def borrow(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
+        """What a task on the loop is given for each resource.
+
+        Raises:
+            ResourceError: one did not open; those opened for the attempt are closed again.
+        """
+        lent = self._lent.setdefault(attempt, [])
+        try:
+            return {resource: await self._value(resource, attempt, lent) for resource in wanted}
+        except BaseException:
+            await self.give_back(attempt)
+            raise
+
+    async def give_back(self, attempt: Attempt) -> None:
+        """Close what was opened for one attempt.
+
+        Raises:
+            ResourceError: one did not close.
+        """
+        for opened in reversed(self._lent.pop(attempt, [])):
+            await self._close(opened, attempt)
+
+    def borrow_from_thread(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
+        """`borrow` for a task in a worker thread."""
+        values: dict[Resource, Any] = {}
+        lent = self._lent.setdefault(attempt, [])
+        try:
+            for resource in wanted:
+                real = self._real(resource)
+                if self._opens_here(real):
+                    values[resource] = self._open_here(real, attempt, lent)
+                else:
+                    values[resource] = self._on_loop(self._value(resource, attempt, lent))
+        except BaseException:
+            self.give_back_from_thread(attempt)
+            raise
+        return values
+
+    def give_back_from_thread(self, attempt: Attempt) -> None:
+        """`give_back` for a task in a worker thread."""
+        for opened in reversed(self._lent.pop(attempt, [])):
+            if self._opens_here(opened.resource):
+                error = None
+                try:
+                    if next(opened.generator, _ENDED) is not _ENDED:
+                        error = ResourceError(f"resource {opened.resource.name} yielded twice")
+                except Exception as raised:
+                    error = _failed("close", opened.resource, raised)
+                self._tell_closed(opened.resource, attempt, error)
+                if error is not None:
+                    raise error
+            else:
+                self._on_loop(self._close(opened, attempt))
+
+    async def close(self) -> list[ResourceError]:
+        """Close everything that lasts for the run, last opened first; gives what did not close."""
+        errors = []
+        for task in self._shared.values():
+            task.cancel()  # one that is still opening: whoever wanted it is gone
+        await asyncio.gather(*self._shared.values(), return_exceptions=True)
+        while self._order:
+            try:
+                await self._close(self._order.pop(), None)
+            except ResourceError as error:
+                errors.append(error)
+        return errors
+
+    def _real(self, resource: Resource) -> Any:
+        return self._overrides.get(resource, resource)
+
+    def _opens_here(self, resource: Any) -> bool:
+        if not isinstance(resource, Resource) or resource.scope != "task" or resource.is_async:
+            return False
+        return all(self._opens_here(self._real(other)) for other in resource.needs.values())
+
+    def _open_here(self, resource: Resource, attempt: Attempt, lent: list[_Opened]) -> Any:
+        given = {
+            name: self._open_here(self._real(other), attempt, lent)
+            for name, other in resource.needs.items()
+        }
+        generator = resource.fn(**given)
+        try:
+            value = _yielded(next(generator, _ENDED))
+        except Exception as raised:
+            raise _failed("open", resource, raised) from raised
+        lent.append(_Opened(resource, generator, value))
+        self._tell_opened(resource, attempt)
+        return value
+
+    async def _value(self, resource: Resource, attempt: Attempt | None, lent: list[_Opened]) -> Any:
+        real = self._real(resource)
+        if not isinstance(real, Resource):
+            return real
+        if real.scope == "task":
+            return await self._open(real, attempt, lent)
+        shared = self._shared.get(real)
+        if shared is None:
+            opening = self._open(real, attempt, self._order)
+            shared = self._shared[real] = asyncio.get_running_loop().create_task(opening)
+        # Shielded: one borrower that is cancelled must not close the door on the others.
+        return await asyncio.shield(shared)
+
+    async def _open(self, resource: Resource, attempt: Attempt | None, into: list[_Opened]) -> Any:
+        given = {
+            name: await self._value(other, attempt, into) for name, other in resource.needs.items()
+        }
+        generator = resource.fn(**given)
+        try:
+            if resource.is_async:
+                value = _yielded(await anext(generator, _ENDED))
+            else:
+                value = _yielded(await asyncio.to_thread(next, generator, _ENDED))
+        except Exception as raised:
+            raise _failed("open", resource, raised) from raised
+        into.append(_Opened(resource, generator, value))
+        self._tell_opened(resource, attempt)
+        return value
+
+    async def _close(self, opened: _Opened, attempt: Attempt | None) -> None:
+        error = None
+        try:
+            if opened.resource.is_async:
+                left = await anext(opened.generator, _ENDED)
+            else:
+                left = await asyncio.to_thread(next, opened.generator, _ENDED)
+            if left is not _ENDED:
+                error = ResourceError(f"resource {opened.resource.name} yielded twice")
+        except Exception as raised:
+            error = _failed("close", opened.resource, raised)
+        self._tell_closed(opened.resource, attempt, error)
+        if error is not None:
+            raise error
+
+    def _on_loop(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._flow.parts.door.loop).result()
+
+    def _tell_opened(self, resource: Resource, attempt: Attempt | None) -> None:
+        self._tell(ResourceAcquired, resource, attempt)
+
+    def _tell_closed(
+        self, resource: Resource, attempt: Attempt | None, error: ResourceError | None
+    ) -> None:
+        text = None if error is None else error_text(error.__cause__ or error)
+        self._tell(ResourceReleased, resource, attempt, error=text)
+
+    def _tell(
+        self,
+        kind: type[ResourceAcquired] | type[ResourceReleased],
+        resource: Resource,
+        attempt: Attempt | None,
+        **more: Any,
+    ) -> None:
+        flow = self._flow
+        if flow.parts.bus.listening:
+            flow.parts.bus.publish(
+                kind(
+                    run_id=flow.run_id,
+                    timestamp=flow.parts.clock.wall(),
+                    task_id="" if attempt is None else flow.id_of(attempt.index),
+                    task_name="" if attempt is None else flow.node_of(attempt.index).task_name,
+                    resource=resource.name,
+                    scope=resource.scope,
+                    **more,
+                )
+            )
+
+
+def _yielded(value: Any) -> Any:
+    if value is _ENDED:
+        raise RuntimeError("it ended without a yield")
+    return value
+
+
+def _failed(what: str, resource: Resource, cause: BaseException) -> ResourceError:
+    error = ResourceError(f"resource {resource.name} did not {what}: {error_text(cause)}")
+    error.__cause__ = cause
+    return error

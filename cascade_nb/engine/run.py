@@ -1,0 +1,224 @@
+"""The handle of one run: await it, look at it, pause it, stop it. Safe from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.status import NodeState, Phase, RunStatus
+from cascade_nb.engine.watch import Watch
+from cascade_nb.errors import BlockingError
+from cascade_nb.graph.graph import Graph
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.flow import Flow
+
+
+class Run:
+    """One run of a graph.
+
+    Attributes:
+        id: its identity, unique among all runs.
+        number: it is the n-th of its engine, for people.
+        graph: what runs.
+    """
+
+    def __init__(self, engine: Engine, run_id: str, number: int, graph: Graph) -> None:
+        self._engine = engine
+        self.id = run_id
+        self.number = number
+        self.graph = graph
+        self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._watch = Watch(self, engine.constraints)
+        self._outcome: Phase | None = None
+        self._ended_at: float | None = None
+        self._still_running: tuple[str, ...] = ()
+
+    @property
+    def scope(self) -> str:
+        """The scope of all that belongs to this run."""
+        return f"run:{self.id}"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that it runs on."""
+        return self._engine
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait on a loop for its value. Cancelling the wait cancels the run, and waits for its end.
+
+        Raises:
+            RunError, RunFailures: it ended without a value.
+        """
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        waiting = asyncio.wrap_future(self._future)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            if not self._future.done():
+                self.cancel("the cell that waited for it was interrupted")
+                await asyncio.wait([waiting])
+            if not waiting.cancelled():
+                waiting.exception()  # heard, so that nobody reports it as never retrieved
+            raise
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Block this thread until its value is there.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: the time is up; the run goes on.
+            BlockingError: this is the loop's own thread, which would wait for itself.
+            RunError, RunFailures: the run ended without a value.
+        """
+        if not self._future.done() and self._engine.is_own_thread():
+            raise BlockingError(
+                "run.result() here would wait for the loop that it stops; write `await run`, or "
+                "cs.run(…) to start and wait in one"
+            )
+        try:
+            return self._future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
+                raise
+            raise TimeoutError(f"{self.graph.title} is not there after {timeout} s") from None
+
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self._future.done()
+
+    def add_done_callback(self, callback: Callable[[Run], object]) -> None:
+        """Call `callback` with this run when it is over, on the thread where it ends."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def exception(self) -> BaseException | None:
+        """What it ended with instead of a value; None while it goes on or when it has one."""
+        return self._future.exception() if self._future.done() else None
+
+    def pause(
+        self,
+        scope: str | None = None,
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Let nothing of this run start any more; in force when this returns.
+
+        Args:
+            scope: a narrower or wider scope; it then is about every run of the engine.
+            reason, by: for people.
+            ttl: seconds until it ends by itself.
+
+        Raises:
+            ConstraintError: there is no such scope.
+        """
+        self._engine.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
+
+    def resume(self, scope: str | None = None) -> None:
+        """Lift the pause of this run, or of `scope`.
+
+        Raises:
+            ConstraintError: there is no such scope.
+        """
+        self._engine.resume(scope or self.scope)
+
+    def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
+        """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
+
+        Raises:
+            ConstraintError: there is no such scope, or `n` is below zero.
+        """
+        self._engine.limit(scope or self.scope, n, by=by)
+
+    def rate(
+        self, scope: str | None, rate: str | float | None, *, capacity: float = 1, by: str = "you"
+    ) -> None:
+        """Let so many nodes of a scope (None: of this run) start per time; None lifts the limit.
+
+        Raises:
+            ConstraintError: there is no such scope, or nobody can read the rate.
+        """
+        self._engine.rate(scope or self.scope, rate, capacity=capacity, by=by)
+
+    def cancel(self, reason: str = "") -> None:
+        """End it: nothing starts any more, async tasks are cancelled, threads are asked to stop.
+
+        What cannot be stopped within the engine's `grace` is named in `RunFinished`; nothing waits for it.
+        """
+        self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason))
+
+    def why(self, name: str) -> list[str]:
+        """Why a node runs, waits or did not run, in words, one reason a line.
+
+        Raises:
+            UnknownNameError: the graph has no such node.
+        """
+        return self._watch.why(name)
+
+    @property
+    def status(self) -> RunStatus:
+        """What it is doing now."""
+        return self._watch.status()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What failed so far."""
+        return self._watch.failures()
+
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+        return self._watch.changed_since(-1)[1]
+
+    def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
+        """The nodes that changed since `version` (an earlier answer's; -1 for all), and the new version."""
+        return self._watch.changed_since(version)
+
+    def progress_of(self, node_id: str) -> tuple[int, int]:
+        """Of a mapped node, how many items are done and how many there are; of another, 0 or 1 of 1."""
+        return self._watch.progress_of(node_id)
+
+    @property
+    def outcome(self) -> Phase | None:
+        """How it ended; None while it goes on."""
+        return self._outcome
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, on the engine's clock."""
+        return self._ended_at
+
+    @property
+    def still_running(self) -> tuple[str, ...]:
+        """Labels of tasks whose threads it could not stop."""
+        return self._still_running
+
+    def begin(self, flow: Flow) -> None:
+        """Its machinery is there; for the engine."""
+        self._watch.begin(flow)
+
+    def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
+        """It is decided how it ended; for the engine."""
+        self._still_running = still_running
+        self._ended_at = self._engine.clock.now()
+        self._outcome = outcome
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """Whoever waits may go on; for the engine."""
+        if error is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(value)
+
+    def __repr__(self) -> str:
+        status = self.status
+        return f"<run {self.number} of {status.title}: {status.headline}>"

@@ -1,0 +1,186 @@
+"""What a run is doing, as numbers and as the one line that a colleague would say."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Final
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.words import ago, count_text, seconds_text
+from cascade_nb.engine.scheduler import State
+
+
+class NodeState(str, enum.Enum):
+    """How a node stands, as it is shown."""
+
+    WAITING = "waiting"
+    HELD = "held"
+    RUNNING = "running"
+    DONE = "done"
+    REUSED = "reused"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Phase(str, enum.Enum):
+    """How a run stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+
+
+SHOWN: Final = {
+    State.IDLE: NodeState.WAITING,
+    State.WAITING: NodeState.WAITING,
+    State.READY: NodeState.WAITING,
+    State.RUNNING: NodeState.RUNNING,
+    State.DONE: NodeState.DONE,
+    State.FAILED: NodeState.FAILED,
+    State.SKIPPED: NodeState.SKIPPED,
+    State.CANCELLED: NodeState.CANCELLED,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class FailureLine:
+    """A failure in a line: the task, what it raised, and the user's line."""
+
+    task: str
+    error: str
+    where: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class KindStatus:
+    """All nodes of one task taken together.
+
+    Attributes:
+        paused: whether a pause of exactly this task stands.
+        limit: the concurrency limit of exactly this task, or None.
+    """
+
+    name: str
+    total: int
+    done: int
+    running: int
+    held: int
+    failed: int
+    paused: bool
+    limit: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStatus:
+    """A run at one moment.
+
+    Attributes:
+        elapsed: seconds since its start, paused time not counted.
+        paused_for: seconds since the pause that holds all of it, or None.
+        remaining: seconds it will still take by its own measure, or None when there is none yet.
+        headline: the one line that says what is happening and why.
+    """
+
+    run_id: str
+    number: int
+    title: str
+    phase: Phase
+    total: int
+    done: int
+    reused: int
+    failed: int
+    skipped: int
+    cancelled: int
+    running: int
+    waiting: int
+    held: int
+    elapsed: float
+    paused_for: float | None
+    remaining: float | None
+    headline: str
+    kinds: tuple[KindStatus, ...]
+    failures: tuple[FailureLine, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """What a headline is made of."""
+
+    phase: Phase
+    left: int
+    running: int
+    held: int
+    failed: int
+    elapsed: float
+    pause: Constraint | None
+    paused_for: float | None
+    blocker: str | None
+    retrying: str | None
+    failure: FailureLine | None
+    still_running: tuple[str, ...]
+    unreachable: str | None = None
+
+
+def headline(moment: Moment) -> str:
+    """What is happening and why, in one line."""
+    text = _first_words(moment)
+    if moment.unreachable:
+        text += f" · {moment.unreachable}"
+    return text
+
+
+def _first_words(moment: Moment) -> str:
+    phase, failure = moment.phase, moment.failure
+    if phase is Phase.STARTING:
+        return "Starting"
+    if phase is Phase.SUCCEEDED:
+        return f"Done in {seconds_text(moment.elapsed)}"
+    if phase is Phase.FAILED:
+        after = f"Failed after {seconds_text(moment.elapsed)}"
+        if failure is None:
+            return after
+        more = f", and {moment.failed - 1} more" if moment.failed > 1 else ""
+        place = f" · {failure.where}" if failure.where else ""
+        return f"{after} · {failure.task}: {failure.error}{place}{more}"
+    if phase is Phase.CANCELLED:
+        rest = ""
+        if moment.still_running:
+            rest = f" · {', '.join(moment.still_running)} cannot be stopped and still running"
+        return f"Cancelled after {seconds_text(moment.elapsed)}{rest}"
+    if phase is Phase.CANCELLING:
+        return f"Cancelling · waiting for {count_text(moment.running, 'task')} to end"
+    if phase in (Phase.PAUSING, Phase.PAUSED):
+        return _paused(moment)
+    words = [f"Running {count_text(moment.running, 'task')}" if moment.running else "Waiting"]
+    if moment.failed:
+        words.append(f"{count_text(moment.failed, 'task')} failed")
+    if moment.held:
+        words.append(f"{count_text(moment.held, 'task')} held")
+    if not moment.running and moment.blocker:
+        words.append(moment.blocker)
+    if not moment.running and moment.retrying:
+        words.append(moment.retrying)
+    return " · ".join(words)
+
+
+def _paused(moment: Moment) -> str:
+    held = f"{count_text(moment.left, 'task')} held"
+    by, why = "", ""
+    if moment.pause is not None:
+        by = f" by {moment.pause.by}" if moment.pause.by else ""
+        why = f": {moment.pause.reason}" if moment.pause.reason else ""
+    if moment.phase is Phase.PAUSING:
+        return f"Pausing{by}{why} · {moment.running} finishing · {held}"
+    return f"Paused {ago(moment.paused_for or 0)}{by}{why} · {held} · nothing is running"

@@ -1,0 +1,322 @@
+"""Looks at a run for whoever asks, and counts what changed since the last look rather than all of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.control.why import explain
+from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.scheduler import DONE, READY, State
+from cascade_nb.engine.status import (
+    SHOWN,
+    FailureLine,
+    KindStatus,
+    Moment,
+    NodeState,
+    Phase,
+    RunStatus,
+    headline,
+)
+from cascade_nb.graph.graph import NodeKind
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.run import Run
+
+_ORDER = (
+    NodeState.FAILED,
+    NodeState.RUNNING,
+    NodeState.HELD,
+    NodeState.CANCELLED,
+    NodeState.WAITING,
+    NodeState.SKIPPED,
+    NodeState.DONE,
+)
+
+
+class Watch:
+    """What can be seen of one run."""
+
+    def __init__(self, run: Run, manager: ConstraintManager) -> None:
+        self._run = run
+        self._manager = manager
+        self._flow: Flow | None = None
+        self._read = 0
+        self._shown: dict[int, NodeState] = {}
+        self._all: Counter[NodeState] = Counter()
+        self._kinds: dict[str, Counter[NodeState]] = {}
+        self._items: dict[int, Counter[NodeState]] = {}
+
+    def begin(self, flow: Flow) -> None:
+        """The run has its machinery now."""
+        with self._manager.lock:
+            self._flow = flow
+            for node in flow.graph.nodes:
+                if node.kind in (NodeKind.TASK, NodeKind.MAP):
+                    self._count(node.index, node.task_name, None, self._state(node.index))
+
+    def status(self) -> RunStatus:
+        """The run at this moment."""
+        with self._manager.lock:
+            self._catch_up()
+            counts = self._all
+            phase, pause, paused_for = self._phase()
+            failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
+            left = counts[NodeState.WAITING] + counts[NodeState.HELD]
+            moment = Moment(
+                phase=phase,
+                left=left,
+                running=self._running(),
+                held=counts[NodeState.HELD],
+                failed=len(failures),
+                elapsed=self._elapsed(),
+                pause=pause,
+                paused_for=paused_for,
+                blocker=self._blocker(),
+                retrying=self._retrying(),
+                failure=failures[0] if failures else None,
+                still_running=self._run.still_running,
+                unreachable=self._run.engine.unreachable,
+            )
+            return RunStatus(
+                run_id=self._run.id,
+                number=self._run.number,
+                title=self._run.graph.title,
+                phase=phase,
+                total=sum(counts.values()),
+                done=counts[NodeState.DONE],
+                reused=counts[NodeState.REUSED],
+                failed=counts[NodeState.FAILED],
+                skipped=counts[NodeState.SKIPPED],
+                cancelled=counts[NodeState.CANCELLED],
+                running=moment.running,
+                waiting=counts[NodeState.WAITING],
+                held=counts[NodeState.HELD],
+                elapsed=moment.elapsed,
+                paused_for=paused_for,
+                remaining=self._remaining(phase),
+                headline=headline(moment),
+                kinds=tuple(self._kind(name, c) for name, c in self._kinds.items()),
+                failures=failures,
+            )
+
+    def failures(self) -> list[Failure]:
+        """What failed so far."""
+        return list(self._flow.failures) if self._flow is not None else []
+
+    def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
+        """States by id of the graph's nodes that changed since `version`, and the version of now."""
+        nodes = self._run.graph.nodes
+        with self._manager.lock:
+            flow = self._flow
+            if flow is None:
+                return 0, {node.id: NodeState.WAITING for node in nodes}
+            if version < 0:
+                return len(flow.log), {node.id: self._state(node.index) for node in nodes}
+            roots = {flow.unfold.root_of(index) for index in flow.log[version:]}
+            return len(flow.log), {nodes[i].id: self._state(i) for i in sorted(roots)}
+
+    def progress_of(self, node_id: str) -> tuple[int, int]:
+        """Items done and in all."""
+        with self._manager.lock:
+            index = self._run.graph.node(node_id).index
+            self._catch_up()
+            items = self._items.get(index)
+            if items is None:
+                return int(self._state(index) in (NodeState.DONE, NodeState.REUSED)), 1
+            return items[NodeState.DONE] + items[NodeState.REUSED], sum(items.values())
+
+    def why(self, name: str) -> list[str]:
+        """Reasons in words."""
+        node = self._run.graph.node(name)
+        with self._manager.lock:
+            flow = self._flow
+            if flow is None:
+                return [f"{node.id} waits: the run is starting"]
+            index = node.index
+            state = self._state(index)
+            if index in flow.skipped:
+                reason, detail = flow.skipped[index]
+                return [f"{node.id} was skipped ({reason}): {detail}"]
+            failed = [f for f in flow.failures if f.task_id.split("[")[0] == node.id]
+            if failed:
+                return [f"{f.task} failed in attempt {f.attempt}: {f.text}" for f in failed]
+            if index in flow.retry_at:
+                return [f"{node.id} waits: {self._retry_text(index)}"]
+            held = self._held(index)
+            if held:
+                return [f"{node.id} is held: {text}" for text in held]
+            waiting = [flow.label(i) for i in flow.scheduler.waiting_for(index)]
+            if state is NodeState.WAITING and waiting:
+                return [f"{node.id} waits for {', '.join(waiting)}"]
+            if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
+                busy = flow.parts.workers.executor.capacity
+                return [f"{node.id} is ready and waits for one of {busy} threads"]
+            return [f"{node.id} is {state.value}"]
+
+    def _held(self, index: int) -> list[str]:
+        """Which constraints hold a node or its items, each once."""
+        flow = self._flow
+        assert flow is not None
+        texts: dict[str, None] = {}
+        now = self._manager.clock.now()
+        for item in (index, *flow.unfold.items(index)):
+            ticket = flow.parked.get(item)
+            if ticket is not None and ticket.parked is not None:
+                texts[explain(ticket.parked, now, ticket)] = None
+        return list(texts)
+
+    def _catch_up(self) -> None:
+        flow = self._flow
+        if flow is None:
+            return
+        for index in flow.log[self._read :]:
+            work = flow.ledger.work[index]
+            if isinstance(work, Expansion):
+                parent = work.node.index
+                if parent < len(flow.graph.nodes):
+                    self._count(index, work.node.task_name, parent, self._state(index))
+            elif index < len(flow.graph.nodes):
+                items = flow.unfold.items(index)
+                if items and index not in self._items:
+                    self._expanded(index, work.task_name, items)
+                elif index in self._shown:
+                    self._count(index, work.task_name, None, self._state(index))
+        self._read = len(flow.log)
+
+    def _expanded(self, index: int, name: str, items: range) -> None:
+        """A mapped node counted as one so far counts as its items from now on."""
+        old = self._shown.pop(index)
+        self._all[old] -= 1
+        self._kinds[name][old] -= 1
+        self._items[index] = Counter()
+        for item in items:
+            self._count(item, name, index, self._state(item))
+
+    def _count(self, index: int, name: str, parent: int | None, state: NodeState) -> None:
+        kind = self._kinds.setdefault(name, Counter())
+        counters = [self._all, kind] if parent is None else [self._all, kind, self._items[parent]]
+        old = self._shown.get(index)
+        for counter in counters:
+            if old is not None:
+                counter[old] -= 1
+            counter[state] += 1
+        self._shown[index] = state
+
+    def _state(self, index: int) -> NodeState:
+        flow = self._flow
+        if flow is None:
+            return NodeState.WAITING
+        if index in flow.reused:
+            return NodeState.REUSED
+        if index in self._items and flow.scheduler.state[index] < DONE:
+            counts = self._items[index]
+            return next(state for state in _ORDER if counts[state])
+        state = SHOWN[State(flow.scheduler.state[index])]
+        if state is NodeState.WAITING:
+            ticket = flow.parked.get(index)
+            if ticket is not None and ticket.parked is not None:
+                return NodeState.HELD
+            if flow.unfold.is_continued(index):
+                return NodeState.RUNNING
+        return state
+
+    def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
+        """How it stands; the pause that holds all of it, and for how long nothing has run."""
+        flow = self._flow
+        if self._run.outcome is not None:
+            return self._run.outcome, None, None
+        if flow is None:
+            return Phase.STARTING, None, None
+        if flow.stopping == "cancelled":
+            return Phase.CANCELLING, None, None
+        pause = self._whole_pause()
+        if pause is None:
+            return Phase.RUNNING, None, None
+        since = max(pause.since, flow.last_end)
+        if self._running():
+            return Phase.PAUSING, pause, None
+        return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - since)
+
+    def _whole_pause(self) -> Constraint | None:
+        return self._manager.find("global") or self._manager.find(Scope("run", self._run.id))
+
+    def _running(self) -> int:
+        """How many tasks are under way; those that rest at a checkpoint are not."""
+        flow = self._flow
+        if flow is None or self._run.outcome is not None:
+            return 0
+        return (
+            sum(1 for a in flow.flying.values() if a.started is not None and not a.resting)
+            + flow.inline_running
+        )
+
+    def _elapsed(self) -> float:
+        flow = self._flow
+        if flow is None:
+            return 0.0
+        now = self._run.ended_at or self._manager.clock.now()
+        rested = flow.rested
+        phase_pause = self._whole_pause() if self._run.outcome is None else None
+        if phase_pause is not None and not self._running():
+            rested += max(0.0, now - max(phase_pause.since, flow.last_end))
+        return max(0.0, now - flow.began - rested)
+
+    def _remaining(self, phase: Phase) -> float | None:
+        """What is left of each kind at its mean so far, shared by as many as were busy on the average."""
+        flow = self._flow
+        if flow is None or phase.is_over or not flow.durations:
+            return None
+        seconds = [times * mean for times, mean in flow.durations.values()]
+        overall = sum(seconds) / sum(times for times, _ in flow.durations.values())
+        left = 0.0
+        for name, counts in self._kinds.items():
+            _, mean = flow.durations.get(name, (0, overall))
+            todo = counts[NodeState.WAITING] + counts[NodeState.HELD]
+            left += mean * (todo + counts[NodeState.RUNNING] / 2)
+        elapsed = self._elapsed()
+        busy = sum(seconds) / elapsed if elapsed > 0 else 1.0
+        return left / max(1.0, busy)
+
+    def _kind(self, name: str, counts: Counter[NodeState]) -> KindStatus:
+        scope = Scope("task", name)
+        limit = self._manager.find(scope, "concurrency")
+        return KindStatus(
+            name=name,
+            total=sum(counts.values()),
+            done=counts[NodeState.DONE] + counts[NodeState.REUSED],
+            running=counts[NodeState.RUNNING],
+            held=counts[NodeState.HELD],
+            failed=counts[NodeState.FAILED],
+            paused=self._manager.find(scope) is not None,
+            limit=None if limit is None else limit.limit,
+        )
+
+    def _blocker(self) -> str | None:
+        flow = self._flow
+        if flow is None:
+            return None
+        for ticket in flow.parked.values():
+            if ticket.parked is not None:
+                return explain(ticket.parked, self._manager.clock.now(), ticket)
+        return None
+
+    def _retrying(self) -> str | None:
+        flow = self._flow
+        if flow is None or not flow.retry_at:
+            return None
+        index = min(flow.retry_at, key=flow.retry_at.__getitem__)
+        return f"{flow.label(index)}: {self._retry_text(index)}"
+
+    def _retry_text(self, index: int) -> str:
+        flow = self._flow
+        assert flow is not None
+        wait = max(0.0, flow.retry_at[index] - self._manager.clock.now())
+        retry = flow.options_of(index).retry
+        most = retry.max_attempts if retry is not None else 1
+        return f"retry {flow.tries.get(index, 1)} of {most} in {seconds_text(wait)}"

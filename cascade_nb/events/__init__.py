@@ -1,0 +1,53 @@
+"""What happened: the events, the bus that tells them, and what of them goes out as telemetry."""
+
+from __future__ import annotations
+
+from cascade_nb.events.bus import MessageBus, SubscriberWarning, Subscription
+from cascade_nb.events.events import (
+    ConnectorConnected,
+    ConnectorDisconnected,
+    ConstraintApplied,
+    ConstraintEvent,
+    ConstraintLifted,
+    ConstraintRejected,
+    Event,
+    ResourceAcquired,
+    ResourceEvent,
+    ResourceReleased,
+    RunFinished,
+    RunStarted,
+    TaskBlocked,
+    TaskEvent,
+    TaskExecutionFinished,
+    TaskExecutionStarted,
+    TaskProgress,
+    TaskRetrying,
+    TaskSkipped,
+    event_from_json,
+)
+
+__all__ = [
+    "ConnectorConnected",
+    "ConnectorDisconnected",
+    "ConstraintApplied",
+    "ConstraintEvent",
+    "ConstraintLifted",
+    "ConstraintRejected",
+    "Event",
+    "MessageBus",
+    "ResourceAcquired",
+    "ResourceEvent",
+    "ResourceReleased",
+    "RunFinished",
+    "RunStarted",
+    "SubscriberWarning",
+    "Subscription",
+    "TaskBlocked",
+    "TaskEvent",
+    "TaskExecutionFinished",
+    "TaskExecutionStarted",
+    "TaskProgress",
+    "TaskRetrying",
+    "TaskSkipped",
+    "event_from_json",
+]

@@ -1,0 +1,180 @@
+"""Tells what happened, in order, to whoever listens.
+
+A subscriber must never be able to hurt a run. So publishing only appends to a queue of each subscription,
+and a callback is called from a thread of its own: it may raise, hang, publish or unsubscribe, and neither
+the run nor another subscriber waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from cascade_nb.events.events import Event
+
+BACKLOG: Final = 200_000  # events a callback may be behind before it counts as hung
+FLUSH: Final = 2.0  # seconds that an ending run waits for subscribers
+
+
+class SubscriberWarning(UserWarning):
+    """A subscriber raised or hangs; said once for each."""
+
+
+class Subscription:
+    """What one subscriber has still to hear. `drain` it, or give it a callback."""
+
+    def __init__(
+        self,
+        bus: MessageBus,
+        kinds: tuple[type[Event], ...],
+        callback: Callable[[Any], object] | None,
+        wake: Callable[[], object] | None,
+    ) -> None:
+        self._bus = bus
+        self._kinds = kinds
+        self._callback = callback
+        self._told_to_wake = wake
+        self._events: deque[Event] = deque()
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._warned = False
+
+    def drain(self) -> list[Event]:
+        """The events since the last call, oldest first, for a subscription without a callback."""
+        taken = []
+        while self._events:
+            taken.append(self._events.popleft())
+        return taken
+
+    def close(self) -> None:
+        """Hear nothing more. What a callback is being told right now it is still told."""
+        self._closed = True
+        self._bus._forget(self)
+        self._events.clear()
+        with self._change:
+            self._change.notify_all()
+
+    def flush(self, timeout: float = FLUSH) -> bool:
+        """Wait until the callback has heard everything so far; False when the time was up first."""
+        if self._callback is None or threading.current_thread() is self._thread:
+            return True
+        with self._change:
+            return self._change.wait_for(lambda: self._thread is None or self._closed, timeout)
+
+    def _put(self, event: Event) -> None:
+        if self._kinds and not isinstance(event, self._kinds):
+            return
+        self._events.append(event)
+        if self._told_to_wake is not None:
+            self._told_to_wake()
+        elif self._callback is not None and self._thread is None:
+            self._wake()
+        elif self._callback is not None and len(self._events) > BACKLOG:
+            self._give_up()
+
+    def _wake(self) -> None:
+        """Start the delivering thread; it ends by itself when there is nothing left to tell."""
+        with self._change:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._deliver, name="cascade-subscriber", daemon=True
+                )
+                self._thread.start()
+
+    def _deliver(self) -> None:
+        callback = self._callback
+        assert callback is not None
+        while True:
+            while self._events and not self._closed:
+                try:
+                    event = self._events.popleft()
+                except IndexError:  # close() emptied the queue between the look and the take
+                    break
+                try:
+                    callback(event)
+                except Exception as error:
+                    self._warn(f"raised {error!r} at {type(event).__name__}", error)
+            with self._change:
+                # First say that nobody delivers, then look once more: a publisher appends first and
+                # looks for a thread afterwards, so one of the two always sees the other's step.
+                self._thread = None
+                if self._events and not self._closed:
+                    self._thread = threading.current_thread()
+                    continue
+                self._change.notify_all()
+                return
+
+    def _give_up(self) -> None:
+        self.close()
+        self._warn(f"is {BACKLOG} events behind, so it is told nothing more", None)
+
+    def _warn(self, what: str, error: BaseException | None) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        name = getattr(self._callback, "__qualname__", repr(self._callback))
+        try:
+            warnings.warn(
+                f"the subscriber {name} {what}; the run goes on, and this is said once",
+                SubscriberWarning,
+                stacklevel=2,
+                source=error,
+            )
+        except SubscriberWarning:
+            # Warnings are errors here: raised in a delivering thread, it would end the thread and with
+            # it everything still to be told.
+            threading.excepthook(
+                threading.ExceptHookArgs(
+                    (SubscriberWarning, error, None, threading.current_thread())
+                )
+            )
+
+
+class MessageBus:
+    """Where an engine publishes and anybody subscribes; every method is safe from any thread."""
+
+    def __init__(self) -> None:
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._lock = threading.Lock()
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody listens; events are made only then."""
+        return bool(self._subscriptions)
+
+    def subscribe(
+        self,
+        callback: Callable[[Any], object] | None = None,
+        *kinds: type[Event],
+        wake: Callable[[], object] | None = None,
+    ) -> Subscription:
+        """Listen from now on.
+
+        Args:
+            callback: called with each event, in order, in a thread of its own. Without one, the
+                subscription keeps the events until it is drained.
+            kinds: event classes to hear; none means all.
+            wake: called by whoever publishes when there is something to drain. It must not wait, raise
+                or publish; `loop.call_soon_threadsafe` is what it is for.
+        """
+        subscription = Subscription(self, kinds, callback, wake)
+        with self._lock:
+            self._subscriptions = (*self._subscriptions, subscription)
+        return subscription
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody who listens; never waits and never raises for a subscriber's sake."""
+        for subscription in self._subscriptions:
+            subscription._put(event)
+
+    def flush(self, timeout: float = FLUSH) -> bool:
+        """Wait until every callback has heard everything so far; False when the time was up first."""
+        return all(subscription.flush(timeout) for subscription in self._subscriptions)
+
+    def _forget(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)

@@ -1,0 +1,97 @@
+"""Worker threads of this process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from typing import Final
+
+from cascade_nb.errors import UsageError
+from cascade_nb.protocols import Job
+
+LINGER: Final = 0.5  # seconds that an idle worker waits for more before it ends
+
+
+class LocalExecutor:
+    """Runs the bodies of sync tasks in threads, made when needed and ended when idle.
+
+    They are daemons, so that a task that cannot be stopped does not hold up the end of the process or the restart
+    of a kernel.
+
+    Args:
+        max_threads: how many bodies may run at once; default is like that of the standard library's pool, the
+            number of processors plus four, at most 32.
+
+    Raises:
+        UsageError: `max_threads` is below one.
+    """
+
+    def __init__(self, max_threads: int | None = None) -> None:
+        if max_threads is not None and max_threads < 1:
+            raise UsageError(f"max_threads must be at least 1, not {max_threads}")
+        self._most = max_threads or min(32, (os.cpu_count() or 1) + 4)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0  # workers that wait and for whom no job lies in the queue yet
+        self._made = 0
+
+    @property
+    def capacity(self) -> int:
+        """How many bodies may run at once."""
+        return self._most
+
+    def submit(self, job: Job) -> None:
+        """Give `job` to an idle worker, or to a new one."""
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                self._jobs.put(job)
+                return
+            self._made += 1
+            name = f"cascade-worker-{self._made}"
+        threading.Thread(target=self._work, args=(job,), name=name, daemon=True).start()
+
+    def close(self) -> None:
+        """Let idle workers end now; a busy one ends after its job."""
+        with self._lock:
+            for _ in range(self._idle):
+                self._jobs.put(None)
+            self._idle = 0
+
+    def _work(self, first: Job) -> None:
+        job: Job | None = first
+        while job is not None:
+            job = _go_on(job)
+            if job is None:
+                job = self._next()
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            self._idle += 1
+        while True:
+            try:
+                return self._jobs.get(timeout=LINGER)
+            except queue.Empty:
+                with self._lock:
+                    # A job may have been put for this worker since the time was up; whoever put it has counted
+                    # the worker as taken, so then it must not leave.
+                    if self._jobs.empty():
+                        self._idle -= 1
+                        return None
+
+
+def _go_on(job: Job) -> Job | None:
+    """Do one job. It is a function of its own so that nothing of the job outlives it in a worker's frame."""
+    call = job.begin()
+    if call is None:
+        return None
+    result = error = None
+    try:
+        result = call()
+    except BaseException as raised:
+        error = raised
+    try:
+        return job.end(result, error)
+    finally:
+        del result, error, call

@@ -1,0 +1,91 @@
+"""The short ways: one engine for the process, and the doors to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cascade_nb.defaults import default_engine
+from cascade_nb.engine.blocking import wait_for
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.run import Run
+
+
+def start(
+    target: Any,
+    *,
+    params: Mapping[str, Any] | None = None,
+    on_error: str = "stop",
+    fresh: bool = False,
+) -> Run:
+    """Start a run of `target` and return at once; see `Engine.start`.
+
+    Raises:
+        UsageError: as `Engine.start`.
+    """
+    return default_engine().start(target, params=params, on_error=on_error, fresh=fresh)
+
+
+def run(
+    target: Any,
+    *,
+    params: Mapping[str, Any] | None = None,
+    on_error: str = "stop",
+    fresh: bool = False,
+) -> Any:
+    """Run `target` and give its value, in a script, a test or a notebook's cell.
+
+    An interrupt cancels the run.
+
+    Raises:
+        UsageError: as `Engine.start`.
+        BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
+        RunError, RunFailures: the run ended without a value.
+    """
+    return wait_for(start(target, params=params, on_error=on_error, fresh=fresh))
+
+
+def pause(
+    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+) -> None:
+    """Let nothing of `scope` start any more, in every run of this process; see `Engine.pause`.
+
+    Raises:
+        ConstraintError: there is no such scope, or `ttl` is not above zero.
+    """
+    for engine in _engines():
+        engine.pause(scope, reason=reason, ttl=ttl, by=by)
+
+
+def resume(scope: str = "global") -> bool:
+    """Lift the pause of `scope` in every run of this process. False when there was none.
+
+    Raises:
+        ConstraintError: there is no such scope.
+    """
+    return any([engine.resume(scope) for engine in _engines()])
+
+
+def limit(scope: str, n: int | None, *, by: str = "you") -> None:
+    """Let at most `n` nodes of `scope` run at once, in each engine of this process; None lifts it.
+
+    Raises:
+        ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+    """
+    for engine in _engines():
+        engine.limit(scope, n, by=by)
+
+
+def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you") -> None:
+    """Let so many nodes of `scope` start per time, in each engine of this process; None lifts it.
+
+    Raises:
+        ConstraintError: there is no such scope, or nobody can read the rate.
+    """
+    for engine in _engines():
+        engine.rate(scope, rate, capacity=capacity, by=by)
+
+
+def _engines() -> list[Engine]:
+    default_engine()  # so that what is said before the first run is heard by it
+    return Engine.alive()
