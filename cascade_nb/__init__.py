@@ -1,4 +1,6 @@
-"""Workflows in notebooks: build them cell by cell, see them, run them, pause them and trust that they pause."""
+"""Workflows in notebooks: build them cell by cell, see them, run them, pause them and trust that
+they pause.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 ::
 
     CascadeError
-    ├── UsageError                   what was written cannot mean anything; nothing was started or kept
-    │   ├── TaskDefinitionError      a function that cannot be a task
+    ├── UsageError                   what was written cannot mean anything; nothing was started or
+    kept │   ├── TaskDefinitionError      a function that cannot be a task
     │   ├── TaskCallError            a task called with arguments it does not take   (a TypeError)
     │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
     │   ├── MapError                 `.map` over something that has no items, or of unequal lengths
@@ -29,8 +29,8 @@
     ├── IllegalMoveError             the scheduler was asked for a move its rules do not know
     └── RefusedMessageError          a message from outside that is no constraint
 
-A message says what went wrong, where in the user's code, and what to do about it. `UsageError` comes at once,
-in the cell that has the mistake; `RunError` comes when the run is awaited.
+A message says what went wrong, where in the user's code, and what to do about it. `UsageError`
+comes at once, in the cell that has the mistake; `RunError` comes when the run is awaited.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ class RunError(CascadeError):
 class TaskFailedError(RunError):
     """A task raised. The user's exception is the `__cause__`.
 
-    `task` is the label of the node that failed (`map(clean)[3]`), `target` that of what was asked for,
-    `where` the user's file or cell and line, as far as the traceback tells.
+    `task` is the label of the node that failed (`map(clean)[3]`), `target` that of what was asked
+    for, `where` the user's file or cell and line, as far as the traceback tells.
     """
 
     def __init__(self, message: str, *, task: str, target: str, where: str | None = None) -> None:
@@ -225,7 +225,8 @@ class RefusedMessageError(CascadeError, ValueError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence that names what the user may have meant.
 
-    `"; did you mean 'clean'?"` when something is near, else the first ten known names, else nothing.
+    `"; did you mean 'clean'?"` when something is near, else the first ten known names, else
+    nothing.
     """
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)

@@ -78,8 +78,8 @@ class StateBackend(Protocol):
     Attributes:
         instant: True where `put` has kept the value when it returns, from any thread; else it
             returns an awaitable that is done when the value is safe.
-        keeps_all: True where every result is worth keeping, False where only those of named nodes and
-            of targets are.
+        keeps_all: True where every result is worth keeping, False where only those of named nodes
+            and of targets are.
     """
 
     instant: bool
@@ -118,8 +118,8 @@ class StateBackend(Protocol):
 class Connector(Protocol):
     """Carries constraints in and telemetry out.
 
-    Topics are words with '/' between them; a filter may have '+' for one word and '#' at its end for
-    any number. Messages of one publisher arrive in order.
+    Topics are words with '/' between them; a filter may have '+' for one word and '#' at its end
+    for any number. Messages of one publisher arrive in order.
     """
 
     async def connect(self) -> None:
@@ -135,7 +135,8 @@ class Connector(Protocol):
         ...
 
     async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
-        """Hand a message on; a retained one is given to later subscribers too, an empty one forgets it.
+        """Hand a message on; a retained one is given to later subscribers too, an empty one forgets
+        it.
 
         Raises:
             OSError: the connection is gone.

@@ -9,8 +9,8 @@ from cascade_nb.protocols import Callback
 class InProcessConnector:
     """A connector without a network, with retained messages and the filters of MQTT.
 
-    A publisher waits until every subscriber has taken the message, so what follows a `publish` can rely on it.
-    One connector may serve several engines and controllers at once.
+    A publisher waits until every subscriber has taken the message, so what follows a `publish` can
+    rely on it. One connector may serve several engines and controllers at once.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,9 @@ class InProcessConnector:
         self._users += 1
 
     async def disconnect(self) -> None:
-        """One less uses it. With the last its subscriptions go; retained messages stay, as at a broker."""
+        """One less uses it. With the last its subscriptions go; retained messages stay, as at a
+        broker.
+        """
         self._users -= 1
         if self._users <= 0:
             self._users = 0
@@ -60,7 +62,8 @@ class InProcessConnector:
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:
-    """Whether a topic falls under a filter: '+' is any one word, '#' at the end any number, none included.
+    """Whether a topic falls under a filter: '+' is any one word, '#' at the end any number, none
+    included.
 
     The rule is that of MQTT 5.0, section 4.7.1.
     """

@@ -1,11 +1,12 @@
 """Gates: where work waits that is not allowed to start now.
 
-Each constraint in force, and each of the engine's resources, is a gate. Three rules keep wake-ups from being
-lost, and they are what the property tests drive:
+Each constraint in force, and each of the engine's resources, is a gate. Three rules keep wake-ups
+from being lost, and they are what the property tests drive:
 
 1. A ticket waits at one gate at most, the first that refused it.
-2. Whenever a gate comes to refuse less, it is *drained*: its waiters are offered again, in order, until it
-   refuses or has none left. So a ticket that waits at a gate is refused by it, or stands behind one that is.
+2. Whenever a gate comes to refuse less, it is *drained*: its waiters are offered again, in order,
+   until it refuses or has none left. So a ticket that waits at a gate is refused by it, or stands
+   behind one that is.
 3. Nothing is taken at any gate unless all of them agree.
 """
 
@@ -50,7 +51,9 @@ class Owner(Protocol):
 
 
 class Subject:
-    """What scopes ask of a node. All nodes of one task, with the same tags, in one run, share it."""
+    """What scopes ask of a node. All nodes of one task, with the same tags, in one run, share
+    it.
+    """
 
     __slots__ = ("gates", "run_id", "tags", "task_name", "version")
 
@@ -107,7 +110,9 @@ class Gate:
         self._arrivals = 0
 
     def covers(self, subject: Subject) -> bool:
-        """Whether its scope is about this subject; `node:` and `from:` are asked by ticket instead."""
+        """Whether its scope is about this subject; `node:` and `from:` are asked by ticket
+        instead.
+        """
         assert self.constraint is not None
         scope = self.constraint.scope
         if scope.kind == "task":
@@ -201,10 +206,11 @@ class ConcurrencyGate(Gate):
 
 
 class RateGate(Gate):
-    """A token bucket: `rate` tokens a second come in, at most `capacity` are kept, a start takes one.
+    """A token bucket: `rate` tokens a second come in, at most `capacity` are kept, a start takes
+    one.
 
-    It starts full, so the first `capacity` starts are free. The rule is the usual one, for instance in
-    Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986.
+    It starts full, so the first `capacity` starts are free. The rule is the usual one, for instance
+    in Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986.
     """
 
     def __init__(self, constraint: Constraint, now: float) -> None:
@@ -247,8 +253,8 @@ class RateGate(Gate):
 class PoolGate(Gate):
     """An amount of something that the engine was told it has.
 
-    Waiters are served strictly in order: one that needs much is not overtaken for ever by many that need
-    little. Nothing that waits holds a share, so everything comes to its turn.
+    Waiters are served strictly in order: one that needs much is not overtaken for ever by many that
+    need little. Nothing that waits holds a share, so everything comes to its turn.
     """
 
     def __init__(self, name: str, total: float) -> None:

@@ -37,9 +37,9 @@ from cascade_nb.protocols import Clock
 class ConstraintManager:
     """Every constraint in force, and who waits for it.
 
-    `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release` and
-    `withdraw` are for owners, who hold `lock` around them together with their own move, so that no start
-    can slip between a pause and its acknowledgement.
+    `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
+    and `withdraw` are for owners, who hold `lock` around them together with their own move, so that
+    no start can slip between a pause and its acknowledgement.
 
     Args:
         clock: where time comes from.
@@ -96,8 +96,8 @@ class ConstraintManager:
         """Let `ticket` start, or park it. Call under `lock`.
 
         Returns:
-            None when it may start: everything it needs is taken. Else the gate where it waits now, with
-            nothing taken anywhere.
+            None when it may start: everything it needs is taken. Else the gate where it waits now,
+            with nothing taken anywhere.
         """
         gates = self._gates_of(ticket)
         if gates:
@@ -229,7 +229,9 @@ class ConstraintManager:
         return any(isinstance(gate, PauseGate) for gate in self._gates_of(ticket))
 
     def next_change(self) -> float:
-        """When `tick` has something to do, on the clock; infinity when only an event can bring that."""
+        """When `tick` has something to do, on the clock; infinity when only an event can bring
+        that.
+        """
         with self.lock:
             now = self.clock.now()
             ends = [c.expires for c in self.constraints() if c.expires is not None]

@@ -1,11 +1,12 @@
 """Constraints as messages: topics and payloads, parsed strictly.
 
-Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type. Characters of a
-value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
+Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type.
+Characters of a value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
 
     {"id", "scope", "type", "params", "reason"?, "by"?, "issued_at"?, "expires_at"?}
 
-An empty payload on the topic lifts that constraint; one on ``cascade/constraints/<scope>`` lifts all of it.
+An empty payload on the topic lifts that constraint; one on ``cascade/constraints/<scope>`` lifts
+all of it.
 """
 
 from __future__ import annotations

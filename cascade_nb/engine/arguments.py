@@ -53,7 +53,8 @@ class Call(NamedTuple):
 
 
 class Expansion:
-    """The items that a mapped node grew into. One object serves them all, told apart by their index.
+    """The items that a mapped node grew into. One object serves them all, told apart by their
+    index.
 
     Attributes:
         node: the mapped node.

@@ -1,8 +1,8 @@
 """One attempt at one node: in a worker thread, or as a coroutine on the loop.
 
-An attempt is admitted before it begins, and between the two a pause may come: a worker has to wake up, the loop
-has other callbacks first. So each looks a last time when it really begins (`begin`), under the lock that a
-pause takes. After that it is in flight, and it finishes.
+An attempt is admitted before it begins, and between the two a pause may come: a worker has to wake
+up, the loop has other callbacks first. So each looks a last time when it really begins (`begin`),
+under the lock that a pause takes. After that it is in flight, and it finishes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Attempt:
         progress: items done and in all, as the task itself told.
         stop: whether it was asked to end.
         late: whether its time is up.
-        abandoned: whether it counts no longer, being a thread whose time is up or whose run has ended.
+        abandoned: whether it counts no longer, being a thread whose time is up or whose run has
+            ended.
         resting: whether it waits at a checkpoint.
         wake: for one on the loop, what ends that wait.
     """

@@ -1,4 +1,6 @@
-"""Waiting for a run where waiting seems impossible: in a function that a running loop has called."""
+"""Waiting for a run where waiting seems impossible: in a function that a running loop has
+called.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 def wait_for(run: Run) -> Any:
     """Block until `run` has its value; an interrupt cancels the run first.
 
-    On the loop's own thread, in a notebook's cell for instance, the loop is run from within. nest_asyncio2 makes that
-    possible; it changes the loop's class and costs tasks time, so it is applied here, when somebody blocks, and
-    never before.
+    On the loop's own thread, in a notebook's cell for instance, the loop is run from within.
+    nest_asyncio2 makes that possible; it changes the loop's class and costs tasks time, so it is
+    applied here, when somebody blocks, and never before.
 
     Raises:
-        BlockingError: the loop was patched by the archived nest_asyncio, which loses messages on ipykernel 7.
+        BlockingError: the loop was patched by the archived nest_asyncio, which loses messages on
+            ipykernel 7.
         RunError, RunFailures: the run ended without a value.
     """
     if run.engine.is_own_thread():

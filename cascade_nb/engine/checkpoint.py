@@ -25,8 +25,9 @@ class Checkpoint:
 def checkpoint() -> Checkpoint:
     """Wait here while this task is paused, and stop here when it is cancelled.
 
-    In a sync task ``cs.checkpoint()`` does; in an async one write ``await cs.checkpoint()``. Outside a run it does
-    nothing, so a task can be called as a plain function. Paused time does not count as the task's duration.
+    In a sync task ``cs.checkpoint()`` does; in an async one write ``await cs.checkpoint()``.
+    Outside a run it does nothing, so a task can be called as a plain function. Paused time does not
+    count as the task's duration.
 
     Raises:
         RunCancelledError: the run was cancelled, or the time of this task is up.
@@ -40,8 +41,8 @@ def checkpoint() -> Checkpoint:
 class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
     """Go through something with a checkpoint and a word of progress at each item.
 
-    ``for x in cs.track(xs)`` in a sync task, ``async for x in cs.track(xs)`` in an async one. An item counts as
-    done when the next one is asked for.
+    ``for x in cs.track(xs)`` in a sync task, ``async for x in cs.track(xs)`` in an async one. An
+    item counts as done when the next one is asked for.
 
     Args:
         iterable: what to go through; an async one with ``async for`` only.

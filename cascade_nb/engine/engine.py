@@ -40,8 +40,9 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
 class Engine:
     """Runs graphs.
 
-    An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of its own in a
-    background thread when there is none. Several runs share it, its constraints and its connector.
+    An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
+    its own in a background thread when there is none. Several runs share it, its constraints and
+    its connector.
 
     Args:
         solver: order of preference among what could start; default `NativeSolver`.
@@ -132,8 +133,8 @@ class Engine:
             target: a lazy value, a container of such, or a `Graph`.
             params: values of parameters by name.
             bindings: what names mean now.
-            on_error: "stop": after a failure nothing new starts, what runs may finish; "continue": all
-                that does not need the failed task goes on.
+            on_error: "stop": after a failure nothing new starts, what runs may finish; "continue":
+                all that does not need the failed task goes on.
             fresh: whether earlier results are not to be used.
 
         Raises:
@@ -284,7 +285,9 @@ class Engine:
         task.add_done_callback(parts.tasks.discard)
 
     def _at_home(self) -> Parts:
-        """The parts on the loop to work on: where runs go on, else the caller's, else one of our own."""
+        """The parts on the loop to work on: where runs go on, else the caller's, else one of our
+        own.
+        """
         try:
             running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:

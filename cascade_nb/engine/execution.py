@@ -63,7 +63,9 @@ class Execution:
                 engine.constraints.check_needs(known, node.label)
 
     def cancel(self, reason: str) -> None:
-        """On the loop: end it. What does not end within the engine's grace is left behind and named."""
+        """On the loop: end it. What does not end within the engine's grace is left behind and
+        named.
+        """
         if self._cancelled is not None:
             return
         self._cancelled = reason or "it was cancelled"

@@ -53,7 +53,9 @@ class Failure:
         return "".join(lines.format())
 
     def raised(self, target: str) -> TaskFailedError:
-        """The error to raise for a run that wanted `target`, with the user's exception as its cause."""
+        """The error to raise for a run that wanted `target`, with the user's exception as its
+        cause.
+        """
         place = f", at {self.where}" if self.where else ""
         if self.task == target or self.task.startswith(f"{target}["):
             message = f"{self.task} failed: {self.text}{place}"
@@ -139,5 +141,6 @@ def _cell_of(name: str) -> str | None:
     if found:
         return found[1] or found[2]
     lines = linecache.cache.get(name)
-    # IPython registers each cell's source under its own name; the number is in the "In [n]" it maps to.
+    # IPython registers each cell's source under its own name; the number is in the "In [n]" it maps
+    # to.
     return "?" if lines is not None and name.startswith("<cell") else None

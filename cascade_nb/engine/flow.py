@@ -1,8 +1,10 @@
-"""One run at work: what the scheduler says is ready goes to its lane, what comes back goes to the scheduler.
+"""One run at work: what the scheduler says is ready goes to its lane, what comes back goes to the
+scheduler.
 
-Every method is called under the engine's lock, from the loop or from a worker, unless it says otherwise. That one
-lock is what makes a pause exact: constraints change under it and starts happen under it, so that no start can
-slip between a pause and its acknowledgement.
+Every method is called under the engine's lock, from the loop or from a worker, unless it says
+otherwise. That one
+lock is what makes a pause exact: constraints change under it and starts happen under it, so that no
+start can slip between a pause and its acknowledgement.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ class Flow:
         self.unfold.arrive(self.scheduler.demand(self.graph.targets))
         self.settle()
 
-    # ---- what the lanes ask --------------------------------------------------------------------------
+    # ---- what the lanes ask
+    # --------------------------------------------------------------------------
 
     def admitted(self, index: int, kind: type[A]) -> A | None:
         """An attempt at a ready node, or None where a constraint parks it."""
@@ -201,7 +204,8 @@ class Flow:
         took = self.parts.clock.now() - began
         self._outcome(index, self.tries.get(index, 1), took, result, error, False)
 
-    # ---- what the constraint manager asks (control.limits.Owner) -------------------------------------
+    # ---- what the constraint manager asks (control.limits.Owner)
+    # -------------------------------------
 
     def offer(self, ticket: Ticket) -> None:
         """A gate may let this ticket pass now."""
@@ -250,7 +254,8 @@ class Flow:
         """What a person calls it."""
         return self.label(ticket.key)
 
-    # ---- moves ---------------------------------------------------------------------------------------
+    # ---- moves
+    # ---------------------------------------------------------------------------------------
 
     def push(self, index: int) -> None:
         """A ready node goes to its lane."""
@@ -351,7 +356,8 @@ class Flow:
         self.parts.manager.leave(self)
         self.on_over()
 
-    # ---- looking ------------------------------------------------------------------------------------
+    # ---- looking
+    # ------------------------------------------------------------------------------------
 
     def label(self, index: int) -> str:
         """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""
@@ -386,7 +392,8 @@ class Flow:
             ticket = Ticket(self, index, root, self.ranks[root], subject, needs)
         return ticket
 
-    # ---- inside --------------------------------------------------------------------------------------
+    # ---- inside
+    # --------------------------------------------------------------------------------------
 
     def _admit(self, index: int, ticket: Ticket) -> bool:
         if self.parts.manager.admit(ticket) is None:

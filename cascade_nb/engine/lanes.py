@@ -1,7 +1,8 @@
 """How ready nodes get to where they run: worker threads, the loop, or slices on the loop.
 
-A node is admitted only when it could start at once: a thread node when a worker is free, a node of the loop when
-the loop gets to it. Until then it waits in the heap of its lane, where a pause reaches it.
+A node is admitted only when it could start at once: a thread node when a worker is free, a node of
+the loop when the loop gets to it. Until then it waits in the heap of its lane, where a pause
+reaches it.
 
 Every method is called under the engine's lock.
 """
@@ -69,7 +70,9 @@ class Lanes:
         self._asked = False
 
     def push(self, index: int, lane: str, rank: int) -> None:
-        """A node is ready for its lane. One number carries rank and index, since comparing it is cheap."""
+        """A node is ready for its lane. One number carries rank and index, since comparing it is
+        cheap.
+        """
         if lane == "thread":
             if not self.thread:
                 self._hungry()
@@ -131,7 +134,9 @@ class Lanes:
             self.workers.hungry.append(self)
 
     def _on_loop(self) -> None:
-        """Begin coroutines and run inline nodes, for a slice. Called by the loop, without the lock."""
+        """Begin coroutines and run inline nodes, for a slice. Called by the loop, without the
+        lock.
+        """
         flow = self.flow
         with flow.lock:
             self._asked = False
@@ -165,8 +170,8 @@ class Lanes:
     def _run_inline(self) -> None:
         """Run tiny functions one after the other, for a slice.
 
-        The lock is held for the bookkeeping and given up around each function, which may be slower than
-        it was said to be, and may itself pause or cancel the run.
+        The lock is held for the bookkeeping and given up around each function, which may be slower
+        than it was said to be, and may itself pause or cancel the run.
         """
         flow, heap = self.flow, self.inline
         lock, clock = flow.lock, time.perf_counter

@@ -1,8 +1,10 @@
 """Who still reads which result, and when a result is let go.
 
-A result lives until its last reader is over, unless it belongs to a target or to a node with a name. The count
-covers every node that might read it, also those that nobody asked for yet: a branch that may still be chosen
-keeps its inputs. When the count of an idle node comes to nothing, nobody will ever ask for it: it is pruned.
+A result lives until its last reader is over, unless it belongs to a target or to a node with a
+name. The count
+covers every node that might read it, also those that nobody asked for yet: a branch that may still
+be chosen keeps its inputs. When the count of an idle node comes to nothing, nobody will ever ask
+for it: it is pruned.
 """
 
 from __future__ import annotations

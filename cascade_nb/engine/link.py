@@ -1,7 +1,8 @@
 """Keeps an engine in touch with its connector while runs go on.
 
-The order is the promise: connect, subscribe (retained constraints apply), and only then may a run begin. A connector
-that fails is an event and another try with longer and longer waits, never the end of a run.
+The order is the promise: connect, subscribe (retained constraints apply), and only then may a run
+begin. A connector that fails is an event and another try with longer and longer waits, never the
+end of a run.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ class Link:
             self._told.close()
             self._told = None
         self._queue.clear()
-        # What came from outside comes again with the next connection, if it still holds; kept meanwhile, a
-        # pause that was lifted while nobody listened would hold the next run for ever.
+        # What came from outside comes again with the next connection, if it still holds; kept
+        # meanwhile, a pause that was lifted while nobody listened would hold the next run for ever.
         for scope, type_ in sorted(self._remote, key=str):
             self._engine.constraints.lift(scope, type_)
         self._remote.clear()
@@ -119,7 +120,8 @@ class Link:
 
     def _open(self, connector: Connector) -> None:
         loop = asyncio.get_running_loop()
-        # Made anew for each time of service: an asyncio object stays with the loop that first used it.
+        # Made anew for each time of service: an asyncio object stays with the loop that first used
+        # it.
         self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.trouble = None
         news = self._news
@@ -223,7 +225,9 @@ class Link:
             self._remote.discard(constraint.key)
 
     def _forget_what_was_lifted(self) -> None:
-        """After a new connection: retained constraints came again; what did not is no longer meant."""
+        """After a new connection: retained constraints came again; what did not is no longer
+        meant.
+        """
         for scope, type_ in self._remote - (self._announced or set()):
             self._engine.constraints.lift(scope, type_)
         self._remote = set(self._announced or ())

@@ -72,7 +72,8 @@ class Parts:
     def timer(
         self, delay: float, callback: Callable[[], object], attempt: Attempt | None = None
     ) -> None:
-        """Call back on the loop, without the lock, after `delay` seconds, from whatever thread this is.
+        """Call back on the loop, without the lock, after `delay` seconds, from whatever thread this
+        is.
 
         With an attempt, its `timer` becomes what cancels the call.
         """
@@ -95,7 +96,9 @@ class Parts:
         self.door.call(arm)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine on the loop, from whatever thread this is; it is kept until it is done."""
+        """Run a coroutine on the loop, from whatever thread this is; it is kept until it is
+        done.
+        """
 
         def begin() -> None:
             task = self.door.loop.create_task(work)

@@ -1,8 +1,8 @@
 """Opens what tasks borrow, once for each run or attempt, and closes it in reverse order.
 
-Run resources live on the loop: a task that opens one shares it with everybody who comes meanwhile. A task resource
-of a thread task is opened and closed in that very thread, since many things (a database connection, for one)
-may only be used where they were made.
+Run resources live on the loop: a task that opens one shares it with everybody who comes meanwhile.
+A task resource of a thread task is opened and closed in that very thread, since many things (a
+database connection, for one) may only be used where they were made.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class ResourceDesk:
 
     def _tell(
         self,
-        kind: type[ResourceAcquired] | type[ResourceReleased],
+        kind: type[ResourceAcquired | ResourceReleased],
         resource: Resource,
         attempt: Attempt | None,
         **more: Any,

@@ -153,7 +153,8 @@ class Run:
     def cancel(self, reason: str = "") -> None:
         """End it: nothing starts any more, async tasks are cancelled, threads are asked to stop.
 
-        What cannot be stopped within the engine's `grace` is named in `RunFinished`; nothing waits for it.
+        What cannot be stopped within the engine's `grace` is named in `RunFinished`; nothing waits
+        for it.
         """
         self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason))
 
@@ -180,11 +181,15 @@ class Run:
         return self._watch.changed_since(-1)[1]
 
     def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
-        """The nodes that changed since `version` (an earlier answer's; -1 for all), and the new version."""
+        """The nodes that changed since `version` (an earlier answer's; -1 for all), and the new
+        version.
+        """
         return self._watch.changed_since(version)
 
     def progress_of(self, node_id: str) -> tuple[int, int]:
-        """Of a mapped node, how many items are done and how many there are; of another, 0 or 1 of 1."""
+        """Of a mapped node, how many items are done and how many there are; of another, 0 or 1 of
+        1.
+        """
         return self._watch.progress_of(node_id)
 
     @property

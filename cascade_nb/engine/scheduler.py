@@ -1,19 +1,20 @@
 """Which node may be worked on next: a pure state machine, in the manner of `graphlib`.
 
-No input or output, no clock, no loop: it knows the state of each node and the legal moves between them. A node
-is *demanded* because a target or another node needs it, is *ready* when everything it needs is over, and
-whoever drives it then says what became of it::
+No input or output, no clock, no loop: it knows the state of each node and the legal moves between
+them. A node is *demanded* because a target or another node needs it, is *ready* when everything it
+needs is over, and whoever drives it then says what became of it::
 
     IDLE ──demand──▶ WAITING ──▶ READY ──start──▶ RUNNING ──finish──▶ DONE
                         ▲          │  ▲              │ │ └──fail────▶ FAILED
                         └───need───┴──┼──────────────┘ └──again──▶ READY
                                       skip, cancel ──▶ SKIPPED, CANCELLED
 
-One move carries all of control flow: `need` says that a node which is ready or running needs more before it
-can be over. A condition that turned out true needs the inputs; a router needs the branch it chose; a mapped node
-needs the items it grew into; a task that returned a lazy value needs that.
+One move carries all of control flow: `need` says that a node which is ready or running needs more
+before it can be over. A condition that turned out true needs the inputs; a router needs the branch
+it chose; a mapped node needs the items it grew into; a task that returned a lazy value needs that.
 
-There are no stages: a node is ready as soon as its own needs are over. Every move costs O(1) or O(out-degree).
+There are no stages: a node is ready as soon as its own needs are over. Every move costs O(1) or
+    O(out-degree).
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class Scheduler:
             self.state[node] = DONE
 
     def demand(self, roots: Iterable[int]) -> list[int]:
-        """Nodes that are wanted. Gives those among them, and among what they need, that are ready."""
+        """Nodes that are wanted. Gives those among them, and among what they need, that are
+        ready.
+        """
         state, missing, dependents = self.state, self._missing, self._dependents
         ready = []
         stack = list(roots)
@@ -182,7 +185,8 @@ class Scheduler:
     def need(self, node: int, more: Iterable[int]) -> list[int]:
         """A ready or running node needs more before it can be over. Gives what is ready now.
 
-        When all of `more` is over already it is among what is ready. What is new in `more` is demanded.
+        When all of `more` is over already it is among what is ready. What is new in `more` is
+        demanded.
 
         Raises:
             IllegalMoveError: the node is neither ready nor running.
@@ -210,8 +214,8 @@ class Scheduler:
 
         Args:
             needs: what it needs at first.
-            spare: the index of a node that is done and that nothing will ever ask for again: it is used
-                anew, so that a loop of any length has a graph of bounded size.
+            spare: the index of a node that is done and that nothing will ever ask for again: it is
+                used anew, so that a loop of any length has a graph of bounded size.
 
         Raises:
             IllegalMoveError: the spare node is not done.

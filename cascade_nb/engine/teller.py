@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class Teller:
-    """Makes the events of one run. Called under the engine's lock, so their order is that of the moves."""
+    """Makes the events of one run. Called under the engine's lock, so their order is that of the
+    moves.
+    """
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow

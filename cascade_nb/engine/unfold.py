@@ -1,8 +1,9 @@
-"""How the graph unfolds while it runs: conditions, routes, items of a map, continuations, retries, skips.
+"""How the graph unfolds while it runs: conditions, routes, items of a map, continuations, retries,
+skips.
 
-A plain task goes from ready straight to its lane. Every other node is ready more than once: first when its
-condition is known, then when its inputs are, then when its items or its branch are. Each time it comes here, and
-either needs more (`Scheduler.need`) or is over.
+A plain task goes from ready straight to its lane. Every other node is ready more than once: first
+when its condition is known, then when its inputs are, then when its items or its branch are. Each
+time it comes here, and either needs more (`Scheduler.need`) or is over.
 
 Called under the engine's lock, as everything of a flow.
 """
@@ -15,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import ABSENT, Expansion, optional_inputs
-from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED, WAITING
+from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
 from cascade_nb.errors import CascadeError, MapError, RouteError, nearest
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import FREE, Graph, Node, NodeKind
@@ -41,8 +42,9 @@ class Stage(enum.Enum):
 
 
 def first_needs(node: Node) -> tuple[int, ...]:
-    """What a node needs before anything else: its condition where it has one, for nothing else is to run for
-    a node that will be skipped."""
+    """What a node needs before anything else: its condition where it has one, for nothing else is
+    to run for a node that will be skipped.
+    """
     control = node.control
     if control is FREE:
         return node.inputs
@@ -71,7 +73,8 @@ class Unfolding:
         self._needs: dict[int, Mapping[str, float]] = {}
         self._own = len(flow.graph.nodes)
 
-    # ---- looking ------------------------------------------------------------------------------------
+    # ---- looking
+    # ------------------------------------------------------------------------------------
 
     def root_of(self, index: int) -> int:
         """The node of the original graph that this one belongs to, which scopes and ranks go by."""
@@ -100,7 +103,8 @@ class Unfolding:
         expansion = self._expansions.get(index)
         return range(expansion.first, expansion.first + expansion.count) if expansion else range(0)
 
-    # ---- ready --------------------------------------------------------------------------------------
+    # ---- ready
+    # --------------------------------------------------------------------------------------
 
     def arrive(self, ready: Iterable[int]) -> None:
         """Nodes have become ready."""
@@ -184,7 +188,8 @@ class Unfolding:
                 return
         self.arrive(flow.scheduler.need(index, more))
 
-    # ---- maps ---------------------------------------------------------------------------------------
+    # ---- maps
+    # ---------------------------------------------------------------------------------------
 
     def _expand(self, index: int, node: Node) -> None:
         flow = self.flow
@@ -220,7 +225,8 @@ class Unfolding:
             return
         self._finish(index, flow.ledger.collect_items(expansion))
 
-    # ---- routes and continuations -------------------------------------------------------------------
+    # ---- routes and continuations
+    # -------------------------------------------------------------------
 
     def _chosen(self, node: Node) -> Any:
         """The key of the branch to take.
@@ -243,8 +249,8 @@ class Unfolding:
     def continue_with(self, index: int, lazy: Lazy, number: int, took: float) -> None:
         """A task returned a lazy value: its result will be that value's.
 
-        A task that only continues another is left out of the chain at once, so that a loop of any length
-        is no deeper than one step and holds no more than its last one.
+        A task that only continues another is left out of the chain at once, so that a loop of any
+        length is no deeper than one step and holds no more than its last one.
         """
         flow = self.flow
         ledger, scheduler = flow.ledger, flow.scheduler
@@ -330,7 +336,8 @@ class Unfolding:
         told = self._stage.get(index) is Stage.CONTINUATION
         flow.keep(index, number, took, value, tell=told)
 
-    # ---- retries ------------------------------------------------------------------------------------
+    # ---- retries
+    # ------------------------------------------------------------------------------------
 
     def retry(self, index: int, number: int, error: BaseException, policy: Retry) -> None:
         """Another attempt is due after `number` failed; until then it holds nothing."""
@@ -355,7 +362,8 @@ class Unfolding:
                 flow.push(index)
                 flow.lanes.pump_soon()
 
-    # ---- ends ---------------------------------------------------------------------------------------
+    # ---- ends
+    # ---------------------------------------------------------------------------------------
 
     def after_end(
         self, index: int, ready: list[int], others: Sequence[int], reason: str, detail: str

@@ -1,4 +1,6 @@
-"""Looks at a run for whoever asks, and counts what changed since the last look rather than all of it."""
+"""Looks at a run for whoever asks, and counts what changed since the last look rather than all of
+it.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ class Watch:
         return list(self._flow.failures) if self._flow is not None else []
 
     def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
-        """States by id of the graph's nodes that changed since `version`, and the version of now."""
+        """States by id of the graph's nodes that changed since `version`, and the version of
+        now.
+        """
         nodes = self._run.graph.nodes
         with self._manager.lock:
             flow = self._flow
@@ -268,7 +272,9 @@ class Watch:
         return max(0.0, now - flow.began - rested)
 
     def _remaining(self, phase: Phase) -> float | None:
-        """What is left of each kind at its mean so far, shared by as many as were busy on the average."""
+        """What is left of each kind at its mean so far, shared by as many as were busy on the
+        average.
+        """
         flow = self._flow
         if flow is None or phase.is_over or not flow.durations:
             return None

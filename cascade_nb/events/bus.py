@@ -1,8 +1,9 @@
 """Tells what happened, in order, to whoever listens.
 
-A subscriber must never be able to hurt a run. So publishing only appends to a queue of each subscription,
-and a callback is called from a thread of its own: it may raise, hang, publish or unsubscribe, and neither
-the run nor another subscriber waits for it.
+A subscriber must never be able to hurt a run. So publishing only appends to a queue of each
+subscription,
+and a callback is called from a thread of its own: it may raise, hang, publish or unsubscribe, and
+neither the run nor another subscriber waits for it.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ class Subscription:
                 source=error,
             )
         except SubscriberWarning:
-            # Warnings are errors here: raised in a delivering thread, it would end the thread and with
-            # it everything still to be told.
+            # Warnings are errors here: raised in a delivering thread, it would end the thread and
+            # with it everything still to be told.
             threading.excepthook(
                 threading.ExceptHookArgs(
                     (SubscriberWarning, error, None, threading.current_thread())
@@ -158,8 +159,8 @@ class MessageBus:
             callback: called with each event, in order, in a thread of its own. Without one, the
                 subscription keeps the events until it is drained.
             kinds: event classes to hear; none means all.
-            wake: called by whoever publishes when there is something to drain. It must not wait, raise
-                or publish; `loop.call_soon_threadsafe` is what it is for.
+            wake: called by whoever publishes when there is something to drain. It must not wait,
+                raise or publish; `loop.call_soon_threadsafe` is what it is for.
         """
         subscription = Subscription(self, kinds, callback, wake)
         with self._lock:
@@ -172,7 +173,9 @@ class MessageBus:
             subscription._put(event)
 
     def flush(self, timeout: float = FLUSH) -> bool:
-        """Wait until every callback has heard everything so far; False when the time was up first."""
+        """Wait until every callback has heard everything so far; False when the time was up
+        first.
+        """
         return all(subscription.flush(timeout) for subscription in self._subscriptions)
 
     def _forget(self, subscription: Subscription) -> None:

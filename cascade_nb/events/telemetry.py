@@ -44,7 +44,9 @@ def telemetry_topic(org: str, project: str, run_id: str) -> str:
 
 
 def telemetry_payload(event: Event, org: str, project: str, source: str) -> bytes:
-    """An event of `SENT` as a message: a header, and a `LifecycleEvent` or `TaskStateEvent` as body."""
+    """An event of `SENT` as a message: a header, and a `LifecycleEvent` or `TaskStateEvent` as
+    body.
+    """
     fields = event.as_dict()
     name, run_id, timestamp = (fields.pop(key) for key in ("event", "run_id", "timestamp"))
     body: dict[str, Any]

@@ -16,12 +16,12 @@ LINGER: Final = 0.5  # seconds that an idle worker waits for more before it ends
 class LocalExecutor:
     """Runs the bodies of sync tasks in threads, made when needed and ended when idle.
 
-    They are daemons, so that a task that cannot be stopped does not hold up the end of the process or the restart
-    of a kernel.
+    They are daemons, so that a task that cannot be stopped does not hold up the end of the process
+    or the restart of a kernel.
 
     Args:
-        max_threads: how many bodies may run at once; default is like that of the standard library's pool, the
-            number of processors plus four, at most 32.
+        max_threads: how many bodies may run at once; default is like that of the standard library's
+            pool, the number of processors plus four, at most 32.
 
     Raises:
         UsageError: `max_threads` is below one.
@@ -74,15 +74,17 @@ class LocalExecutor:
                 return self._jobs.get(timeout=LINGER)
             except queue.Empty:
                 with self._lock:
-                    # A job may have been put for this worker since the time was up; whoever put it has counted
-                    # the worker as taken, so then it must not leave.
+                    # A job may have been put for this worker since the time was up; whoever put it
+                    # has counted the worker as taken, so then it must not leave.
                     if self._jobs.empty():
                         self._idle -= 1
                         return None
 
 
 def _go_on(job: Job) -> Job | None:
-    """Do one job. It is a function of its own so that nothing of the job outlives it in a worker's frame."""
+    """Do one job. It is a function of its own so that nothing of the job outlives it in a worker's
+    frame.
+    """
     call = job.begin()
     if call is None:
         return None

@@ -48,8 +48,8 @@ class Control(NamedTuple):
         after: indexes of the nodes that it only starts after.
         condition: index of the node whose result decides, or None.
         wanted: False for a node whose plain condition was false.
-        routes: for a router, by key, the index of the branch's node, or None where the branch is a plain
-            value.
+        routes: for a router, by key, the index of the branch's node, or None where the branch is a
+            plain value.
     """
 
     after: tuple[int, ...] = ()
@@ -64,14 +64,15 @@ FREE: Final = Control()
 class Node:
     """One piece of work of a graph.
 
-    It keeps little of its own and asks its lazy value for the rest: graphs have many nodes, and most are
-    looked at once.
+    It keeps little of its own and asks its lazy value for the rest: graphs have many nodes, and
+    most are looked at once.
 
     Attributes:
         index: its place in `Graph.nodes`; what it reads has lower ones.
         lazy: the user's lazy value that it was made of.
         task: what is called, or None for a parameter or a router.
-        inputs: indexes of the nodes whose results it reads, each once; its condition is not among them.
+        inputs: indexes of the nodes whose results it reads, each once; its condition is not among
+            them.
         control: order, condition, needs and routes.
         name: its name in the workspace or from `.named`.
         ordinal: it is the n-th of its name or task in this graph, from 1.
@@ -114,7 +115,9 @@ class Node:
 
     @property
     def id(self) -> str:
-        """Its identity in events, scopes and pictures; the same whenever the same graph is built."""
+        """Its identity in events, scopes and pictures; the same whenever the same graph is
+        built.
+        """
         if self.name is not None:
             return self.name if self.ordinal == 1 else f"{self.name}#{self.ordinal}"
         return f"{self.task_name}#{self.ordinal}"
@@ -158,8 +161,8 @@ class Graph:
         nodes: in an order in which everything comes after what it reads.
         targets: indexes of what was asked for.
         shape: the target as it was given.
-        place: index of the node of each lazy value that stands in an argument or in the target; two may
-            have one node, when a name was bound anew.
+        place: index of the node of each lazy value that stands in an argument or in the target; two
+            may have one node, when a name was bound anew.
     """
 
     __slots__ = ("_ids", "nodes", "place", "shape", "targets")

@@ -1,8 +1,8 @@
 """Lazy values inside arguments: finding them, and putting results in their place.
 
-They may stand anywhere inside lists, tuples, dicts (keys too), sets, frozensets and dataclass instances.
-Containers that hold one are copied when the task is called, so that a later change of the user's list does
-not change a call that was made before it.
+They may stand anywhere inside lists, tuples, dicts (keys too), sets, frozensets and dataclass
+instances. Containers that hold one are copied when the task is called, so that a later change of
+the user's list does not change a call that was made before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Marker = TypeVar("Marker")
 
 
 def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
-    """The lazy values in `values`, each once, and whether something must be put in deeper than that.
+    """The lazy values in `values`, each once, and whether something must be put in deeper than
+    that.
 
     The second is true for a lazy value inside a container, and for an injected resource.
     """
@@ -37,14 +38,13 @@ def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
         elif kind not in ATOMS:
             if isinstance(value, Lazy):
                 found.append(value)
-            elif kind is Injected:
-                nested = True
-            elif _search(value, found):
+            elif kind is Injected or _search(value, found):
                 nested = True
     if not found:
         return (), nested
     if len(found) == 1:
-        # The same tuple serves as arguments and as inputs, where it can: half the memory of a chain.
+        # The same tuple serves as arguments and as inputs, where it can: half the memory of a
+        # chain.
         return (values if len(values) == 1 and not nested else (found[0],)), nested
     return tuple(dict.fromkeys(found)), nested
 

@@ -1,7 +1,7 @@
 """One call of a task, not run yet.
 
-A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity, because two
-calls of one function are two pieces of work even when their arguments are equal.
+A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity,
+because two calls of one function are two pieces of work even when their arguments are equal.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ class Lazy:
         )
 
     def __getattr__(self, name: str) -> NoReturn:
-        # An AttributeError it must be: copy, pickle and every display protocol probe for attributes.
+        # An AttributeError it must be: copy, pickle and every display protocol probe for
+        # attributes.
         raise AttributeError(
             f"{self.label} is not computed yet, so it has no attribute {name!r}; use it in a task"
         )
@@ -197,7 +198,8 @@ class LazyResult(CallFields):
     Attributes:
         task: what was called.
         args, kwargs: with what; lazy values stand where their results will.
-        nested: whether a lazy value is inside a container among the arguments, or a resource injected.
+        nested: whether a lazy value is inside a container among the arguments, or a resource
+            injected.
     """
 
     __slots__ = ()
@@ -265,8 +267,8 @@ def lazy_call(
 ) -> LazyResult:
     """A `LazyResult` of these fields.
 
-    It is filled as a plain object and then given its immutable class: a third of the time that six calls
-    of `object.__setattr__` take, and graphs have many nodes.
+    It is filled as a plain object and then given its immutable class: a third of the time that six
+    calls of `object.__setattr__` take, and graphs have many nodes.
     """
     draft = CallFields(task, args, kwargs, inputs, nested, options)
     draft.__class__ = LazyResult

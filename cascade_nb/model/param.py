@@ -28,8 +28,8 @@ class Param(Lazy):
     Args:
         name: the key in ``params={…}``.
         default: its value when none is given; without one a run must give it.
-        type: what a value is checked against and, where nothing is lost, coerced to: text to a number or
-            truth value (as a terminal or a form gives it), a whole number to a float.
+        type: what a value is checked against and, where nothing is lost, coerced to: text to a
+            number or truth value (as a terminal or a form gives it), a whole number to a float.
         description: one line for people.
 
     Raises:

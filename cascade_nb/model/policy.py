@@ -1,4 +1,6 @@
-"""What a user asks for one node beyond its function: name, tags, order, retry, timeout, needs, reuse."""
+"""What a user asks for one node beyond its function: name, tags, order, retry, timeout, needs,
+reuse.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ class Retry:
     """How often a task may be tried, and how long to wait between the tries.
 
     Attempt *n* (the first is 1) is followed, when it raises one of `on`, by a wait of
-    ``delay * backoff ** (n - 1)`` seconds, stretched at random by up to ``jitter`` (a fraction of it) so
-    that many failing tasks do not come back at the same moment; never longer than `max_delay`.
+    ``delay * backoff ** (n - 1)`` seconds, stretched at random by up to ``jitter`` (a fraction of
+    it) so that many failing tasks do not come back at the same moment; never longer than
+    `max_delay`.
 
     Attributes:
         max_attempts: all attempts counted, the first included; at least 1.
@@ -138,7 +141,8 @@ def checked_timeout(seconds: object) -> float:
 def checked_needs(
     resources: Mapping[str, Any], lazy: type | tuple[type, ...] = ()
 ) -> Mapping[str, Any]:
-    """`resources` as amounts by name; amounts of the types `lazy` are looked at when they are known.
+    """`resources` as amounts by name; amounts of the types `lazy` are looked at when they are
+    known.
 
     Raises:
         PolicyError: an amount is negative or no number.

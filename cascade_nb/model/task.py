@@ -100,8 +100,8 @@ class Task(Generic[P, R]):
         """Call it once for each item of the collections, which are gone through side by side.
 
         Args:
-            collections: by parameter name; all of the same length. A lazy one is gone through when its
-                value is there; literal ones may hold lazy items. An empty one gives ``[]``.
+            collections: by parameter name; all of the same length. A lazy one is gone through when
+                its value is there; literal ones may hold lazy items. An empty one gives ``[]``.
 
         Raises:
             MapError: a collection is none, the lengths differ, or it is given without a name.
@@ -250,8 +250,8 @@ def task(
     Args:
         fn: the function, sync or async, when the decorator stands without parentheses.
         name: what to call it, if not like the function.
-        executor: "thread" (default of a `def`), "async" (an `async def`), or "inline": on the loop, for
-            pure functions of microseconds; one that takes longer holds the kernel up.
+        executor: "thread" (default of a `def`), "async" (an `async def`), or "inline": on the loop,
+            for pure functions of microseconds; one that takes longer holds the kernel up.
         tags: for `tag:` scopes.
         retry: a `Retry`, or the number of attempts in all.
         timeout: seconds that one attempt may take.
@@ -260,7 +260,8 @@ def task(
         reuse: False for a task with effects, whose earlier result never stands for a new run.
 
     Raises:
-        TaskDefinitionError: it is no function, a generator, a method, or the executor does not fit it.
+        TaskDefinitionError: it is no function, a generator, a method, or the executor does not fit
+            it.
         PolicyError: a retry, timeout or need that makes no sense.
     """
     options = PLAIN

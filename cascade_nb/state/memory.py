@@ -23,8 +23,9 @@ class MemoryState:
     """Keeps the results of named nodes and of targets while the process lives.
 
     Args:
-        limit_bytes: when the kept results are larger together, those unused for the longest go first. Sizes
-            are what `nbytes` or `sys.getsizeof` say, so they are a measure, not a promise.
+        limit_bytes: when the kept results are larger together, those unused for the longest go
+            first. Sizes are what `nbytes` or `sys.getsizeof` say, so they are a measure, not a
+            promise.
 
     Raises:
         UsageError: the limit is below zero.
