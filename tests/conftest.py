@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -53,6 +55,23 @@ def task_guard(
         request.getfixturevalue("task_guard_on_the_loop")
     yield
     assert not swept, f"this test left behind {', '.join(swept)}"
+
+
+@pytest.fixture(autouse=True)
+def fresh_default_engine(leak_guard: None) -> Iterator[None]:
+    """Fails a test that leaves a run going on, and gives each test a default engine of its own.
+
+    What one test paused, limited or computed with `cs.run` must not be there for the next.
+    """
+    before = leaks.live_runs()
+    yield
+    left = leaks.runs_left(before)
+    defaults: Any = sys.modules.get("cascade_nb.defaults")
+    if defaults is not None and defaults._engine is not None:
+        engine, defaults._engine = defaults._engine, None
+        if not engine.runs:
+            engine.close()
+    assert not left, f"this test left behind {', '.join(left)}"
 
 
 @pytest.fixture

@@ -83,23 +83,66 @@ LEAKS = {
         """,
         "asyncio complained: Task exception was never retrieved",
     ),
+    "run": (
+        """
+        import asyncio
+        import cascade_nb as cs
+
+        @cs.task
+        async def for_long():
+            await asyncio.sleep(600)
+
+        def test_it():
+            cs.start(for_long())
+        """,
+        "left behind run <run *for_long*",
+    ),
+    "engine": (
+        """
+        import cascade_nb as cs
+
+        @cs.task
+        def one():
+            return 1
+
+        def test_it():
+            global engine
+            engine = cs.Engine()
+            assert engine.start(one()).result() == 1
+        """,
+        "left behind thread 'cascade-loop'",
+    ),
     "blocked_loop": (
         """
-        from cascade_nb import blocker
-        async def test_it():
-            try:
-                blocker.block()
-            except Exception:
-                pass
+        import time
+        import pytest
+        import cascade_nb as cs
+
+        @cs.task
+        async def blocks():
+            time.sleep(0.01)
+
+        def test_it():
+            # the engine takes it for a failure of the task, and the test for what it looked for
+            with pytest.raises(Exception):
+                cs.run(blocks())
         """,
         "the loop was blocked by time.sleep",
     ),
 }
 
 FINE = """
-    import asyncio, subprocess, threading
+    import asyncio, subprocess, threading, time
     import pytest
-    from cascade_nb import blocker
+    import cascade_nb as cs
+
+    @cs.task
+    def sleeps():
+        time.sleep(0.01)
+
+    @cs.task
+    async def blocks():
+        time.sleep(0.01)
 
     def test_threads_and_processes_that_are_just_ending():
         threading.Timer(0.2, print).start()
@@ -110,21 +153,28 @@ FINE = """
         kept = asyncio.ensure_future(asyncio.sleep(0.1))
         await asyncio.to_thread(print)
 
-    def test_blocking_where_no_loop_runs():
-        blocker.block()
+    def test_a_run_that_is_just_ending_and_blocks_no_loop():
+        cs.start(sleeps())
+
+    async def test_a_run_on_the_loop_of_the_test():
+        await cs.start(sleeps())
+
+    def test_a_pause_of_the_default_engine():
+        cs.pause()
+
+    def test_the_next_test_does_not_see_it():
+        cs.run(sleeps())
 
     @pytest.mark.may_block("to see that it is let through")
-    async def test_blocking_that_says_why():
-        blocker.block()
+    def test_blocking_that_says_why():
+        cs.run(blocks())
     """
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A project with this one's guards, and a package that can block the loop."""
+    """A project with this one's guards."""
     monkeypatch.setenv("COLUMNS", "400")  # the summary lines are cut to the terminal's width
-    package = pytester.mkpydir("cascade_nb")
-    (package / "blocker.py").write_text("import time\ndef block():\n    time.sleep(0.01)\n")
     pytester.makeini(
         """
         [pytest]
@@ -153,12 +203,12 @@ def test_each_leak_fails_the_test_that_made_it(project: pytest.Pytester) -> None
     project.makepyfile(**texts)
     result = project.runpytest_subprocess()
     for name, (_, complaint) in LEAKS.items():
-        result.stdout.fnmatch_lines_random([f"ERROR test_{name}.py::test_it*{complaint}*"])
+        result.stdout.fnmatch_lines_random([f"ERROR test_{name}.py::test_it*", f"*{complaint}*"])
 
 
 def test_what_is_just_ending_or_says_why_passes(project: pytest.Pytester) -> None:
     project.makepyfile(textwrap.dedent(FINE))
-    project.runpytest_subprocess().assert_outcomes(passed=4)
+    project.runpytest_subprocess().assert_outcomes(passed=7)
 
 
 def test_a_process_that_waits_to_be_reaped_counts_as_ended() -> None:

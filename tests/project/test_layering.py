@@ -27,6 +27,7 @@ LAYERS = (
     ("engine",),
     ("executors", "state", "connectors", "view"),
     ("defaults",),
+    ("shortcuts",),
     ("notebook", "cli", "testing"),
     ("__init__",),
 )

@@ -24,9 +24,13 @@ PATIENCE = 5.0
 
 #: Threads that belong to the process and not to a test: the start of the name -> whose it is.
 PROCESS_THREADS = {
-    "cascade-loop": "the loop of runs that a script waits for; made once, kept for the process",
-    "pytest-timeout": "the clock of pytest-timeout, where it cannot use a signal",
-    "pytest_timeout": "the same, named by its test",
+    "pytest_timeout": "the clock of pytest-timeout, where it cannot use a signal",
+}
+
+#: Where threads of the package stand while they wait for work and end soon if none comes:
+#: (end of the file's name, function) -> why that is fine.
+IDLE_IN = {
+    ("cascade_nb/executors/local.py", "_next"): "a worker; a test of its own says that it ends",
 }
 
 #: Processes that belong to this one and not to a test: part of the command line -> whose it is.
@@ -73,7 +77,9 @@ class Before:
         return [
             f"thread {thread.name!r} (daemon={thread.daemon})"
             for thread in threading.enumerate()
-            if thread not in self.threads and not thread.name.startswith(tuple(PROCESS_THREADS))
+            if thread not in self.threads
+            and not thread.name.startswith(tuple(PROCESS_THREADS))
+            and not _is_idle(thread)
         ]
 
     def _processes(self) -> list[str]:
@@ -117,6 +123,31 @@ class AsyncioComplaints(logging.Handler):
             yield self.lines
         finally:
             logger.removeHandler(self)
+
+
+def live_runs() -> set[object]:
+    """The runs that go on now, whatever engine they belong to."""
+    module = sys.modules.get("cascade_nb.engine.engine")
+    engines = [] if module is None else module.Engine.alive()
+    return {run for engine in engines for run in list(engine.runs)}
+
+
+def runs_left(before: set[object]) -> list[str]:
+    """Those that go on after the moment they get to end, without `before`; one line each."""
+    deadline = time.monotonic() + PATIENCE
+    while (left := live_runs() - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [f"run {run!r}" for run in left]
+
+
+def _is_idle(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        code = frame.f_code
+        if any(code.co_filename.endswith(f) and code.co_name == name for f, name in IDLE_IN):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _children() -> list[psutil.Process]:
