@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError
+from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError, UsageError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
@@ -176,6 +176,38 @@ class Workspace:
         raise TargetError(
             f"`{name}` is {_kind(outside)}, no lazy value, so there is nothing to run{advice}"
         )
+
+    def default_target(self) -> str:
+        """What `run` means without a name: what the last cell defined last, else the only sink.
+
+        Raises:
+            UsageError: there is no node, or there are several sinks.
+        """
+        known = self.meanings()
+        last = next((name for name in reversed(self.latest.nodes) if name in known), None)
+        if last is not None:
+            return last
+        sinks = self.sinks()
+        if len(sinks) == 1:
+            return sinks[0]
+        if not sinks:
+            raise UsageError(
+                "there is nothing to run yet; a %%cascade cell that binds a name to a call of a "
+                "task makes a node"
+            )
+        raise UsageError(f"say what to run; there is {', '.join(sinks)}")
+
+    def sinks(self) -> list[str]:
+        """The names whose nodes no other node reads."""
+        known = self.meanings()
+        graph = self.sketch(lazy for meaning in known.values() for lazy in meaning.lazies)
+        if graph is None:
+            return []
+        read = {edge.source for edge in graph.edges}
+        place = graph.place
+        return [
+            n for n, meaning in known.items() if not any(place[z] in read for z in meaning.lazies)
+        ]
 
     def drop(self, name: str) -> None:
         """The name goes; what reads it says so when it is planned.

@@ -1,0 +1,123 @@
+"""What is written behind a magic: taken apart, or refused in one sentence with the nearest word."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from cascade_nb.errors import UsageError, nearest
+
+_SPAN: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(d|h|min|m|s)?\s*)+", re.ASCII)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|m|s)?", re.ASCII)
+_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "": 1.0}
+
+
+class HelpAskedError(Exception):
+    """`-h` was among the arguments; the text is the help."""
+
+
+class Arguments(argparse.ArgumentParser):
+    """A parser that neither prints nor exits.
+
+    Args:
+        name: what is typed before the arguments, such as ``%cascade run``.
+        summary: one sentence that says what it does.
+        examples: lines with their meaning, shown below the options.
+    """
+
+    def __init__(self, name: str, summary: str, examples: Sequence[tuple[str, str]] = ()) -> None:
+        width = max((len(line) for line, _ in examples), default=0)
+        lines = [f"  {line:{width}}  {meaning}" for line, meaning in examples]
+        super().__init__(
+            prog=name,
+            description=summary,
+            epilog="\n".join(["examples:", *lines]) if lines else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        self.add_argument("-h", "--help", action="store_true", help="say this")
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one sentence."""
+        return self.description or ""
+
+    @property
+    def words(self) -> list[str]:
+        """The options that one can type."""
+        return [
+            option
+            for action in self._actions
+            if action.help is not argparse.SUPPRESS
+            for option in action.option_strings
+        ]
+
+    def read(self, text: str) -> argparse.Namespace:
+        """`text` taken apart.
+
+        Raises:
+            HelpAskedError: it has `-h` in it.
+            UsageError: it does not fit; nothing was done.
+        """
+        words = split(text)
+        if "-h" in words or "--help" in words:
+            raise HelpAskedError(self.format_help().rstrip())
+        given, extra = self.parse_known_args(words)
+        if extra:
+            known = self.words if extra[0].startswith("-") else ()
+            what = "option" if extra[0].startswith("-") else "argument"
+            raise UsageError(
+                f"{self.prog} takes no {what} {extra[0]!r}{nearest(extra[0], known)}; "
+                f"`{self.prog} -h` says what it takes"
+            )
+        return given
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse calls when something does not fit."""
+        raise UsageError(f"{self.prog}: {message}; `{self.prog} -h` says what it takes")
+
+
+def split(text: str) -> list[str]:
+    """Words as a terminal sees them: quotes keep spaces together.
+
+    Raises:
+        UsageError: a quote is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UsageError(f"a quote is not closed in: {text}") from None
+
+
+def seconds_of(text: str) -> float:
+    """A length of time out of ``90``, ``90s``, ``10m``, ``1h30m`` or ``2d``, in seconds.
+
+    Raises:
+        UsageError: nobody can read it, or it is zero.
+    """
+    if not _SPAN.fullmatch(text):
+        raise UsageError(f"{text!r} is no length of time; write 90s, 10m, 1h30m or 2d")
+    seconds = sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
+    if not seconds > 0:
+        raise UsageError(f"a length of time is above zero, and {text!r} is not")
+    return seconds
+
+
+def parameter_of(text: str) -> tuple[str, Any]:
+    """Name and value out of ``name=value``. A value is a Python literal where it is one, else text.
+
+    Raises:
+        UsageError: there is no name or no '='.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"a parameter is given as name=value, not {text!r}")
+    try:
+        return name.strip(), ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name.strip(), value

@@ -1,0 +1,95 @@
+"""Puts the magics, their completion and our reprs into a shell, and takes them out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from cascade_nb.engine.run import Run
+from cascade_nb.errors import UsageError
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.notebook.awaiting import transformer
+from cascade_nb.notebook.completion import matcher
+from cascade_nb.notebook.magics import CascadeMagics, waits
+from cascade_nb.notebook.reprs import lazy_text, show_run
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import Shell
+
+Undo = Callable[[], object]
+
+_sessions: Final[WeakKeyDictionary[Shell, Session]] = WeakKeyDictionary()
+_undo: Final[WeakKeyDictionary[Shell, list[Undo]]] = WeakKeyDictionary()
+
+
+def load_ipython_extension(shell: Shell | None) -> None:
+    """Make `%cascade` and `%%cascade` known in `shell`; a second time changes nothing.
+
+    What cells defined before an `%unload_ext` or `%reload_ext` is still there.
+
+    Raises:
+        UsageError: there is no IPython here.
+    """
+    if shell is None or not hasattr(shell, "register_magics"):
+        raise UsageError(
+            "the magics need IPython: write `%load_ext cascade_nb` in a notebook; in a script, "
+            "`import cascade_nb as cs` and cs.run(…) do the same"
+        )
+    if shell in _undo:
+        return
+    session = _sessions.setdefault(shell, Session(shell))
+    undo: list[Undo] = []
+    _undo[shell] = undo
+    try:
+        for put in (_put_magics, _put_transformer, _put_completion, _put_reprs):
+            undo += put(shell, session)
+    except BaseException:
+        unload_ipython_extension(shell)
+        raise
+
+
+def unload_ipython_extension(shell: Shell) -> None:
+    """Take everything out of `shell` again; runs go on."""
+    for step in reversed(_undo.pop(shell, [])):
+        step()
+
+
+def _put_magics(shell: Shell, session: Session) -> list[Undo]:
+    shell.register_magics(CascadeMagics(session))
+    manager = shell.magics_manager
+    return [
+        lambda: manager.magics["line"].pop("cascade", None),
+        lambda: manager.magics["cell"].pop("cascade", None),
+        lambda: manager.registry.pop(CascadeMagics.__name__, None),
+    ]
+
+
+def _put_transformer(shell: Shell, session: Session) -> list[Undo]:
+    transform = transformer(shell, waits)
+    shell.input_transformers_post.append(transform)
+    return [lambda: shell.input_transformers_post.remove(transform)]
+
+
+def _put_completion(shell: Shell, session: Session) -> list[Undo]:
+    completer = shell.Completer
+    if completer is None:  # a kernel that was started without one
+        return []
+    match = matcher(session)
+    completer.custom_matchers.append(match)
+    return [lambda: completer.custom_matchers.remove(match)]
+
+
+def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
+    def show(run: Run) -> None:
+        show_run(session, run)
+
+    texts = shell.display_formatter.formatters["text/plain"]
+    return [
+        _put(texts, Lazy, lambda lazy, printer, _: printer.text(lazy_text(session, lazy))),
+        _put(shell.display_formatter.ipython_display_formatter, Run, show),
+    ]
+
+
+def _put(formatter: Any, kind: type, function: Callable[..., object]) -> Undo:
+    before = formatter.for_type(kind, function)
+    return lambda: formatter.for_type(kind, before) if before is not None else formatter.pop(kind)

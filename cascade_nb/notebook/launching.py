@@ -1,0 +1,84 @@
+"""Starts runs from a cell, and waits for them where the cell must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cascade_nb.engine.blocking import wait_for
+from cascade_nb.engine.run import Run
+from cascade_nb.notebook.output import TaskOutput
+from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.saved import summary
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.notebook.shims import is_headless, running_kernel
+
+
+class Order(NamedTuple):
+    """What was asked for.
+
+    Attributes:
+        names: what to run; empty for what `Workspace.default_target` says.
+        wait: whether the cell waits for the end.
+        awaited: whether the caller awaits what `launch` gives.
+    """
+
+    names: Sequence[str] = ()
+    wait: bool = False
+    awaited: bool = False
+    fresh: bool = False
+    on_error: str = "stop"
+    params: Mapping[str, Any] = {}
+
+
+def launch(session: Session, order: Order) -> Any:
+    """Start a run and show its panel.
+
+    Returns:
+        the run, at once, or, where the cell waits, when it is over; where it waits and `awaited`,
+        something to await that gives the run.
+
+    Raises:
+        UsageError: there is nothing to run, it is not clear what, or it cannot be.
+        RunError, RunFailures: the cell waited, and the run ended without a value.
+    """
+    chosen, target = session.targets(list(order.names))
+    run = session.engine.start(
+        target,
+        params=order.params,
+        bindings=session.workspace,
+        on_error=order.on_error,
+        fresh=order.fresh,
+    )
+    session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
+    if not order.names:
+        say(f"No name was given, so this runs `{chosen[0]}`.")
+    panel = Panel.open(run) if running_kernel() is not None else None
+    if not (order.wait or is_headless()):
+        return run
+    return _await(run, panel) if order.awaited else _block(run, panel)
+
+
+async def _await(run: Run, panel: Panel | None) -> Run:
+    try:
+        await run
+    finally:
+        if panel is not None:
+            await panel.finished()
+        else:
+            say(summary(run.status, TaskOutput()))
+    return run
+
+
+def _block(run: Run, panel: Panel | None) -> Run:
+    try:
+        wait_for(run)
+    finally:
+        if panel is None:
+            say(summary(run.status, TaskOutput()))
+        elif run.done():
+            # `wait_for` has made the loop one that can be run from within.
+            asyncio.get_running_loop().run_until_complete(panel.finished())
+    return run

@@ -1,0 +1,138 @@
+"""`%cascade` and `%%cascade`."""
+
+from __future__ import annotations
+
+import inspect
+from argparse import Namespace
+from typing import Any, Final
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from cascade_nb.errors import CascadeError, UnknownNameError
+from cascade_nb.notebook.arguments import Arguments, HelpAskedError
+from cascade_nb.notebook.awaiting import AWAITED
+from cascade_nb.notebook.cells import HELPERS, Body, drive
+from cascade_nb.notebook.doors import DOORS, Door
+from cascade_nb.notebook.drawing import show_graph, whole_graph
+from cascade_nb.notebook.launching import Order, launch
+from cascade_nb.notebook.recording import recording
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.notebook.shims import is_headless
+from cascade_nb.notebook.tracebacks import as_in_a_cell, in_words
+
+CELL: Final = Arguments(
+    "%%cascade",
+    "Define tasks and nodes in this cell, then show the graph.",
+    [
+        ("%%cascade", "a def is a task, a name for a call of a task is a node"),
+        ("%%cascade --run report", "then run it"),
+    ],
+)
+CELL.add_argument(
+    "--run",
+    nargs="?",
+    const="",
+    metavar="NAME",
+    help="run a node when the cell is done; without a name, what it defined last",
+)
+CELL.add_argument("--quiet", action="store_true", help="do not show the graph")
+
+
+def waits(line: str) -> bool:
+    """Whether `%cascade` with these arguments has something to wait for."""
+    words = line.split()
+    if words[:1] == ["run"] and "--wait" in words:
+        return True
+    return words[:1] in (["run"], ["graph"]) and is_headless()
+
+
+def overview() -> str:
+    """What there is, for `%cascade -h`."""
+    width = max(map(len, DOORS))
+    lines = [f"  %cascade {name:{width}}  {door.takes.summary}" for name, door in DOORS.items()]
+    return "\n".join(
+        [f"  {'%%cascade':{width + 9}}  {CELL.summary}", *lines, "", "Each says more with -h."]
+    )
+
+
+@magics_class
+class CascadeMagics(Magics):
+    """The magics of one shell.
+
+    Args:
+        session: what they work on.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.shell)  # type: ignore[arg-type]  # it has what is asked
+        self.session = session
+
+    @line_cell_magic
+    def cascade(self, line: str, body: str | None = None) -> Any:
+        """Define tasks and nodes in a cell, look at them, run them, hold them: `%cascade -h`."""
+        __tracebackhide__ = True
+        awaited = line.startswith(AWAITED)
+        rest = line.removeprefix(AWAITED).strip()
+        if body is None:
+            work, awaits = self._line(rest, awaited), awaited
+        else:
+            prepared = self._prepared(body)
+            work, awaits = self._cell(rest, prepared, awaited), awaited or prepared.awaits
+        return work if awaits else drive(work)
+
+    async def _line(self, line: str, awaited: bool) -> Any:
+        """Do what a sub-command says."""
+        __tracebackhide__ = True
+        try:
+            door, given = _read(line)
+            done = door.act(self.session, given, awaited)
+            return await done if inspect.iscoroutine(done) else done
+        except HelpAskedError as asked:
+            say(str(asked))
+        except CascadeError as error:
+            raise in_words(self.session.shell, error) from error.__cause__
+
+    def _prepared(self, text: str) -> Body:
+        shell = self.session.shell
+        return Body(shell, text, running_cell(shell))
+
+    async def _cell(self, line: str, body: Body, awaited: bool) -> Any:
+        """Run the body of a cell, then show or run what it defined."""
+        __tracebackhide__ = True
+        session = self.session
+        try:
+            given = CELL.read(line)
+            with recording(session.workspace, body.cell, HELPERS) as names:
+                await body.run(names)
+            done = None
+            if given.run is not None:
+                done = launch(session, Order([given.run] if given.run else [], awaited=awaited))
+            elif not given.quiet:
+                done = show_graph(*whole_graph(session.workspace), awaited)
+            return await done if inspect.iscoroutine(done) else done
+        except HelpAskedError as asked:
+            say(str(asked))
+        except Exception as error:
+            if error is body.error:
+                raise as_in_a_cell(session.shell, error) from error.__cause__
+            if isinstance(error, CascadeError):
+                raise in_words(session.shell, error) from error.__cause__
+            raise
+
+
+def _read(line: str) -> tuple[Door, Namespace]:
+    """The sub-command that `line` names, and its arguments.
+
+    Raises:
+        HelpAskedError: it asks for help.
+        UsageError: there is no such sub-command, or it does not take these arguments.
+    """
+    name, _, rest = line.partition(" ")
+    if name in {"", "-h", "--help"}:
+        raise HelpAskedError(overview())
+    if name not in DOORS:
+        advice = " (`%cascade -h` says what there is)"
+        raise UnknownNameError("sub-command of %cascade", name, DOORS, advice)
+    door = DOORS[name]
+    return door, door.takes.read(rest)

@@ -1,0 +1,119 @@
+"""What the magics of one shell share."""
+
+from __future__ import annotations
+
+from cascade_nb.control.constraint import KINDS, Scope, parse_scope
+from cascade_nb.defaults import default_engine
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.run import Run
+from cascade_nb.errors import ConstraintError, UnknownNameError, UsageError, nearest
+from cascade_nb.notebook.shell import Shell
+from cascade_nb.notebook.workspace import Workspace
+
+
+class Session:
+    """One notebook at work: its names, and the runs that were started from it.
+
+    Attributes:
+        shell: IPython's.
+        workspace: the names that its cells defined.
+        latest: the run that a magic started last.
+        shown_in: that run, and the number of the cell that has its panel.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.workspace = Workspace(shell.user_ns)
+        self.latest: Run | None = None
+        self.shown_in: tuple[Run, int] | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What runs are started on."""
+        return default_engine()
+
+    def runs(self) -> list[Run]:
+        """Those that are not over, and the one started last; the newest first."""
+        live = self.engine.runs[::-1]
+        return [*live, *([self.latest] if self.latest and self.latest not in live else [])]
+
+    def run_named(self, name: str | None, *, live: bool = False) -> Run:
+        """The run of this number or id; without one, the only one there is to mean.
+
+        Args:
+            live: whether it must not be over.
+
+        Raises:
+            UsageError: there is none, or more than one can be meant.
+            UnknownNameError: there is no such run.
+        """
+        known = [run for run in self.runs() if not (live and run.done())]
+        if name is not None:
+            for run in known:
+                if name in (str(run.number), run.id):
+                    return run
+            raise UnknownNameError("run", name, [str(run.number) for run in known])
+        if not known:
+            raise UsageError(
+                "nothing is running" if live else "nothing was run yet; `%cascade run` starts"
+            )
+        if live and len(known) > 1:
+            names = ", ".join(f"{run.number} ({run.graph.title})" for run in known)
+            raise UsageError(f"several runs go on, so say which by its number: {names}")
+        return known[0]
+
+    def targets(self, names: list[str]) -> tuple[list[str], object]:
+        """What to run: what these names mean, else `Workspace.default_target`.
+
+        Returns:
+            the names, and the target for them.
+
+        Raises:
+            UsageError: there is nothing to run, or it is not clear what is meant.
+        """
+        chosen = names or [self.workspace.default_target()]
+        values = [self.workspace.target(name) for name in chosen]
+        return chosen, values[0] if len(values) == 1 else values
+
+    def scope(self, text: str | None) -> Scope:
+        """A scope out of its text; the bare name of a task or node is one too, where it is clear.
+
+        Raises:
+            ConstraintError: there is no such scope, or a bare name can mean two things.
+        """
+        if text is None or ":" in text or text in KINDS:
+            return parse_scope(text if text is not None else "global")
+        tasks, nodes = self.task_names(), self.node_names()
+        as_task = Scope("task", text)
+        is_task = any(as_task.matches(name) for name in tasks)
+        if is_task and text in nodes:
+            raise ConstraintError(f"{text!r} is a task and a node; say task:{text} or node:{text}")
+        if is_task:
+            return as_task
+        if text in nodes:
+            return Scope("node", text)
+        raise ConstraintError(
+            f"there is no scope, task or node {text!r}{nearest(text, [*KINDS, *tasks, *nodes])}; a "
+            "scope is global, task:…, tag:…, node:…, from:… or run:…"
+        )
+
+    def task_names(self) -> set[str]:
+        """The names of tasks that are defined here or part of a run."""
+        defined = {task.name for task in self.workspace.tasks().values()}
+        return defined.union(
+            *({node.task_name for node in run.graph.nodes} for run in self.engine.runs)
+        )
+
+    def tags(self) -> set[str]:
+        """The tags of nodes that are defined here or part of a run."""
+        graphs = [run.graph for run in self.engine.runs]
+        sketch = self.workspace.sketch(self.workspace.wholes())
+        if sketch is not None:
+            graphs.append(sketch)
+        return {tag for graph in graphs for node in graph.nodes for tag in node.options.tags}
+
+    def node_names(self) -> set[str]:
+        """The names of nodes that are defined here or part of a run."""
+        return set(self.workspace.meanings()).union(
+            *({node.name for node in run.graph.nodes if node.name} for run in self.engine.runs)
+        )

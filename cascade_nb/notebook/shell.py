@@ -1,0 +1,72 @@
+"""What this room uses of IPython's shell, and the few things that every magic does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from IPython.display import display
+
+from cascade_nb.notebook.layers import Cell
+
+Transformer = Callable[[list[str]], list[str]]
+
+
+class Shell(Protocol):
+    """The part of `IPython.core.interactiveshell.InteractiveShell` that is used here."""
+
+    user_ns: dict[str, Any]
+    execution_count: int
+    ast_node_interactivity: str
+    autoawait: bool
+    compile: Any
+    display_formatter: Any
+    displayhook: Any
+    input_transformers_post: list[Transformer]
+    magics_manager: Any
+    Completer: Any
+    InteractiveTB: Any
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """IPython's syntax as Python."""
+        ...
+
+    def transform_ast(self, node: Any) -> Any:
+        """The user's own transformers, applied."""
+        ...
+
+    def register_magics(self, *magics: Any) -> None:
+        """Make magics known."""
+        ...
+
+
+class Running(NamedTuple):
+    """The cell that runs now.
+
+    Attributes:
+        cell: which cell it is.
+        number: what the frontend writes beside it.
+        text: all of it as it was typed; empty when no cell runs and a magic is called by code.
+    """
+
+    cell: Cell
+    number: int
+    text: str
+
+
+def running_cell(shell: Shell) -> Running:
+    """The cell that runs now in `shell`.
+
+    Where the frontend gives its cells no identity, each execution is a cell of its own.
+    """
+    result = shell.displayhook.exec_result
+    number = (result.execution_count if result is not None else None) or shell.execution_count
+    info = result.info if result is not None else None
+    key = info.cell_id if info is not None else None
+    text = info.raw_cell if info is not None else None
+    return Running(Cell(key or object(), f"In[{number}]"), number, text or "")
+
+
+def say(text: str) -> None:
+    """Show text below the current cell."""
+    display({"text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
