@@ -154,9 +154,21 @@ class Lazy:
             f"{self.label} is not computed yet, so it has no item {key!r}; take it out in a task"
         )
 
+    def __contains__(self, item: object) -> NoReturn:
+        raise LazyValueError(
+            f"{self.label} is not computed yet, so nothing can be looked for in it; do so in a task"
+        )
+
+    def __copy__(self: Self) -> Self:
+        return self  # it cannot be changed, and another one would be another piece of work
+
+    def __deepcopy__(self: Self, memo: object) -> Self:
+        return self
+
     def __getattr__(self, name: str) -> NoReturn:
-        # An AttributeError it must be: copy, pickle and every display protocol probe for
-        # attributes.
+        # An AttributeError it must be: pickle and every display protocol probe for attributes.
+        if name in ("options", "task"):  # asked of one that is only being made: it has no label
+            raise AttributeError(f"{type(self).__name__} has no {name} yet")
         raise AttributeError(
             f"{self.label} is not computed yet, so it has no attribute {name!r}; use it in a task"
         )

@@ -67,8 +67,10 @@ class Retry:
 
     def wait_after(self, attempt: int, rng: random.Random) -> float:
         """Seconds to wait after attempt number `attempt` failed."""
+        if not self.delay:
+            return 0.0
         try:
-            wait = self.delay * self.backoff ** (attempt - 1)
+            wait = self.delay * float(self.backoff) ** (attempt - 1)
         except OverflowError:
             wait = self.max_delay
         return min(wait * (1 + self.jitter * rng.random()), self.max_delay)

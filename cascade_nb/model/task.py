@@ -265,10 +265,10 @@ def task(
         PolicyError: a retry, timeout or need that makes no sense.
     """
     options = PLAIN
-    if tags or retry or timeout is not None or resources or not reuse:
+    if tags or retry is not None or timeout is not None or resources or not reuse:
         options = Options(
             tags=frozenset(checked_name(tag, "tag") for tag in tags),
-            retry=Retry(retry) if isinstance(retry, int) else retry,
+            retry=retry if isinstance(retry, Retry) or retry is None else Retry(retry),
             timeout=None if timeout is None else checked_timeout(timeout),
             needs=checked_needs(resources or {}),
             reuse=reuse,

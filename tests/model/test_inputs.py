@@ -1,0 +1,159 @@
+"""Lazy values are found anywhere inside arguments, and their results put in their place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict, defaultdict, namedtuple
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.errors import UsageError
+from cascade_nb.model.inputs import replace, scan, snapshot
+from cascade_nb.model.lazy import Lazy
+
+
+@cs.task
+def one() -> int:
+    return 1
+
+
+@cs.task
+def take(*args: Any, **kwargs: Any) -> Any:
+    return args, kwargs
+
+
+@dataclasses.dataclass
+class Settings:
+    x: Any
+    y: Any = 0
+    made: Any = dataclasses.field(init=False, default=7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    x: Any
+
+
+Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped one is what users have too
+
+a = one()
+CONTAINERS = {
+    "list": [1, a],
+    "tuple": (1, a),
+    "dict value": {"k": a},
+    "dict key": {a: 1},
+    "set": {1, a},
+    "frozenset": frozenset({a}),
+    "dataclass": Settings(a),
+    "frozen dataclass": Frozen([a]),
+    "namedtuple": Point(1, a),
+    "OrderedDict": OrderedDict(k=a),
+    "defaultdict": defaultdict(list, k=a),
+    "deep": {"k": [({"k": (Settings([a]),)},)]},
+}
+every_container = pytest.mark.parametrize("value", CONTAINERS.values(), ids=CONTAINERS)
+
+
+@every_container
+def test_a_lazy_value_inside_is_an_input(value: Any) -> None:
+    assert take(value).inputs == (a,)
+    assert take(key=value).inputs == (a,)
+    assert take(value).nested
+
+
+@every_container
+def test_its_result_stands_in_its_place(value: Any) -> None:
+    done = replace(value, Lazy, lambda lazy: 42)
+    assert type(done) is type(value)
+    assert scan((done,)) == ((), False)
+    assert "42" in repr(done)
+    assert scan((value,))[0] == (a,)  # what the user has is left as it is
+
+
+def test_a_defaultdict_keeps_its_factory_and_a_dataclass_its_own_fields() -> None:
+    done = replace(CONTAINERS["defaultdict"], Lazy, lambda lazy: 42)
+    assert done["other"] == []
+    assert replace(Settings(a, y=3), Lazy, lambda lazy: 42) == Settings(42, y=3)
+
+
+def test_each_lazy_value_is_an_input_once_in_the_order_of_the_arguments() -> None:
+    b, c = one(), one()
+    assert take([b, a], b, key={"k": c, "l": [a, b]}).inputs == (b, a, c)
+
+
+def test_a_container_changed_after_the_call_does_not_change_the_call() -> None:
+    rows = [a]
+    lazy = take(rows)
+    rows.append(one())
+    assert len(lazy.args[0]) == 1
+    assert lazy.inputs == (a,)
+
+
+def test_a_container_without_lazy_values_is_handed_on_as_it_is() -> None:
+    rows = [1, {"k": (2,)}]
+    assert take(rows).args[0] is rows
+    assert not take(rows).nested
+    assert snapshot(rows) is rows
+
+
+def test_a_list_that_holds_itself_is_no_endless_walk() -> None:
+    rows: list[Any] = [1]
+    rows.append(rows)
+    assert take(rows).inputs == ()
+
+
+def test_arguments_nested_beyond_reason_are_refused_in_a_sentence() -> None:
+    deep: list[Any] = [a]
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(UsageError, match=r"nested too deeply"):
+        take(deep)
+
+
+def test_a_dataclass_that_cannot_be_made_again_says_so() -> None:
+    @dataclasses.dataclass
+    class Positive:
+        x: Any
+
+        def __post_init__(self) -> None:
+            if not isinstance(self.x, Lazy) and self.x > 10:
+                raise ValueError("too large")
+
+    with pytest.raises(UsageError, match=r"Positive.*could not be made again.*too large"):
+        replace(Positive(a), Lazy, lambda lazy: 42)
+
+
+plain = st.none() | st.integers() | st.text(max_size=3) | st.floats(allow_nan=False)
+nested = st.recursive(
+    plain | st.just(a),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+        | st.builds(Settings, inner, inner)
+        | st.builds(Frozen, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(nested)
+def test_what_is_found_is_what_is_replaced(value: Any) -> None:
+    found, _ = scan((value,))
+    count = 0
+
+    def put(lazy: Lazy) -> int:
+        nonlocal count
+        count += 1
+        assert lazy in found
+        return 42
+
+    done = replace(value, Lazy, put)
+    assert scan((done,))[0] == ()
+    assert bool(found) == bool(count)
+    if not found:
+        assert done is value
