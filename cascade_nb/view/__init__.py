@@ -1,0 +1,36 @@
+"""How it is shown: the only place that makes DOT, SVG or text pictures of graphs."""
+
+from __future__ import annotations
+
+from cascade_nb.view.dot import dot_of
+from cascade_nb.view.layout import Rendered, aside, lay_out, lay_out_now
+from cascade_nb.view.marking import marks_on
+from cascade_nb.view.markup import draw
+from cascade_nb.view.outline import outline
+from cascade_nb.view.picture import Box, Line, Picture, Shape, picture_of
+from cascade_nb.view.states import LOOKS, Look, Mark, Marks, together
+from cascade_nb.view.visual import Visual, static_bundle, static_metadata
+
+__all__ = [
+    "LOOKS",
+    "Box",
+    "Line",
+    "Look",
+    "Mark",
+    "Marks",
+    "Picture",
+    "Rendered",
+    "Shape",
+    "Visual",
+    "aside",
+    "dot_of",
+    "draw",
+    "lay_out",
+    "lay_out_now",
+    "marks_on",
+    "outline",
+    "picture_of",
+    "static_bundle",
+    "static_metadata",
+    "together",
+]

@@ -1,0 +1,216 @@
+"""Places for what a picture shows, found in a child process and never in this one.
+
+A layout takes from 20 milliseconds to many seconds, and `pygraphviz` would hold the interpreter all
+the while. So a thread waits for a child, with a limit of time; nobody's loop waits for either. When
+time is up, a coarser layout is tried, and when there is none, words are what is left. What was laid
+out once is kept by its DOT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Generator, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from cascade_nb.errors import UsageError
+from cascade_nb.view.child import Child, GraphvizError, TimeUpError, commands, has_fonts
+from cascade_nb.view.dot import dot_of, painting_of
+from cascade_nb.view.easing import eased
+from cascade_nb.view.geometry import Geometry, read_geometry
+from cascade_nb.view.marking import marks_on
+from cascade_nb.view.markup import draw
+from cascade_nb.view.outline import outline_of
+from cascade_nb.view.picture import Picture
+from cascade_nb.view.states import UNMARKED, Marks
+from cascade_nb.view.workshop import Workshop
+
+T = TypeVar("T")
+
+LIMIT: Final = 10.0
+FORMATS: Final = ("svg", "png")
+_NOTHING: Final = "there is neither a `dot` on the PATH nor a Python to run `pygraphviz` in"
+_FINE: Final = 0.6  # of the limit, for the fine layout; the rest is for the coarse one
+SHARPNESS: Final = 2.0  # pixels for one point of a PNG
+_MOST_PIXELS: Final = 4e6  # in one; a notebook keeps each
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A picture in place.
+
+    Attributes:
+        geometry: where everything is, or None if there was no layout.
+        svg, png: the picture, or None where it was not asked for or could not be made.
+        text: the picture in words, always.
+        problem: why something is missing, as a sentence; empty if nothing is.
+        seconds: how long the layout took; 0 if it was at hand.
+    """
+
+    picture: Picture
+    geometry: Geometry | None
+    svg: str | None
+    png: bytes | None
+    text: str
+    problem: str = ""
+    seconds: float = 0.0
+
+    def painted(self, marks: Marks) -> str | None:
+        """The SVG with these states instead, such as those at the end of a run."""
+        return draw(self.picture, self.geometry, marks) if self.geometry is not None else None
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What came of a piece of work: one of the two, or a problem."""
+
+    geometry: Geometry | None = None
+    image: bytes | None = None
+    problem: str = ""
+
+
+# What is made, where, under which key, and how: who has the answer may wait for it in his own way.
+_Step = tuple[Workshop[Any], Hashable, Callable[[Child], Any]]
+
+_GRAPHVIZ: Final[Workshop[_Made]] = Workshop(room=64, keeps=lambda made: not made.problem)
+_ASIDE: Final[Workshop[Any]] = Workshop(room=0, keeps=lambda _: False)
+
+
+async def aside(make: Callable[[], T]) -> T:
+    """What `make` gives, made in a thread of its own, so that the loop stays free."""
+    made: T = await _ASIDE.ask(object(), lambda _: make())
+    return made
+
+
+async def lay_out(
+    picture: Picture,
+    formats: Iterable[str] = FORMATS,
+    *,
+    marks: Marks = UNMARKED,
+    limit: float = LIMIT,
+) -> Rendered:
+    """`picture` in place. The loop is free meanwhile; cancelling it leaves no process behind.
+
+    Whatever goes wrong with Graphviz, there is an answer: `Rendered.problem` says what is missing
+    and why.
+
+    Args:
+        formats: "svg", "png" or both.
+        marks: states to paint.
+        limit: seconds, for everything together.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    steps = _steps(picture, tuple(formats), marks, limit)
+    try:
+        step = next(steps)
+        while True:
+            workshop, key, make = step
+            step = steps.send(await workshop.ask(key, make))
+    except StopIteration as end:
+        rendered: Rendered = end.value
+        return rendered
+
+
+def lay_out_now(
+    picture: Picture,
+    formats: Iterable[str] = FORMATS,
+    *,
+    marks: Marks = UNMARKED,
+    limit: float = LIMIT,
+) -> Rendered:
+    """`lay_out` for those who may block up to `limit` seconds, such as scripts."""
+    steps = _steps(picture, tuple(formats), marks, limit)
+    try:
+        step = next(steps)
+        while True:
+            workshop, key, make = step
+            step = steps.send(workshop.ask_now(key, make))
+    except StopIteration as end:
+        rendered: Rendered = end.value
+        return rendered
+
+
+def _steps(
+    picture: Picture, formats: tuple[str, ...], marks: Marks, limit: float
+) -> Generator[_Step, Any, Rendered]:
+    """What must be made, one after the other; whoever drives it decides how to wait."""
+    for form in formats:
+        if form not in FORMATS:
+            raise UsageError(f"there is no format {form!r} for a picture; there is svg and png")
+    began = time.monotonic()
+    fine = yield _ASIDE, object(), lambda _: dot_of(picture)
+    made = yield _GRAPHVIZ, _key("json0", fine), partial(_place, picture, fine, limit)
+    seconds = time.monotonic() - began
+    drawn = yield _ASIDE, object(), lambda _: _drawn(picture, formats, marks, made)
+    if not drawn.painting:
+        return Rendered(picture, made.geometry, drawn.svg, None, drawn.text, made.problem, seconds)
+    left = max(limit / 5, began + limit - time.monotonic())
+    key = _key("png", drawn.painting)
+    image = yield _GRAPHVIZ, key, partial(_paint, drawn.painting, left)
+    return Rendered(
+        picture, made.geometry, drawn.svg, image.image, drawn.text, image.problem, seconds
+    )
+
+
+class _Drawn(NamedTuple):
+    svg: str | None
+    text: str
+    painting: str
+
+
+def _drawn(picture: Picture, formats: tuple[str, ...], marks: Marks, made: _Made) -> _Drawn:
+    geometry = made.geometry
+    text = outline_of(picture, marks)
+    if geometry is None:
+        return _Drawn(None, text, "")
+    svg = draw(picture, geometry, marks) if "svg" in formats else None
+    if "png" not in formats:
+        return _Drawn(svg, text, "")
+    area = max(geometry.width * geometry.height, 1.0)
+    size = min(SHARPNESS, math.sqrt(_MOST_PIXELS / area))
+    return _Drawn(svg, text, painting_of(picture, geometry, marks_on(picture, marks), size))
+
+
+def _key(form: str, dot: str) -> Hashable:
+    return form, hashlib.sha256(dot.encode()).digest()
+
+
+def _place(picture: Picture, fine: str, limit: float, child: Child) -> _Made:
+    """The layout of `picture`: the fine one, the coarse one, or why there is none."""
+    began = time.monotonic()
+    problem = _NOTHING
+    for share, dot in ((_FINE, fine), (1.0, dot_of(picture, cheap=True))):
+        for command in commands("dot", "json0"):
+            left = began + share * limit - time.monotonic()
+            try:
+                geometry = read_geometry(child.run(command, dot.encode(), left))
+                return _Made(eased(picture, geometry))
+            except TimeUpError:
+                problem = f"the layout took longer than {limit:g} s"
+                break  # another program would take as long
+            except (GraphvizError, ValueError) as error:
+                problem = str(error)
+        else:
+            break  # nothing works here, and a coarser layout needs the same
+    return _Made(problem=f"No picture: {problem}.")
+
+
+def _paint(painting: str, limit: float, child: Child) -> _Made:
+    """The image that `painting` describes, or why there is none."""
+    if not has_fonts():
+        return _Made(problem="No PNG: this machine has no fonts to write the words with.")
+    problem = _NOTHING
+    for command in commands("nop2", "png"):
+        try:
+            return _Made(image=child.run(command, painting.encode(), limit))
+        except TimeUpError:  # noqa: PERF203 - each command is one try
+            problem = f"painting it took longer than {limit:.1f} s"
+            break
+        except GraphvizError as error:
+            problem = str(error)
+    return _Made(problem=f"No PNG: {problem}.")

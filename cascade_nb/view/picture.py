@@ -1,0 +1,200 @@
+"""What is drawn of a graph: boxes with words in them, lines between them, notes below them."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cascade_nb.graph.graph import EdgeType, Graph
+from cascade_nb.view.captions import Words, words_of
+from cascade_nb.view.folding import Because, Folded, Group, fold
+from cascade_nb.view.labels import clean, digest, dom_id, width_of
+
+TITLE_SIZE: Final = 12.0
+CAPTION_SIZE: Final = 10.0
+STEP: Final = 4  # from one card of a stack to the next
+RING: Final = 3  # from the card of a target to the ring around it
+_PADDING: Final = 14
+_ONE_LINE: Final = 30
+_TWO_LINES: Final = 42
+_LEAST_WIDTH: Final = 58
+_BETWEEN: Final = 40  # about, from one box to the next
+_PAGE: Final = 1300
+
+
+class Shape(enum.Enum):
+    """What the outline of a box says about what it stands for."""
+
+    TASK = "task"  # rounded
+    PARAM = "param"  # leaning
+    ROUTER = "router"  # a signpost
+    CONDITION = "condition"  # pointed on both sides
+
+
+@dataclass(frozen=True)
+class Box:
+    """What is drawn for one node, or for several as one.
+
+    Attributes:
+        id: in the DOM and in DOT; made of the `Node.id` of its first node, so that it is the same
+            whenever the same graph is drawn.
+        title, caption: its first and second line; the caption may be empty.
+        tooltip: what it is, in words.
+        task: the kind of work, as in `task:` scopes.
+        stacked: whether it is drawn as a stack, because it stands for several pieces of work.
+        target: whether it is what was asked for.
+        width, height: of its front card, in points.
+    """
+
+    id: str
+    shape: Shape
+    title: str
+    caption: str
+    tooltip: str
+    task: str
+    stacked: bool
+    target: bool
+    width: int
+    height: int
+
+    @property
+    def inset(self) -> int:
+        """From the left and the upper end of the room it takes to its front card, in points."""
+        return RING if self.target else 0
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Width and height with the ring around it and the cards behind it, in points."""
+        beyond = self.inset + (2 * STEP if self.stacked else 0)
+        return self.width + self.inset + beyond, self.height + self.inset + beyond
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is drawn for the edges of one type between two boxes."""
+
+    id: str
+    source: str
+    target: str
+    type: EdgeType
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn of a graph, before anything has a place.
+
+    Attributes:
+        title: what a person calls the whole.
+        members: by id of box, the ids of the nodes that it stands for.
+        size: how many nodes the graph has.
+        notes: sentences that stand below it, on what was drawn as one and why.
+        upright: whether it grows downwards rather than to the right.
+        breadth: how many boxes stand side by side, about, where most do.
+    """
+
+    title: str
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    members: Mapping[str, tuple[str, ...]]
+    size: int
+    notes: tuple[str, ...]
+    upright: bool
+    breadth: int
+
+
+def picture_of(graph: Graph) -> Picture:
+    """What is drawn of `graph`: at most 400 boxes, whatever its size; see `fold` for what
+    becomes one.
+    """
+    folded = fold(graph)
+    deciding = {node.control.condition for node in graph.nodes}
+    targets = frozenset(graph.targets)
+    boxes: list[Box] = []
+    members: dict[str, tuple[str, ...]] = {}
+    for group in folded.groups:
+        box = _box(group, deciding, targets)
+        boxes.append(box)
+        members[box.id] = tuple(node.id for node in group.nodes)
+    lines = tuple(_line(boxes[a], boxes[b], kind) for a, b, kind in folded.links)
+    ranks = _ranks(folded, boxes)
+    return Picture(
+        title=clean(graph.title, 80),
+        boxes=tuple(boxes),
+        lines=lines,
+        members=members,
+        size=len(graph),
+        notes=_notes(graph, folded),
+        upright=_upright(ranks),
+        breadth=max(map(len, ranks)),
+    )
+
+
+def _box(group: Group, deciding: Container[int | None], targets: Container[int]) -> Box:
+    first = group.nodes[0]
+    decides = any(node.index in deciding for node in group.nodes)
+    target = any(node.index in targets for node in group.nodes)
+    words = words_of(group, decides=decides, target=target)
+    return Box(
+        id=dom_id("node", first.id),
+        shape=Shape.CONDITION if decides else _SHAPES.get(first.kind.value, Shape.TASK),
+        title=words.title,
+        caption=words.caption,
+        tooltip=words.tooltip,
+        task=clean(first.task_name, 120),
+        stacked=words.stacked,
+        target=target,
+        width=_width(words),
+        height=_TWO_LINES if words.caption or words.stacked else _ONE_LINE,
+    )
+
+
+_SHAPES: Final = {"param": Shape.PARAM, "router": Shape.ROUTER}
+
+
+def _width(words: Words) -> int:
+    # Half a title's size more for a title in bold, as that of a target is.
+    text = max(width_of(words.title, TITLE_SIZE) * 1.04, width_of(words.caption, CAPTION_SIZE))
+    even = 2 * math.ceil(text / 2)  # its middle is then a whole point, which Graphviz keeps exactly
+    return max(_LEAST_WIDTH, even + 2 * _PADDING)
+
+
+def _line(source: Box, target: Box, kind: EdgeType) -> Line:
+    name = digest(f"{source.id} {target.id} {kind.value}")
+    return Line(f"edge-{name}", source.id, target.id, kind)
+
+
+def _notes(graph: Graph, folded: Folded) -> tuple[str, ...]:
+    notes = []
+    reasons = {group.because for group in folded.groups}
+    many = f"{len(graph):,} nodes are too many to draw one by one"
+    if Because.CROWDED in reasons:
+        notes.append(f"{many}: those of one task with the same place are one box.")
+    if Because.KIND in reasons:
+        notes.append(f"{many}: each box stands for all nodes of one task.")
+    if Because.REST in reasons:
+        notes.append("The rarest tasks are one box together.")
+    return tuple(notes)
+
+
+def _ranks(folded: Folded, boxes: Sequence[Box]) -> list[list[int]]:
+    """The widths of the boxes at each distance from a beginning."""
+    depth = [0] * len(folded.groups)
+    for source, target, _ in sorted(folded.links, key=lambda link: link[1]):
+        if source < target:  # nearly all; the others go round where tasks are drawn as one
+            depth[target] = max(depth[target], depth[source] + 1)
+    ranks: dict[int, list[int]] = {}
+    for level, box in zip(depth, boxes, strict=True):
+        ranks.setdefault(level, []).append(box.width)
+    return list(ranks.values())
+
+
+def _upright(ranks: Sequence[Sequence[int]]) -> bool:
+    """Whether it is better read downwards: it would not fit a page's width, and so it is much
+    narrower.
+    """
+    lying = sum(max(rank) + _BETWEEN for rank in ranks)
+    standing = max(sum(rank) + _BETWEEN * len(rank) for rank in ranks)
+    return lying > _PAGE and standing < 0.75 * lying

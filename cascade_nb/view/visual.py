@@ -1,0 +1,160 @@
+"""A graph that displays itself, and the static picture that stays in a saved notebook."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import threading
+from collections.abc import Container
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cascade_nb.errors import UsageError
+from cascade_nb.graph.graph import Graph
+from cascade_nb.view.dot import dot_of
+from cascade_nb.view.layout import SHARPNESS, Rendered, aside, lay_out, lay_out_now
+from cascade_nb.view.markup import shown_width
+from cascade_nb.view.outline import outline_of
+from cascade_nb.view.picture import Picture, picture_of
+from cascade_nb.view.states import UNMARKED, Marks
+
+_Part = TypeVar("_Part", str, bytes)
+
+#: Seconds that a display may hold up a notebook's loop when nobody laid its picture out before.
+PATIENCE: Final = 4.0
+
+
+def static_bundle(rendered: Rendered, summary: str = "") -> dict[str, Any]:
+    """What a display shows of `rendered` by MIME type, also in a saved notebook that has no kernel.
+
+    Args:
+        summary: lines that stand above the picture in words, such as how a run ended.
+    """
+    bundle: dict[str, Any] = {
+        "text/plain": "\n".join(filter(None, [summary, rendered.text, rendered.problem]))
+    }
+    if rendered.svg is not None:
+        bundle["image/svg+xml"] = rendered.svg
+    if rendered.png is not None:
+        bundle["image/png"] = base64.b64encode(rendered.png).decode("ascii")
+    return bundle
+
+
+def static_metadata(rendered: Rendered) -> dict[str, Any]:
+    """What belongs to `static_bundle`: how large the PNG is to be shown, which has two pixels
+    for a point.
+    """
+    if rendered.png is None:
+        return {}
+    # Where every PNG has its size: https://www.w3.org/TR/png-3/#11IHDR
+    width, height = struct.unpack(">II", rendered.png[16:24])
+    shown = shown_width(width / SHARPNESS)
+    return {"image/png": {"width": round(shown), "height": round(height * shown / width)}}
+
+
+class Visual:
+    """A picture of a graph that displays itself in a notebook, and as text elsewhere.
+
+    The layout is made in a child process when it is first needed; `prepared` makes it without
+    holding up a loop. It never raises because of Graphviz: `problem` says what is missing and why,
+    and the picture in words is always there.
+
+    Args:
+        marks: states to paint.
+    """
+
+    def __init__(self, graph: Graph, marks: Marks = UNMARKED) -> None:
+        self.graph = graph
+        self.marks = marks
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+        self._rendered: Rendered | None = None
+
+    @classmethod
+    async def prepared(cls, graph: Graph, marks: Marks = UNMARKED) -> Visual:
+        """One whose picture is laid out already; the loop is free meanwhile."""
+        visual = cls(graph, marks)
+        visual._picture = await aside(lambda: picture_of(graph))
+        visual._rendered = await lay_out(visual._picture, marks=marks)
+        return visual
+
+    @property
+    def picture(self) -> Picture:
+        """What is drawn."""
+        if self._picture is None:
+            self._picture = picture_of(self.graph)
+        return self._picture
+
+    @property
+    def rendered(self) -> Rendered:
+        """The picture in place; it may block for up to four seconds the first time."""
+        with self._lock:
+            if self._rendered is None:
+                self._rendered = lay_out_now(self.picture, marks=self.marks, limit=PATIENCE)
+            return self._rendered
+
+    @property
+    def svg(self) -> str | None:
+        """The picture as SVG, or None; then `problem` says why."""
+        return self.rendered.svg
+
+    @property
+    def png(self) -> bytes | None:
+        """The picture as PNG, or None; then `problem` says why."""
+        return self.rendered.png
+
+    @property
+    def problem(self) -> str:
+        """Why a part of it is missing; empty when nothing is."""
+        return self.rendered.problem
+
+    @property
+    def dot(self) -> str:
+        """The picture in the language of Graphviz, for other tools."""
+        return dot_of(self.picture)
+
+    @property
+    def text(self) -> str:
+        """The picture in words; this never waits for a layout."""
+        return outline_of(self.picture, self.marks)
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file, as what its suffix says: .svg, .png, .dot, .gv or .txt.
+
+        Raises:
+            UsageError: another suffix, or there is no such picture; the message says why.
+            OSError: the file cannot be written.
+        """
+        file = Path(path)
+        suffix = file.suffix.lower()
+        if suffix == ".png":
+            file.write_bytes(self._there(self.png))
+        elif suffix == ".svg":
+            file.write_text(self._there(self.svg), encoding="utf-8")
+        elif suffix in {".dot", ".gv"}:
+            file.write_text(self.dot, encoding="utf-8")
+        elif suffix == ".txt":
+            file.write_text(self.text + "\n", encoding="utf-8")
+        else:
+            given = f"not as {suffix!r}" if suffix else f"and {file.name!r} says none of them"
+            raise UsageError(f"a picture is saved as .svg, .png, .dot, .gv or .txt, {given}")
+        return file
+
+    def _there(self, part: _Part | None) -> _Part:
+        if part is None:
+            raise UsageError(f"{self.problem} Save it as .txt or .dot instead.")
+        return part
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What IPython asks an object for that is displayed."""
+        bundle = {
+            kind: data
+            for kind, data in static_bundle(self.rendered).items()
+            if (not include or kind in include) and (not exclude or kind not in exclude)
+        }
+        return bundle, static_metadata(self.rendered)
+
+    def __repr__(self) -> str:
+        return self.text
