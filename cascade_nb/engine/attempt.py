@@ -90,7 +90,7 @@ class ThreadAttempt(Attempt):
         """The call to make, or None when a pause or the end of the run came in between."""
         flow = self.flow
         with flow.lock:
-            call = flow.begin(self)
+            call = flow.admission.begin(self)
             if call is None:
                 flow.lanes.worker_is_free()
                 return None
@@ -102,7 +102,7 @@ class ThreadAttempt(Attempt):
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
-            flow.end(self, result, error)
+            flow.outcomes.end(self, result, error)
             return flow.lanes.next_for_worker()
 
     def _body(self, call: Call) -> Any:
@@ -129,7 +129,7 @@ class AsyncAttempt(Attempt):
         """The whole attempt, from the last look to the outcome."""
         flow = self.flow
         with flow.lock:
-            call = flow.begin(self)
+            call = flow.admission.begin(self)
         if call is None:
             return
         result: Any = None
@@ -143,7 +143,7 @@ class AsyncAttempt(Attempt):
             if self.late:
                 limit = flow.options_of(self.index).timeout or 0.0
                 failure = timed_out(flow.label(self.index), limit, in_thread=False)
-            flow.end(self, result, failure)
+            flow.outcomes.end(self, result, failure)
             flow.lanes.pump_soon()
         if isinstance(failure, (KeyboardInterrupt, SystemExit)):
             raise failure

@@ -9,12 +9,12 @@ Every method is called under the engine's lock.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cascade_nb.engine.attempt import AsyncAttempt, ThreadAttempt
+from cascade_nb.engine.slices import INDEX, run_slice
 
 if TYPE_CHECKING:
     from cascade_nb.engine.door import Door
@@ -27,7 +27,6 @@ BREATH: Final = (
 )
 BURST: Final = 500  # coroutines begun at a stretch
 LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
-INDEX: Final = (1 << 32) - 1
 
 
 class Workers:
@@ -82,6 +81,19 @@ class Lanes:
         else:
             heappush(self.inline, rank << 32 | index)
 
+    def push_all(self, items: range, lane: str, rank: int) -> None:
+        """The items of a mapped node are ready; they stand in order already."""
+        heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[lane]
+        keys = [rank << 32 | index for index in items]
+        if heap:
+            for key in keys:
+                heappush(heap, key)
+        else:
+            heap.extend(keys)
+        if lane == "thread":
+            self._hungry()
+        self.pump_soon()
+
     def clear(self) -> None:
         """Nothing more is to start."""
         self.thread.clear()
@@ -123,7 +135,7 @@ class Lanes:
                 self.door.call(self._on_loop)
                 return None
             index = heappop(heap) & INDEX
-            attempt = flow.admitted(index, ThreadAttempt)
+            attempt = flow.admission.admitted(index, ThreadAttempt)
             if attempt is not None:
                 return attempt
             looks += 1
@@ -145,7 +157,7 @@ class Lanes:
                 self.workers.pump()
             self._begin_coroutines()
         if self.inline:
-            self._run_inline()
+            run_slice(flow, self.inline)
         with flow.lock:
             if (self.on_loop or self.inline) and not self._asked:
                 self._asked = True
@@ -158,7 +170,7 @@ class Lanes:
             if not heap:
                 return
             index = heappop(heap) & INDEX
-            attempt = flow.admitted(index, AsyncAttempt)
+            attempt = flow.admission.admitted(index, AsyncAttempt)
             if attempt is not None:
                 self.start_on_loop(attempt)
 
@@ -166,34 +178,3 @@ class Lanes:
         """Begin an admitted coroutine; only on the loop's own thread."""
         context = self.flow.context.copy()
         attempt.task = context.run(self.door.loop.create_task, attempt.run())
-
-    def _run_inline(self) -> None:
-        """Run tiny functions one after the other, for a slice.
-
-        The lock is held for the bookkeeping and given up around each function, which may be slower
-        than it was said to be, and may itself pause or cancel the run.
-        """
-        flow, heap = self.flow, self.inline
-        lock, clock = flow.lock, time.perf_counter
-        until = clock() + SLICE
-        lock.acquire()
-        try:
-            while heap:
-                index = heappop(heap) & INDEX
-                started = flow.begin_inline(index)
-                if started is not None:
-                    call, ticket, began = started
-                    error: BaseException | None = None
-                    result: Any = None
-                    lock.release()
-                    try:
-                        result = call.fn(*call.args, **call.kwargs)
-                    except BaseException as raised:
-                        error = raised
-                    lock.acquire()
-                    flow.end_inline(index, ticket, began, result, error)
-                    del call, result, error
-                if clock() > until:
-                    return
-        finally:
-            lock.release()

@@ -9,7 +9,7 @@ for it: it is pruned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cascade_nb.engine.arguments import Expansion, Reader
@@ -23,6 +23,7 @@ class Ledger:
 
     Args:
         graph: what runs.
+        have: results that are there already, by index.
 
     Attributes:
         work: by index, the node, or the expansion that an item belongs to.
@@ -31,9 +32,11 @@ class Ledger:
         place: index by lazy value.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, have: Mapping[int, Any]) -> None:
         self.work: list[Node | Expansion] = list(graph.nodes)
         self.values: list[Any] = [None] * len(graph.nodes)
+        for index, value in have.items():
+            self.values[index] = value
         self.kept = set(graph.targets)
         self.kept.update(node.index for node in graph.nodes if node.name is not None)
         self.place: dict[Lazy, int] = dict(graph.place)

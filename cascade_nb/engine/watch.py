@@ -226,7 +226,7 @@ class Watch:
             ticket = flow.parked.get(index)
             if ticket is not None and ticket.parked is not None:
                 return NodeState.HELD
-            if flow.unfold.is_continued(index):
+            if index in flow.unfold.continuations:
                 return NodeState.RUNNING
         return state
 
@@ -276,17 +276,18 @@ class Watch:
         average.
         """
         flow = self._flow
-        if flow is None or phase.is_over or not flow.durations:
+        timings = flow.kinds.timings() if flow is not None else {}
+        if flow is None or phase.is_over or not timings:
             return None
-        seconds = [times * mean for times, mean in flow.durations.values()]
-        overall = sum(seconds) / sum(times for times, _ in flow.durations.values())
+        spent = sum(seconds for _, seconds in timings.values())
+        overall = spent / sum(times for times, _ in timings.values())
         left = 0.0
         for name, counts in self._kinds.items():
-            _, mean = flow.durations.get(name, (0, overall))
+            times, seconds = timings.get(name, (1, overall))
             todo = counts[NodeState.WAITING] + counts[NodeState.HELD]
-            left += mean * (todo + counts[NodeState.RUNNING] / 2)
+            left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
         elapsed = self._elapsed()
-        busy = sum(seconds) / elapsed if elapsed > 0 else 1.0
+        busy = spent / elapsed if elapsed > 0 else 1.0
         return left / max(1.0, busy)
 
     def _kind(self, name: str, counts: Counter[NodeState]) -> KindStatus:

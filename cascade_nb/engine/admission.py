@@ -1,0 +1,138 @@
+"""Asks the constraints before a node of a run begins, and answers what they ask back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from cascade_nb.control.constraint import Scope
+from cascade_nb.control.limits import Ticket
+from cascade_nb.engine.arguments import Call
+from cascade_nb.engine.attempt import AsyncAttempt, Attempt, ThreadAttempt
+from cascade_nb.engine.scheduler import READY
+from cascade_nb.errors import CascadeError
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+A = TypeVar("A", bound=Attempt)
+
+
+class Admission:
+    """The owner of a run's tickets (`control.limits.Owner`)."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+
+    def admitted(self, index: int, kind: type[A]) -> A | None:
+        """An attempt at a ready node, or None where a constraint parks it."""
+        flow = self._flow
+        ticket = self.ticket_for(index)
+        if not self.admit(index, ticket):
+            return None
+        attempt = kind(flow, index, ticket, flow.tries.get(index, 1))
+        flow.flying[ticket] = attempt
+        return attempt
+
+    def admit(self, index: int, ticket: Ticket) -> bool:
+        """Whether a node may start now; otherwise it is parked."""
+        if self._flow.parts.manager.admit(ticket) is None:
+            return True
+        self._blocked(index, ticket)
+        return False
+
+    def begin(self, attempt: Attempt) -> Call | None:
+        """The last look. Gives the call to make; None when it may not start now after all."""
+        flow = self._flow
+        ticket, index = attempt.ticket, attempt.index
+        if flow.stopping is not None:
+            del flow.flying[ticket]
+            flow.parts.manager.release(ticket)
+            flow.settle()
+            return None
+        if flow.parts.manager.withdraw(ticket):
+            del flow.flying[ticket]
+            self._blocked(index, ticket)
+            return None
+        flow.scheduler.start(index)
+        flow.log.append(index)
+        attempt.started = flow.parts.clock.now()
+        if flow.parts.bus.listening:
+            flow.tell.started(index, attempt.number)
+        timeout = flow.kinds.of[index].options.timeout
+        if timeout is not None:
+            flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
+        try:
+            return flow.call_of(index)
+        except CascadeError as error:
+            flow.outcomes.end(attempt, None, error)
+            return None
+
+    def ticket_for(self, index: int) -> Ticket:
+        """The ticket with which a node asks."""
+        flow = self._flow
+        ticket = flow.parked.pop(index, None)
+        if ticket is None:
+            root = flow.unfold.root_of(index)
+            kind = flow.kinds.of[index]
+            needs = flow.unfold.needs_of(index) if kind.options.needs else None
+            ticket = Ticket(self, index, root, flow.ranks[root], kind.subject, needs)
+        return ticket
+
+    # What the manager asks back.
+
+    def offer(self, ticket: Ticket) -> None:
+        """A gate may let this ticket pass now."""
+        flow, index = self._flow, ticket.key
+        if flow.stopping is not None or flow.scheduler.state[index] != READY:
+            return
+        lane = flow.kinds.of[index].lane
+        if lane == "inline" or (lane == "thread" and not flow.parts.workers.free):
+            flow.push(index)
+            flow.lanes.pump_soon()
+        elif lane == "thread":
+            job = self.admitted(index, ThreadAttempt)
+            if job is not None:
+                flow.parts.workers.free -= 1
+                flow.parts.workers.executor.submit(job)
+        else:
+            attempt = self.admitted(index, AsyncAttempt)
+            if attempt is not None:
+                flow.parts.door.call(partial(flow.lanes.start_on_loop, attempt))
+
+    def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
+        """What held these is gone."""
+        flow = self._flow
+        if flow.stopping is not None:
+            return
+        if not flow.flying:
+            flow.rested += max(0.0, flow.parts.clock.now() - max(since, flow.last_end))
+        for ticket in tickets:
+            flow.push(ticket.key)
+            flow.log.append(ticket.key)
+        flow.lanes.pump_soon()
+
+    def lifted(self) -> None:
+        """Some constraint is gone: what rests at a checkpoint may go on."""
+        self._flow.wake_resting()
+
+    def in_flight(self) -> Iterable[Ticket]:
+        """The tickets of everything that is admitted."""
+        return list(self._flow.flying)
+
+    def members(self, scope: Scope) -> frozenset[int]:
+        """The nodes of a `node:` or `from:` scope."""
+        graph = self._flow.graph
+        named = [node.index for node in graph.nodes if scope.value in (node.name, node.id)]
+        return frozenset(graph.descendants(named) if scope.kind == "from" else named)
+
+    def label_of(self, ticket: Ticket) -> str:
+        """What a person calls it."""
+        return self._flow.label(ticket.key)
+
+    def _blocked(self, index: int, ticket: Ticket) -> None:
+        flow = self._flow
+        flow.parked[index] = ticket
+        flow.log.append(index)
+        flow.tell.blocked(index, ticket)

@@ -1,0 +1,113 @@
+"""Tasks that return a lazy value: what they return is run, and its result is theirs.
+
+Loops and recursion are written that way. A task that only continues another is left out of the
+chain at once, so that a loop of any length is no deeper than one step, and the places of what is
+over are used again, so that it is no larger either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cascade_nb.engine.scheduler import DONE
+from cascade_nb.errors import CascadeError
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import FREE, Node
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.param import Param
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+
+class Continuations:
+    """The nodes of a run whose result will be another's."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._own = len(flow.graph.nodes)
+        self._awaited: dict[int, int] = {}  # node -> the node whose result will be its own
+        self._heir: dict[int, int] = {}  # the same the other way, where nothing else reads it
+        self._before: dict[int, tuple[int, float]] = {}  # attempt and seconds of what is continued
+        self._roots: dict[int, int] = {}
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._awaited
+
+    def root_of(self, index: int) -> int:
+        """The node of the original graph that added this one."""
+        return self._roots.get(index, index)
+
+    def continue_with(self, index: int, lazy: Lazy, number: int, took: float) -> None:
+        """Attempt `number` at a node, after `took` seconds, returned a lazy value."""
+        flow = self._flow
+        waiting = self._heir.pop(index, None)
+        if waiting is None:
+            self._before[index] = (number, took)
+        else:
+            flow.tell.finished(index, "completed", took, number, None)
+            flow.scheduler.finish(index)
+            flow.ledger.over(index, flow.scheduler)
+            flow.ledger.no_longer_reads(waiting, index, flow.scheduler)
+            index = waiting
+        try:
+            target = self._graft(lazy, self.root_of(index))
+        except CascadeError as error:
+            flow.outcomes.fail(index, error, number)
+            return
+        self._awaited[index] = target
+        if index < self._own:
+            flow.kinds.plain[index] = False
+        ledger = flow.ledger
+        if target >= self._own and target not in ledger.kept and ledger.unread(target):
+            self._heir[target] = index
+        ledger.also_reads(index, target)
+        flow.log.append(index)
+        flow.unfold.continued(index, target)
+
+    def arrived(self, index: int) -> tuple[int, int, float]:
+        """What a node waited for is there: its index, and the attempt and seconds of the node."""
+        source = self._awaited.pop(index)
+        self._heir.pop(source, None)
+        number, took = self._before.pop(index, (1, 0.0))
+        return source, number, took
+
+    def _graft(self, lazy: Lazy, root: int) -> int:
+        """Add what `lazy` needs to the run; what is there already and alive is shared."""
+        flow, ledger = self._flow, self._flow.ledger
+        graph = build_graph(lazy, flow.bindings)
+        index_of: dict[int, int] = {}
+        for node in graph.nodes:
+            known = ledger.place.get(node.lazy)
+            if known is not None and ledger.alive(known, flow.scheduler):
+                index_of[node.index] = known
+            else:
+                index_of[node.index] = self._adopt(node, index_of, root)
+        for other, place in graph.place.items():
+            ledger.place[other] = index_of[place]
+        return index_of[graph.targets[0]]
+
+    def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
+        """Make a node of another graph one of this run."""
+        flow, ledger = self._flow, self._flow.ledger
+        control = node.control
+        if control is not FREE:
+            control = control._replace(
+                after=tuple(index_of[i] for i in control.after),
+                condition=None if control.condition is None else index_of[control.condition],
+                routes={k: None if r is None else index_of[r] for k, r in control.routes.items()},
+            )
+        spare = ledger.spare()
+        index = len(ledger.work) if spare is None else spare
+        inputs = tuple(dict.fromkeys(index_of[i] for i in node.inputs))
+        adopted = Node(index, node.lazy, node.task, inputs, node.name, index + 1, control)
+        flow.scheduler.grow(flow.unfold.first_needs(adopted), spare)
+        ledger.add_node(adopted, index)
+        flow.kinds.add(adopted, index)
+        flow.unfold.begin_anew(index)
+        self._roots[index] = root
+        if isinstance(node.lazy, Param):
+            ledger.values[index] = node.lazy.settled(flow.params)
+            flow.scheduler.state[index] = DONE
+        return index

@@ -1,0 +1,94 @@
+"""What an end means for others: who cannot run any more, and what nobody will ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.engine.arguments import ABSENT, optional_inputs
+from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
+from cascade_nb.graph.graph import Node
+from cascade_nb.model.lazy import Lazy, LazyResult
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+_BAD: Final = (FAILED, SKIPPED, CANCELLED)
+
+
+class Ends:
+    """Skips, and what follows from skips and failures."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+
+    def skip(self, index: int, reason: str, detail: str) -> None:
+        """A node will not run."""
+        flow = self._flow
+        flow.skipped[index] = (reason, detail)
+        ticket = flow.parked.pop(index, None)
+        if ticket is not None:
+            flow.parts.manager.forget(ticket)
+        flow.ledger.values[index] = ABSENT
+        flow.ledger.reader.absent = True
+        ready, others = flow.scheduler.skip(index)
+        flow.log.append(index)
+        flow.tell.skipped(index, reason, detail)
+        self.after_end(index, ready, others, "UpstreamSkipped", f"{flow.label(index)} was skipped")
+
+    def after_end(
+        self, index: int, ready: list[int], others: Sequence[int], reason: str, detail: str
+    ) -> None:
+        """A node was skipped or failed: tell what needed it, and let go of what it read."""
+        flow = self._flow
+        self.prune(flow.ledger.over(index, flow.scheduler))
+        for other in others:
+            if flow.scheduler.state[other] < DONE and self.dooms(other, index):
+                flow.unfold.skip_later(other, reason, detail)
+        flow.unfold.arrive(ready)
+
+    def prune(self, idle: list[int], reason: str = "Pruned") -> None:
+        """Nobody will ever ask for these, nor for what only they would have read."""
+        flow = self._flow
+        stack = list(idle)
+        while stack:
+            index = stack.pop()
+            if flow.scheduler.state[index] != IDLE:
+                continue
+            flow.skipped[index] = (reason, "nothing that runs needs it")
+            if reason == "Reused":
+                flow.reused.add(index)
+            flow.scheduler.skip(index)
+            flow.log.append(index)
+            flow.tell.skipped(index, *flow.skipped[index])
+            stack.extend(flow.ledger.over(index, flow.scheduler))
+
+    def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
+        """The first of `sources` that is over in such a way that `index` cannot run."""
+        state = self._flow.scheduler.state
+        for source in sources:
+            if state[source] in _BAD and self.dooms(index, source):
+                return source
+        return None
+
+    def dooms(self, index: int, source: int) -> bool:
+        """Whether a node cannot run because `source` was skipped or failed."""
+        flow = self._flow
+        if flow.unfold.is_expanded(index):
+            return False  # it waits until all its items are over, so that none is lost unheard
+        node = flow.ledger.work[index]
+        assert isinstance(node, Node)
+        if flow.scheduler.state[source] != SKIPPED:
+            return True
+        if source in node.control.after and source not in node.inputs:
+            return False
+        return not _has_default(node, source, flow.ledger.place)
+
+
+def _has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:
+    """Whether every place where a task reads `source` is a parameter with a default."""
+    lazy = node.lazy
+    if not isinstance(lazy, LazyResult) or source == node.control.condition:
+        return False
+    optional = optional_inputs(node)
+    return all(other in optional for other in lazy.inputs if place.get(other) == source)

@@ -1,0 +1,111 @@
+"""What all nodes of one kind share in a run, looked up once instead of for each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cascade_nb.control.limits import Subject
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.graph.graph import FREE, Graph, Node
+from cascade_nb.model.lazy import LazyResult
+from cascade_nb.model.policy import Options
+from cascade_nb.model.resources import Injected
+
+
+class Kind:
+    """The nodes of one task with the same options in one run.
+
+    Attributes:
+        name: the task's name.
+        lane: "thread", "async" or "inline"; None for what has no body of its own.
+        options: what was asked for them.
+        subject: what scopes ask of them.
+        light: whether an attempt needs no more than its call: no retry, no timeout, no resources.
+        times, seconds: how many attempts succeeded, and how long they took together.
+    """
+
+    __slots__ = ("lane", "light", "name", "options", "seconds", "subject", "times")
+
+    def __init__(self, name: str, lane: str | None, options: Options, subject: Subject) -> None:
+        self.name = name
+        self.lane = lane
+        self.options = options
+        self.subject = subject
+        self.light = options.retry is None and options.timeout is None and not options.needs
+        self.times = 0
+        self.seconds = 0.0
+
+
+class Kinds:
+    """The kind of each node of a run.
+
+    Attributes:
+        of: by index.
+        plain: by index of the graph's own nodes, whether it goes straight from ready to its lane.
+    """
+
+    def __init__(self, run_id: str, graph: Graph) -> None:
+        self._run_id = run_id
+        self._known: dict[tuple[object, int], Kind] = {}
+        self.of: list[Kind] = [self.kind_of(node) for node in graph.nodes]
+        self.plain: list[bool] = [is_plain(node) for node in graph.nodes]
+
+    def kind_of(self, node: Node) -> Kind:
+        """The kind of a node."""
+        options = node.lazy.options
+        # By identity, since the same options are the same object wherever there are many of them.
+        key = (node.task or type(node.lazy), id(options))
+        kind = self._known.get(key)
+        if kind is None:
+            subject = Subject(self._run_id, node.task_name, options.tags)
+            kind = self._known[key] = Kind(node.task_name, None, options, subject)
+            kind.lane = node.task.executor if node.task is not None else None
+        if node.control is not FREE or node.lazy.__class__ is not LazyResult:
+            return kind
+        if kind.lane == "inline" and node.lazy.nested and _injects(node.lazy):
+            return self._in_thread(kind)
+        return kind
+
+    def add(self, node: Node, index: int) -> None:
+        """A node that was not in the graph from the start, at `index`."""
+        kind = self.kind_of(node)
+        if index == len(self.of):
+            self.of.append(kind)
+        else:
+            self.of[index] = kind
+
+    def add_items(self, expansion: Expansion) -> Kind:
+        """The items of a mapped node; gives their kind."""
+        kind = self.kind_of(expansion.node)
+        if kind.lane == "inline" and expansion.injects:
+            kind = self._in_thread(kind)
+        self.of.extend([kind] * expansion.count)
+        return kind
+
+    def timings(self) -> dict[str, tuple[int, float]]:
+        """By task name, how many attempts succeeded and how long they took together, in seconds."""
+        found: dict[str, tuple[int, float]] = {}
+        for kind in self._known.values():
+            if kind.times:
+                times, seconds = found.get(kind.name, (0, 0.0))
+                found[kind.name] = (times + kind.times, seconds + kind.seconds)
+        return found
+
+    def _in_thread(self, kind: Kind) -> Kind:
+        """Opening a resource may take long, and a slice on the loop cannot wait."""
+        key = (kind, _IN_THREAD)
+        if key not in self._known:
+            self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject)
+        return self._known[key]
+
+
+_IN_THREAD: Final = -1
+
+
+def is_plain(node: Node) -> bool:
+    """Whether a node is ready just once: when all its inputs are there."""
+    return node.control is FREE and node.lazy.__class__ is LazyResult
+
+
+def _injects(lazy: LazyResult) -> bool:
+    return any(value.__class__ is Injected for value in (*lazy.args, *lazy.kwargs.values()))

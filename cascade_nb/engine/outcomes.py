@@ -1,0 +1,201 @@
+"""What becomes of an attempt: its result is kept, it is tried again, it fails, it was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.attempt import Attempt
+from cascade_nb.engine.failure import Failure, picture, timed_out, where_raised
+from cascade_nb.errors import CascadeError
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.policy import Retry
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+
+class Outcomes:
+    """Takes what attempts bring back to the scheduler.
+
+    Attributes:
+        saving: how many results the state backend has not acknowledged yet.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self.saving = 0
+
+    def end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+        """An attempt is over, for better or worse."""
+        flow = self._flow
+        flow.flying.pop(attempt.ticket, None)
+        flow.last_end = flow.parts.clock.now()
+        if attempt.timer is not None:
+            attempt.timer()
+        flow.parts.manager.release(attempt.ticket)
+        if not attempt.abandoned:
+            assert attempt.started is not None
+            took = max(0.0, flow.last_end - attempt.started - attempt.rested)
+            self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
+        flow.settle()
+
+    def outcome(
+        self,
+        index: int,
+        number: int,
+        took: float,
+        result: Any,
+        error: BaseException | None,
+        stopped: bool = False,
+    ) -> None:
+        """Attempt `number` at a node took `took` seconds and gave this."""
+        flow = self._flow
+        if error is None:
+            if isinstance(result, Lazy):
+                flow.unfold.continuations.continue_with(index, result, number, took)
+            else:
+                self.keep(index, number, took, result)
+            return
+        if stopped and isinstance(error, (asyncio.CancelledError, CascadeError)):
+            flow.scheduler.cancel(index)
+            flow.log.append(index)
+            flow.tell.finished(index, "cancelled", took, number, "cancelled")
+            return
+        retry = flow.options_of(index).retry
+        if retry is not None and flow.stopping is None and retry.again(number, error):
+            self._retry(index, number, error, retry)
+            return
+        flow.tell.finished(index, "failed", took, number, error)
+        self.fail(index, error, number)
+
+    def keep(self, index: int, number: int, took: float, result: Any, tell: bool = True) -> None:
+        """Have a result kept where it must be, and only then call the node completed."""
+        flow = self._flow
+        if tell:
+            kind = flow.kinds.of[index]
+            kind.times += 1
+            kind.seconds += took
+        key = flow.keys.get(index)
+        safe = flow.parts.state.put(key, result, took) if key is not None else None
+        if safe is not None:
+            self.saving += 1
+            flow.parts.spawn(self._wait_until_safe(safe, index, number, took, result, tell))
+            return
+        if tell:
+            flow.tell.finished(index, "completed", took, number, None)
+        self.finish(index, result)
+
+    def finish(self, index: int, result: Any) -> None:
+        """A node that runs has its result, and the state backend has it too where it must."""
+        flow = self._flow
+        ledger = flow.ledger
+        ledger.values[index] = result
+        ready = flow.scheduler.finish(index)
+        flow.log.append(index)
+        pruned = ledger.over(index, flow.scheduler)
+        ledger.no_reader(index, flow.scheduler)
+        if pruned:
+            flow.ends.prune(pruned)
+        if ready:
+            flow.unfold.arrive(ready)
+
+    def fail(self, index: int, error: BaseException, number: int = 1) -> None:
+        """A node failed for good."""
+        flow = self._flow
+        if not flow.unfold.is_expanded(index):  # a mapped node fails with its items, who said why
+            label, node_id = flow.label(index), flow.id_of(index)
+            inputs = self._inputs_in_words(index)
+            where = where_raised(error)
+            flow.failures.append(Failure(label, node_id, number, error, where, inputs))
+        ready, others = flow.scheduler.fail(index)
+        flow.log.append(index)
+        if flow.on_error == "stop":
+            flow.stop("failed")
+        detail = f"{flow.label(index)} failed"
+        flow.ends.after_end(index, ready, others, "UpstreamFailed", detail)
+
+    def time_is_up(self, attempt: Attempt) -> None:
+        """On the loop, without the lock: the time of an attempt is over."""
+        flow = self._flow
+        with flow.lock:
+            if attempt.ticket not in flow.flying or attempt.abandoned:
+                return
+            attempt.late = True
+            if attempt.task is not None:
+                attempt.task.cancel()
+                return
+            # Its ticket stays in flight: the thread goes on, and what it holds is not free.
+            attempt.abandoned = True
+            flow.wake_resting()
+            limit = flow.options_of(attempt.index).timeout or 0.0
+            error = timed_out(flow.label(attempt.index), limit, in_thread=True)
+            self.outcome(attempt.index, attempt.number, limit, None, error)
+            flow.settle()
+            flow.lanes.pump_soon()
+
+    def _retry(self, index: int, number: int, error: BaseException, policy: Retry) -> None:
+        """Another attempt is due after `number` failed; until then it holds nothing."""
+        flow = self._flow
+        wait = policy.wait_after(number, flow.parts.rng)
+        flow.tries[index] = number + 1
+        flow.scheduler.again(index)
+        flow.log.append(index)
+        flow.tell.retrying(index, number + 1, policy.max_attempts, wait, error)
+        if wait <= 0:
+            flow.push(index)
+            flow.lanes.pump_soon()
+            return
+        flow.retry_at[index] = flow.parts.clock.now() + wait
+        flow.parts.timer(wait, partial(self._retry_now, index))
+
+    def _retry_now(self, index: int) -> None:
+        """On the loop, without the lock: the wait is over."""
+        flow = self._flow
+        with flow.lock:
+            if flow.retry_at.pop(index, None) is not None and flow.stopping is None:
+                flow.push(index)
+                flow.lanes.pump_soon()
+
+    async def _wait_until_safe(
+        self,
+        safe: Awaitable[None],
+        index: int,
+        number: int,
+        took: float,
+        result: Any,
+        tell: bool,
+    ) -> None:
+        flow = self._flow
+        failure: BaseException | None = None
+        try:
+            await safe
+        except BaseException as raised:
+            failure = raised
+        with flow.lock:
+            self.saving -= 1
+            if flow.is_over:
+                return
+            if tell:
+                status = "completed" if failure is None else "failed"
+                flow.tell.finished(index, status, took, number, failure)
+            if failure is None:
+                self.finish(index, result)
+            else:
+                self.fail(index, failure, number)
+            flow.settle()
+            flow.lanes.pump_soon()
+
+    def _inputs_in_words(self, index: int) -> tuple[str, ...]:
+        """A short picture of each argument of a node that failed."""
+        flow = self._flow
+        if flow.kinds.of[index].lane is None or index in flow.unfold.stages:
+            return ()
+        try:
+            call = flow.call_of(index)
+        except CascadeError as error:
+            return (f"its arguments cannot be put together: {error}",)
+        named = (f"{name}={picture(value)}" for name, value in call.kwargs.items())
+        return (*map(picture, call.args), *named)

@@ -1,0 +1,129 @@
+"""Runs tiny functions on the loop, one after the other, for a slice of time.
+
+This is the hot path of a graph of many small nodes, so it does by hand, for nodes that ask for
+nothing special, what `admission` and `outcomes` do for all others. The lock is held for the
+bookkeeping and given up around each function, which may be slower than it was said to be, and may
+itself pause or cancel the run.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.arguments import LAZIES, Call
+from cascade_nb.engine.scheduler import READY, RUNNING
+from cascade_nb.errors import CascadeError
+from cascade_nb.graph.graph import Node
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.policy import NOTHING
+
+if TYPE_CHECKING:
+    from cascade_nb.control.limits import Ticket
+    from cascade_nb.engine.flow import Flow
+
+SLICE: Final = 0.010  # seconds of work at a stretch
+INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
+
+
+def run_slice(flow: Flow, heap: list[int]) -> None:
+    """Run what stands in `heap` until it is empty or the slice is over. Called without the lock."""
+    lock = flow.lock
+    kinds, work, tries = flow.kinds.of, flow.ledger.work, flow.tries
+    manager = flow.parts.manager
+    began = perf_counter()
+    until = began + SLICE
+    lock.acquire()
+    try:
+        while heap:
+            index = heappop(heap) & INDEX
+            kind = kinds[index]
+            ticket: Ticket | None = None
+            if not kind.light or not manager.idle(kind.subject):
+                ticket = flow.admission.ticket_for(index)
+                if not flow.admission.admit(index, ticket):
+                    if perf_counter() > until:
+                        return
+                    continue
+            elif flow.parked:
+                flow.parked.pop(index, None)
+            number = tries.get(index, 1) if tries else 1
+            try:
+                fn, args, kwargs, _ = _call_of(flow, work[index], index)
+            except CascadeError as wrong:
+                flow.scheduler.start(index)
+                _end(flow, index, ticket, number, 0.0, None, wrong)
+                continue
+            _start(flow, index, number)
+            flow.inline_running = 1
+            error: BaseException | None = None
+            result: Any = None
+            lock.release()
+            try:
+                result = fn(*args, **kwargs) if kwargs else fn(*args)
+            except BaseException as raised:
+                error = raised
+            lock.acquire()
+            flow.inline_running = 0
+            now = perf_counter()
+            if error is None and ticket is None and not isinstance(result, Lazy):
+                _complete(flow, index, number, now - began, result)
+            else:
+                _end(flow, index, ticket, number, now - began, result, error)
+            del args, kwargs, result, error
+            began = now
+            if now > until:
+                return
+    finally:
+        lock.release()
+
+
+def _call_of(flow: Flow, work: Any, index: int) -> Call:
+    if work.__class__ is not Node:
+        return work.call_of(index)  # type: ignore[no-any-return]
+    reader, lazy = flow.ledger.reader, work.lazy
+    if lazy.nested or lazy.kwargs or reader.absent:
+        return reader.call_of(work)
+    values, place = reader.values, reader.place
+    args = [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args]
+    return Call(work.task.fn, args, NOTHING)
+
+
+def _start(flow: Flow, index: int, number: int) -> None:
+    """`Scheduler.start`, and what is told of it."""
+    state = flow.scheduler.state
+    if state[index] != READY:
+        flow.scheduler.start(index)  # which says what is wrong
+    state[index] = RUNNING
+    flow.log.append(index)
+    if flow.parts.bus.listening:
+        flow.tell.started(index, number)
+
+
+def _complete(flow: Flow, index: int, number: int, took: float, result: Any) -> None:
+    """What `Outcomes.keep` and `finish` do, for a result that need not be kept elsewhere."""
+    if index in flow.keys:
+        flow.outcomes.keep(index, number, took, result)
+        return
+    kind = flow.kinds.of[index]
+    kind.times += 1
+    kind.seconds += took
+    if flow.parts.bus.listening:
+        flow.tell.finished(index, "completed", took, number, None)
+    flow.outcomes.finish(index, result)
+
+
+def _end(
+    flow: Flow,
+    index: int,
+    ticket: Ticket | None,
+    number: int,
+    took: float,
+    result: Any,
+    error: BaseException | None,
+) -> None:
+    """The general way out."""
+    if ticket is not None:
+        flow.parts.manager.release(ticket)
+    flow.outcomes.outcome(index, number, took, result, error)
