@@ -1,0 +1,258 @@
+"""The panel of a run: it shows what the kernel says and asks the run for what is clicked.
+
+::
+
+    run = engine.start(target)
+    panel = Panel.open(run)     # in a cell; shows itself below it and returns at once
+    await panel.finished()      # where a cell waits: until what is saved says how the run ended
+
+It lives as long as the run: it has its picture laid out off the loop, tells the browser what
+changed at most ten times a second, takes what tasks print, lets clicks through while a cell is busy
+as far as the kernel can, and ends the run when the user interrupts an idle kernel. When the run is
+over all of that is undone.
+
+In a headless execution there is no browser, so there is no widget and output stays where it is; the
+picture and the text that are saved with the notebook are all there is, and `finished` must be
+awaited in the cell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from IPython.display import display
+
+from cascade_nb.engine.door import Door
+from cascade_nb.errors import CascadeError
+from cascade_nb.notebook.output import TaskOutput, route
+from cascade_nb.notebook.portrait import Portrait
+from cascade_nb.notebook.saved import SavedRun, summary
+from cascade_nb.notebook.shims import (
+    ClickDelivery,
+    LaunchingCell,
+    is_headless,
+    on_idle_interrupt,
+)
+from cascade_nb.view.layout import Rendered, lay_out
+from cascade_nb.view.picture import picture_of
+from cascade_nb.view.states import LOOKS
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.run import Run
+    from cascade_nb.notebook.widget import PanelWidget
+
+#: Seconds between two updates while somebody looks, and while nobody does.
+OFTEN: Final = 0.1
+SELDOM: Final = 2.0
+#: Seconds between two updates of what tasks displayed, which may be large.
+DISPLAYS: Final = 1.0
+
+#: The panels of runs that go on; nobody else need hold one.
+_open: Final[set[Panel]] = set()
+
+_BUSY: Final = "The running cell holds the kernel: clicks arrive when it awaits or ends."
+_DEAF: Final = "The running cell holds the kernel: clicks arrive when the cell ends."
+
+
+class Panel:
+    """Use `Panel.open`.
+
+    Attributes:
+        run: whose panel it is.
+        output: what the run's tasks wrote; empty in a headless execution.
+        headless: whether it has no widget.
+    """
+
+    def __init__(self, run: Run, headless: bool) -> None:
+        self.run = run
+        self.headless = headless
+        self.output = TaskOutput()
+        self._loop = asyncio.get_running_loop()
+        self._door = Door(self._loop)
+        self._cell = LaunchingCell()
+        self._saved = SavedRun(run.id)
+        self._portrait = Portrait(run, self.output)
+        self._lock = threading.Lock()
+        self._widget: PanelWidget | None = None
+        self._undo: list[Callable[[], None]] = []
+        self._clicks: ClickDelivery | None = None
+        self._heard = False
+        self._often = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._displays_at = 0.0
+        self._over = asyncio.Event()
+
+    @classmethod
+    def open(cls, run: Run, rendered: Rendered | None = None) -> Panel:
+        """Show the panel of a run below the current cell; call it on the kernel's loop.
+
+        Args:
+            run: just started, or still running.
+            rendered: the picture of its graph, where it is at hand.
+        """
+        panel = cls(run, is_headless())
+        panel._show(rendered)
+        _open.add(panel)
+        run.add_done_callback(panel._run_is_over)
+        return panel
+
+    async def finished(self) -> None:
+        """Wait until the run is over and everything that is saved says so."""
+        await asyncio.shield(self._drawing)
+
+    # ---- showing ---------------------------------------------------------------------------------
+
+    def _show(self, rendered: Rendered | None) -> None:
+        self._saved.show_picture(rendered)
+        self._saved.show_text(summary(self.run.status, self.output))
+        if not self.headless:
+            self._show_widget()
+        self._drawing = self._loop.create_task(self._draw(rendered))
+
+    def _show_widget(self) -> None:
+        # Loading ipywidgets takes a while, and not every notebook that loads the extension runs
+        # something.
+        from cascade_nb.notebook.widget import PanelWidget  # noqa: PLC0415
+
+        status = self.run.status
+        name = f"{status.title} · run {status.number} (panel)"
+        self._widget = PanelWidget(name, self._everything, self._hear)
+        self._clicks = clicks = ClickDelivery(self._widget.comm)
+        clicks.install()
+        self._undo = [
+            route(self.run.id, self.output),
+            clicks.undo,
+            on_idle_interrupt(self._loop, lambda: self.run.cancel("interrupted")),
+        ]
+        display(self._widget)  # type: ignore[no-untyped-call]
+        self._arm()
+
+    async def _draw(self, rendered: Rendered | None) -> None:
+        if rendered is None:
+            # Folding a large graph takes a while too, so it happens off the loop.
+            picture = await asyncio.to_thread(picture_of, self.run.graph)
+            rendered = await lay_out(picture)
+            self._cell.call(self._saved.show_picture, rendered)
+        if self._widget is not None:
+            with self._lock:
+                self._portrait.place(rendered.picture)
+            self._widget.svg = rendered.svg or ""
+            self._tell_everything()
+        await self._over.wait()
+        final = await lay_out(rendered.picture, marks=self._portrait.marks())
+        self._cell.call(self._saved.show_picture, final)
+        self._cell.call(self._saved.show_text, summary(self.run.status, self.output))
+        if self._widget is not None:
+            self._widget.rest(self._everything())
+        _open.discard(self)
+
+    # ---- telling the browser ---------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """Look again in a while. On the loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        wait = OFTEN if self._often else SELDOM
+        self._timer = self._loop.call_later(wait, self._look, context=self._cell.context)
+
+    def _look(self) -> None:
+        if self._over.is_set():
+            return
+        self._tell()
+        self._tell_displays()
+        self._arm()
+
+    def _tell(self, **more: Any) -> None:
+        """Say what changed, and `more`; nothing if there is neither, or nobody ever looked."""
+        with self._lock:
+            news = {**self._portrait.changes(), **more} if self._heard else more
+            if news:
+                self._send(news)
+
+    def _tell_everything(self) -> None:
+        with self._lock:
+            self._send(self._all_there_is())
+
+    def _tell_displays(self) -> None:
+        now = self._loop.time()
+        if now - self._displays_at >= DISPLAYS and self._widget is not None:
+            bundles = self.output.take_displays()
+            if bundles is not None:
+                self._displays_at = now
+                self._widget.show_displays(bundles)
+
+    def _send(self, news: Mapping[str, Any]) -> None:
+        if self._widget is not None:
+            self._widget.send({"type": "patch", **news})
+
+    def _everything(self) -> dict[str, Any]:
+        """For browsers that ask late."""
+        with self._lock:
+            return self._all_there_is()
+
+    def _all_there_is(self) -> dict[str, Any]:
+        """What the portrait shows, and what never changes. With the lock."""
+        awaits = self._clicks is not None and self._clicks.while_awaiting
+        return {
+            **self._portrait.everything(),
+            "twin": self.run.id,
+            "looks": {state: [look.word, look.icon] for state, look in LOOKS.items()},
+            "busyWords": _BUSY if awaits else _DEAF,
+        }
+
+    # ---- hearing the browser: in any thread ------------------------------------------------------
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        match message:
+            case {"type": "hello"}:
+                self._heard = True
+                self._tell_everything()
+            case {"type": "watch", "visible": bool(visible)}:
+                self._often = visible
+                if visible:
+                    self._tell()
+                    self._door.call(self._arm_if_running)
+            case {"type": "hold", "scope": str(scope), "on": bool(on), "seq": int(seq)}:
+                self._answer(seq, lambda: self._hold(scope, on))
+            case {"type": "cancel", "seq": int(seq)}:
+                self._answer(seq, lambda: self.run.cancel("cancelled from the panel"))
+
+    def _hold(self, scope: str, on: bool) -> None:
+        where = None if scope == "run" else scope
+        if on:
+            self.run.pause(where)
+        else:
+            self.run.resume(where)
+
+    def _answer(self, seq: int, ask: Callable[[], object]) -> None:
+        """Do what was asked, and acknowledge it with the run's own state, whatever came of it."""
+        error = None
+        try:
+            ask()
+        except CascadeError as refused:
+            error = str(refused)
+        self._tell(ack=seq, error=error)
+
+    def _arm_if_running(self) -> None:
+        if not self._over.is_set():
+            self._arm()
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def _run_is_over(self, _run: Run) -> None:
+        """On the thread where it ended."""
+        self._door.call(self._end)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tell()
+        self._displays_at = 0.0
+        self._tell_displays()
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        self._over.set()

@@ -1,0 +1,79 @@
+"""The panel as a Jupyter widget: what is synced with the browser, and nothing that decides
+anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anywidget
+import ipywidgets
+import traitlets
+
+_HERE: Final = Path(__file__).parent
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class PanelWidget(anywidget.AnyWidget):
+    """The browser's side is `panel.js`.
+
+    Attributes:
+        svg: the picture of the graph, set once for each topology; patches only name what changed on
+        it.
+        snapshot: everything the panel shows, for browsers that ask for it late: a second window, a
+        page
+            that was loaded again. It is made when it is asked for and never sent as an update.
+        displays: what tasks displayed, or None as long as nothing was.
+
+    Args:
+        name: what a frontend without widgets shows.
+        snapshot: makes the snapshot.
+        listener: is given the browser's custom messages, in whatever thread they come.
+    """
+
+    _esm = (_HERE / "panel.js").read_text(encoding="utf-8")
+    _css = (_HERE / "panel.css").read_text(encoding="utf-8")
+    svg = traitlets.Unicode("").tag(sync=True)
+    snapshot = traitlets.Dict().tag(sync=True)
+    displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+
+    def __init__(
+        self, name: str, snapshot: Callable[[], dict[str, Any]], listener: Listener
+    ) -> None:
+        self._name = name
+        self._make_snapshot = snapshot
+        self._listener = listener
+        super().__init__()
+        self.on_msg(lambda _widget, content, _buffers: self._listener(content))
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """The synced state, with a snapshot of this moment where it is among what is asked for."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if "snapshot" in state:
+            state["snapshot"] = self._make_snapshot()
+        return state
+
+    def show_displays(self, bundles: tuple[dict[str, Any], ...]) -> None:
+        """Show these display outputs, as nbformat has them, and no others."""
+        if self.displays is None:
+            self.displays = ipywidgets.Output()
+        self.displays.outputs = bundles
+
+    def rest(self, last: dict[str, Any]) -> None:
+        """From now on show this and ask nobody: ipywidgets keeps every widget, and none shall keep
+        a run that is over.
+        """
+        self._make_snapshot = lambda: last
+        self._listener = lambda message: self._say_again(message, last)
+
+    def _say_again(self, message: Mapping[str, Any], last: Mapping[str, Any]) -> None:
+        if message.get("type") == "hello":
+            self.send({"type": "patch", **last})
+
+    def __repr__(self) -> str:
+        return self._name

@@ -1,0 +1,145 @@
+"""One notebook, open in a browser: cells are run, clicked and read.
+
+It is driven through Lab's application object and not by keys, so nothing depends on the focus.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+#: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
+PATIENCE = 90.0
+
+_NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+
+
+class LabNotebook:
+    """One notebook, open in a browser page of its own.
+
+    Attributes:
+        page: Playwright's page.
+        console: what the page wrote to its console, as (level, text).
+    """
+
+    def __init__(self, page: Page, url: str, name: str, with_kernel: bool) -> None:
+        self.page = page
+        self.name = name
+        self.console: list[tuple[str, str]] = []
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("console", lambda message: self.console.append((message.type, message.text)))
+        page.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
+        if not with_kernel:
+            # Lab asks for sessions and starts a kernel for an opened notebook; without an answer to
+            # this it has none, as when the notebook is opened where nobody can start kernels.
+            page.route("**/api/sessions*", lambda route: route.abort())
+        page.goto(url)
+        page.wait_for_function("() => !!window.jupyterapp")
+        page.evaluate("() => window.jupyterapp.restored")
+        page.wait_for_function(f"() => {_NOTEBOOK}?.content?.widgets?.length > 0")
+        if with_kernel:
+            page.wait_for_function(
+                f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
+                f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
+            )
+
+    def run(self, index: int, *, wait: bool = True) -> None:
+        """Run a cell; with `wait`, until its reply is there."""
+        self.page.evaluate(
+            f"""index => {{
+                const notebook = {_NOTEBOOK}.content
+                notebook.activeCellIndex = index
+                notebook.deselectAll()
+                window.cellRuns ??= {{}}
+                window.cellRuns[index] = 'running'
+                window.jupyterapp.commands.execute('notebook:run-cell').then(
+                    () => {{ window.cellRuns[index] = 'done' }},
+                    error => {{ window.cellRuns[index] = String(error) }})
+            }}""",
+            index,
+        )
+        if wait:
+            self.wait_for_cell(index)
+
+    def wait_for_cell(self, index: int) -> None:
+        """Until the reply to a cell that was run is there."""
+        self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
+
+    def text(self, index: int) -> str:
+        """What a cell's output shows, as a reader sees it."""
+        return str(self.page.evaluate(f"index => {self._area('index')}.node.innerText", index))
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        """A cell's outputs, as the notebook's file would keep them."""
+        found = self.page.evaluate(f"index => {self._area('index')}.model.toJSON()", index)
+        return list(found)
+
+    def output(self, index: int, selector: str) -> Locator:
+        """What matches `selector` in a cell's output."""
+        return self.page.locator(".jp-Cell").nth(index).locator(".jp-OutputArea").locator(selector)
+
+    def ask_kernel(self, code: str) -> str:
+        """Run code beside the notebook; what it printed, or its exception."""
+        answer = self.page.evaluate(
+            f"""async code => {{
+                const kernel = {_NOTEBOOK}.sessionContext.session.kernel
+                const future = kernel.requestExecute({{code, store_history: false}})
+                let said = ''
+                future.onIOPub = message => {{
+                    const content = message.content
+                    if (message.header.msg_type === 'stream') said += content.text
+                    if (message.header.msg_type === 'error')
+                        said += `${{content.ename}}: ${{content.evalue}}`
+                }}
+                await future.done
+                return said
+            }}""",
+            code,
+        )
+        return str(answer)
+
+    def click(self, target: Locator) -> float:
+        """Click; returns when the page saw it, in seconds since the epoch."""
+        target.evaluate(
+            "element => element.addEventListener('click',"
+            " () => { window.clickedAt = Date.now() / 1000 }, {capture: true, once: true})"
+        )
+        target.click()
+        return float(self.page.evaluate("() => window.clickedAt"))
+
+    def wait_until(self, condition: Callable[[], object], story: str) -> None:
+        """Until the condition holds."""
+        try:
+            wait_until(condition, story, self._breathe)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\nthe page's console: {self.console[-20:]}") from late
+
+    def save(self) -> None:
+        """Write the notebook to its file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def _breathe(self) -> None:
+        self.page.wait_for_timeout(20)
+
+    @staticmethod
+    def _area(index: str) -> str:
+        return f"{_NOTEBOOK}.content.widgets[{index}].outputArea"
+
+
+def wait_until(
+    condition: Callable[[], object],
+    story: str,
+    breathe: Callable[[], object] = lambda: time.sleep(0.05),
+) -> None:
+    """Ask for the condition again and again, with `breathe` in between.
+
+    Raises:
+        AssertionError: it does not hold in time; with the story of what was waited for.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{story} (after {PATIENCE:.0f} s)"
+        breathe()
