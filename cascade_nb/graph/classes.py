@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import inspect
 import re
 import types
 from collections.abc import Iterator, Mapping
@@ -76,14 +77,19 @@ def _members(cls: type) -> Iterator[Member]:
         special = name.startswith("__") and name.endswith("__")
         functions = tuple(part for part in parts if isinstance(part, types.FunctionType))
         if functions:
-            # what `dataclass` wrote follows from the fields, and differs from Python to Python
-            written = functions[0].__code__.co_filename == "<string>"
-            if not (written and "__dataclass_fields__" in own):
+            if not ("__dataclass_fields__" in own and _written_by_dataclass(functions[0])):
                 yield Member(name, role, functions)
         elif name in _TELLING or not (
             special or is_enum or name == _ABC or isinstance(value, _MACHINERY)
         ):
             yield Member(name, role, value=parts)
+
+
+def _written_by_dataclass(function: types.FunctionType) -> bool:
+    """Whether it follows from the fields anyway; its code differs from Python to Python."""
+    code = getattr(inspect.unwrap(function), "__code__", None)  # its `__repr__` is wrapped
+    from_text = isinstance(code, types.CodeType) and code.co_filename == "<string>"
+    return from_text or function.__globals__.get("__name__") == dataclasses.__name__
 
 
 def _parts(value: Any) -> tuple[str, tuple[Any, ...]]:

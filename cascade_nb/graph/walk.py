@@ -210,7 +210,8 @@ class Walk:
 
     def _member(self, cls: type, member: Member) -> bytes:
         if not member.functions:
-            what = f"attribute {_title(cls)}.{member.name}" if member.name else "members"
+            what = f"attribute {_title(cls)}.{member.name}"
+            what = what if member.name else f"members of {_title(cls)}"
             return self._value(what, member.value)
         said = b""
         for function in member.functions:
