@@ -1,8 +1,15 @@
-"""What a test of a workflow needs: a spy on the bus, a connector in the process, a controller."""
+"""What a test of a workflow needs: a spy on the bus, a connector in the process, a controller, a
+clock of its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
+import math
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
@@ -11,7 +18,7 @@ from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.protocols import Connector
 
-__all__ = ["ControllerTestApp", "InProcessConnector", "SpySubscriber"]
+__all__ = ["ControllerTestApp", "InProcessConnector", "SpySubscriber", "VirtualClock"]
 
 E = TypeVar("E", bound=Event)
 
@@ -104,3 +111,86 @@ class ControllerTestApp:
             scope, type_, params, reason=reason, by="controller", issued_at=time.time(), ttl=ttl
         )
         await self._connector.publish(topic_of(scope, type_), payload, retain=True)
+
+
+class _Call:
+    """One call that a clock owes."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class VirtualClock:
+    """A clock that stands still until a test moves it: retries, times to live and rates without
+    waiting.
+
+    Give it to `Engine(clock=…)`. `now` and `wall` are safe from any thread; the rest belongs to the
+    thread of the engine's loop.
+
+    Args:
+        start: what `now` says at first, in seconds.
+        epoch: what `wall` says at first, in seconds since 1970.
+    """
+
+    def __init__(self, start: float = 0.0, epoch: float = 1_000_000_000.0) -> None:
+        self._start, self._epoch = start, epoch
+        self._now = start
+        self._count = itertools.count()
+        self._due: list[tuple[float, int, _Call]] = []
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return self._now
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return self._epoch + (self._now - self._start)
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Callable[[], object]:
+        """Have `callback` called when the clock was advanced by `delay` seconds; returns what
+        cancels that. What is due at once still waits for the next `advance`.
+        """
+        call = _Call(callback)
+        heapq.heappush(self._due, (self._now + max(0.0, delay), next(self._count), call))
+        return call.cancel
+
+    @property
+    def next_call(self) -> float:
+        """When the next callback is due, on this clock; infinity when there is none."""
+        while self._due and self._due[0][2].callback is None:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else math.inf
+
+    def advance(self, seconds: float) -> int:
+        """Let time pass. Callbacks are called in the order in which they are due, and each finds
+        the clock at its own time. Gives how many were called.
+
+        Raises:
+            ValueError: `seconds` is below zero.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"time does not go back, and {seconds!r} seconds would be that")
+        end = self._now + seconds
+        called = 0
+        while self.next_call <= end:
+            when, _, call = heapq.heappop(self._due)
+            self._now = max(self._now, when)
+            called += 1
+            assert call.callback is not None  # `next_call` has thrown away what was cancelled
+            call.callback()
+        self._now = end
+        return called
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock was advanced by `seconds`; for the body of an async task."""
+        woken = asyncio.get_running_loop().create_future()
+        cancel = self.call_later(seconds, lambda: None if woken.done() else woken.set_result(None))
+        try:
+            await woken
+        finally:
+            cancel()
