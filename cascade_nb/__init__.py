@@ -4,7 +4,7 @@ they pause.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cascade_nb.engine.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
@@ -17,7 +17,10 @@ from cascade_nb.model.policy import Retry
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.task import task
-from cascade_nb.shortcuts import limit, pause, rate, resume, run, start
+from cascade_nb.shortcuts import limit, pause, plan, rate, resume, run, start, visualize
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
     "Engine",
@@ -32,8 +35,10 @@ __all__ = [
     "checkpoint",
     "inject",
     "limit",
+    "load_ipython_extension",
     "pause",
     "pipeline",
+    "plan",
     "rate",
     "resource",
     "resume",
@@ -42,4 +47,20 @@ __all__ = [
     "start",
     "task",
     "track",
+    "unload_ipython_extension",
+    "visualize",
 ]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%load_ext cascade_nb` calls. The notebook's rooms are imported here and not before."""
+    from cascade_nb.notebook import load_ipython_extension as load  # noqa: PLC0415 - scripts need no IPython
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%unload_ext cascade_nb` calls."""
+    from cascade_nb.notebook import unload_ipython_extension as unload  # noqa: PLC0415 - as above
+
+    unload(shell)

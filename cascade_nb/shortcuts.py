@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.plan import Plan
 from cascade_nb.engine.run import Run
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import Graph
+from cascade_nb.view.visual import Visual
 
 
 def start(
@@ -43,6 +50,37 @@ def run(
         RunError, RunFailures: the run ended without a value.
     """
     return wait_for(start(target, params=params, on_error=on_error, fresh=fresh))
+
+
+def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> Plan:
+    """What a run of `target` would do, node by node; nothing runs.
+
+    Raises:
+        GraphError, ParamError: as `Engine.start`.
+    """
+    engine = default_engine()
+    made: Future[Plan] = Future()
+
+    def body() -> None:
+        # A loop of its own in a thread of its own: the caller's loop may be running, and is not to be.
+        try:
+            made.set_result(asyncio.run(engine.plan(target, params=params)))
+        except BaseException as error:
+            made.set_exception(error)
+
+    thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
+    thread.start()
+    thread.join()
+    return made.result()
+
+
+def visualize(target: Any) -> Visual:
+    """A picture of what `target` needs, which displays itself in a notebook and saves itself.
+
+    Raises:
+        GraphError: there is nothing to show, or it needs itself.
+    """
+    return Visual(target if isinstance(target, Graph) else build_graph(target))
 
 
 def pause(

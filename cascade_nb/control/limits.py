@@ -76,7 +76,7 @@ class Ticket:
         needs: amounts of the engine's resources.
         key: what the owner calls it by.
         parked: the gate where it waits, or None.
-        seen: the manager's count of applied pauses when it was admitted.
+        seen: the manager's count of tightenings when it was looked at last.
     """
 
     __slots__ = ("key", "needs", "node", "owner", "parked", "rank", "seen", "subject")
@@ -125,13 +125,12 @@ class Gate:
         """Whether this ticket may not pass."""
         return True
 
-    @property
-    def shut(self) -> bool:
-        """Whether it lets nothing pass at all, by somebody's will."""
-        return False
+    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+        """Whether a ticket that was admitted and has not begun may not begin after all."""
+        return self.refuses(ticket, now)
 
     def take(self, ticket: Ticket) -> None:
-        """This ticket passes."""
+        """This ticket passes; one that has passed already does so for nothing."""
 
     def give_back(self, ticket: Ticket) -> bool:
         """This ticket is done. True when the gate refuses less than before."""
@@ -164,17 +163,17 @@ class Gate:
         ticket.parked = None
         return ticket
 
+    def passed(self) -> Iterable[Ticket]:
+        """Who has passed and is not done."""
+        return ()
+
     def holders(self) -> Iterable[Ticket]:
         """Whose work has what others wait for."""
-        return ()
+        return self.passed()
 
 
 class PauseGate(Gate):
     """Lets nothing pass."""
-
-    @property
-    def shut(self) -> bool:
-        return True
 
 
 class ConcurrencyGate(Gate):
@@ -185,12 +184,11 @@ class ConcurrencyGate(Gate):
         self.limit = constraint.limit
         self.inside: set[Ticket] = set()
 
-    @property
-    def shut(self) -> bool:
-        return self.limit == 0
-
     def refuses(self, ticket: Ticket, now: float) -> bool:
         return len(self.inside) >= self.limit
+
+    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+        return len(self.inside) > self.limit  # it is one of them
 
     def take(self, ticket: Ticket) -> None:
         self.inside.add(ticket)
@@ -201,7 +199,7 @@ class ConcurrencyGate(Gate):
         self.inside.remove(ticket)
         return True
 
-    def holders(self) -> Iterable[Ticket]:
+    def passed(self) -> Iterable[Ticket]:
         return self.inside
 
 
@@ -218,6 +216,7 @@ class RateGate(Gate):
         self.rate, self.capacity = constraint.rate, constraint.capacity
         self.tokens = constraint.capacity
         self.filled = now
+        self.paid: set[Ticket] = set()
 
     def _fill(self, now: float) -> None:
         if now > self.filled:
@@ -228,15 +227,30 @@ class RateGate(Gate):
         self._fill(now)
         return self.tokens < _ENOUGH
 
+    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+        return ticket not in self.paid and self.refuses(ticket, now)
+
     def take(self, ticket: Ticket) -> None:
-        self.tokens -= 1
+        if ticket not in self.paid:
+            self.paid.add(ticket)
+            self.tokens -= 1
 
     def give_back(self, ticket: Ticket) -> bool:
+        self.paid.discard(ticket)
         return False  # a start is a start, however soon it ends
 
     def undo(self, ticket: Ticket) -> bool:
+        if ticket not in self.paid:  # admitted before the limit was there: it has paid nothing
+            return False
+        self.paid.remove(ticket)
         self.tokens = min(self.capacity, self.tokens + 1)
         return True
+
+    def passed(self) -> Iterable[Ticket]:
+        return self.paid
+
+    def holders(self) -> Iterable[Ticket]:
+        return ()  # a token that was spent comes back to nobody
 
     def opens_at(self, now: float) -> float:
         self._fill(now)
@@ -276,6 +290,9 @@ class PoolGate(Gate):
         overtakes = first is not None and first.rank < ticket.rank
         return overtakes or amount > self.free + 1e-9
 
+    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+        return False  # its share is its own since it was admitted
+
     def amount(self, ticket: Ticket) -> float:
         """What this ticket needs of it."""
         return (ticket.needs or {}).get(self.name, 0.0)
@@ -287,7 +304,7 @@ class PoolGate(Gate):
     def give_back(self, ticket: Ticket) -> bool:
         return self.shares.pop(ticket, None) is not None
 
-    def holders(self) -> Iterable[Ticket]:
+    def passed(self) -> Iterable[Ticket]:
         return self.shares
 
 

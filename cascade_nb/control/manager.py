@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cascade_nb.control.constraint import (
     Constraint,
     Scope,
     checked_ttl,
+    checked_type,
     new_constraint,
     parse_scope,
 )
@@ -56,9 +57,10 @@ class ConstraintManager:
         self.lock = threading.RLock()
         self.clock = clock
         self.bus = bus
-        self.pauses = 0  # counts what shut a gate: only when it moved on is a second look needed
+        self.tightened = 0  # counts what may forbid more: only then is a second look needed
         self.version = 0  # counts changes of the set of gates
-        self.timer_changed = lambda: None  # the engine's: `next_change` may be sooner than it was
+        # The engine's: `next_change` may be sooner than it was.
+        self.timer_changed: Callable[[], None] = _nobody_asked
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
         self._pools = {n: PoolGate(n, t) for n, t in checked_needs(resources or {}).items()}
@@ -80,7 +82,7 @@ class ConstraintManager:
                 gate.members.pop(owner, None)
                 gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
                 gate.queue.sort(key=lambda entry: entry[:2])
-                for ticket in [t for t in gate.holders() if t.owner is owner]:
+                for ticket in [t for t in gate.passed() if t.owner is owner]:
                     gate.give_back(ticket)
                 self._drain(gate)
 
@@ -110,7 +112,7 @@ class ConstraintManager:
                     return gate
             for gate in gates:
                 gate.take(ticket)
-        ticket.seen = self.pauses
+        ticket.seen = self.tightened
         return None
 
     def release(self, ticket: Ticket) -> None:
@@ -123,20 +125,30 @@ class ConstraintManager:
         """A last look before an admitted `ticket` starts. Call under `lock`.
 
         Returns:
-            True when a pause came in between: everything is given back and the ticket waits.
+            True when what came in between forbids it: everything is given back and the ticket
+            waits.
         """
-        if ticket.seen == self.pauses:
+        if ticket.seen == self.tightened:
             return False
-        ticket.seen = self.pauses
+        ticket.seen = self.tightened
+        now = self.clock.now()
         gates = self._gates_of(ticket)
-        pause = next((gate for gate in gates if gate.shut), None)
-        if pause is None:
-            return False
-        pause.park(ticket)
         for gate in gates:
+            if gate.shuts_out(ticket, now):
+                gate.park(ticket)  # before others are offered what it gives back
+                if gate.opens_at(now) < math.inf:
+                    self.timer_changed()
+                self.give_up(ticket)
+                return True
+        for gate in gates:
+            gate.take(ticket)  # a rate limit that came in between is owed its token
+        return False
+
+    def give_up(self, ticket: Ticket) -> None:
+        """An admitted `ticket` does not start: it gives back everything. Call under `lock`."""
+        for gate in self._gates_of(ticket):
             if gate.undo(ticket):
                 self._drain(gate)
-        return True
 
     def forget(self, ticket: Ticket) -> None:
         """`ticket` waits no longer. Call under `lock`."""
@@ -176,6 +188,7 @@ class ConstraintManager:
             if gate is None:
                 self._install(gate_for(constraint, now))
             elif isinstance(gate, ConcurrencyGate):
+                self.tightened += constraint.limit < gate.limit
                 gate.constraint, gate.limit = constraint, constraint.limit
                 self._drain(gate)
             elif isinstance(gate, RateGate):
@@ -185,8 +198,6 @@ class ConstraintManager:
                 # The pause goes on: it began when it began, but for the reason and time given last.
                 assert gate.constraint is not None
                 gate.constraint = dataclasses.replace(constraint, since=gate.constraint.since)
-            if type == "pause" or params == {"limit": 0}:
-                self.pauses += 1
             self.timer_changed()
             if self.bus.listening:
                 self.bus.publish(
@@ -206,9 +217,11 @@ class ConstraintManager:
         """Take constraints out of force: of one type, or all of this scope. Gives what was lifted.
 
         Raises:
-            ConstraintError: there is no such scope.
+            ConstraintError: there is no such scope or type.
         """
         wanted = parse_scope(scope)
+        if type is not None:
+            checked_type(type)
         with self.lock:
             keys = [key for key in self._gates if key[0] == wanted and type in (None, key[1])]
             return [self._remove(key, "lifted") for key in keys]
@@ -278,6 +291,7 @@ class ConstraintManager:
             self._node_gates.append(gate)
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.version += 1
+        self.tightened += 1
         if isinstance(gate, ConcurrencyGate):
             # What runs already counts, or a new limit would let its number start on top of it.
             for owner in self._owners:
@@ -316,12 +330,12 @@ class ConstraintManager:
     def _drain(self, gate: Gate) -> None:
         """Offer the waiters of a gate, in order, until it refuses or has none left."""
         while (ticket := gate.first()) is not None:
-            gate.pop()
-            if gate.refuses(ticket, self.clock.now()):
-                gate.park(ticket)
-                if gate.opens_at(self.clock.now()) < math.inf:
+            now = self.clock.now()
+            if gate.refuses(ticket, now):
+                if gate.opens_at(now) < math.inf:
                     self.timer_changed()
                 return
+            gate.pop()
             ticket.owner.offer(ticket)
 
     def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
@@ -349,3 +363,7 @@ class ConstraintManager:
 def _pauses_first(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """In the order of asking: whoever is paused says so, rather than that a slot is missing."""
     return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))
+
+
+def _nobody_asked() -> None:
+    """The time of a manager that no engine drives is its test's affair."""

@@ -116,7 +116,8 @@ class Reader:
         assert isinstance(lazy, LazyResult) and node.task is not None
         if lazy.nested or self.absent:
             return self._careful_call(lazy, node.task)
-        values, place = self.values, self.place
+        values = self.values
+        place: Mapping[Any, int] = self.place
         args = [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args]
         if not lazy.kwargs:
             return Call(node.task.fn, args, NOTHING)

@@ -42,10 +42,15 @@ class Ends:
         """A node was skipped or failed: tell what needed it, and let go of what it read."""
         flow = self._flow
         self.prune(flow.ledger.over(index, flow.scheduler))
-        for other in others:
-            if flow.scheduler.state[other] < DONE and self.dooms(other, index):
-                flow.unfold.skip_later(other, reason, detail)
-        flow.unfold.arrive(ready)
+        doomed = {
+            other
+            for other in others
+            if flow.scheduler.state[other] < DONE and self.dooms(other, index)
+        }
+        for other in doomed:
+            flow.unfold.skip_later(other, reason, detail)
+        # With its last need a doomed node became ready too, and must not get to its lane.
+        flow.unfold.arrive([other for other in ready if other not in doomed])
 
     def prune(self, idle: list[int], reason: str = "Pruned") -> None:
         """Nobody will ever ask for these, nor for what only they would have read."""

@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.lanes import Workers
 from cascade_nb.engine.link import Link
 from cascade_nb.engine.parts import Adapters, Parts
+from cascade_nb.engine.plan import Plan, plan_of
+from cascade_nb.engine.reuse import Reuse, look_up
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.model.param import check_given
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
 GRACE = 3.0
@@ -37,7 +40,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine:
+class Engine(Controls):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -53,12 +56,15 @@ class Engine:
         system_resources: what `.with_constraints` can ask for, by name.
         overrides: by resource, what stands for it, for tests.
         clock: where time comes from.
+        reuse: whether results of earlier runs stand where code and inputs are the same. False also
+            saves the fingerprints, some microseconds for each node.
         grace: seconds that a cancelled run waits for its threads before it ends without them.
 
     Attributes:
         constraints: the `ConstraintManager`.
         bus: where to subscribe.
         runs: the runs that are not over, oldest first.
+        means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
     _alive: weakref.WeakSet[Engine] = weakref.WeakSet()
@@ -75,6 +81,7 @@ class Engine:
         overrides: Mapping[Any, Any] | None = None,
         clock: Clock | None = None,
         grace: float = GRACE,
+        reuse: bool = True,
         org: str = "local",
         project: str = "cascade",
     ) -> None:
@@ -84,6 +91,8 @@ class Engine:
         self.state = adapters.state
         self.clock = adapters.clock
         self.grace = grace
+        self.reuse = reuse
+        self.means: dict[str, float] = {}
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self.constraints.timer_changed = self._timer_changed
         self.overrides = dict(overrides or {})
@@ -156,67 +165,43 @@ class Engine:
         parts.door.call(partial(self._spawn, parts, execution))
         return run
 
-    def pause(
-        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
-    ) -> Constraint:
-        """Let nothing of `scope` start any more; in force when this returns, from any thread.
-
-        Raises:
-            ConstraintError: there is no such scope, or `ttl` is not above zero.
-        """
-        return self.constraints.apply(scope, "pause", reason=reason, ttl=ttl, by=by)
-
-    def resume(self, scope: str = "global") -> bool:
-        """Lift the pause of `scope`; what is ready starts at once. False when there was none.
-
-        Raises:
-            ConstraintError: there is no such scope.
-        """
-        return bool(self.constraints.lift(scope, "pause"))
-
-    def limit(
+    async def plan(
         self,
-        scope: str,
-        n: int | None,
+        target: Any,
         *,
-        reason: str = "",
-        ttl: float | None = None,
-        by: str = "you",
-    ) -> None:
-        """Let at most `n` nodes of `scope` run at once, counting what runs already; None lifts it.
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Plan:
+        """What a run of `target` would do, node by node; nothing runs.
 
         Raises:
-            ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+            GraphError, ParamError: as `start`.
         """
-        if n is None:
-            self.constraints.lift(scope, "concurrency")
-        else:
-            given = {"limit": n}
-            self.constraints.apply(scope, "concurrency", given, reason=reason, ttl=ttl, by=by)
+        graph = target if isinstance(target, Graph) else build_graph(target, bindings)
+        known = graph.params()
+        check_given(params or {}, known)
+        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
+        reuse = await self.look_up(graph, params or {}, settled, fresh=False, fetch=False)
+        return plan_of(graph, reuse, self.constraints, self.means)
 
-    def rate(
+    async def look_up(
         self,
-        scope: str,
-        rate: str | float | None,
-        *,
-        capacity: float = 1,
-        reason: str = "",
-        ttl: float | None = None,
-        by: str = "you",
-    ) -> None:
-        """Let so many nodes of `scope` start per time, as in "10/m"; None lifts it.
+        graph: Graph,
+        params: Mapping[str, Any],
+        settled: frozenset[int],
+        fresh: bool,
+        fetch: bool = True,
+    ) -> Reuse:
+        """What earlier runs have made of `graph`; for runs and plans."""
+        if not self.reuse:
+            nodes = frozenset(range(len(graph.nodes))) - settled
+            return Reuse({}, frozenset(), {}, nodes)
+        return await look_up(graph, self.state, params, settled=settled, fresh=fresh, fetch=fetch)
 
-        Args:
-            capacity: how many may start at once after a quiet time.
-
-        Raises:
-            ConstraintError: there is no such scope, or nobody can read the rate.
-        """
-        if rate is None:
-            self.constraints.lift(scope, "rate_limit")
-        else:
-            given = {"rate": rate, "capacity": capacity}
-            self.constraints.apply(scope, "rate_limit", given, reason=reason, ttl=ttl, by=by)
+    def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
+        """Learn from a run how long its tasks take."""
+        for name, (times, seconds) in timings.items():
+            self.means[name] = seconds / times
 
     @property
     def door(self) -> Door:

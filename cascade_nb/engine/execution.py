@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
-from cascade_nb.engine.reuse import Reuse, look_up
+from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import DependencyMissingError, RunCancelledError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
@@ -53,7 +53,7 @@ class Execution:
         graph = run.graph
         check_given(params, graph.params())
         self._settled = {
-            node.index: node.lazy.settled(params)  # type: ignore[attr-defined]
+            node.index: node.lazy.settled(params)
             for node in graph.nodes
             if node.task is None and node.kind is NodeKind.PARAM
         }
@@ -95,7 +95,9 @@ class Execution:
             joined = True
             await engine.link.join()
             await engine.state.open()
-            reuse = await look_up(run.graph, engine.state, self._settled, self._fresh)
+            reuse = await engine.look_up(
+                run.graph, self._params, frozenset(self._settled), self._fresh
+            )
             outcome = await self._drive(parts, reuse)
         except BaseException as raised:
             error = raised
@@ -124,7 +126,7 @@ class Execution:
             bindings=self._bindings,
             keys=reuse.keys,
             on_error=self._on_error,
-            seconds=reuse.seconds.get,
+            seconds=self._seconds_before(),
             on_over=is_over,
         )
         run.begin(flow)
@@ -141,6 +143,11 @@ class Execution:
                 flow.close()
             raise
         return self._value(flow, reuse)
+
+    def _seconds_before(self) -> Callable[[int], float | None] | None:
+        """How long each node's task took on the average in earlier runs."""
+        means, nodes = self._engine.means, self._run.graph.nodes
+        return (lambda index: means.get(nodes[index].task_name)) if means else None
 
     def _value(self, flow: Flow, reuse: Reuse) -> Any:
         """The target's value.
@@ -171,6 +178,7 @@ class Execution:
             with flow.lock:
                 flow.close()
                 still = tuple(flow.label(attempt.index) for attempt in flow.flying.values())
+                engine.remember(flow.kinds.timings())
             problems = await flow.resources.close()
             if problems and error is None:
                 error = problems[0]

@@ -54,7 +54,7 @@ class Ledger:
         if special is not None:
             return special
         node = self.work[index]
-        return node.inputs if node.__class__ is Node else ()  # type: ignore[union-attr]
+        return node.inputs if node.__class__ is Node else ()
 
     def over(self, index: int, scheduler: Scheduler) -> list[int]:
         """A node will read nothing more. Gives the idle nodes that nobody will ask for now."""
@@ -132,7 +132,7 @@ class Ledger:
             sources: Iterable[int] = node.inputs
         else:
             sources = tuple(dict.fromkeys(edge.source for edge in node.edges()))
-            self._sources[where] = sources  # type: ignore[assignment]
+            self._sources[where] = sources
         readers = self._readers
         for source in sources:
             readers[source] += 1

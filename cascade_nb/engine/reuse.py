@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from cascade_nb.graph.graph import Graph
+from cascade_nb.engine.aside import in_thread
+from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
+from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.protocols import StateBackend
 
 
@@ -15,19 +17,82 @@ class Reuse:
     """What a run has before it begins.
 
     Attributes:
-        keys: fingerprint by index, for every node whose result may be kept.
+        keys: fingerprint by index, for every node whose result is worth keeping.
         found: indexes of results that stand and that something will read.
-        values: those results.
-        seconds: by index, how long a node took, where known.
+        values: those results; empty where they were only looked for.
+        wanted: indexes of what has to run, as far as the graph tells before it unfolds.
     """
 
     keys: Mapping[int, str]
     found: frozenset[int]
     values: Mapping[int, Any]
-    seconds: Mapping[int, float]
+    wanted: frozenset[int]
 
 
 async def look_up(
-    graph: Graph, state: StateBackend, settled: Mapping[int, Any], fresh: bool
+    graph: Graph,
+    state: StateBackend,
+    params: Mapping[str, Any],
+    *,
+    settled: frozenset[int] = frozenset(),
+    fresh: bool = False,
+    fetch: bool = True,
 ) -> Reuse:
-    return Reuse({}, frozenset(), {}, {})
+    """What of `graph` is there already.
+
+    Args:
+        graph: what will run.
+        state: where results are kept.
+        params: the values that the run is given.
+        settled: nodes whose values are known without running, parameters for instance.
+        fresh: whether nothing is to be reused.
+        fetch: whether to get the values, or only to see that they are there.
+    """
+    # Reads source files and hashes arguments, which may be large: not on the loop.
+    found_keys = await in_thread(lambda: fingerprints(graph, params))
+    keys = _worth_keeping(graph, found_keys, state.keeps_all)
+    known = {} if fresh else await state.known(list(keys.values()))
+    values: dict[int, Any] = {}
+    lost: set[int] = set()
+    while True:
+        there = {i for i, key in keys.items() if key in known and i not in lost}
+        found, wanted = _frontier(graph, there, settled)
+        missing = [index for index in found if index not in values]
+        if not fetch or not missing:
+            break
+        for index in missing:
+            try:
+                values[index] = await state.get(keys[index])
+            except KeyError:  # it had to go since it was looked for
+                lost.add(index)
+    values = {index: value for index, value in values.items() if index in found}
+    return Reuse(keys, frozenset(found), values, frozenset(wanted))
+
+
+def _worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[int, str]:
+    targets = set(graph.targets)
+    return {
+        node.index: key
+        for node, key in zip(graph.nodes, found, strict=True)
+        if key is not None
+        and node.options.reuse
+        and (keeps_all or node.name is not None or node.index in targets)
+        and node.kind is not NodeKind.PARAM
+    }
+
+
+def _frontier(graph: Graph, there: set[int], settled: frozenset[int]) -> tuple[set[int], set[int]]:
+    """The results that will be read, and the nodes that have to run."""
+    found: set[int] = set()
+    wanted: set[int] = set()
+    stack = list(graph.targets)
+    while stack:
+        index = stack.pop()
+        if index in found or index in wanted or index in settled:
+            continue
+        if index in there:
+            found.add(index)
+            continue
+        wanted.add(index)
+        stack.extend(edge.source for edge in graph.nodes[index].edges())
+    return found, wanted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, Final, overload
@@ -30,8 +29,8 @@ class Resource:
             )
         if scope not in SCOPES:
             raise TaskDefinitionError(f"a resource lasts for a 'run' or a 'task', not {scope!r}")
-        functools.update_wrapper(self, fn)
         self.fn = fn
+        self.__doc__ = fn.__doc__
         self.scope = scope
         self.name = checked_name(name or fn.__name__, "resource name")
         self.is_async = inspect.isasyncgenfunction(fn)

@@ -1,0 +1,78 @@
+"""The doors to what is allowed now, in words rather than in types and parameters."""
+
+from __future__ import annotations
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.manager import ConstraintManager
+
+
+class Controls:
+    """Pauses and limits of everything that goes by one `ConstraintManager`; safe from any thread.
+
+    Attributes:
+        constraints: the manager.
+    """
+
+    constraints: ConstraintManager
+
+    def pause(
+        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+    ) -> Constraint:
+        """Let nothing of `scope` start any more; in force when this returns, from any thread.
+
+        Raises:
+            ConstraintError: there is no such scope, or `ttl` is not above zero.
+        """
+        return self.constraints.apply(scope, "pause", reason=reason, ttl=ttl, by=by)
+
+    def resume(self, scope: str = "global") -> bool:
+        """Lift the pause of `scope`; what is ready starts at once. False when there was none.
+
+        Raises:
+            ConstraintError: there is no such scope.
+        """
+        return bool(self.constraints.lift(scope, "pause"))
+
+    def limit(
+        self,
+        scope: str,
+        n: int | None,
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Let at most `n` nodes of `scope` run at once, counting what runs already; None lifts it.
+
+        Raises:
+            ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+        """
+        if n is None:
+            self.constraints.lift(scope, "concurrency")
+        else:
+            given = {"limit": n}
+            self.constraints.apply(scope, "concurrency", given, reason=reason, ttl=ttl, by=by)
+
+    def rate(
+        self,
+        scope: str,
+        rate: str | float | None,
+        *,
+        capacity: float = 1,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Let so many nodes of `scope` start per time, as in "10/m"; None lifts it.
+
+        Args:
+            capacity: how many may start at once after a quiet time.
+
+        Raises:
+            ConstraintError: there is no such scope, or nobody can read the rate.
+        """
+        if rate is None:
+            self.constraints.lift(scope, "rate_limit")
+        else:
+            given = {"rate": rate, "capacity": capacity}
+            self.constraints.apply(scope, "rate_limit", given, reason=reason, ttl=ttl, by=by)
