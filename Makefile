@@ -9,7 +9,8 @@ bootstrap = $(PYTHON) -m tools.bootstrap
 .PHONY: help demo lab test lint format bench soak clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\): *## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
+		printf '  make %-8s %s\n' "$$name" "$$words"; done
 
 demo: ## run notebooks/quickstart.ipynb in a real kernel and say what happened
 	@$(bootstrap) notebook python -m tools.demo $(ARGS)
