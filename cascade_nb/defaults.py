@@ -37,7 +37,7 @@ def fill_in(
 
 def default_engine() -> Engine:
     """The engine that `cs.run` and `cs.start` use, made when it is first asked for."""
-    global _engine
+    global _engine  # noqa: PLW0603 - there is one for the process, that is what it is for
     with _making:
         if _engine is None:
             _engine = Engine()

@@ -199,7 +199,7 @@ class RunCancelledError(RunError):
     """The run was cancelled before its target was there."""
 
 
-class RunFailures(CascadeError, ExceptionGroup[RunError]):
+class RunFailures(CascadeError, ExceptionGroup[RunError]):  # noqa: N818 - a group, not an error
     """Several independent failures of one run, each a `RunError` with its own cause."""
 
     def derive(self, excs: Sequence[RunError]) -> RunFailures:  # type: ignore[override]

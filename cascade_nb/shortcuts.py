@@ -62,7 +62,8 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> Plan:
     made: Future[Plan] = Future()
 
     def body() -> None:
-        # A loop of its own in a thread of its own: the caller's loop may be running, and is not to be.
+        # A loop of its own in a thread of its own: the caller's loop may be running, and
+        # is not to be.
         try:
             made.set_result(asyncio.run(engine.plan(target, params=params)))
         except BaseException as error:
@@ -101,7 +102,8 @@ def resume(scope: str = "global") -> bool:
     Raises:
         ConstraintError: there is no such scope.
     """
-    return any([engine.resume(scope) for engine in _engines()])
+    lifted = [engine.resume(scope) for engine in _engines()]
+    return any(lifted)
 
 
 def limit(scope: str, n: int | None, *, by: str = "you") -> None:

@@ -87,6 +87,6 @@ def check_filter(topic_filter: str) -> None:
         last = position == len(words) - 1
         if (word == "#" and not last) or (len(word) > 1 and ("#" in word or "+" in word)):
             raise UsageError(
-                f"{topic_filter!r} is no topic filter: '+' stands for one whole word, '#' for the rest at "
-                "the end"
+                f"{topic_filter!r} is no topic filter: '+' stands for one whole word, '#' for "
+                "the rest at the end"
             )

@@ -66,8 +66,10 @@ def parse_scope(text: object) -> Scope:
     kind, colon, value = text.partition(":")
     if kind not in KINDS:
         raise ConstraintError(
-            f"there is no scope {text[:60]!r}{nearest(kind, KINDS)}; a scope is 'global', "
-            "'task:<name or glob>', 'tag:<name or glob>', 'node:<name>', 'from:<name>' or 'run:<id>'"
+            f"there is no scope {text[:60]!r}{nearest(kind, KINDS)}; a scope is "
+            "'global', 'task:<name or glob>', 'tag:<name or glob>', 'node:<name>', "
+            "'from:<name>' or "
+            "'run:<id>'"
         )
     if kind == "global":
         if colon:
@@ -77,8 +79,8 @@ def parse_scope(text: object) -> Scope:
         return GLOBAL
     if not value or len(value) > NAME_LIMIT or not value.isprintable() or set(value) & set("/+"):
         raise ConstraintError(
-            f"the scope {kind!r} needs a value of 1 to {NAME_LIMIT} printable characters without '/' "
-            f"and '+', as in '{kind}:name', not {text[:60]!r}"
+            f"the scope {kind!r} needs a value of 1 to {NAME_LIMIT} printable characters "
+            f"without '/' and '+', as in '{kind}:name', not {text[:60]!r}"
         )
     return Scope(kind, value)
 
@@ -166,8 +168,8 @@ def parse_rate(rate: object) -> float:
         per_second = float(parts[1]) / span if span else math.inf
     else:
         raise ConstraintError(
-            f"{rate!r:.60} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a number "
-            "per second"
+            f"{rate!r:.60} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a "
+            "number per second"
         )
     if not (per_second > 0 and math.isfinite(per_second)):
         raise ConstraintError(

@@ -315,3 +315,8 @@ def gate_for(constraint: Constraint, now: float) -> Gate:
     if constraint.type == "rate_limit":
         return RateGate(constraint, now)
     return PauseGate(constraint)
+
+
+def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Pauses first: whoever is paused says so, rather than that a slot is missing."""
+    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))

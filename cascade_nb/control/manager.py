@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascade_nb.control.constraint import (
@@ -21,17 +21,15 @@ from cascade_nb.control.limits import (
     Gate,
     Owner,
     PauseGate,
-    PoolGate,
     RateGate,
     Subject,
     Ticket,
     gate_for,
+    in_order_of_asking,
 )
-from cascade_nb.control.words import amount_text
-from cascade_nb.errors import PolicyError, nearest
+from cascade_nb.control.pools import check_against, pools_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
-from cascade_nb.model.policy import checked_needs
 from cascade_nb.protocols import Clock
 
 
@@ -63,7 +61,7 @@ class ConstraintManager:
         self.timer_changed: Callable[[], None] = _nobody_asked
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
-        self._pools = {n: PoolGate(n, t) for n, t in checked_needs(resources or {}).items()}
+        self._pools = pools_of(resources or {})
         self._owners: list[Owner] = []
 
     def enter(self, owner: Owner) -> None:
@@ -270,18 +268,7 @@ class ConstraintManager:
         Raises:
             PolicyError: there is no such resource, or less of it in all.
         """
-        for name, amount in needs.items():
-            if name not in self._pools:
-                raise PolicyError(
-                    f"{label} needs {name!r}, and the engine was not told of any"
-                    f"{nearest(name, self._pools)}: Engine(system_resources={{{name!r}: …}})"
-                )
-            total = self._pools[name].total
-            if amount > total:
-                raise PolicyError(
-                    f"{label} needs {amount_text(amount)} {name}, and there is only "
-                    f"{amount_text(total)} in all; it could never start"
-                )
+        check_against(self._pools, needs, label)
 
     def _install(self, gate: Gate) -> None:
         assert gate.constraint is not None
@@ -345,7 +332,7 @@ class ConstraintManager:
         gates = subject.gates
         if self._node_gates:
             own = [g for g in self._node_gates if ticket.node in g.members.get(ticket.owner, ())]
-            gates = _pauses_first((*gates, *own))
+            gates = in_order_of_asking((*gates, *own))
         if ticket.needs:
             gates = (*gates, *(self._pools[name] for name in ticket.needs))
         return gates
@@ -356,13 +343,8 @@ class ConstraintManager:
             for gate in self._gates.values()
             if gate not in self._node_gates and gate.covers(subject)
         )
-        subject.gates = _pauses_first(covering)
+        subject.gates = in_order_of_asking(covering)
         subject.version = self.version
-
-
-def _pauses_first(gates: Iterable[Gate]) -> tuple[Gate, ...]:
-    """In the order of asking: whoever is paused says so, rather than that a slot is missing."""
-    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))
 
 
 def _nobody_asked() -> None:

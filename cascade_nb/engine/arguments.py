@@ -84,7 +84,7 @@ class Expansion:
             kwargs: dict[str, Any] = {self._names[0]: self._single[position]}
         else:
             kwargs = dict(self._fixed)
-            for name, column in zip(self._names, self._columns):
+            for name, column in zip(self._names, self._columns, strict=True):
                 kwargs[name] = column[position]
         return Call(self.node.task.fn, (), kwargs, self.injects)
 
@@ -113,7 +113,8 @@ class Reader:
     def call_of(self, node: Node) -> Call:
         """What a TASK node calls."""
         lazy = node.lazy
-        assert isinstance(lazy, LazyResult) and node.task is not None
+        assert isinstance(lazy, LazyResult)
+        assert node.task is not None
         if lazy.nested or self.absent:
             return self._careful_call(lazy, node.task)
         values = self.values

@@ -15,8 +15,8 @@ T = TypeVar("T")
 async def in_thread(work: Callable[[], T]) -> T:
     """What `work` gives, done in a daemon thread that ends with it.
 
-    A pool's threads would outlive the work, and a busy one would hold up the end of the kernel. When
-    the wait is cancelled the thread goes on to its end, and nobody hears of it.
+    A pool's threads would outlive the work, and a busy one would hold up the end of the kernel.
+    When the wait is cancelled the thread goes on to its end, and nobody hears of it.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()

@@ -123,6 +123,7 @@ class AsyncAttempt(Attempt):
 
     @property
     def in_thread(self) -> bool:
+        """It runs on the loop, and can be cancelled there."""
         return False
 
     async def run(self) -> None:

@@ -49,10 +49,11 @@ def _nested(run: Run) -> Any:
     loop = asyncio.get_running_loop()
     if "nest_asyncio" in sys.modules and _patched_by_archived(loop) and _kernel_7():
         raise BlockingError(
-            "nest_asyncio has patched this kernel's loop, and on ipykernel 7 it loses messages while a cell "
-            "blocks. Restart without it and write `await cs.start(target)`, or `%cascade run --wait`"
+            "nest_asyncio has patched this kernel's loop, and on ipykernel 7 it loses messages "
+            "while a cell blocks. Restart without it and write `await cs.start(target)`, or "
+            "`%cascade run --wait`"
         )
-    import nest_asyncio2
+    import nest_asyncio2  # noqa: PLC0415 - only for whom it serves; it costs everybody
 
     nest_asyncio2.apply(loop)
     return loop.run_until_complete(_awaited(run))

@@ -67,12 +67,10 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
             raise BlockingError("in an async task write `async for … in cs.track(…)`")
         if not isinstance(self._iterable, Iterable):
             raise UsageError("what is gone through is asynchronous: write `async for`")
-        done = 0
-        for item in self._iterable:
+        for done, item in enumerate(self._iterable, 1):
             if attempt is not None:
                 _rest_in_thread(attempt)
             yield item
-            done += 1
             _tell(attempt, done, self._total)
 
     async def __aiter__(self) -> AsyncIterator[T]:

@@ -8,7 +8,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
@@ -36,7 +36,7 @@ _fill_in: Callable[..., Adapters]
 
 def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     """Say what an engine is made of where its user does not; `defaults` does, once."""
-    global _fill_in
+    global _fill_in  # noqa: PLW0603 - said once, by `defaults`
     _fill_in = fill_in
 
 
@@ -67,7 +67,7 @@ class Engine(Controls):
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
-    _alive: weakref.WeakSet[Engine] = weakref.WeakSet()
+    _alive: ClassVar[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
     def __init__(
         self,
@@ -283,8 +283,8 @@ class Engine(Controls):
                 return parts
             if self.runs:
                 raise BlockingError(
-                    "runs of this engine go on on another event loop; wait for them, or use another "
-                    "Engine()"
+                    "runs of this engine go on on another event loop; wait for them, or use "
+                    "another Engine()"
                 )
         if running is None:
             self._home = self._home or HomeLoop()

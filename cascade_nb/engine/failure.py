@@ -8,14 +8,15 @@ import os
 import re
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, Final
 
 from cascade_nb.control.words import seconds_text
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 
-_HOME: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_HOME: Final = str(Path(__file__).resolve().parents[1]) + os.sep
 _CELL: Final = re.compile(r"ipykernel_\d+[/\\](\d+)\.py$|<ipython-input-(\d+)-")
-_LIBRARY: Final = (sys.prefix, sys.base_prefix, os.path.dirname(os.__file__))
+_LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ def where_raised(error: BaseException) -> str | None:
         return None
     name, line = best
     cell = _cell_of(name)
-    place = f"cell [{cell}]" if cell else os.path.basename(name)
+    place = f"cell [{cell}]" if cell else Path(name).name
     code = linecache.getline(name, line).strip()
     return f"{place}, line {line}" + (f": {code[:120]}" if code else "")
 

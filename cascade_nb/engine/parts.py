@@ -25,12 +25,15 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> float:
+        """Seconds on a clock that never goes back."""
         return time.monotonic()
 
     def wall(self) -> float:
+        """Seconds since the epoch."""
         return time.time()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Callable[[], object]:
+        """Call back on the running loop."""
         return asyncio.get_running_loop().call_later(delay, callback).cancel
 
 

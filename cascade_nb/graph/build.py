@@ -53,7 +53,8 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
     wanted, _ = scan((target,))
     if not wanted:
         raise TargetError(
-            f"{target!r:.80} is no lazy value, so there is nothing to run; a target is what calling a "
+            f"{target!r:.80} is no lazy value, so there is nothing to run; a target is what "
+            "calling a "
             "task gives, or a container of such"
         )
     builder = _Builder(bindings)
@@ -93,9 +94,8 @@ class _Builder:
             needed = (
                 lazy.inputs if lazy.options.plain and type(lazy) is not Router else _needs(lazy)
             )
-            for other in needed if len(needed) < 2 else reversed(needed):
-                if bindings is not None:
-                    other = bindings.current(other)
+            for read in needed if len(needed) < 2 else reversed(needed):
+                other = read if bindings is None else bindings.current(read)
                 index = place.get(other)
                 if index is None:
                     stack.append(other)

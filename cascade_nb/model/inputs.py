@@ -110,7 +110,7 @@ def _replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> 
     if parts is None:
         return value
     new = [_replace(part, marker, put) for part in parts]
-    if not any(a is not b or isinstance(a, marker) for a, b in zip(parts, new)):
+    if not any(a is not b or isinstance(a, marker) for a, b in zip(parts, new, strict=True)):
         return value
     return _rebuilt(value, new)
 
@@ -118,7 +118,7 @@ def _replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> 
 def _rebuilt(value: Any, parts: list[Any]) -> Any:
     """A container like `value` around other parts."""
     if isinstance(value, dict):
-        pairs = zip(parts[::2], parts[1::2])
+        pairs = zip(parts[::2], parts[1::2], strict=True)
         if type(value) is dict:
             return dict(pairs)
         fresh = value.copy()  # keeps what a subclass carries: a defaultdict's factory, for instance
@@ -131,7 +131,7 @@ def _rebuilt(value: Any, parts: list[Any]) -> Any:
         return type(value)(parts)
     names = [f.name for f in dataclasses.fields(value) if hasattr(value, f.name)]
     made = {f.name: f.init for f in dataclasses.fields(value)}
-    changes: Mapping[str, Any] = {n: part for n, part in zip(names, parts) if made[n]}
+    changes: Mapping[str, Any] = {n: part for n, part in zip(names, parts, strict=True) if made[n]}
     try:
         return dataclasses.replace(value, **changes)
     except Exception as error:

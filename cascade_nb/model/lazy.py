@@ -142,7 +142,8 @@ class Lazy:
 
     def __iter__(self) -> NoReturn:
         raise LazyValueError(
-            f"{self.label} is not computed yet, so it cannot be looped over; to run a task for each "
+            f"{self.label} is not computed yet, so it cannot be looped over; to run a task "
+            "for each "
             "of its items use task.map(parameter=…)"
         )
 
@@ -220,6 +221,7 @@ class LazyResult(CallFields):
 
     @property
     def label(self) -> str:
+        """Its name, or its task's."""
         return self.options.name or self.task.name
 
     def _with(self, options: Options) -> LazyResult:
@@ -263,6 +265,7 @@ class MappedLazyResult(MapFields):
 
     @property
     def label(self) -> str:
+        """`map(<task>)`, whatever its name."""
         return f"map({self.task.name})"
 
     def _with(self, options: Options) -> MappedLazyResult:

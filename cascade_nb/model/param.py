@@ -55,6 +55,7 @@ class Param(Lazy):
 
     @property
     def label(self) -> str:
+        """Its name."""
         return self.name
 
     def checked(self, value: Any) -> Any:

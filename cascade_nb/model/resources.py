@@ -40,12 +40,14 @@ class Resource:
                 self.needs[parameter.name] = parameter.default.resource
             elif parameter.default is parameter.empty:
                 raise TaskDefinitionError(
-                    f"resource {self.name}: nobody gives {parameter.name!r}; a resource's parameters "
+                    f"resource {self.name}: nobody gives {parameter.name!r}; a resource's "
+                    "parameters "
                     "need a default or cs.inject(…)"
                 )
         if scope == "run" and any(other.scope == "task" for other in self.needs.values()):
             raise TaskDefinitionError(
-                f"resource {self.name} lasts for the run, so it cannot hold one that lasts for a task"
+                f"resource {self.name} lasts for the run, so it cannot hold one that lasts "
+                "for a task"
             )
 
     def __repr__(self) -> str:

@@ -39,6 +39,7 @@ class Router(Lazy):
 
     @property
     def label(self) -> str:
+        """Its name, or what it asks."""
         if self.options.name:
             return self.options.name
         asked = self.selector.label if isinstance(self.selector, Lazy) else repr(self.selector)

@@ -174,7 +174,8 @@ class Task(Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(
-            f"{self.name} is a method; a task is a plain function: move it out of the class and give "
+            f"{self.name} is a method; a task is a plain function: move it out of the class "
+            "and give "
             "it the object as an argument"
         )
 
