@@ -54,13 +54,17 @@ __all__ = [
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """What `%load_ext cascade_nb` calls. The notebook's rooms are imported here and not before."""
-    from cascade_nb.notebook import load_ipython_extension as load  # noqa: PLC0415 - scripts need no IPython
+    from cascade_nb.notebook.extension import (  # noqa: PLC0415 - scripts need no IPython
+        load_ipython_extension as load,
+    )
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """What `%unload_ext cascade_nb` calls."""
-    from cascade_nb.notebook import unload_ipython_extension as unload  # noqa: PLC0415 - as above
+    from cascade_nb.notebook.extension import (  # noqa: PLC0415 - as above
+        unload_ipython_extension as unload,
+    )
 
     unload(shell)
