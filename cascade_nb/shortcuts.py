@@ -13,8 +13,6 @@ from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.plan import Plan
 from cascade_nb.engine.run import Run
-from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.graph import Graph
 from cascade_nb.view.visual import Visual
 
 
@@ -81,7 +79,7 @@ def visualize(target: Any) -> Visual:
     Raises:
         GraphError: there is nothing to show, or it needs itself.
     """
-    return Visual(target if isinstance(target, Graph) else build_graph(target))
+    return Visual(default_engine().graph_of(target))
 
 
 def pause(

@@ -64,6 +64,7 @@ class Engine(Controls):
         constraints: the `ConstraintManager`.
         bus: where to subscribe.
         runs: the runs that are not over, oldest first.
+        bindings: what names mean where nothing else is said; a notebook's workspace sets it.
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
@@ -92,6 +93,7 @@ class Engine(Controls):
         self.clock = adapters.clock
         self.grace = grace
         self.reuse = reuse
+        self.bindings: Bindings | None = None
         self.means: dict[str, float] = {}
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self.constraints.timer_changed = self._timer_changed
@@ -154,7 +156,8 @@ class Engine(Controls):
         """
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
-        graph = target if isinstance(target, Graph) else build_graph(target, bindings)
+        bindings = bindings if bindings is not None else self.bindings
+        graph = self.graph_of(target, bindings)
         with self._starting:
             run = Run(self, uuid.uuid4().hex[:12], self._started + 1, graph)
             execution = Execution(self, run, dict(params or {}), bindings, on_error, fresh)
@@ -177,12 +180,22 @@ class Engine(Controls):
         Raises:
             GraphError, ParamError: as `start`.
         """
-        graph = target if isinstance(target, Graph) else build_graph(target, bindings)
+        graph = self.graph_of(target, bindings)
         known = graph.params()
         check_given(params or {}, known)
         settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
         reuse = await self.look_up(graph, params or {}, settled, fresh=False, fetch=False)
         return plan_of(graph, reuse, self.constraints, self.means)
+
+    def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
+        """The graph that a run of `target` would have.
+
+        Raises:
+            GraphError: there is nothing to run, or it needs itself.
+        """
+        if isinstance(target, Graph):
+            return target
+        return build_graph(target, bindings if bindings is not None else self.bindings)
 
     async def look_up(
         self,

@@ -1,7 +1,8 @@
 """One run at work: its state, and the rooms that move it.
 
 What the scheduler says is ready goes through `unfold` to its lane; `admission` asks the
-constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until nothing is left.
+constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until
+nothing is left.
 
 Everything of a flow is called under the engine's lock, from the loop or from a worker, unless it
 says otherwise. That one lock is what makes a pause exact: constraints change under it and starts

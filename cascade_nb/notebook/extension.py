@@ -41,7 +41,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
     undo: list[Undo] = []
     _undo[shell] = undo
     try:
-        for put in (_put_magics, _put_transformer, _put_completion, _put_reprs):
+        for put in (_put_names, _put_magics, _put_transformer, _put_completion, _put_reprs):
             undo += put(shell, session)
     except BaseException:
         unload_ipython_extension(shell)
@@ -52,6 +52,17 @@ def unload_ipython_extension(shell: Shell) -> None:
     """Take everything out of `shell` again; runs go on."""
     for step in reversed(_undo.pop(shell, [])):
         step()
+
+
+def _put_names(shell: Shell, session: Session) -> list[Undo]:
+    """Have `cs.run` and its like read names as the workspace has them."""
+    engine = session.engine
+    engine.bindings = session.workspace
+
+    def forget() -> None:
+        engine.bindings = None
+
+    return [forget]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

@@ -1,0 +1,69 @@
+"""The quickstart runs from top to bottom in a real kernel, headless, and shows what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
+
+
+def text_of(cell: NotebookNode) -> str:
+    """What a cell printed and showed in words."""
+    parts = []
+    for output in cell.outputs:
+        parts.append(output.get("text", ""))
+        parts.append(str(output.get("data", {}).get("text/plain", "")))
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def executed() -> NotebookNode:
+    notebook = nbformat.read(QUICKSTART, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    return notebook
+
+
+def cell(notebook: NotebookNode, start: str) -> NotebookNode:
+    return next(c for c in notebook.cells if c.cell_type == "code" and start in c.source)
+
+
+def test_it_is_committed_without_outputs() -> None:
+    cells = nbformat.read(QUICKSTART, as_version=4).cells
+    assert all(not c.outputs and c.execution_count is None for c in cells if c.cell_type == "code")
+
+
+@pytest.mark.slow
+@pytest.mark.may_block("a kernel is waited for")
+@pytest.mark.timeout(400)
+class TestExecuted:
+    def test_the_graph_stands_below_the_cell_that_made_it(self, executed: NotebookNode) -> None:
+        shown = cell(executed, "def load()").outputs
+        pictures = [o for o in shown if "image/svg+xml" in o.get("data", {})]
+        assert pictures
+        assert "text/plain" in pictures[0].data
+
+    def test_the_pause_holds_the_last_task_and_says_so(self, executed: NotebookNode) -> None:
+        words = text_of(cell(executed, "status.held == 0"))
+        assert "1 task held" in words
+        assert "to look at the scores first" in words
+
+    def test_the_redefinition_runs_only_what_depends_on_it(self, executed: NotebookNode) -> None:
+        plans = [c for c in executed.cells if c.source.startswith("%cascade plan report")]
+        words = text_of(plans[1])
+        assert re.search(r"reuse\s+scores", words)
+        assert re.search(r"run\s+best", words)
+        reused = re.search(
+            r"(\d+) results reused, (\d+) tasks run", text_of(cell(executed, "reused"))
+        )
+        assert reused
+        assert int(reused[2]) < 6
+
+    def test_it_ends_with_the_plot(self, executed: NotebookNode) -> None:
+        shown = cell(executed, "axes.barh").outputs
+        assert any("image/png" in output.get("data", {}) for output in shown)
