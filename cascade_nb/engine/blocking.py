@@ -32,7 +32,6 @@ def wait_for(run: Run) -> Any:
         return run.result()
     except KeyboardInterrupt:
         run.cancel("it was interrupted")
-        run.add_done_callback(lambda _: None)
         _wait_for_end(run)
         raise
 
@@ -56,11 +55,24 @@ def _nested(run: Run) -> Any:
     import nest_asyncio2  # noqa: PLC0415 - only for whom it serves; it costs everybody
 
     nest_asyncio2.apply(loop)
-    return loop.run_until_complete(_awaited(run))
+    try:
+        return loop.run_until_complete(_awaited(run))
+    except KeyboardInterrupt:
+        # It came up through the loop from whatever ran in it; the run itself has not heard of it.
+        run.cancel("it was interrupted")
+        loop.run_until_complete(_ended(run))
+        raise
 
 
 async def _awaited(run: Run) -> Any:
     return await run
+
+
+async def _ended(run: Run) -> None:
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    run.add_done_callback(lambda _: loop.call_soon_threadsafe(over.set))
+    await over.wait()
 
 
 def _patched_by_archived(loop: asyncio.AbstractEventLoop) -> bool:

@@ -104,6 +104,8 @@ def _tell(attempt: Attempt | None, done: int, total: int | None) -> None:
         return
     flow = attempt.flow
     with flow.lock:
+        if flow.is_over:
+            return  # a thread that could not be stopped: nothing of a run is told after its end
         attempt.progress = (done, total)
         flow.log.append(attempt.index)
         flow.tell.progress(attempt.index, done, total)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.alarm import Alarm
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
@@ -96,7 +97,7 @@ class Engine(Controls):
         self.bindings: Bindings | None = None
         self.means: dict[str, float] = {}
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
-        self.constraints.timer_changed = self._timer_changed
+        self._alarm = Alarm(self.constraints, self.clock)
         self.overrides = dict(overrides or {})
         self.link = Link(self, adapters.connector, org, project)
         self.runs: list[Run] = []
@@ -105,8 +106,6 @@ class Engine(Controls):
         self._parts: Parts | None = None
         self._executions: dict[Run, Execution] = {}
         self._started = 0
-        self._timer: Callable[[], object] | None = None
-        self._timer_asked = False
         self._starting = threading.Lock()
         Engine._alive.add(self)
 
@@ -244,7 +243,9 @@ class Engine(Controls):
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""
         for run in list(self.runs):
             run.cancel("the engine was closed")
-            await asyncio.wait([asyncio.wrap_future(run._future)])
+            ended = asyncio.wrap_future(run._future)
+            await asyncio.wait([ended])
+            ended.exception()  # heard, so that nobody reports it as never retrieved
         await self.link.close()
         await self.state.close()
         self.adapters.executor.close()
@@ -313,26 +314,5 @@ class Engine(Controls):
             door=Door(running),
             overrides=self.overrides,
         )
+        self._alarm.move(self._parts.door)
         return self._parts
-
-    def _timer_changed(self) -> None:
-        """Under the manager's lock: time may have something to do sooner than was thought."""
-        if self._parts is not None and not self._timer_asked:
-            self._timer_asked = True
-            self._parts.door.call(self._set_timer)
-
-    def _set_timer(self) -> None:
-        with self.constraints.lock:
-            self._timer_asked = False
-            if self._timer is not None:
-                self._timer()
-                self._timer = None
-            when = self.constraints.next_change()
-            if when != float("inf"):
-                wait = max(0.0, when - self.clock.now())
-                self._timer = self.clock.call_later(wait, self._time_passed)
-
-    def _time_passed(self) -> None:
-        self._timer = None
-        self.constraints.tick()
-        self._set_timer()

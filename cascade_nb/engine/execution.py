@@ -131,7 +131,7 @@ class Execution:
         )
         run.begin(flow)
         with flow.lock:
-            total = run.status.total
+            total = len(run.graph) - len(self._settled)
             self._publish(RunStarted, title=run.graph.title, total=total)
             flow.start()
         try:
@@ -188,7 +188,7 @@ class Execution:
         self._publish(
             RunFinished,
             status=_phase(error).value,
-            duration=run.status.elapsed,
+            duration=run.elapsed,
             error=None if error is None else error_text(error),
             still_running=still,
         )

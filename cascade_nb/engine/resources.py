@@ -198,7 +198,11 @@ class ResourceDesk:
         **more: Any,
     ) -> None:
         flow = self._flow
-        if flow.parts.bus.listening:
+        with flow.lock:
+            if attempt is not None and flow.is_over:
+                return  # of a thread that could not be stopped: its run has told its end
+            if not flow.parts.bus.listening:
+                return
             flow.parts.bus.publish(
                 kind(
                     run_id=flow.run_id,

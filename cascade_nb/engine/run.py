@@ -172,6 +172,11 @@ class Run:
         return self._watch.status()
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since its start, paused time not counted."""
+        return self._watch.elapsed()
+
+    @property
     def failures(self) -> list[Failure]:
         """What failed so far."""
         return self._watch.failures()

@@ -55,12 +55,13 @@ class Watch:
         self._items: dict[int, Counter[NodeState]] = {}
 
     def begin(self, flow: Flow) -> None:
-        """The run has its machinery now."""
+        """The run has its machinery now. Nothing is counted before somebody looks."""
+        self._flow = flow
+
+    def elapsed(self) -> float:
+        """Seconds since the start, paused time not counted."""
         with self._manager.lock:
-            self._flow = flow
-            for node in flow.graph.nodes:
-                if node.kind in (NodeKind.TASK, NodeKind.MAP):
-                    self._count(node.index, node.task_name, None, self._state(node.index))
+            return self._elapsed()
 
     def status(self) -> RunStatus:
         """The run at this moment."""
@@ -179,6 +180,14 @@ class Watch:
         flow = self._flow
         if flow is None:
             return
+        if not self._shown:
+            self._read = len(flow.log)
+            for node in flow.graph.nodes:
+                if node.kind in (NodeKind.TASK, NodeKind.MAP):
+                    self._count(node.index, node.task_name, None, self._state(node.index))
+                    items = flow.unfold.items(node.index)
+                    if items:
+                        self._expanded(node.index, node.task_name, items)
         for index in flow.log[self._read :]:
             work = flow.ledger.work[index]
             if isinstance(work, Expansion):
