@@ -18,6 +18,9 @@ class Door:
 
     def call(self, callback: Callable[[], object]) -> None:
         """Call it on the loop, soon. Where the loop is closed there is nobody left to care."""
+        if asyncio._get_running_loop() is self.loop:
+            self.loop.call_soon(callback)  # nobody to wake: a chain of coroutines stays cheap
+            return
         try:
             self.loop.call_soon_threadsafe(callback)
         except RuntimeError:

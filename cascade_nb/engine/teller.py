@@ -8,13 +8,14 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.failure import error_text
 from cascade_nb.events.events import (
-    Event,
     TaskBlocked,
+    TaskEvent,
     TaskExecutionFinished,
     TaskExecutionStarted,
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
+    record,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Teller:
         self._flow = flow
         self._bus = flow.parts.bus
         self._clock = flow.parts.clock
+        self._last = -1
+        self._id = self._name = ""
 
     def started(self, index: int, attempt: int) -> None:
         """An attempt begins."""
@@ -81,14 +84,19 @@ class Teller:
         """A running task says how far it is."""
         self._task(TaskProgress, index, done=done, total=total)
 
-    def _task(self, kind: type[Event], index: int, **fields: Any) -> None:
-        if self._bus.listening:
-            flow = self._flow
-            fields["task_id"] = flow.id_of(index)
-            fields["task_name"] = flow.node_of(index).task_name
-            self._publish(kind, **fields)
+    def forget_names(self) -> None:
+        """A place in the run is used for another node."""
+        self._last = -1
 
-    def _publish(self, kind: type[Event], **fields: Any) -> None:
-        if self._bus.listening:
-            event = kind(run_id=self._flow.run_id, timestamp=self._clock.wall(), **fields)
-            self._bus.publish(event)
+    def _task(self, kind: type[TaskEvent], index: int, **fields: Any) -> None:
+        if not self._bus.listening:
+            return
+        if index != self._last:
+            # A small task starts and finishes in a row: its names are made once for both.
+            self._last = index
+            self._id, self._name = self._flow.id_of(index), self._flow.kinds.of[index].name
+        fields["run_id"] = self._flow.run_id
+        fields["timestamp"] = self._clock.wall()
+        fields["task_id"] = self._id
+        fields["task_name"] = self._name
+        self._bus.publish(record(kind, fields))

@@ -111,6 +111,7 @@ class Unfolding:
         """A place is used for another node."""
         self.stages.pop(index, None)
         self._expansions.pop(index, None)
+        self._flow.tell.forget_names()
 
     def continued(self, index: int, target: int) -> None:
         """The result of a node will be that of `target`."""

@@ -136,16 +136,16 @@ class Subscription:
 
 
 class MessageBus:
-    """Where an engine publishes and anybody subscribes; every method is safe from any thread."""
+    """Where an engine publishes and anybody subscribes; every method is safe from any thread.
+
+    Attributes:
+        listening: whether anybody does; events are made only then.
+    """
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._lock = threading.Lock()
-
-    @property
-    def listening(self) -> bool:
-        """Whether anybody listens; events are made only then."""
-        return bool(self._subscriptions)
+        self.listening = False
 
     def subscribe(
         self,
@@ -165,6 +165,7 @@ class MessageBus:
         subscription = Subscription(self, kinds, callback, wake)
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
+            self.listening = True
         return subscription
 
     def publish(self, event: Event) -> None:
@@ -181,3 +182,4 @@ class MessageBus:
     def _forget(self, subscription: Subscription) -> None:
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+            self.listening = bool(self._subscriptions)
