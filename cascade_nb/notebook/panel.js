@@ -296,6 +296,7 @@ class View {
     const note = late ? this.shared.lateWords : this.shared.error
     const [before, after] = note ? [note] : state.headline
     const sign = ENDED[state.phase] && !note ? `${ENDED[state.phase]} ` : ""
+    mark(this.headline, "title", sign + before + (after ?? ""))
     // The seconds are no news: they are hidden from screen readers, or each would be read out.
     if (after === undefined) {
       write(this.headline, sign + before)

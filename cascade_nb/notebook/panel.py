@@ -27,6 +27,7 @@ from IPython.display import display
 
 from cascade_nb.engine.door import Door
 from cascade_nb.errors import CascadeError
+from cascade_nb.notebook.ending import end_with_kernel
 from cascade_nb.notebook.output import TaskOutput, route
 from cascade_nb.notebook.portrait import Portrait
 from cascade_nb.notebook.saved import SavedRun, summary
@@ -108,6 +109,7 @@ class Panel:
     def _show(self, rendered: Rendered | None) -> None:
         self._saved.show_picture(rendered)
         self._saved.show_text(summary(self.run.status, self.output))
+        self._undo.append(end_with_kernel(self.run))
         if not self.headless:
             self._show_widget()
         self._drawing = self._loop.create_task(self._draw(rendered))
@@ -122,7 +124,7 @@ class Panel:
         self._widget = PanelWidget(name, self._everything, self._hear)
         self._clicks = clicks = ClickDelivery(self._widget.comm)
         clicks.install()
-        self._undo = [
+        self._undo += [
             route(self.run.id, self.output),
             clicks.undo,
             on_idle_interrupt(self._loop, lambda: self.run.cancel("interrupted")),

@@ -38,7 +38,7 @@ from IPython import get_ipython
 Undo = Callable[[], None]
 
 _LOOK_AGAIN: Final = 0.05
-_instances: dict[int, Tap] = {}
+_taps: dict[int, Tap] = {}  # by id of kernel; a process has one or none
 
 
 def running_kernel() -> Any | None:
@@ -96,8 +96,7 @@ class ClickDelivery:
 
     Attributes:
         while_awaiting: whether they arrive while a cell awaits. On a subshell, which is the
-        frontend's to
-            open, they also arrive while a cell blocks; nothing here can promise that.
+            frontend's to open, they also arrive while a cell blocks; nothing here can promise that.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -115,9 +114,9 @@ class ClickDelivery:
         if _takes_comms_while_awaiting(kernel):
             self.while_awaiting = True
             return
-        tap = _instances.get(id(kernel)) or _tap_for(kernel)
+        tap = _taps.get(id(kernel)) or _tap_for(kernel)
         if tap is not None:
-            _instances[id(kernel)] = tap
+            _taps[id(kernel)] = tap
             tap.add(self._comm)
             self.while_awaiting = True
 
@@ -125,9 +124,9 @@ class ClickDelivery:
         """End, from the same thread; as often as you like."""
         if self._comm is not None and "_reply_subshell_for" in vars(self._comm):
             del self._comm._reply_subshell_for
-        tap = _instances.get(id(self._kernel))
+        tap = _taps.get(id(self._kernel))
         if tap is not None and tap.remove(self._comm):
-            del _instances[id(self._kernel)]
+            del _taps[id(self._kernel)]
         self.while_awaiting = False
 
 
@@ -170,8 +169,8 @@ class Tap(abc.ABC):
     def take(self, frames: list[Any]) -> bool:
         """Handle the message here and now, if it is one of ours."""
         session = self.kernel.session
-        _, parts = session.feed_identities(frames, copy=False)
         try:
+            _, parts = session.feed_identities(frames, copy=False)
             # A look without the content does not use up the signature.
             peeked = session.deserialize(parts, content=False, copy=False)
             if peeked["header"]["msg_type"] != "comm_msg":

@@ -1,6 +1,4 @@
-"""The panel as a Jupyter widget: what is synced with the browser, and nothing that decides
-anything.
-"""
+"""The panel as a Jupyter widget: what is synced with the browser; nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -21,11 +19,9 @@ class PanelWidget(anywidget.AnyWidget):
     """The browser's side is `panel.js`.
 
     Attributes:
-        svg: the picture of the graph, set once for each topology; patches only name what changed on
-        it.
+        svg: the picture of the graph, set once for each topology; patches name what changed on it.
         snapshot: everything the panel shows, for browsers that ask for it late: a second window, a
-        page
-            that was loaded again. It is made when it is asked for and never sent as an update.
+            page that was loaded again. It is made when it is asked for and never sent as an update.
         displays: what tasks displayed, or None as long as nothing was.
 
     Args:
