@@ -20,7 +20,7 @@ from cascade_nb.model.task import task
 from cascade_nb.shortcuts import limit, pause, plan, rate, resume, run, start, visualize
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
+    from cascade_nb.notebook.shell import Shell
 
 __all__ = [
     "Engine",
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: Shell) -> None:
     """What `%load_ext cascade_nb` calls. The notebook's rooms are imported here and not before."""
     from cascade_nb.notebook.extension import (  # noqa: PLC0415 - scripts need no IPython
         load_ipython_extension as load,
@@ -61,7 +61,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     load(shell)
 
 
-def unload_ipython_extension(shell: InteractiveShell) -> None:
+def unload_ipython_extension(shell: Shell) -> None:
     """What `%unload_ext cascade_nb` calls."""
     from cascade_nb.notebook.extension import (  # noqa: PLC0415 - as above
         unload_ipython_extension as unload,
