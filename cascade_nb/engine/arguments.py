@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.inputs import replace
+from cascade_nb.model.inputs import replace, scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
 from cascade_nb.model.policy import NOTHING
@@ -166,13 +166,19 @@ class Reader:
 
 
 def optional_inputs(node: Node) -> frozenset[Lazy]:
-    """The lazy arguments of a TASK node whose parameters have a default of their own."""
+    """The lazy arguments of a TASK or MAP node that its function can do without.
+
+    Each is the whole value of parameters with a default of their own, and stands nowhere else.
+    """
     lazy, task = node.lazy, node.task
-    if not isinstance(lazy, LazyResult) or task is None or not task.optional:
+    if task is None or not task.optional:
         return frozenset()
-    bound = task.signature.bind(*lazy.args, **lazy.kwargs)
-    return frozenset(
-        value
-        for name, value in bound.arguments.items()
-        if name in task.optional and isinstance(value, Lazy)
-    )
+    if isinstance(lazy, MappedLazyResult):
+        given, needed = dict(lazy.fixed), [*lazy.collections.values()]
+    else:
+        assert isinstance(lazy, LazyResult)
+        given, needed = dict(task.signature.bind(*lazy.args, **lazy.kwargs).arguments), []
+    free = {n: v for n, v in given.items() if n in task.optional and isinstance(v, Lazy)}
+    needed += [value for name, value in given.items() if name not in free]
+    needed += lazy.options.needs.values()
+    return frozenset(free.values()) - frozenset(scan(tuple(needed))[0])

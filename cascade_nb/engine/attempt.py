@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Job
 
-current_attempt: contextvars.ContextVar[Attempt] = contextvars.ContextVar("cascade_attempt")
+current_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("cascade_attempt")
 """The attempt whose body is running here, for `checkpoint` and `track`."""
 
 

@@ -52,7 +52,7 @@ class Continuations:
             flow.ledger.no_longer_reads(waiting, index, flow.scheduler)
             index = waiting
         try:
-            target = self._graft(lazy, self.root_of(index))
+            target = self._graft(lazy, flow.unfold.root_of(index))
         except CascadeError as error:
             flow.outcomes.fail(index, error, number)
             return
@@ -80,13 +80,19 @@ class Continuations:
         index_of: dict[int, int] = {}
         for node in graph.nodes:
             known = ledger.place.get(node.lazy)
-            if known is not None and ledger.alive(known, flow.scheduler):
+            if known is not None and self._is_shared(known):
                 index_of[node.index] = known
             else:
                 index_of[node.index] = self._adopt(node, index_of, root)
         for other, place in graph.place.items():
             ledger.place[other] = index_of[place]
         return index_of[graph.targets[0]]
+
+    def _is_shared(self, index: int) -> bool:
+        """Whether what a node has, or came to, stands for whoever reads it only now."""
+        flow = self._flow
+        reason, _ = flow.skipped.get(index, ("", ""))
+        return reason not in ("Pruned", "Reused") and flow.ledger.alive(index, flow.scheduler)
 
     def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
         """Make a node of another graph one of this run."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from cascade_nb.engine.arguments import ABSENT, optional_inputs
 from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.lazy import Lazy
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -34,11 +34,27 @@ class Ends:
         ready, others = flow.scheduler.skip(index)
         flow.log.append(index)
         flow.tell.skipped(index, reason, detail)
-        self.after_end(index, ready, others, "UpstreamSkipped", f"{flow.label(index)} was skipped")
+        self.after_end(index, ready, others)
 
-    def after_end(
-        self, index: int, ready: list[int], others: Sequence[int], reason: str, detail: str
-    ) -> None:
+    @property
+    def harmed(self) -> bool:
+        """Whether anything failed or was skipped so far."""
+        return self._flow.ledger.reader.absent or bool(self._flow.failures)
+
+    def because_of(self, index: int) -> tuple[str, str]:
+        """Reason and words for the skip of what cannot run without this node.
+
+        The words are those of the first cause, however far away it is.
+        """
+        flow = self._flow
+        if index not in flow.skipped:
+            return "UpstreamFailed", f"{flow.label(index)} failed"
+        reason, detail = flow.skipped[index]
+        if reason.startswith("Upstream"):
+            return reason, detail
+        return "UpstreamSkipped", f"{flow.label(index)} was skipped: {detail}"
+
+    def after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
         """A node was skipped or failed: tell what needed it, and let go of what it read."""
         flow = self._flow
         self.prune(flow.ledger.over(index, flow.scheduler))
@@ -47,8 +63,9 @@ class Ends:
             for other in others
             if flow.scheduler.state[other] < DONE and self.dooms(other, index)
         }
+        because = self.because_of(index)
         for other in doomed:
-            flow.unfold.skip_later(other, reason, detail)
+            flow.unfold.skip_later(other, *because)
         # With its last need a doomed node became ready too, and must not get to its lane.
         flow.unfold.arrive([other for other in ready if other not in doomed])
 
@@ -82,8 +99,9 @@ class Ends:
         if flow.unfold.is_expanded(index):
             return False  # it waits until all its items are over, so that none is lost unheard
         node = flow.ledger.work[index]
-        assert isinstance(node, Node)
-        if flow.scheduler.state[source] != SKIPPED:
+        if not isinstance(node, Node):
+            return True  # an item, which waits for nothing but what continues it
+        if self.because_of(source)[0] == "UpstreamFailed":
             return True
         if source in node.control.after and source not in node.inputs:
             return False
@@ -92,8 +110,8 @@ class Ends:
 
 def _has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:
     """Whether every place where a task reads `source` is a parameter with a default."""
-    lazy = node.lazy
-    if not isinstance(lazy, LazyResult) or source == node.control.condition:
+    if source == node.control.condition or node.task is None:
         return False
     optional = optional_inputs(node)
-    return all(other in optional for other in lazy.inputs if place.get(other) == source)
+    reads = [other for other in node.lazy.inputs if place.get(other) == source]
+    return bool(reads) and all(other in optional for other in reads)

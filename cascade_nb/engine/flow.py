@@ -19,7 +19,7 @@ from typing import Any
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
-from cascade_nb.engine.attempt import Attempt
+from cascade_nb.engine.attempt import Attempt, current_attempt
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.kinds import Kinds
@@ -86,6 +86,7 @@ class Flow:
         self.on_error = on_error
         self.on_over = on_over
         self.context = contextvars.copy_context()
+        self.context.run(current_attempt.set, None)  # where a task itself started this run
         self.scheduler = Scheduler([first_needs(node) for node in graph.nodes], have)
         self.ledger = Ledger(graph, have)
         self.kinds = Kinds(run_id, graph)
@@ -202,4 +203,5 @@ class Flow:
         return self.ledger.reader.call_of(work)
 
     def _under_way(self) -> bool:
-        return any(not attempt.abandoned for attempt in self.flying.values())
+        flying = any(not attempt.abandoned for attempt in self.flying.values())
+        return flying or bool(self.inline_running)

@@ -7,7 +7,7 @@ from typing import Final
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.graph.graph import FREE, Graph, Node
-from cascade_nb.model.lazy import LazyResult
+from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.policy import Options
 from cascade_nb.model.resources import Injected
 
@@ -60,9 +60,7 @@ class Kinds:
             subject = Subject(self._run_id, node.task_name, options.tags)
             kind = self._known[key] = Kind(node.task_name, None, options, subject)
             kind.lane = node.task.executor if node.task is not None else None
-        if node.control is not FREE or node.lazy.__class__ is not LazyResult:
-            return kind
-        if kind.lane == "inline" and node.lazy.nested and _injects(node.lazy):
+        if kind.lane == "inline" and (options.timeout is not None or _injects(node.lazy)):
             return self._in_thread(kind)
         return kind
 
@@ -92,7 +90,7 @@ class Kinds:
         return found
 
     def _in_thread(self, kind: Kind) -> Kind:
-        """Opening a resource may take long, and a slice on the loop cannot wait."""
+        """A slice on the loop can neither wait for a resource nor stop in time."""
         key = (kind, _IN_THREAD)
         if key not in self._known:
             self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject)
@@ -107,5 +105,9 @@ def is_plain(node: Node) -> bool:
     return node.control is FREE and node.lazy.__class__ is LazyResult
 
 
-def _injects(lazy: LazyResult) -> bool:
-    return any(value.__class__ is Injected for value in (*lazy.args, *lazy.kwargs.values()))
+def _injects(lazy: Lazy) -> bool:
+    return (
+        isinstance(lazy, LazyResult)
+        and lazy.nested
+        and any(value.__class__ is Injected for value in (*lazy.args, *lazy.kwargs.values()))
+    )

@@ -157,7 +157,8 @@ class Lanes:
                 self.workers.pump()
             self._begin_coroutines()
         if self.inline:
-            run_slice(flow, self.inline)
+            # This callback's own context is that of whoever asked for it, some other task perhaps.
+            flow.context.copy().run(run_slice, flow, self.inline)
         with flow.lock:
             if (self.on_loop or self.inline) and not self._asked:
                 self._asked = True

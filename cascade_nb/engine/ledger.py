@@ -123,8 +123,8 @@ class Ledger:
         return not self._readers[index]
 
     def alive(self, index: int, scheduler: Scheduler) -> bool:
-        """Whether the result of a node can still be read, or is still to come."""
-        return scheduler.state[index] < DONE or index in self.kept or self._readers[index] > 0
+        """Whether a node's result can still be read or is to come, or never will be there."""
+        return scheduler.state[index] != DONE or index in self.kept or self._readers[index] > 0
 
     def _count(self, node: Node, index: int | None = None) -> None:
         where = node.index if index is None else index

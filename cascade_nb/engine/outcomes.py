@@ -114,8 +114,7 @@ class Outcomes:
         flow.log.append(index)
         if flow.on_error == "stop":
             flow.stop("failed")
-        detail = f"{flow.label(index)} failed"
-        flow.ends.after_end(index, ready, others, "UpstreamFailed", detail)
+        flow.ends.after_end(index, ready, others)
 
     def time_is_up(self, attempt: Attempt) -> None:
         """On the loop, without the lock: the time of an attempt is over."""

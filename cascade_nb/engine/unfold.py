@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import ABSENT, Expansion
 from cascade_nb.engine.continuation import Continuations
-from cascade_nb.engine.scheduler import DONE
-from cascade_nb.errors import MapError, RouteError, nearest
+from cascade_nb.engine.scheduler import DONE, FAILED, SKIPPED
+from cascade_nb.errors import MapError, RouteError
 from cascade_nb.graph.graph import FREE, Node, NodeKind
 from cascade_nb.model.policy import checked_amount
 from cascade_nb.model.routing import Router
@@ -95,8 +95,9 @@ class Unfolding:
         if flow.stopping is not None:
             return
         plain, of, ranks, own = flow.kinds.plain, flow.kinds.of, flow.ranks, self._own
+        harmed = flow.ends.harmed
         for index in ready:
-            if index < own and plain[index]:
+            if index < own and plain[index] and not harmed:
                 flow.lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
             else:
                 self._agenda.append((index, "", ""))
@@ -140,39 +141,45 @@ class Unfolding:
         """A node that is not plain is ready, perhaps not for the first time."""
         flow = self._flow
         work = flow.ledger.work[index]
-        if isinstance(work, Expansion):
-            flow.push(index)
-            return
         stage = self.stages.get(index)
-        if stage is None:
-            stage = Stage.INPUTS if work.control.condition is None else Stage.CONDITION
         try:
-            if stage is Stage.CONDITION or not work.control.wanted:
-                self._decide(index, work)
+            if stage is Stage.CONTINUATION:
+                source, number, took = self.continuations.arrived(index)
+                self._finish(index, flow.ledger.values[source], number, took, tell=True)
+            elif isinstance(work, Expansion):
+                flow.push(index)
+            elif stage is None:
+                self._first_needs_are_there(index, work)
             elif stage is Stage.INPUTS:
                 self._inputs_are_there(index, work)
             elif stage is Stage.ITEMS:
                 self._items_are_over(index)
-            elif stage is Stage.BRANCH:
+            else:
                 branch = work.control.routes[self._chosen(work)]
                 assert branch is not None
                 self._finish(index, flow.ledger.values[branch])
-            else:
-                source, number, took = self.continuations.arrived(index)
-                self._finish(index, flow.ledger.values[source], number, took, tell=True)
         except Exception as error:  # the truth of a condition, the items of a map: the user's code
             flow.tell.finished(index, "failed", 0.0, 1, error)
             flow.outcomes.fail(index, error)
 
-    def _decide(self, index: int, node: Node) -> None:
-        """The condition is known, or was plainly false."""
+    def _first_needs_are_there(self, index: int, node: Node) -> None:
+        """What it needs before anything else is over, well or badly."""
         flow = self._flow
-        condition = node.control.condition
-        if condition is None:
+        # What is asked for late, a branch for instance, may find its inputs failed long ago.
+        bad = flow.ends.bad_source(index, first_needs(node)) if flow.ends.harmed else None
+        if bad is not None:
+            self.skip_later(index, *flow.ends.because_of(bad))
+        elif node.control.condition is not None:
+            self._decide(index, node, node.control.condition)
+        elif not node.control.wanted:
             flow.ends.skip(index, "ConditionFalse", "its condition is false")
-            return
-        value = flow.ledger.values[condition]
-        if value is ABSENT or not value:
+        else:
+            self._inputs_are_there(index, node)
+
+    def _decide(self, index: int, node: Node, condition: int) -> None:
+        """The condition is known."""
+        flow = self._flow
+        if not flow.ledger.values[condition]:
             words = f"its condition {flow.label(condition)} is false"
             flow.ends.skip(index, "ConditionFalse", words)
             return
@@ -204,10 +211,8 @@ class Unfolding:
         if bad is None:
             self.arrive(flow.scheduler.need(index, more))
             return
-        was = "was skipped" if bad in flow.skipped else "failed"
-        reason = "UpstreamSkipped" if bad in flow.skipped else "UpstreamFailed"
         flow.scheduler.need(index, ())  # ready again, whatever it was: only then it can be skipped
-        self.skip_later(index, reason, f"{flow.label(bad)} {was}")
+        self.skip_later(index, *flow.ends.because_of(bad))
 
     def _expand(self, index: int, node: Node) -> None:
         """The collections of a mapped node are there: it grows an item for each of theirs."""
@@ -231,12 +236,14 @@ class Unfolding:
         flow = self._flow
         expansion = self._expansions[index]
         states = flow.scheduler.state[expansion.first : expansion.first + expansion.count]
-        bad = next((place for place, state in enumerate(states) if state != DONE), None)
-        if bad is None:
+        if all(state == DONE for state in states):
             self._finish(index, flow.ledger.collect_items(expansion))
-        else:
-            error = MapError(f"{flow.label(expansion.first + bad)} has no result")
-            flow.outcomes.fail(index, error)
+        elif FAILED in states:
+            item = expansion.first + states.index(FAILED)
+            flow.outcomes.fail(index, MapError(f"{flow.label(item)} has no result"))
+        else:  # an item returned a lazy value that came to nothing
+            item = expansion.first + states.index(SKIPPED)
+            flow.ends.skip(index, *flow.ends.because_of(item))
 
     def _chosen(self, node: Node) -> Any:
         """The key of the branch to take.
@@ -252,8 +259,8 @@ class Unfolding:
         except TypeError:  # a list, say, which can be no key
             known = False
         if not known:
-            near = nearest(str(key), map(str, lazy.routes))
-            raise RouteError(f"{node.label} has no route {key!r:.60}{near}")
+            known_ones = ", ".join(f"{route!r:.60}" for route in list(lazy.routes)[:20])
+            raise RouteError(f"{node.label} has no route {key!r:.60}; it has {known_ones}")
         return key
 
     def _finish(
