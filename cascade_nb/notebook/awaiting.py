@@ -1,8 +1,8 @@
 """Lets magics be awaited, which IPython does not do by itself.
 
 Before a cell is compiled, the calls that IPython made of its magics get an `await` where they have
-something to wait for. It is done on the text, because a cell is compiled as one that can await only
-where it has an `await` in it.
+something to wait for, and are told so. It is done on the text, because a cell is compiled as one
+that can await only where it has an `await` in it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from cascade_nb.notebook.shell import Shell, Transformer
 
 AWAITED: Final = "--awaited"
 
+Waits = Callable[[str], bool]
+
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_CELL: Final = re.compile(
-    rf"(?<!await )get_ipython\(\)\.run_cell_magic\('cascade', {_TEXT}, {_TEXT}\)"
-)
-_LINE: Final = re.compile(rf"(?<!await )get_ipython\(\)\.run_line_magic\('cascade', {_TEXT}\)")
+_AWAIT: Final = r"(?:await )?get_ipython\(\)\."
+_CELL: Final = re.compile(rf"{_AWAIT}run_cell_magic\('cascade', {_TEXT}, {_TEXT}\)")
+_LINE: Final = re.compile(rf"{_AWAIT}run_line_magic\('cascade', {_TEXT}\)")
 
 
-def transformer(shell: Shell, waits: Callable[[str], bool]) -> Transformer:
+def transformer(shell: Shell, waits: Waits) -> Transformer:
     """What to append to `input_transformers_post`.
 
     Args:
@@ -32,31 +33,37 @@ def transformer(shell: Shell, waits: Callable[[str], bool]) -> Transformer:
     """
 
     def transform(lines: list[str]) -> list[str]:
-        text = "".join(lines)
-        if "'cascade'" not in text or not shell.autoawait:
+        # Inside a running cell it is another magic that asks, such as %%time, and few of them could
+        # run what awaits.
+        if shell.displayhook.exec_result is not None or not shell.autoawait:
             return lines
-        changed = _LINE.sub(lambda found: _line(found, waits), text)
-        changed = _CELL.sub(lambda found: _cell(found, shell, waits), changed)
-        return changed.splitlines(keepends=True) if _is_python(changed) else lines
+        return with_awaits("".join(lines), shell, waits).splitlines(keepends=True)
 
     return transform
 
 
-def _line(found: re.Match[str], waits: Callable[[str], bool]) -> str:
-    arguments = ast.literal_eval(found[1])
-    if not waits(arguments):
+def with_awaits(text: str, shell: Shell, waits: Waits) -> str:
+    """`text`, a cell that IPython has transformed, with an `await` before each magic that waits."""
+    if "'cascade'" not in text:
+        return text
+    changed = _LINE.sub(lambda found: _line(found, waits), text)
+    changed = _CELL.sub(lambda found: _cell(found, shell, waits), changed)
+    return changed if changed == text or _is_python(changed) else text
+
+
+def _line(found: re.Match[str], waits: Waits) -> str:
+    line = ast.literal_eval(found[1])
+    if line.startswith(AWAITED) or not waits(line):
         return found[0]
-    given = f"{AWAITED} {arguments}"
-    return f"await get_ipython().run_line_magic('cascade', {given!r})"
+    return f"await get_ipython().run_line_magic('cascade', {f'{AWAITED} {line}'!r})"
 
 
-def _cell(found: re.Match[str], shell: Shell, waits: Callable[[str], bool]) -> str:
+def _cell(found: re.Match[str], shell: Shell, waits: Waits) -> str:
     line, body = ast.literal_eval(found[1]), ast.literal_eval(found[2])
     # IPython refuses an empty body with words that are not ours, and `%%cascade -h` has none.
     body = body or "\n"
-    call = f"get_ipython().run_cell_magic('cascade', {line!r}, {body!r})"
-    if not would_await(shell, body) and not waits(f"run {line}"):
-        return call
+    if line.startswith(AWAITED) or not (would_await(shell, body) or waits(line)):
+        return f"get_ipython().run_cell_magic('cascade', {line!r}, {body!r})"
     given = f"{AWAITED} {line}"
     return f"await get_ipython().run_cell_magic('cascade', {given!r}, {body!r})"
 

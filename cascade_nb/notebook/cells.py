@@ -35,9 +35,11 @@ class Body:
         shell: where it will run.
         text: the body, without the line of the magic.
         running: the cell that it belongs to.
+        finish: what is still to be done to the body after IPython has transformed it.
 
     Attributes:
         cell: which cell that is.
+        is_empty: whether there is nothing in it.
         awaits: whether it has a top-level `await`.
         error: what came out of one of its lines.
 
@@ -45,14 +47,17 @@ class Body:
         SyntaxError: it is no Python; lines are counted as in the whole cell.
     """
 
-    def __init__(self, shell: Shell, text: str, running: Running) -> None:
+    def __init__(
+        self, shell: Shell, text: str, running: Running, finish: Callable[[str], str] = str
+    ) -> None:
         self._shell = shell
         self.cell = running.cell
-        source = _Source.of(shell, text, running.text)
+        source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
         name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
         tree = shell.transform_ast(shell.compile.ast_parse(source.padded, filename=name))
-        tree = ast.fix_missing_locations(_TopLevel().visit(tree))
+        tree = rewritten(tree)
         self._codes = self._compiled(tree.body, name, source.padded)
+        self.is_empty = not self._codes
         self.error: BaseException | None = None
         self.awaits = any(code.co_flags & inspect.CO_COROUTINE for code in self._codes)
 
@@ -104,12 +109,21 @@ def would_await(shell: Shell, text: str) -> bool:
     Raises:
         SyntaxError: it is no Python; lines are counted as in the whole cell.
     """
-    source = _Source.of(shell, text, "")
+    source = _Source.of(text, "", shell.transform_cell(text))
     try:
         return awaits(source.padded)
     except SyntaxError as error:
         error.filename = shell.compile.cache(source.shown, shell.execution_count)
         raise
+
+
+def rewritten(tree: ast.Module) -> ast.Module:
+    """`tree` with its functions made tasks and its second names made nodes, by `HELPERS`.
+
+    No line moves.
+    """
+    changed: ast.Module = ast.fix_missing_locations(_TopLevel().visit(tree))
+    return changed
 
 
 def awaits(source: str) -> bool:
@@ -136,12 +150,12 @@ class _Source(NamedTuple):
     padded: str
 
     @classmethod
-    def of(cls, shell: Shell, text: str, cell: str) -> _Source:
+    def of(cls, text: str, cell: str, body: str) -> _Source:
+        """The body `text` of `cell`, which IPython has transformed to `body`."""
         above, found, _ = cell.rpartition(text)
         head = above if found and above else "%%cascade\n"
         blank = next((i for i, line in enumerate(text.splitlines()) if line.strip()), 0)
         head += "\n" * blank  # IPython's transformers take empty lines away at the beginning
-        body = shell.transform_cell(text)
         return cls(head + body, "\n" * head.count("\n") + body)
 
 
@@ -187,6 +201,8 @@ def _displayed(nodes: Sequence[ast.stmt], interactivity: str) -> Sequence[ast.st
     if interactivity == "all":
         return nodes
     last = nodes[-1:]
+    if not last:
+        return []
     if interactivity == "last" or (interactivity != "none" and isinstance(last[0], ast.Expr)):
         return last
     return []

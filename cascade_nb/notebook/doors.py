@@ -19,6 +19,7 @@ from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
+from cascade_nb.shortcuts import plan
 
 
 class Door(NamedTuple):
@@ -36,14 +37,14 @@ class Door(NamedTuple):
     act: Callable[[Session, Namespace, bool], Any]
 
 
-def _graph(session: Session, given: Namespace, awaited: bool) -> Any:
+def _graph(session: Session, given: Namespace, _awaited: bool) -> None:
     if not given.name:
         graph, problems = whole_graph(session.workspace)
         if graph is None and not problems:
             problems = ["There are no nodes yet; a %%cascade cell makes some."]
-        return show_graph(graph, problems, awaited)
-    _, target = session.targets(given.name)
-    return show_graph(build_graph(target, session.workspace), (), awaited)
+    else:
+        graph, problems = build_graph(session.targets(given.name)[1], session.workspace), []
+    show_graph(session, graph, problems)
 
 
 def _run(session: Session, given: Namespace, awaited: bool) -> Any:
@@ -56,6 +57,20 @@ def _run(session: Session, given: Namespace, awaited: bool) -> Any:
         params=dict(parameter_of(text) for text in given.param),
     )
     return launch(session, order)
+
+
+def _plan(session: Session, given: Namespace, awaited: bool) -> Any:
+    _, target = session.targets(given.name)
+    params = dict(parameter_of(text) for text in given.param)
+    if not awaited:
+        say(str(plan(session.engine.graph_of(target, session.workspace), params=params)))
+        return None
+
+    async def tell() -> None:
+        made = session.engine.plan(target, params=params, bindings=session.workspace)
+        say(str(await made))
+
+    return tell()
 
 
 def _status(session: Session, given: Namespace, _awaited: bool) -> None:
@@ -173,6 +188,17 @@ def _arguments(name: str, summary: str, examples: Sequence[tuple[str, str]] = ()
     return Arguments(f"%cascade {name}", summary, examples)
 
 
+def _add_params(arguments: Arguments) -> None:
+    arguments.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="give a parameter; as often as you like",
+    )
+
+
 def _doors() -> dict[str, Door]:
     graph = _arguments("graph", "Show the graph of some names, or of all.")
     graph.add_argument("name", nargs="*", help="what to show, with everything that it needs")
@@ -187,27 +213,20 @@ def _doors() -> dict[str, Door]:
             ("run = %cascade run report", "keep the handle: run.pause(), await run"),
         ],
     )
-    run.add_argument(
-        "name",
-        nargs="*",
-        help="what to run; without one, what the last cell defined last, else the only end",
-    )
+    run.add_argument("name", nargs="*", help=_TARGET)
     run.add_argument("--wait", action="store_true", help="let the cell wait for the end")
     run.add_argument("--fresh", action="store_true", help="use no earlier results")
-    run.add_argument(
-        "-p",
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="give a parameter; as often as you like",
-    )
+    _add_params(run)
     run.add_argument(
         "--on-error",
         choices=ON_ERROR,
         default="stop",
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
     )
+
+    plans = _arguments("plan", "Say what a run would do, node by node; nothing runs.")
+    plans.add_argument("name", nargs="*", help=_TARGET)
+    _add_params(plans)
 
     status = _arguments("status", "Say what runs are doing, and what holds them.")
     status.add_argument("run", nargs="?", help="a run's number or id; without one, all")
@@ -250,6 +269,7 @@ def _doors() -> dict[str, Door]:
 
     return {
         "graph": Door(graph, "nodes", _graph),
+        "plan": Door(plans, "nodes", _plan),
         "run": Door(run, "nodes", _run),
         "status": Door(status, "runs", _status),
         "why": Door(why, "nodes", _why),
@@ -261,5 +281,6 @@ def _doors() -> dict[str, Door]:
     }
 
 
+_TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 _SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
 DOORS: Final = _doors()

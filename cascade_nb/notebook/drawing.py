@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from typing import Any, Final
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 from IPython.display import display
 
 from cascade_nb.control.words import count_text
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.notebook.layers import Meaning
+from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.notebook.shims import LaunchingCell, is_headless, running_kernel
 from cascade_nb.notebook.workspace import Workspace
 from cascade_nb.view.layout import Rendered, lay_out
 from cascade_nb.view.picture import picture_of
+from cascade_nb.view.states import UNMARKED, Marks
 from cascade_nb.view.visual import Visual, static_bundle, static_metadata
+
+T = TypeVar("T")
 
 _drawing: Final[set[asyncio.Task[None]]] = set()
 
@@ -46,39 +51,35 @@ def _problem(meaning: Meaning, workspace: Workspace) -> str | None:
     return None
 
 
-def show_graph(
-    graph: Graph | None, problems: Iterable[str], awaited: bool
-) -> Awaitable[None] | None:
-    """Say the problems, and show `graph`.
+def show_graph(session: Session, graph: Graph | None, problems: Iterable[str]) -> None:
+    """Say the problems, and show `graph` with what was done once and is stale now.
 
-    With a kernel that somebody sits at, words come at once and the picture when it is laid out.
-
-    Args:
-        awaited: whether the caller awaits what this gives, if it gives something.
+    With a kernel that somebody sits at, words come at once and the picture when it is laid out; in
+    a headless execution what comes after the cell is lost, so the cell waits for the picture.
     """
     for problem in problems:
         say(problem)
     if graph is None:
-        return None
+        return
     if running_kernel() is None:
-        say(Visual(graph).text)
-    elif not is_headless():
-        _show_soon(graph)
-    elif awaited:
-        return _show_when_drawn(graph)
+        say(Visual(graph, _on_a_loop_of_its_own(_marks(session, graph))).text)
+    elif is_headless():
+        rendered = _on_a_loop_of_its_own(_rendered(session, graph))
+        data, metadata = static_bundle(rendered), static_metadata(rendered)
+        display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
     else:
-        display(Visual(graph))  # type: ignore[no-untyped-call]
-    return None
+        _show_soon(session, graph)
 
 
-def _show_soon(graph: Graph) -> None:
+def _show_soon(session: Session, graph: Graph) -> None:
     size = f"{graph.title}: {count_text(len(graph), 'node')}"
     handle = display({"text/plain": size}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
     cell = LaunchingCell()
 
     async def draw() -> None:
         try:
-            data, metadata = _bundle(await _rendered(graph))
+            rendered = await _rendered(session, graph)
+            data, metadata = static_bundle(rendered), static_metadata(rendered)
         except Exception as error:  # whatever it is, it belongs where the picture would be
             data, metadata = {"text/plain": f"{size}\nNo picture: {error!r}"}, {}
         cell.call(lambda: handle.update(data, metadata=metadata, raw=True))
@@ -88,15 +89,25 @@ def _show_soon(graph: Graph) -> None:
     task.add_done_callback(_drawing.discard)
 
 
-async def _show_when_drawn(graph: Graph) -> None:
-    data, metadata = _bundle(await _rendered(graph))
-    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
-
-
-async def _rendered(graph: Graph) -> Rendered:
+async def _rendered(session: Session, graph: Graph) -> Rendered:
+    marks = await _marks(session, graph)
     # Folding a large graph takes a while too, so it happens off the loop.
-    return await lay_out(await asyncio.to_thread(picture_of, graph))
+    return await lay_out(await asyncio.to_thread(picture_of, graph), marks=marks)
 
 
-def _bundle(rendered: Rendered) -> tuple[dict[str, Any], dict[str, Any]]:
-    return static_bundle(rendered), static_metadata(rendered)
+async def _marks(session: Session, graph: Graph) -> Marks:
+    """What was done in an earlier run: done still, or stale, because it would run again."""
+    once = {node.id: node.index for node in graph.nodes if node.id in session.done}
+    if not once:
+        return UNMARKED
+    known = graph.params()
+    params = {name: value for name, value in session.params.items() if name in known}
+    settled = frozenset(node.index for node in graph.nodes if node.kind is NodeKind.PARAM)
+    reuse = await session.engine.look_up(graph, params, settled, fresh=False, fetch=False)
+    return Marks({i: "stale" if index in reuse.wanted else "done" for i, index in once.items()})
+
+
+def _on_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of `work`, where the caller's loop is not to be run from within."""
+    with ThreadPoolExecutor(1, thread_name_prefix="cascade-aside") as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -52,6 +52,8 @@ def launch(session: Session, order: Order) -> Any:
         on_error=order.on_error,
         fresh=order.fresh,
     )
+    session.params.update(order.params)
+    session.notice(run)
     session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     if not order.names:
         say(f"No name was given, so this runs `{chosen[0]}`.")

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from cascade_nb.errors import CascadeError, UnknownNameError
+from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.notebook.arguments import Arguments, HelpAskedError
-from cascade_nb.notebook.awaiting import AWAITED
+from cascade_nb.notebook.awaiting import AWAITED, with_awaits
 from cascade_nb.notebook.cells import HELPERS, Body, drive
 from cascade_nb.notebook.doors import DOORS, Door
 from cascade_nb.notebook.drawing import show_graph, whole_graph
@@ -40,11 +40,10 @@ CELL.add_argument("--quiet", action="store_true", help="do not show the graph")
 
 
 def waits(line: str) -> bool:
-    """Whether `%cascade` with these arguments has something to wait for."""
+    """Whether a magic with these arguments has something to wait for."""
     words = line.split()
-    if words[:1] == ["run"] and "--wait" in words:
-        return True
-    return words[:1] in (["run"], ["graph"]) and is_headless()
+    runs = words[:1] == ["run"] or "--run" in words
+    return words[:1] == ["plan"] or (runs and ("--wait" in words or is_headless()))
 
 
 def overview() -> str:
@@ -72,14 +71,14 @@ class CascadeMagics(Magics):
     def cascade(self, line: str, body: str | None = None) -> Any:
         """Define tasks and nodes in a cell, look at them, run them, hold them: `%cascade -h`."""
         __tracebackhide__ = True
+        self.session.notice()
         awaited = line.startswith(AWAITED)
         rest = line.removeprefix(AWAITED).strip()
         if body is None:
-            work, awaits = self._line(rest, awaited), awaited
+            work = self._line(rest, awaited)
         else:
-            prepared = self._prepared(body)
-            work, awaits = self._cell(rest, prepared, awaited), awaited or prepared.awaits
-        return work if awaits else drive(work)
+            work = self._cell(rest, self._prepared(body, awaited), awaited)
+        return work if awaited else drive(work)
 
     async def _line(self, line: str, awaited: bool) -> Any:
         """Do what a sub-command says."""
@@ -93,9 +92,13 @@ class CascadeMagics(Magics):
         except CascadeError as error:
             raise in_words(self.session.shell, error) from error.__cause__
 
-    def _prepared(self, text: str) -> Body:
+    def _prepared(self, text: str, awaited: bool) -> Body:
         shell = self.session.shell
-        return Body(shell, text, running_cell(shell))
+
+        def finish(transformed: str) -> str:
+            return with_awaits(transformed, shell, waits) if awaited else transformed
+
+        return Body(shell, text, running_cell(shell), finish)
 
     async def _cell(self, line: str, body: Body, awaited: bool) -> Any:
         """Run the body of a cell, then show or run what it defined."""
@@ -103,13 +106,14 @@ class CascadeMagics(Magics):
         session = self.session
         try:
             given = CELL.read(line)
+            _check(body, awaited)
             with recording(session.workspace, body.cell, HELPERS) as names:
                 await body.run(names)
             done = None
             if given.run is not None:
                 done = launch(session, Order([given.run] if given.run else [], awaited=awaited))
             elif not given.quiet:
-                done = show_graph(*whole_graph(session.workspace), awaited)
+                show_graph(session, *whole_graph(session.workspace))
             return await done if inspect.iscoroutine(done) else done
         except HelpAskedError as asked:
             say(str(asked))
@@ -119,6 +123,16 @@ class CascadeMagics(Magics):
             if isinstance(error, CascadeError):
                 raise in_words(session.shell, error) from error.__cause__
             raise
+
+
+def _check(body: Body, awaited: bool) -> None:
+    if body.is_empty:
+        raise UsageError("this cell is empty; write tasks and calls of them below %%cascade")
+    if body.awaits and not awaited:
+        raise UsageError(
+            "this cell has a top-level await, and what runs it does not wait; run it as a cell of "
+            "its own, with no other magic above it and with %autoawait on"
+        )
 
 
 def _read(line: str) -> tuple[Door, Namespace]:

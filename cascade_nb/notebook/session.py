@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakSet
+
 from cascade_nb.control.constraint import KINDS, Scope, parse_scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
+from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import ConstraintError, UnknownNameError, UsageError, nearest
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.workspace import Workspace
@@ -19,6 +23,8 @@ class Session:
         workspace: the names that its cells defined.
         latest: the run that a magic started last.
         shown_in: that run, and the number of the cell that has its panel.
+        done: ids of named nodes that a run was through with.
+        params: parameters as they were given last.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -26,11 +32,27 @@ class Session:
         self.workspace = Workspace(shell.user_ns)
         self.latest: Run | None = None
         self.shown_in: tuple[Run, int] | None = None
+        self.done: set[str] = set()
+        self.params: dict[str, Any] = {}
+        self._noticed: WeakSet[Run] = WeakSet()
 
     @property
     def engine(self) -> Engine:
         """What runs are started on."""
         return default_engine()
+
+    def notice(self, *runs: Run) -> None:
+        """Have these, and all that go on, tell what they were through with when they are over."""
+        for run in (*runs, *self.engine.runs):
+            if run not in self._noticed:
+                self._noticed.add(run)
+                run.add_done_callback(self._over)
+
+    def _over(self, run: Run) -> None:
+        states = run.states()
+        for node in run.graph.nodes:
+            if node.name is not None and states[node.id] in (NodeState.DONE, NodeState.REUSED):
+                self.done.add(node.id)
 
     def runs(self) -> list[Run]:
         """Those that are not over, and the one started last; the newest first."""

@@ -1,0 +1,281 @@
+"""The body of a `%%cascade` cell is ordinary Python, but for its functions."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from cascade_nb.errors import TaskCallError, TaskDefinitionError, UsageError
+from cascade_nb.model.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.resources import Resource
+from cascade_nb.model.task import Task
+from tests.notebook.conftest import Notebook
+
+pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
+
+
+def quiet(notebook: Notebook, body: str, cell: str | None = None) -> None:
+    notebook.ok(f"%%cascade --quiet\n{body}", cell)
+
+
+def test_a_def_is_a_task_and_a_call_of_it_a_node(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "def load(n):\n    return n\nasync def clean(x):\n    return x\nx = clean(load(3))",
+    )
+    assert isinstance(notebook.names["load"], Task)
+    assert notebook.names["clean"].executor == "async"
+    assert isinstance(notebook.names["x"], LazyResult)
+
+
+def test_a_call_below_the_def_is_lazy_in_the_cell_itself(notebook: Notebook) -> None:
+    quiet(notebook, "def load(n):\n    raise RuntimeError\nx = load(3)\nkind = type(x).__name__")
+    assert notebook.names["kind"] == "LazyResult"
+
+
+def test_a_name_with_an_underscore_stays_a_function(notebook: Notebook) -> None:
+    quiet(notebook, "def _half(n):\n    return n / 2\nh = _half(3)")
+    assert notebook.names["h"] == 1.5
+
+
+def test_defs_in_blocks_are_tasks_and_defs_in_defs_and_classes_are_not(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "if True:\n    def a(): pass\n"
+        "try:\n    def b():\n        def inner(): return 1\n        return inner()\n"
+        "finally:\n    pass\n"
+        "class C:\n    def m(self): return 2\nm = C().m()",
+    )
+    assert isinstance(notebook.names["a"], Task)
+    assert notebook.names["b"].fn() == 1
+    assert notebook.names["m"] == 2
+
+
+def test_decorators_that_make_a_task_are_left_alone(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "import cascade_nb as cs\n@cs.task(name='loading', retry=4)\ndef load(n):\n    return n",
+    )
+    task = notebook.names["load"]
+    assert task.name == "loading"
+    assert task.options.retry.max_attempts == 4
+
+
+def test_other_decorators_work_under_the_task(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "import functools\n"
+        "def _twice(g):\n"
+        "    @functools.wraps(g)\n    def w(*a):\n        return 2 * g(*a)\n    return w\n"
+        "@_twice\ndef load(n):\n    return n",
+    )
+    assert notebook.names["load"].fn(3) == 6
+
+
+def test_what_a_decorator_makes_of_a_def_need_not_be_a_task(notebook: Notebook) -> None:
+    quiet(notebook, "import cascade_nb as cs\n@cs.resource\ndef db():\n    yield 1")
+    assert isinstance(notebook.names["db"], Resource)
+
+
+def test_a_generator_is_refused_with_the_way_out(notebook: Notebook) -> None:
+    done = notebook.run("%%cascade\ndef gen():\n    yield 1")
+    assert isinstance(done.error, TaskDefinitionError)
+    assert "a name that begins with '_' stays a plain function" in str(done.error)
+    assert "gen" not in notebook.names
+
+
+def test_everything_else_runs_now_in_the_users_namespace(notebook: Notebook) -> None:
+    notebook.ok("base = 40")
+    quiet(
+        notebook, "total = base + 2\nimport math\nxs = [base for _ in range(2)]\nrest = len(dir())"
+    )
+    assert notebook.names["total"] == 42
+    assert notebook.names["math"].pi > 3
+    assert notebook.names["xs"] == [40, 40]
+    assert notebook.names["rest"] > 2
+
+
+def test_tasks_use_the_users_namespace_as_it_is_when_they_run(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "def _scale(x):\n    return x * factor\n"
+        "def scaled(x):\n    return _scale(x)\ny = scaled(3)",
+    )
+    notebook.ok("factor = 7")
+    assert notebook.ok("run = %cascade run y\nrun.result()").result == 21
+
+
+def test_the_last_line_is_shown_like_any_cells(notebook: Notebook) -> None:
+    assert "Out[2]: 42" in notebook.ok("%%cascade --quiet\n40 + 2").text
+    assert notebook.ok("_ + 1").result == 43
+    assert "Out" not in notebook.ok("%%cascade --quiet\n40 + 2;").text
+    assert "Out" not in notebook.ok("%%cascade --quiet\nx = 3").text
+
+
+def test_ipythons_setting_for_what_is_shown_counts(notebook: Notebook) -> None:
+    notebook.shell.ast_node_interactivity = "all"
+    text = notebook.ok("%%cascade --quiet\n40 + 2\n1 + 1").text
+    assert "42" in text
+    assert "2" in text.replace("42", "")
+    notebook.shell.ast_node_interactivity = "none"
+    assert "42" not in notebook.ok("%%cascade --quiet\n40 + 2").text
+
+
+def test_ipythons_syntax_works_in_the_body(notebook: Notebook) -> None:
+    quiet(notebook, "where = %pwd\nlines = !echo hello\nx = 3")
+    assert notebook.names["lines"] == ["hello"]
+    assert "Docstring" in notebook.ok("%%cascade --quiet\nlen?").text
+
+
+def test_future_imports_hold_for_the_functions_below(notebook: Notebook) -> None:
+    quiet(notebook, "from __future__ import annotations\ndef load(n: Unknown): return n")
+    assert notebook.names["load"].fn.__annotations__ == {"n": "Unknown"}
+
+
+def test_top_level_await_works(notebook: Notebook) -> None:
+    quiet(notebook, "import asyncio\nx = await asyncio.sleep(0, 'awaited')")
+    assert notebook.names["x"] == "awaited"
+    quiet(
+        notebook,
+        "async def _go():\n    return 1\nasync with asyncio.Lock():\n    y = await _go()",
+    )
+    assert notebook.names["y"] == 1
+
+
+def test_without_autoawait_a_plain_cell_still_runs(notebook: Notebook) -> None:
+    notebook.ok("%autoawait off")
+    quiet(notebook, "x = 3")
+    assert notebook.names["x"] == 3
+
+
+# Where things are.
+
+
+def test_a_traceback_points_at_the_line_in_the_whole_cell(notebook: Notebook) -> None:
+    done = notebook.run("%%cascade\nx = 1\n\ny = 1 / 0\n")
+    assert "Cell In[2], line 4" in done.text
+    assert "----> 4 y = 1 / 0" in done.text
+    assert "cascade_nb" not in done.text
+    assert "run_cell_magic" not in done.text
+
+
+@pytest.mark.parametrize("above", ["", "\n\n", "\n  \n"])
+def test_empty_lines_above_and_below_the_magic_are_counted(notebook: Notebook, above: str) -> None:
+    done = notebook.run(f"{above}%%cascade\n\n\ny = 1 / 0\n")
+    assert f"Cell In[2], line {above.count(chr(10)) + 4}" in done.text
+
+
+def test_an_error_inside_a_helper_shows_both_lines(notebook: Notebook) -> None:
+    done = notebook.run("%%cascade\ndef _deep():\n    return {}['a']\n\n_deep()\n")
+    assert "line 5" in done.text
+    assert "line 3, in _deep" in done.text
+
+
+def test_a_wrong_call_fails_at_the_call_without_our_frames(notebook: Notebook) -> None:
+    done = notebook.run("%%cascade\ndef load(n):\n    return n\nx = load(1, 2)")
+    assert isinstance(done.error, TaskCallError)
+    assert "----> 4 x = load(1, 2)" in done.text
+    assert "model/task" not in done.text
+
+
+def test_an_exception_keeps_its_causes_in_the_traceback(notebook: Notebook) -> None:
+    done = notebook.run(
+        "%%cascade\ntry:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e"
+    )
+    assert "ZeroDivisionError" in done.text
+    assert "direct cause" in done.text
+
+
+@pytest.mark.parametrize("body", ["def bad(:", "x = (", "return 3", "  x = 1\n y = 2"])
+def test_a_syntax_error_is_shown_at_its_line_and_nothing_runs(
+    notebook: Notebook, body: str
+) -> None:
+    done = notebook.run(f"%%cascade\nran = True\n\n{body}\n")
+    assert isinstance(done.error, SyntaxError)
+    assert "ran" not in notebook.names
+    assert "cascade_nb" not in done.text
+    assert done.error.lineno in {4, 5}
+
+
+def test_inspect_finds_the_source_of_a_task(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "\nx = 1\n@__import__('functools').lru_cache\ndef load(n):\n    # here\n    return n",
+    )
+    source = inspect.getsource(notebook.names["load"].fn.__wrapped__)
+    assert source.startswith("@__import__('functools').lru_cache\ndef load(n):\n    # here")
+    assert "# here" in notebook.ok("load??").text
+
+
+def test_a_tasks_lines_are_those_of_the_whole_cell(notebook: Notebook) -> None:
+    quiet(notebook, "x = 1\n\ndef load(n):\n    return n")
+    assert notebook.names["load"].fn.__code__.co_firstlineno == 4
+
+
+def test_the_questionmark_shows_a_tasks_docstring_and_signature(notebook: Notebook) -> None:
+    quiet(notebook, "def load(n, scale=1):\n    'Loads n.'\n    return n")
+    text = notebook.ok("load?").text
+    assert "load(n, scale=1)" in text
+    assert "Loads n." in text
+
+
+# Names.
+
+
+def test_a_second_name_in_the_same_cell_can_be_bound_anew(notebook: Notebook) -> None:
+    quiet(notebook, "def f(*a): return a\nx = y = f('a')\nw = x\nz = f(w, y)", "A")
+    quiet(notebook, "y = f('y')", "B")
+    assert notebook.ok("run = %cascade run z\nrun.result()").result == (("a",), ("y",))
+
+
+def test_loop_variables_and_unpacking_bind_names(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "def f(*a): return a\nfor i in range(3):\n    r = f(i)\na, (b, *rest) = f(1), (f(2), f(3))",
+    )
+    assert set(notebook.names).issuperset({"r", "a", "b", "rest"})
+    graph = notebook.ok("%cascade graph").text
+    assert all(name in graph for name in ("r", "a", "b"))
+
+
+def test_a_mapped_task_is_a_node(notebook: Notebook) -> None:
+    quiet(notebook, "def f(x): return x\nm = f.map(x=[1, 2])")
+    assert isinstance(notebook.names["m"], MappedLazyResult)
+    assert notebook.ok("run = %cascade run m\nrun.result()").result == [1, 2]
+
+
+def test_underscores_as_throwaways_are_no_nodes(notebook: Notebook) -> None:
+    quiet(notebook, "def f(*a): return a\n_, y = f(1), f(2)")
+    assert "y: 1 node" in notebook.ok("%cascade graph").text
+
+
+def test_an_empty_cell_says_what_to_write(notebook: Notebook) -> None:
+    for text in ("%%cascade", "%%cascade\n\n"):
+        done = notebook.run(text)
+        assert isinstance(done.error, UsageError)
+        assert "this cell is empty" in done.text
+
+
+def test_a_body_called_by_code_runs_at_once_where_it_awaits_nothing(notebook: Notebook) -> None:
+    notebook.ok("get_ipython().run_cell_magic('cascade', '--quiet', 'x = 3\\n')")
+    assert notebook.names["x"] == 3
+    notebook.ok(
+        "def go():\n    get_ipython().run_cell_magic('cascade', '--quiet', 'y = 4\\n')\ngo()"
+    )
+    assert notebook.names["y"] == 4
+
+
+def test_a_top_level_await_under_another_magic_says_why_it_cannot_be(notebook: Notebook) -> None:
+    # %%time would not await it, and the body would silently not run.
+    done = notebook.run("%%time\n%%cascade\nimport asyncio\nawait asyncio.sleep(0)\nx = 3")
+    assert isinstance(done.error, UsageError)
+    assert "with no other magic above it" in done.text
+    assert "x" not in notebook.names
+
+
+def test_magics_around_the_cell_work(notebook: Notebook) -> None:
+    notebook.ok("%%time\n%%cascade --quiet\nx = 3")
+    notebook.ok("%%capture out\n%%cascade\ndef f(): pass\ny = f()")
+    assert notebook.names["x"] == 3
+    assert "y" in notebook.names["out"].outputs[0].data["text/plain"]

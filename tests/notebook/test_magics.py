@@ -1,0 +1,426 @@
+"""`%cascade` and its sub-commands: what they do, what they say, and how they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from cascade_nb import errors
+from cascade_nb.control.constraint import Scope
+from cascade_nb.defaults import default_engine
+from cascade_nb.engine.run import Run
+from cascade_nb.notebook.doors import DOORS
+from tests.notebook.conftest import Notebook
+
+pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
+
+TASKS = """%%cascade --quiet
+def load(n):
+    return list(range(n))
+def total(xs, scale=1):
+    return scale * sum(xs)
+raw = load(5)
+report = total(raw)
+"""
+
+
+@pytest.fixture
+def built(notebook: Notebook) -> Notebook:
+    notebook.ok(TASKS, "A")
+    return notebook
+
+
+def paused() -> list[str]:
+    return [str(c.scope) for c in default_engine().constraints.constraints() if c.type == "pause"]
+
+
+# Showing.
+
+
+def test_a_cell_shows_the_graph_of_the_whole_workspace(notebook: Notebook) -> None:
+    notebook.ok(TASKS, "A")
+    text = notebook.ok("%%cascade\nother = load(2)", "B").text
+    assert "raw → report" in text
+    assert "other" in text
+    assert not notebook.ok("%%cascade --quiet\nmore = load(2)", "C").text
+
+
+def test_what_cannot_be_planned_is_said_and_the_rest_is_shown(built: Notebook) -> None:
+    text = built.ok("%%cascade\nother = load(2)\ndel raw", "B").text
+    assert "`report` reads `raw`, which cell In[3] deleted" in text
+    assert "other: 1 node" in text
+
+
+def test_graph_shows_what_is_named(built: Notebook) -> None:
+    text = built.ok("%cascade graph raw").text
+    assert "raw: 1 node" in text
+    assert "report" not in text
+
+
+def test_graph_of_nothing_says_so(notebook: Notebook) -> None:
+    assert "There are no nodes yet" in notebook.ok("%cascade graph").text
+
+
+def test_a_lazy_value_says_what_it_is_and_how_to_run_it(built: Notebook) -> None:
+    text = built.ok("report").text
+    assert "report = total, not run yet; reads raw. To run it: %cascade run report" in text
+    assert "load, not run yet. To run it: cs.run(…)" in built.ok("load(3)").text
+    assert "now = load" in built.ok("%%cascade --quiet\nnow = load(3)\nnow").text
+
+
+def test_a_lazy_value_with_many_inputs_stays_short(built: Notebook) -> None:
+    assert "and 14 more" in built.ok("total([load(i) for i in range(20)])").text
+
+
+def test_what_was_done_and_is_stale_now_is_marked(built: Notebook) -> None:
+    assert "✓" not in built.ok("%cascade graph").text
+    built.ok("%cascade run report")
+    assert "raw ✓ → report ✓" in built.ok("%cascade graph").text
+    text = built.ok("%%cascade\ndef total(xs, scale=1):\n    return -scale * sum(xs)", "B").text
+    assert "raw ✓ → report ↻" in text
+
+
+def test_a_run_that_code_started_counts_for_the_marks_too(built: Notebook) -> None:
+    built.ok("import cascade_nb as cs\n%cascade pause\nrun = cs.start(report)")
+    built.ok("%cascade resume\nrun.result()")
+    assert "raw ✓ → report ✓" in built.ok("%cascade graph").text
+
+
+# Planning.
+
+
+def test_plan_says_what_would_run_and_runs_nothing(built: Notebook) -> None:
+    text = built.ok("%cascade plan report").text
+    assert "report: 2 to run" in text
+    assert not built.ok("%cascade status").text.startswith("report")
+    built.ok("%cascade run report")
+    assert "report: 1 to reuse" in built.ok("%cascade plan").text
+
+
+def test_plan_works_where_nothing_can_be_awaited(built: Notebook) -> None:
+    assert "2 to run" in built.ok("def go():\n    %cascade plan report\ngo()").text
+
+
+def test_plan_refuses_what_a_run_would(built: Notebook) -> None:
+    assert "nothing here reads" in built.run("%cascade plan report -p no=3").text
+    built.ok("%cascade drop raw")
+    assert isinstance(built.run("%cascade plan report").error, errors.DroppedNameError)
+
+
+# Running.
+
+
+def test_run_gives_the_run(built: Notebook) -> None:
+    built.ok("run = %cascade run report")
+    run = built.names["run"]
+    assert isinstance(run, Run)
+    assert run.result() == 10
+    assert built.ok("%cascade run report\n_ = 1").error is None
+
+
+def test_the_run_is_the_cells_value_without_being_shown_twice(built: Notebook) -> None:
+    done = built.ok("%cascade run report")
+    assert isinstance(done.result, Run)
+    assert done.text.count("report · run 1") == 1
+    assert "<run 1 of report" not in done.text
+    assert "<run 1 of report: Done" in built.ok("_").text
+
+
+def test_run_without_a_name_says_what_it_runs(built: Notebook) -> None:
+    assert "No name was given, so this runs `report`" in built.ok("%cascade run").text
+    done = built.ok("%%cascade --run\nother = load(2)", "B")
+    assert "this runs `other`" in done.text
+    assert done.result.result() == [0, 1]
+
+
+def test_a_cell_runs_what_it_is_told_to(built: Notebook) -> None:
+    done = built.ok("%%cascade --run report\nother = load(2)", "B")
+    assert done.result.result() == 10
+
+
+def test_several_names_are_run_together(built: Notebook) -> None:
+    assert built.ok("%cascade run raw report").result.result() == [[0, 1, 2, 3, 4], 10]
+
+
+def test_containers_of_nodes_are_run_too(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\nxs = {'a': load(1), 'b': [load(2), 'plain']}", "B")
+    assert built.ok("%cascade run xs").result.result() == {"a": [0], "b": [[0, 1], "plain"]}
+
+
+def test_runs_follow_redefinitions(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\nraw = load(3)", "B")
+    assert built.ok("%cascade run report").result.result() == 3
+
+
+def test_parameters_are_given_by_name(built: Notebook) -> None:
+    built.ok(
+        "%%cascade --quiet\nimport cascade_nb as cs\n"
+        "scale = cs.Param('scale', 1, int)\nscaled = total(raw, scale)",
+        "B",
+    )
+    assert built.ok("%cascade run scaled -p scale=3").result.result() == 30
+    assert built.ok("k = 4").error is None
+    assert built.ok("%cascade run scaled --param scale={k}").result.result() == 40
+
+
+def test_on_error_continue_goes_on_with_what_does_not_need_it(built: Notebook) -> None:
+    built.ok(
+        "%%cascade --quiet\n"
+        "ran = []\n"
+        "def bad(): raise ValueError('no')\n"
+        "def later(x): ran.append(x)\n"
+        "b = bad()\nl = later(later(1))",
+        "B",
+    )
+    built.run("%cascade run b l --on-error continue")
+    assert len(built.names["ran"]) == 2
+
+
+def test_a_task_that_fails_is_shown_at_the_users_line(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\n\ndef bad(x):\n    return 1 / x\nb = bad(0)", "B")
+    done = built.run("%cascade run b")
+    assert isinstance(done.error, errors.TaskFailedError)
+    assert "Cell In[3], line 4, in bad(x)" in done.text
+    assert "----> 4     return 1 / x" in done.text
+    assert "TaskFailedError: b failed" in done.text
+    assert "cascade_nb" not in done.text
+
+
+def test_a_run_inside_a_function_waits_too(built: Notebook) -> None:
+    # A plain function cannot await, so the magic blocks there.
+    built.ok("def go():\n    run = %cascade run report --wait\n    return run.done()\ndone = go()")
+    assert built.names["done"] is True
+
+
+def test_a_run_in_a_block_at_the_top_level_waits_too(built: Notebook) -> None:
+    built.ok("for _ in range(2):\n    run = %cascade run report --wait\n    assert run.done()")
+
+
+def test_a_run_below_another_magic_waits_too(built: Notebook) -> None:
+    built.ok("%%time\nrun = %cascade run report --wait\nassert run.done()")
+
+
+def test_a_run_in_a_cascade_cell_runs_what_the_cell_has_bound_so_far(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\nother = load(3)\nrun = %cascade run other\nn = run.result()", "B")
+    assert built.names["n"] == [0, 1, 2]
+
+
+# Holding.
+
+
+@pytest.mark.parametrize(
+    ("typed", "scope"),
+    [
+        ("", "global"),
+        ("global", "global"),
+        ("load", "task:load"),
+        ("lo*", "task:lo*"),
+        ("raw", "node:raw"),
+        ("task:load", "task:load"),
+        ("tag:slow", "tag:slow"),
+        ("from:raw", "from:raw"),
+        ("run:abc", "run:abc"),
+    ],
+)
+def test_pause_and_resume_take_every_scope_and_bare_names(
+    built: Notebook, typed: str, scope: str
+) -> None:
+    assert "Paused: " in built.ok(f"%cascade pause {typed}").text
+    assert paused() == [scope]
+    assert "Resumed: " in built.ok(f"%cascade resume {typed}").text
+    assert paused() == []
+
+
+def test_a_pause_has_a_reason_and_an_end(built: Notebook) -> None:
+    built.ok("%cascade pause load --reason 'look first' --for 1h30m")
+    pause = default_engine().constraints.find(Scope("task", "load"))
+    assert pause is not None
+    assert pause.reason == "look first"
+    assert pause.expires is not None
+    assert 5390 < pause.expires - pause.since <= 5400
+    text = built.ok("%cascade status").text
+    assert "task:load: paused" in text
+    assert "look first" in text
+
+
+def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
+    built.ok("%cascade pause load")
+    assert "Resumed: load tasks" in built.ok("%cascade resume").text
+    built.ok("%cascade pause load\n%cascade pause total")
+    text = built.ok("%cascade resume").text
+    assert "everything was not paused; paused is task:load, task:total" in text
+
+
+def test_a_slip_in_a_scope_that_could_be_is_pointed_out(built: Notebook) -> None:
+    assert "no such task yet; did you mean 'load'?" in built.ok("%cascade pause task:laod").text
+    assert "no such node yet; did you mean 'raw'?" in built.ok("%cascade pause node:rwa").text
+
+
+def test_limit_sets_and_lifts(built: Notebook) -> None:
+    find = default_engine().constraints.find
+    built.ok("%cascade limit load 4\n%cascade limit 2")
+    assert [find(s, "concurrency").limit for s in ("task:load", "global")] == [4, 2]  # type: ignore[union-attr]
+    built.ok("%cascade limit load off\n%cascade limit off")
+    assert [find(s, "concurrency") for s in ("task:load", "global")] == [None, None]
+
+
+def test_status_tells_of_the_last_run_and_of_nothing(built: Notebook) -> None:
+    assert "Nothing was run yet" in built.ok("%cascade status").text
+    built.ok("%cascade run report")
+    text = built.ok("%cascade status").text
+    assert "report · run 1" in text
+    assert "2 of 2 done" in text
+    assert built.ok("%cascade status 1").text == text
+
+
+def test_why_tells_of_the_last_run_and_of_no_run(built: Notebook) -> None:
+    assert "raw is part of no run" in built.ok("%cascade why raw").text
+    built.ok("%cascade run report")
+    assert "run 1: raw is done" in built.ok("%cascade why raw").text
+
+
+def test_drop_takes_names_out(built: Notebook) -> None:
+    assert "Dropped: raw, total" in built.ok("%cascade drop raw total").text
+    assert not {"raw", "total"} & set(built.names)
+    done = built.run("%cascade run report")
+    assert isinstance(done.error, errors.DroppedNameError)
+
+
+# Refusing: one clear sentence, and nothing done.
+
+REFUSED = [
+    ("rnu report", errors.UnknownNameError, "'rnu'; did you mean 'run'?"),
+    ("run reprot", errors.UnknownNameError, "there is no node 'reprot'; did you mean 'report'?"),
+    ("graph rwa", errors.UnknownNameError, "did you mean 'raw'?"),
+    ("why rwa", errors.UnknownNameError, "did you mean 'raw'?"),
+    ("drop rwa", errors.UnknownNameError, "did you mean 'raw'?"),
+    ("run load", errors.TargetError, "`load` is a task"),
+    ("run number", errors.TargetError, "`number` is the int 3, no lazy value"),
+    ("run --wiat", errors.UsageError, "no option '--wiat'; did you mean '--wait'?"),
+    ("run report -p", errors.UsageError, "expected one argument"),
+    ("run report -p scale", errors.UsageError, "a parameter is given as name=value"),
+    ("run report -p sacle=3", errors.ParamError, "nothing here reads a parameter 'sacle'"),
+    ("run report --on-error explode", errors.UsageError, "invalid choice"),
+    ("run 'report", errors.UsageError, "a quote is not closed"),
+    ("pause laod", errors.ConstraintError, "there is no scope, task or node 'laod'; did you mean"),
+    ("pause tsk:load", errors.ConstraintError, "there is no scope 'tsk:load'; did you mean 'task'"),
+    ("pause task:", errors.ConstraintError, "needs a value"),
+    ("pause --for soon", errors.UsageError, "'soon' is no length of time; write 90s"),
+    ("pause --for 0m", errors.UsageError, "above zero"),
+    ("pause load total", errors.UsageError, "takes no argument 'total'"),
+    ("limit load -1", errors.ConstraintError, "a limit cannot be below zero"),
+    ("limit load many", errors.UsageError, "a limit is a whole number or off, not 'many'"),
+    ("limit", errors.UsageError, "are required"),
+    ("limit a b 3", errors.UsageError, "takes a scope and a number"),
+    ("cancel", errors.UsageError, "nothing is running"),
+    ("cancel 7", errors.UnknownNameError, "there is no run '7'"),
+    ("status 7", errors.UnknownNameError, "there is no run '7'"),
+    ("drop", errors.UsageError, "are required"),
+    ("why", errors.UsageError, "are required"),
+]
+
+
+@pytest.mark.parametrize(("line", "kind", "words"), REFUSED)
+def test_what_makes_no_sense_is_refused_in_one_sentence(
+    built: Notebook, line: str, kind: type[Exception], words: str
+) -> None:
+    built.ok("number = 3")
+    done = built.run(f"%cascade {line}")
+    assert isinstance(done.error, kind)
+    assert words in done.text
+    assert done.text.strip() == f"{type(done.error).__name__}: {done.error}"
+    assert "\n" not in str(done.error)
+    assert not default_engine().constraints.constraints()
+    assert not default_engine().runs
+
+
+def test_code_can_catch_what_a_magic_refuses(built: Notebook) -> None:
+    built.ok(
+        "from cascade_nb.errors import ConstraintError\n"
+        "try:\n    get_ipython().run_line_magic('cascade', 'pause nowhere')\n"
+        "except ConstraintError as error:\n    caught = str(error)"
+    )
+    assert "nowhere" in built.names["caught"]
+
+
+def test_a_name_that_is_a_task_and_a_node_must_be_said_with_its_kind(built: Notebook) -> None:
+    built.ok("%%cascade --quiet\ndef clean(x): return x\nother = clean(1).named('x')", "B")
+    built.ok("%%cascade --quiet\nimport cascade_nb as cs\n@cs.task(name='raw')\ndef r(): pass", "C")
+    done = built.run("%cascade pause raw")
+    assert "'raw' is a task and a node; say task:raw or node:raw" in done.text
+
+
+def test_several_wrong_options_of_the_cell_magic_run_nothing(built: Notebook) -> None:
+    done = built.run("%%cascade --rnu\nran = True")
+    assert "no option '--rnu'; did you mean '--run'?" in done.text
+    assert "ran" not in built.names
+
+
+def test_a_cell_that_is_told_to_run_what_is_not_there_keeps_what_it_defined(
+    built: Notebook,
+) -> None:
+    done = built.run("%%cascade --run nothing\nother = load(1)", "B")
+    assert isinstance(done.error, errors.UnknownNameError)
+    assert "other" in built.names
+
+
+# Help.
+
+
+@pytest.mark.parametrize("line", ["", "-h", "--help"])
+def test_help_lists_every_sub_command(notebook: Notebook, line: str) -> None:
+    text = notebook.ok(f"%cascade {line}").text
+    assert all(f"%cascade {name}" in text for name in DOORS)
+    assert "%%cascade" in text
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_each_sub_command_explains_itself(notebook: Notebook, name: str) -> None:
+    text = notebook.ok(f"%cascade {name} -h").text
+    assert f"usage: %cascade {name}" in text
+    assert DOORS[name].takes.summary in text
+    assert "awaited" not in text
+
+
+@pytest.mark.parametrize("below", ["", "\n", "\nran = True\n"])
+def test_the_cell_magic_explains_itself_and_runs_nothing(notebook: Notebook, below: str) -> None:
+    assert "usage: %%cascade" in notebook.ok(f"%%cascade -h{below}").text
+    assert "ran" not in notebook.names
+
+
+# Completion.
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%cascade ru", ["run"]),
+        ("%cascade re", ["resume"]),
+        ("%cascade run rep", ["report"]),
+        ("run = %cascade run ra", ["raw"]),
+        ("%cascade run --", ["--fresh", "--help", "--on-error", "--param", "--wait"]),
+        ("%cascade run report --on-error c", ["continue"]),
+        ("%cascade run report -p s", ["scale="]),
+        ("%cascade pause task:lo", ["task:load"]),
+        ("%cascade pause gl", ["global"]),
+        ("%cascade pause tot", ["total"]),
+        ("%cascade pause tag:s", ["tag:slow"]),
+        ("%cascade pause from:ra", ["from:raw"]),
+        ("%cascade drop to", ["total"]),
+        ("%cascade status 1", ["1"]),
+        ("%%cascade --r", ["--run"]),
+        ("%%cascade --run rep", ["report"]),
+    ],
+)
+def test_the_tab_key_knows_words_and_names(built: Notebook, line: str, offered: list[str]) -> None:
+    built.ok(
+        "%%cascade --quiet\nimport cascade_nb as cs\nscale = cs.Param('scale', 1)\n"
+        "scaled = total(raw, scale).tagged('slow')",
+        "B",
+    )
+    built.ok("%cascade run report")
+    assert built.complete(line) == [line.rpartition(" ")[0] + f" {word}" for word in offered]
+
+
+def test_completion_of_ordinary_code_is_left_alone(built: Notebook) -> None:
+    assert "report" in built.complete("rep")
+    assert "get_ipython().run_cell" in built.complete("get_ipython().run_c")

@@ -1,0 +1,517 @@
+"""What names mean when cells are run, run again and edited: the redefinition table, row by row."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+from cascade_nb.errors import (
+    CycleError,
+    DroppedNameError,
+    TargetError,
+    TaskCallError,
+    UnknownNameError,
+    UsageError,
+)
+from cascade_nb.graph.build import build_graph
+from cascade_nb.model.lazy import Lazy
+from tests.notebook.sheet import Sheet
+
+
+@pytest.fixture
+def sheet() -> Sheet:
+    return Sheet()
+
+
+# The table.
+
+
+def test_a_cell_that_is_run_again_gives_its_readers_the_new_value(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('old')")
+    sheet.cell("B", "y = f(x)")
+    y = sheet.names["y"]
+    sheet.cell("A", "x = f('new')")
+    assert sheet.value("y") == (("new",),)
+    assert sheet.names["y"] is y  # nothing of B was made anew
+
+
+def test_another_cell_that_does_not_use_the_old_value_does_the_same(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('old')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("C", "x = f('new')")
+    assert sheet.value("y") == (("new",),)
+    assert sheet.value("x") == ("new",)
+
+
+def test_x_of_x_reads_the_old_one_which_stays_as_it_was(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("C", "x = f('c', x)")
+    assert sheet.value("x") == ("c", ("a",))
+    assert sheet.value("y") == (("a",),)
+
+
+def test_x_of_x_run_again_reads_the_same_as_the_first_time(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    for times in range(3):
+        sheet.cell("C", f"x = f({times}, x)")
+        assert sheet.value("x") == (times, ("a",))
+
+
+def test_x_of_something_that_reads_x_is_no_cycle_either(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f('b', x)")
+    sheet.cell("C", "x = f('c', y)")
+    assert sheet.value("x") == ("c", ("b", ("a",)))
+    assert sheet.value("y") == ("b", ("a",))
+
+
+def test_the_first_of_two_run_again_feeds_the_second(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('old')")
+    sheet.cell("C", "x = f('c', x)")
+    sheet.cell("A", "x = f('new')")
+    assert sheet.value("x") == ("c", ("new",))
+
+
+def test_a_task_run_again_gives_its_nodes_the_new_body(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda x: ('old', x))")
+    sheet.cell("B", "y = g(1)")
+    sheet.cell("A", "g = task(lambda x: ('new', x))")
+    assert sheet.value("y") == ("new", 1)
+
+
+def test_a_name_bound_twice_in_one_cell_is_the_last_ones(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('first')\ny = f(x)\nx = f('last')")
+    graph = build_graph([sheet.names["x"], sheet.names["y"]], sheet.workspace)
+    assert [node.name for node in graph.nodes] == ["x", None, "y"]
+    assert sheet.value("x") == ("last",)
+    assert sheet.value("y") == (("first",),)
+
+
+def test_a_dropped_name_goes_and_its_readers_say_so(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.workspace.drop("x")
+    assert "x" not in sheet.names
+    with pytest.raises(DroppedNameError, match=r"^`y` reads `x`, which was dropped; define `x` "):
+        sheet.value("y")
+
+
+def test_a_dropped_name_that_is_defined_again_has_its_readers_back(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.workspace.drop("x")
+    sheet.cell("C", "x = f('c')")
+    assert sheet.value("y") == (("c",),)
+
+
+# Names that a cell no longer binds.
+
+
+def test_a_name_its_cell_no_longer_binds_is_gone_and_its_readers_say_so(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("A", "z = f('z')")
+    assert "x" not in sheet.names
+    with pytest.raises(DroppedNameError, match=r"`y` reads `x`, which cell In\[3\] no longer"):
+        sheet.value("y")
+
+
+def test_a_layer_its_cell_no_longer_lays_uncovers_the_one_below(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "x = f('b', x)")
+    sheet.cell("C", "y = f(x)")
+    sheet.cell("B", "pass")
+    assert sheet.value("x") == ("a",)
+    assert sheet.value("y") == (("a",),)
+
+
+def test_a_layer_that_comes_back_is_where_it_was(sheet: Sheet) -> None:
+    # A slip while editing the first cell must not take the second one's layer away.
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "x = f('b', x)")
+    sheet.cell("A", "pass")
+    with pytest.raises(DroppedNameError):
+        sheet.value("x")
+    sheet.cell("A", "x = f('again')")
+    assert sheet.value("x") == ("b", ("again",))
+
+
+def test_a_task_its_cell_no_longer_defines_is_gone_and_its_callers_say_so(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda x: x)")
+    sheet.cell("B", "y = g(1)")
+    sheet.cell("A", "h = task(lambda x: x)")
+    assert "g" not in sheet.names
+    with pytest.raises(DroppedNameError, match=r"`y` calls the task `g`, which cell In\[3\]"):
+        sheet.value("y")
+
+
+def test_cells_without_identity_lose_nothing(sheet: Sheet) -> None:
+    # Where the frontend does not say which cell it is, nobody can tell that it was run again.
+    sheet.cell(None, "x = f('a')")
+    sheet.cell(None, "x = f('b', x)")
+    sheet.cell(None, "x = f('b', x)")
+    sheet.cell(None, "z = f('z')")
+    assert sheet.value("x") == ("b", ("b", ("a",)))
+
+
+def test_del_in_a_cell_is_a_drop(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("C", "del x")
+    with pytest.raises(DroppedNameError, match=r"which cell In\[3\] deleted"):
+        sheet.value("y")
+
+
+def test_a_helper_name_that_is_deleted_in_its_own_cell_leaves_nothing(sheet: Sheet) -> None:
+    sheet.cell("A", "t = f('t')\ny = f(t)\ndel t")
+    assert sheet.value("y") == (("t",),)
+    assert list(sheet.workspace.meanings()) == ["y"]
+
+
+# Names that become something else.
+
+
+def test_a_name_that_becomes_plain_gives_its_readers_that_value(sheet: Sheet) -> None:
+    # As in a spreadsheet: a cell that held a formula holds a number now.
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("C", "x = 3")
+    assert sheet.names["x"] == 3
+    assert sheet.value("y") == (3,)
+    assert "x" not in sheet.workspace.meanings()
+    sheet.cell("C", "x = f('c')")
+    assert sheet.value("y") == (("c",),)
+
+
+def test_a_name_that_becomes_a_task_leaves_its_readers_without(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.cell("C", "x = task(lambda: 1)")
+    assert sheet.names["x"]() is not None
+    with pytest.raises(DroppedNameError, match=r"which cell In\[3\] made a task"):
+        sheet.value("y")
+
+
+def test_plain_names_are_none_of_the_workspaces_business(sheet: Sheet) -> None:
+    sheet.cell("A", "n = 3\nxs = [1, 2]")
+    sheet.cell("A", "pass")
+    assert sheet.names["n"] == 3
+    assert not sheet.workspace.chains
+
+
+def test_a_name_that_is_bound_outside_is_left_alone(sheet: Sheet) -> None:
+    # A plain cell may keep a run's result under the node's name; that must not be overwritten.
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f(x)")
+    sheet.names["x"] = "the user's"
+    sheet.cell("B", "y = f('b')")
+    assert sheet.names["x"] == "the user's"
+    sheet.cell("A", "x = f('again')")
+    assert sheet.value("x") == ("again",)
+
+
+# Two names for one value.
+
+
+def test_a_second_name_is_a_node_of_its_own_that_reads_the_first(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = x")
+    sheet.cell("C", "z = f(y)")
+    sheet.cell("A", "x = f('new')")
+    assert sheet.value("z") == (("new",),)
+    sheet.cell("B", "y = f('own')")
+    assert sheet.value("z") == (("own",),)
+    assert sheet.value("x") == ("new",)
+
+
+def test_two_names_bound_to_each_other_are_a_cycle(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = x")
+    with pytest.raises(CycleError, match=r"x needs itself: x → y → x|y needs itself: y → x → y"):
+        sheet.cell("A", "x = y")
+    assert sheet.value("y") == ("a",)
+
+
+def test_a_second_name_for_a_task_is_no_second_task(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda: 'old')")
+    sheet.cell("B", "h = g\ny = h()")
+    sheet.cell("A", "g = task(lambda: 'new')")
+    assert sheet.value("y") == "new"
+
+
+# Containers.
+
+
+def test_items_of_a_list_are_followed_by_their_place(sheet: Sheet) -> None:
+    sheet.cell("A", "xs = [f(i) for i in range(3)]")
+    sheet.cell("B", "y = f(xs)")
+    sheet.cell("A", "xs = [f(10 * i) for i in range(3)]")
+    assert sheet.value("y") == ([(0,), (10,), (20,)],)
+
+
+def test_items_of_nested_containers_are_followed_too(sheet: Sheet) -> None:
+    sheet.cell("A", "xs = {'a': [f(1)], 'b': (f(2), 'plain')}")
+    sheet.cell("B", "y = f(xs['a'][0], xs['b'][0])")
+    sheet.cell("A", "xs = {'a': [f(10)], 'b': (f(20), 'plain')}")
+    assert sheet.value("y") == ((10,), (20,))
+
+
+def test_a_list_of_another_length_is_not_read_silently(sheet: Sheet) -> None:
+    # The reader has the old three; that a fourth came it cannot know.
+    sheet.cell("A", "xs = [f(i) for i in range(3)]")
+    sheet.cell("B", "y = f(xs)")
+    sheet.cell("A", "xs = [f(i) for i in range(4)]")
+    with pytest.raises(DroppedNameError, match="`y` reads what was in `xs`, which has other items"):
+        sheet.value("y")
+    sheet.cell("B", "y = f(xs)")
+    assert sheet.value("y") == ([(0,), (1,), (2,), (3,)],)
+
+
+def test_a_list_made_of_the_old_list_reads_it(sheet: Sheet) -> None:
+    sheet.cell("A", "xs = [f(i) for i in range(2)]")
+    sheet.cell("B", "xs = [f('b', x) for x in xs]")
+    for _ in range(2):
+        sheet.cell("B", "xs = [f('b', x) for x in xs]")
+        assert sheet.value("xs") == [("b", (0,)), ("b", (1,))]
+
+
+def test_an_item_with_a_name_of_its_own_belongs_to_the_name(sheet: Sheet) -> None:
+    sheet.cell("A", "a = f('a')")
+    sheet.cell("B", "xs = [a, f('b')]\ny = f(xs)")
+    sheet.cell("A", "a = f('new')")
+    assert sheet.value("y") == ([("new",), ("b",)],)
+
+
+def test_large_plain_data_is_not_searched_through(sheet: Sheet) -> None:
+    class Counted(list[Any]):
+        looked_at = 0
+
+        def __iter__(self) -> Any:
+            for item in super().__iter__():
+                Counted.looked_at += 1
+                yield item
+
+    sheet.names["data"] = [Counted([0] * 50_000) for _ in range(40)]
+    sheet.cell("A", "mine = data")
+    assert Counted.looked_at <= 150_000
+
+
+# Which layer a cell sees and where its own goes.
+
+
+def test_a_cell_sees_what_does_not_depend_on_it(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("C", "z = f('c')")
+    sheet.cell("D", "x = f('d', x, z)")
+    sheet.cell("C", "z = f('c', x)")
+    assert sheet.value("z") == ("c", ("a",))
+    assert sheet.value("x") == ("d", ("a",), ("c", ("a",)))
+
+
+def test_a_cell_that_uses_the_old_value_before_it_binds_the_name_keeps_it(sheet: Sheet) -> None:
+    # Read from top to bottom, y is made of the old x; a new x must not get under it.
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("C", "y = f(x)\nx = f('c')")
+    assert sheet.value("y") == (("a",),)
+    assert sheet.value("x") == ("c",)
+
+
+def test_a_swap_is_a_swap(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')\ny = f('b')")
+    sheet.cell("B", "x, y = f(y), f(x)")
+    assert (sheet.value("x"), sheet.value("y")) == ((("b",),), (("a",),))
+
+
+def test_a_layer_moves_above_what_it_has_come_to_read(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "x = f('b', x)")
+    sheet.cell("B", "x = f('b')")
+    sheet.cell("A", "x = f('a', x)")  # B does not depend on A any more, so A sees it
+    assert sheet.value("x") == ("a", ("b",))
+
+
+def test_layers_below_the_top_have_names_of_their_own(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "x = f('b', x)")
+    sheet.cell("C", "x = f('c', x)")
+    graph = build_graph(sheet.names["x"], sheet.workspace)
+    assert [node.id for node in graph.nodes] == ["x.1", "x.2", "x"]
+
+
+# All or nothing.
+
+
+def test_a_cycle_is_refused_with_its_path_and_nothing_changes(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f('b', x)")
+    with pytest.raises(CycleError, match=r"x → y → x|y → x → y"):
+        sheet.cell("A", "x = f('again', y)\nz = f('z')")
+    assert sheet.value("x") == ("a",)
+    assert sheet.value("y") == ("b", ("a",))
+    assert "z" not in sheet.names
+    assert list(sheet.workspace.meanings()) == ["x", "y"]
+
+
+@pytest.mark.parametrize("raised", ["1 / 0", "raise KeyboardInterrupt", "raise SystemExit"])
+def test_a_cell_that_fails_leaves_names_and_workspace_as_they_were(
+    sheet: Sheet, raised: str
+) -> None:
+    sheet.cell("A", "x = f('a')\ng = task(lambda: 'old')\ny = f(x, g())")
+    sheet.cell("B", "x = f('b', x)")
+    before = dict(sheet.names)
+    with pytest.raises(BaseException):  # noqa: B017, PT011
+        sheet.cell("A", f"x = 3\ng = task(lambda: 'new')\nz = f(1)\nzs = [f(2)]\ndel y\n{raised}")
+    assert sheet.names == before
+    assert sheet.value("y") == (("a",), "old")
+    assert sheet.value("x") == ("b", ("a",))
+    assert sheet.workspace.recorded is None
+
+
+def test_a_cell_that_fails_keeps_its_plain_values(sheet: Sheet) -> None:
+    # What ran did run: an import, or data that took a minute to load, can be looked at.
+    with pytest.raises(ZeroDivisionError):
+        sheet.cell("A", "import math\ndata = [1, 2]\n1 / 0")
+    assert sheet.names["data"] == [1, 2]
+    assert sheet.names["math"].pi > 3
+
+
+def test_lazy_values_of_a_refused_cell_stand_for_themselves(sheet: Sheet) -> None:
+    # They were bound to names already when the cycle was found, and somebody may have kept one.
+    sheet.cell("A", "x = f('a')")
+    sheet.cell("B", "y = f('y', x)")
+    kept: list[Lazy] = []
+    sheet.names["keep"] = kept.append
+    with pytest.raises(CycleError):
+        sheet.cell("A", "w = f('w')\nx = f('again', y)\nkeep(w)\nkeep(x)")
+    assert [sheet.workspace.name_of(lazy) for lazy in kept] == [None, None]
+    assert sheet.value(kept[0]) == ("w",)
+    assert sheet.value(kept[1]) == ("again", ("y", ("a",)))
+
+
+def test_a_name_dropped_in_a_cell_that_fails_is_still_there(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')\ng = task(lambda: 1)")
+    sheet.names["drop"] = sheet.workspace.drop
+    with pytest.raises(ZeroDivisionError):
+        sheet.cell("B", "drop('x')\ndrop('g')\n1 / 0")
+    assert sheet.value("x") == ("a",)
+    assert "g" in sheet.workspace.tasks()
+
+
+def test_a_cell_inside_a_cell_is_refused(sheet: Sheet) -> None:
+    sheet.names["sheet"] = sheet
+    with pytest.raises(UsageError, match="cannot run inside another one"):
+        sheet.cell("A", "sheet.cell('B', 'x = f(1)')")
+    sheet.cell("A", "x = f(1)")
+
+
+# Tasks.
+
+
+def test_a_call_that_does_not_fit_the_new_signature_says_so_when_planned(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda x: x)")
+    sheet.cell("B", "y = g(1)")
+    sheet.cell("A", "g = task(lambda x, scale: x)")
+    with pytest.raises(TaskCallError, match="scale"):
+        sheet.value("y")
+
+
+def test_a_task_defined_by_another_cell_is_the_task_of_the_name(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda: 'old')")
+    sheet.cell("B", "y = g()")
+    sheet.cell("C", "g = task(lambda: 'new')")
+    assert sheet.value("y") == "new"
+    sheet.cell("A", "pass")  # the name is C's now
+    assert sheet.value("y") == "new"
+
+
+def test_a_dropped_task_goes_and_its_callers_say_so(sheet: Sheet) -> None:
+    sheet.cell("A", "g = task(lambda: 1)")
+    sheet.cell("B", "y = g()")
+    sheet.workspace.drop("g")
+    assert "g" not in sheet.names
+    with pytest.raises(DroppedNameError, match="`y` calls the task `g`, which was dropped"):
+        sheet.value("y")
+
+
+# What people ask.
+
+
+def test_dropping_what_nobody_defined_names_the_nearest(sheet: Sheet) -> None:
+    sheet.cell("A", "report = f(1)\nn = 3")
+    with pytest.raises(
+        UnknownNameError, match="no name in the workspace 'reprot'; did you mean 'r"
+    ):
+        sheet.workspace.drop("reprot")
+    with pytest.raises(UnknownNameError):
+        sheet.workspace.drop("n")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("reprot", UnknownNameError, "there is no node 'reprot'; did you mean 'report'?"),
+        ("n", TargetError, "`n` is the int 3, no lazy value"),
+        ("g", TargetError, "`g` is a task, no lazy value.*call it"),
+        ("gone", DroppedNameError, "`gone` is no node any more: it is a name which was dropped"),
+    ],
+)
+def test_a_target_that_is_none_says_what_it_is(
+    sheet: Sheet, name: str, error: type[Exception], words: str
+) -> None:
+    sheet.cell("A", "report = f(1)\nn = 3\ng = task(lambda: 1)\ngone = f(2)")
+    sheet.workspace.drop("gone")
+    with pytest.raises(error, match=words):
+        sheet.workspace.target(name)
+
+
+def test_a_lazy_value_of_a_plain_cell_is_a_target_too(sheet: Sheet) -> None:
+    sheet.names["mine"] = f_call = sheet.names["f"](1)
+    assert sheet.workspace.target("mine") is f_call
+
+
+def test_without_a_name_the_last_node_of_the_last_cell_is_meant(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f(1)\ny = f(2)")
+    sheet.cell("B", "n = 3")  # defines no node
+    assert sheet.workspace.default_target() == "y"
+    sheet.workspace.drop("y")
+    assert sheet.workspace.default_target() == "x"
+
+
+def test_without_a_name_and_a_last_cell_the_only_sink_is_meant(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f(1)")
+    sheet.cell("B", "y = f(x)\nz = f(x)")
+    sheet.cell("C", "w = f(y)")
+    sheet.workspace.drop("w")
+    with pytest.raises(UsageError, match="say what to run; there is y, z"):
+        sheet.workspace.default_target()
+    sheet.workspace.drop("z")
+    assert sheet.workspace.default_target() == "y"
+
+
+def test_without_any_node_it_says_how_to_make_one(sheet: Sheet) -> None:
+    with pytest.raises(UsageError, match="there is nothing to run yet"):
+        sheet.workspace.default_target()
+
+
+# Memory.
+
+
+def test_old_lazy_values_are_not_kept_alive(sheet: Sheet) -> None:
+    sheet.cell("A", "x = f('a')\ng = task(lambda: 1)\nxs = [f(0)]")
+    old = [weakref.ref(sheet.names[name]) for name in ("x", "g")]
+    old.append(weakref.ref(sheet.names["xs"][0]))
+    sheet.cell("A", "x = f('b')\ng = task(lambda: 2)\nxs = [f(1)]")
+    gc.collect()
+    assert [ref() for ref in old] == [None, None, None]
+
+
+def test_a_cell_run_a_thousand_times_leaves_one_layer(sheet: Sheet) -> None:
+    for times in range(1000):
+        sheet.cell(None, f"x = f({times})")
+    assert len(sheet.workspace.chains["x"]) == 1
+    gc.collect()
+    assert len(sheet.workspace.places) == 1
