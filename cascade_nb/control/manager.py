@@ -195,7 +195,8 @@ class ConstraintManager:
             else:
                 # The pause goes on: it began when it began, but for the reason and time given last.
                 assert gate.constraint is not None
-                gate.constraint = dataclasses.replace(constraint, since=gate.constraint.since)
+                constraint = dataclasses.replace(constraint, since=gate.constraint.since)
+                gate.constraint = constraint
             self.timer_changed()
             if self.bus.listening:
                 self.bus.publish(
@@ -240,9 +241,7 @@ class ConstraintManager:
         return any(isinstance(gate, PauseGate) for gate in self._gates_of(ticket))
 
     def next_change(self) -> float:
-        """When `tick` has something to do, on the clock; infinity when only an event can bring
-        that.
-        """
+        """When `tick` has something to do, on the clock; infinity when only events can."""
         with self.lock:
             now = self.clock.now()
             ends = [c.expires for c in self.constraints() if c.expires is not None]
