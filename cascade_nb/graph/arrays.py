@@ -1,7 +1,7 @@
 """NumPy, pandas, Polars and Arrow data by content. Nothing here imports them: the user has.
 
 Equal data have equal bytes whatever the memory around them looks like: the order of an array's
-axes, the padding of a record, the chunks of a table, what lies under a mask of pandas. Contiguous
+axes, the padding of a record, the blocks of a frame, what lies under a mask. Contiguous
 memory is read where it lies; other layouts are copied in pieces of a few megabytes.
 """
 
@@ -10,23 +10,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from cascade_nb.graph.atoms import DIGEST_SIZE, CannotKeyError, digest, frame, kind_of, text
+from cascade_nb.graph.atoms import DIGEST_SIZE, digest, frame, text
+from cascade_nb.graph.tables import (
+    Encodes,
+    arrow_array,
+    arrow_table,
+    later,
+    polars_frame,
+    polars_series,
+)
 
 _PIECE: Final = 1 << 22
-
-
-class Encodes(Protocol):
-    """The part of `Encoder` that is needed here."""
-
-    def encode(self, value: Any) -> bytes:
-        """The canonical bytes of `value`."""
-        ...
-
-    def items(self, values: list[Any]) -> bytes:
-        """The bytes of `values` in their order."""
-        ...
 
 
 Handler = Callable[[Encodes, Any], bytes]
@@ -39,7 +35,7 @@ def array_handler(kind: type) -> Handler | None:
     """
     library = _library(kind)
     if kind.__module__ == "pyarrow._dataset":
-        return _lazy
+        return later
     for name, handler in _HANDLERS.get(library, {}).items():
         base = getattr(sys.modules.get(library), name, None)
         if base is kind or (name in _WITH_SUBTYPES and base is not None and issubclass(kind, base)):
@@ -49,16 +45,13 @@ def array_handler(kind: type) -> Handler | None:
 
 def size_of(value: Any) -> int | None:
     """About how many bytes the data of `value` have, without reading them; None for other types."""
-    library = _library(type(value))
-    if library not in _HANDLERS:
+    library, handler = _library(type(value)), array_handler(type(value))
+    if handler is None or handler is later:
         return None
-    if library == "pandas" and hasattr(value, "memory_usage"):
+    if library == "pandas":
         usage = value.memory_usage()
         return int(usage if isinstance(usage, int) else usage.sum())
-    if library == "polars" and hasattr(value, "estimated_size"):
-        return int(value.estimated_size())
-    size = getattr(value, "nbytes", None)
-    return size if isinstance(size, int) else None
+    return int(value.estimated_size() if library == "polars" else value.nbytes)
 
 
 def _library(kind: type) -> str:
@@ -140,7 +133,7 @@ def _column(encoder: Encodes, value: Any) -> bytes:
         categories = _index(encoder, value.categories)
         return head + encoder.encode(value.ordered) + categories + _array(encoder, value.codes)
     if kind.startswith("Arrow"):
-        return head + _arrow(encoder, value.__arrow_array__())
+        return head + arrow_array(encoder, value.__arrow_array__())
     if hasattr(dtype, "numpy_dtype") and kind.endswith("Array") and hasattr(value, "_mask"):
         plain = value.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
         return head + _array(encoder, value.isna()) + _array(encoder, plain)
@@ -151,60 +144,15 @@ def _column(encoder: Encodes, value: Any) -> bytes:
     return head + encoder.encode(value)  # intervals, sparse and foreign ones: as pickle sees them
 
 
-class _Sink:
-    """A file that keeps nothing of what is written to it but its digest."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._hasher = blake2b(digest_size=DIGEST_SIZE)
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        self._hasher.update(view)
-        return view.nbytes
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """The digest can be asked for at any time."""
-
-    def digest(self) -> bytes:
-        return self._hasher.digest()
-
-
-def _arrow(encoder: Encodes, value: Any) -> bytes:
-    """Any Arrow data as the bytes of an IPC stream of one batch."""
-    arrow = sys.modules["pyarrow"]
-    table = value
-    if isinstance(value, arrow.RecordBatch):
-        table = arrow.Table.from_batches([value])
-    elif not isinstance(value, arrow.Table):
-        table = arrow.table({"": value})
-    table = table.combine_chunks()
-    sink = _Sink()
-    with arrow.ipc.new_stream(arrow.PythonFile(sink, "w"), table.schema) as writer:
-        writer.write_table(table)
-    return encoder.encode(table.num_rows) + sink.digest()
-
-
-def _polars(encoder: Encodes, value: Any) -> bytes:
-    """A Polars frame or series as the bytes of an IPC file of one batch."""
-    table = value.to_frame() if hasattr(value, "to_frame") else value
-    sink = _Sink()
-    table.rechunk().write_ipc(sink)
-    return encoder.encode(table.shape) + sink.digest()
-
-
-def _lazy(encoder: Encodes, value: Any) -> bytes:
-    raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
-
-
 _WITH_SUBTYPES: Final = frozenset({"generic", "Index", "Array"})
 _HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
     "numpy": {"ndarray": _array, "memmap": _array, "generic": _scalar},
     "pandas": {"DataFrame": _frame, "Series": _series, "Index": _index},
-    "polars": {"DataFrame": _polars, "Series": _polars, "LazyFrame": _lazy},
-    "pyarrow": {"Table": _arrow, "RecordBatch": _arrow, "ChunkedArray": _arrow, "Array": _arrow},
+    "polars": {"DataFrame": polars_frame, "Series": polars_series, "LazyFrame": later},
+    "pyarrow": {
+        "Table": arrow_table,
+        "RecordBatch": arrow_table,
+        "ChunkedArray": arrow_array,
+        "Array": arrow_array,
+    },
 }

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 DIGEST_SIZE: Final = 16
-DIGESTED: Final = b"\xff"  # where the size of a short payload would stand
+_DIGESTED: Final = b"\xff"  # where the size of a short payload would stand
 _SHORT: Final = 64
 _SIZES: Final = tuple(bytes([size]) for size in range(_SHORT + 1))
 _pack_integer: Final = struct.Struct("<cq").pack
@@ -45,7 +45,7 @@ def frame(tag: bytes, payload: bytes) -> bytes:
     size = len(payload)
     if size <= _SHORT:
         return tag + _SIZES[size] + payload
-    return tag + DIGESTED + blake2b(payload, digest_size=DIGEST_SIZE).digest()
+    return tag + _DIGESTED + blake2b(payload, digest_size=DIGEST_SIZE).digest()
 
 
 def text(value: str) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cascade_nb.graph.atoms import CannotKeyError, digest, text
+from cascade_nb.graph.origin import name_of
 from cascade_nb.graph.walk import Walk
 
 _SCHEME: Final = b"code 1"
@@ -74,6 +75,5 @@ def reference(thing: Any) -> bytes:
     """
     key = code_key(thing)
     if key.unkeyed:
-        name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", "it")
-        raise CannotKeyError(f"the code of {name}", key.unkeyed[0])
+        raise CannotKeyError(f"the code of {name_of(thing)}", key.unkeyed[0])
     return b"@" + bytes.fromhex(key.digest)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any, Final, NewType
 
 from cascade_nb.graph.arrays import size_of
@@ -19,8 +19,10 @@ ContentKey = NewType("ContentKey", bytes)
 
 HEAVY: Final = 1 << 20
 _LOOKED_AT: Final = 256
-# What one Python object costs beside a byte of an array: both in the time that hashing takes.
+_SAMPLE: Final = 16
+# What a Python object and a place in a collection cost beside a byte of an array, in time.
 _OBJECT: Final = 256
+_ITEM: Final = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,47 +89,39 @@ def is_heavy(value: Any, limit: int = HEAVY) -> bool:
     """
     if type(value) in ATOMS:
         return isinstance(value, (str, bytes, bytearray)) and len(value) > limit
-    budget = limit
-    stack, looked = [value], 0
-    while stack and looked < _LOOKED_AT:
-        item = stack.pop()
-        looked += 1
+    budget: float = limit
+    stack: list[tuple[Any, float]] = [(value, 1.0)]
+    for _ in range(_LOOKED_AT):
+        if not stack:
+            break
+        item, times = stack.pop()
         if isinstance(item, os.PathLike):
             return True  # its size and time are asked for
-        size, inside = _size(item)
-        budget -= size
+        size, inside, many = _size(item)
+        budget -= size * times
         if budget < 0:
             return True
-        stack += inside
+        # a few of many stand for all of them: large collections tend to be of one kind
+        stack += [(one, times * many / len(inside)) for one in inside]
     return False
 
 
-def _size(value: Any) -> tuple[int, list[Any]]:
-    """The cost of one object in bytes, and some of the objects in it."""
+def _size(value: Any) -> tuple[int, list[Any], int]:
+    """The cost of one object in bytes, some of the objects in it, and how many there are."""
     if isinstance(value, (str, bytes, bytearray)):
-        return len(value), []
+        return len(value), [], 0
     size = size_of(value)
     if size is not None:
         objects = getattr(getattr(value, "dtype", None), "hasobject", False)
-        return size * (_OBJECT // 8 if objects else 1), []
-    if isinstance(value, Mapping):
-        return len(value) * _OBJECT, _some(value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return len(value) * (_OBJECT // 8), _some(value)
-    held = getattr(value, "__dict__", None)
-    if isinstance(held, dict) and not isinstance(value, type):
-        return _OBJECT, _some(held.values())
-    return sys.getsizeof(value, _OBJECT), []
-
-
-def _some(values: Any) -> list[Any]:
-    """The first few objects of many; large lists tend to be of one kind."""
-    found = []
-    for value in values:
-        found.append(value)
-        if len(found) == 16:
-            break
-    return found
+        return size * (_OBJECT // 8 if objects else 1), [], 0
+    held: Any = value
+    if not isinstance(value, (list, tuple, set, frozenset, dict)):
+        held = getattr(value, "__dict__", None)
+        if not isinstance(held, dict) or isinstance(value, type):
+            return sys.getsizeof(value, _OBJECT), [], 0
+    inside = held.values() if isinstance(held, dict) else held
+    some = list(itertools.islice(inside, _SAMPLE))
+    return len(held) * _ITEM, some, len(held)
 
 
 def _not_computed(value: Lazy) -> bytes:

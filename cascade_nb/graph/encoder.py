@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.graph.arrays import array_handler
-from cascade_nb.graph.atoms import ATOMS, DIGESTED, CannotKeyError, digest, frame, kind_of, text
+from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest, frame, kind_of, text
 from cascade_nb.model.inputs import CALLS
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.resources import Injected, Resource
@@ -96,7 +96,7 @@ class Encoder:
             raise CannotKeyError(kind_of(value), f"it changed meanwhile ({error})") from error
         finally:
             del self._open[key]
-        if encoded[1:2] == DIGESTED:  # a digest was made, so that it is worth remembering
+        if len(encoded) > DIGEST_SIZE:  # what is shorter took less time than remembering it
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
                 self._alive.clear()
@@ -126,7 +126,12 @@ class Encoder:
             return self.refer(value)
         array = array_handler(kind)
         if array is not None:
-            return frame(b"A", text(kind.__qualname__) + array(self, value))
+            try:
+                return frame(b"A", text(kind.__qualname__) + array(self, value))
+            except (CannotKeyError, RecursionError):
+                raise
+            except Exception as error:  # what the library itself cannot do with its data
+                raise CannotKeyError(kind_of(value), str(error)) from error
         return self._reduced(value)
 
     def _dict(self, value: dict[Any, Any]) -> bytes:

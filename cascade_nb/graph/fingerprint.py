@@ -193,7 +193,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         if isinstance(lazy, Router):
             return b"router" + encoder.encode((lazy.selector, lazy.routes))
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
-        if lazy.default is REQUIRED and lazy.name not in self._params:
+        if not self._known(lazy):
             raise CannotKeyError("a parameter", "value is known only once a run is given one")
         return b"param" + encoder.encode(lazy.settled(self._params))
 
@@ -240,7 +240,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             routes = [(f"route {key!r:.40}", route) for key, route in lazy.routes.items()]
             return [("selector", lazy.selector), *routes]
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
-        return [("value", lazy.settled(self._params))]
+        return [("value", lazy.settled(self._params))] if self._known(lazy) else []
+
+    def _known(self, param: Param) -> bool:
+        """Whether a parameter has a value in this run."""
+        return param.default is not REQUIRED or param.name in self._params
 
     def _blame(
         self, error: CannotKeyError, given: Sequence[tuple[str, Any]], encoder: Encoder

@@ -58,6 +58,9 @@ class Origin(NamedTuple):
         return f"module {self.module.partition('.')[0]} {self.version}".rstrip()
 
 
+_BUILTIN: Final = Origin(Owner.STANDARD, "builtins")
+
+
 def origin_of_namespace(namespace: Mapping[str, Any]) -> Origin:
     """Where the code comes from whose globals these are."""
     name = namespace.get("__name__")
@@ -82,12 +85,23 @@ def origin_of_module(name: str) -> Origin:
 
 def origin_of(thing: Any) -> Origin:
     """Where a function, a class or another named object comes from."""
-    if isinstance(thing, types.FunctionType):
-        return origin_of_namespace(thing.__globals__)
     name = getattr(getattr(thing, "__objclass__", thing), "__module__", None)
-    if not isinstance(name, str):
-        return Origin(Owner.STANDARD, "builtins")
-    return origin_of_module(name)
+    said = origin_of_module(name) if isinstance(name, str) else _BUILTIN
+    if not isinstance(thing, types.FunctionType):
+        return said
+    real = origin_of_namespace(thing.__globals__)
+    # A library's function may be wrapped by another one's decorator, and is named as it was. That a
+    # library's decorator names its wrapper like the user's function must not make it the user's.
+    return said if not (real.followed or said.followed) and _is_there(thing, said) else real
+
+
+def name_of(thing: Any) -> str:
+    """Its qualified name; that of its type if it has none."""
+    for name in ("__qualname__", "__name__"):
+        found = getattr(thing, name, None)
+        if isinstance(found, str):  # some objects have every attribute that one asks for
+            return found
+    return type(thing).__qualname__
 
 
 def counts(thing: Any, origin: Origin) -> bool:
@@ -97,12 +111,7 @@ def counts(thing: Any, origin: Origin) -> bool:
     """
     if not isinstance(thing, (types.FunctionType, type)):
         return False
-    if origin.followed:
-        return True
-    found: Any = sys.modules.get(origin.module)
-    for name in thing.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is not thing
+    return origin.followed or not _is_there(thing, origin)
 
 
 def file_of_module(name: str) -> str | None:
@@ -124,6 +133,14 @@ def _origin(name: str, file: object) -> Origin:
     owner = _owner_of(file)
     version = _version(top) if owner is Owner.INSTALLED else ""
     return Origin(owner, name, version, file)
+
+
+def _is_there(thing: Any, origin: Origin) -> bool:
+    """Whether the module has it under its own name."""
+    found: Any = sys.modules.get(origin.module)
+    for name in thing.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is thing
 
 
 @functools.lru_cache(maxsize=4096)

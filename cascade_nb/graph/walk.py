@@ -18,6 +18,7 @@ from cascade_nb.graph.origin import (
     Owner,
     counts,
     file_of_module,
+    name_of,
     origin_of,
     origin_of_module,
     origin_of_namespace,
@@ -59,13 +60,13 @@ class Walk:
     def run(self, thing: Any) -> str:
         """Look at `thing` and all that it leads to; the name of its own piece."""
         thing = _plain(thing)
-        if isinstance(thing, types.FunctionType):
-            root = self._name_chain(thing)
-        elif isinstance(thing, type):
-            root = self._admit(thing, "class", _title(thing))
-        else:
+        if not counts(thing, origin_of(thing)):
             root = self._unused(f"function {_title(thing)}")
             self._value(root, thing)
+        elif isinstance(thing, types.FunctionType):
+            root = self._name_chain(thing)
+        else:
+            root = self._admit(thing, "class", _title(thing))
         while self._todo:
             label, piece = self._todo.popleft()
             self._look(label, piece)
@@ -309,8 +310,7 @@ def _plain(thing: Any) -> Any:
 
 def _title(thing: Any) -> str:
     """How a person calls it: its name, with its module where that is not the notebook."""
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    name = str(name or type(thing).__qualname__).replace(".<locals>", "")
+    name = name_of(thing).replace(".<locals>", "")
     origin = origin_of(thing)
     return _place(origin, name) if origin.followed else name
 
