@@ -12,6 +12,8 @@ import weakref
 from pathlib import Path
 from typing import Any, Final
 
+SHARED_FOLDERS: Final = (Path("/usr/share"), Path("/usr/local/share"))
+
 
 class GraphvizError(Exception):
     """Graphviz did not draw; the message says what it said."""
@@ -50,9 +52,9 @@ def has_fonts() -> bool:
     if sys.platform != "linux":
         return True
     home = Path.home()
-    shared = [Path(folder) for folder in os.environ.get("XDG_DATA_DIRS", "").split(os.pathsep)]
-    places = (home / ".local" / "share", *shared, Path("/usr/share"), Path("/usr/local/share"))
-    folders = (home / ".fonts", *(place / "fonts" for place in places if place.is_absolute()))
+    named = map(Path, os.environ.get("XDG_DATA_DIRS", "").split(os.pathsep))
+    places = (home / ".local" / "share", *filter(Path.is_absolute, named), *SHARED_FOLDERS)
+    folders = (home / ".fonts", *(place / "fonts" for place in places))
     return any(
         name.lower().endswith((".ttf", ".otf", ".ttc", ".pfb"))
         for folder in folders

@@ -14,6 +14,7 @@ SIBLINGS: Final = 12
 LEGIBLE: Final = 100
 MOST_BOXES: Final = 400
 MOST_LINES: Final = 2000
+MOST_LENGTH: Final = 6000
 
 
 class Because(enum.Enum):
@@ -41,10 +42,18 @@ class Folded:
     Attributes:
         groups: in the order of their first nodes.
         links: by index of group; each once, none from a group to itself.
+        ranks: by index of group, how many others are on the longest way to it.
     """
 
     groups: tuple[Group, ...]
     links: tuple[tuple[int, int, EdgeType], ...]
+    ranks: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """How many ranks all links together go over, which is what a layout takes its time for."""
+        ranks = self.ranks
+        return sum(max(1, abs(ranks[target] - ranks[source])) for source, target, _ in self.links)
 
 
 _TYPES: Final = tuple(EdgeType)
@@ -57,7 +66,12 @@ class _Kind(NamedTuple):
     target: bool
 
 
-def fold(graph: Graph, most_boxes: int = MOST_BOXES, most_lines: int = MOST_LINES) -> Folded:
+def fold(
+    graph: Graph,
+    most_boxes: int = MOST_BOXES,
+    most_lines: int = MOST_LINES,
+    most_length: int = MOST_LENGTH,
+) -> Folded:
     """`graph` with what repeats itself folded together.
 
     Two nodes are *siblings* when they are of the same task and have the same place in the graph:
@@ -78,7 +92,11 @@ def fold(graph: Graph, most_boxes: int = MOST_BOXES, most_lines: int = MOST_LINE
     if len(folded.groups) > LEGIBLE:
         folded = _grouped(graph, parents, roles, Because.CROWDED, 1)
     kinds: list[_Kind] = []
-    while len(folded.groups) > most_boxes or len(folded.links) > most_lines:
+    while (
+        len(folded.groups) > most_boxes
+        or len(folded.links) > most_lines
+        or folded.length > most_length
+    ):
         if kinds:  # too many tasks, or too much between them
             most_boxes = min(most_boxes, len(folded.groups)) // 2
         kinds = kinds or _kinds(graph)
@@ -162,4 +180,17 @@ def _grouped(
         for source, why in edges
         if home[source] != home[i]
     )
-    return Folded(tuple(groups), tuple((a, b, _TYPES[why]) for a, b, why in links))
+    return Folded(
+        groups=tuple(groups),
+        links=tuple((a, b, _TYPES[why]) for a, b, why in links),
+        ranks=_ranks(len(groups), links),
+    )
+
+
+def _ranks(count: int, links: Iterable[tuple[int, int, int]]) -> tuple[int, ...]:
+    """How many groups are on the longest way to each."""
+    ranks = [0] * count
+    for source, target, _ in sorted(links, key=lambda link: link[1]):
+        if source < target:  # nearly all; the others go round where tasks are drawn as one
+            ranks[target] = max(ranks[target], ranks[source] + 1)
+    return tuple(ranks)

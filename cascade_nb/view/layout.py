@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from cascade_nb.errors import UsageError
@@ -32,8 +33,10 @@ T = TypeVar("T")
 
 LIMIT: Final = 10.0
 FORMATS: Final = ("svg", "png")
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
 _NOTHING: Final = "there is neither a `dot` on the PATH nor a Python to run `pygraphviz` in"
 _FINE: Final = 0.6  # of the limit, for the fine layout; the rest is for the coarse one
+_FINE_LENGTH: Final = 1500  # of a picture; beyond it a fine layout may take minutes
 SHARPNESS: Final = 2.0  # pixels for one point of a PNG
 _MOST_PIXELS: Final = 4e6  # in one; a notebook keeps each
 
@@ -184,7 +187,10 @@ def _place(picture: Picture, fine: str, limit: float, child: Child) -> _Made:
     """The layout of `picture`: the fine one, the coarse one, or why there is none."""
     began = time.monotonic()
     problem = _NOTHING
-    for share, dot in ((_FINE, fine), (1.0, dot_of(picture, cheap=True))):
+    tries = [(1.0, dot_of(picture, cheap=True))]
+    if picture.length <= _FINE_LENGTH:
+        tries.insert(0, (_FINE, fine))
+    for share, dot in tries:
         for command in commands("dot", "json0"):
             left = began + share * limit - time.monotonic()
             try:
@@ -207,8 +213,11 @@ def _paint(painting: str, limit: float, child: Child) -> _Made:
     problem = _NOTHING
     for command in commands("nop2", "png"):
         try:
-            return _Made(image=child.run(command, painting.encode(), limit))
-        except TimeUpError:  # noqa: PERF203 - each command is one try
+            image = child.run(command, painting.encode(), limit)
+            if image.startswith(_PNG):
+                return _Made(image=image)
+            problem = f"{Path(command[0]).name} wrote something else"
+        except TimeUpError:
             problem = f"painting it took longer than {limit:.1f} s"
             break
         except GraphvizError as error:

@@ -13,7 +13,8 @@ from cascade_nb.view.marking import marks_on
 from cascade_nb.view.picture import Box, Line, Picture, picture_of
 from cascade_nb.view.states import LOOKS, UNMARKED, Mark, Marks
 
-_MOST_LINES: Final = 40
+_FIRST_LINES: Final = 28
+_LAST_LINES: Final = 12
 _LONGEST: Final = 110
 _BEFORE: Final = {EdgeType.DATA: "", EdgeType.ORDER: "after ", EdgeType.CONDITION: "if "}
 
@@ -60,8 +61,10 @@ def outline_of(picture: Picture, marks: Marks = UNMARKED) -> str:
                 break
             here = after
         lines += _wrapped(steps)
-    if len(lines) > _MOST_LINES:
-        lines[_MOST_LINES - 1 :] = [f"… and {len(lines) - _MOST_LINES + 1:,} lines more"]
+    left_out = len(lines) - _FIRST_LINES - _LAST_LINES
+    if left_out > 1:
+        # The end stays, because what was asked for stands there.
+        lines[_FIRST_LINES:-_LAST_LINES] = [f"… {left_out:,} lines more …"]
     head = f"{picture.title}: {picture.size:,} node{'s' if picture.size != 1 else ''}"
     return "\n".join([head, *lines, *picture.notes])
 

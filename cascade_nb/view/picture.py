@@ -93,6 +93,7 @@ class Picture:
         notes: sentences that stand below it, on what was drawn as one and why.
         upright: whether it grows downwards rather than to the right.
         breadth: how many boxes stand side by side, about, where most do.
+        length: how many ranks all lines together go over.
     """
 
     title: str
@@ -103,6 +104,7 @@ class Picture:
     notes: tuple[str, ...]
     upright: bool
     breadth: int
+    length: int
 
 
 def picture_of(graph: Graph) -> Picture:
@@ -129,6 +131,7 @@ def picture_of(graph: Graph) -> Picture:
         notes=_notes(graph, folded),
         upright=_upright(ranks),
         breadth=max(map(len, ranks)),
+        length=folded.length,
     )
 
 
@@ -180,14 +183,10 @@ def _notes(graph: Graph, folded: Folded) -> tuple[str, ...]:
 
 
 def _ranks(folded: Folded, boxes: Sequence[Box]) -> list[list[int]]:
-    """The widths of the boxes at each distance from a beginning."""
-    depth = [0] * len(folded.groups)
-    for source, target, _ in sorted(folded.links, key=lambda link: link[1]):
-        if source < target:  # nearly all; the others go round where tasks are drawn as one
-            depth[target] = max(depth[target], depth[source] + 1)
+    """The widths of the boxes of each rank."""
     ranks: dict[int, list[int]] = {}
-    for level, box in zip(depth, boxes, strict=True):
-        ranks.setdefault(level, []).append(box.width)
+    for rank, box in zip(folded.ranks, boxes, strict=True):
+        ranks.setdefault(rank, []).append(box.width)
     return list(ranks.values())
 
 

@@ -1,0 +1,134 @@
+"""A graph that displays itself."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from cascade_nb.errors import UsageError
+from cascade_nb.view.layout import lay_out
+from cascade_nb.view.picture import picture_of
+from cascade_nb.view.states import Marks
+from cascade_nb.view.visual import Visual, static_bundle, static_metadata
+from tests.view.conftest import MakeDot
+from tests.view.graphs import every_kind, pipeline, siblings
+
+
+def test_ipython_gets_svg_png_and_words() -> None:
+    data, metadata = DisplayFormatter().format(Visual(pipeline()))  # type: ignore[no-untyped-call]
+    assert data.keys() == {"text/plain", "image/svg+xml", "image/png"}
+    assert ET.fromstring(data["image/svg+xml"]).get("class") == "cascade-graph"
+    png = base64.b64decode(data["image/png"])
+    pixels = struct.unpack(">II", png[16:24])
+    assert metadata["image/png"]["width"] == pytest.approx(pixels[0] / 2, abs=1)
+    assert data["text/plain"].startswith("report: 7 nodes")
+
+
+def test_ipython_may_ask_for_less() -> None:
+    data, _ = Visual(pipeline())._repr_mimebundle_(include={"text/plain"})
+    assert data.keys() == {"text/plain"}
+    data, _ = Visual(pipeline())._repr_mimebundle_(exclude={"image/png"})
+    assert data.keys() == {"text/plain", "image/svg+xml"}
+
+
+async def test_a_prepared_one_displays_itself_without_a_child(fake_dot: MakeDot) -> None:
+    dot = fake_dot('exec $DOT "$@"')
+    visual = await Visual.prepared(pipeline())
+    starts = len(dot.starts)
+    assert visual._repr_mimebundle_()[0]["image/svg+xml"] == visual.svg
+    assert len(dot.starts) == starts
+
+
+def test_a_display_does_not_hold_up_a_notebook_for_long(
+    fake_dot: MakeDot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_dot("exec sleep 1000")
+    monkeypatch.setattr("cascade_nb.view.visual.PATIENCE", 0.4)
+    visual = Visual(pipeline())
+    data, metadata = visual._repr_mimebundle_()
+    assert data.keys() == {"text/plain"}
+    assert data["text/plain"].endswith("No picture: the layout took longer than 0.4 s.")
+    assert metadata == {}
+    assert visual.svg is None
+    assert visual.png is None
+
+
+def test_words_never_wait_for_a_layout(fake_dot: MakeDot) -> None:
+    dot = fake_dot("exec sleep 1000")
+    visual = Visual(pipeline())
+    assert repr(visual) == visual.text
+    assert "candidates" in f"{visual}"
+    assert "digraph" in visual.dot
+    assert dot.starts == []
+
+
+def test_states_are_painted() -> None:
+    visual = Visual(pipeline(), Marks({"raw": "failed"}))
+    assert visual.svg is not None
+    assert 'data-state="failed"' in visual.svg
+    assert "raw ✕" in visual.text
+
+
+@pytest.mark.parametrize(
+    ("suffix", "beginning"),
+    [
+        (".svg", b"<svg "),
+        (".PNG", b"\x89PNG"),
+        (".dot", b"digraph "),
+        (".gv", b"digraph "),
+        (".txt", b"report: 7 nodes"),
+    ],
+)
+def test_it_is_saved_as_what_the_suffix_says(tmp_path: Path, suffix: str, beginning: bytes) -> None:
+    file = Visual(pipeline()).save(str(tmp_path / f"picture{suffix}"))
+    assert file.read_bytes().startswith(beginning)
+
+
+@pytest.mark.parametrize("name", ["picture.pdf", "picture", ".svg"])
+def test_another_suffix_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"\.svg, \.png, \.dot, \.gv or \.txt"):
+        Visual(pipeline()).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_is_not_there_is_not_saved(
+    tmp_path: Path, fake_dot: MakeDot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_dot("exec sleep 1000")
+    monkeypatch.setattr("cascade_nb.view.visual.PATIENCE", 0.1)
+    visual = Visual(pipeline())
+    with pytest.raises(UsageError, match=r"No picture: .* Save it as \.txt or \.dot instead\."):
+        visual.save(tmp_path / "picture.svg")
+    assert not (tmp_path / "picture.svg").exists()
+
+
+async def test_the_bundle_has_a_summary_above_the_picture_in_words() -> None:
+    rendered = await lay_out(picture_of(siblings(13)))
+    text = static_bundle(rendered, "Run 7 done in 3 s")["text/plain"].splitlines()
+    assert text[:2] == ["Run 7 done in 3 s", "gather: 15 nodes"]
+
+
+async def test_a_run_that_ended_is_painted_on_the_same_picture() -> None:
+    rendered = await lay_out(picture_of(every_kind()), ["svg"])
+    painted = rendered.painted(Marks({"load#1": "done"}))
+    assert painted is not None
+    assert painted.count('data-state="done"') == 1
+    assert static_metadata(rendered) == {}
+
+
+def test_importing_the_view_imports_neither_graphviz_nor_a_notebook() -> None:
+    names = "graphviz pygraphviz IPython ipywidgets"
+    script = (
+        "import sys, cascade_nb.view\n"
+        f"print([name for name in '{names}'.split() if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    found = subprocess.check_output([sys.executable, "-c", script], cwd=root, text=True)
+    assert found.strip() == "[]"
