@@ -1,0 +1,247 @@
+"""Would the state machine find a fault? Each of these is planted, and must be found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from tests.engine.machine.dice import SeededDice
+from tests.engine.machine.world import play
+from tests.support.mutants import Mutant
+
+#: Programs that a fault may survive at most. Most are found by one of the first ten.
+PROGRAMS: Final = 400
+
+_MANAGER: Final = "cascade_nb.control.manager:ConstraintManager"
+_LIMITS: Final = "cascade_nb.control.limits"
+_SCHEDULER: Final = "cascade_nb.engine.scheduler:Scheduler"
+
+MUTANTS: Final = (
+    Mutant(
+        "what is given back is offered to nobody",
+        f"{_MANAGER}.release",
+        "self._drain(gate)",
+        "pass",
+    ),
+    Mutant(
+        "only the first waiter is offered what is free",
+        f"{_MANAGER}._drain",
+        "while (ticket := gate.first()) is not None:",
+        "if (ticket := gate.first()) is not None:",
+    ),
+    Mutant(
+        "a token is taken before the others are asked",
+        f"{_MANAGER}.admit",
+        "if gate.refuses(ticket, now):",
+        "if not gate.refuses(ticket, now):\n                gate.take(ticket)\n            else:",
+    ),
+    Mutant(
+        "nobody looks a second time before a start",
+        f"{_MANAGER}.withdraw",
+        "if ticket.seen == self.tightened:",
+        "if True:",
+    ),
+    Mutant(
+        "a new pause calls for no second look",
+        f"{_MANAGER}._install",
+        "self.tightened += 1",
+        "pass",
+    ),
+    Mutant(
+        "a lowered limit calls for no second look",
+        f"{_MANAGER}.apply",
+        "self.tightened += constraint.limit < gate.limit",
+        "pass",
+    ),
+    Mutant(
+        "a rate limit that came before the start is paid nothing",
+        f"{_MANAGER}.withdraw",
+        "gate.take(ticket)",
+        "pass",
+    ),
+    Mutant(
+        "a start that was withdrawn keeps its slot and its token",
+        f"{_MANAGER}.withdraw",
+        "self.give_up(ticket)",
+        "pass",
+    ),
+    Mutant(
+        "a token is given back that was never paid",
+        f"{_LIMITS}:RateGate.undo",
+        "if ticket not in self.paid:",
+        "if False:",
+    ),
+    Mutant(
+        "a token comes back when the work is done",
+        f"{_LIMITS}:RateGate.give_back",
+        "return False",
+        "self.tokens += 1; return True",
+    ),
+    Mutant(
+        "a changed rate limit fills its bucket anew",
+        f"{_LIMITS}:RateGate.change",
+        "min(self.tokens, self.capacity)",
+        "self.capacity",
+    ),
+    Mutant(
+        "a quiet time saves up more than the capacity",
+        f"{_LIMITS}:RateGate._fill",
+        "min(self.capacity, self.tokens + (now - self.filled) * self.rate)",
+        "self.tokens + (now - self.filled) * self.rate",
+    ),
+    Mutant(
+        "what runs when a limit comes is not counted",
+        f"{_MANAGER}._install",
+        "if gate in self._gates_of(ticket):",
+        "if False:",
+    ),
+    Mutant(
+        "resume lifts the limits of the scope too",
+        f"{_MANAGER}.lift",
+        "type in (None, key[1])",
+        "True",
+    ),
+    Mutant(
+        "what waited for a constraint is forgotten with it",
+        f"{_MANAGER}._remove",
+        "owner.take_back(tickets, constraint.since)",
+        "pass",
+    ),
+    Mutant(
+        "a raised limit frees nobody until something ends",
+        f"{_MANAGER}.apply",
+        "constraint.limit\n            self._drain(gate)",
+        "constraint.limit",
+    ),
+    Mutant(
+        "only pauses end by themselves",
+        f"{_MANAGER}.tick",
+        "gate.constraint.expires <= now:",
+        "gate.constraint.expires <= now and gate.constraint.type == 'pause':",
+    ),
+    Mutant(
+        "nobody is told when a constraint ends by itself",
+        f"{_MANAGER}.next_change",
+        "[*ends, *opens]",
+        "opens",
+    ),
+    Mutant(
+        "nobody is told when the next token comes",
+        f"{_MANAGER}.admit",
+        "if gate.opens_at(now) < math.inf:",
+        "if False:",
+    ),
+    Mutant(
+        "a waiter that goes away leaves those behind it waiting",
+        f"{_MANAGER}.forget",
+        "self._drain(gate)",
+        "pass",
+    ),
+    Mutant(
+        "a run that ends keeps what it held",
+        f"{_MANAGER}.leave",
+        "gate.give_back(ticket)",
+        "pass",
+    ),
+    Mutant(
+        "a run that ends offers what it held to nobody",
+        f"{_MANAGER}.leave",
+        "self._drain(gate)",
+        "pass",
+    ),
+    Mutant(
+        "a run that begins does not hear of pauses on nodes by name",
+        f"{_MANAGER}.enter",
+        "gate.members[owner] = owner.members(gate.constraint.scope)",
+        "pass",
+    ),
+    Mutant(
+        "a new constraint is not seen by tasks that were looked at before",
+        f"{_MANAGER}._install",
+        "self.version += 1",
+        "pass",
+    ),
+    Mutant(
+        "a limit lets one more in",
+        f"{_LIMITS}:ConcurrencyGate.refuses",
+        ">= self.limit",
+        "> self.limit",
+    ),
+    Mutant(
+        "a resource is promised twice",
+        f"{_LIMITS}:PoolGate.take",
+        "self.shares[ticket] = amount",
+        "self.shares[ticket] = amount / 2",
+    ),
+    Mutant(
+        "only the first tag of a task is looked at",
+        f"{_LIMITS}:Gate.covers",
+        "any(map(scope.matches, subject.tags))",
+        "any(map(scope.matches, sorted(subject.tags)[:1]))",
+    ),
+    Mutant(
+        "an end lowers the count of what is missing twice",
+        f"{_SCHEDULER}.finish",
+        "missing[other] = missing[other] - 1",
+        "missing[other] = missing[other] - 2",
+    ),
+    Mutant(
+        "an end that was no success is told to nobody",
+        f"{_SCHEDULER}._over",
+        "if not left and state[other] == WAITING:",
+        "if False:",
+    ),
+    Mutant(
+        "a node that is over already is waited for",
+        f"{_SCHEDULER}.demand",
+        "if now < DONE:",
+        "if now <= DONE:",
+    ),
+    Mutant(
+        "what is needed in addition is not asked for",
+        f"{_SCHEDULER}.need",
+        "ready = self.demand(more := tuple(more))",
+        "ready, more = [], tuple(more)",
+    ),
+    Mutant(
+        "the second who waits for a node drives out the first",
+        f"{_SCHEDULER}.need",
+        "[*others, node]",
+        "[node]",
+    ),
+    Mutant(
+        "a node starts twice",
+        f"{_SCHEDULER}.start",
+        "if self.state[node] != READY:",
+        "if self.state[node] < READY:",
+    ),
+    Mutant(
+        "a mapped node waits for one item too few",
+        f"{_SCHEDULER}.expand",
+        "self._missing[node] = count",
+        "self._missing[node] = max(1, count - 1)",
+    ),
+    Mutant(
+        "a cancelled node counts as one that is still to come",
+        f"{_SCHEDULER}.cancel",
+        "self.unfinished -= 1",
+        "pass",
+    ),
+)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_the_machine_finds_out_that(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant.plant(monkeypatch)
+    for seed in range(PROGRAMS):
+        try:
+            play(SeededDice(seed))
+        except (Exception, pytest.fail.Exception):  # whatever it breaks on, it was seen
+            return
+    pytest.fail(f"{PROGRAMS} programs went well although {mutant.fault}")
+
+
+def test_without_a_fault_they_go_well() -> None:
+    for seed in range(50):
+        play(SeededDice(seed))

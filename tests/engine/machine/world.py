@@ -1,0 +1,290 @@
+"""Scheduler and constraint manager under random treatment, each step judged by the oracle."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import pytest
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.scheduler import State
+from cascade_nb.errors import IllegalMoveError
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.testing import VirtualClock
+from tests.engine.machine.dice import Dice, chance, one_of
+from tests.engine.machine.owner import Owner
+from tests.engine.machine.specs import (
+    POOLS,
+    RUNS,
+    SCOPES,
+    TIMES,
+    random_constraint,
+    random_specs,
+)
+from tests.support.oracle import ControlOracle
+
+PATIENCE: Final = 2_000  # rounds after which a program counts as one that never ends
+
+
+class World:
+    """Everything of one program, and the moves that a program is made of."""
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.manager = ConstraintManager(self.clock, MessageBus(), POOLS)
+        self.manager.timer_changed = self._timer_changed
+        self.control = ControlOracle(POOLS)
+        self.owners: list[Owner] = []
+        self.runs = 0
+        self.lifts = 0
+        self._alarm = math.inf
+        self._asked = False
+        self._resting: dict[tuple[Owner, int], object] = {}
+
+    # ---- moves -----------------------------------------------------------------------------
+
+    def start_run(self, dice: Dice) -> None:
+        """One more run; a few live at a time."""
+        if len(self.owners) == 3:
+            return
+        run = f"r{self.runs % RUNS}-{self.runs}" if self.runs >= RUNS else f"r{self.runs}"
+        self.runs += 1
+        specs = random_specs(dice, run)
+        targets = [n for n in range(len(specs)) if n == len(specs) - 1 or chance(dice, 40)]
+        self.owners.append(Owner(self, run, specs, targets, direct=chance(dice, 60)))
+
+    def ask(self, dice: Dice) -> None:
+        """Some of a lane ask to start."""
+        owner = self._owner(dice, lambda o: bool(o.lane))
+        for _ in range(1 + dice.pick(4)):
+            if owner is None or not owner.ask_next():
+                return
+
+    def begin(self, dice: Dice) -> None:
+        """Something admitted begins."""
+        owner = self._owner(dice, lambda o: bool(o.admitted))
+        if owner is not None and owner.cancelled:
+            owner.drop_admitted()
+        elif owner is not None:
+            owner.begin(one_of(dice, sorted(owner.admitted)))
+
+    def end(self, dice: Dice) -> None:
+        """Something that runs ends."""
+        owner = self._owner(dice, lambda o: bool(o.running))
+        if owner is not None:
+            owner.end(one_of(dice, sorted(owner.running)))
+
+    def work(self, dice: Dice) -> None:
+        """Several of these, so that programs get somewhere."""
+        for _ in range(1 + dice.pick(8)):
+            one_of(dice, (self.ask, self.begin, self.end))(dice)
+
+    def constrain(self, dice: Dice) -> None:
+        """A constraint comes into force or is changed."""
+        scope, type_, params, ttl = random_constraint(dice, sorted(self.control.rules))
+        self.control.apply(scope, type_, self.clock.now(), params, ttl)
+        made = self.manager.apply(scope, type_, params, ttl=ttl)
+        assert self.manager.find(scope, type_) == made
+
+    def lift(self, dice: Dice) -> None:
+        """One that is in force is lifted, or all of its scope."""
+        known = sorted(self.control.rules)
+        scope, type_ = one_of(dice, known) if known else (one_of(dice, SCOPES), "pause")
+        self._lift(scope, None if chance(dice, 15) else type_)
+
+    def advance(self, dice: Dice) -> None:
+        """Time passes; what it brings about happens at its moment."""
+        self._advance(one_of(dice, TIMES))
+
+    def skip(self, dice: Dice) -> None:
+        """Somebody takes a node out that has not started."""
+        owner = self._owner(dice, lambda o: not o.cancelled)
+        if chance(dice, 50):
+            owner = self._owner(dice, lambda o: bool(o.parked)) or owner
+        if owner is None:
+            return
+        resting = self.resting(owner)
+        open_ = [
+            n
+            for n, state in enumerate(owner.model.state)
+            if state in ("idle", "wanted") and n not in owner.admitted and n not in resting
+        ]
+        # A node that was already continued or expanded is not taken out from under its items.
+        open_ = [n for n in open_ if owner.stage.get(n) not in ("items", "continued")]
+        waiting = [node for node in open_ if node in owner.parked]
+        if waiting and chance(dice, 80):
+            # The greediest: others may wait for nothing but their turn behind it.
+            owner.skip(max(waiting, key=lambda node: sum(owner.facts(node).needs.values())))
+        elif open_:
+            owner.skip(one_of(dice, open_))
+
+    def cancel(self, dice: Dice) -> None:
+        """A run is cancelled; it closes at once or when what runs has ended."""
+        owner = self._owner(dice, lambda o: True)
+        if owner is None:
+            return
+        owner.cancel()
+        if chance(dice, 50):
+            owner.drop_admitted()
+        if chance(dice, 50):
+            self._close(owner)
+
+    def illegal(self, dice: Dice) -> None:
+        """A move that the rules do not know is refused and changes nothing."""
+        owner = self._owner(dice, lambda o: True)
+        if owner is None:
+            return
+        node = dice.pick(len(owner.spec))
+        move, allowed = one_of(dice, sorted(LEGAL.items()))
+        if owner.model.words()[node] in allowed:
+            return
+        arguments: dict[str, tuple[Any, ...]] = {
+            "need": (node, (0,)),
+            "expand": (node, 1),
+            "grow": ((), node),
+        }
+        with pytest.raises(IllegalMoveError, match=f"^node {node} "):
+            getattr(owner.scheduler, move)(*arguments.get(move, (node,)))
+
+    # ---- what holds after each move --------------------------------------------------------
+
+    def check(self) -> None:
+        """Scheduler and oracle agree, everybody's share is counted, and no wake-up was lost."""
+        for owner in self.owners:
+            owner.check()
+        waiting = [(o, n, o.facts(n)) for o in self.owners for n in o.parked]
+        now = self.clock.now()
+        for place, (owner, node, fact) in enumerate(waiting):
+            others = [other for _, _, other in (*waiting[:place], *waiting[place + 1 :])]
+            excuse = self.control.against(fact, now) or self.control.behind(fact, others)
+            assert excuse, f"{owner.run}/{node} waits and nothing is in its way"
+        in_force = {(str(c.scope), c.type) for c in self.manager.constraints()}
+        assert in_force == set(self.control.rules), "not what is in force"
+        assert self.alarm <= self.manager.next_change(), "nobody was told when time has to be asked"
+
+    def finish(self, *, everything: bool = False) -> None:
+        """Lift everything that could hold for ever: then everything comes to its end."""
+        for scope, type_ in list(self.control.rules):
+            rule = self.control.rules[scope, type_]
+            shut = rule.type == "pause" or (rule.type == "concurrency" and not rule.limit)
+            if everything or shut:
+                self._lift(scope, type_)
+        for _ in range(PATIENCE):
+            self.check()
+            for owner in [o for o in self.owners if o.cancelled or not o.scheduler.unfinished]:
+                self._close(owner)
+            if not self.owners:
+                break
+            if not self._step():
+                when = min(self.alarm, self.clock.next_call)
+                assert when < math.inf, f"deadlock: {[o.model.words() for o in self.owners]}"
+                self._advance(when - self.clock.now())
+        assert not self.owners, "it never ends"
+        assert not self.control.inside
+        for gate in (*self.manager._gates.values(), *self.manager._pools.values()):
+            assert gate.first() is None, "somebody still waits"
+            assert not list(gate.holders()), "somebody still holds a share"
+            assert not gate.members
+
+    # ---- inside ----------------------------------------------------------------------------
+
+    def rest(self, owner: Owner, node: int, delay: float) -> None:
+        """A node waits for its next attempt, and holds nothing."""
+
+        def wake() -> None:
+            del self._resting[owner, node]
+            owner.woken(node)
+
+        self._resting[owner, node] = self.clock.call_later(delay, wake)
+
+    def resting(self, owner: Owner) -> set[int]:
+        """Those of a run that wait for their next attempt."""
+        return {node for other, node in self._resting if other is owner}
+
+    def _step(self) -> bool:
+        moved = False
+        for owner in self.owners:
+            while owner.ask_next():
+                moved = True
+            for node in sorted(owner.admitted):
+                owner.begin(node)
+                moved = True
+            for node in sorted(owner.running):
+                owner.end(node)
+                moved = True
+        return moved
+
+    def _close(self, owner: Owner) -> None:
+        for node in self.resting(owner):
+            self._resting.pop((owner, node))()  # type: ignore[operator]
+        self.owners.remove(owner)
+        owner.close()
+
+    def _lift(self, scope: str, type_: str | None) -> None:
+        gone = self.control.lift(scope, type_)
+        lifted = self.manager.lift(scope, type_)
+        assert sorted((str(c.scope), c.type) for c in lifted) == sorted(gone)
+
+    def _advance(self, seconds: float) -> None:
+        end = self.clock.now() + seconds
+        for _ in range(PATIENCE):
+            when = min(self.alarm, self.clock.next_call)
+            if when > end:
+                self.clock.advance(end - self.clock.now())
+                self.control.expire(end)
+                return
+            self.clock.advance(max(0.0, when - self.clock.now()))
+            if self.alarm <= self.clock.now():
+                self.control.expire(self.clock.now())
+                self.manager.tick()
+                self._asked = True
+        raise AssertionError("time is asked for ever")
+
+    @property
+    def alarm(self) -> float:
+        """When the manager wants to be asked; looked up only when it said that this has changed, as
+        the engine does.
+        """
+        if self._asked:
+            self._asked = False
+            self._alarm = self.manager.next_change()
+        return self._alarm
+
+    def _timer_changed(self) -> None:
+        self._asked = True
+
+    def _owner(self, dice: Dice, wanted: object) -> Owner | None:
+        found = [owner for owner in self.owners if wanted(owner)]  # type: ignore[operator]
+        return one_of(dice, found) if found else None
+
+
+LEGAL: Final = {
+    "start": {"ready"},
+    "finish": {"running"},
+    "fail": {"waiting", "ready", "running"},
+    "skip": {"idle", "waiting", "ready"},
+    "again": {"running"},
+    "need": {"ready", "running"},
+    "expand": {"ready"},
+    "grow": {"done"},
+    "cancel": {"idle", "waiting", "ready", "running"},
+}
+assert {word for words in LEGAL.values() for word in words} <= {s.name.lower() for s in State}
+
+#: The moves of a program by name; those that get it anywhere come more often.
+MOVES: Final = (
+    *("start_run", "ask", "begin", "end", "work", "work", "work", "constrain", "constrain"),
+    *("lift", "advance", "advance", "skip", "cancel", "illegal"),
+)
+
+
+def play(dice: Dice, moves: int = 40) -> None:
+    """A whole program without Hypothesis, for where many are needed and none will be shrunk."""
+    world = World()
+    world.start_run(dice)
+    world.start_run(dice)
+    for _ in range(moves):
+        getattr(world, one_of(dice, MOVES))(dice)
+        world.check()
+    world.finish(everything=chance(dice, 50))
