@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +150,23 @@ def test_without_autoawait_a_plain_cell_still_runs(notebook: Notebook) -> None:
     notebook.ok("%autoawait off")
     quiet(notebook, "x = 3")
     assert notebook.names["x"] == 3
+
+
+def test_autoreload_gives_a_modules_task_its_new_body(
+    notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "reloaded_tasks.py"
+    module.write_text("def helper(x):\n    return ('old', x)\n")
+    notebook.ok("%load_ext autoreload\n%autoreload 2")
+    quiet(
+        notebook, "import reloaded_tasks\ndef use(x): return reloaded_tasks.helper(x)\ny = use(1)"
+    )
+    assert notebook.ok("run = %cascade run y\nrun.result()").result == ("old", 1)
+    module.write_text("def helper(x):\n    return ('new one', x)\n")
+    os.utime(module, (2_000_000_000, 2_000_000_000))  # a change within one tick would not be seen
+    assert notebook.ok("run = %cascade run y\nrun.result()").result == ("new one", 1)
+    sys.modules.pop("reloaded_tasks")
 
 
 # Where things are.
