@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.attempt import Attempt
 from cascade_nb.engine.failure import Failure, picture, timed_out, where_raised
+from cascade_nb.engine.scheduler import DONE
 from cascade_nb.errors import CascadeError
+from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import Retry
 
@@ -190,8 +192,11 @@ class Outcomes:
     def _inputs_in_words(self, index: int) -> tuple[str, ...]:
         """A short picture of each argument of a node that failed."""
         flow = self._flow
-        if flow.kinds.of[index].lane is None or index in flow.unfold.stages:
-            return ()
+        work = flow.ledger.work[index]
+        if isinstance(work, Node) and work.kind is not NodeKind.TASK:
+            return ()  # it calls nothing itself
+        if any(flow.scheduler.state[i] < DONE for i in flow.node_of(index).inputs):
+            return ()  # it failed before it asked for them
         try:
             call = flow.call_of(index)
         except CascadeError as error:
