@@ -38,7 +38,7 @@ class Attempt:
         late: whether its time is up.
         abandoned: whether it counts no longer, being a thread whose time is up or whose run has
             ended.
-        resting: whether it waits at a checkpoint.
+        rests_since: since when it waits at a checkpoint, or None.
         wake: for one on the loop, what ends that wait.
     """
 
@@ -50,7 +50,7 @@ class Attempt:
         "number",
         "progress",
         "rested",
-        "resting",
+        "rests_since",
         "started",
         "stop",
         "task",
@@ -70,7 +70,7 @@ class Attempt:
         self.stop = False
         self.late = False
         self.abandoned = False
-        self.resting = False
+        self.rests_since: float | None = None
         self.task: asyncio.Task[None] | None = None
         self.timer: Callable[[], object] | None = None
         self.wake: Callable[[], object] | None = None
@@ -79,6 +79,17 @@ class Attempt:
     def in_thread(self) -> bool:
         """Whether its body runs where nothing can stop it."""
         return True
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits at a checkpoint."""
+        return self.rests_since is not None
+
+    def worked(self, now: float) -> float:
+        """Seconds that it has run until `now`, those at checkpoints not counted."""
+        assert self.started is not None
+        until = now if self.rests_since is None else self.rests_since
+        return max(0.0, until - self.started - self.rested)
 
 
 class ThreadAttempt(Attempt):

@@ -123,13 +123,13 @@ def _rest_in_thread(attempt: Attempt) -> None:
         _stop_if_asked(attempt)
         if not flow.parts.manager.holds(attempt.ticket):
             return
-        since = _begin_rest(attempt)
+        _begin_rest(attempt)
         try:
             while flow.parts.manager.holds(attempt.ticket):
                 flow.resting.wait()
                 _stop_if_asked(attempt)
         finally:
-            _end_rest(attempt, since)
+            _end_rest(attempt)
 
 
 async def _rest_on_loop(attempt: Attempt | None) -> None:
@@ -140,7 +140,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
         _stop_if_asked(attempt)
         if not flow.parts.manager.holds(attempt.ticket):
             return
-        since = _begin_rest(attempt)
+        _begin_rest(attempt)
         woken = asyncio.Event()
         attempt.wake = woken.set
     try:
@@ -154,16 +154,16 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
     finally:
         with flow.lock:
             attempt.wake = None
-            _end_rest(attempt, since)
+            _end_rest(attempt)
 
 
-def _begin_rest(attempt: Attempt) -> float:
-    attempt.resting = True
+def _begin_rest(attempt: Attempt) -> None:
+    attempt.rests_since = attempt.flow.parts.clock.now()
     attempt.flow.log.append(attempt.index)
-    return attempt.flow.parts.clock.now()
 
 
-def _end_rest(attempt: Attempt, since: float) -> None:
-    attempt.resting = False
-    attempt.rested += attempt.flow.parts.clock.now() - since
+def _end_rest(attempt: Attempt) -> None:
+    assert attempt.rests_since is not None
+    attempt.rested += attempt.flow.parts.clock.now() - attempt.rests_since
+    attempt.rests_since = None
     attempt.flow.log.append(attempt.index)

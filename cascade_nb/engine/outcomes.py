@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import Attempt
 from cascade_nb.engine.failure import Failure, picture, timed_out, where_raised
@@ -17,6 +17,9 @@ from cascade_nb.model.policy import Retry
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
+
+
+_MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
 class Outcomes:
@@ -39,8 +42,7 @@ class Outcomes:
             attempt.timer()
         flow.parts.manager.release(attempt.ticket)
         if not attempt.abandoned:
-            assert attempt.started is not None
-            took = max(0.0, flow.last_end - attempt.started - attempt.rested)
+            took = attempt.worked(flow.last_end)
             self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
         flow.settle()
 
@@ -124,6 +126,11 @@ class Outcomes:
         with flow.lock:
             if attempt.ticket not in flow.flying or attempt.abandoned:
                 return
+            limit = flow.options_of(attempt.index).timeout or 0.0
+            left = limit - attempt.worked(flow.parts.clock.now())
+            if left > _MOMENT:  # it rested at a checkpoint, which does not count
+                flow.parts.timer(left, partial(self.time_is_up, attempt), attempt)
+                return
             attempt.late = True
             if attempt.task is not None:
                 attempt.task.cancel()
@@ -131,7 +138,6 @@ class Outcomes:
             # Its ticket stays in flight: the thread goes on, and what it holds is not free.
             attempt.abandoned = True
             flow.wake_resting()
-            limit = flow.options_of(attempt.index).timeout or 0.0
             error = timed_out(flow.label(attempt.index), limit, in_thread=True)
             self.outcome(attempt.index, attempt.number, limit, None, error)
             flow.settle()

@@ -80,6 +80,7 @@ class Parts:
 
         With an attempt, its `timer` becomes what cancels the call.
         """
+        due = self.clock.now() + delay  # counted from now on, however busy the loop is
         cancelled = False
         cancel: Callable[[], object] | None = None
 
@@ -92,7 +93,8 @@ class Parts:
         def arm() -> None:
             nonlocal cancel
             if not cancelled:
-                cancel = self.clock.call_later(delay, lambda: None if cancelled else callback())
+                wait = max(0.0, due - self.clock.now())
+                cancel = self.clock.call_later(wait, lambda: None if cancelled else callback())
 
         if attempt is not None:
             attempt.timer = stop
