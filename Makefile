@@ -6,7 +6,7 @@ ARGS ?=
 
 bootstrap = $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo lab test lint format bench soak clean
+.PHONY: help demo lab test lint format bench bench-quick soak clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\): *## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -30,8 +30,11 @@ format: ## let ruff repair what it can
 	@$(bootstrap) test ruff check --fix-only
 	@$(bootstrap) test ruff format
 
-bench: ## measure scheduling cost, table and JSON out
+bench: ## measure everything that benchmarks/README.md promises, table and JSON out
 	@$(bootstrap) test python -m benchmarks $(ARGS)
+
+bench-quick: ## the same in small sizes, in under two minutes
+	@$(bootstrap) test python -m benchmarks --quick $(ARGS)
 
 soak: ## the property tests, for as long as it takes
 	@HYPOTHESIS_PROFILE=soak $(bootstrap) --system --kernels test python -m pytest -m hypothesis --timeout 0 $(ARGS)

@@ -1,0 +1,1 @@
+"""What scheduling costs, beside what others ask for it and what Python alone would take."""

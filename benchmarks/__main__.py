@@ -1,0 +1,70 @@
+"""Measure, print the tables, write them down.
+
+    python -m benchmarks [--quick] [--rounds N] [--only WORD …]
+
+The tables and a JSON file with every single figure go below `build/benchmarks/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+
+from benchmarks.plan import Trial, plan
+from benchmarks.report import machine, markdown, plain
+from benchmarks.runner import run
+from tools.environments import ROOT, say
+
+ROUNDS = 5
+QUICK_ROUNDS = 2
+HERE = ROOT / "build" / "benchmarks"
+
+
+def main() -> None:
+    """Do as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="small sizes, in under two minutes")
+    parser.add_argument("--rounds", type=int, help=f"by default {ROUNDS}, quick {QUICK_ROUNDS}")
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        metavar="WORD",
+        help="what has all these words in its contender, workload or mode",
+    )
+    arguments = parser.parse_args()
+    chosen = [trial for trial in plan(arguments.quick) if _has(trial, arguments.only)]
+    if not chosen:
+        parser.error(f"nothing has {' and '.join(arguments.only)} in it")
+    rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
+    before, began = os.getloadavg()[0], time.monotonic()
+    results = run(chosen, rounds)
+    minutes = (time.monotonic() - began) / 60
+    made = {
+        **plain(results),
+        "rounds": rounds,
+        "minutes": minutes,
+        "load before": before,
+    }
+    on = machine()
+    heading = (
+        f"{rounds} rounds in {minutes:.1f} min on {on['processors']} processors, Python "
+        f"{on['python']}; load before the start {before:.1f}."
+    )
+    text = f"{heading}\n\n{markdown(results)}"
+    HERE.mkdir(parents=True, exist_ok=True)
+    name = "quick" if arguments.quick else "full"
+    (HERE / f"{name}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+    (HERE / f"{name}.md").write_text(text, encoding="utf-8")
+    print(text)
+    say(f"every figure is in {(HERE / f'{name}.json').relative_to(ROOT)}")
+
+
+def _has(trial: Trial, words: list[str]) -> bool:
+    return all(word in " ".join(trial.key) for word in words)
+
+
+if __name__ == "__main__":
+    main()

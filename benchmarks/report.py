@@ -1,0 +1,175 @@
+"""The tables, in Markdown, and the same as plain values."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from benchmarks.bounds import Line, lines, micros
+from benchmarks.environment import pinned
+from benchmarks.plan import ARRAYS, MODES, SHAPES
+from benchmarks.results import PROBE, Key, Results
+
+_NOTHING: Final = "-"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on and with."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processors": os.cpu_count(),
+        "peers": pinned(),
+    }
+
+
+def markdown(results: Results) -> str:
+    """All tables."""
+    made = lines(results)
+    parts = [
+        "### What was promised",
+        _table(
+            ("workload", "cascade", "limit", "measured", "bound", ""),
+            ((x.what, x.ours, x.other, x.measured, x.bound, x.verdict) for x in made),
+        ),
+        _score(made),
+        "### Everything that was measured",
+        *_figures(results),
+        *_memory(results),
+        *_imports(results),
+        *_kernels(results),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def plain(results: Results) -> dict[str, Any]:
+    """Everything as plain values."""
+    rows = [
+        {
+            "what": line.what,
+            "cascade": line.ours,
+            "limit": line.other,
+            "measured": line.measured,
+            "bound": line.bound,
+            "holds": line.holds,
+        }
+        for line in lines(results)
+    ]
+    return {"machine": machine(), "bounds": rows, "figures": results.plain()}
+
+
+def _score(made: Sequence[Line]) -> str:
+    judged = [line for line in made if line.bound]
+    held = sum(line.holds is True for line in judged)
+    lost = sum(line.holds is False for line in judged)
+    rest = len(judged) - held - lost
+    return f"{held} of {len(judged)} bounds hold, {lost} are lost, {rest} were not measured."
+
+
+def _figures(results: Results) -> Iterator[str]:
+    """A table for each workload: everyone who did it, at every size."""
+    for workload in (*SHAPES, "map"):
+        for mode in MODES:
+            keys = [k for k in results.tried if k[1:] == (workload, mode)]
+            sizes = sorted({size for key in keys for size in results.sizes(key)} - {PROBE})
+            if not keys or not sizes:
+                continue
+            header = ["contender", *(f"{size:,}" for size in sizes), "growth", "by cascade's"]
+            ours = ("cascade", workload, mode)
+            rows = [
+                [
+                    key[0],
+                    *(_cell(results, key, size) for size in sizes),
+                    _growth(results, key),
+                    _against(results, key, ours),
+                ]
+                for key in keys
+            ]
+            title = f"**{workload}, {mode}**: µs a node, build and run (processor time)"
+            yield f"{title}\n\n{_table(header, rows)}"
+
+
+def _cell(results: Results, key: Key, size: int) -> str:
+    taken, cpu = results.median(key, size), results.median(key, size, "cpu")
+    if taken is None:
+        return results.problem(key, size) or _NOTHING
+    return f"{micros(taken, size)} ({micros(cpu, size)})"
+
+
+def _growth(results: Results, key: Key) -> str:
+    exponent = results.growth(key)
+    return _NOTHING if exponent is None else f"{exponent:.2f}"
+
+
+def _against(results: Results, key: Key, ours: Key) -> str:
+    """Its time by ours at the largest size that both did; who is faster than we are is said so."""
+    if key == ours:
+        return "1"
+    for size in reversed(results.sizes(key)):
+        ratio = results.ratio(key, ours, size)
+        if ratio is not None:
+            faster = " (ahead)" if ratio < 1 else ""
+            return f"{ratio:,.2f}{faster}"
+    return _NOTHING
+
+
+def _memory(results: Results) -> Iterator[str]:
+    rows = [
+        [workload, contender, *(_bytes(results, (contender, workload, mode), w) for w in _PEAKS)]
+        for contender, workload, mode in results.tried
+        if workload in ARRAYS
+    ]
+    if rows:
+        yield "**100 MB through 20 tasks**: MB\n\n" + _table(
+            ("workload", "contender", "at the start", "peak"), rows
+        )
+
+
+_PEAKS: Final = ("start", "peak")
+
+
+def _bytes(results: Results, key: Key, what: str) -> str:
+    for size in results.sizes(key):
+        amount = results.median(key, size, what)
+        return (results.problem(key, size) or _NOTHING) if amount is None else f"{amount / 1e6:.0f}"
+    return _NOTHING
+
+
+def _imports(results: Results) -> Iterator[str]:
+    rows = [
+        [mode, _plain_number(results.median((contender, workload, mode), PROBE, "milliseconds"))]
+        for contender, workload, mode in results.tried
+        if workload == "import"
+    ]
+    if rows:
+        yield "**import**: ms\n\n" + _table(("module", "ms"), rows)
+
+
+def _kernels(results: Results) -> Iterator[str]:
+    keys = [key for key in results.tried if key[1].startswith("kernel, ")]
+    names = sorted(
+        {name for key in keys for said in results.said(key) for name in said if name != "error"}
+    )
+    rows = [
+        [f"{key[1]} {key[2]}", *(_plain_number(results.median(key, PROBE, name)) for name in names)]
+        for key in keys
+    ]
+    if rows and names:
+        yield "**a real kernel under load, panel open**: ms\n\n" + _table(["load", *names], rows)
+
+
+def _plain_number(value: float | None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    written = [_row(header), _row(["---", *("---:" for _ in header[1:])])]
+    return "\n".join([*written, *map(_row, rows)])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
