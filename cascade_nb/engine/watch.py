@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.run import Run
 
+_SHOWN = 5  # at most so many of a node's items are spoken of one by one
 _ORDER = (
     NodeState.FAILED,
     NodeState.RUNNING,
@@ -151,8 +152,10 @@ class Watch:
             failed = [f for f in flow.failures if f.task_id.split("[")[0] == node.id]
             if failed:
                 return [f"{f.task} failed in attempt {f.attempt}: {f.text}" for f in failed]
-            if index in flow.retry_at:
-                return [f"{node.id} waits: {self._retry_text(index)}"]
+            retrying = [i for i in flow.retry_at if flow.unfold.root_of(i) == index]
+            if retrying:
+                soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
+                return [f"{flow.id_of(i)} waits: {self._retry_text(i)}" for i in soonest]
             held = self._held(index)
             if held:
                 return [f"{node.id} is held: {text}" for text in held]
@@ -165,14 +168,13 @@ class Watch:
             return [f"{node.id} is {state.value}"]
 
     def _held(self, index: int) -> list[str]:
-        """Which constraints hold a node or its items, each once."""
+        """Which constraints hold a node, its items or what continues it, each once."""
         flow = self._flow
         assert flow is not None
         texts: dict[str, None] = {}
         now = self._manager.clock.now()
-        for item in (index, *flow.unfold.items(index)):
-            ticket = flow.parked.get(item)
-            if ticket is not None and ticket.parked is not None:
+        for item, ticket in flow.parked.items():
+            if ticket.parked is not None and flow.unfold.root_of(item) == index:
                 texts[explain(ticket.parked, now, ticket)] = None
         return list(texts)
 
