@@ -48,7 +48,7 @@ class Admission:
         ticket, index = attempt.ticket, attempt.index
         if flow.stopping is not None:
             del flow.flying[ticket]
-            flow.parts.manager.release(ticket)
+            flow.parts.manager.give_up(ticket)
             flow.settle()
             return None
         if flow.parts.manager.withdraw(ticket):
@@ -119,7 +119,13 @@ class Admission:
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""
-        return list(self._flow.flying)
+        flow = self._flow
+        tickets = list(flow.flying)
+        if flow.inline is not None:
+            if flow.inline_ticket is None:
+                flow.inline_ticket = self.ticket_for(flow.inline)
+            tickets.append(flow.inline_ticket)
+        return tickets
 
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""

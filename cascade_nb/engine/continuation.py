@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cascade_nb.engine.scheduler import DONE
-from cascade_nb.errors import CascadeError
+from cascade_nb.errors import CascadeError, CycleError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import FREE, Node
 from cascade_nb.model.lazy import Lazy
@@ -27,6 +27,7 @@ class Continuations:
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._own = len(flow.graph.nodes)
+        self._added = 0
         self._awaited: dict[int, int] = {}  # node -> the node whose result will be its own
         self._heir: dict[int, int] = {}  # the same the other way, where nothing else reads it
         self._before: dict[int, tuple[int, float]] = {}  # attempt and seconds of what is continued
@@ -52,8 +53,9 @@ class Continuations:
             flow.ledger.no_longer_reads(waiting, index, flow.scheduler)
             index = waiting
         try:
-            target = self._graft(lazy, flow.unfold.root_of(index))
+            target = self._graft(lazy, index)
         except CascadeError as error:
+            flow.tell.finished(index, "failed", took, number, error)
             flow.outcomes.fail(index, error, number)
             return
         self._awaited[index] = target
@@ -73,20 +75,51 @@ class Continuations:
         number, took = self._before.pop(index, (1, 0.0))
         return source, number, took
 
-    def _graft(self, lazy: Lazy, root: int) -> int:
-        """Add what `lazy` needs to the run; what is there already and alive is shared."""
+    def _graft(self, lazy: Lazy, index: int) -> int:
+        """Add what `lazy`, which `index` returned, needs; what is there and alive is shared.
+
+        Raises:
+            GraphError: no graph can be made of it, or it needs `index` itself.
+        """
         flow, ledger = self._flow, self._flow.ledger
         graph = build_graph(lazy, flow.bindings)
         index_of: dict[int, int] = {}
+        shares_open = False
         for node in graph.nodes:
             known = ledger.place.get(node.lazy)
             if known is not None and self._is_shared(known):
                 index_of[node.index] = known
+                self._heir.pop(known, None)  # somebody else reads it too now
+                shares_open |= flow.scheduler.state[known] < DONE
             else:
-                index_of[node.index] = self._adopt(node, index_of, root)
+                index_of[node.index] = self._adopt(node, index_of, flow.unfold.root_of(index))
         for other, place in graph.place.items():
             ledger.place[other] = index_of[place]
-        return index_of[graph.targets[0]]
+        target = index_of[graph.targets[0]]
+        if shares_open:
+            self._refuse_cycle(index, target)
+        return target
+
+    def _refuse_cycle(self, index: int, target: int) -> None:
+        """What waits for itself would wait for ever.
+
+        Raises:
+            CycleError: `target`, by which `index` is to be continued, needs `index`.
+        """
+        flow = self._flow
+        read_by = {target: index}
+        stack = [target]
+        while stack:
+            node = stack.pop()
+            if node == index:
+                path = [index]
+                while (node := read_by[node]) != index:
+                    path.append(node)
+                raise CycleError([flow.label(i) for i in (index, *reversed(path))])
+            for source in (*flow.ledger.sources(node), *flow.unfold.items(node)):
+                if flow.scheduler.state[source] < DONE and source not in read_by:
+                    read_by[source] = node
+                    stack.append(source)
 
     def _is_shared(self, index: int) -> bool:
         """Whether what a node has, or came to, stands for whoever reads it only now."""
@@ -107,7 +140,9 @@ class Continuations:
         spare = ledger.spare()
         index = len(ledger.work) if spare is None else spare
         inputs = tuple(dict.fromkeys(index_of[i] for i in node.inputs))
-        adopted = Node(index, node.lazy, node.task, inputs, node.name, index + 1, control)
+        self._added += 1  # its ordinal goes on from there, so that no two have one id
+        ordinal = self._own + self._added
+        adopted = Node(index, node.lazy, node.task, inputs, node.name, ordinal, control)
         flow.scheduler.grow(flow.unfold.first_needs(adopted), spare)
         ledger.add_node(adopted, index)
         flow.kinds.add(adopted, index)

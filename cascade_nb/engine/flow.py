@@ -55,6 +55,7 @@ class Flow:
         parked: the tickets that wait at a gate, by index.
         tries: the number of the attempt to come, where it is not the first.
         retry_at: when it comes, on the engine's clock.
+        inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
         skipped: reason and words, by index.
         log: every index whose state changed, in order, for who watches.
         stopping: None, "failed" or "cancelled": then nothing new starts.
@@ -107,7 +108,8 @@ class Flow:
         self.log: list[int] = []
         self.began = self.last_end = parts.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
-        self.inline_running = 0
+        self.inline: int | None = None
+        self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
         self.is_over = False
@@ -133,7 +135,9 @@ class Flow:
             self.stopping = why
         self.lanes.clear()
         self.retry_at.clear()
-        self.parked.clear()
+        waiting, self.parked = self.parked, {}
+        for ticket in waiting.values():
+            self.parts.manager.forget(ticket)  # or others would wait for their turn behind it
 
     def settle(self) -> None:
         """Notice that nothing more will happen."""
@@ -158,6 +162,9 @@ class Flow:
                 if state[index] < DONE:
                     self.scheduler.cancel(index)
                     self.log.append(index)
+                    if index in self.unfold.continuations:  # it was told to have begun
+                        _, number, took = self.unfold.continuations.arrived(index)
+                        self.tell.finished(index, "cancelled", took, number, "cancelled")
         self.parts.manager.leave(self.admission)
         self.on_over()
 
@@ -204,4 +211,4 @@ class Flow:
 
     def _under_way(self) -> bool:
         flying = any(not attempt.abandoned for attempt in self.flying.values())
-        return flying or bool(self.inline_running)
+        return flying or self.inline is not None

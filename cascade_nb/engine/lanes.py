@@ -114,6 +114,7 @@ class Lanes:
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
         self.workers.free += 1
+        self.workers.pump()  # another run may have work for it where this one has none
         self.pump_soon()
 
     def next_for_worker(self) -> ThreadAttempt | None:

@@ -56,7 +56,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 _end(flow, index, ticket, number, 0.0, None, wrong)
                 continue
             _start(flow, index, number)
-            flow.inline_running = 1
+            flow.inline, flow.inline_ticket = index, ticket
             error: BaseException | None = None
             result: Any = None
             lock.release()
@@ -65,7 +65,8 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             except BaseException as raised:
                 error = raised
             lock.acquire()
-            flow.inline_running = 0
+            ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
+            flow.inline = flow.inline_ticket = None
             now = perf_counter()
             if error is None and ticket is None and not isinstance(result, Lazy):
                 _complete(flow, index, number, now - began, result)

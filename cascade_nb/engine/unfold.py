@@ -112,6 +112,8 @@ class Unfolding:
         """A place is used for another node."""
         self.stages.pop(index, None)
         self._expansions.pop(index, None)
+        self._needs.pop(index, None)
+        self._flow.tries.pop(index, None)
         self._flow.tell.forget_names()
 
     def continued(self, index: int, target: int) -> None:

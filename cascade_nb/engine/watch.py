@@ -266,9 +266,8 @@ class Watch:
         flow = self._flow
         if flow is None or self._run.outcome is not None:
             return 0
-        return (
-            sum(1 for a in flow.flying.values() if a.started is not None and not a.resting)
-            + flow.inline_running
+        return sum(1 for a in flow.flying.values() if a.started is not None and not a.resting) + (
+            flow.inline is not None
         )
 
     def _elapsed(self) -> float:
