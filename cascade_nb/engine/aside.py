@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
+
 T = TypeVar("T")
+LOOK: float = 0.5  # seconds after which a thread that waits for the loop looks whether it is there
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -21,6 +25,8 @@ async def in_thread(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
+    if not SAFE_ANYWHERE:
+        context.run(elsewhere.set, partial(_call_on, loop))
 
     def settle(value: Any, error: BaseException | None) -> None:
         if done.cancelled():
@@ -42,3 +48,29 @@ async def in_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=body, name="cascade-aside", daemon=True).start()
     return await done
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:
+    """What `function` gives on the loop, for a thread beside it.
+
+    Raises:
+        RuntimeError: the loop is closed.
+    """
+    there: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def call() -> None:
+        try:
+            there.set_result(function())
+        except Exception as error:
+            there.set_exception(error)
+        except BaseException as error:  # an interrupt is the loop's to hear of, too
+            there.set_exception(error)
+            raise
+
+    loop.call_soon_threadsafe(call)
+    while True:
+        try:
+            return there.result(LOOK)
+        except concurrent.futures.TimeoutError:
+            if loop.is_closed():
+                raise RuntimeError("the event loop ended while a thread waited for it") from None

@@ -91,7 +91,7 @@ class Flow:
         self.scheduler = Scheduler([first_needs(node) for node in graph.nodes], have)
         self.ledger = Ledger(graph, have)
         self.kinds = Kinds(run_id, graph)
-        self.ranks = parts.solver.ranks([node.inputs for node in graph.nodes], seconds)
+        self.ranks = parts.solver.ranks([node.sources for node in graph.nodes], seconds)
         self.lanes = Lanes(self, parts.workers, parts.door)
         self.tell = Teller(self)
         self.admission = Admission(self)

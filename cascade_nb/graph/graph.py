@@ -129,6 +129,13 @@ class Node:
             return f"map({self.task_name})"
         return self.name or self.task_name
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The nodes that come before it by any edge."""
+        if self.control is FREE:
+            return self.inputs
+        return tuple(dict.fromkeys(edge.source for edge in self.edges()))
+
     def edges(self) -> Iterator[Edge]:
         """The edges that end here. A router's routes count: each may be read."""
         for source in self.inputs:

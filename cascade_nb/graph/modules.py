@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from cascade_nb.graph.atoms import digest
 from cascade_nb.graph.origin import file_of_module
+from cascade_nb.graph.parsing import parse
 from cascade_nb.graph.source import Import
 from cascade_nb.graph.syntax import module_digest
 
@@ -100,7 +101,7 @@ def _read(file: str, stamp: Stamp) -> ModuleText:
     if path.suffix != ".py":
         return ModuleText(digest(data))
     try:
-        tree = ast.parse(data)
+        tree = parse(data)
         imports: dict[Import, None] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from cascade_nb.graph.atoms import ATOMS, digest, frame, text
+from cascade_nb.graph.parsing import parse
 from cascade_nb.graph.syntax import (
     FUNCTIONS,
     Function,
@@ -185,7 +186,7 @@ class _Text:
         self._source = source
         self._codes: dict[int, dict[tuple[str, int], list[types.CodeType]]] = {}
         self._nodes: dict[tuple[str, int], list[Function]] = {}
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parse(source)):
             if isinstance(node, FUNCTIONS):
                 self._nodes.setdefault(_place(node), []).append(node)
 

@@ -1,0 +1,362 @@
+"""How many at once, how many in a time, and how much of what there is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.errors import ConstraintError, PolicyError, TaskFailedError
+from cascade_nb.events import (
+    ConstraintApplied,
+    ConstraintLifted,
+    TaskBlocked,
+    TaskExecutionFinished,
+    TaskExecutionStarted,
+)
+from cascade_nb.testing import SpySubscriber, VirtualClock
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import Hold, finished, pass_time, started, until
+from tests.support.examples import examples
+
+
+def most_at_once(spy: SpySubscriber, name: str | None = None) -> int:
+    """How many were under way at the same time at most."""
+    now = most = 0
+    for event in spy.events:
+        if name in (None, getattr(event, "task_name", None)):
+            now += isinstance(event, TaskExecutionStarted)
+            now -= isinstance(event, TaskExecutionFinished)
+            most = max(most, now)
+    return most
+
+
+def worker(lane: str, hold: Hold | None = None) -> Any:
+    """A task `work` that takes a moment, or until it is let go."""
+    if lane == "async":
+
+        @cs.task(name="work")
+        async def on_loop(x: int = 0) -> int:
+            await (hold.rest(x) if hold is not None else asyncio.sleep(0.001))
+            return x
+
+        return on_loop
+
+    @cs.task(name="work")
+    def in_thread(x: int = 0) -> int:
+        if hold is not None:
+            hold.wait(x)
+        return x
+
+    return in_thread
+
+
+every_lane = pytest.mark.parametrize("lane", ["thread", "async"])
+
+
+@every_lane
+@pytest.mark.parametrize(
+    "scope", ["global", "task:work", "task:w*", "tag:gpu", "tag:g?u", "node:all", "from:source"]
+)
+async def test_a_limit_holds_for_each_sort_of_scope(
+    engine: Engine, spy: SpySubscriber, lane: str, scope: str
+) -> None:
+    source = cs.task(lambda: list(range(12)))().named("source")
+    engine.limit(scope, 3)
+    run = engine.start(worker(lane).map(x=source).tagged("gpu").named("all"))
+    assert await run == list(range(12))
+    assert most_at_once(spy, "work") <= 3
+
+
+@every_lane
+async def test_a_limit_of_one_run_leaves_the_other_alone(engine: Engine, lane: str) -> None:
+    hold = Hold()
+    work = worker(lane, hold)
+    engine.pause()
+    runs = [engine.start([work(i) for i in range(3)]) for _ in range(2)]
+    engine.limit(runs[0].scope, 1)
+    runs[1].limit(None, 2)
+    engine.resume()
+    await until(lambda: len(hold.came) == 3)
+    assert [run.status.running for run in runs] == [1, 2]
+    runs[0].limit(None, None)
+    await until(lambda: len(hold.came) == 5)
+    hold.let_go()
+    assert [await run for run in runs] == [[0, 1, 2]] * 2
+
+
+@every_lane
+async def test_lowering_a_limit_stops_new_starts_only(engine: Engine, lane: str) -> None:
+    hold = Hold()
+    engine.limit("task:work", 3)
+    run = engine.start([worker(lane, hold)(i) for i in range(6)])
+    await until(lambda: len(hold.came) == 3)
+    engine.limit("task:work", 1)
+    assert run.status.running == 3
+    hold.let_go()
+    assert await run == [0, 1, 2, 3, 4, 5]
+
+
+@every_lane
+async def test_a_new_limit_counts_what_runs_already(engine: Engine, lane: str) -> None:
+    hold = Hold()
+    work = worker(lane, hold)
+    engine.limit("global", 2)
+    run = engine.start([work(i) for i in range(4)])
+    await until(lambda: len(hold.came) == 2)
+    engine.limit("task:work", 2)
+    engine.limit("global", None)
+    await asyncio.sleep(0)
+    assert len(hold.came) == 2
+    assert "at most 2 of work tasks at once" in run.why("work#4")[0]
+    hold.let_go()
+    await run
+
+
+async def test_zero_holds_everything_and_says_so(engine: Engine) -> None:
+    engine.limit("task:work", 0, reason="night")
+    run = engine.start(worker("async")(1))
+    await until(lambda: run.status.held)
+    assert "at most 0 of work tasks at once by you: night" in run.status.headline
+    engine.limit("task:work", 1)
+    assert await run == 1
+
+
+async def test_who_waits_is_told_who_holds_what(engine: Engine, spy: SpySubscriber) -> None:
+    hold = Hold()
+    engine.limit("task:work", 1)
+    run = engine.start(
+        [worker("async", hold)(1).named("one"), worker("async", hold)(2).named("two")]
+    )
+    await until(lambda: spy.events_of_type(TaskBlocked))
+    (event,) = spy.events_of_type(TaskBlocked)
+    waits, works = ("two", "one") if event.task_id == "two" else ("one", "two")
+    assert event.constraint == "concurrency of task:work"
+    assert event.detail == f"at most 1 of work tasks at once by you; now: {works}"
+    assert run.why(waits) == [f"{waits} is held: {event.detail}"]
+    assert run.why(works) == [f"{works} is running"]
+    hold.let_go()
+    await run
+
+
+async def test_the_longest_remaining_path_gets_the_slot_first(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    step = cs.task(executor="inline", name="step")(lambda *x: len(x))
+    short = step().named("short")
+    deep = step().named("deep")
+    chain = deep
+    for _ in range(4):
+        chain = step(chain)
+    engine.limit("global", 1)
+    await engine.run([short, chain])
+    assert started(spy)[0] == "deep"
+    assert started(spy)[-1] != "short" or len(started(spy)) == 6
+
+
+# Rates.
+
+
+@pytest.mark.parametrize(
+    ("rate", "capacity", "starts"),
+    [
+        ("10/m", 1, [0, 6, 12, 18]),
+        ("10/m", 3, [0, 0, 0, 6, 12]),
+        ("2/s", 1, [0, 0.5, 1, 1.5]),
+        ("300/h", 1, [0, 12, 24]),
+        ("1/30s", 1, [0, 30, 60]),
+        (4, 2, [0, 0, 0.25, 0.5]),
+        (0.1, 1, [0, 10, 20]),
+    ],
+)
+async def test_a_rate_admits_evenly_and_bursts_only_by_its_capacity(
+    make_engine: MakeEngine,
+    clock: VirtualClock,
+    rate: Any,
+    capacity: float,
+    starts: list[float],
+) -> None:
+    engine = make_engine(clock=clock)
+    began: list[float] = []
+    work = cs.task(executor="inline", name="work")(lambda x: began.append(clock.now()))
+    engine.rate("task:work", rate, capacity=capacity)
+    run = engine.start(work.map(x=starts))
+    await until(lambda: began)
+    while not run.done():
+        await pass_time(clock, max(0.0, clock.next_call - clock.now()) + 1e-9)
+        await asyncio.sleep(0.001)
+    assert began == pytest.approx(starts, abs=1e-3)
+    await run
+
+
+async def test_raising_a_rate_counts_at_once_and_keeps_the_tokens(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    engine = make_engine(clock=clock)
+    spy = SpySubscriber(engine.bus)
+    engine.rate("global", "1/h")
+    run = engine.start([worker("async")(i) for i in range(2)])
+    await until(lambda: len(started(spy)) == 1)
+    assert "next in 60 min" in run.status.headline or run.status.running
+    engine.rate("global", "1/s")
+    await asyncio.sleep(0)
+    assert len(started(spy)) == 1  # a new rate is no new token
+    await pass_time(clock, 1.1)
+    await run
+
+
+async def test_lifting_a_rate_frees_all(make_engine: MakeEngine, clock: VirtualClock) -> None:
+    engine = make_engine(clock=clock)
+    engine.rate("task:work", "1/h")
+    run = engine.start([worker("async")(i) for i in range(5)])
+    await until(lambda: run.status.held == 4)
+    engine.rate("task:work", None)
+    assert await run == [0, 1, 2, 3, 4]
+
+
+# Capacities.
+
+
+@every_lane
+async def test_declared_capacities_are_never_exceeded(make_engine: MakeEngine, lane: str) -> None:
+    engine = make_engine(system_resources={"gpu": 2, "ram": 10})
+    spy = SpySubscriber(engine.bus)
+    work = worker(lane)
+    needs = [{"gpu": 1}, {"gpu": 2}, {"ram": 6}, {"gpu": 1, "ram": 5}, {"ram": 0.5}, {"gpu": 0}] * 4
+    targets = [work(i).with_constraints(**need) for i, need in enumerate(needs)]
+    assert await engine.run(targets) == list(range(len(needs)))
+    held = {"gpu": 0.0, "ram": 0.0}
+    by_id = {node.id: node for node in cs.build_graph(targets).nodes}
+    for event in spy.events:
+        sign = isinstance(event, TaskExecutionStarted) - isinstance(event, TaskExecutionFinished)
+        if sign:
+            for name, amount in by_id[event.task_id].options.needs.items():  # type: ignore[attr-defined]
+                held[name] += sign * amount
+        assert held["gpu"] <= 2
+        assert held["ram"] <= 10
+
+
+async def test_a_lazy_need_is_computed_first(make_engine: MakeEngine) -> None:
+    engine = make_engine(system_resources={"ram": 8})
+    spy = SpySubscriber(engine.bus)
+    size = cs.task(lambda: 6)().named("size")
+    work = worker("thread")
+    await engine.run([work(i).with_constraints(ram=size) for i in range(3)])
+    assert most_at_once(spy, "work") == 1
+    with pytest.raises(TaskFailedError, match=r"work needs 9 ram, and there is only 8") as caught:
+        await engine.run(work(10).with_constraints(ram=cs.task(lambda: 9)()))
+    assert isinstance(caught.value.__cause__, PolicyError)
+    with pytest.raises(TaskFailedError, match=r"ram='much': an amount is a number"):
+        await engine.run(work(11).with_constraints(ram=cs.task(lambda: "much")()))
+
+
+async def test_one_that_needs_much_is_not_overtaken_for_ever(make_engine: MakeEngine) -> None:
+    engine = make_engine(system_resources={"gpu": 2})
+    hold, order = Hold(), []
+    first = cs.task(name="first")(hold.rest)
+
+    @cs.task
+    async def note(x: str) -> None:
+        order.append(x)
+
+    deep = note("large").with_constraints(gpu=2)
+    for _ in range(3):
+        deep = note("after").after(deep)  # the longest path, so it is first in line
+    engine.start(first().with_constraints(gpu=1))
+    await until(lambda: hold.came)
+    run = engine.start([deep, *[note("small").with_constraints(gpu=1) for _ in range(5)]])
+    await until(lambda: run.status.held == 6)
+    assert order == []
+    hold.let_go()
+    await run
+    assert order[0] == "large"
+
+
+# All of them together.
+
+SCOPES = st.sampled_from(["global", "task:work", "tag:odd", "from:source", "node:n3"])
+
+
+@settings(max_examples=examples(25))
+@given(
+    st.dictionaries(SCOPES, st.integers(1, 3), max_size=4),
+    st.dictionaries(SCOPES, st.sampled_from([1, 2, 3]), max_size=3),
+    st.lists(st.sampled_from([0, 0.5, 1, 2]), min_size=1, max_size=8),
+    st.booleans(),
+    st.sampled_from(["thread", "async", "inline"]),
+)
+async def test_no_combination_of_map_limit_rate_and_capacity_deadlocks(
+    limits: dict[str, int], rates: dict[str, float], needs: list[float], mapped: bool, lane: str
+) -> None:
+    engine = Engine(system_resources={"gpu": 2})
+    body = cs.task(executor=None if lane == "async" else lane, name="work")
+    work: Any = body(worker(lane).fn if lane != "inline" else lambda x: x)
+    source = cs.task(lambda: 1)().named("source")
+    for scope, limit in limits.items():
+        engine.limit(scope, limit)
+    for scope, rate in rates.items():
+        engine.rate(scope, rate * 1000, capacity=rate)
+    targets: list[Any] = []
+    for i, need in enumerate(needs):
+        lazy = work(i).named(f"n{i}").with_constraints(gpu=need).after(source)
+        targets.append(lazy.tagged("odd") if i % 2 else lazy)
+    if mapped:
+        targets.append(work.map(x=targets[:]).with_constraints(gpu=2).tagged("odd"))
+    value = await asyncio.wait_for(engine.run(targets, fresh=True), 30)
+    assert value[: len(needs)] == list(range(len(needs)))
+    assert not engine.constraints._pools["gpu"].shares  # all is given back
+    await engine.aclose()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.limit("task:work", -1),
+        lambda engine: engine.limit("task:work", 1.5),
+        lambda engine: engine.limit("task:work", True),
+        lambda engine: engine.limit("nowhere", 1),
+        lambda engine: engine.limit("task:", 1),
+        lambda engine: engine.limit("global:x", 1),
+        lambda engine: engine.rate("global", 0),
+        lambda engine: engine.rate("global", -1),
+        lambda engine: engine.rate("global", "fast"),
+        lambda engine: engine.rate("global", "1/fortnight"),
+        lambda engine: engine.rate("global", 1, capacity=0),
+        lambda engine: engine.rate("global", float("nan")),
+        lambda engine: engine.pause("global", ttl=0),
+        lambda engine: engine.pause("global", ttl=float("inf")),
+        lambda engine: engine.pause(3),
+        lambda engine: engine.resume("nowhere"),
+    ],
+)
+async def test_numbers_and_scopes_that_make_no_sense_change_nothing(
+    engine: Engine, spy: SpySubscriber, call: Any
+) -> None:
+    engine.limit("task:work", 2)
+    before = engine.constraints.constraints()
+    with pytest.raises(ConstraintError):
+        call(engine)
+    assert engine.constraints.constraints() == before
+    assert len(spy.events) == 1
+
+
+async def test_what_is_applied_and_lifted_is_told(engine: Engine, spy: SpySubscriber) -> None:
+    engine.limit("task:work", 2, reason="few licences", ttl=60, by="ops")
+    engine.limit("task:work", None)
+    assert not engine.resume("task:work")
+    applied, lifted = spy.events
+    assert isinstance(applied, ConstraintApplied)
+    assert (applied.scope, applied.type, applied.params) == (
+        "task:work",
+        "concurrency",
+        {"limit": 2},
+    )
+    assert (applied.reason, applied.by, applied.expires_in) == ("few licences", "ops", 60.0)
+    assert isinstance(lifted, ConstraintLifted)
+    assert (lifted.scope, lifted.type, lifted.cause) == ("task:work", "concurrency", "lifted")
+    assert finished(spy) == []
