@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
 
 #: Seconds one cell may take; the quickstart's longest takes less than one minute.
 CELL_LIMIT = 600
+
+#: How the text that a run leaves in its cell begins.
+RUN_SUMMARY = re.compile(r".+ · run \d+ \(\w+\)$", re.MULTILINE)
 
 
 def main() -> int:
@@ -88,19 +92,28 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
-def summaries(notebook: NotebookNode) -> Iterator[str]:
-    """What the runs say of themselves: the text beside each saved picture of a graph."""
+def bundles(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
+    """What the cells displayed, each as MIME type -> data."""
     for cell in code_cells(notebook):
-        for output in cell.outputs:
-            bundle = output.get("data", {})
-            if "image/svg+xml" in bundle and "text/plain" in bundle:
-                yield bundle["text/plain"]
+        yield from (output.data for output in cell.outputs if "data" in output)
+
+
+def summaries(notebook: NotebookNode) -> list[str]:
+    """What the runs say of themselves in the saved notebook."""
+    texts = [bundle.get("text/plain", "") for bundle in bundles(notebook)]
+    return [text for text in texts if RUN_SUMMARY.match(text)]
+
+
+def pictures(notebook: NotebookNode) -> int:
+    """How many graphs the saved notebook shows."""
+    return sum("image/svg+xml" in bundle for bundle in bundles(notebook))
 
 
 def _tell(notebook: NotebookNode, seconds: float, failure: CellExecutionError | None) -> None:
     cells = code_cells(notebook)
     done = sum(cell.execution_count is not None for cell in cells)
     print(f"\n{done} of {len(cells)} cells ran in {seconds:.0f} s.")
+    print(f"{pictures(notebook)} pictures of graphs; the runs say:")
     for summary in summaries(notebook):
         print("\n" + "\n".join(f"  {line}" for line in summary.splitlines()[:20]))
     if failure is not None:

@@ -14,6 +14,7 @@ from benchmarks.cases import Contender, NotForThisError
 from benchmarks.child import WrongResultError, measured
 from benchmarks.figures import growth, paired_ratio, percentile
 from benchmarks.plan import BARE, LIMIT, OURS, Trial, plan
+from benchmarks.readme import PAGE, with_tables
 from benchmarks.report import markdown, plain
 from benchmarks.results import Results
 from benchmarks.runner import said_by
@@ -166,3 +167,12 @@ def test_percentiles_are_values_that_occurred() -> None:
     assert percentile([7.0], 95) == 7.0
     with pytest.raises(ValueError, match="nothing"):
         percentile([], 50)
+
+
+def test_the_page_keeps_its_words_when_tables_change() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    once = with_tables(page, "| a |")
+    assert with_tables(once, "| b |") == once.replace("| a |", "| b |")
+    assert "## How to read the tables" in once
+    with pytest.raises(ValueError, match="no <!-- tables -->"):
+        with_tables("nothing", "| a |")
