@@ -1,6 +1,6 @@
 """Measure, print the tables, write them down.
 
-    python -m benchmarks [--quick] [--rounds N] [--only WORD …]
+    python -m benchmarks [--quick] [--rounds N] [--readme] [--only WORD …]
 
 The tables and a JSON file with every single figure go below `build/benchmarks/`.
 """
@@ -13,11 +13,12 @@ import os
 import time
 
 from benchmarks.plan import Trial, plan
+from benchmarks.readme import write
 from benchmarks.report import machine, markdown, plain
 from benchmarks.runner import run
 from tools.environments import ROOT, say
 
-ROUNDS = 5
+ROUNDS = 3
 QUICK_ROUNDS = 2
 HERE = ROOT / "build" / "benchmarks"
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="small sizes, in under two minutes")
     parser.add_argument("--rounds", type=int, help=f"by default {ROUNDS}, quick {QUICK_ROUNDS}")
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md")
     parser.add_argument(
         "--only",
         nargs="*",
@@ -58,6 +60,8 @@ def main() -> None:
     name = "quick" if arguments.quick else "full"
     (HERE / f"{name}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
     (HERE / f"{name}.md").write_text(text, encoding="utf-8")
+    if arguments.readme:
+        write(text)
     print(text)
     say(f"every figure is in {(HERE / f'{name}.json').relative_to(ROOT)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,13 +107,14 @@ def _ratio_lines(
     if not sizes:
         return
     ratios = {size: results.ratio(ours, limit, size) for size in sizes}
+    cpus = {size: results.ratio(ours, limit, size, "cpu") for size in sizes}
     known = [ratio for ratio in ratios.values() if ratio is not None]
     complete = len(known) == len(sizes)
     yield Line(
         f"{workload}, {mode}",
         " / ".join(micros(results.median(ours, size), size) for size in sizes) + " µs",
         " / ".join(micros(results.median(limit, size), size) for size in sizes) + " µs",
-        "ratio " + " / ".join("?" if r is None else f"{r:.2f}" for r in ratios.values()),
+        f"ratio {_ratios(ratios)} (processor time {_ratios(cpus)})",
         "" if bound is None else f"ratio ≤ {bound}",
         None if bound is None or not known else complete and max(known) <= bound,
     )
@@ -127,6 +128,10 @@ def _ratio_lines(
             f"exponent ≤ {GROWTH}",
             None if exponent is None else exponent <= GROWTH,
         )
+
+
+def _ratios(ratios: Mapping[int, float | None]) -> str:
+    return " / ".join("?" if ratio is None else f"{ratio:.2f}" for ratio in ratios.values())
 
 
 def _naps(results: Results) -> Iterator[Line]:

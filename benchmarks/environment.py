@@ -12,8 +12,7 @@ PINS: Final = "benchmarks/peers.txt"
 PEERS: Final = Environment("peers", (("--requirement", PINS, "numpy"),), reads=(PINS,))
 
 
-def pinned() -> dict[str, str]:
-    """Version by peer, as it was pinned."""
+def pinned() -> list[str]:
+    """What is installed in it by name, as pip reads it."""
     lines = (ROOT / PINS).read_text(encoding="utf-8").splitlines()
-    named = [line.partition(";")[0].strip() for line in lines if "==" in line]
-    return dict(line.split("==") for line in named)
+    return [line for line in lines if not line.startswith("#")]
