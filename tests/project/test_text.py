@@ -14,7 +14,10 @@ from tools.environments import ROOT
 #: What must stand nowhere: why -> pattern. None matches the line that it stands in.
 NOWHERE = {
     "a path of somebody's machine": re.compile(r"(?<![\w.:*-])/(?:work|root|home|tmp|Users)/\w"),
-    "an e-mail address": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b"),
+    "an e-mail address": re.compile(
+        # a decorator after the `\n` of a string is none
+        r"(?<![\\\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b"
+    ),
     "a package registry": re.compile(r"(?:pypi|pythonhosted|npmjs)\.org"),
     "something unfinished": re.compile(r"\b(?:TO[D]O|FIX[M]E)\b"),
 }
