@@ -88,6 +88,12 @@ class Expansion:
                 kwargs[name] = column[position]
         return Call(self.node.task.fn, (), kwargs, self.injects)
 
+    def again(self, node: Node, first: int) -> Expansion:
+        """The same items from another index on."""
+        return Expansion(
+            node, first, dict(zip(self._names, self._columns, strict=True)), self._fixed
+        )
+
     def forget(self) -> None:
         """Let go of the collections; their items are all over."""
         self._columns, self._fixed, self._single = (), NOTHING, None

@@ -82,7 +82,7 @@ class Continuations:
             GraphError: no graph can be made of it, or it needs `index` itself.
         """
         flow, ledger = self._flow, self._flow.ledger
-        graph = build_graph(lazy, flow.bindings)
+        graph = build_graph(lazy, flow.orders.bindings)
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
@@ -149,6 +149,6 @@ class Continuations:
         flow.unfold.begin_anew(index)
         self._roots[index] = root
         if isinstance(node.lazy, Param):
-            ledger.values[index] = node.lazy.settled(flow.params)
+            ledger.values[index] = node.lazy.settled(flow.orders.params)
             flow.scheduler.state[index] = DONE
         return index

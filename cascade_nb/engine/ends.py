@@ -57,13 +57,15 @@ class Ends:
     def after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
         """A node was skipped or failed: tell what needed it, and let go of what it read."""
         flow = self._flow
+        because = self.because_of(index)
+        if because[0] == "UpstreamFailed":
+            flow.ledger.hold(index)  # whoever tries again will read it
         self.prune(flow.ledger.over(index, flow.scheduler))
         doomed = {
             other
             for other in others
             if flow.scheduler.state[other] < DONE and self.dooms(other, index)
         }
-        because = self.because_of(index)
         for other in doomed:
             flow.unfold.skip_later(other, *because)
         # With its last need a doomed node became ready too, and must not get to its lane.

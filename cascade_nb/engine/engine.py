@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 import uuid
 import weakref
@@ -18,6 +19,7 @@ from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.lanes import Workers
 from cascade_nb.engine.link import Link
+from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.plan import Plan, plan_of
 from cascade_nb.engine.reuse import Reuse, look_up
@@ -157,9 +159,16 @@ class Engine(Controls):
             raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
         bindings = bindings if bindings is not None else self.bindings
         graph = self.graph_of(target, bindings)
+        return self._start(graph, Orders(dict(params or {}), bindings, on_error, fresh))
+
+    def retry(self, run: Run) -> Run:
+        """What `Run.retry_failed` does."""
+        return self._start(run.graph, dataclasses.replace(run.orders, given=run.left()))
+
+    def _start(self, graph: Graph, orders: Orders) -> Run:
         with self._starting:
-            run = Run(self, uuid.uuid4().hex[:12], self._started + 1, graph)
-            execution = Execution(self, run, dict(params or {}), bindings, on_error, fresh)
+            run = Run(self, uuid.uuid4().hex[:12], self._started + 1, graph, orders)
+            execution = Execution(self, run, orders)
             parts = self._at_home()
             self._started += 1
             self.runs.append(run)

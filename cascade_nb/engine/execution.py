@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
+from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import DependencyMissingError, RunCancelledError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import NodeKind
 from cascade_nb.model.param import check_given
 
@@ -32,25 +32,15 @@ class Execution:
         PolicyError: a node needs more of a resource than there is.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        run: Run,
-        params: Mapping[str, Any],
-        bindings: Bindings | None,
-        on_error: str,
-        fresh: bool,
-    ) -> None:
+    def __init__(self, engine: Engine, run: Run, orders: Orders) -> None:
         self._engine = engine
         self._run = run
-        self._params = params
-        self._bindings = bindings
-        self._on_error = on_error
-        self._fresh = fresh
+        self._orders = orders
+        self._preparing: asyncio.Task[Reuse] | None = None
         self._flow: Flow | None = None
         self._over = asyncio.Event()
         self._cancelled: str | None = None
-        graph = run.graph
+        graph, params = run.graph, orders.params
         check_given(params, graph.params())
         self._settled = {
             node.index: node.lazy.settled(params)
@@ -70,7 +60,8 @@ class Execution:
             return
         self._cancelled = reason or "it was cancelled"
         if self._flow is None:
-            self._over.set()
+            if self._preparing is not None:
+                self._preparing.cancel()
             return
         flow = self._flow
         with flow.lock:
@@ -91,14 +82,9 @@ class Execution:
         error: BaseException | None = None
         joined = False
         try:
-            engine.constraints.tick()
+            self._preparing = parts.door.loop.create_task(self._prepare())
             joined = True
-            await engine.link.join()
-            await engine.state.open()
-            reuse = await engine.look_up(
-                run.graph, self._params, frozenset(self._settled), self._fresh
-            )
-            outcome = await self._drive(parts, reuse)
+            outcome = await self._drive(parts, await self._preparing)
         except BaseException as raised:
             error = raised
         try:
@@ -108,10 +94,19 @@ class Execution:
         engine.ended(run)
         run.end(outcome, error)
 
-    async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
-        run = self._run
+    async def _prepare(self) -> Reuse:
+        """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
+        engine, orders = self._engine, self._orders
         if self._cancelled is not None:
-            raise RunCancelledError(f"{run.graph.title}: {self._cancelled}")
+            raise asyncio.CancelledError
+        engine.constraints.tick()
+        await engine.link.join()
+        await engine.state.open()
+        settled = frozenset(self._settled)
+        return await engine.look_up(self._run.graph, orders.params, settled, orders.fresh)
+
+    async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
+        run, orders = self._run, self._orders
 
         def is_over() -> None:
             parts.door.call(self._over.set)
@@ -120,12 +115,10 @@ class Execution:
             run.id,
             run.graph,
             parts,
-            have={**reuse.values, **self._settled},
-            reused=reuse.found,
-            params=self._params,
-            bindings=self._bindings,
+            orders,
+            have={**reuse.values, **orders.given.values, **self._settled},
+            reused=(reuse.found | orders.given.values.keys()) - self._settled.keys(),
             keys=reuse.keys,
-            on_error=self._on_error,
             seconds=self._seconds_before(),
             on_over=is_over,
         )

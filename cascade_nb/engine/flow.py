@@ -25,12 +25,12 @@ from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.lanes import Lanes
 from cascade_nb.engine.ledger import Ledger
+from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.outcomes import Outcomes
 from cascade_nb.engine.parts import Parts
-from cascade_nb.engine.scheduler import DONE, Scheduler
+from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
 from cascade_nb.engine.teller import Teller
 from cascade_nb.engine.unfold import Unfolding, first_needs
-from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
 
@@ -42,11 +42,10 @@ class Flow:
         run_id: the run's identity.
         graph: what runs.
         parts: what the engine is made of.
+        orders: what was asked for, and what an earlier try left.
         have: results that are there already, by index; parameters are among them.
         reused: those of them that an earlier run made.
-        params, bindings: what was given, and what names mean, for what a task adds while it runs.
         keys: fingerprint by index, for what may be kept.
-        on_error: "stop" or "continue".
         seconds: by node, how long it took before, where known.
         on_over: called once, on whatever thread, when nothing more will happen.
 
@@ -66,13 +65,11 @@ class Flow:
         run_id: str,
         graph: Graph,
         parts: Parts,
+        orders: Orders,
         *,
         have: Mapping[int, Any],
         reused: Collection[int],
-        params: Mapping[str, Any],
-        bindings: Bindings | None,
         keys: Mapping[int, str],
-        on_error: str,
         seconds: Callable[[int], float | None] | None,
         on_over: Callable[[], None],
     ) -> None:
@@ -82,9 +79,7 @@ class Flow:
         self.lock = parts.manager.lock
         self.keys = keys
         self.reused = set(reused)
-        self.params = params
-        self.bindings = bindings
-        self.on_error = on_error
+        self.orders = orders
         self.on_over = on_over
         self.context = contextvars.copy_context()
         self.context.run(current_attempt.set, None)  # where a task itself started this run
@@ -120,6 +115,9 @@ class Flow:
         for index in list(self.reused):
             self.tell.skipped(index, "Reused", "an earlier run made its result")
             self.ends.prune(self.ledger.over(index, self.scheduler), "Reused")
+        for index, (reason, detail) in self.orders.given.skipped.items():
+            if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
+                self.ends.skip(index, reason, detail)
         self.unfold.arrive(self.scheduler.demand(self.graph.targets))
         self.settle()
 

@@ -69,6 +69,10 @@ class Ledger:
                     self._let_go(source, scheduler)
         return pruned
 
+    def hold(self, index: int) -> None:
+        """Keep what a node reads to the end of the run."""
+        self.kept.update(self.sources(index))
+
     def no_reader(self, index: int, scheduler: Scheduler) -> None:
         """Let go of a fresh result that nobody is going to read."""
         if not self._readers[index] and index not in self.kept:

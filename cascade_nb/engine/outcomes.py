@@ -116,7 +116,7 @@ class Outcomes:
             flow.failures.append(Failure(label, node_id, number, error, where, inputs))
         ready, others = flow.scheduler.fail(index)
         flow.log.append(index)
-        if flow.on_error == "stop":
+        if flow.orders.on_error == "stop":
             flow.stop("failed")
         flow.ends.after_end(index, ready, others)
 

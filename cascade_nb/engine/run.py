@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
-from cascade_nb.errors import BlockingError
+from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ class Run:
         id: its identity, unique among all runs.
         number: it is the n-th of its engine, for people.
         graph: what runs.
+        orders: what was asked for beyond it.
     """
 
-    def __init__(self, engine: Engine, run_id: str, number: int, graph: Graph) -> None:
+    def __init__(
+        self, engine: Engine, run_id: str, number: int, graph: Graph, orders: Orders
+    ) -> None:
         self._engine = engine
+        self.orders = orders
         self.id = run_id
         self.number = number
         self.graph = graph
@@ -157,6 +162,26 @@ class Run:
         for it.
         """
         self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason))
+
+    def retry_failed(self) -> Run:
+        """A new run of the same graph that does only what is missing.
+
+        It runs what failed, what waited for it, and what a cancelled run did not come to. Every
+        result that this run has made, or had, is taken as it is, items of mapped nodes too.
+
+        Raises:
+            UsageError: this run goes on, or nothing failed.
+            BlockingError: as `Engine.start`.
+        """
+        if self._outcome is None or not self.done():
+            raise UsageError(f"{self!r} is not over; wait for its end, or cancel it")
+        if not self.failures and self._outcome is not Phase.CANCELLED:
+            raise UsageError(f"nothing failed in {self!r}, so there is nothing to do again")
+        return self._engine.retry(self)
+
+    def left(self) -> Given:
+        """What it leaves to the next try; for the engine."""
+        return self._watch.left()
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in words, one reason a line.

@@ -219,8 +219,13 @@ class Unfolding:
     def _expand(self, index: int, node: Node) -> None:
         """The collections of a mapped node are there: it grows an item for each of theirs."""
         flow = self._flow
-        columns, fixed = flow.ledger.reader.columns_of(node)
-        expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+        first = len(flow.ledger.work)
+        given = flow.orders.given.items.get(index)
+        if given is None:
+            columns, fixed = flow.ledger.reader.columns_of(node)
+            expansion = Expansion(node, first, columns, fixed)
+        else:
+            expansion = given.expansion.again(node, first)
         self._expansions[index] = expansion
         self.stages[index] = Stage.ITEMS
         flow.ledger.add_items(expansion)
@@ -230,9 +235,25 @@ class Unfolding:
         if not items:
             self._finish(index, [])
             return
+        if given is not None:
+            self._take_items(items, given.results)
+            return
         rank = flow.ranks[self.root_of(index)]
         assert kind.lane is not None
         flow.lanes.push_all(items, kind.lane, rank)
+
+    def _take_items(self, items: range, results: Mapping[int, Any]) -> None:
+        """Have the results of some items from an earlier try; the others run."""
+        flow = self._flow
+        for position, item in enumerate(items):
+            if position not in results:
+                flow.push(item)
+                continue
+            flow.reused.add(item)
+            flow.tell.skipped(item, "Reused", "an earlier run made its result")
+            flow.scheduler.start(item)
+            flow.outcomes.finish(item, results[position])
+        flow.lanes.pump_soon()
 
     def _items_are_over(self, index: int) -> None:
         flow = self._flow

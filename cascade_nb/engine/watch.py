@@ -13,6 +13,7 @@ from cascade_nb.control.why import explain
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.orders import Given, left_by
 from cascade_nb.engine.scheduler import DONE, READY, State
 from cascade_nb.engine.status import (
     SHOWN,
@@ -112,6 +113,11 @@ class Watch:
     def failures(self) -> list[Failure]:
         """What failed so far."""
         return list(self._flow.failures) if self._flow is not None else []
+
+    def left(self) -> Given:
+        """What the run leaves to the next try."""
+        with self._manager.lock:
+            return left_by(self._flow) if self._flow is not None else self._run.orders.given
 
     def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
         """States by id of the graph's nodes that changed since `version`, and the version of

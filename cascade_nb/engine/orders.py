@@ -1,0 +1,77 @@
+"""What a run was asked for, and what of an earlier try it may take as given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.scheduler import DONE, SKIPPED
+from cascade_nb.graph.build import Bindings
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+# These skips were decided by results that stand; the others follow from a failure or from nobody's
+# asking, and may come out otherwise.
+_STANDING: Final = ("ConditionFalse", "UpstreamSkipped")
+
+
+class GivenItems(NamedTuple):
+    """The items of a mapped node that need not run again.
+
+    Attributes:
+        expansion: what it grew into the first time.
+        results: by position, the results that are there.
+    """
+
+    expansion: Expansion
+    results: Mapping[int, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What an earlier run of the same graph leaves to a later one.
+
+    Attributes:
+        values: results by index of node.
+        skipped: reason and words by index.
+        items: by index of mapped nodes that did not come to their end.
+    """
+
+    values: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    items: Mapping[int, GivenItems] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Orders:
+    """What a run was asked for beyond its graph; see `Engine.start`."""
+
+    params: Mapping[str, Any]
+    bindings: Bindings | None = None
+    on_error: str = "stop"
+    fresh: bool = False
+    given: Given = Given()
+
+
+def left_by(flow: Flow) -> Given:
+    """What a run that is over leaves to the next try. Call under its lock."""
+    ledger, state = flow.ledger, flow.scheduler.state
+    values: dict[int, Any] = {}
+    skipped: dict[int, tuple[str, str]] = {}
+    items: dict[int, GivenItems] = {}
+    for index in range(len(flow.graph.nodes)):
+        if state[index] == DONE:
+            if ledger.alive(index, flow.scheduler):
+                values[index] = ledger.values[index]
+        elif state[index] == SKIPPED:
+            if flow.skipped[index][0] in _STANDING:
+                skipped[index] = flow.skipped[index]
+        elif places := flow.unfold.items(index):
+            expansion = ledger.work[places[0]]
+            assert isinstance(expansion, Expansion)
+            done = {n: ledger.values[i] for n, i in enumerate(places) if state[i] == DONE}
+            items[index] = GivenItems(expansion, done)
+    return Given(values, skipped, items)
