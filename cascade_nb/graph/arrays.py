@@ -7,6 +7,7 @@ memory is read where it lies; other layouts are copied in pieces of a few megaby
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
@@ -33,10 +34,15 @@ def array_handler(kind: type) -> Handler | None:
 
     A subclass of a data frame or an array may hold more than its base, so it is none of them.
     """
+    return _handler(kind) if _library(kind) in _HANDLERS else None
+
+
+@functools.lru_cache(maxsize=256)
+def _handler(kind: type) -> Handler | None:
     library = _library(kind)
     if kind.__module__ == "pyarrow._dataset":
         return later
-    for name, handler in _HANDLERS.get(library, {}).items():
+    for name, handler in _HANDLERS[library].items():
         base = getattr(sys.modules.get(library), name, None)
         if base is kind or (name in _WITH_SUBTYPES and base is not None and issubclass(kind, base)):
             return handler

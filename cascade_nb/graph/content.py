@@ -18,6 +18,7 @@ from cascade_nb.model.lazy import Lazy
 ContentKey = NewType("ContentKey", bytes)
 
 HEAVY: Final = 1 << 20
+_SIZED: Final = (str, bytes, bytearray)
 _LOOKED_AT: Final = 256
 _SAMPLE: Final = 16
 # What a Python object and a place in a collection cost beside a byte of an array, in time.
@@ -88,7 +89,7 @@ def is_heavy(value: Any, limit: int = HEAVY) -> bool:
     A thousand bytes take about a microsecond.
     """
     if type(value) in ATOMS:
-        return isinstance(value, (str, bytes, bytearray)) and len(value) > limit
+        return isinstance(value, _SIZED) and len(value) > limit
     budget: float = limit
     stack: list[tuple[Any, float]] = [(value, 1.0)]
     for _ in range(_LOOKED_AT):
@@ -108,8 +109,8 @@ def is_heavy(value: Any, limit: int = HEAVY) -> bool:
 
 def _size(value: Any) -> tuple[int, list[Any], int]:
     """The cost of one object in bytes, some of the objects in it, and how many there are."""
-    if isinstance(value, (str, bytes, bytearray)):
-        return len(value), [], 0
+    if type(value) in ATOMS:
+        return len(value) if isinstance(value, _SIZED) else _ITEM, [], 0
     size = size_of(value)
     if size is not None:
         objects = getattr(getattr(value, "dtype", None), "hasobject", False)

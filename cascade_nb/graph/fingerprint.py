@@ -64,7 +64,6 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self._read: list[bytes | None] = []
         self._read_gaps: dict[int, Gap] = {}
         self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
-        self._references: dict[int, tuple[Any, bytes]] = {}
         self._key_all()
 
     def __getitem__(self, index: Any) -> Any:
@@ -272,7 +271,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return f"{', '.join(way)}, and {cause}" if way else cause
 
     def _encoder(self) -> Encoder:
-        return Encoder(self._refer, self._lazy)
+        return Encoder(reference, self._lazy)
 
     def _lazy(self, lazy: Lazy) -> bytes:
         index = self._graph.place[lazy]
@@ -280,12 +279,6 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         if known is None:
             raise _UpstreamError(index)
         return known
-
-    def _refer(self, thing: Any) -> bytes:
-        known = self._references.get(id(thing))
-        if known is None:
-            known = self._references[id(thing)] = (thing, reference(thing))
-        return known[1]
 
 
 def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerprints:

@@ -82,6 +82,17 @@ def test_a_lambda_alone_on_its_line_has_a_source(cells: Cells) -> None:
     assert cells.key().sources == {"function <lambda>": "lambda x: x + 1"}
 
 
+def test_a_docstring_does_not_count_where_there_is_only_bytecode() -> None:
+    plain = Cells(source=False).run("def f(): return 'a'").key()
+    said = Cells(source=False).run("def f():\n    'What it does.'\n    return 'a'").key()
+    other = Cells(source=False).run("def f():\n    'What it did.'\n    return 'a'").key()
+    assert said.digest == other.digest
+    assert plain.sources == said.sources == {}
+    # a docstring that is used as a value is no mere docstring
+    used = [Cells(source=False).run(f"def f():\n    '{x}'\n    return '{x}'").key() for x in "ab"]
+    assert used[0].digest != used[1].digest
+
+
 def test_closures_of_one_function_differ_by_what_they_hold() -> None:
     def adder(n: Any) -> Any:
         return lambda x: x + n
@@ -178,12 +189,14 @@ def test_a_foreign_function_bound_to_an_object_counts(cells: Cells) -> None:
         """
         import types
         class A: pass
-        def g(self): return 1
-        def h(self): return 2
+        def made(n):
+            def g(self): return n
+            return g
         """
     )
-    names, bind = cells.names, types.MethodType
-    assert differing(bind(names["g"], names["A"]()), bind(names["h"], names["A"]()))
+    made, owner = cells.names["made"], cells.names["A"]
+    assert differing(types.MethodType(made(1), owner()), types.MethodType(made(2), owner()))
+    assert not differing(types.MethodType(made(1), owner()), types.MethodType(made(1), owner()))
 
 
 def test_partials_differ_by_function_arguments_and_keywords() -> None:
@@ -214,6 +227,26 @@ def test_built_in_and_library_functions_count_by_name(one: Any, other: Any) -> N
     assert differing(one, other)
     assert not differing(one, one)
     assert code_key(one).unkeyed == ()
+
+
+def test_a_generic_function_counts_by_its_implementations(cells: Cells) -> None:
+    # What `functools` keeps beside them changes when it is called and when an ABC is registered.
+    cells.run(
+        """
+        import abc, collections.abc, functools
+        @functools.singledispatch
+        def h(x): return 0
+        @h.register(collections.abc.Mapping)
+        def of_mapping(x): return 1
+        def f(x): return h(x)
+        class Named(abc.ABC): pass
+        """
+    )
+    before = cells.key()
+    cells.run("f({})", "Named.register(int)", "f(())")
+    assert cells.key() == before
+    cells.run("h.register(int)(lambda x: 2)")
+    assert cells.key().digest != before.digest
 
 
 def test_a_task_counts_as_its_function_and_a_wrapped_one_as_both(cells: Cells) -> None:
@@ -321,6 +354,30 @@ def test_an_installed_library_counts_by_its_version_and_not_by_its_files(
     after = cells.key()
     assert after.digest != before.digest
     assert "module widely 1.3" in after.parts
+
+
+def test_a_library_function_under_another_librarys_decorator_counts_by_name(
+    folder: Folder, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write(
+        "site-packages.decorating",
+        """
+        import functools
+        def deprecated(g):
+            kept = (line for line in "")
+            @functools.wraps(g)
+            def wrapped(*a): return g(*a) or kept
+            return wrapped
+        """,
+    )
+    folder.write(
+        "site-packages.widely",
+        "__version__ = '1.2'\nfrom decorating import deprecated\n@deprecated\ndef g(): return 1",
+    )
+    monkeypatch.syspath_prepend(folder.place / "site-packages")
+    cells.run("from widely import g", "def f(): return g()")
+    assert set(cells.key().parts) == {"function f", "module widely 1.2"}
+    assert cells.key().unkeyed == ()
 
 
 def test_the_standard_library_and_this_package_are_no_parts(cells: Cells) -> None:

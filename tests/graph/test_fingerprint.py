@@ -110,7 +110,8 @@ def test_a_parameter_left_out_is_not_taken_for_the_next() -> None:
     def three(a: int = 0, b: int = 0, c: int = 0) -> int:
         return a
 
-    assert len({key(three(a=1)), key(three(b=1)), key(three(c=1)), key(three(1, c=1))}) == 4
+    different = [three(a=1), three(b=1), three(c=1), three(1, c=1), three(None, None, 1)]
+    assert len({key(lazy) for lazy in different}) == len(different)
 
 
 def test_an_extra_argument_named_like_one_by_place_only_is_another() -> None:
@@ -292,6 +293,21 @@ def test_data_given_to_many_nodes_are_read_once(monkeypatch: pytest.MonkeyPatch)
     data = Counted()
     assert len(set(keys(gather(*[add(data, i) for i in range(50)])))) == 51
     assert len(reads) == 1
+
+
+def test_a_function_given_to_many_nodes_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cascade_nb.graph import fingerprint
+
+    asked = []
+    real = fingerprint.reference
+
+    def counting(thing: Any) -> bytes:
+        asked.append(thing)
+        return real(thing)
+
+    monkeypatch.setattr(fingerprint, "reference", counting)
+    assert None not in keys(gather(*[add(abs, [len, i]) for i in range(50)]))
+    assert asked == [abs, len]
 
 
 def test_an_item_of_a_map_has_the_key_of_a_plain_call() -> None:
