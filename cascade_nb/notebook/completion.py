@@ -72,7 +72,7 @@ def _behind(
 
 
 def _params(session: Session) -> list[str]:
-    graph = session.workspace.sketch(session.workspace.wholes())
+    graph = session.workspace.overview()
     nodes = graph.nodes if graph is not None else ()
     return [f"{node.lazy.name}=" for node in nodes if isinstance(node.lazy, Param)]
 

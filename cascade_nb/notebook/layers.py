@@ -39,11 +39,13 @@ class Meaning(NamedTuple):
         whole: what stands for it where it is read: itself if lazy, else a node that gives it.
         parts: lazy values without a name of their own inside it, by their place in it; `WHOLE` is
             not among the places.
+        shape: the places.
     """
 
     shown: Any
     whole: Lazy
     parts: Mapping[Path, Lazy]
+    shape: frozenset[Path]
 
     @property
     def is_node(self) -> bool:
@@ -67,14 +69,16 @@ class Layer:
         meaning: to what, when the cell ran last; None since it no longer does.
         gone: why there is no meaning, as the end of a sentence that begins with the name.
         heir: the layer that took the place of this one, when another cell bound the name anew.
+        shape: of its last meaning.
     """
 
-    __slots__ = ("cell", "gone", "heir", "meaning", "name")
+    __slots__ = ("cell", "gone", "heir", "meaning", "name", "shape")
 
     def __init__(self, name: str, cell: Cell, meaning: Meaning) -> None:
         self.name = name
         self.cell = cell
         self.meaning: Meaning | None = meaning
+        self.shape = meaning.shape
         self.gone = ""
         self.heir: Layer | None = None
 
@@ -88,7 +92,7 @@ class Layer:
 
     def binds(self, cell: Cell, meaning: Meaning) -> None:
         """It is this cell's now, and this is what it means."""
-        self.cell, self.meaning, self.gone = cell, meaning, ""
+        self.cell, self.meaning, self.shape, self.gone = cell, meaning, meaning.shape, ""
 
     def loses(self, reason: str) -> None:
         """It means nothing any more."""
@@ -116,7 +120,9 @@ class Place(NamedTuple):
             return None
         if self.path == WHOLE:
             return meaning.whole
-        return meaning.parts[self.path] if meaning.parts.keys() == self.shape else None
+        # `Chain.fitted` makes equal shapes one, or each of many parts would compare them all.
+        same = meaning.shape is self.shape or meaning.shape == self.shape
+        return meaning.parts[self.path] if same else None
 
 
 class Chain(list[Layer]):
@@ -137,6 +143,11 @@ class Chain(list[Layer]):
     def standing(self, layer: Layer) -> Layer | None:
         """`layer`, or what is read in its place since it means nothing any more."""
         return layer if layer.meaning is not None else self.below(self.index(layer))
+
+    def fitted(self, meaning: Meaning) -> Meaning:
+        """`meaning` with the very shape that a layer has already, if there is an equal one."""
+        shapes = (layer.shape for layer in self if layer.shape == meaning.shape)
+        return meaning._replace(shape=next(shapes, meaning.shape))
 
     def collapse(self, cell: Cell, meaning: Meaning) -> Layer:
         """Nothing of what was counts any more: all that was read here is `meaning` now."""
@@ -170,9 +181,9 @@ def meaning_of(value: Any, has_place: Callable[[Lazy], bool]) -> Meaning:
     """
     if isinstance(value, Lazy):
         own = standing_for(value) if has_place(value) else value
-        return Meaning(own, own, {})
+        return Meaning(own, own, {}, frozenset())
     parts = {path: lazy for path, lazy in lazies_in(value) if not has_place(lazy)}
-    return Meaning(value, standing_for(value), parts)
+    return Meaning(value, standing_for(value), parts, frozenset(parts))
 
 
 def lazies_in(value: Any) -> Iterator[tuple[Path, Lazy]]:

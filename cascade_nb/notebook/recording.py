@@ -109,7 +109,7 @@ def _show(workspace: Workspace, cell: Cell) -> None:
     """Let the namespace show what is under the cell's own earlier results."""
     if not any(chain.of(cell) for chain in workspace.chains.values()):
         return
-    graph = workspace.sketch(workspace.wholes())
+    graph = workspace.overview()
     if graph is None:
         return
     own = [n.index for n, layer in workspace.layers_in(graph) if layer.cell.key == cell.key]
@@ -142,6 +142,7 @@ class _Commit:
         ours = {name for name in workspace.chains if workspace.shows(name)}
         fresh = self._meanings()
         read = self._names_read(fresh)
+        workspace.changed()
         changed = False
         for name, meaning in fresh.items():
             changed |= self._bind(name, meaning, name in read)
@@ -191,8 +192,9 @@ class _Commit:
 
     def _bind(self, name: str, meaning: Meaning, is_read: bool) -> bool:
         """Put `meaning` into the chain of `name`; whether that changes what older nodes read."""
-        chain = self.workspace.chains.get(name)
-        own = chain.of(self.cell) if chain else None
+        chain = self.workspace.chains.setdefault(name, Chain())
+        own = chain.of(self.cell)
+        meaning = chain.fitted(meaning)
         changed = True
         if own is not None:
             own.binds(self.cell, meaning)
@@ -200,12 +202,11 @@ class _Commit:
             own = chain.collapse(self.cell, meaning)
         else:
             own = Layer(name, self.cell, meaning)
+            chain.append(own)
             changed = False
-            self.workspace.chains.setdefault(name, Chain()).append(own)
-        shape = frozenset(meaning.parts)
-        self.workspace.places[meaning.whole] = Place(own, WHOLE, frozenset())
+        self.workspace.places[meaning.whole] = Place(own, WHOLE, meaning.shape)
         for path, part in meaning.parts.items():
-            self.workspace.places[part] = Place(own, path, shape)
+            self.workspace.places[part] = Place(own, path, meaning.shape)
         return changed
 
     def _define_tasks(self) -> tuple[str, ...]:
@@ -260,7 +261,7 @@ class _Commit:
     def _settle(self, fresh: Mapping[str, Meaning]) -> None:
         """Make sure that no node needs itself, and that each layer lies above what it reads."""
         workspace = self.workspace
-        graph = workspace.sketch(workspace.wholes())
+        graph = workspace.overview()
         for name in fresh if graph is not None else ():
             chain = workspace.chains[name]
             own = chain.of(self.cell)
@@ -280,7 +281,7 @@ class _Saved:
         self._workspace = workspace
         self._chains = {name: list(chain) for name, chain in workspace.chains.items()}
         self._layers = [
-            (layer, layer.cell, layer.meaning, layer.gone, layer.heir)
+            (layer, layer.cell, layer.meaning, layer.shape, layer.gone, layer.heir)
             for chain in workspace.chains.values()
             for layer in chain
         ]
@@ -296,10 +297,12 @@ class _Saved:
     def restore(self, names: Names) -> None:
         """Make it so again."""
         workspace = self._workspace
+        workspace.changed()
         workspace.chains.clear()
         workspace.chains.update({name: Chain(chain) for name, chain in self._chains.items()})
-        for layer, cell, meaning, gone, heir in self._layers:
-            layer.cell, layer.meaning, layer.gone, layer.heir = cell, meaning, gone, heir
+        for layer, cell, meaning, shape, gone, heir in self._layers:
+            layer.cell, layer.meaning, layer.shape = cell, meaning, shape
+            layer.gone, layer.heir = gone, heir
         workspace.definitions.clear()
         for name, definition, cell, task, gone in self._definitions:
             definition.cell, definition.task, definition.gone = cell, task, gone

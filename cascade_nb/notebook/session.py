@@ -129,9 +129,9 @@ class Session:
     def tags(self) -> set[str]:
         """The tags of nodes that are defined here or part of a run."""
         graphs = [run.graph for run in self.engine.runs]
-        sketch = self.workspace.sketch(self.workspace.wholes())
-        if sketch is not None:
-            graphs.append(sketch)
+        here = self.workspace.overview()
+        if here is not None:
+            graphs.append(here)
         return {tag for graph in graphs for node in graph.nodes for tag in node.options.tags}
 
     def node_names(self) -> set[str]:

@@ -82,6 +82,7 @@ class Workspace:
         self.definitions: dict[str, Definition] = {}
         self.latest = Latest(None, (), ())
         self.recorded: Cell | None = None
+        self._overview: Graph | None = None
         self.places: WeakKeyDictionary[Lazy, Place] = WeakKeyDictionary()
         self.defined: WeakKeyDictionary[AnyTask, Definition] = WeakKeyDictionary()
 
@@ -132,6 +133,8 @@ class Workspace:
         place = self.places.get(lazy)
         if place is None:
             return lazy
+        if place.layer.heir is None and place.layer.meaning is not None:
+            return place.now(place.layer)  # nearly always, and a graph asks for every edge
         layer = place.layer.last
         standing = self.chains[layer.name].standing(layer)
         return place.now(standing) if standing is not None else None
@@ -199,14 +202,16 @@ class Workspace:
 
     def sinks(self) -> list[str]:
         """The names whose nodes no other node reads."""
-        known = self.meanings()
-        graph = self.sketch(lazy for meaning in known.values() for lazy in meaning.lazies)
+        graph, known = self.overview(), self.meanings()
         if graph is None:
             return []
-        read = {edge.source for edge in graph.edges}
         place = graph.place
+        containers = {place[meaning.whole] for meaning in known.values() if not meaning.is_node}
+        read = {edge.source for edge in graph.edges if edge.target not in containers}
         return [
-            n for n, meaning in known.items() if not any(place[z] in read for z in meaning.lazies)
+            name
+            for name, meaning in known.items()
+            if not any(place[self.drawn_as(lazy)] in read for lazy in meaning.lazies)
         ]
 
     def drop(self, name: str) -> None:
@@ -233,6 +238,7 @@ class Workspace:
             del self.namespace[name]
         for layer in chain:
             layer.loses(reason)
+        self.changed()
 
     def shows(self, name: str) -> bool:
         """Whether the user's namespace has under `name` what the workspace put there."""
@@ -253,12 +259,21 @@ class Workspace:
         wanted = list(lazies)
         return build_graph(wanted, _Lenient(self)) if wanted else None
 
-    def wholes(self) -> Iterator[Lazy]:
-        """The nodes of all layers."""
-        for chain in self.chains.values():
-            for layer in chain:
-                if layer.meaning is not None:
-                    yield layer.meaning.whole
+    def overview(self) -> Graph | None:
+        """The sketch of all layers.
+
+        Raises:
+            CycleError: a node needs itself.
+        """
+        if self._overview is None:
+            layers = (layer for chain in self.chains.values() for layer in chain)
+            meanings = (layer.meaning for layer in layers)
+            self._overview = self.sketch(m.whole for m in meanings if m is not None)
+        return self._overview
+
+    def changed(self) -> None:
+        """What was seen in the last overview does not hold any more."""
+        self._overview = None
 
     def layers_in(self, graph: Graph) -> Iterator[tuple[Node, Layer]]:
         """The nodes of `graph` that belong to a layer, with it, even if that means nothing now."""
@@ -266,6 +281,11 @@ class Workspace:
             place = self.places.get(node.lazy)
             if place is not None:
                 yield node, place.layer.last
+
+    def drawn_as(self, lazy: Lazy) -> Lazy:
+        """What stands for `lazy` in a sketch."""
+        now = self.found(lazy)
+        return lazy if now is None else now
 
     def _loss(self, lazy: Lazy) -> str:
         """What is wrong where `lazy` is read, and what to do about it."""
@@ -283,7 +303,7 @@ class Workspace:
 
     def _first_name(self, is_it: Any, after: bool = False) -> str:
         """The first name whose node is the one looked for, or comes after it."""
-        graph = self.sketch(self.wholes())
+        graph = self.overview()
         roots = [node.index for node in graph.nodes if is_it(node)] if graph else []
         if graph is None or not roots:
             return "a node"
@@ -301,8 +321,7 @@ class _Lenient:
         self.name_of = workspace.name_of
 
     def current(self, lazy: Lazy) -> Lazy:
-        now = self._workspace.found(lazy)
-        return lazy if now is None else now
+        return self._workspace.drawn_as(lazy)
 
     def current_task(self, task: AnyTask) -> AnyTask:
         return task
