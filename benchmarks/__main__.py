@@ -15,6 +15,7 @@ import time
 from benchmarks.plan import Trial, plan
 from benchmarks.readme import write
 from benchmarks.report import machine, markdown, plain
+from benchmarks.results import Results
 from benchmarks.runner import run
 from tools.environments import ROOT, say
 
@@ -41,29 +42,39 @@ def main() -> None:
     if not chosen:
         parser.error(f"nothing has {' and '.join(arguments.only)} in it")
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
-    before, began = os.getloadavg()[0], time.monotonic()
-    results = run(chosen, rounds)
-    minutes = (time.monotonic() - began) / 60
-    made = {
-        **plain(results),
-        "rounds": rounds,
-        "minutes": minutes,
-        "load before": before,
-    }
-    on = machine()
-    heading = (
-        f"{rounds} rounds in {minutes:.1f} min on {on['processors']} processors, Python "
-        f"{on['python']}; load before the start {before:.1f}."
-    )
-    text = f"{heading}\n\n{markdown(results)}"
-    HERE.mkdir(parents=True, exist_ok=True)
     name = "quick" if arguments.quick else "full"
-    (HERE / f"{name}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
-    (HERE / f"{name}.md").write_text(text, encoding="utf-8")
+    load, began = os.getloadavg()[0], time.monotonic()
+
+    def keep(results: Results, done: int) -> str:
+        minutes = (time.monotonic() - began) / 60
+        heading = _heading(done, minutes, load)
+        return _keep(name, heading, results)
+
+    results = run(chosen, rounds, keep)
+    text = keep(results, rounds)
     if arguments.readme:
         write(text)
     print(text)
-    say(f"every figure is in {(HERE / f'{name}.json').relative_to(ROOT)}")
+    say(f"every figure is in {(HERE / name).relative_to(ROOT)}.json")
+
+
+def _heading(rounds: int, minutes: float, load: float) -> str:
+    on = machine()
+    return (
+        f"{rounds} rounds in {minutes:.0f} min on {on['processors']} processors, Python "
+        f"{on['python']}. The machine's load was {load:.1f} before it began and "
+        f"{os.getloadavg()[0]:.1f} at the end; the benchmarks alone make it 1."
+    )
+
+
+def _keep(name: str, heading: str, results: Results) -> str:
+    """Write down what there is so far; a long run that is ended early has not been for nothing."""
+    text = f"{heading}\n\n{markdown(results)}"
+    HERE.mkdir(parents=True, exist_ok=True)
+    made = {"heading": heading, **plain(results)}
+    (HERE / f"{name}.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+    (HERE / f"{name}.md").write_text(text, encoding="utf-8")
+    return text
 
 
 def _has(trial: Trial, words: list[str]) -> bool:

@@ -83,10 +83,13 @@ def _maps(results: Results) -> Iterator[Line]:
     ours = ("cascade", "map", "inline")
     for peer in ("pipefunc", "dask"):
         theirs = (peer, "map", "inline")
+        if not results.sizes(theirs):
+            continue
         size = max((s for s in results.sizes(theirs) if results.median(theirs, s)), default=None)
         ratio = None if size is None else results.ratio(ours, theirs, size)
         if size is None or ratio is None:
-            yield Line(f"map, ahead of {peer}", "", "", "", "ratio below 1", None)
+            why = results.problem(theirs, results.sizes(theirs)[0]) or "?"
+            yield Line(f"map, ahead of {peer}", "", "", why, "ratio below 1", None)
             continue
         yield Line(
             f"map of {size:,}, ahead of {peer}",

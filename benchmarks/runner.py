@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.environment import PEERS
@@ -18,14 +18,20 @@ from benchmarks.results import PROBE, Results
 from tools.environments import ROOT, say
 
 #: A peer that took so many seconds once is not asked again.
-LONG: Final = 20.0
+LONG: Final = 10.0
 
 #: Seconds that a process gets beyond its budget, to start and to end.
 GRACE: Final = 30.0
 
 
-def run(trials: Sequence[Trial], rounds: int) -> Results:
-    """Every trial in every round; every other round goes backwards through them."""
+def run(
+    trials: Sequence[Trial], rounds: int, after_round: Callable[[Results, int], object]
+) -> Results:
+    """Every trial in every round; every other round goes backwards through them.
+
+    Args:
+        after_round: given what was measured so far, and in how many rounds.
+    """
     results = Results()
     peers = str(PEERS.make()) if any(trial.is_peer for trial in trials) else ""
     tired: set[tuple[str, str, str]] = set()
@@ -38,6 +44,7 @@ def run(trials: Sequence[Trial], rounds: int) -> Results:
                 results.add(trial.key, number, figures)
             if trial.is_peer and time.monotonic() - began > LONG:
                 tired.add(trial.key)
+        after_round(results, number + 1)
     return results
 
 
