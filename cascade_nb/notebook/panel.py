@@ -142,7 +142,8 @@ class Panel:
             with self._lock:
                 self._portrait.place(rendered.picture)
             self._widget.svg = rendered.svg or ""
-            self._tell_everything()
+            if self._heard:
+                self._tell_everything()
         await self._over.wait()
         final = await lay_out(rendered.picture, marks=self._portrait.marks())
         self._cell.call(self._saved.show_picture, final)
@@ -216,7 +217,7 @@ class Panel:
                 self._often = visible
                 if visible:
                     self._tell()
-                    self._door.call(self._arm_if_running)
+                self._door.call(self._arm_if_running)
             case {"type": "hold", "scope": str(scope), "on": bool(on), "seq": int(seq)}:
                 self._answer(seq, lambda: self._hold(scope, on))
             case {"type": "cancel", "seq": int(seq)}:

@@ -1,0 +1,323 @@
+"""The panel in real kernels: what it tells, what it does when it is clicked, what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kernels import LABELS, Execution, RealKernel
+from tests.support.panel_client import PanelClient
+
+#: A run whose tasks do not end before they are told to; `started` grows with each that begins.
+RUN = """
+import asyncio, gc, threading, time, weakref
+import cascade_nb as cs
+from cascade_nb.notebook.panel import Panel
+for scope in ("global", "task:train"):
+    cs.resume(scope)
+started, go = [], threading.Event()
+@cs.task
+def load():
+    return 1
+@cs.task
+def train(data, i):
+    started.append(i)
+    go.wait()
+    return i
+@cs.task
+def choose(models):
+    return max(models)
+data = load()
+best = choose([train(data, i) for i in range(40)])
+run = cs.start(best, fresh=True)
+panel = Panel.open(run)
+"""
+
+
+@pytest.fixture(scope="module", params=LABELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
+    """One kernel of each version for all tests here, since each begins with a run of its own."""
+    with RealKernel.start(request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def panel(kernel: RealKernel) -> Iterator[PanelClient]:
+    """The panel of a run in full work, watched; its run ends with the test."""
+    client = PanelClient(kernel, kernel.check(RUN))
+    client.hello()
+    client.wait_until(lambda: client.shown["counts"]["running"] > 1)
+    yield client
+    kernel.check("run.cancel(); go.set(); await panel.finished()")
+
+
+def number_started(kernel: RealKernel) -> int:
+    return int(kernel.check("print(len(started))").stdout)
+
+
+def test_a_click_is_answered_with_what_the_run_then_says(panel: PanelClient) -> None:
+    answer = panel.answer(panel.hold("run", True))
+    assert answer["error"] is None
+    assert answer["phase"] == "pausing"
+    assert "finishing" in answer["headline"][0]
+    running = panel.shown["counts"]["running"]
+    assert running == number_started(panel.kernel)
+    answer = panel.answer(panel.hold("run", False))
+    assert answer["phase"] == "running"
+
+
+def test_nothing_starts_after_the_answer_to_a_pause(panel: PanelClient) -> None:
+    panel.answer(panel.hold("run", True))
+    before = number_started(panel.kernel)
+    panel.kernel.check("go.set()")
+    panel.wait_until(lambda: panel.shown["phase"] == "paused")
+    assert number_started(panel.kernel) == before
+    panel.answer(panel.hold("run", False))
+    panel.wait_until(lambda: panel.shown["phase"] == "succeeded")
+    assert number_started(panel.kernel) == 40
+
+
+def test_a_kind_of_task_is_held_alone(panel: PanelClient) -> None:
+    panel.answer(panel.hold("task:choose", True))
+    kinds = {kind["name"]: kind["paused"] for kind in panel.shown["kinds"]}
+    assert kinds == {"load": False, "train": False, "choose": True}
+    panel.kernel.check("go.set()")
+    panel.wait_until(lambda: panel.shown["counts"]["held"] == 1)
+    assert panel.shown["counts"]["done"] == 41
+    panel.answer(panel.hold("task:choose", False))
+    panel.wait_until(lambda: panel.shown["phase"] == "succeeded")
+
+
+def test_cancel_ends_the_run(panel: PanelClient) -> None:
+    panel.answer(panel.cancel())
+    panel.kernel.check("go.set()")
+    panel.wait_until(lambda: panel.shown["ended"])
+    assert panel.shown["phase"] == "cancelled"
+
+
+def test_a_refused_click_says_why_and_does_nothing(panel: PanelClient) -> None:
+    answer = panel.answer(panel.hold("nobody:knows", True))
+    assert "scope" in answer["error"]
+    assert panel.shown["phase"] == "running"
+
+
+def test_messages_that_mean_nothing_do_nothing(panel: PanelClient) -> None:
+    for message in ({"type": "hold"}, {"type": "dance"}, {"kind": "hold"}, {"type": "cancel"}):
+        panel.send(**message)
+    panel.send(type="hold", scope=["run"], on=1, seq="x")
+    panel.answer(panel.hold("run", False))
+    assert panel.shown["phase"] == "running"
+
+
+def test_a_pause_from_code_is_shown_without_a_click(panel: PanelClient) -> None:
+    panel.kernel.check("run.limit('task:train', 2); cs.pause(reason='lunch')")
+    panel.wait_until(lambda: panel.shown["phase"] == "pausing")
+    assert "lunch" in "".join(panel.shown["headline"])
+    kinds = {kind["name"]: kind["limit"] for kind in panel.shown["kinds"]}
+    assert kinds["train"] == 2
+    panel.kernel.check("run.limit('task:train', None); cs.resume()")
+
+
+def test_nothing_is_sent_while_nothing_changes(panel: PanelClient) -> None:
+    panel.wait_until(lambda: "boxes" in panel.patches[-1] or panel.state["svg"])
+    panel.answer(panel.hold("run", True))
+    time.sleep(0.3)
+    panel.answer(panel.hold("run", True))
+    before = len(panel.patches)
+    panel.kernel.check("await asyncio.sleep(1.5)")
+    panel._hear()
+    assert len(panel.patches) == before
+
+
+def test_at_most_ten_updates_are_sent_in_a_second(kernel: RealKernel) -> None:
+    code = """
+@cs.task
+async def tick(i):
+    await asyncio.sleep(0.002)
+    return i
+@cs.task(executor="inline")
+def total(xs):
+    return sum(xs)
+values = [tick(i) for i in range(600)]
+cs.limit("task:tick", 1)
+began = time.monotonic()
+run = cs.start(total(values))
+panel = Panel.open(run)
+await panel.finished()
+took = time.monotonic() - began
+cs.limit("task:tick", None)
+print(took)
+"""
+    kernel.check(RUN + "go.set(); await panel.finished()")
+    cell = kernel.send(code)
+    client = PanelClient.when_open(kernel, cell)
+    client.hello()
+    client.wait_until(lambda: client.shown["ended"])
+    took = float(cell.wait().stdout)
+    # The hello's answer, the picture's and the last word come beside the ten a second.
+    assert len(client.patches) <= took * 10 + 4
+    assert len(client.patches) >= 3
+
+
+def test_nobody_looks_so_little_is_told(panel: PanelClient) -> None:
+    panel.send(type="watch", visible=False)
+    panel.answer(panel.hold("run", False))
+    before = len(panel.patches)
+    panel.kernel.check("cs.limit('task:train', 30); await asyncio.sleep(0.5)")
+    panel._hear()
+    assert len(panel.patches) == before
+    panel.send(type="watch", visible=True)
+    panel.wait_until(lambda: any(kind["limit"] == 30 for kind in panel.shown["kinds"]), 1.0)
+    panel.kernel.check("cs.limit('task:train', None)")
+
+
+def test_before_a_browser_says_hello_nothing_is_told(kernel: RealKernel) -> None:
+    client = PanelClient(kernel, kernel.check(RUN))
+    kernel.check("go.set(); await panel.finished()")
+    client._hear()
+    assert client.patches == []
+    client.hello()
+    assert client.shown["phase"] == "succeeded"
+    assert set(client.shown["boxes"].values() and {b[0] for b in client.shown["boxes"].values()})
+
+
+def test_a_late_browser_is_given_the_state_of_that_moment(panel: PanelClient) -> None:
+    # A page that is loaded again asks for all widgets' state over the control comm.
+    panel.answer(panel.hold("run", True))
+    panel.kernel.check("import ipywidgets")
+    code = "state = panel._widget.get_state(); print(state['snapshot']['phase'], len(state['svg']))"
+    panel.wait_until(lambda: panel.state["svg"])
+    phase, length = panel.kernel.check(code).stdout.split()
+    assert phase == "pausing"
+    assert int(length) > 1000
+
+
+def pictures(cell: Execution) -> list[dict[str, Any]]:
+    return [shown for shown in cell.displays if "image/svg+xml" in shown]
+
+
+def texts(cell: Execution) -> list[str]:
+    return [shown["text/plain"] for shown in cell.displays if set(shown) == {"text/plain"}]
+
+
+def test_what_is_saved_says_how_the_run_ended(kernel: RealKernel) -> None:
+    cell = kernel.check(RUN)
+    cell.wait_until(pictures)
+    assert 'data-state="waiting"' in pictures(cell)[0]["image/svg+xml"]
+    kernel.check("go.set(); await panel.finished()")
+    cell.wait_until(lambda cell: "Done in" in texts(cell)[0])
+    (picture,) = pictures(cell)
+    assert 'data-state="done"' in picture["image/svg+xml"]
+    assert 'data-state="waiting"' not in picture["image/svg+xml"]
+    assert {"image/png", "text/plain"} < set(picture)
+    (text,) = texts(cell)
+    assert "42 of 42 done" in text
+
+
+def test_the_saved_outputs_come_before_the_panel(kernel: RealKernel) -> None:
+    # Without a kernel the panel is an error message, which is better below the picture than above.
+    cell = kernel.check(RUN + "go.set(); await panel.finished()")
+    kinds = [
+        "svg" if "image/svg+xml" in shown else "widget" if len(shown) > 1 else "text"
+        for shown in cell.displays
+    ]
+    assert kinds == ["svg", "text", "widget"]
+
+
+def test_a_failure_is_saved_with_the_users_line(kernel: RealKernel) -> None:
+    code = """
+@cs.task
+def ratio(x):
+    print("about to divide")
+    return 1 / x
+run = cs.start(ratio(0))
+panel = Panel.open(run)
+await panel.finished()
+"""
+    kernel.check(RUN + "go.set(); await panel.finished()")
+    (text,) = texts(kernel.check(code))
+    assert "✕ ratio: ZeroDivisionError: division by zero" in text
+    assert "return 1 / x" in text
+    assert "about to divide" in text
+
+
+def test_a_run_that_is_over_is_not_kept_by_its_panel(kernel: RealKernel) -> None:
+    # ipywidgets keeps every widget, so each run of a day and its results would stay.
+    kernel.check(RUN + "go.set(); await panel.finished()")
+    code = """
+seen = weakref.ref(run)
+del run, panel
+for _ in range(500):
+    gc.collect()
+    if seen() is None:
+        break
+    await asyncio.sleep(0.01)  # idle workers linger for a moment and hold their last job
+print(seen())
+"""
+    assert kernel.check(code).stdout == "None\n"
+
+
+def test_an_interrupt_of_the_idle_kernel_cancels_the_run(panel: PanelClient) -> None:
+    kernel = panel.kernel
+    wait = """
+import signal
+from cascade_nb.notebook.shims import _watch_of, running_kernel
+print(_watch_of(running_kernel().saved_sigint_handler) is not None)
+"""
+    while kernel.check(wait).stdout != "True\n":
+        pass
+    kernel.interrupt()
+    panel.wait_until(lambda: panel.shown["phase"] in ("cancelling", "cancelled"))
+    kernel.check("go.set()")
+    panel.wait_until(lambda: panel.shown["ended"])
+
+
+def test_clicks_arrive_while_a_cell_waits_for_the_run(panel: PanelClient) -> None:
+    cell = panel.kernel.send("print('busy', flush=True); await run")
+    cell.wait_until(lambda sent: "busy" in sent.stdout)
+    for on in (True, False, True, False):
+        answer = panel.answer(panel.hold("run", on))
+        assert answer["phase"] == ("pausing" if on else "running")
+    assert not cell.done
+    panel.kernel.client.stdin_channel.is_alive()
+    panel.kernel.interrupt()
+    assert cell.wait().status == "error"
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("stuck", [False, True], ids=["tasks that end", "a task that does not"])
+def test_a_run_has_its_last_event_when_the_kernel_is_shut_down(
+    label: str, tmp_path: Path, stuck: bool
+) -> None:
+    # No `finally` of a background task runs then, and a kernel that takes too long is killed.
+    told = tmp_path / "told"
+    code = f"""
+from pathlib import Path
+from cascade_nb.events.events import RunFinished
+def tell(event):
+    if isinstance(event, RunFinished):
+        Path({str(told)!r}).write_text(event.status)
+run.engine.bus.subscribe(tell)
+while not started:
+    await asyncio.sleep(0.01)
+"""
+    with RealKernel.start(label) as kernel:
+        kernel.check(RUN)
+        kernel.check(code + ("" if stuck else "go.set()\nrun.limit('task:train', 0)"))
+        kernel.shutdown()
+    assert told.read_text() == "cancelled"
+
+
+def test_with_no_browser_all_there_is_is_there_when_the_cell_ends(kernel: RealKernel) -> None:
+    # What comes after a cell's end is lost to nbclient.
+    kernel.check(RUN + "go.set(); await panel.finished()")
+    code = "run = cs.start(best, fresh=True); panel = Panel.open(run)\nawait panel.finished()"
+    cell = kernel.execute(code, allow_stdin=False)
+    assert cell.error is None
+    assert not cell.of_type("comm_open")
+    assert 'data-state="done"' in pictures(cell)[0]["image/svg+xml"]
+    assert "42 of 42 done" in texts(cell)[0]

@@ -1,0 +1,250 @@
+"""What the panel is told: all of it once, then what changed and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.run import Run
+from cascade_nb.notebook.output import TaskOutput
+from cascade_nb.notebook.portrait import Portrait
+from cascade_nb.view.picture import picture_of
+
+PATIENCE = 20.0
+
+
+class Gate:
+    """Holds tasks up until it is opened, so that a test can look in between."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+
+    def pass_through(self) -> None:
+        assert self._open.wait(PATIENCE)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+class Browser:
+    """Puts together what it is told, as `panel.js` does."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        self.portrait = portrait
+        self.shown: dict[str, Any] = json.loads(json.dumps(portrait.everything()))
+
+    def hear(self) -> dict[str, Any]:
+        news: dict[str, Any] = json.loads(json.dumps(self.portrait.changes()))
+        boxes = {**self.shown["boxes"], **news.get("boxes", {})}
+        self.shown |= {**news, "boxes": boxes}
+        return news
+
+    async def hear_until(self, condition: Callable[[dict[str, Any]], object]) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not condition(self.shown):
+            assert asyncio.get_running_loop().time() < deadline, self.shown
+            await asyncio.sleep(0.005)
+            self.hear()
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    made = Engine()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+def watch(run: Run) -> Browser:
+    portrait = Portrait(run, TaskOutput())
+    portrait.place(picture_of(run.graph))
+    return Browser(portrait)
+
+
+def flow(gate: Gate, items: int = 20) -> Any:
+    """load → `items` calls of train → choose; train waits at the gate."""
+
+    @cs.task
+    def load() -> int:
+        return 1
+
+    @cs.task
+    def train(data: int, i: int) -> int:
+        gate.pass_through()
+        return i
+
+    @cs.task
+    def choose(models: list[int]) -> int:
+        return max(models)
+
+    data = load()
+    return choose([train(data, i) for i in range(items)])
+
+
+async def test_a_browser_that_heard_everything_shows_what_is(engine: Engine, gate: Gate) -> None:
+    run = engine.start(flow(gate))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["counts"]["running"])
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    late = watch(run).shown
+    for field in ("counts", "phase", "headline", "kinds", "boxes", "failures"):
+        assert browser.shown[field] == late[field], field
+    assert browser.shown["counts"]["done"] == 22
+
+
+async def test_nothing_is_told_when_nothing_changed(engine: Engine, gate: Gate) -> None:
+    # Elapsed time, the age of a pause and the estimate move by themselves in the browser.
+    run = engine.start(flow(gate))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["counts"]["running"] == engine_width(run))
+    run.pause()
+    browser.hear()
+    for _ in range(10):
+        await asyncio.sleep(0.15)
+        assert browser.hear() == {}
+    gate.open()
+    await browser.hear_until(lambda shown: shown["phase"] == "paused")
+    for _ in range(12):
+        await asyncio.sleep(0.15)
+        assert browser.hear() == {}
+    run.resume()
+    await run
+
+
+def engine_width(run: Run) -> int:
+    return min(20, run.engine.adapters.executor.capacity)
+
+
+async def test_how_long_a_pause_lasts_is_left_to_the_browser(engine: Engine, gate: Gate) -> None:
+    gate.open()
+    engine.pause("global", reason="lunch")
+    run = engine.start(flow(gate))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["phase"] == "paused")
+    await asyncio.sleep(1.6)
+    browser.hear()
+    before, after = browser.shown["headline"]
+    assert before == "Paused "
+    assert "lunch" in after
+    assert browser.shown["time"]["paused"] is not None
+    assert browser.shown["time"]["ticking"] is False
+    engine.resume("global")
+    await run
+
+
+async def test_a_stack_tells_how_many_of_its_nodes_are_done(engine: Engine, gate: Gate) -> None:
+    run = engine.start(flow(gate, items=30))
+    browser = watch(run)
+    stack = next(b for b, told in browser.shown["boxes"].items() if len(told) == 3)
+    await browser.hear_until(lambda shown: shown["boxes"][stack][0] == "running")
+    assert browser.shown["boxes"][stack] == ["running", 0, 30]
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    assert browser.shown["boxes"][stack] == ["done", 30, 30]
+
+
+async def test_a_mapped_node_tells_how_many_of_its_items_are_done(
+    engine: Engine, gate: Gate
+) -> None:
+    # Its own state stays "running" while its items come and go.
+    @cs.task
+    def square(x: int) -> int:
+        if x >= 3:
+            gate.pass_through()
+        return x * x
+
+    run = engine.start(square.map(x=list(range(5))).named("squares"))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["boxes"]["node-squares"] == ["running", 3, 5])
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    assert browser.shown["boxes"]["node-squares"] == ["done", 5, 5]
+
+
+async def test_held_items_are_told_when_the_last_running_one_ends(
+    engine: Engine, gate: Gate
+) -> None:
+    # The last thing that happens before a run is paused is the end of an item; the box must not go
+    # on looking as if something ran.
+    @cs.task
+    def square(x: int) -> int:
+        gate.pass_through()
+        return x * x
+
+    run = engine.start(square.map(x=list(range(40))).named("squares"))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["counts"]["running"] > 3)
+    run.pause()
+    gate.open()
+    await browser.hear_until(lambda shown: shown["phase"] == "paused")
+    await browser.hear_until(lambda shown: shown["boxes"]["node-squares"][0] == "held")
+    run.resume()
+    await run
+
+
+async def test_a_failure_is_told_with_the_users_line(engine: Engine) -> None:
+    @cs.task
+    def divide(x: int) -> float:
+        return 1 / x
+
+    run = engine.start(divide(0).named("ratio"))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["ended"])
+    (failure,) = browser.shown["failures"]
+    assert failure["error"] == "ZeroDivisionError: division by zero"
+    assert "return 1 / x" in failure["where"]
+    assert browser.shown["boxes"]["node-ratio"] == ["failed"]
+    assert run.exception() is not None
+
+
+async def test_a_picture_that_comes_late_shows_what_happened_before(
+    engine: Engine, gate: Gate
+) -> None:
+    gate.open()
+    run = engine.start(flow(gate))
+    portrait = Portrait(run, TaskOutput())
+    browser = Browser(portrait)
+    assert browser.shown["boxes"] == {}
+    await run
+    browser.hear()
+    portrait.place(picture_of(run.graph))
+    states = {told[0] for told in portrait.everything()["boxes"].values()}
+    assert states == {"done"}
+
+
+async def test_what_is_painted_at_the_end_is_how_the_nodes_ended(
+    engine: Engine, gate: Gate
+) -> None:
+    gate.open()
+    run = engine.start(flow(gate).named("best"))
+    browser = watch(run)
+    await run
+    marks = browser.portrait.marks()
+    assert marks.states == {node: state.value for node, state in run.states().items()}
+
+
+async def test_what_tasks_wrote_is_told_once_and_again_to_who_asks_late(
+    engine: Engine, gate: Gate
+) -> None:
+    output = TaskOutput()
+    run = engine.start(flow(gate))
+    portrait = Portrait(run, output)
+    output.write("stdout", "early\n")
+    assert portrait.everything()["output"] == {"anew": True, "chunks": [("stdout", "early\n")]}
+    output.write("stderr", "more\n")
+    assert portrait.changes()["output"] == {"anew": False, "chunks": [("stderr", "more\n")]}
+    assert "output" not in portrait.changes()
+    gate.open()
+    await run
