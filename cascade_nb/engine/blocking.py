@@ -34,6 +34,8 @@ def wait_for(run: Run) -> Any:
         run.cancel("it was interrupted")
         _wait_for_end(run)
         raise
+    finally:
+        run.finish_log()
 
 
 def _wait_for_end(run: Run) -> None:

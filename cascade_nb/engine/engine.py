@@ -19,6 +19,7 @@ from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.lanes import Workers
 from cascade_nb.engine.link import Link
+from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.plan import Plan, plan_of
@@ -62,6 +63,11 @@ class Engine(Controls):
         reuse: whether results of earlier runs stand where code and inputs are the same. False also
             saves the fingerprints, some microseconds for each node.
         grace: seconds that a cancelled run waits for its threads before it ends without them.
+        log: "human" or "json": each run is told in lines on the standard error stream.
+
+    Raises:
+        PolicyError: an amount of a resource is negative or no number.
+        UsageError: there is no such log.
 
     Attributes:
         constraints: the `ConstraintManager`.
@@ -85,6 +91,7 @@ class Engine(Controls):
         overrides: Mapping[Any, Any] | None = None,
         clock: Clock | None = None,
         grace: float = GRACE,
+        log: str | None = None,
         reuse: bool = True,
         org: str = "local",
         project: str = "cascade",
@@ -95,6 +102,7 @@ class Engine(Controls):
         self.state = adapters.state
         self.clock = adapters.clock
         self.grace = grace
+        self._log = checked_log(log)
         self.reuse = reuse
         self.bindings: Bindings | None = None
         self.means: dict[str, float] = {}
@@ -119,6 +127,7 @@ class Engine(Controls):
         bindings: Bindings | None = None,
         on_error: str = "stop",
         fresh: bool = False,
+        log: str | None = None,
     ) -> Any:
         """Start a run and wait for its value; see `start`.
 
@@ -127,7 +136,7 @@ class Engine(Controls):
             RunError, RunFailures: it ended without a value.
         """
         return await self.start(
-            target, params=params, bindings=bindings, on_error=on_error, fresh=fresh
+            target, params=params, bindings=bindings, on_error=on_error, fresh=fresh, log=log
         )
 
     def start(
@@ -138,6 +147,7 @@ class Engine(Controls):
         bindings: Bindings | None = None,
         on_error: str = "stop",
         fresh: bool = False,
+        log: str | None = None,
     ) -> Run:
         """Start a run of what `target` needs, from any thread, and return at once.
 
@@ -148,6 +158,7 @@ class Engine(Controls):
             on_error: "stop": after a failure nothing new starts, what runs may finish; "continue":
                 all that does not need the failed task goes on.
             fresh: whether earlier results are not to be used.
+            log: "human" or "json", for this run; default as the engine's.
 
         Raises:
             GraphError: there is nothing to run, or it needs itself.
@@ -158,8 +169,9 @@ class Engine(Controls):
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
         bindings = bindings if bindings is not None else self.bindings
+        log = checked_log(log) or self._log
         graph = self.graph_of(target, bindings)
-        return self._start(graph, Orders(dict(params or {}), bindings, on_error, fresh))
+        return self._start(graph, Orders(dict(params or {}), bindings, on_error, fresh, log))
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
@@ -173,6 +185,7 @@ class Engine(Controls):
             self._started += 1
             self.runs.append(run)
             self._executions[run] = execution
+        run.begin_log()
         parts.door.call(partial(self._spawn, parts, execution))
         return run
 

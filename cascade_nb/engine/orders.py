@@ -53,6 +53,7 @@ class Orders:
     bindings: Bindings | None = None
     on_error: str = "stop"
     fresh: bool = False
+    log: str | None = None
     given: Given = Given()
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
@@ -40,6 +41,7 @@ class Run:
         self.graph = graph
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
+        self._log: RunLog | None = None
         self._outcome: Phase | None = None
         self._ended_at: float | None = None
         self._still_running: tuple[str, ...] = ()
@@ -236,6 +238,16 @@ class Run:
     def still_running(self) -> tuple[str, ...]:
         """Labels of tasks whose threads it could not stop."""
         return self._still_running
+
+    def begin_log(self) -> None:
+        """Tell what happens from now on in lines, where that was asked for; for the engine."""
+        if self.orders.log is not None:
+            self._log = RunLog(self, self.orders.log)
+
+    def finish_log(self) -> None:
+        """Wait until the last line is written, for whoever may end the process next."""
+        if self._log is not None:
+            self._log.flush()
 
     def begin(self, flow: Flow) -> None:
         """Its machinery is there; for the engine."""
