@@ -116,7 +116,7 @@ def _read(code: types.CodeType) -> Facts:
 
 def bytecode_digest(code: types.CodeType) -> bytes:
     """The digest of what runs: of `code` and the code inside it, without file and line numbers."""
-    loaded = {i.arg for i in dis.get_instructions(code) if i.opname in _CONSTANT_READS}
+    loaded = {i.arg for i in dis.get_instructions(code) if i.opcode in dis.hasconst}
     constants = list(code.co_consts)
     if constants and isinstance(constants[0], str) and 0 not in loaded:
         constants[0] = None  # a docstring
