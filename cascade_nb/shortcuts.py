@@ -22,13 +22,14 @@ def start(
     params: Mapping[str, Any] | None = None,
     on_error: str = "stop",
     fresh: bool = False,
+    log: str | None = None,
 ) -> Run:
     """Start a run of `target` and return at once; see `Engine.start`.
 
     Raises:
         UsageError: as `Engine.start`.
     """
-    return default_engine().start(target, params=params, on_error=on_error, fresh=fresh)
+    return default_engine().start(target, params=params, on_error=on_error, fresh=fresh, log=log)
 
 
 def run(
@@ -37,17 +38,18 @@ def run(
     params: Mapping[str, Any] | None = None,
     on_error: str = "stop",
     fresh: bool = False,
+    log: str | None = None,
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
-    An interrupt cancels the run.
+    An interrupt cancels the run. For the arguments see `Engine.start`.
 
     Raises:
         UsageError: as `Engine.start`.
         BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
         RunError, RunFailures: the run ended without a value.
     """
-    return wait_for(start(target, params=params, on_error=on_error, fresh=fresh))
+    return wait_for(start(target, params=params, on_error=on_error, fresh=fresh, log=log))
 
 
 def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> Plan:
