@@ -67,7 +67,7 @@ class Subscription:
             return self._change.wait_for(lambda: self._thread is None or self._closed, timeout)
 
     def _put(self, event: Event) -> None:
-        if self._kinds and not isinstance(event, self._kinds):
+        if self._closed or (self._kinds and not isinstance(event, self._kinds)):
             return
         self._events.append(event)
         if self._told_to_wake is not None:

@@ -1,0 +1,100 @@
+"""Events are frozen, safe to write as JSON, and come back the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascade_nb import events
+from cascade_nb.errors import SerializationError
+from cascade_nb.events import ConstraintApplied, Event, RunFinished, TaskProgress, event_from_json
+from cascade_nb.events.events import Kinds
+
+KINDS = list(Kinds.by_name.values())
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+def test_every_event_of_the_design_is_there() -> None:
+    wanted = {
+        "RunStarted", "RunFinished", "TaskExecutionStarted", "TaskExecutionFinished", "TaskSkipped",
+        "TaskRetrying", "TaskBlocked", "TaskProgress", "ConstraintApplied", "ConstraintLifted",
+        "ConstraintRejected", "ResourceAcquired", "ResourceReleased", "ConnectorConnected",
+        "ConnectorDisconnected",
+    }  # fmt: skip
+    assert set(Kinds.by_name) == wanted
+    assert wanted <= set(events.__all__)
+
+
+@every_kind
+def test_every_event_has_a_run_a_time_and_task_events_a_task(kind: type[Event]) -> None:
+    fields = {field.name for field in dataclasses.fields(kind)}
+    assert {"run_id", "timestamp"} <= fields
+    if kind.__name__.startswith(("Task", "Resource")):
+        assert {"task_id", "task_name"} <= fields
+
+
+@every_kind
+def test_an_event_cannot_be_changed(kind: type[Event]) -> None:
+    event = kind(run_id="r")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.run_id = "other"  # type: ignore[misc]
+
+
+def strategy_for(field: dataclasses.Field[Any]) -> st.SearchStrategy[Any]:
+    text = st.text(max_size=20)
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    return {
+        "str": text,
+        "int": st.integers(),
+        "float": numbers,
+        "str | None": st.none() | text,
+        "int | None": st.none() | st.integers(),
+        "float | None": st.none() | numbers,
+        "tuple[str, ...]": st.lists(text, max_size=3).map(tuple),
+        "dict[str, Any]": st.dictionaries(text, numbers | st.integers(), max_size=2),
+    }[str(field.type)]
+
+
+@given(st.data(), st.sampled_from(KINDS))
+def test_an_event_comes_back_from_json_the_same(data: st.DataObject, kind: type[Event]) -> None:
+    values = {field.name: data.draw(strategy_for(field)) for field in dataclasses.fields(kind)}
+    event = kind(**values)
+    line = event.to_json()
+    assert "\n" not in line
+    assert json.loads(line)["event"] == kind.__name__
+    assert event_from_json(line) == event
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "3",
+        "{}",
+        '{"event": "Nothing"}',
+        '{"event": ["RunStarted"]}',
+        '{"event": "RunStarted", "more": 1}',
+        '{"event": "RunFinished", "still_running": 3}',
+        "{" * 1000,
+    ],
+)
+def test_what_is_no_event_is_refused(text: str) -> None:
+    with pytest.raises(SerializationError, match=r"is no event"):
+        event_from_json(text)
+
+
+def test_what_json_cannot_hold_is_written_as_text() -> None:
+    line = ConstraintApplied(params={"limit": object()}).to_json()
+    assert "<object object" in json.loads(line)["params"]["limit"]
+
+
+def test_events_of_the_same_content_are_equal() -> None:
+    assert TaskProgress(timestamp=1, done=2) == TaskProgress(timestamp=1, done=2)
+    assert RunFinished(timestamp=1) != RunFinished(timestamp=2)
