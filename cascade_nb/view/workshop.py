@@ -58,8 +58,6 @@ class Workshop(Generic[T]):
             if self._leave(key, work):
                 with contextlib.suppress(StoppedError):
                     await waiting
-            else:
-                waiting.cancel()  # else its result would come to a loop that may be closed by then
 
     def ask_now(self, key: Hashable, make: Callable[[Child], T]) -> T:
         """The same for those who may block, such as scripts; an interrupt kills the child."""

@@ -48,8 +48,17 @@ def test_a_line_passes_a_wider_box_of_its_column_before_it_bends() -> None:
     picture, geometry, _ = placed(
         (box("a"), 60, 200), (box("wide", 120), 60, 100), (box("b"), 230, 20)
     )
-    bent = next(point for point in drawn(picture, geometry).points if point.y != 200)
-    assert bent.x >= 120
+    assert drawn(picture, geometry).points[3] == Point(120, 200)  # straight on until there
+
+
+def test_a_line_bends_before_it_comes_to_a_wider_box_of_the_other_column() -> None:
+    picture, geometry, _ = placed(
+        (box("a"), 60, 200), (box("wide", 120), 250, 100), (box("b"), 250, 20)
+    )
+    curve = drawn(picture, geometry)
+    assert curve.points[6].x < 190
+    assert curve.points[6].y == 20
+    assert curve.tip == Point(220, 20)
 
 
 def test_a_line_with_a_box_in_its_way_stays_as_it_was_laid_out() -> None:

@@ -346,6 +346,15 @@ async def test_an_error_of_our_own_reaches_who_waits() -> None:
         await aside(fails)
 
 
+def test_the_wheels_child_takes_no_module_from_its_own_folder(tmp_path: Path) -> None:
+    script = tmp_path / "graphviz_child.py"
+    script.write_bytes(Path(child.__file__).with_name("graphviz_child.py").read_bytes())
+    (tmp_path / "shlex.py").write_text("raise ImportError('the wrong one')")
+    command = [sys.executable, script, "dot", "plain"]
+    drawn = subprocess.check_output(command, input=b"digraph { a }")
+    assert drawn.startswith(b"graph 1")
+
+
 def test_the_end_of_the_interpreter_ends_the_child(fake_dot: MakeDot) -> None:
     # A kernel is shut down while a layout is under way; a child left behind would run on.
     dot = fake_dot("exec sleep 1000")

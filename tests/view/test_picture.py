@@ -48,6 +48,7 @@ def test_each_kind_of_node_has_its_shape() -> None:
     assert shapes["router"] is Shape.ROUTER
     assert shapes["is_fresh"] is Shape.CONDITION
     assert shapes["clean"] is Shape.TASK
+    assert box(picture_of(every_kind()), "is_fresh").caption == "decides"
 
 
 def test_what_was_asked_for_is_marked() -> None:
