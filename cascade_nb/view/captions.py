@@ -32,8 +32,7 @@ def words_of(group: Group, *, decides: bool, target: bool) -> Words:
     """The words for `group`.
 
     A title is the name of its node, or of its task, and how many there are; a caption says what a
-    title
-    leaves open: the task of a named node, what a map goes through, the type of a parameter.
+    title leaves open: the task of a named node, what a map goes through, the type of a parameter.
 
     Args:
         decides: whether its result decides if something else runs.

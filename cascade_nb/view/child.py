@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -89,7 +91,7 @@ class Child:
             except subprocess.TimeoutExpired:
                 raise TimeUpError(f"it took longer than {seconds:.1f} s") from None
             finally:
-                process.kill()  # by its own id, and nothing once it has ended
+                _kill(process)
                 with self._lock:
                     self._process = None
                     stopped = self._stopped
@@ -106,7 +108,7 @@ class Child:
         with self._lock:
             self._stopped = True
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -123,6 +125,20 @@ class Child:
             except OSError as error:
                 raise GraphvizError(f"{command[0]} cannot be started: {error}") from error
             return self._process
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and what it started, for a `dot` may be a script that runs another; nothing if it
+    has ended.
+    """
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        # It leads a group of its own. The group may end between the question and the answer.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 # In a session of its own, because an interrupt of the kernel goes to its whole process group and

@@ -4,15 +4,16 @@ The SVG is built here, element by element, from a picture and the numbers of its
 that Graphviz writes comes into it, and every name is the text of an element or the value of an
 attribute. It has no script, no link and no URL.
 
-What changes while a run goes on changes without a new layout. A box is::
+What changes while a run goes on changes without a new layout. Each box of the picture is::
 
-    <g class="node" id="node-…" data-state="waiting" data-task="train">   one id for each box of the
-    picture
-      <title>                                                             its tooltip
-      <path class="behind">…  <path class="ring">  <path class="shape">   the cards; ring only on
-      targets <text class="title">  <text class="caption">  <text class="progress"> <rect
-      class="track">  <rect class="bar" data-full="96">             on stacks only <g
-      class="badge"><circle/><path class="icon" d=""/></g>
+    <g class="node" id="node-…" data-state="waiting" data-task="train">
+      <title>                                                      its tooltip
+      <path class="behind">  <path class="ring">                   of stacks; of targets
+      <path class="shape">                                         its front card
+      <text class="title">  <text class="caption">
+      <text class="progress">  <rect class="track">                of stacks, as is the next
+      <rect class="bar" data-full="96">
+      <g class="badge"><circle/><path class="icon" d=""/></g>
 
 To show a state, set `data-state` and give the icon the `d` of `states.LOOKS`. To show progress, set
 `data-progress`, the text of `.progress`, and the width of `.bar` to its part of `data-full`.

@@ -25,6 +25,8 @@ from tests.support.leaks import is_running
 from tests.view.conftest import FakeDot, MakeDot
 from tests.view.graphs import chain, every_kind, layered, of_names, pipeline, siblings
 
+# A program that never ends, and a script that waits for one.
+FOR_EVER = ("exec sleep 1000", "sleep 1000; exit 1")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -159,8 +161,11 @@ async def test_the_shelf_is_bounded_and_keeps_what_was_asked_for_last() -> None:
     assert made == ["a", "b", "c", "d", "b", "d"]
 
 
-async def test_when_time_is_up_the_child_is_dead_and_words_remain(fake_dot: MakeDot) -> None:
-    dot = fake_dot("exec sleep 1000")
+@pytest.mark.parametrize("line", FOR_EVER)
+async def test_when_time_is_up_the_child_is_dead_and_words_remain(
+    fake_dot: MakeDot, line: str
+) -> None:
+    dot = fake_dot(line)
     began = time.monotonic()
     rendered = await lay_out(picture_of(pipeline()), limit=1.0)
     assert time.monotonic() - began < 30
@@ -264,8 +269,9 @@ async def test_the_loop_is_free_while_a_child_works(fake_dot: MakeDot) -> None:
     assert turns > 10  # one or two, if anything waited for the child on the loop
 
 
-async def test_a_cancelled_layout_leaves_no_child(fake_dot: MakeDot) -> None:
-    dot = fake_dot("exec sleep 1000")
+@pytest.mark.parametrize("line", FOR_EVER)
+async def test_a_cancelled_layout_leaves_no_child(fake_dot: MakeDot, line: str) -> None:
+    dot = fake_dot(line)
     work = asyncio.create_task(lay_out(picture_of(pipeline())))
     pid = await until_started(dot)
     work.cancel()
@@ -350,7 +356,7 @@ def test_the_wheels_child_takes_no_module_from_its_own_folder(tmp_path: Path) ->
     script = tmp_path / "graphviz_child.py"
     script.write_bytes(Path(child.__file__).with_name("graphviz_child.py").read_bytes())
     (tmp_path / "shlex.py").write_text("raise ImportError('the wrong one')")
-    command = [sys.executable, script, "dot", "plain"]
+    command = [sys.executable, str(script), "dot", "plain"]
     drawn = subprocess.check_output(command, input=b"digraph { a }")
     assert drawn.startswith(b"graph 1")
 
