@@ -19,7 +19,7 @@ ContentKey = NewType("ContentKey", bytes)
 
 HEAVY: Final = 1 << 20
 _SIZED: Final = (str, bytes, bytearray)
-_LOOKED_AT: Final = 256
+_LOOKED_AT: Final = 128
 _SAMPLE: Final = 16
 # What a Python object and a place in a collection cost beside a byte of an array, in time.
 _OBJECT: Final = 256
