@@ -162,7 +162,7 @@ def parse_rate(rate: object) -> float:
     """
     per_second: float
     if isinstance(rate, (int, float)) and not isinstance(rate, bool):
-        per_second = float(rate)
+        per_second = _as_float(rate)
     elif isinstance(rate, str) and (parts := _RATE.fullmatch(rate.lower())) and parts[3] in _UNITS:
         span = float(parts[2] or 1) * _UNITS[parts[3]]
         per_second = float(parts[1]) / span if span else math.inf
@@ -186,11 +186,12 @@ def checked_capacity(capacity: object) -> float:
     """
     if isinstance(capacity, bool) or not isinstance(capacity, (int, float)):
         raise ConstraintError(f"a capacity is a number of starts, not {capacity!r:.60}")
-    if not (capacity >= 1 and math.isfinite(capacity)):
+    tokens = _as_float(capacity)
+    if not (tokens >= 1 and math.isfinite(tokens)):
         raise ConstraintError(
-            f"a capacity is at least 1, not {capacity!r}; a token must fit into it"
+            f"a capacity is finite and at least 1, not {capacity!r:.60}; a token must fit into it"
         )
-    return float(capacity)
+    return tokens
 
 
 def checked_ttl(ttl: object) -> float | None:
@@ -203,9 +204,10 @@ def checked_ttl(ttl: object) -> float | None:
         return None
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
         raise ConstraintError(f"a time to live is a number of seconds, not {ttl!r:.60}")
-    if not (ttl > 0 and math.isfinite(ttl)):
-        raise ConstraintError(f"a time to live must be above zero and finite, not {ttl!r}")
-    return float(ttl)
+    seconds = _as_float(ttl)
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ConstraintError(f"a time to live must be above zero and finite, not {ttl!r:.60}")
+    return seconds
 
 
 def new_constraint(
@@ -235,3 +237,11 @@ def new_constraint(
             by=by,
         )
     return Constraint(scope, type_, reason=reason, by=by)
+
+
+def _as_float(number: float) -> float:
+    """`number`, or infinity for a whole one that no float can hold."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 import urllib.parse
 import uuid
@@ -27,7 +26,9 @@ ROOT: Final = "cascade/constraints"
 FILTER: Final = f"{ROOT}/#"
 MOST_BYTES: Final = 64 * 1024
 LONGEST: Final = 366 * 86400.0  # seconds; a wall time beyond that is a mistake in a clock or a unit
-_FIELDS: Final = {"id", "scope", "type", "params", "reason", "by", "issued_at", "expires_at"}
+_END: Final = 1e15  # no time in seconds, and none in milliseconds, is beyond that
+_REQUIRED: Final = ("id", "scope", "type", "params")
+_FIELDS: Final = {*_REQUIRED, "reason", "by", "issued_at", "expires_at"}
 _RESERVED: Final = re.compile(r"[%/#+]")
 
 
@@ -107,27 +108,29 @@ def parse_message(topic: str, payload: bytes | str, now: float) -> Message:
         RefusedMessageError: it is no constraint; the text says why.
     """
     scope, type_ = _parse_topic(topic)
-    data = payload.encode() if isinstance(payload, str) else bytes(payload)
+    data = payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
+    if len(data) > MOST_BYTES:
+        raise RefusedMessageError(f"{len(data)} bytes are more than the {MOST_BYTES} allowed")
     if not data.strip():
         return Message(scope, type_, lift=True)
     if type_ is None:
         raise RefusedMessageError(f"{topic[:200]}: a constraint's topic ends with its type")
-    if len(data) > MOST_BYTES:
-        raise RefusedMessageError(f"{len(data)} bytes are more than the {MOST_BYTES} allowed")
     content = _parse_json(data)
-    if content.get("type", type_) != type_:
+    if content["type"] != type_:
         raise RefusedMessageError(f"its type {content['type']!r:.40} is not that of its topic")
+    params = content["params"]
+    if not isinstance(params, dict):
+        raise RefusedMessageError("its params are no object")
+    _text(content, "id")
+    _moment(content, "issued_at")
+    reason, by = _text(content, "reason"), _text(content, "by")
     try:
-        said = parse_scope(content.get("scope", scope))
-        if said != scope:
-            raise RefusedMessageError(f"its scope {str(said)[:80]!r} is not that of its topic")
-        params = content.get("params", {})
-        if not isinstance(params, dict):
-            raise RefusedMessageError("its params are no object")
-        reason, by = _text(content, "reason"), _text(content, "by")
+        said = parse_scope(content["scope"])
         new_constraint(scope, type_, params, reason, by)
     except ConstraintError as error:
-        raise RefusedMessageError(str(error)) from error
+        raise RefusedMessageError(str(error)[:300]) from error
+    if said != scope:
+        raise RefusedMessageError(f"its scope {str(said)[:80]!r} is not that of its topic")
     return Message(scope, type_, False, params, reason, by, _ttl(content, now))
 
 
@@ -144,8 +147,10 @@ def _parse_topic(topic: str) -> tuple[Scope, str | None]:
     type_ = words[given] if len(words) > given else None
     if type_ is not None and type_ not in TYPES:
         raise RefusedMessageError(f"there is no constraint of type {type_[:40]!r}")
-    value = words[1] if given == 2 else ""
-    return Scope(kind, value), type_
+    try:
+        return parse_scope(":".join(words[:given])), type_
+    except ConstraintError as error:
+        raise RefusedMessageError(str(error)) from error
 
 
 def _parse_json(data: bytes) -> dict[str, Any]:
@@ -158,6 +163,9 @@ def _parse_json(data: bytes) -> dict[str, Any]:
     unknown = sorted(set(content) - _FIELDS)
     if unknown:
         raise RefusedMessageError(f"it has a field {unknown[0][:40]!r} that no constraint has")
+    for name in _REQUIRED:
+        if name not in content:
+            raise RefusedMessageError(f"it has no {name!r}")
     return content
 
 
@@ -166,16 +174,23 @@ def _no_constant(name: str) -> float:
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name) or ""
+    value = content.get(name)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise RefusedMessageError(f"its {name} is no text")
     return "".join(c if c.isprintable() else " " for c in value[:500])
 
 
-def _ttl(content: Mapping[str, Any], now: float) -> float | None:
-    end = content.get("expires_at")
-    if end is None:
+def _moment(content: Mapping[str, Any], name: str) -> float | None:
+    value = content.get(name)
+    if value is None:
         return None
-    if isinstance(end, bool) or not isinstance(end, (int, float)) or not math.isfinite(end):
-        raise RefusedMessageError("its expires_at is no time in seconds since the epoch")
-    return min(float(end) - now, LONGEST)
+    if not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) < _END:
+        return float(value)
+    raise RefusedMessageError(f"its {name} is no time in seconds since the epoch")
+
+
+def _ttl(content: Mapping[str, Any], now: float) -> float | None:
+    end = _moment(content, "expires_at")
+    return None if end is None else min(end - now, LONGEST)
