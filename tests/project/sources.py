@@ -70,7 +70,12 @@ class Module:
     @cached_property
     def imports(self) -> tuple[Import, ...]:
         """Everything it imports, anywhere in it, `import_module("…")` too."""
-        return tuple(_imports(ast.parse(self.path.read_text(encoding="utf-8"))))
+        return imports_of(self.path)
+
+
+def imports_of(path: Path) -> tuple[Import, ...]:
+    """Everything that a Python file imports."""
+    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def modules() -> list[Module]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.project.sources import PACKAGE, Module, modules
+from tests.project.sources import PACKAGE, Module, imports_of, modules, published
 from tools.environments import ROOT
 
 if sys.version_info >= (3, 11):
@@ -42,6 +42,7 @@ NOTEBOOK_ONLY = {"IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "tra
 BROUGHT_BY = {
     "IPython": "ipykernel",
     "comm": "ipykernel",
+    "jupyter_client": "jupyter-client",
     "nest_asyncio2": "nest-asyncio2",
     "traitlets": "ipywidgets",
 }
@@ -116,13 +117,26 @@ def test_each_dependency_is_imported_in_one_file() -> None:
     assert {name: files for name, files in doors.items() if len(files) > 1} == {}
 
 
-def test_what_is_imported_is_declared() -> None:
+def declared(*extras: str) -> set[str]:
+    """The distributions that pyproject.toml asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    required = [*project["dependencies"]]
-    for name in ("redis", "mqtt", "dask", "otel"):
-        required += extras[name]
-    declared = {re.split(r"[^\w.-]", line)[0] for line in required}
+    lists = [project["dependencies"], *(project["optional-dependencies"][e] for e in extras)]
+    return {re.split(r"[^\w.-]", line)[0] for lines in lists for line in lines}
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    known = declared("redis", "mqtt", "dask", "otel")
     for module in modules():
         for name in third_party(module):
-            assert BROUGHT_BY.get(name, name) in declared, f"{module.inside} imports {name}"
+            assert BROUGHT_BY.get(name, name) in known, f"{module.inside} imports {name}"
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    # What lies on the machine where a test was written is missing on the next.
+    ours = {"benchmarks", "cascade_nb", "tests", "tools"}
+    known = {*declared("test"), *sys.stdlib_module_names, *ours}
+    for path in published():
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in {"tests", "tools"}:
+            for imported in imports_of(path):
+                name = BROUGHT_BY.get(imported.top, imported.top)
+                assert name in known, f"{path.relative_to(ROOT)} imports {name}"
