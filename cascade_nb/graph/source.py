@@ -116,9 +116,8 @@ def _read(code: types.CodeType) -> Facts:
 
 def bytecode_digest(code: types.CodeType) -> bytes:
     """The digest of what runs: of `code` and the code inside it, without file and line numbers."""
-    loaded = {i.arg for i in dis.get_instructions(code) if i.opcode in dis.hasconst}
     constants = list(code.co_consts)
-    if constants and isinstance(constants[0], str) and 0 not in loaded:
+    if constants and isinstance(constants[0], str) and not _loads_first_constant(code):
         constants[0] = None  # a docstring
     shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
@@ -129,6 +128,13 @@ def bytecode_digest(code: types.CodeType) -> bytes:
         + text(repr(shape))
         + text(repr(names))
         + b"".join(map(_constant, constants))
+    )
+
+
+def _loads_first_constant(code: types.CodeType) -> bool:
+    return any(
+        instruction.arg == 0 and instruction.opcode in dis.hasconst
+        for instruction in dis.get_instructions(code)
     )
 
 
