@@ -337,4 +337,5 @@ class Engine(Controls):
             overrides=self.overrides,
         )
         self._alarm.move(self._parts.door)
+        self.link.move()
         return self._parts

@@ -80,15 +80,13 @@ class Execution:
         engine, run = self._engine, self._run
         outcome: Any = None
         error: BaseException | None = None
-        joined = False
         try:
             self._preparing = parts.door.loop.create_task(self._prepare())
-            joined = True
             outcome = await self._drive(parts, await self._preparing)
         except BaseException as raised:
             error = raised
         try:
-            error = await self._end(error, joined)
+            error = await self._end(error)
         except BaseException as raised:  # the loop is being torn down: say what can still be said
             error = error or raised
         engine.ended(run)
@@ -100,7 +98,7 @@ class Execution:
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
-        await engine.link.join()
+        await engine.link.join(self)
         await engine.state.open()
         settled = frozenset(self._settled)
         return await engine.look_up(self._run.graph, orders.params, settled, orders.fresh)
@@ -163,7 +161,7 @@ class Execution:
         assert value is not ABSENT
         return value
 
-    async def _end(self, error: BaseException | None, joined: bool) -> BaseException | None:
+    async def _end(self, error: BaseException | None) -> BaseException | None:
         """Close what is open, tell the end, and leave the connector, in that order."""
         engine, run, flow = self._engine, self._run, self._flow
         still: tuple[str, ...] = ()
@@ -185,8 +183,7 @@ class Execution:
             error=None if error is None else error_text(error),
             still_running=still,
         )
-        if joined:
-            await engine.link.leave()
+        await engine.link.leave(self)
         return error
 
     def _publish(self, kind: type[Event], **fields: Any) -> None:

@@ -51,11 +51,11 @@ class Link:
         self._connector = connector
         self._org, self._project = org, project
         self._source = f"{socket.gethostname()}:{os.getpid()}"
-        self._members = 0
+        self._members: set[object] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._lost = asyncio.Event()
-        self._changing = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._news = asyncio.Event()
         self._told: Subscription | None = None
         self._queue: list[Event] = []
@@ -64,13 +64,14 @@ class Link:
         self._announced: set[tuple[Scope, str]] | None = None
         self.trouble: str | None = None
 
-    async def join(self) -> None:
+    async def join(self, member: object) -> None:
         """A run begins: be connected and subscribed, or have tried for a while."""
         if self._connector is None:
             return
-        self._members += 1
-        if self._members == 1:
-            self._open(self._connector)
+        async with self._turn:  # one that comes while the last one leaves waits for its end
+            self._members.add(member)
+            if self._keeper is None:
+                self._open(self._connector)
         try:
             await asyncio.wait_for(self._ready.wait(), PATIENCE)
         except asyncio.TimeoutError:
@@ -78,14 +79,16 @@ class Link:
                 self.trouble or "the connector does not answer; the run goes on without it"
             )
 
-    async def leave(self) -> None:
+    async def leave(self, member: object) -> None:
         """A run has ended: send what it told, and let go of the connector after the last one."""
         if self._connector is None:
             return
-        await self.flush()
-        self._members -= 1
-        if self._members == 0:
-            await self.close()
+        if member in self._members:
+            await self.flush()
+        async with self._turn:
+            self._members.discard(member)
+            if not self._members:
+                await self._close()
 
     async def flush(self) -> None:
         """Wait until what was told so far is sent, for a bounded time."""
@@ -98,6 +101,17 @@ class Link:
 
     async def close(self) -> None:
         """Let go of the connector, whoever is left."""
+        async with self._turn:
+            self._members.clear()
+            await self._close()
+
+    def move(self) -> None:
+        """Live on another loop from now on: what lived on the old one died with it."""
+        self._turn = asyncio.Lock()
+        self._keeper = self._sender = None
+        self._members.clear()
+
+    async def _close(self) -> None:
         if self._connector is None or self._keeper is None:
             return
         keeper, sender = self._keeper, self._sender

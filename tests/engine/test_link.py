@@ -1,0 +1,316 @@
+"""The connector is there when a run begins, told until it ends, and never able to end one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine, Phase, link
+from cascade_nb.events import (
+    ConnectorConnected,
+    ConnectorDisconnected,
+    ConstraintLifted,
+    RunFinished,
+    RunStarted,
+)
+from cascade_nb.protocols import Callback
+from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import Hold, until
+
+
+@cs.task
+async def give(x: Any = 1) -> Any:
+    return x
+
+
+class Flaky(InProcessConnector):
+    """A connector that fails when it is told to, and writes down what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: set[str] = set()
+        self.connects = 0
+        self.sent: list[dict[str, Any]] = []
+
+    def _check(self, what: str) -> None:
+        if what in self.broken:
+            raise OSError(f"no {what}")
+
+    async def connect(self) -> None:
+        self.connects += 1
+        self._check("connect")
+        await super().connect()
+
+    async def subscribe(self, topic_filter: str, callback: Callback) -> None:
+        self._check("subscribe")
+        await super().subscribe(topic_filter, callback)
+
+    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+        if topic.startswith("cascade/telemetry"):
+            self._check("publish")
+            self.sent.append(json.loads(payload))
+        await super().publish(topic, payload, retain)
+
+    async def disconnect(self) -> None:
+        self._check("disconnect")
+        await super().disconnect()
+
+    def told(self) -> list[str]:
+        return [message["body"]["event"] for message in self.sent]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits, so that a test need not wait for them."""
+    monkeypatch.setattr(link, "PATIENCE", 0.1)
+    monkeypatch.setattr(link, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(link, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(link, "FLUSH", 0.1)
+
+
+@pytest.fixture
+def flaky() -> Flaky:
+    return Flaky()
+
+
+async def test_telemetry_goes_out_in_order_under_the_runs_topic(make_engine: MakeEngine) -> None:
+    connector = InProcessConnector()
+    heard: list[tuple[str, dict[str, Any]]] = []
+
+    async def listen(topic: str, payload: bytes) -> None:
+        heard.append((topic, json.loads(payload)))
+
+    await connector.subscribe("cascade/telemetry/acme/+/+/events", listen)
+    engine = make_engine(connector=connector, org="acme", project="models")
+    run = engine.start(give([give(1), give(2)]))
+    await run
+    topics = {topic for topic, _ in heard}
+    assert topics == {f"cascade/telemetry/acme/models/{run.id}/events"}
+    bodies = [message["body"] for _, message in heard]
+    assert bodies[0]["event"] == "RunStarted"
+    assert bodies[-1]["event"] == "RunFinished"
+    assert [b["state"] for b in bodies[1:-1]].count("RUNNING") == 3
+    stamps = [message["header"]["ts"] for _, message in heard]
+    assert stamps == sorted(stamps)
+
+
+async def test_constraints_come_in_and_hold(make_engine: MakeEngine) -> None:
+    connector = InProcessConnector()
+    engine = make_engine(connector=connector)
+    controller = ControllerTestApp(connector)
+    hold = Hold()
+    run = engine.start(give(cs.task(name="work")(hold.rest)(3)))
+    await until(lambda: hold.came)
+    await controller.pause("task:give", reason="look")
+    await controller.limit("task:give", 1)
+    await controller.rate("tag:x", "5/s")
+    found = {(str(c.scope), c.type, c.by) for c in engine.constraints.constraints()}
+    assert found == {
+        ("task:give", "pause", "controller"),
+        ("task:give", "concurrency", "controller"),
+        ("tag:x", "rate_limit", "controller"),
+    }
+    hold.let_go()
+    await until(lambda: run.status.held)
+    await controller.lift("task:give")  # everything of this scope
+    assert await run == 3
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("what", ["connect", "subscribe"])
+async def test_a_connector_that_does_not_connect_is_tried_again_and_ends_no_run(
+    make_engine: MakeEngine, flaky: Flaky, what: str
+) -> None:
+    engine = make_engine(connector=flaky)
+    spy = SpySubscriber(engine.bus)
+    flaky.broken = {what}
+    hold = Hold()
+    run = engine.start(cs.task(name="work")(hold.rest)(1))
+    await until(lambda: hold.came)  # after its patience the run begins without
+    await until(lambda: len(spy.events_of_type(ConnectorDisconnected)) >= 2)
+    lost = spy.events_of_type(ConnectorDisconnected)
+    assert lost[0].error == f"OSError: no {what}"
+    assert [e.retry_in for e in lost[:3]] == [0.01, 0.02, 0.02][: len(lost)]
+    assert f"no connection (OSError: no {what}" in run.status.headline
+    flaky.broken.clear()
+    await until(lambda: spy.events_of_type(ConnectorConnected))
+    assert spy.events_of_type(ConnectorConnected)[0].attempt >= 3
+    assert "no connection" not in run.status.headline
+    hold.let_go()
+    assert await run == 1
+    assert flaky.told()[0] == "RunStarted"  # what it missed it was told later
+    assert flaky.told()[-1] == "RunFinished"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_connector_that_dies_mid_run_is_connected_again_and_nothing_is_lost(
+    make_engine: MakeEngine, flaky: Flaky
+) -> None:
+    engine = make_engine(connector=flaky)
+    spy = SpySubscriber(engine.bus)
+    holds = [Hold(), Hold()]
+    first = cs.task(name="first")(holds[0].rest)
+    second = cs.task(name="second")(holds[1].rest)
+    run = engine.start(give(second(first(1))))
+    await until(lambda: flaky.told()[-1:] == ["TaskExecutionStarted"])
+    flaky.broken = {"publish", "connect"}
+    holds[0].let_go()
+    await until(lambda: [e for e in spy.events_of_type(ConnectorDisconnected) if e.error])
+    await until(lambda: flaky.connects >= 3)
+    flaky.broken.clear()
+    await until(lambda: flaky.told().count("TaskExecutionStarted") == 2)
+    holds[1].let_go()
+    assert await run == 1
+    assert flaky.told() == [
+        "RunStarted",
+        *["TaskExecutionStarted", "TaskExecutionFinished"] * 3,
+        "RunFinished",
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_lifted_while_it_was_away_does_not_hold_for_ever(
+    make_engine: MakeEngine, flaky: Flaky
+) -> None:
+    engine = make_engine(connector=flaky)
+    controller = ControllerTestApp(flaky)
+    hold = Hold()
+    run = engine.start(give(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    await controller.pause("task:give")
+    await controller.limit("task:give", 3)
+    engine.pause("tag:mine")
+    flaky.broken = {"publish"}
+    flaky._retained.pop("cascade/constraints/task/give/pause")  # resumed while nobody listened
+    hold.let_go()
+    await until(lambda: flaky.connects == 2)
+    flaky.broken.clear()
+    assert await run == 1
+    types = {(str(c.scope), c.type) for c in engine.constraints.constraints()}
+    assert types == {("tag:mine", "pause")}  # what came from outside goes with the connection
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_connector_that_takes_nothing_does_not_keep_a_run_from_ending(
+    make_engine: MakeEngine,
+) -> None:
+    class Stuck(InProcessConnector):
+        async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+            await asyncio.Event().wait()
+
+    engine = make_engine(connector=Stuck())
+    assert await asyncio.wait_for(engine.run(give(1)), 5) == 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_that_does_not_disconnect_is_said_to_be_gone(
+    make_engine: MakeEngine, flaky: Flaky
+) -> None:
+    engine = make_engine(connector=flaky)
+    spy = SpySubscriber(engine.bus)
+    flaky.broken = {"disconnect"}
+    assert await engine.run(give(1)) == 1
+    assert spy.events_of_type(ConnectorDisconnected)[-1].error == "OSError: no disconnect"
+
+
+async def test_it_connects_for_the_first_run_and_leaves_with_the_last(
+    make_engine: MakeEngine, flaky: Flaky
+) -> None:
+    engine = make_engine(connector=flaky)
+    spy = SpySubscriber(engine.bus)
+    runs = [engine.start(give(i)) for i in range(5)]
+    assert [await run for run in runs] == [0, 1, 2, 3, 4]
+    assert flaky.connects == 1
+    await until(lambda: spy.events_of_type(ConnectorDisconnected))
+    assert await engine.run(give(9)) == 9
+    assert flaky.connects == 2
+
+
+async def test_a_run_that_begins_while_the_last_one_leaves_is_served(
+    make_engine: MakeEngine, flaky: Flaky
+) -> None:
+    # The connection is being let go at this very moment; the new run must get its own.
+    class Slow(Flaky):
+        async def disconnect(self) -> None:
+            await asyncio.sleep(0.01)
+            await super().disconnect()
+
+    connector = Slow()
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    for delay in range(12):
+        first = engine.start(give(1))
+        await until(lambda first=first: spy.events and first.outcome is not None)
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        second = engine.start(give(2))
+        assert [await first, await second] == [1, 2]
+        for run in (first, second):
+            mine = [m["body"]["event"] for m in connector.sent if m["header"]["run_id"] == run.id]
+            assert mine[0] == "RunStarted", delay
+            assert mine[-1] == "RunFinished", delay
+
+
+async def test_two_engines_on_one_connector_do_not_disturb_each_other(
+    make_engine: MakeEngine, connector: InProcessConnector
+) -> None:
+    one, two = make_engine(connector=connector), make_engine(connector=connector)
+    controller = ControllerTestApp(connector)
+    hold = Hold()
+    long = one.start(give(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    assert await two.run(give(2)) == 2
+    await controller.pause("task:give")
+    hold.let_go()
+    await until(lambda: long.status.phase is Phase.RUNNING and long.status.held)
+    held = two.start(give(3))
+    await until(lambda: held.status.held)  # a retained pause is the other's too
+    await controller.resume("task:give")
+    assert [await long, await held] == [1, 3]
+
+
+async def test_a_retained_constraint_comes_again_with_the_next_run(
+    make_engine: MakeEngine, connector: InProcessConnector
+) -> None:
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    controller = ControllerTestApp(connector)
+    await controller.limit("task:give", 2)
+    for _ in range(2):
+        await engine.run(give(1))
+        await until(lambda: not engine.constraints.constraints())
+    assert len(spy.events_of_type(ConstraintLifted)) == 2
+
+
+async def test_the_order_of_a_runs_life_on_the_bus(
+    make_engine: MakeEngine, connector: InProcessConnector
+) -> None:
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    await ControllerTestApp(connector).limit("global", 5)
+    await engine.run(give(1))
+    await until(lambda: spy.events_of_type(ConnectorDisconnected))
+    assert [type(event).__name__ for event in spy.events] == [
+        "ConstraintApplied",
+        "ConnectorConnected",
+        "RunStarted",
+        "TaskExecutionStarted",
+        "TaskExecutionFinished",
+        "RunFinished",
+        "ConstraintLifted",
+        "ConnectorDisconnected",
+    ]
+
+
+async def test_an_engine_without_a_connector_talks_to_nobody(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    await engine.run(give(1))
+    assert {type(e) for e in spy.events} >= {RunStarted, RunFinished}
+    assert not spy.events_of_type(ConnectorConnected)
+    assert engine.unreachable is None
