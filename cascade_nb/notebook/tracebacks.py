@@ -27,8 +27,7 @@ def in_words(shell: Shell, error: CascadeError) -> CascadeError:
     def render() -> list[str]:
         if cause is None:
             return [words]
-        below = _beyond(cause.__traceback__, is_ours)
-        return [*shell.InteractiveTB.structured_traceback(type(cause), cause, below), "", words]
+        return [*_rendered(shell, cause), "", words]
 
     error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
@@ -39,19 +38,23 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     Frames of this package stand above that line, and below it where the line called a task wrongly.
     """
-
-    def render() -> list[str]:
-        below = _beyond(error.__traceback__, is_ours)
-        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, below)
-        return lines
-
     if isinstance(error, CascadeError):
         _cut_after(error.__traceback__)
-    error._render_traceback_ = render  # type: ignore[attr-defined]
+    error._render_traceback_ = lambda: _rendered(shell, error)  # type: ignore[attr-defined]
     return error
 
 
-def is_ours(frame: FrameType) -> bool:
+def _rendered(shell: Shell, error: BaseException) -> list[str]:
+    """The lines of a traceback that begins with the user's first frame."""
+    below = _beyond(error.__traceback__, _is_ours)
+    # The offset is for IPython's own frame at the top, which is gone already.
+    lines: list[str] = shell.InteractiveTB.structured_traceback(
+        type(error), error, below, tb_offset=0
+    )
+    return lines
+
+
+def _is_ours(frame: FrameType) -> bool:
     """Whether a frame is this package's."""
     return str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
 
@@ -74,7 +77,7 @@ def _cut_after(step: TracebackType | None) -> None:
     """Take what this package did below the user's last line out of the traceback."""
     last = None
     while step is not None:
-        if not is_ours(step.tb_frame):
+        if not _is_ours(step.tb_frame):
             last = step
         step = step.tb_next
     if last is not None:
