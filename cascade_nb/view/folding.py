@@ -98,7 +98,7 @@ def fold(
         or folded.length > most_length
     ):
         if kinds:  # too many tasks, or too much between them
-            most_boxes = min(most_boxes, len(folded.groups)) // 2
+            most_boxes = min(most_boxes, len(folded.groups)) * 2 // 3
         kinds = kinds or _kinds(graph)
         folded = _grouped(graph, parents, _commonest(kinds, most_boxes), Because.KIND, 1)
     return folded
