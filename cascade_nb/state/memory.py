@@ -50,7 +50,10 @@ class MemoryState:
         entry = _Entry(value, seconds, _size(value))
         with self._lock:
             old = self._entries.pop(key, None)
-            self._size += entry.size - (old.size if old is not None else 0)
+            self._size -= old.size if old is not None else 0
+            if entry.size > self._limit:
+                return  # it would turn out everything else, and then not fit itself
+            self._size += entry.size
             self._entries[key] = entry
             while self._size > self._limit:
                 self._size -= self._entries.popitem(last=False)[1].size
@@ -80,7 +83,7 @@ class MemoryState:
 def _size(value: Any) -> int:
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
-        return size
+        return max(0, size)
     usage = getattr(
         value, "memory_usage", None
     )  # pandas: per column, without what objects point to

@@ -1,0 +1,170 @@
+"""What every connector keeps to. Another one adds its name and how to make a pair to `ADAPTERS`.
+
+An adapter gives two connectors that reach each other: the engine's, and a controller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine, Phase
+from cascade_nb.events import TaskExecutionStarted
+from cascade_nb.protocols import Connector
+from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
+from tests.engine.tools import Hold, until
+
+Pair: TypeAlias = tuple[Connector, Connector]
+
+
+def in_process() -> Pair:
+    connector = InProcessConnector()
+    return connector, connector
+
+
+ADAPTERS: dict[str, Callable[[], Pair]] = {"in process": in_process}
+
+
+class Heard:
+    """A callback that notes what it hears."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+
+    async def __call__(self, topic: str, payload: bytes) -> None:
+        await asyncio.sleep(0)
+        self.messages.append((topic, bytes(payload)))
+
+
+@pytest.fixture(params=ADAPTERS)
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    one, two = ADAPTERS[request.param]()
+    await one.connect()
+    await two.connect()
+    yield one, two
+    await two.disconnect()
+    await one.disconnect()
+
+
+def test_it_has_the_shape_of_a_connector() -> None:
+    for make in ADAPTERS.values():
+        assert all(isinstance(connector, Connector) for connector in make())
+
+
+async def test_a_message_arrives_as_it_was_sent(pair: Pair) -> None:
+    one, two = pair
+    heard = Heard()
+    await one.subscribe("t/a", heard)
+    await two.publish("t/a", b"\x00\xffbytes")
+    await two.publish("t/a", "text ü")
+    await two.publish("t/other", b"no")
+    await until(lambda: len(heard.messages) == 2)
+    assert heard.messages == [("t/a", b"\x00\xffbytes"), ("t/a", "text ü".encode())]
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "topics", "others"),
+    [
+        ("t/a", ["t/a"], ["t", "t/a/b", "T/a", "t/ab"]),
+        ("t/+", ["t/a", "t/b"], ["t", "t/a/b"]),
+        ("t/+/c", ["t/a/c"], ["t/c", "t/a/b/c"]),
+        ("+/a", ["t/a", "u/a"], ["a"]),
+        ("t/#", ["t", "t/a", "t/a/b"], ["u", "tt"]),
+        ("#", ["t", "t/a/b"], []),
+        ("t/+/#", ["t/a", "t/a/b/c"], ["t", "u/a"]),
+    ],
+)
+async def test_filters_are_those_of_mqtt(
+    pair: Pair, topic_filter: str, topics: list[str], others: list[str]
+) -> None:
+    one, two = pair
+    heard = Heard()
+    await one.subscribe(topic_filter, heard)
+    for topic in [*others, *topics]:
+        await two.publish(topic, b"x")
+    await until(lambda: len(heard.messages) >= len(topics))
+    assert [topic for topic, _ in heard.messages] == topics
+
+
+async def test_messages_of_one_publisher_arrive_in_order(pair: Pair) -> None:
+    one, two = pair
+    heard = Heard()
+    await one.subscribe("t/#", heard)
+    for i in range(200):
+        await two.publish(f"t/{i % 3}", str(i))
+    await until(lambda: len(heard.messages) == 200)
+    assert [int(payload) for _, payload in heard.messages] == list(range(200))
+
+
+async def test_a_retained_message_is_given_to_later_subscribers_until_it_is_emptied(
+    pair: Pair,
+) -> None:
+    one, two = pair
+    await two.publish("t/a", b"1", retain=True)
+    await two.publish("t/a", b"2", retain=True)
+    await two.publish("t/b", b"3")
+    early, late = Heard(), Heard()
+    await one.subscribe("t/#", early)
+    await until(lambda: early.messages)
+    assert early.messages == [("t/a", b"2")]
+    await two.publish("t/a", b"", retain=True)
+    await until(lambda: len(early.messages) == 2)
+    assert early.messages[1] == ("t/a", b"")
+    await one.subscribe("t/+", late)
+    await two.publish("t/end", b"x")
+    await until(lambda: late.messages)
+    assert late.messages == [("t/end", b"x")]
+
+
+async def test_subscriptions_are_forgotten_when_it_disconnects(pair: Pair) -> None:
+    one, two = pair
+    heard, again = Heard(), Heard()
+    await one.subscribe("t/#", heard)
+    await one.disconnect()
+    if two is one:
+        await two.disconnect()
+        await two.connect()
+    await one.connect()
+    await one.subscribe("t/#", again)
+    await two.publish("t/a", b"x")
+    await until(lambda: again.messages)
+    assert heard.messages == []
+
+
+async def test_two_callbacks_of_one_filter_both_hear(pair: Pair) -> None:
+    one, two = pair
+    heard = [Heard(), Heard()]
+    for each in heard:
+        await one.subscribe("t/#", each)
+    await two.publish("t/a", b"x")
+    await until(lambda: all(each.messages for each in heard))
+
+
+async def test_an_engine_is_controlled_through_it(pair: Pair) -> None:
+    one, two = pair
+    engine = Engine(connector=one)
+    spy = SpySubscriber(engine.bus)
+    controller = ControllerTestApp(two)
+    heard = Heard()
+    await two.subscribe("cascade/telemetry/#", heard)
+    hold = Hold()
+
+    @cs.task
+    async def give(x: Any) -> Any:
+        return x
+
+    run = engine.start(give(cs.task(name="work")(hold.rest)(3)))
+    await until(lambda: hold.came)
+    await controller.pause("global", reason="look")
+    await until(lambda: run.status.phase is Phase.PAUSING)
+    hold.let_go()
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    assert len(spy.events_of_type(TaskExecutionStarted)) == 1
+    await controller.resume("global")
+    assert await run == 3
+    await until(lambda: any(b'"RunFinished"' in payload for _, payload in heard.messages))
+    await engine.aclose()

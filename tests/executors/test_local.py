@@ -1,0 +1,108 @@
+"""Worker threads come when they are needed and go when they are not."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from typing import Any
+
+import pytest
+
+from cascade_nb.errors import UsageError
+from cascade_nb.executors import LocalExecutor, local
+from tests.executors.test_contract import PATIENCE, OneJob, give
+
+
+def workers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("cascade-worker")]
+
+
+def gone(before: int = 0) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while len(workers()) > before:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_fewer_than_one_thread_is_refused(wrong: int) -> None:
+    with pytest.raises(UsageError, match=r"max_threads must be at least 1"):
+        LocalExecutor(wrong)
+
+
+def test_it_has_a_sensible_number_by_itself() -> None:
+    assert 5 <= LocalExecutor().capacity <= 32
+
+
+def test_idle_workers_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "LINGER", 0.01)
+    executor = LocalExecutor(4)
+    for _ in range(4):
+        executor.submit(OneJob(give()))
+    assert gone()
+    job = OneJob(give(3))
+    executor.submit(job)
+    job.wait()
+    assert gone()
+
+
+def test_closing_ends_idle_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "LINGER", PATIENCE * 3)
+    executor = LocalExecutor(2)
+    job = OneJob(give())
+    executor.submit(job)
+    job.wait()
+    deadline = time.monotonic() + PATIENCE
+    while not executor._idle and time.monotonic() < deadline:
+        time.sleep(0.001)
+    executor.close()
+    assert gone()
+
+
+def test_no_job_is_lost_to_a_worker_that_is_just_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A worker that gives up waiting and a job that comes at that moment must see each other.
+    monkeypatch.setattr(local, "LINGER", 0.0002)
+    executor = LocalExecutor(2)
+    for i in range(500):
+        job = OneJob(give(i))
+        executor.submit(job)
+        job.wait()
+        if i % 3 == 0:
+            time.sleep(0.0002)
+    assert gone()
+
+
+def test_a_worker_keeps_nothing_of_a_job_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Big:
+        pass
+
+    kept: list[weakref.ref[Big]] = []
+
+    def make() -> Any:
+        big = Big()
+        kept.append(weakref.ref(big))
+        return big
+
+    executor = LocalExecutor(1)
+    job = OneJob(make)
+    executor.submit(job)
+    job.wait()
+    job.log.clear()
+    deadline = time.monotonic() + PATIENCE
+    while kept[0]() is not None and time.monotonic() < deadline:
+        gc.collect()
+    assert kept[0]() is None
+    executor.close()
+
+
+def test_threads_are_daemons_so_that_none_holds_up_the_end_of_the_process() -> None:
+    executor = LocalExecutor(1)
+    job = OneJob(lambda: threading.current_thread().daemon)
+    executor.submit(job)
+    job.wait()
+    assert job.log[-1] == ("end", True, None)
+    executor.close()
