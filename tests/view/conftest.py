@@ -12,6 +12,8 @@ import pytest
 from cascade_nb.view import layout
 from cascade_nb.view.workshop import Workshop
 
+# A program that never ends, and a script that waits for one.
+FOR_EVER = ("exec sleep 1000", "sleep 1000; exit 1")
 MakeDot = Callable[[str], "FakeDot"]
 
 
