@@ -49,6 +49,8 @@ class Admission:
         if flow.stopping is not None:
             del flow.flying[ticket]
             flow.parts.manager.give_up(ticket)
+            if flow.is_over:
+                flow.leave()
             flow.settle()
             return None
         if flow.parts.manager.withdraw(ticket):

@@ -168,7 +168,7 @@ class Execution:
         if flow is not None:
             with flow.lock:
                 flow.close()
-                still = tuple(flow.label(attempt.index) for attempt in flow.flying.values())
+                still = tuple(map(flow.label, flow.left_behind))
                 engine.remember(flow.kinds.timings())
             problems = await flow.resources.close()
             if problems and error is None:

@@ -58,6 +58,7 @@ class Flow:
         skipped: reason and words, by index.
         log: every index whose state changed, in order, for who watches.
         stopping: None, "failed" or "cancelled": then nothing new starts.
+        left_behind: what ran when the run was over, and whose end nobody waited for.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Flow:
         self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
+        self.left_behind: list[int] = []
         self.is_over = False
 
     def start(self) -> None:
@@ -153,6 +155,8 @@ class Flow:
         self.lanes.clear()
         for attempt in self.flying.values():
             attempt.abandoned = attempt.stop = True
+            if attempt.started is not None:
+                self.left_behind.append(attempt.index)
         self.wake_resting()
         state = self.scheduler.state
         if self.scheduler.unfinished or self.stopping is not None:
@@ -163,8 +167,17 @@ class Flow:
                     if index in self.unfold.continuations:  # it was told to have begun
                         _, number, took = self.unfold.continuations.arrived(index)
                         self.tell.finished(index, "cancelled", took, number, "cancelled")
-        self.parts.manager.leave(self.admission)
+        self.leave()
         self.on_over()
+
+    def leave(self) -> None:
+        """Let go of everything, once the run is over and nothing of it is under way any more.
+
+        Until then a thread that could not be stopped holds what it holds: its slot in a limit, its
+        share of a resource.
+        """
+        if self.is_over and not self.flying:
+            self.parts.manager.leave(self.admission)
 
     def wake_resting(self) -> None:
         """Have every task that rests at a checkpoint look again."""

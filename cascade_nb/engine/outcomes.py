@@ -44,6 +44,8 @@ class Outcomes:
         if not attempt.abandoned:
             took = attempt.worked(flow.last_end)
             self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
+        if flow.is_over:
+            flow.leave()
         flow.settle()
 
     def outcome(

@@ -8,9 +8,11 @@ database connection, for one) may only be used where they were made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import error_text
 from cascade_nb.errors import ResourceError
 from cascade_nb.events.events import ResourceAcquired, ResourceReleased
@@ -59,13 +61,19 @@ class ResourceDesk:
             raise
 
     async def give_back(self, attempt: Attempt) -> None:
-        """Close what was opened for one attempt.
+        """Close what was opened for one attempt, all of it, whatever happens meanwhile.
 
         Raises:
             ResourceError: one did not close.
         """
+        problem: BaseException | None = None
         for opened in reversed(self._lent.pop(attempt, [])):
-            await self._close(opened, attempt)
+            try:
+                await self._close(opened, attempt)
+            except (ResourceError, asyncio.CancelledError) as raised:
+                problem = problem or raised
+        if problem is not None:
+            raise problem
 
     def borrow_from_thread(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
         """`borrow` for a task in a worker thread."""
@@ -85,19 +93,17 @@ class ResourceDesk:
 
     def give_back_from_thread(self, attempt: Attempt) -> None:
         """`give_back` for a task in a worker thread."""
+        problem: ResourceError | None = None
         for opened in reversed(self._lent.pop(attempt, [])):
-            if self._opens_here(opened.resource):
-                error = None
-                try:
-                    if next(opened.generator, _ENDED) is not _ENDED:
-                        error = ResourceError(f"resource {opened.resource.name} yielded twice")
-                except Exception as raised:
-                    error = _failed("close", opened.resource, raised)
-                self._tell_closed(opened.resource, attempt, error)
-                if error is not None:
-                    raise error
-            else:
-                self._on_loop(self._close(opened, attempt))
+            try:
+                if self._opens_here(opened.resource):
+                    self._close_here(opened, attempt)
+                else:
+                    self._on_loop(self._close(opened, attempt))
+            except ResourceError as raised:
+                problem = problem or raised
+        if problem is not None:
+            raise problem
 
     async def close(self) -> list[ResourceError]:
         """Close everything that lasts for the run, last opened first; gives what did not close."""
@@ -134,6 +140,17 @@ class ResourceDesk:
         self._tell_opened(resource, attempt)
         return value
 
+    def _close_here(self, opened: _Opened, attempt: Attempt) -> None:
+        error = None
+        try:
+            if next(opened.generator, _ENDED) is not _ENDED:
+                error = ResourceError(f"resource {opened.resource.name} yielded twice")
+        except Exception as raised:
+            error = _failed("close", opened.resource, raised)
+        self._tell_closed(opened.resource, attempt, error)
+        if error is not None:
+            raise error
+
     async def _value(self, resource: Resource, attempt: Attempt | None, lent: list[_Opened]) -> Any:
         real = self._real(resource)
         if not isinstance(real, Resource):
@@ -152,29 +169,38 @@ class ResourceDesk:
             name: await self._value(other, attempt, into) for name, other in resource.needs.items()
         }
         generator = resource.fn(**given)
+        interrupted: asyncio.CancelledError | None = None
         try:
             if resource.is_async:
                 value = _yielded(await anext(generator, _ENDED))
             else:
-                value = _yielded(await asyncio.to_thread(next, generator, _ENDED))
+                value, interrupted = await _to_the_end(partial(next, generator, _ENDED))
+                value = _yielded(value)
         except Exception as raised:
             raise _failed("open", resource, raised) from raised
         into.append(_Opened(resource, generator, value))
         self._tell_opened(resource, attempt)
+        if interrupted is not None:
+            raise interrupted
         return value
 
     async def _close(self, opened: _Opened, attempt: Attempt | None) -> None:
-        error = None
+        error: ResourceError | None = None
+        interrupted: asyncio.CancelledError | None = None
         try:
             if opened.resource.is_async:
                 left = await anext(opened.generator, _ENDED)
             else:
-                left = await asyncio.to_thread(next, opened.generator, _ENDED)
+                left, interrupted = await _to_the_end(partial(next, opened.generator, _ENDED))
             if left is not _ENDED:
                 error = ResourceError(f"resource {opened.resource.name} yielded twice")
         except Exception as raised:
             error = _failed("close", opened.resource, raised)
+        except asyncio.CancelledError as raised:
+            interrupted = raised  # it went through the generator, which is over
         self._tell_closed(opened.resource, attempt, error)
+        if interrupted is not None:
+            raise interrupted
         if error is not None:
             raise error
 
@@ -199,7 +225,7 @@ class ResourceDesk:
     ) -> None:
         flow = self._flow
         with flow.lock:
-            if attempt is not None and flow.is_over:
+            if resource.scope == "task" and flow.is_over:
                 return  # of a thread that could not be stopped: its run has told its end
             if not flow.parts.bus.listening:
                 return
@@ -214,6 +240,24 @@ class ResourceDesk:
                     **more,
                 )
             )
+
+
+async def _to_the_end(
+    work: Callable[[], object],
+) -> tuple[Any, asyncio.CancelledError | None]:
+    """What `work` gives in a thread, and what cancelled the wait for it.
+
+    A generator that runs in a thread can be neither used nor closed before it stands still, so a
+    cancellation has to wait until it does.
+    """
+    doing = asyncio.get_running_loop().create_task(in_thread(work))
+    interrupted: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.wait([doing])
+        except asyncio.CancelledError as raised:
+            interrupted = raised
+    return doing.result(), interrupted
 
 
 def _yielded(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from cascade_nb import task
 from cascade_nb.engine import Engine
+from cascade_nb.errors import RunCancelledError
 from cascade_nb.model.task import Task
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
@@ -147,3 +149,38 @@ async def test_a_limit_lowered_before_the_start_holds(
     while executor.step():
         pass
     assert await run == [1, 2, 3]
+
+
+async def test_a_thread_that_cannot_be_stopped_keeps_its_slot_until_it_ends(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    # The run is over, and its body still uses what it holds.
+    stubborn = Hold()
+    engine = make_engine(clock=clock, reuse=False, system_resources={"gpu": 1})
+    run = engine.start(named("stubborn", stubborn.wait)().with_constraints(gpu=1))
+    await until(lambda: stubborn.came)
+    run.cancel()
+    await until(lambda: clock.next_call < math.inf)
+    clock.advance(engine.grace)
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert run.still_running == ("stubborn",)
+    other = engine.start(work(2).with_constraints(gpu=1))
+    await until(lambda: other.status.held)
+    assert "stubborn" in " ".join(other.why("work"))
+    stubborn.let_go()
+    assert await other == 2
+
+
+async def test_what_never_began_is_not_said_to_be_still_running(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    executor = StepExecutor()
+    engine = make_engine(executor=executor, clock=clock, reuse=False)
+    run = engine.start(work(1))
+    await until(lambda: executor.waiting)
+    run.cancel()
+    await until(lambda: clock.next_call < math.inf)
+    clock.advance(engine.grace)
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert run.still_running == ()
+    assert not executor.begin()
