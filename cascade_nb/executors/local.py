@@ -33,7 +33,7 @@ class LocalExecutor:
         self._most = max_threads or min(32, (os.cpu_count() or 1) + 4)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._idle = 0  # workers that wait and for whom no job lies in the queue yet
+        self._idle = 0  # workers that wait, less the jobs that lie in the queue for them
         self._made = 0
 
     @property
@@ -44,13 +44,14 @@ class LocalExecutor:
     def submit(self, job: Job) -> None:
         """Give `job` to an idle worker, or to a new one."""
         with self._lock:
+            # Through the queue for a new worker too: an argument of a thread lives as long as it.
+            self._jobs.put(job)
             if self._idle:
                 self._idle -= 1
-                self._jobs.put(job)
                 return
             self._made += 1
             name = f"cascade-worker-{self._made}"
-        threading.Thread(target=self._work, args=(job,), name=name, daemon=True).start()
+        threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def close(self) -> None:
         """Let idle workers end now; a busy one ends after its job."""
@@ -59,16 +60,16 @@ class LocalExecutor:
                 self._jobs.put(None)
             self._idle = 0
 
-    def _work(self, first: Job) -> None:
-        job: Job | None = first
+    def _work(self) -> None:
+        job = self._next()
         while job is not None:
             job = _go_on(job)
             if job is None:
+                with self._lock:
+                    self._idle += 1
                 job = self._next()
 
     def _next(self) -> Job | None:
-        with self._lock:
-            self._idle += 1
         while True:
             try:
                 return self._jobs.get(timeout=LINGER)

@@ -1,0 +1,234 @@
+"""What a run tells: in order, safe to write down, and nothing when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    SubscriberWarning,
+    TaskBlocked,
+    TaskEvent,
+    TaskExecutionFinished,
+    TaskExecutionStarted,
+    TaskRetrying,
+    TaskSkipped,
+    event_from_json,
+)
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.test_dataflow import every_lane, task_for
+from tests.engine.tools import kinds, outcome, until
+
+
+@cs.task(executor="inline")
+def give(x: Any = 1) -> Any:
+    return x
+
+
+def rich_target() -> Any:
+    """A graph in which everything happens that can happen."""
+    tries: list[int] = []
+
+    def flaky(x: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("not yet")
+        return x
+
+    @cs.task
+    async def tracked() -> int:
+        async for _ in cs.track([1, 2]):
+            await asyncio.sleep(0)
+        return 1
+
+    @cs.task
+    def again(n: int) -> Any:
+        return n if n == 3 else again(n + 1)
+
+    mapped = task_for("thread", flaky).map(x=[1, 2, 3]).with_retry(3)
+    router = cs.Router(give("a"), {"a": give(1), "b": give(2)})
+    return [mapped, router, tracked(), again(0), give([5, give(3).run_if(give(False))]), mapped]
+
+
+async def check_story(engine: Engine, spy: SpySubscriber, target: Any) -> None:
+    run = engine.start(target, on_error="continue")
+    await outcome(run)
+    events = [event for event in spy.events if event.run_id == run.id]
+    assert isinstance(events[0], RunStarted)
+    assert isinstance(events[-1], RunFinished)
+    stories: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, TaskEvent):
+            stories[event.task_id].append(event)
+    for story in stories.values():
+        state = "waiting"
+        for event in story:
+            if isinstance(event, TaskExecutionStarted):
+                assert state in ("waiting", "retrying"), kinds(story)
+                state = "running"
+            elif isinstance(event, TaskRetrying):
+                assert state == "running", kinds(story)
+                state = "retrying"
+            elif isinstance(event, TaskExecutionFinished):
+                assert state == "running" or event.status == "failed", kinds(story)
+                state = "over"
+            elif isinstance(event, TaskSkipped):
+                assert state in ("waiting", "running"), kinds(story)
+                state = "over"
+        assert state == "over", kinds(story)
+    assert [event_from_json(event.to_json()) for event in events] == events
+
+
+async def test_every_node_has_its_story_in_order(engine: Engine, spy: SpySubscriber) -> None:
+    await check_story(engine, spy, rich_target())
+
+
+async def test_also_when_everything_is_held_for_a_while(engine: Engine, spy: SpySubscriber) -> None:
+    engine.pause(ttl=0.05)
+    engine.limit("global", 1)
+    await check_story(engine, spy, rich_target())
+    assert spy.events_of_type(TaskBlocked)
+
+
+async def test_each_run_tells_its_own_story(engine: Engine, spy: SpySubscriber) -> None:
+    runs = [engine.start(rich_target()) for _ in range(4)]
+    await asyncio.gather(*[outcome(run) for run in runs])
+    for run in runs:
+        mine = [event for event in spy.events if event.run_id == run.id]
+        assert isinstance(mine[0], RunStarted)
+        assert isinstance(mine[-1], RunFinished)
+
+
+@every_lane
+async def test_finished_comes_when_the_state_has_the_result(
+    make_engine: MakeEngine, lane: str
+) -> None:
+    class SlowState:
+        instant = False
+        keeps_all = True
+
+        def __init__(self) -> None:
+            self.safe: list[str] = []
+
+        async def open(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def known(self, keys: Any) -> dict[str, float]:
+            return {}
+
+        async def get(self, key: str) -> Any:
+            raise KeyError(key)
+
+        def put(self, key: str, value: Any, seconds: float) -> Any:
+            return self._save(key)
+
+        async def _save(self, key: str) -> None:
+            before = len(spy.events_of_type(TaskExecutionFinished))
+            await asyncio.sleep(0.002)
+            assert len(spy.events_of_type(TaskExecutionFinished)) == before
+            self.safe.append(key)
+
+    state = SlowState()
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    work = task_for(lane, lambda x: x)
+    assert await engine.run(work(work(1))) == 1
+    assert len(state.safe) == 2
+
+
+async def test_a_state_that_cannot_keep_a_result_fails_its_task(make_engine: MakeEngine) -> None:
+    class BrokenState:
+        instant = False
+        keeps_all = True
+
+        async def open(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def known(self, keys: Any) -> dict[str, float]:
+            return {}
+
+        async def get(self, key: str) -> Any:
+            raise KeyError(key)
+
+        def put(self, key: str, value: Any, seconds: float) -> Any:
+            return self._save()
+
+        async def _save(self) -> None:
+            raise OSError("disk full")
+
+    engine = make_engine(state_backend=BrokenState())
+    spy = SpySubscriber(engine.bus)
+    error = await outcome(engine.start(give(2)))
+    assert "disk full" in str(error)
+    assert [e.status for e in spy.events_of_type(TaskExecutionFinished)] == ["failed"]
+
+
+async def test_no_event_is_made_when_nobody_listens(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[type] = []
+    real = Event.__init__
+
+    def counted(self: Event, *args: Any, **kwargs: Any) -> None:
+        made.append(type(self))
+        real(self, *args, **kwargs)
+
+    for kind in (RunStarted, RunFinished, TaskExecutionStarted, TaskExecutionFinished, TaskSkipped,
+                 TaskBlocked, TaskRetrying):  # fmt: skip
+        original = kind.__init__
+
+        def init(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> None:
+            made.append(type(self))
+            _original(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__init__", init)
+    await outcome(engine.start(rich_target()))
+    assert made == []
+    listening = engine.bus.subscribe()
+    await outcome(engine.start(rich_target()))
+    assert len(made) == len([e for e in listening.drain() if type(e) in set(made)])
+    listening.close()
+
+
+async def test_subscribers_may_do_what_they_like(engine: Engine) -> None:
+    heard = SpySubscriber(engine.bus)
+    started: list[Any] = []
+
+    def restless(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            engine.pause("task:nothing")  # re-enters the engine
+            started.append(engine.runs[0].status)
+            raise RuntimeError("no")
+        if isinstance(event, TaskExecutionStarted):
+            subscription.close()
+
+    with pytest.warns(SubscriberWarning, match=r"restless raised"):  # noqa: PT031
+        subscription = engine.bus.subscribe(restless)
+        assert await engine.run(give.map(x=list(range(50)))) == list(range(50))
+        await until(lambda: engine.bus.flush(0.0))
+    assert started
+    assert len(heard.events_of_type(TaskExecutionFinished)) == 50
+
+
+async def test_items_and_continued_tasks_have_ids_of_their_own(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    @cs.task
+    def again(n: int) -> Any:
+        return n if n == 5 else again(n + 1)
+
+    await engine.run([give.map(x=[1, 2]).named("all"), again(0)])
+    ids = [event.task_id for event in spy.events_of_type(TaskExecutionStarted)]
+    assert len(set(ids)) == len(ids)
+    assert {"all[0]", "all[1]"} <= set(ids)
