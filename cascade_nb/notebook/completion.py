@@ -86,7 +86,7 @@ def _scopes(session: Session) -> list[str]:
         *(f"task:{name}" for name in tasks),
         *(f"tag:{name}" for name in session.tags()),
         *(f"{kind}:{name}" for kind in ("node", "from") for name in nodes),
-        *(run.scope for run in session.engine.runs),
+        *(run.scope for run in session.live_runs()),
     ]
 
 

@@ -57,7 +57,11 @@ def launch(session: Session, order: Order) -> Any:
     session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     if not order.names:
         say(f"No name was given, so this runs `{chosen[0]}`.")
-    panel = Panel.open(run) if running_kernel() is not None else None
+    try:
+        panel = Panel.open(run) if running_kernel() is not None else None
+    except BaseException:  # an interrupt, for instance; nobody would see the run
+        run.cancel("its panel could not be shown")
+        raise
     if not (order.wait or is_headless()):
         return run
     return _await(run, panel) if order.awaited else _block(run, panel)

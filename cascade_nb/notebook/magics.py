@@ -142,11 +142,11 @@ def _read(line: str) -> tuple[Door, Namespace]:
         HelpAskedError: it asks for help.
         UsageError: there is no such sub-command, or it does not take these arguments.
     """
-    name, _, rest = line.partition(" ")
+    name, *rest = line.split(maxsplit=1) or [""]
     if name in {"", "-h", "--help"}:
         raise HelpAskedError(overview())
     if name not in DOORS:
         advice = " (`%cascade -h` says what there is)"
         raise UnknownNameError("sub-command of %cascade", name, DOORS, advice)
     door = DOORS[name]
-    return door, door.takes.read(rest)
+    return door, door.takes.read(*rest or [""])

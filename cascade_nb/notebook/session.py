@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakSet
 
-from cascade_nb.control.constraint import KINDS, Scope, parse_scope
+from cascade_nb.control.constraint import KINDS, Constraint, Scope, parse_scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
@@ -41,9 +41,23 @@ class Session:
         """What runs are started on."""
         return default_engine()
 
+    @property
+    def engines(self) -> list[Engine]:
+        """All of this process: what holds one holds them all, as `cs.pause` does."""
+        others = [engine for engine in Engine.alive() if engine is not self.engine]
+        return [self.engine, *others]
+
+    def constraints(self) -> dict[tuple[Scope, str], Constraint]:
+        """What is in force, by scope and type."""
+        return {
+            constraint.key: constraint
+            for engine in reversed(self.engines)
+            for constraint in engine.constraints.constraints()
+        }
+
     def notice(self, *runs: Run) -> None:
         """Have these, and all that go on, tell what they were through with when they are over."""
-        for run in (*runs, *self.engine.runs):
+        for run in (*runs, *self.live_runs()):
             if run not in self._noticed:
                 self._noticed.add(run)
                 run.add_done_callback(self._over)
@@ -54,9 +68,13 @@ class Session:
             if node.name is not None and states[node.id] in (NodeState.DONE, NodeState.REUSED):
                 self.done.add(node.id)
 
+    def live_runs(self) -> list[Run]:
+        """Those that are not over, the newest of each engine first."""
+        return [run for engine in self.engines for run in reversed(engine.runs)]
+
     def runs(self) -> list[Run]:
-        """Those that are not over, and the one started last; the newest first."""
-        live = self.engine.runs[::-1]
+        """Those that are not over, and the one started last by a magic."""
+        live = self.live_runs()
         return [*live, *([self.latest] if self.latest and self.latest not in live else [])]
 
     def run_named(self, name: str | None, *, live: bool = False) -> Run:
@@ -123,12 +141,12 @@ class Session:
         """The names of tasks that are defined here or part of a run."""
         defined = {task.name for task in self.workspace.tasks().values()}
         return defined.union(
-            *({node.task_name for node in run.graph.nodes} for run in self.engine.runs)
+            *({node.task_name for node in run.graph.nodes} for run in self.live_runs())
         )
 
     def tags(self) -> set[str]:
         """The tags of nodes that are defined here or part of a run."""
-        graphs = [run.graph for run in self.engine.runs]
+        graphs = [run.graph for run in self.live_runs()]
         here = self.workspace.overview()
         if here is not None:
             graphs.append(here)
@@ -137,5 +155,5 @@ class Session:
     def node_names(self) -> set[str]:
         """The names of nodes that are defined here or part of a run."""
         return set(self.workspace.meanings()).union(
-            *({node.name for node in run.graph.nodes if node.name} for run in self.engine.runs)
+            *({node.name for node in run.graph.nodes if node.name} for run in self.live_runs())
         )

@@ -214,23 +214,24 @@ class Workspace:
             if not any(place[self.drawn_as(lazy)] in read for lazy in meaning.lazies)
         ]
 
-    def drop(self, name: str) -> None:
-        """The name goes; what reads it says so when it is planned.
+    def drop(self, *names: str) -> None:
+        """The names go; what reads one says so when it is planned.
 
         Raises:
-            UnknownNameError: no cell defined it.
+            UnknownNameError: no cell defined one of them; then none goes.
         """
-        definition = self.definitions.get(name)
-        chain = self.chains.get(name)
-        reason = "which was dropped"
-        if chain and chain.top() is not None:
-            self.forget(name, chain, reason)
-        elif definition is not None and not definition.gone:
-            definition.gone = reason
-            if self.namespace.get(name) is definition.task:
-                del self.namespace[name]
-        else:
-            raise UnknownNameError("name in the workspace", name, [*self.meanings(), *self.tasks()])
+        tops = {name for name, chain in self.chains.items() if chain.top() is not None}
+        tasks = self.tasks()
+        for name in names:
+            if name not in tops and name not in tasks:
+                raise UnknownNameError("name in the workspace", name, [*self.meanings(), *tasks])
+        for name in names:
+            if name in tops:
+                self.forget(name, self.chains[name], "which was dropped")
+            else:
+                self.definitions[name].gone = "which was dropped"
+                if self.namespace.get(name) is tasks[name]:
+                    del self.namespace[name]
 
     def forget(self, name: str, chain: Chain, reason: str) -> None:
         """No layer of the name means anything any more."""

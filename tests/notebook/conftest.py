@@ -81,5 +81,5 @@ def plain_notebook(
 @pytest.fixture
 def notebook(plain_notebook: Notebook) -> Notebook:
     """A shell with the extension."""
-    plain_notebook.ok("%load_ext cascade_nb.notebook")
+    plain_notebook.ok("%load_ext cascade_nb")
     return plain_notebook

@@ -33,23 +33,23 @@ def traces(notebook: Notebook) -> dict[str, Any]:
 def test_unloading_takes_everything_out_again(plain_notebook: Notebook) -> None:
     plain_notebook.ok("%unload_ext nothing")  # IPython itself loads some magics when they are used
     before = traces(plain_notebook)
-    plain_notebook.ok("%load_ext cascade_nb.notebook")
+    plain_notebook.ok("%load_ext cascade_nb")
     assert traces(plain_notebook) != before
-    plain_notebook.ok("%unload_ext cascade_nb.notebook")
+    plain_notebook.ok("%unload_ext cascade_nb")
     assert traces(plain_notebook) == before
     assert "not found" in plain_notebook.run("%cascade status").text
 
 
 def test_a_second_load_changes_nothing(notebook: Notebook) -> None:
     before = traces(notebook)
-    assert "already loaded" in notebook.ok("%load_ext cascade_nb.notebook").text
+    assert "already loaded" in notebook.ok("%load_ext cascade_nb").text
     load_ipython_extension(notebook.shell)
     assert traces(notebook) == before
 
 
 def test_reloading_keeps_what_the_cells_defined(notebook: Notebook) -> None:
     notebook.ok("%%cascade --quiet\ndef f(): return 3\nx = f()", "A")
-    notebook.ok("%reload_ext cascade_nb.notebook")
+    notebook.ok("%reload_ext cascade_nb")
     notebook.ok("%%cascade --quiet\ndef f(): return 4", "A")
     assert isinstance(notebook.run("%cascade run x").error, UsageError)  # A no longer binds it
     notebook.ok("%%cascade --quiet\ndef f(): return 4\nx = f()", "A")
@@ -73,7 +73,7 @@ def test_a_formatter_of_the_users_comes_back(plain_notebook: Notebook) -> None:
         "texts = get_ipython().display_formatter.formatters['text/plain']\n"
         "before = texts.for_type(Lazy, lambda x, p, c: p.text('mine'))"
     )
-    plain_notebook.ok("%load_ext cascade_nb.notebook\n%unload_ext cascade_nb.notebook")
+    plain_notebook.ok("%load_ext cascade_nb\n%unload_ext cascade_nb")
     plain_notebook.ok("from cascade_nb.model.task import task\nx = task(len)('a')")
     assert "mine" in plain_notebook.ok("x").text
 

@@ -250,6 +250,14 @@ def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
     assert "everything was not paused; paused is task:load, task:total" in text
 
 
+def test_pauses_and_runs_of_every_engine_of_the_process_count(built: Notebook) -> None:
+    built.ok("import cascade_nb as cs\nengine = cs.Engine()\n%cascade pause")
+    built.ok("run = engine.start(load(3))")
+    assert "load · run 1" in built.ok("%cascade status").text
+    assert built.names["run"].status.held == 1 or not built.names["run"].done()
+    built.ok("%cascade resume\nrun.result()\nengine.close()")
+
+
 def test_a_slip_in_a_scope_that_could_be_is_pointed_out(built: Notebook) -> None:
     assert "no such task yet; did you mean 'load'?" in built.ok("%cascade pause task:laod").text
     assert "no such node yet; did you mean 'raw'?" in built.ok("%cascade pause node:rwa").text
@@ -293,6 +301,7 @@ REFUSED = [
     ("graph rwa", errors.UnknownNameError, "did you mean 'raw'?"),
     ("why rwa", errors.UnknownNameError, "did you mean 'raw'?"),
     ("drop rwa", errors.UnknownNameError, "did you mean 'raw'?"),
+    ("drop report rwa", errors.UnknownNameError, "did you mean 'raw'?"),
     ("run load", errors.TargetError, "`load` is a task"),
     ("run number", errors.TargetError, "`number` is the int 3, no lazy value"),
     ("run --wiat", errors.UsageError, "no option '--wiat'; did you mean '--wait'?"),
@@ -331,6 +340,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(
     assert "\n" not in str(done.error)
     assert not default_engine().constraints.constraints()
     assert not default_engine().runs
+    assert {"raw", "report"} <= set(built.names)
 
 
 def test_code_can_catch_what_a_magic_refuses(built: Notebook) -> None:
