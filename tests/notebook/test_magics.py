@@ -236,7 +236,7 @@ def test_a_pause_has_a_reason_and_an_end(built: Notebook) -> None:
     assert pause is not None
     assert pause.reason == "look first"
     assert pause.expires is not None
-    assert 5390 < pause.expires - pause.since <= 5400
+    assert pause.expires - pause.since == pytest.approx(5400)
     text = built.ok("%cascade status").text
     assert "task:load: paused" in text
     assert "look first" in text
