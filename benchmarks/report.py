@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from benchmarks.bounds import Line, lines, micros
 from benchmarks.environment import pinned
-from benchmarks.plan import ARRAYS, MODES, SHAPES
+from benchmarks.plan import ARRAYS, MODES, PEERS, SHAPES
 from benchmarks.results import PROBE, Key, Results
 
 _NOTHING: Final = "-"
@@ -104,13 +104,13 @@ def _growth(results: Results, key: Key) -> str:
 
 
 def _against(results: Results, key: Key, ours: Key) -> str:
-    """Its time by ours at the largest size that both did; who is faster than we are is said so."""
+    """Its time by ours at the largest size that both did; a peer that is faster is marked."""
     if key == ours:
         return "1"
     for size in reversed(results.sizes(key)):
         ratio = results.ratio(key, ours, size)
         if ratio is not None:
-            faster = " (ahead)" if ratio < 1 else ""
+            faster = " (ahead of us)" if ratio < 1 and key[0] in PEERS else ""
             return f"{ratio:,.2f}{faster}"
     return _NOTHING
 
