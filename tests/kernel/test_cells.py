@@ -93,6 +93,16 @@ def test_run_comes_back_at_once_and_the_notebook_stays_free(shared: RealKernel) 
     assert ok(shared.execute("print(run.result())")).stdout == "[0, 1, 2, 3, 4]\n"
 
 
+def test_what_is_stale_after_an_edit_is_marked_on_the_picture(shared: RealKernel) -> None:
+    ok(shared.execute("%%cascade --quiet\ndef size(xs): return len(xs)\ns = size(raw)", cellId="s"))
+    ok(shared.execute("%cascade run s --wait"))
+    cell = ok(
+        shared.execute("%%cascade\ndef size(xs): return 1 + len(xs)\ns = size(raw)", cellId="s")
+    )
+    cell.wait_until(lambda cell: "s ↻" in words(cell))
+    assert "raw ✓" in words(cell)
+
+
 def test_wait_holds_the_cell_until_the_run_is_over(shared: RealKernel) -> None:
     ok(shared.execute("%%cascade --quiet\nheld = wait_for('held', raw)", cellId="held"))
     cell = ok(
