@@ -7,6 +7,7 @@
 const SVG = "http://www.w3.org/2000/svg"
 const PATIENCE = 700 // ms after a click until the panel says that the kernel is busy
 const LINES = 1000 // of output that are kept on the page
+const GONE = "The kernel that ran this is gone; this is how it was last seen."
 const ENDED = { succeeded: "✓", failed: "✕", cancelled: "■" }
 const COUNTED = [
   ["running", "running"],
@@ -32,7 +33,7 @@ function write(element, text) {
 }
 
 function mark(element, name, value) {
-  if (value === null || value === false) element.removeAttribute(name)
+  if (value === null) element.removeAttribute(name)
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value))
 }
 
@@ -98,7 +99,8 @@ class Switch {
     this.name(label)
     this.element.addEventListener("click", () => {
       const wanted = !(this.asked?.wanted ?? this.on)
-      this.asked = { wanted, seq: ask(wanted) }
+      const seq = ask(wanted)
+      this.asked = seq === null ? null : { wanted, seq }
       this.draw()
     })
   }
@@ -269,9 +271,10 @@ class View {
     const over = counts.done + counts.reused
     write(this.title, state.title)
     write(this.run, `run ${state.number}`)
-    mark(this.root, "data-phase", phase)
-    this.pause.update(["pausing", "paused"].includes(phase), this.shared.answered, !state.ended)
-    this.cancel.disabled = state.ended || phase === "cancelling"
+    const open = !state.ended && !this.shared.gone
+    mark(this.root, "data-phase", this.shared.gone ? "gone" : phase)
+    this.pause.update(["pausing", "paused"].includes(phase), this.shared.answered, open)
+    this.cancel.disabled = !open || phase === "cancelling"
     for (const [name, part] of Object.entries(this.parts)) {
       part.style.width = `${counts.total ? (100 * counts[name]) / counts.total : 0}%`
     }
@@ -280,7 +283,9 @@ class View {
     mark(this.bar, "aria-label", `${over} of ${counts.total} done`)
     const words = COUNTED.filter(([name]) => counts[name]).map(([name, word]) => `${number(counts[name])} ${word}`)
     if (counts.reused) words.unshift(`${number(counts.reused)} reused`)
-    write(this.counts, [`${number(over)} of ${number(counts.total)} done`, ...words].join(" · "))
+    const told = [`${number(over)} of ${number(counts.total)} done`, ...words].join(" · ")
+    write(this.counts, told)
+    mark(this.counts, "title", told)
     this.drawHeadline()
     this.drawKinds()
     this.drawStates()
@@ -291,9 +296,9 @@ class View {
 
   drawHeadline() {
     const { state } = this
-    const late = this.shared.late
-    mark(this.headline, "data-late", late ? "" : null)
-    const note = late ? this.shared.lateWords : this.shared.error
+    const { late, gone, error } = this.shared
+    mark(this.headline, "data-late", late || gone ? "" : null)
+    const note = gone ? GONE : late ? this.shared.lateWords : error
     const [before, after] = note ? [note] : state.headline
     const sign = ENDED[state.phase] && !note ? `${ENDED[state.phase]} ` : ""
     mark(this.headline, "title", sign + before + (after ?? ""))
@@ -309,7 +314,7 @@ class View {
 
   tick() {
     const { time } = this.state
-    if (!time) return
+    if (!time || this.shared.gone) return
     const since = (Date.now() - this.shared.heard) / 1000
     const passed = time.ticking ? since : 0
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
@@ -320,6 +325,7 @@ class View {
 
   drawKinds() {
     const { kinds, ended } = this.state
+    const open = !ended && !this.shared.gone
     for (const kind of kinds) {
       let row = this.rows.get(kind.name)
       if (!row) {
@@ -337,7 +343,7 @@ class View {
       write(row.done, `${number(kind.done)}/${number(kind.total)}`)
       write(row.limit, kind.limit === null ? "no limit" : `at most ${number(kind.limit)}`)
       mark(row.element, "data-state", kindState(kind, ended))
-      row.hold.update(kind.paused, this.shared.answered, !ended)
+      row.hold.update(kind.paused, this.shared.answered, open)
     }
   }
 
@@ -506,13 +512,28 @@ export default () => {
     lateWords: "",
     error: null,
     output: new Lines(),
-    send: () => {},
+    gone: false,
+    model: null,
 
+    // A restarted kernel has forgotten the panel, and sending to it fails.
+    send(message) {
+      const before = this.gone
+      try {
+        this.model.send(message)
+        this.gone = false
+      } catch {
+        this.gone = true
+      }
+      if (this.gone) this.answered = this.seq
+      if (this.gone !== before) for (const view of this.views) view.update()
+    },
+
+    // The number that the answer will have; null when there is nobody to answer.
     ask(message) {
       this.seq += 1
       this.send({ ...message, seq: this.seq })
       setTimeout(() => this.lookWhetherLate(), PATIENCE)
-      return this.seq
+      return this.gone ? null : this.seq
     },
 
     lookWhetherLate() {
@@ -552,16 +573,18 @@ export default () => {
 
   return {
     initialize({ model }) {
-      shared.send = (message) => model.send(message)
+      shared.model = model
       shared.take(model.get("snapshot"))
       model.on("msg:custom", (message) => message.type === "patch" && shared.take(message))
-      // What was told before this moment may have passed unheard.
-      model.send({ type: "hello" })
+      // What was told before this moment, or while the connection was lost, has passed unheard.
+      const hello = () => shared.send({ type: "hello" })
+      model.on("comm_live_update", hello)
+      hello()
     },
 
     render({ model, el }) {
       const view = new View(shared, model, el)
-      const showTwins = hideTwins(el, shared.state.twin)
+      let showTwins = null
       const onPicture = () => view.drawPicture()
       const onDisplays = () => view.drawDisplays()
       model.on("change:svg", onPicture)
@@ -570,6 +593,8 @@ export default () => {
       const look = () => shared.look()
       const watcher = new IntersectionObserver(([entry]) => {
         view.seen = entry.isIntersecting
+        // Jupyter puts a view into its page only after it was rendered.
+        if (el.isConnected) showTwins ??= hideTwins(el, shared.state.twin)
         look()
       })
       watcher.observe(view.root)
@@ -584,7 +609,7 @@ export default () => {
         resized.disconnect()
         model.off("change:svg", onPicture)
         model.off("change:displays", onDisplays)
-        showTwins()
+        showTwins?.()
         view.close()
         look()
       }

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
 PATIENCE = 90.0
@@ -33,9 +33,8 @@ class LabNotebook:
         page.on("console", lambda message: self.console.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
         if not with_kernel:
-            # Lab asks for sessions and starts a kernel for an opened notebook; without an answer to
-            # this it has none, as when the notebook is opened where nobody can start kernels.
-            page.route("**/api/sessions*", lambda route: route.abort())
+            # Lab starts a kernel for a notebook that it opens; here the server refuses.
+            page.route("**/api/sessions*", _start_none)
         page.goto(url)
         page.wait_for_function("() => !!window.jupyterapp")
         page.evaluate("() => window.jupyterapp.restored")
@@ -67,6 +66,21 @@ class LabNotebook:
     def wait_for_cell(self, index: int) -> None:
         """Until the reply to a cell that was run is there."""
         self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
+
+    def is_busy(self) -> bool:
+        """Whether the kernel said that it is at work."""
+        return (
+            str(self.page.evaluate(f"() => {_NOTEBOOK}.sessionContext.kernelDisplayStatus"))
+            == "busy"
+        )
+
+    def wait_until_busy(self) -> None:
+        """Until the kernel says that it is at work."""
+        self.wait_until(self.is_busy, "the kernel does not get to work")
+
+    def restart(self) -> None:
+        """Restart the kernel, and wait until it is there again."""
+        self.page.evaluate(f"() => {_NOTEBOOK}.sessionContext.session.kernel.restart()")
 
     def text(self, index: int) -> str:
         """What a cell's output shows, as a reader sees it."""
@@ -127,6 +141,13 @@ class LabNotebook:
     @staticmethod
     def _area(index: str) -> str:
         return f"{_NOTEBOOK}.content.widgets[{index}].outputArea"
+
+
+def _start_none(route: Route) -> None:
+    if route.request.method == "POST":
+        route.fulfill(status=500, json={"message": "there are no kernels here"})
+    else:
+        route.continue_()
 
 
 def wait_until(

@@ -1,0 +1,273 @@
+"""The panel in JupyterLab, with real clicks, on each ipykernel."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.kernels import LABELS
+from tests.support.lab import LabServer
+from tests.support.lab_panel import LabPanel
+from tests.support.notebook_page import LabNotebook
+
+SETUP = """
+import asyncio, threading, time
+import cascade_nb as cs
+from cascade_nb.notebook.panel import Panel
+started = []
+"""
+
+#: Two hundred tasks, two at a time: ten seconds of work, and ten clicks take less.
+TWO_HUNDRED = """
+@cs.task
+def work(i):
+    started.append(time.time())
+    time.sleep(0.1)
+    return i
+@cs.task
+def total(xs):
+    return sum(xs)
+cs.limit("task:work", 2)
+run = cs.start(total([work(i) for i in range(200)]))
+panel = Panel.open(run)
+"""
+
+QUICK = """
+@cs.task
+def work(i):
+    return i
+@cs.task
+def total(xs):
+    return sum(xs)
+panel = Panel.open(cs.start(total([work(i) for i in range(12)])))
+"""
+
+#: A run that lasts until it is let go.
+LONG = """
+go = threading.Event()
+@cs.task
+def wait(i):
+    started.append(time.time())
+    while not go.is_set():
+        time.sleep(0.01)
+    return i
+@cs.task
+def total(xs):
+    return sum(xs)
+run = cs.start(total([wait(i) for i in range(20)]))
+panel = Panel.open(run)
+"""
+
+LET_GO = "run.resume(); go.set(); await panel.finished()"
+
+AWAITING = "await asyncio.sleep(6)"
+BLOCKING = "time.sleep(6)"
+
+every_kernel = pytest.mark.parametrize("label", LABELS)
+
+
+def no_errors(notebook: LabNotebook) -> None:
+    wrong = [told for told in notebook.console if told[0] == "pageerror"]
+    assert wrong == []
+
+
+@every_kernel
+def test_ten_clicks_in_a_background_run(lab: LabServer, browser: Browser, label: str) -> None:
+    # Nothing starts between the answer to a Pause and the click on Resume, and cells run meanwhile.
+    with lab.open(browser, [SETUP, TWO_HUNDRED, "6 * 7"], label) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        held: list[tuple[float, float]] = []
+        for _ in range(5):
+            paused = panel.flip_pause()
+            assert paused.on
+            notebook.run(2)
+            assert "42" in notebook.text(2)
+            resumed = panel.flip_pause()
+            assert not resumed.on
+            held.append((paused.at, resumed.clicked))
+        panel.wait_for_phase("succeeded")
+        times = [float(t) for t in notebook.ask_kernel("print(*started)").split()]
+        no_errors(notebook)
+    assert len(times) == 200
+    for answered, clicked in held:
+        assert [t for t in times if answered < t < clicked] == []
+    assert any(t > held[-1][1] for t in times), "it was over before the last Resume"
+
+
+@every_kernel
+@pytest.mark.parametrize(
+    "busy",
+    [pytest.param("", id="idle"), pytest.param(AWAITING, id="awaiting"), BLOCKING],
+    ids=lambda code: "blocking" if code else None,
+)
+def test_clicks_arrive_while_the_kernel_is_busy(
+    lab: LabServer, browser: Browser, label: str, busy: str
+) -> None:
+    # Several, because on 7.4 without help only the first one would arrive.
+    with lab.open(browser, [SETUP, LONG, busy, LET_GO], label) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        if busy:
+            notebook.run(2, wait=False)
+            notebook.wait_until_busy()
+        if busy == BLOCKING and label == "6.31":
+            clicks_arrive_at_the_end(panel)
+        else:
+            answers = [panel.flip_pause() for _ in range(4)]
+            assert [answer.on for answer in answers] == [True, False, True, False]
+            assert notebook.is_busy() == bool(busy), "the cell ended too early to tell"
+            assert max(answer.took for answer in answers) < 2.0
+        notebook.wait_for_cell(2) if busy else None
+        notebook.run(3)
+        panel.wait_for_phase("succeeded")
+        no_errors(notebook)
+
+
+def clicks_arrive_at_the_end(panel: LabPanel) -> None:
+    """The kernel cannot take them, and the panel says so instead of showing what was clicked."""
+    for _ in range(3):
+        panel.click_pause()
+    expect(panel.headline).to_contain_text("clicks arrive when")
+    expect(panel.pause).to_have_attribute("aria-checked", "false")
+    expect(panel.pause).to_have_attribute("aria-busy", "true")
+    panel.notebook.wait_for_cell(2)
+    expect(panel.pause).to_have_attribute("aria-busy", "false")
+    expect(panel.pause).to_have_attribute("aria-checked", "true")
+    assert panel.answers()[-1][0], "of three clicks the last one counts"
+
+
+@every_kernel
+def test_clicks_arrive_while_a_cell_waits_for_the_run(
+    lab: LabServer, browser: Browser, label: str
+) -> None:
+    with lab.open(browser, [SETUP, LONG, "await run", "go.set()"], label) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        notebook.run(2, wait=False)
+        notebook.wait_until_busy()
+        answers = [panel.flip_pause() for _ in range(4)]
+        assert [answer.on for answer in answers] == [True, False, True, False]
+        panel.root.get_by_role("button", name="Cancel").click()
+        panel.wait_for_phase("cancelled", "cancelling")
+        notebook.wait_for_cell(2)
+        assert "RunCancelledError" in notebook.text(2)
+        notebook.run(3)
+        panel.wait_for_phase("cancelled")
+
+
+def test_the_switches_work_from_the_keyboard_in_lab(lab: LabServer, browser: Browser) -> None:
+    # In command mode Lab has shortcuts for many keys, Enter among them.
+    with lab.open(browser, [SETUP, LONG, LET_GO], "7.4.0") as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        panel.pause.focus()
+        notebook.page.keyboard.press("Space")
+        expect(panel.pause).to_have_attribute("aria-checked", "true")
+        notebook.page.keyboard.press("Enter")
+        expect(panel.pause).to_have_attribute("aria-checked", "false")
+        expect(panel.pause).to_be_focused()
+        notebook.page.keyboard.press("Tab")
+        expect(panel.root.get_by_role("button", name="Cancel")).to_be_focused()
+        for _ in range(6):
+            notebook.page.keyboard.press("Tab")
+            focused = notebook.page.evaluate("() => document.activeElement.ariaLabel")
+            if focused == "Hold total":
+                break
+        assert focused == "Hold total"
+        notebook.page.keyboard.press("Space")
+        hold = panel.root.get_by_role("switch", name="Hold total")
+        expect(hold).to_have_attribute("aria-checked", "true")
+        assert len(notebook.page.locator(".jp-Cell").all()) == 3, "a shortcut changed the notebook"
+        notebook.page.keyboard.press("Space")
+        expect(hold).to_have_attribute("aria-checked", "false")
+        notebook.run(2)
+
+
+def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
+    lab: LabServer, browser: Browser
+) -> None:
+    with lab.open(browser, [SETUP + QUICK, "await panel.finished()"], "7.4.0") as notebook:
+        notebook.run(0)
+        panel = LabPanel(notebook, 0)
+        # While the panel shows the graph alive, the cell does not show it twice.
+        panel.wait_for_phase("succeeded")
+        notebook.run(1)
+        picture = notebook.output(0, ".jp-RenderedSVG img")
+        expect(picture).to_have_count(1)
+        expect(picture).to_be_hidden()
+        notebook.save()
+        name = notebook.name
+    with lab.reopen(browser, name, with_kernel=False) as reopened:
+        picture = reopened.output(0, ".jp-RenderedSVG img")
+        expect(picture).to_be_visible()
+        width = picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
+        assert width > 100
+        source = picture.get_attribute("src") or ""
+        assert "data-state%3D%22done%22" in source
+        assert "data-state%3D%22waiting%22" not in source
+        text = reopened.text(0)
+        assert re.search(r"total · run 1 \(\w+\)", text)
+        assert "13 of 13 done" in text
+        assert reopened.page.locator(".cascade-panel").count() == 0
+
+
+def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
+    lab: LabServer, browser: Browser
+) -> None:
+    with lab.open(browser, [SETUP, LONG, LET_GO], "7.4.0") as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        assert panel.flip_pause().on
+        notebook.save()
+        with lab.reopen(browser, notebook.name) as again:
+            second = LabPanel(again, 1)
+            expect(second.pause).to_have_attribute("aria-checked", "true")
+            expect(second.root.locator(".cs-graph g.node").first).to_be_visible()
+            assert not second.flip_pause().on
+        # The first page hears of it too.
+        expect(panel.pause).to_have_attribute("aria-checked", "false")
+        notebook.run(2)
+        panel.wait_for_phase("succeeded")
+
+
+def test_what_tasks_print_and_display_is_seen_in_the_panel(
+    lab: LabServer, browser: Browser
+) -> None:
+    code = """
+from IPython.display import HTML, display
+@cs.task
+def speak():
+    print("task speaks")
+    display(HTML("<b class='shown'>task shows</b>"))
+panel = Panel.open(cs.start(speak()))
+"""
+    with lab.open(browser, [SETUP, code], "7.4.0") as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        panel.wait_for_phase("succeeded")
+        panel.root.locator(".cs-section-output summary").click()
+        expect(panel.root.locator(".cs-text")).to_have_text("task speaks\n")
+        expect(panel.root.locator(".shown")).to_have_text("task shows")
+        kinds = [output["output_type"] for output in notebook.outputs(1)]
+        assert kinds == ["display_data"] * 3
+
+
+def test_a_panel_whose_kernel_is_gone_says_so(lab: LabServer, browser: Browser) -> None:
+    # It must not go on counting seconds of a run that nobody runs, nor take clicks for nobody.
+    with lab.open(browser, [SETUP, LONG], "7.4.0") as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        notebook.restart()
+        expect(panel.headline).to_contain_text("kernel that ran this is gone")
+        expect(panel.pause).to_be_disabled()
+        no_errors(notebook)

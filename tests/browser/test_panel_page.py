@@ -1,0 +1,354 @@
+"""The panel's own script and style, in a bare page: no kernel, no Jupyter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from cascade_nb.graph.build import build_graph
+from cascade_nb.model.task import task
+from cascade_nb.view.visual import Visual
+from tests.support.panel_page import STATE, PanelPage
+
+Open = Callable[..., PanelPage]
+
+
+@pytest.fixture
+def open_panel(browser: Browser) -> Iterator[Open]:
+    pages: list[PanelPage] = []
+
+    def make(**options: Any) -> PanelPage:
+        pages.append(PanelPage(browser, **options))
+        return pages[-1]
+
+    yield make
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def panel(open_panel: Open) -> PanelPage:
+    return open_panel()
+
+
+def counts(**changed: int) -> dict[str, int]:
+    return {**STATE["counts"], **changed}
+
+
+def test_it_says_hello_once_however_many_views_it_has(panel: PanelPage) -> None:
+    panel.page.evaluate("() => window.show()")
+    assert len(panel.sent("hello")) == 1
+    assert panel.page.locator(".cascade-panel").count() == 2
+
+
+def test_it_shows_what_it_was_told(panel: PanelPage) -> None:
+    assert panel.text(".cs-title") == "report"
+    assert panel.text(".cs-run") == "run 7"
+    assert panel.text(".cs-counts") == "8 of 20 done · 4 running · 8 waiting"
+    assert panel.text(".cs-time") == "1 min 12 s, about 2 min left"
+    assert panel.text(".cs-headline") == "Running 4 tasks"
+    assert panel.text("tbody th") == "train"
+    assert panel.text("tbody .cs-number") == "5/12"
+    assert panel.text("tbody .cs-limit") == "at most 4"
+
+
+def test_a_click_asks_and_the_answer_is_shown(panel: PanelPage) -> None:
+    # What is shown is what the kernel acknowledged, not what was clicked.
+    switch = panel.switch("Pause this run")
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    expect(switch).to_have_attribute("aria-busy", "true")
+    assert panel.sent("hold") == [{"type": "hold", "scope": "run", "on": True, "seq": 1}]
+    panel.tell(phase="pausing", headline=["Pausing by you · 4 finishing"])
+    expect(switch).to_have_attribute("aria-busy", "true")
+    panel.tell(ack=1, error=None)
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(switch).to_have_attribute("aria-busy", "false")
+    assert panel.text(".cs-headline") == "Pausing by you · 4 finishing"
+
+
+def test_clicks_while_no_answer_is_there_ask_to_and_fro(panel: PanelPage) -> None:
+    switch = panel.switch("Pause this run")
+    for _ in range(3):
+        switch.click()
+    assert [message["on"] for message in panel.sent("hold")] == [True, False, True]
+    panel.tell(phase="running", ack=2)
+    expect(switch).to_have_attribute("aria-busy", "true")
+    panel.tell(phase="pausing", ack=3)
+    expect(switch).to_have_attribute("aria-busy", "false")
+    expect(switch).to_have_attribute("aria-checked", "true")
+
+
+def test_each_kind_has_a_switch_of_its_own(panel: PanelPage) -> None:
+    panel.switch("Hold train").click()
+    assert panel.sent("hold") == [{"type": "hold", "scope": "task:train", "on": True, "seq": 1}]
+    panel.tell(kinds=[{**STATE["kinds"][0], "paused": True}], ack=1)
+    expect(panel.switch("Hold train")).to_have_attribute("aria-checked", "true")
+    expect(panel.switch("Pause this run")).to_have_attribute("aria-checked", "false")
+
+
+def test_a_click_never_sends_a_state_update(panel: PanelPage) -> None:
+    # ipywidgets holds back state updates until a busy kernel answers; custom messages go at once.
+    panel.switch("Pause this run").click()
+    panel.panel.get_by_role("button", name="Cancel").click()
+    assert len(panel.sent("cancel")) == 1
+    assert not panel.page.evaluate("() => window.saved")
+
+
+def test_an_unanswered_click_says_that_the_kernel_is_busy(panel: PanelPage) -> None:
+    panel.switch("Pause this run").click()
+    expect(panel.panel.locator(".cs-headline")).to_have_text(STATE["busyWords"])
+    panel.tell(ack=1, phase="pausing", headline=["Pausing"])
+    expect(panel.panel.locator(".cs-headline")).to_have_text("Pausing")
+
+
+def test_a_refused_click_says_why_until_the_next_one(panel: PanelPage) -> None:
+    panel.switch("Hold train").click()
+    panel.tell(ack=1, error="there is no such scope")
+    expect(panel.panel.locator(".cs-headline")).to_have_text("there is no such scope")
+    panel.switch("Hold train").click()
+    panel.tell(ack=2, error=None)
+    expect(panel.panel.locator(".cs-headline")).to_have_text("Running 4 tasks")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_switches_work_from_the_keyboard_and_show_the_focus(panel: PanelPage, key: str) -> None:
+    panel.page.keyboard.press("Tab")
+    switch = panel.switch("Pause this run")
+    expect(switch).to_be_focused()
+    assert switch.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    panel.page.keyboard.press(key)
+    assert len(panel.sent("hold")) == 1
+    # A new state must not take the focus away.
+    panel.tell(phase="pausing", ack=1, kinds=[{**STATE["kinds"][0], "done": 6}])
+    expect(switch).to_be_focused()
+
+
+def test_a_click_that_reaches_nobody_is_not_left_pending(panel: PanelPage) -> None:
+    panel.page.evaluate("() => { window.model.send = () => { throw new Error('gone') } }")
+    panel.switch("Pause this run").click()
+    expect(panel.switch("Pause this run")).to_be_disabled()
+    expect(panel.switch("Pause this run")).to_have_attribute("aria-busy", "false")
+    assert "gone" in panel.text(".cs-headline")
+
+
+def test_when_the_connection_is_back_it_asks_for_everything(panel: PanelPage) -> None:
+    panel.page.evaluate("() => window.call('comm_live_update')")
+    assert len(panel.sent("hello")) == 2
+
+
+def test_what_is_over_cannot_be_switched(panel: PanelPage) -> None:
+    panel.tell(phase="succeeded", ended=True, headline=["Done in 2 s"])
+    expect(panel.switch("Pause this run")).to_be_disabled()
+    expect(panel.switch("Hold train")).to_be_disabled()
+    expect(panel.panel.get_by_role("button", name="Cancel")).to_be_disabled()
+    assert panel.text(".cs-headline") == "✓ Done in 2 s"
+
+
+def test_the_clock_moves_without_messages(panel: PanelPage) -> None:
+    panel.tell(time={"elapsed": 10, "ticking": True, "remaining": 40, "paused": None})
+    expect(panel.panel.locator(".cs-time")).to_have_text("10 s, about 40 s left")
+    expect(panel.panel.locator(".cs-time")).to_have_text("13 s, about 35 s left")
+
+
+def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPage) -> None:
+    panel.tell(
+        phase="paused",
+        headline=["Paused ", " by you · 8 held"],
+        time={"elapsed": 10, "ticking": False, "remaining": 40, "paused": 12.2},
+    )
+    headline = panel.panel.locator(".cs-headline")
+    expect(headline).to_have_text("Paused 12 s ago by you · 8 held")
+    expect(headline).to_have_text("Paused 14 s ago by you · 8 held")
+    expect(headline.locator("[aria-hidden=true]")).to_have_text("14 s ago")
+    assert headline.get_attribute("aria-live") == "polite"
+    # The time that the run has taken stands still.
+    assert panel.text(".cs-time").startswith("10 s")
+
+
+def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:
+    evil = "<img src=x onerror='window.hacked = true'>"
+    panel.tell(
+        title=evil,
+        headline=[evil],
+        kinds=[{**STATE["kinds"][0], "name": evil}],
+        failures=[{"task": evil, "error": evil, "where": evil}],
+        output={"anew": False, "chunks": [["stdout", evil], ["stderr", evil]]},
+    )
+    panel.panel.locator(".cs-section-output summary").click()
+    panel.panel.locator(".cs-section-failures summary").click()
+    assert panel.text(".cs-title") == evil
+    assert evil in panel.text(".cs-text")
+    assert evil in panel.text(".cs-failures")
+    assert panel.page.locator("img").count() == 0
+    assert not panel.page.evaluate("() => window.hacked")
+
+
+ELSEWHERE = "https://example.invalid"
+EVIL_SVG = f"""
+<svg xmlns="http://www.w3.org/2000/svg" width="90" height="40" onload="window.hacked = 1">
+<script>window.hacked = 2</script>
+<style>@import url({ELSEWHERE}/x.css); rect {{ fill: url({ELSEWHERE}/x) }}</style>
+<style>rect {{ opacity: 0.5 }}</style>
+<foreignObject>
+<body xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="window.hacked = 3"/></body>
+</foreignObject>
+<a href="javascript:window.hacked = 4"><text>link</text></a>
+<use href="{ELSEWHERE}/x.svg#y"/>
+<animate attributeName="x" onbegin="window.hacked = 5"/>
+<g class="node" id="node-a" onclick="window.hacked = 6"><title>a</title>
+<rect width="9" height="9" fill="url({ELSEWHERE}/z)"/></g></svg>"""
+
+
+def test_a_picture_cannot_act(open_panel: Open) -> None:
+    asked: list[str] = []
+    panel = open_panel()
+    panel.page.on("request", lambda request: asked.append(request.url))
+    panel.page.evaluate("svg => window.model.set('svg', svg)", EVIL_SVG.strip())
+    picture = panel.panel.locator(".cs-graph > svg")
+    expect(picture.locator("#node-a")).to_have_count(1)
+    picture.locator("#node-a rect").click(force=True)
+    left = picture.evaluate("e => [...e.querySelectorAll('*')].map(x => x.localName)")
+    assert left == ["style", "use", "g", "title", "rect"]
+    markup = picture.evaluate("e => e.outerHTML")
+    for word in ("hacked", "example.invalid", "javascript"):
+        assert word not in markup
+    assert panel.page.evaluate("() => window.hacked") is None
+    assert asked == []
+
+
+def test_what_is_no_picture_is_said(open_panel: Open) -> None:
+    panel = open_panel(svg="<svg><unclosed")
+    assert panel.text(".cs-graph") == "The graph cannot be shown."
+
+
+def picture_of_three() -> str:
+    @task
+    def load() -> int:
+        return 1
+
+    @task
+    def train(data: int, i: int) -> int:
+        return i
+
+    @task
+    def choose(models: list[int]) -> int:
+        return max(models)
+
+    data = load()
+    graph = build_graph(choose([train(data, i) for i in range(20)]).named("best"))
+    svg = Visual(graph).svg
+    assert svg is not None
+    return svg
+
+
+def test_boxes_show_their_state_by_shape_and_by_word(open_panel: Open) -> None:
+    # The picture is the view's own: this fails when its structure and the panel part company.
+    panel = open_panel(svg=picture_of_three())
+    stack = panel.panel.locator("[id='node-train_x23_1']")
+    panel.tell(boxes={"node-train_x23_1": ["running", 5, 20], "node-load_x23_1": ["done"]})
+    expect(stack).to_have_attribute("data-state", "running")
+    expect(stack).to_have_attribute("data-progress", "5/20")
+    expect(stack.locator(".icon")).to_have_attribute("d", "M0 0")
+    expect(stack.locator("text.progress")).to_have_text("5/20")
+    full = float(stack.locator(".bar").get_attribute("data-full") or "nan")
+    assert float(stack.locator(".bar").get_attribute("width") or "nan") == pytest.approx(full / 4)
+    assert "running · 5/20" in (stack.locator("title").text_content() or "")
+    load = panel.panel.locator("[id='node-load_x23_1']")
+    expect(load).to_have_attribute("data-state", "done")
+    assert load.get_attribute("data-progress") is None
+
+
+def test_a_second_view_shows_the_same_as_the_first(open_panel: Open) -> None:
+    panel = open_panel(svg=picture_of_three())
+    panel.tell(
+        boxes={"node-train_x23_1": ["running", 5, 20]},
+        output={"anew": False, "chunks": [["stdout", "spoken\n"]]},
+        counts=counts(done=9),
+    )
+    panel.page.evaluate("() => window.show()")
+    first, second = (panel.page.locator(".cascade-panel").nth(i) for i in (0, 1))
+    assert first.inner_text() == second.inner_text()
+    expect(second.locator("[id='node-train_x23_1']")).to_have_attribute("data-progress", "5/20")
+
+
+def test_a_closed_view_leaves_nothing_running(panel: PanelPage) -> None:
+    panel.page.evaluate("() => window.closeFirst()")
+    panel.tell(title="changed")
+    assert panel.text(".cs-title") == "report"
+    assert panel.sent("watch")[-1] == {"type": "watch", "visible": False}
+
+
+def test_it_tells_when_nobody_can_see_it(panel: PanelPage) -> None:
+    expect_watch(panel, True)
+    panel.page.evaluate("() => { document.body.style.paddingTop = '9000px' }")
+    expect_watch(panel, False)
+    panel.panel.scroll_into_view_if_needed()
+    expect_watch(panel, True)
+
+
+def expect_watch(panel: PanelPage, visible: bool) -> None:
+    panel.page.wait_for_function(
+        "visible => window.sent.filter(m => m.type === 'watch').at(-1)?.visible === visible",
+        arg=visible,
+    )
+
+
+def test_output_is_shown_as_a_terminal_would(panel: PanelPage) -> None:
+    panel.panel.locator(".cs-section-output summary").click()
+    chunks = [
+        ["stdout", "one\ntw"],
+        ["stdout", "o\n"],
+        ["stderr", "\r 10 %"],
+        ["stderr", "\r 20 %\n"],
+        ["stdout", "\x1b[31mred\x1b[0m\n"],
+    ]
+    for chunk in chunks:
+        panel.tell(output={"anew": False, "chunks": [chunk]})
+    shown = panel.panel.locator(".cs-text").text_content() or ""
+    assert shown.splitlines() == ["one", "two", " 20 %", "red"]
+    assert panel.text(".cs-section-output summary") == "output · 4"
+    panel.tell(output={"anew": True, "chunks": [["stdout", "anew\n"]]})
+    assert panel.text(".cs-text").strip() == "anew"
+
+
+def test_a_flood_of_output_keeps_its_end(panel: PanelPage) -> None:
+    lines = "".join(f"line {i}\n" for i in range(5000))
+    panel.panel.locator(".cs-section-output summary").click()
+    panel.tell(output={"anew": False, "chunks": [["stdout", lines]]})
+    shown = panel.text(".cs-text").strip().split("\n")
+    assert shown[0] == "… 4,000 earlier lines"
+    assert shown[-1] == "line 4999"
+    assert len(shown) == 1001
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_nothing_moves_when_the_state_changes(open_panel: Open, width: int) -> None:
+    panel = open_panel(svg=picture_of_three(), viewport={"width": width, "height": 900})
+    places = """e => [...e.querySelectorAll('.cs-bar, .cs-headline, .cs-graph, .cs-kinds, details')]
+        .map(x => { const { left, top, width, height } = x.getBoundingClientRect()
+                    return [left, top, width, height].map(Math.round) })"""
+    before = panel.panel.evaluate(places)
+    panel.tell(
+        phase="failed",
+        ended=True,
+        counts=counts(failed=3, skipped=5, reused=2, held=1),
+        headline=["Failed after 3 s · train: ValueError: " + "a long story " * 30],
+        failures=[{"task": "train", "error": "ValueError", "where": "cell [4], line 7"}],
+        output={"anew": False, "chunks": [["stdout", "spoken\n"]]},
+        boxes={"node-train_x23_1": ["failed", 5, 20]},
+    )
+    assert panel.panel.evaluate(places) == before
+    # and nothing sticks out
+    assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_nothing_moves_by_itself_for_those_who_asked_for_that(open_panel: Open) -> None:
+    panel = open_panel(svg=picture_of_three(), reduced_motion="reduce")
+    panel.tell(boxes={"node-train_x23_1": ["running", 5, 20]})
+    panel.switch("Pause this run").click()
+    running = "e => e.getAnimations({ subtree: true }).length"
+    assert panel.panel.evaluate(running) == 0

@@ -1,0 +1,78 @@
+"""The panel in JupyterLab: what it shows, and how long it takes to answer a click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, expect
+
+from tests.support.notebook_page import LabNotebook
+
+_WATCH = """
+element => {
+  window.answers = []
+  const is = name => element.getAttribute(name) === 'true'
+  const note = () => {
+    if (!is('aria-busy')) window.answers.push({ on: is('aria-checked'), at: Date.now() / 1000 })
+  }
+  new MutationObserver(note).observe(element, { attributeFilter: ['aria-busy'] })
+}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a click.
+
+    Attributes:
+        on: whether the switch is on now.
+        clicked, at: when the page saw the click and the answer, in seconds since the epoch.
+    """
+
+    on: bool
+    clicked: float
+    at: float
+
+    @property
+    def took(self) -> float:
+        """Seconds from the click to the answer."""
+        return self.at - self.clicked
+
+
+class LabPanel:
+    """The panel below a cell of a notebook."""
+
+    def __init__(self, notebook: LabNotebook, cell: int) -> None:
+        self.notebook = notebook
+        self.root: Locator = notebook.output(cell, ".cascade-panel")
+        self.root.wait_for()
+        expect(self.root.locator(".cs-title")).not_to_be_empty()
+        self.pause = self.root.get_by_role("switch", name="Pause this run")
+        self.headline = self.root.locator(".cs-headline")
+        self.pause.evaluate(_WATCH)
+        # Lab opens the subshell of a widget only after it has shown it.
+        notebook.page.wait_for_timeout(1000)
+
+    def click_pause(self) -> float:
+        """Flip the switch of the run; returns when the page saw it, in seconds since the epoch."""
+        return self.notebook.click(self.pause)
+
+    def answers(self) -> list[tuple[bool, float]]:
+        """State and time of each answer so far."""
+        told = self.notebook.page.evaluate("() => window.answers")
+        return [(answer["on"], answer["at"]) for answer in told]
+
+    def flip_pause(self) -> Answer:
+        """Flip the switch of the run and wait for the answer."""
+        before = len(self.answers())
+        clicked = self.click_pause()
+        self.notebook.wait_until(lambda: len(self.answers()) > before, "no answer to a click")
+        on, at = self.answers()[-1]
+        return Answer(on, clicked, at)
+
+    def wait_for_phase(self, *phases: str) -> None:
+        """Until the run is in one of these."""
+        self.notebook.wait_until(
+            lambda: self.root.get_attribute("data-phase") in phases,
+            f"the panel does not say {' or '.join(phases)}",
+        )

@@ -1,0 +1,124 @@
+"""The panel in a bare page, with a model that stands for the kernel: for what needs no Jupyter."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page
+
+from tests.project.sources import PACKAGE
+
+_ROOM = PACKAGE / "notebook"
+
+#: What `portrait.Portrait` tells of a run at work.
+STATE: dict[str, Any] = {
+    "title": "report",
+    "number": 7,
+    "phase": "running",
+    "ended": False,
+    "counts": {
+        "total": 20,
+        "done": 8,
+        "reused": 0,
+        "failed": 0,
+        "skipped": 0,
+        "cancelled": 0,
+        "running": 4,
+        "waiting": 8,
+        "held": 0,
+    },
+    "headline": ["Running 4 tasks"],
+    "kinds": [
+        {
+            "name": "train",
+            "total": 12,
+            "done": 5,
+            "running": 4,
+            "held": 0,
+            "failed": 0,
+            "paused": False,
+            "limit": 4,
+        }
+    ],
+    "failures": [],
+    "boxes": {},
+    "looks": {"waiting": ["waiting", ""], "running": ["running", "M0 0"], "done": ["done", "M1 1"]},
+    "output": {"anew": True, "chunks": []},
+    "time": {"elapsed": 72.0, "ticking": True, "remaining": 125.0, "paused": None},
+    "twin": "",
+    "busyWords": "The running cell holds the kernel.",
+}
+
+_MODEL = """
+state => {
+  const listeners = {}
+  const call = window.call = (name, message) => (listeners[name] ?? []).forEach(f => f(message))
+  window.sent = []
+  window.model = {
+    get: name => state[name],
+    set: (name, value) => { state[name] = value; call(`change:${name}`) },
+    send: message => window.sent.push(message),
+    save_changes: () => { window.saved = true },
+    on: (name, f) => { (listeners[name] ??= []).push(f) },
+    off: (name, f) => { listeners[name] = (listeners[name] ?? []).filter(g => g !== f) },
+    widget_manager: null,
+  }
+  window.tell = message => call('msg:custom', { type: 'patch', ...message })
+}
+"""
+
+_SHOW = """
+async source => {
+  const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }))
+  window.widget = (await import(url)).default()
+  await window.widget.initialize({ model: window.model })
+  window.show = () => {
+    const el = document.createElement('div')
+    document.body.append(el)
+    return window.widget.render({ model: window.model, el })
+  }
+  window.closeFirst = await window.show()
+}
+"""
+
+
+class PanelPage:
+    """A page with the panel in it.
+
+    Attributes:
+        page: Playwright's.
+        panel: the first view.
+    """
+
+    def __init__(self, browser: Browser, *, svg: str = "", **context: Any) -> None:
+        self.context = browser.new_context(**context)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.set_content("<!doctype html><title>panel</title><body></body>")
+        self.page.add_style_tag(content=(_ROOM / "panel.css").read_text(encoding="utf-8"))
+        self.page.evaluate(_MODEL, {"snapshot": STATE, "svg": svg, "displays": None})
+        self.page.evaluate(_SHOW, (_ROOM / "panel.js").read_text(encoding="utf-8"))
+        self.panel: Locator = self.page.locator(".cascade-panel").first
+
+    def tell(self, **news: Any) -> None:
+        """Have the kernel say something."""
+        self.page.evaluate("news => window.tell(news)", json.loads(json.dumps(news)))
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of this type that the panel sent."""
+        messages: list[dict[str, Any]] = self.page.evaluate("() => window.sent")
+        return [message for message in messages if message["type"] == kind]
+
+    def switch(self, name: str) -> Locator:
+        """The switch of this name."""
+        return self.panel.get_by_role("switch", name=name)
+
+    def text(self, selector: str) -> str:
+        """What stands in a part of the panel."""
+        return self.panel.locator(selector).inner_text()
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.problems, self.problems
