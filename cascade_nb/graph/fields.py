@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cascade_nb.errors import SerializationError
@@ -37,6 +38,14 @@ class Fields:
         if value is not default and (wrong or not isinstance(value, kind)):
             raise SerializationError(f"the {name!r} of {self._what} cannot be {value!r:.60}")
         return value
+
+    def each(self, name: str) -> Iterator[tuple[int, Any]]:
+        """The items of a field that is a list, with their numbers.
+
+        Raises:
+            SerializationError: it is missing or no list.
+        """
+        return iter(enumerate(self.take(name, list)))
 
     def end(self) -> None:
         """Refuse what nobody asked for.

@@ -63,8 +63,8 @@ class Reading:
         self._given = given
         self._lazies: list[Lazy] = []
         self._loader = Loader(self._lazies, given)
-        self._tasks = [self._task(Fields(one, "a task")) for one in fields.take("tasks", list)]
-        for number, data in enumerate(fields.take("nodes", list)):
+        self._tasks = [self._task(number, one) for number, one in fields.each("tasks")]
+        for number, data in fields.each("nodes"):
             self._lazies.append(self._numbered(number, data))
         self._shape = self._loader.load(fields.take("target", object))
         fields.end()
@@ -79,7 +79,13 @@ class Reading:
             raise SerializationError("its target holds no node")
         return build_graph(self._shape)
 
-    def _task(self, fields: Fields) -> Task[..., Any]:
+    def _task(self, number: int, data: Any) -> Task[..., Any]:
+        try:
+            return self._found(Fields(data, "a task"))
+        except UsageError as error:
+            raise SerializationError(f"task {number}: {error}") from error
+
+    def _found(self, fields: Fields) -> Task[..., Any]:
         where = self._loader.where(
             {"module": fields.take("module", str), "qualname": fields.take("qualname", str)}
         )
