@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.run import Run
+from cascade_nb.errors import RunError, RunFailures
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.notebook.panel import Panel
 from cascade_nb.notebook.saved import summary
@@ -42,7 +43,7 @@ def launch(session: Session, order: Order) -> Any:
 
     Raises:
         UsageError: there is nothing to run, it is not clear what, or it cannot be.
-        RunError, RunFailures: the cell waited, and the run ended without a value.
+        RunError: the cell waited, and the run ended without a value.
     """
     chosen, target = session.targets(list(order.names))
     run = session.engine.start(
@@ -68,23 +69,43 @@ def launch(session: Session, order: Order) -> Any:
 
 
 async def _await(run: Run, panel: Panel | None) -> Run:
+    failed: RunError | None = None
     try:
         await run
+    except RunFailures as failures:
+        failed = _as_one(failures)
     finally:
         if panel is not None:
             await panel.finished()
         else:
             say(summary(run.status, TaskOutput()))
+    if failed is not None:
+        raise failed
     return run
 
 
 def _block(run: Run, panel: Panel | None) -> Run:
+    failed: RunError | None = None
     try:
         wait_for(run)
+    except RunFailures as failures:
+        failed = _as_one(failures)
     finally:
         if panel is None:
             say(summary(run.status, TaskOutput()))
         elif run.done():
             # `wait_for` has made the loop one that can be run from within.
             asyncio.get_running_loop().run_until_complete(panel.finished())
+    if failed is not None:
+        raise failed
     return run
+
+
+def _as_one(failures: RunFailures) -> RunError:
+    """Several failures as one error of several lines.
+
+    IPython shows a group as Python does, with each of our frames and outside of the cell's
+    outputs, and so is what has one as its context: raise it where no group is being handled.
+    """
+    lines = [str(failure) for failure in failures.exceptions]
+    return RunError("\n".join([f"{failures.message}:", *lines]))

@@ -185,6 +185,19 @@ def test_a_task_that_fails_is_shown_at_the_users_line(built: Notebook) -> None:
     assert "cascade_nb" not in done.text
 
 
+@pytest.mark.parametrize("line", ["{}", "def go():\n    {}\ngo()"])
+def test_several_failures_are_shown_as_lines_of_one_error(built: Notebook, line: str) -> None:
+    # IPython would show a group with every frame of ours, and not as an output of the cell.
+    built.ok("%%cascade --quiet\ndef bad(x):\n    return 1 / x\nb, c = bad(0), bad('x')", "B")
+    done = built.run(line.format("%cascade run b c --on-error continue"))
+    assert type(done.error) is errors.RunError
+    assert done.error.__context__ is None
+    assert "RunError: 2 tasks of b, c failed:" in done.text
+    assert "because b failed: ZeroDivisionError" in done.text
+    assert "because c failed: TypeError" in done.text
+    assert "cascade_nb" not in done.text
+
+
 def test_a_run_inside_a_function_waits_too(built: Notebook) -> None:
     # A plain function cannot await, so the magic blocks there.
     built.ok("def go():\n    run = %cascade run report --wait\n    return run.done()\ndone = go()")
