@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from cascade_nb.engine.door import Door
 from cascade_nb.notebook.shims import on_shutdown
 
 if TYPE_CHECKING:
@@ -22,35 +24,34 @@ class _Ending:
     """Knows the runs that go on; one for the process, because the kernel ends once."""
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
+        self._runs: dict[Run, Door] = {}
         self._undo: Callable[[], None] | None = None
 
     def add(self, run: Run) -> None:
         if self._undo is None:
             self._undo = on_shutdown(self._end)
-        self._runs.append(run)
+        self._runs[run] = Door(asyncio.get_running_loop())
 
     def remove(self, run: Run) -> None:
-        if run in self._runs:
-            self._runs.remove(run)
+        self._runs.pop(run, None)
         if self._undo is not None and not self._runs:
             self._undo()
             self._undo = None
 
     def _end(self) -> None:
         """Not on the kernel's loop, which still runs and does the work meanwhile."""
-        ended = [_ended(run) for run in self._runs]
+        ended = [_ended(run, door) for run, door in self._runs.items()]
         deadline = time.monotonic() + PATIENCE
         for over in ended:
             over.wait(max(0.0, deadline - time.monotonic()))
 
 
-def _ended(run: Run) -> threading.Event:
-    """Have it end; what happens when it has."""
+def _ended(run: Run, door: Door) -> threading.Event:
+    """Have it end, on its loop; what happens when it has."""
     over = threading.Event()
     run.add_done_callback(lambda _: over.set())
     run.engine.grace = min(run.engine.grace, GRACE)
-    run.cancel("the kernel was shut down")
+    door.call(lambda: run.cancel("the kernel was shut down"))
     return over
 
 
@@ -60,7 +61,7 @@ _ending: Final = _Ending()
 def end_with_kernel(run: Run) -> Callable[[], None]:
     """Cancel `run` when the kernel ends, and hold that up for a moment; returns what forgets it.
 
-    Both from the kernel's main thread.
+    Both on the kernel's loop.
     """
     _ending.add(run)
     return lambda: _ending.remove(run)

@@ -221,7 +221,8 @@ class Panel:
             case {"type": "hold", "scope": str(scope), "on": bool(on), "seq": int(seq)}:
                 self._answer(seq, lambda: self._hold(scope, on))
             case {"type": "cancel", "seq": int(seq)}:
-                self._answer(seq, lambda: self.run.cancel("cancelled from the panel"))
+                # On the loop, which has to end it anyway.
+                self._door.call(lambda: self._answer(seq, self._cancel))
 
     def _hold(self, scope: str, on: bool) -> None:
         where = None if scope == "run" else scope
@@ -229,6 +230,9 @@ class Panel:
             self.run.pause(where)
         else:
             self.run.resume(where)
+
+    def _cancel(self) -> None:
+        self.run.cancel("cancelled from the panel")
 
     def _answer(self, seq: int, ask: Callable[[], object]) -> None:
         """Do what was asked, and acknowledge it with the run's own state, whatever came of it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.clicks import open_subshell
 from tests.support.kernels import LABELS, Execution, RealKernel
 from tests.support.panel_client import PanelClient
 
@@ -97,6 +98,19 @@ def test_cancel_ends_the_run(panel: PanelClient) -> None:
     panel.kernel.check("go.set()")
     panel.wait_until(lambda: panel.shown["ended"])
     assert panel.shown["phase"] == "cancelled"
+
+
+@pytest.mark.parametrize("kernel", ["7.4.0", "7.3"], indirect=True)
+def test_clicks_heard_by_another_thread_do_the_same(panel: PanelClient) -> None:
+    # JupyterLab opens a subshell for widgets: a thread with a loop of its own, where what belongs
+    # to the kernel's loop must not be touched.
+    panel.subshell = open_subshell(panel.kernel)
+    assert panel.answer(panel.hold("run", True))["phase"] == "pausing"
+    assert panel.answer(panel.hold("run", False))["phase"] == "running"
+    assert panel.answer(panel.hold("task:choose", True))["error"] is None
+    assert panel.answer(panel.hold("task:choose", False))["error"] is None
+    assert panel.answer(panel.cancel())["error"] is None
+    panel.wait_until(lambda: panel.shown["phase"] in ("cancelling", "cancelled"))
 
 
 def test_a_refused_click_says_why_and_does_nothing(panel: PanelClient) -> None:

@@ -67,16 +67,9 @@ class LabNotebook:
         """Until the reply to a cell that was run is there."""
         self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
 
-    def is_busy(self) -> bool:
-        """Whether the kernel said that it is at work."""
-        return (
-            str(self.page.evaluate(f"() => {_NOTEBOOK}.sessionContext.kernelDisplayStatus"))
-            == "busy"
-        )
-
-    def wait_until_busy(self) -> None:
-        """Until the kernel says that it is at work."""
-        self.wait_until(self.is_busy, "the kernel does not get to work")
+    def is_running(self, index: int) -> bool:
+        """Whether a cell that was run is not answered yet."""
+        return bool(self.page.evaluate("index => window.cellRuns[index] === 'running'", index))
 
     def restart(self) -> None:
         """Restart the kernel, and wait until it is there again."""

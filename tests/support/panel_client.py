@@ -21,7 +21,8 @@ class PanelClient:
     def __init__(self, kernel: RealKernel, cell: Execution) -> None:
         self.kernel = kernel
         self.cell = cell
-        self.shown: dict[str, Any] = {}
+        #: The subshell that is to hear clicks; None for the main shell.
+        self.subshell: str | None = None
         self.patches: list[dict[str, Any]] = []
         self._seq = itertools.count(1)
         self._read: set[str] = set()
@@ -29,7 +30,7 @@ class PanelClient:
         assert len(opened) == 1, "the cell opened no panel, or several"
         self.comm_id = str(opened[0]["content"]["comm_id"])
         self.state: dict[str, Any] = dict(_state(opened[0]))
-        self.shown = {**self.state["snapshot"]}
+        self.shown: dict[str, Any] = {**self.state["snapshot"]}
 
     @classmethod
     def when_open(cls, kernel: RealKernel, cell: Execution) -> PanelClient:
@@ -41,7 +42,7 @@ class PanelClient:
 
     def send(self, **message: Any) -> Execution:
         """Send a message as `panel.js` does."""
-        return click(self.kernel, self.comm_id, message)
+        return click(self.kernel, self.comm_id, message, subshell=self.subshell)
 
     def hello(self) -> None:
         """Say that somebody looks now, and wait for the answer."""
