@@ -19,6 +19,7 @@ class _Required:
 
 REQUIRED: Final = _Required()
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FROM_TEXT: Final = frozenset({"pathlib", "decimal", "fractions", "uuid"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
@@ -118,6 +119,6 @@ def _coerced(value: Any, kind: type[Any]) -> Any:
         return kind(value)
     if kind in (int, float, complex) and isinstance(value, (int, float, str)):
         return kind(value)
-    if isinstance(value, str) and kind.__module__ in ("pathlib", "decimal", "fractions", "uuid"):
+    if isinstance(value, str) and kind.__module__.partition(".")[0] in _FROM_TEXT:
         return kind(value)
     raise TypeError(value)

@@ -42,12 +42,14 @@ def until_blocking(condition: Callable[[], Any], what: str = "") -> Any:
 async def pass_time(clock: VirtualClock, seconds: float, step: float | None = None) -> None:
     """Move the clock and let what it brings about happen, step by step."""
     left = seconds
+    await asyncio.sleep(0.002)  # a timer may have been asked for and not be set yet
     while left > 0:
         part = min(step or seconds, left)
         clock.advance(part)
         left -= part
         for _ in range(5):  # one callback leads to the next: a timer, the lane, the attempt
             await asyncio.sleep(0)
+            clock.advance(0)  # what was set too late for its time is due at once
     await asyncio.sleep(0.002)
 
 
