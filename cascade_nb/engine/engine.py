@@ -315,7 +315,9 @@ class Engine(Controls):
             running = None
         parts = self._parts
         if parts is not None and not parts.door.loop.is_closed():
-            if running in (None, parts.door.loop):
+            # A loop that is open and does not run would never start what it is given: an earlier
+            # `run_until_complete` is over. From another thread one that runs is as good as ours.
+            if running is parts.door.loop or (running is None and parts.door.loop.is_running()):
                 return parts
             if self.runs:
                 raise BlockingError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Callable
@@ -184,3 +185,17 @@ async def test_what_never_began_is_not_said_to_be_still_running(
     assert isinstance(await outcome(run), RunCancelledError)
     assert run.still_running == ()
     assert not executor.begin()
+
+
+def test_a_loop_that_has_stopped_is_not_waited_for() -> None:
+    # The loop of an awaited run may stay open without running, as in a terminal's IPython; a run
+    # that was given to it then would never begin.
+    double = Task(lambda x: 2 * x, name="double")
+    engine = Engine()
+    loop = asyncio.new_event_loop()
+    try:
+        assert loop.run_until_complete(engine.run(double(1))) == 2
+        assert engine.start(double(2)).result(timeout=30) == 4
+    finally:
+        loop.close()
+        engine.close()
