@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import linecache
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
 from typing import Any, Final
 
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.places import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 
 _HOME: Final = str(Path(__file__).resolve().parents[1]) + os.sep
-_CELL: Final = re.compile(r"ipykernel_\d+[/\\](\d+)\.py$|<ipython-input-(\d+)-")
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
 
 
@@ -108,16 +107,14 @@ def where_raised(error: BaseException) -> str | None:
     while step is not None:
         name = step.tb_frame.f_code.co_filename
         own = not name.startswith(_HOME) and not name.startswith(_LIBRARY) and not _frozen(name)
-        if own or _cell_of(name):
+        if own or known_place(name):
             best = (name, step.tb_lineno)
         step = step.tb_next
     if best is None:
         return None
     name, line = best
-    cell = _cell_of(name)
-    place = f"cell [{cell}]" if cell else Path(name).name
     code = linecache.getline(name, line).strip()
-    return f"{place}, line {line}" + (f": {code[:120]}" if code else "")
+    return f"{place_of(name)}, line {line}" + (f": {code[:120]}" if code else "")
 
 
 def picture(value: Any, limit: int = 80) -> str:
@@ -135,13 +132,3 @@ def picture(value: Any, limit: int = 80) -> str:
 
 def _frozen(name: str) -> bool:
     return name.startswith("<frozen")
-
-
-def _cell_of(name: str) -> str | None:
-    found = _CELL.search(name)
-    if found:
-        return found[1] or found[2]
-    lines = linecache.cache.get(name)
-    # IPython registers each cell's source under its own name; the number is in the "In [n]" it maps
-    # to.
-    return "?" if lines is not None and name.startswith("<cell") else None

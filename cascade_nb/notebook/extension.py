@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from cascade_nb.engine.places import name_files_by
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy import Lazy
@@ -41,7 +42,14 @@ def load_ipython_extension(shell: Shell | None) -> None:
     undo: list[Undo] = []
     _undo[shell] = undo
     try:
-        for put in (_put_names, _put_magics, _put_transformer, _put_completion, _put_reprs):
+        for put in (
+            _put_places,
+            _put_names,
+            _put_magics,
+            _put_transformer,
+            _put_completion,
+            _put_reprs,
+        ):
             undo += put(shell, session)
     except BaseException:
         unload_ipython_extension(shell)
@@ -52,6 +60,18 @@ def unload_ipython_extension(shell: Shell) -> None:
     """Take everything out of `shell` again; runs go on."""
     for step in reversed(_undo.pop(shell, [])):
         step()
+
+
+def _put_places(shell: Shell, session: Session) -> list[Undo]:
+    """Have failures name the cell instead of the file that the kernel calls it by."""
+
+    def cell_of(filename: str) -> str | None:
+        told = shell.compile.format_code_name(
+            filename
+        )  # ("Cell", "In[4]"), or None for a real file
+        return f"cell {told[1].removeprefix('In')}" if told and told[0] == "Cell" else None
+
+    return [name_files_by(cell_of)]
 
 
 def _put_names(shell: Shell, session: Session) -> list[Undo]:
