@@ -16,7 +16,7 @@ from typing import Any, Final
 import cascade_nb as cs
 from benchmarks.bare import bodies_of
 from benchmarks.cases import NAP, NAPS_AT_ONCE, Case, Contender, NotForThisError
-from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected
+from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected, nodes_of
 from cascade_nb.executors import LocalExecutor
 
 EXECUTOR: Final = {"inline": "inline", "threads": "thread", "async": "async"}
@@ -120,8 +120,7 @@ def build_only(workload: str, mode: str, size: int) -> Case:
     if workload not in SHAPES:
         raise NotForThisError("it is about graphs that are there before anything runs")
     kit, shape = TaskKit(mode), SHAPES[workload]
-    nodes = len(cs.build_graph(shape(size, kit)))
-    return Case(lambda: len(cs.build_graph(shape(size, kit))), nodes)
+    return Case(lambda: len(cs.build_graph(shape(size, kit))), nodes_of(workload, size))
 
 
 CONTENDERS: Final[Mapping[str, Contender]] = {

@@ -139,6 +139,13 @@ SHAPES: Final[Mapping[str, Callable[[int, Kit], Any]]] = {
 }
 
 
+def nodes_of(shape: str, size: int) -> int:
+    """How many nodes a shape of this size really has."""
+    if shape == "layered":
+        return size // WIDTH * WIDTH + 1
+    return (size + 1) // 2 * 2 - 1 if shape == "tree" else size
+
+
 #: Arrays go down a chain, and what is looked at is one of their numbers.
 ARRAYS: Final = ("handed on", "made anew")
 
