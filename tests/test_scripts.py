@@ -209,6 +209,20 @@ def test_ctrl_c_that_nobody_catches_ends_the_script(start: type[Script]) -> None
     assert "RunCancelledError" not in complaints
 
 
+def test_subscribers_hear_the_last_word_of_a_script(start: type[Script]) -> None:
+    script = start("""
+        def slow(event):
+            time.sleep(0.2)
+            print("heard", event.status)
+
+        default_engine().bus.subscribe(slow, RunFinished)
+        cs.run(double(1))
+    """)
+    code, lines, complaints = script.end()
+    assert (code, complaints) == (0, "")
+    assert sorted(lines) == ["heard succeeded", "run succeeded"]
+
+
 @pytest.mark.parametrize("lane", ["thread", "async"])
 def test_a_script_that_does_not_wait_ends_at_once(start: type[Script], lane: str) -> None:
     body = "def" if lane == "thread" else "async def"

@@ -8,8 +8,10 @@ neither the run nor another subscriber waits for it.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -145,6 +147,7 @@ class MessageBus:
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._lock = threading.Lock()
+        _alive.add(self)
         self.listening = False
 
     def subscribe(
@@ -183,3 +186,15 @@ class MessageBus:
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
             self.listening = bool(self._subscriptions)
+
+
+_alive: Final[weakref.WeakSet[MessageBus]] = weakref.WeakSet()
+
+
+def _flush_at_exit() -> None:
+    """Delivering threads are daemons: without this the last words of a script would be lost."""
+    for bus in list(_alive):
+        bus.flush()
+
+
+atexit.register(_flush_at_exit)
