@@ -142,9 +142,11 @@ class Ledger:
             readers[source] += 1
 
     def _let_go(self, index: int, scheduler: Scheduler) -> None:
+        if scheduler.state[index] != DONE:
+            return  # that it was skipped stays known: somebody who comes later may ask
         self.values[index] = None
         node = self.work[index]
-        if index >= self._own and isinstance(node, Node) and scheduler.state[index] == DONE:
+        if index >= self._own and isinstance(node, Node):
             self._sources.pop(index, None)
             self.place.pop(node.lazy, None)
             self._spare.append(index)

@@ -121,6 +121,7 @@ class Unfolding:
         self.stages[index] = Stage.CONTINUATION
         self._need(index, (target,))
         self._work_off()
+        self._flow.lanes.pump_soon()  # where the target is over, others may be ready by now
 
     def _work_off(self) -> None:
         if self._working:

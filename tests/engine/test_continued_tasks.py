@@ -13,7 +13,7 @@ from cascade_nb.errors import CycleError, TaskFailedError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.testing import SpySubscriber
-from tests.engine.tools import Hold, finished, outcome, until
+from tests.engine.tools import PATIENCE, Hold, finished, outcome, until
 
 
 @task(executor="inline")
@@ -127,3 +127,32 @@ async def test_a_cancelled_run_tells_the_end_of_what_was_to_be_continued(
     await outcome(run)
     assert sorted(finished(spy, "cancelled")) == ["first#1", "rest#2"]
     await asyncio.sleep(0)
+
+
+async def test_what_a_skipped_continuation_sets_free_starts(engine: Engine) -> None:
+    # It was over long before it was returned, so nothing else will come and start what is ready.
+    never = add(1).run_if(False)
+
+    @task(executor="inline")
+    def give_up() -> Any:
+        return never
+
+    @task
+    def go_on(a: Any = 5, b: Any = 6) -> tuple[Any, Any]:
+        return a, b
+
+    assert await asyncio.wait_for(engine.run(go_on(never, give_up())), PATIENCE) == (5, 6)
+
+
+async def test_a_skip_is_remembered_when_nobody_reads_it_any_more(engine: Engine) -> None:
+    never = add(1).run_if(False)
+
+    @task(executor="inline")
+    def with_default(x: Any = 7) -> Any:
+        return x
+
+    @task(executor="inline")
+    def again(first: Any) -> Any:
+        return with_default(never)
+
+    assert await engine.run(again(with_default(never))) == 7

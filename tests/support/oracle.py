@@ -20,7 +20,8 @@ class Facts:
     """What scopes and pools ask of a node.
 
     Attributes:
-        downstream_of: the names of the nodes that it comes after, its own name among them.
+        names: what `node:` knows it by.
+        downstream_of: the names of the nodes that it comes after, its own among them.
         needs: amounts of the engine's resources.
         rank: the lower is served first where order counts.
     """
@@ -28,7 +29,7 @@ class Facts:
     run: str
     task: str
     tags: frozenset[str] = frozenset()
-    name: str = ""
+    names: frozenset[str] = frozenset()
     downstream_of: frozenset[str] = frozenset()
     needs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     rank: int = 0
@@ -44,7 +45,7 @@ def covers(scope: str, facts: Facts) -> bool:
     if kind == "tag":
         return any(_matches(value, tag) for tag in facts.tags)
     if kind == "node":
-        return value == facts.name
+        return value in facts.names
     if kind == "from":
         return value in facts.downstream_of
     assert kind == "run", scope

@@ -63,14 +63,14 @@ def random_specs(dice: Dice, run: str, most: int = 7) -> list[Spec]:
         wanted = [dice.pick(index) for _ in range(dice.pick(links))] if index else []
         needs = tuple(dict.fromkeys(wanted))
         condition = dice.pick(index) if index and chance(dice, 15) else None
-        name = f"n{dice.pick(NAMES)}" if chance(dice, 40) else ""
+        names = frozenset({f"n{dice.pick(NAMES)}"} if chance(dice, 40) else ())
         above = [downstream[n] for n in (*needs, *(() if condition is None else (condition,)))]
-        downstream.append(frozenset({name} - {""}).union(*above))
+        downstream.append(names.union(*above))
         facts = Facts(
             run=run,
             task=one_of(dice, TASKS),
             tags=frozenset(tag for tag in TAGS if chance(dice, 25)),
-            name=name,
+            names=names,
             downstream_of=downstream[-1],
             needs=_amounts(dice, greed),
             rank=dice.pick(4),
