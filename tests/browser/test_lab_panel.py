@@ -66,6 +66,7 @@ LET_GO = "run.resume(); go.set(); await panel.finished()"
 AWAITING = "print('busy', flush=True)\nawait asyncio.sleep(6)"
 BLOCKING = "print('busy', flush=True)\ntime.sleep(6)"
 
+NEWEST = LABELS[0]
 every_kernel = pytest.mark.parametrize("label", LABELS)
 
 
@@ -165,7 +166,7 @@ def test_clicks_arrive_while_a_cell_waits_for_the_run(
 
 def test_the_switches_work_from_the_keyboard_in_lab(lab: LabServer, browser: Browser) -> None:
     # In command mode Lab has shortcuts for many keys, Enter among them.
-    with lab.open(browser, [SETUP, LONG, LET_GO], "7.4.0") as notebook:
+    with lab.open(browser, [SETUP, LONG, LET_GO], NEWEST) as notebook:
         notebook.run(0)
         notebook.run(1)
         panel = LabPanel(notebook, 1)
@@ -195,7 +196,7 @@ def test_the_switches_work_from_the_keyboard_in_lab(lab: LabServer, browser: Bro
 def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
     lab: LabServer, browser: Browser
 ) -> None:
-    with lab.open(browser, [SETUP + QUICK, "await panel.finished()"], "7.4.0") as notebook:
+    with lab.open(browser, [SETUP + QUICK, "await panel.finished()"], NEWEST) as notebook:
         notebook.run(0)
         panel = LabPanel(notebook, 0)
         # While the panel shows the graph alive, the cell does not show it twice.
@@ -223,7 +224,7 @@ def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
 def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
     lab: LabServer, browser: Browser
 ) -> None:
-    with lab.open(browser, [SETUP, LONG, LET_GO], "7.4.0") as notebook:
+    with lab.open(browser, [SETUP, LONG, LET_GO], NEWEST) as notebook:
         notebook.run(0)
         notebook.run(1)
         panel = LabPanel(notebook, 1)
@@ -251,7 +252,7 @@ def speak():
     display(HTML("<b class='shown'>task shows</b>"))
 panel = Panel.open(cs.start(speak()))
 """
-    with lab.open(browser, [SETUP, code], "7.4.0") as notebook:
+    with lab.open(browser, [SETUP, code], NEWEST) as notebook:
         notebook.run(0)
         notebook.run(1)
         panel = LabPanel(notebook, 1)
@@ -265,7 +266,7 @@ panel = Panel.open(cs.start(speak()))
 
 def test_a_panel_whose_kernel_is_gone_says_so(lab: LabServer, browser: Browser) -> None:
     # It must not go on counting seconds of a run that nobody runs, nor take clicks for nobody.
-    with lab.open(browser, [SETUP, LONG], "7.4.0") as notebook:
+    with lab.open(browser, [SETUP, LONG], NEWEST) as notebook:
         notebook.run(0)
         notebook.run(1)
         panel = LabPanel(notebook, 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.clicks import open_subshell
+from tests.support.clicks import SUBSHELLS, open_subshell
 from tests.support.kernels import LABELS, Execution, RealKernel
 from tests.support.panel_client import PanelClient
 
@@ -100,7 +100,7 @@ def test_cancel_ends_the_run(panel: PanelClient) -> None:
     assert panel.shown["phase"] == "cancelled"
 
 
-@pytest.mark.parametrize("kernel", ["7.4.0", "7.3"], indirect=True)
+@pytest.mark.parametrize("kernel", SUBSHELLS, indirect=True)
 def test_clicks_heard_by_another_thread_do_the_same(panel: PanelClient) -> None:
     # JupyterLab opens a subshell for widgets: a thread with a loop of its own, where what belongs
     # to the kernel's loop must not be touched.

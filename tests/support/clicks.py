@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.support.kernels import PATIENCE, Execution, RealKernel
+from tests.support.kernels import LABELS, PATIENCE, Execution, RealKernel
+
+#: The kernels that have subshells.
+SUBSHELLS = tuple(label for label in LABELS if label.startswith("7."))
 
 
 def click(
