@@ -243,13 +243,16 @@ async def test_cancel_comes_from_any_thread(engine: Engine) -> None:
 async def test_a_run_that_waits_for_its_connector_can_be_cancelled_at_once(
     make_engine: MakeEngine,
 ) -> None:
+    connecting = asyncio.Event()
+
     class Deaf(InProcessConnector):
         async def connect(self) -> None:
+            connecting.set()
             await asyncio.Event().wait()
 
     engine = make_engine(connector=Deaf())
     run = engine.start(give(1))
-    await asyncio.sleep(0)
+    await connecting.wait()
     run.cancel()
     error = await asyncio.wait_for(outcome(run), 2)  # not when its patience is over
     assert isinstance(error, RunCancelledError)

@@ -139,6 +139,41 @@ async def test_a_continuation_shares_what_the_run_has(engine: Engine, spy: SpySu
     assert started(spy).count("base") == 1
 
 
+async def test_what_was_pruned_runs_after_all_when_a_task_asks_for_it(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    unchosen = add(5).named("unchosen")
+    router = cs.Router(add(1), {1: add(2), 2: unchosen})
+
+    @cs.task
+    def more(x: int) -> Any:
+        return add(unchosen, x)
+
+    assert await engine.run(more(router)) == 7
+    assert skips(spy)["unchosen"] == "Pruned"
+
+
+async def test_what_failed_or_was_skipped_stands_for_whoever_asks_for_it_later(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    @cs.task
+    def broken() -> None:
+        raise ValueError("no")
+
+    bad, gone = broken(), add(1).run_if(False)
+
+    @cs.task
+    async def more(what: str) -> Any:
+        await until(lambda: spy_run.failures)
+        return add({"bad": bad, "gone": gone}[what])
+
+    spy_run = engine.start([bad, gone, more("bad"), more("gone")], on_error="continue")
+    await outcome(spy_run)
+    assert [failure.task for failure in spy_run.failures] == ["broken"]  # once
+    assert skips(spy)["more#1"] == "UpstreamFailed"
+    assert skips(spy)["more#2"] == "UpstreamSkipped"
+
+
 async def test_what_waits_for_a_task_gets_what_continues_it(engine: Engine) -> None:
     assert await engine.run(add(count(0, 10), add(count(0, 5)))) == 15
 

@@ -14,7 +14,15 @@ from cascade_nb.errors import RunError, RunFailures, TaskFailedError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_dataflow import every_lane, task_for
-from tests.engine.tools import Hold, finished, outcome, skips, started, until
+from tests.engine.tools import (
+    Hold,
+    finished,
+    outcome,
+    skips,
+    started,
+    until,
+    until_blocking,
+)
 
 
 class UserError(Exception):
@@ -85,6 +93,40 @@ async def test_with_stop_nothing_new_starts_and_what_runs_finishes(
     assert "running#1" in finished(spy)
     assert "later" not in started(spy)
     assert run.states()["later"] is NodeState.CANCELLED
+
+
+@pytest.mark.may_block("a tiny function is held up on purpose, to see what happens meanwhile")
+async def test_what_runs_in_a_slice_on_the_loop_may_finish_too(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    # A thread fails while a tiny function is at work: it must not be cancelled under its own feet.
+    hold = Hold()
+
+    @cs.task
+    def fail_meanwhile() -> None:
+        hold.wait()
+        raise UserError("no")
+
+    @cs.task(executor="inline")
+    def tiny() -> str:
+        hold.let_go()
+        until_blocking(lambda: run.failures)
+        return "kept"
+
+    run = engine.start([fail_meanwhile(), tiny().after(come_first(hold))])
+    assert isinstance(await outcome(run), TaskFailedError)
+    assert "tiny#1" in finished(spy)
+    assert run.states()["tiny#1"] is NodeState.DONE
+
+
+def come_first(hold: Hold) -> Any:
+    """Something that is over when somebody has come to `hold`."""
+
+    @cs.task
+    async def come() -> None:
+        await until(lambda: hold.came)
+
+    return come()
 
 
 async def test_with_continue_all_goes_on_that_does_not_need_the_failed_one(

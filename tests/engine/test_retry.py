@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -131,3 +132,17 @@ async def test_a_retry_obeys_a_limit_when_it_comes_again(
     assert run.why("flaky") == ["flaky#1 is held: at most 0 of flaky tasks at once by you"]
     engine.limit("task:flaky", 1)
     assert await run == "there"
+
+
+async def test_a_wait_counts_from_when_it_was_asked_for_however_late_the_loop_hears_of_it(
+    engine: Engine, clock: VirtualClock
+) -> None:
+    await engine.run(cs.task(lambda: 1)())
+    rung: list[float] = []
+    engine._at_home().timer(5, lambda: rung.append(clock.now()))
+    clock.advance(3)  # meanwhile the loop was busy with something else
+    await asyncio.sleep(0)
+    clock.advance(1.9)
+    assert rung == []
+    clock.advance(0.2)
+    assert rung == [5.0]
