@@ -11,7 +11,6 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.attempt import AsyncAttempt, Attempt, ThreadAttempt
 from cascade_nb.engine.scheduler import READY
-from cascade_nb.errors import CascadeError
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -67,7 +66,7 @@ class Admission:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:
             return flow.call_of(index)
-        except CascadeError as error:
+        except Exception as error:  # the user's classes have a say in it
             flow.outcomes.end(attempt, None, error)
             return None
 

@@ -91,6 +91,21 @@ class Attempt:
         until = now if self.rests_since is None else self.rests_since
         return max(0.0, until - self.started - self.rested)
 
+    def _begun(self) -> Call | None:
+        flow = self.flow
+        try:
+            return flow.admission.begin(self)
+        except Exception as error:
+            flow.flying.pop(self.ticket, None)
+            flow.break_off(error)
+            return None
+
+    def _ended(self, result: Any, error: BaseException | None) -> None:
+        try:
+            self.flow.outcomes.end(self, result, error)
+        except Exception as broken:
+            self.flow.break_off(broken)
+
 
 class ThreadAttempt(Attempt):
     """An attempt as a job for a worker thread."""
@@ -101,7 +116,7 @@ class ThreadAttempt(Attempt):
         """The call to make, or None when a pause or the end of the run came in between."""
         flow = self.flow
         with flow.lock:
-            call = flow.admission.begin(self)
+            call = self._begun()
             if call is None:
                 flow.lanes.worker_is_free()
                 return None
@@ -113,7 +128,7 @@ class ThreadAttempt(Attempt):
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
-            flow.outcomes.end(self, result, error)
+            self._ended(result, error)
             return flow.lanes.next_for_worker()
 
     def _body(self, call: Call) -> Any:
@@ -141,7 +156,7 @@ class AsyncAttempt(Attempt):
         """The whole attempt, from the last look to the outcome."""
         flow = self.flow
         with flow.lock:
-            call = flow.admission.begin(self)
+            call = self._begun()
         if call is None:
             return
         result: Any = None
@@ -155,7 +170,7 @@ class AsyncAttempt(Attempt):
             if self.late:
                 limit = flow.options_of(self.index).timeout or 0.0
                 failure = timed_out(flow.label(self.index), limit, in_thread=False)
-            flow.outcomes.end(self, result, failure)
+            self._ended(result, failure)
             flow.lanes.pump_soon()
         if isinstance(failure, (KeyboardInterrupt, SystemExit)):
             raise failure

@@ -13,7 +13,7 @@ from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import Phase
-from cascade_nb.errors import DependencyMissingError, RunCancelledError
+from cascade_nb.errors import DependencyMissingError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import NodeKind
 from cascade_nb.model.param import check_given
@@ -147,6 +147,11 @@ class Execution:
             RunError, RunFailures: there is none.
         """
         title = self._run.graph.title
+        if flow.accident is not None:
+            raise RunError(
+                f"{title} was broken off by an error of cascade_nb itself, please report it: "
+                f"{error_text(flow.accident)}"
+            ) from flow.accident
         if self._cancelled is not None:
             raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
         target = self._run.graph.nodes[self._run.graph.targets[0]]

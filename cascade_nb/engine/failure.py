@@ -120,10 +120,11 @@ def where_raised(error: BaseException) -> str | None:
 def picture(value: Any, limit: int = 80) -> str:
     """A value in a few characters, whatever its `repr` does."""
     kind = type(value)
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) and kind.__module__.split(".")[0] in ("numpy", "pandas", "polars"):
-        return f"{kind.__name__}{shape}"
     try:
+        if kind.__module__.split(".")[0] in ("numpy", "pandas", "polars") and hasattr(
+            value, "shape"
+        ):
+            return f"{kind.__name__}{value.shape}"
         text = repr(value) if not isinstance(value, (str, bytes)) else repr(value[:limit])
     except Exception as error:
         text = f"<{kind.__name__} whose repr raised {type(error).__name__}>"

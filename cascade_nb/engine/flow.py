@@ -110,6 +110,7 @@ class Flow:
         self.stopping: str | None = None
         self.left_behind: list[int] = []
         self.is_over = False
+        self.accident: Exception | None = None
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
@@ -178,6 +179,16 @@ class Flow:
         """
         if self.is_over and not self.flying:
             self.parts.manager.leave(self.admission)
+
+    def break_off(self, error: Exception) -> None:
+        """Something in this machinery went wrong: end the run with it.
+
+        It is no fault of the user's, but whoever waits for the run must not wait for ever.
+        """
+        if self.accident is None:
+            self.accident = error
+        self.stop("failed")
+        self.close()
 
     def wake_resting(self) -> None:
         """Have every task that rests at a checkpoint look again."""

@@ -147,9 +147,14 @@ class Lanes:
             self.workers.hungry.append(self)
 
     def _on_loop(self) -> None:
-        """Begin coroutines and run inline nodes, for a slice. Called by the loop, without the
-        lock.
-        """
+        """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""
+        try:
+            self._slice()
+        except Exception as error:
+            with self.flow.lock:
+                self.flow.break_off(error)
+
+    def _slice(self) -> None:
         flow = self.flow
         with flow.lock:
             self._asked = False

@@ -85,7 +85,12 @@ class Outcomes:
             kind.times += 1
             kind.seconds += took
         key = flow.keys.get(index)
-        safe = flow.parts.state.put(key, result, took) if key is not None else None
+        try:
+            safe = flow.parts.state.put(key, result, took) if key is not None else None
+        except Exception as error:
+            flow.tell.finished(index, "failed", took, number, error)
+            self.fail(index, error, number)
+            return
         if safe is not None:
             self.saving += 1
             flow.parts.spawn(self._wait_until_safe(safe, index, number, took, result, tell))
@@ -207,7 +212,7 @@ class Outcomes:
             return ()  # it failed before it asked for them
         try:
             call = flow.call_of(index)
-        except CascadeError as error:
+        except Exception as error:
             return (f"its arguments cannot be put together: {error}",)
         named = (f"{name}={picture(value)}" for name, value in call.kwargs.items())
         return (*map(picture, call.args), *named)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.arguments import LAZIES, Call
 from cascade_nb.engine.scheduler import READY, RUNNING
-from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import NOTHING
@@ -51,7 +50,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             number = tries.get(index, 1) if tries else 1
             try:
                 fn, args, kwargs, _ = _call_of(flow, work[index], index)
-            except CascadeError as wrong:
+            except Exception as wrong:
                 flow.scheduler.start(index)
                 _end(flow, index, ticket, number, 0.0, None, wrong)
                 continue

@@ -116,7 +116,21 @@ def _replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> 
 
 
 def _rebuilt(value: Any, parts: list[Any]) -> Any:
-    """A container like `value` around other parts."""
+    """A container like `value` around other parts.
+
+    Raises:
+        UsageError: its class, or a part that cannot be hashed, does not allow that.
+    """
+    try:
+        return _made_again(value, parts)
+    except Exception as error:
+        raise UsageError(
+            f"a {type(value).__name__} with lazy values inside could not be made again with their "
+            f"results: {error}"
+        ) from error
+
+
+def _made_again(value: Any, parts: list[Any]) -> Any:
     if isinstance(value, dict):
         pairs = zip(parts[::2], parts[1::2], strict=True)
         if type(value) is dict:
@@ -132,10 +146,4 @@ def _rebuilt(value: Any, parts: list[Any]) -> Any:
     names = [f.name for f in dataclasses.fields(value) if hasattr(value, f.name)]
     made = {f.name: f.init for f in dataclasses.fields(value)}
     changes: Mapping[str, Any] = {n: part for n, part in zip(names, parts, strict=True) if made[n]}
-    try:
-        return dataclasses.replace(value, **changes)
-    except Exception as error:
-        raise UsageError(
-            f"a {type(value).__name__} with lazy values inside could not be made again with their "
-            f"results: {error}"
-        ) from error
+    return dataclasses.replace(value, **changes)

@@ -81,12 +81,17 @@ class MemoryState:
 
 
 def _size(value: Any) -> int:
+    try:
+        return max(0, _measured(value))
+    except Exception:  # it answers every question with an error: then its parts are not counted
+        return object.__sizeof__(value)
+
+
+def _measured(value: Any) -> int:
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
-        return max(0, size)
-    usage = getattr(
-        value, "memory_usage", None
-    )  # pandas: per column, without what objects point to
+        return size
+    usage = getattr(value, "memory_usage", None)  # pandas: without what objects point to
     if callable(usage):
         return int(sum(usage(deep=False))) if hasattr(value, "columns") else int(usage(deep=False))
     return sys.getsizeof(value)

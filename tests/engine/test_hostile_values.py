@@ -1,0 +1,216 @@
+"""Values, classes and states of users that answer with errors end no run without a word."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.engine.admission import Admission
+from cascade_nb.engine.scheduler import Scheduler
+from cascade_nb.errors import RunError, TaskFailedError, UsageError
+from cascade_nb.events import RunFinished
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.test_dataflow import every_lane, task_for
+from tests.engine.tools import outcome
+
+
+class Odd:
+    """Answers every question with an error."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("__class__", "__dict__"):
+            return object.__getattribute__(self, name)
+        raise RuntimeError(f"no {name}")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no ==")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no items")
+
+    def __sizeof__(self) -> int:
+        raise RuntimeError("no size")
+
+
+@dataclasses.dataclass
+class Small:
+    x: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.x, list):
+            raise ValueError("too large")
+
+
+def make() -> Any:
+    return Odd()
+
+
+@every_lane
+async def test_a_value_that_answers_nothing_is_handed_on_and_kept(
+    engine: Engine, spy: SpySubscriber, lane: str
+) -> None:
+    odd = task_for(lane, make)().named("odd")
+    take = task_for(lane, lambda x: type(x).__name__)
+    assert await engine.run(take(odd)) == "Odd"
+    assert await engine.run([take(odd), take([odd])]) == ["Odd", "list"]
+    assert isinstance(await engine.run(odd), Odd)
+
+
+@every_lane
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (lambda odd, take, rows: take(1).run_if(odd), "RuntimeError: no truth"),
+        (lambda odd, take, rows: take.map(x=odd), "no items"),
+        (lambda odd, take, rows: cs.Router(odd, {1: 2}), "no hash|no =="),
+        (lambda odd, take, rows: take({odd}), "a set with lazy values inside.*no hash"),
+        (lambda odd, take, rows: take({odd: 1}), "a dict with lazy values inside.*no hash"),
+        (lambda odd, take, rows: take({rows}), "a set .*unhashable type: 'list'"),
+        (lambda odd, take, rows: take(Small(rows)), "a Small .*too large"),
+        (
+            lambda odd, take, rows: take(1).with_constraints(gpu=odd),
+            "an amount is a number|no repr",
+        ),
+    ],
+)
+async def test_what_cannot_be_done_with_a_value_is_the_failure_of_who_wanted_it(
+    make_engine: MakeEngine, lane: str, target: Any, words: str
+) -> None:
+    engine = make_engine(system_resources={"gpu": 1})
+    spy = SpySubscriber(engine.bus)
+    take = task_for(lane, lambda x: x)
+    lazy = target(task_for(lane, make)(), take, task_for(lane, lambda: [1])())
+    with pytest.raises(TaskFailedError, match=words):
+        await engine.run(lazy)
+    assert spy.events_of_type(RunFinished)[0].status == "failed"
+
+
+@every_lane
+async def test_a_failure_with_an_odd_input_is_told(engine: Engine, lane: str) -> None:
+    def fail(x: Any) -> None:
+        raise ValueError("no")
+
+    run = engine.start(task_for(lane, fail)(task_for(lane, make)()))
+    assert isinstance(await outcome(run), TaskFailedError)
+    assert run.failures[0].inputs == ("<Odd whose repr raised RuntimeError>",)
+
+
+@every_lane
+async def test_a_state_that_raises_at_once_fails_its_task(
+    make_engine: MakeEngine, lane: str
+) -> None:
+    class Full:
+        instant = True
+        keeps_all = True
+
+        async def open(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def known(self, keys: Any) -> dict[str, float]:
+            return {}
+
+        async def get(self, key: str) -> Any:
+            raise KeyError(key)
+
+        def put(self, key: str, value: Any, seconds: float) -> None:
+            raise OSError("disk full")
+
+    engine = make_engine(state_backend=Full())
+    with pytest.raises(TaskFailedError, match=r"OSError: disk full"):
+        await engine.run(task_for(lane, lambda: 1)())
+
+
+@pytest.mark.parametrize("method", ["open", "known", "get"])
+async def test_a_state_that_cannot_be_read_ends_the_run_with_its_error(
+    make_engine: MakeEngine, method: str
+) -> None:
+    class Broken:
+        instant = True
+        keeps_all = True
+
+        async def open(self) -> None:
+            self._maybe("open")
+
+        async def close(self) -> None: ...
+
+        async def known(self, keys: Any) -> dict[str, float]:
+            self._maybe("known")
+            return dict.fromkeys(keys, 1.0)
+
+        async def get(self, key: str) -> Any:
+            self._maybe("get")
+            return None
+
+        def put(self, key: str, value: Any, seconds: float) -> None: ...
+
+        def _maybe(self, name: str) -> None:
+            if name == method:
+                raise OSError(f"no {name}")
+
+    engine = make_engine(state_backend=Broken())
+    spy = SpySubscriber(engine.bus)
+    error = await outcome(engine.start(cs.task(lambda: 1)()))
+    assert f"no {method}" in str(error)
+    assert spy.events_of_type(RunFinished)[0].status == "failed"
+
+
+def test_a_class_that_cannot_be_made_again_is_refused_at_the_call() -> None:
+    class Rows(list[Any]):
+        def __init__(self, *, rows: Any) -> None:
+            super().__init__(rows)
+
+    with pytest.raises(UsageError, match=r"a Rows with lazy values inside could not be made again"):
+        cs.task(lambda x: x)(Rows(rows=[cs.task(lambda: 1)()]))
+
+
+# An error of the machinery itself must not leave anybody waiting.
+
+
+@pytest.mark.parametrize(
+    ("lane", "where", "name"),
+    [
+        ("thread", Scheduler, "finish"),
+        ("async", Scheduler, "finish"),
+        ("inline", Scheduler, "finish"),
+        ("thread", Admission, "begin"),
+        ("async", Admission, "begin"),
+    ],
+)
+async def test_an_error_of_the_machinery_ends_the_run_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Engine,
+    spy: SpySubscriber,
+    lane: str,
+    where: type,
+    name: str,
+) -> None:
+    def wrong(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a mistake")
+
+    work = task_for(lane, lambda x: x).map(x=[1, 2, 3]).with_retry(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, wrong)
+        error = await outcome(engine.start(work))
+    assert type(error) is RunError
+    assert "broken off by an error of cascade_nb itself" in str(error)
+    assert isinstance(error.__cause__, AssertionError)
+    assert [e.status for e in spy.events_of_type(RunFinished)] == ["failed"]
+    assert await engine.run(work) == [1, 2, 3]  # the engine goes on
