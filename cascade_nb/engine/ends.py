@@ -31,15 +31,11 @@ class Ends:
             flow.parts.manager.forget(ticket)
         flow.ledger.values[index] = ABSENT
         flow.ledger.reader.absent = True
+        flow.harmed = True
         ready, others = flow.scheduler.skip(index)
         flow.log.append(index)
         flow.tell.skipped(index, reason, detail)
         self.after_end(index, ready, others)
-
-    @property
-    def harmed(self) -> bool:
-        """Whether anything failed or was skipped so far."""
-        return self._flow.ledger.reader.absent or bool(self._flow.failures)
 
     def because_of(self, index: int) -> tuple[str, str]:
         """Reason and words for the skip of what cannot run without this node.

@@ -57,6 +57,7 @@ class Flow:
         inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
         skipped: reason and words, by index.
         log: every index whose state changed, in order, for who watches.
+        harmed: whether anything failed or was skipped so far.
         stopping: None, "failed" or "cancelled": then nothing new starts.
         left_behind: what ran when the run was over, and whose end nobody waited for.
     """
@@ -108,6 +109,7 @@ class Flow:
         self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
+        self.harmed = False
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: Exception | None = None

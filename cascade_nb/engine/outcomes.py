@@ -116,6 +116,7 @@ class Outcomes:
     def fail(self, index: int, error: BaseException, number: int = 1) -> None:
         """A node failed for good."""
         flow = self._flow
+        flow.harmed = True
         if not flow.unfold.is_expanded(index):  # a mapped node fails with its items, who said why
             label, node_id = flow.label(index), flow.id_of(index)
             inputs = self._inputs_in_words(index)

@@ -95,7 +95,7 @@ class Unfolding:
         if flow.stopping is not None:
             return
         plain, of, ranks, own = flow.kinds.plain, flow.kinds.of, flow.ranks, self._own
-        harmed = flow.ends.harmed
+        harmed = flow.harmed
         for index in ready:
             if index < own and plain[index] and not harmed:
                 flow.lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ class Unfolding:
         """What it needs before anything else is over, well or badly."""
         flow = self._flow
         # What is asked for late, a branch for instance, may find its inputs failed long ago.
-        bad = flow.ends.bad_source(index, first_needs(node)) if flow.ends.harmed else None
+        bad = flow.ends.bad_source(index, first_needs(node)) if flow.harmed else None
         if bad is not None:
             self.skip_later(index, *flow.ends.because_of(bad))
         elif node.control.condition is not None:
