@@ -54,9 +54,11 @@ class Execution:
 
     def cancel(self, reason: str) -> None:
         """On the loop: end it. What does not end within the engine's grace is left behind and
-        named.
+        named. Asked again, the grace may have become shorter, as when the kernel is about to end.
         """
         if self._cancelled is not None:
+            if self._flow is not None:
+                self._give_up_after_grace(self._flow)
             return
         self._cancelled = reason or "it was cancelled"
         if self._flow is None:
@@ -73,7 +75,7 @@ class Execution:
                         attempt.task.cancel()
             flow.wake_resting()
             flow.settle()
-        self._engine.clock.call_later(self._engine.grace, partial(self._give_up, flow))
+        self._give_up_after_grace(flow)
 
     async def main(self, parts: Parts) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
@@ -196,6 +198,9 @@ class Execution:
         if engine.bus.listening:
             wall = engine.clock.wall()
             engine.bus.publish(kind(run_id=self._run.id, timestamp=wall, **fields))
+
+    def _give_up_after_grace(self, flow: Flow) -> None:
+        self._engine.clock.call_later(self._engine.grace, partial(self._give_up, flow))
 
     def _give_up(self, flow: Flow) -> None:
         with flow.lock:

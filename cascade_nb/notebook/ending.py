@@ -40,10 +40,14 @@ class _Ending:
 
     def _end(self) -> None:
         """Not on the kernel's loop, which still runs and does the work meanwhile."""
-        ended = [_ended(run, door) for run, door in self._runs.items()]
+        runs = dict(self._runs)
+        ended = [_ended(run, door) for run, door in runs.items()]
         deadline = time.monotonic() + PATIENCE
         for over in ended:
             over.wait(max(0.0, deadline - time.monotonic()))
+        for run in runs:
+            # Its last event is told by a thread that would be gone with the process.
+            run.engine.bus.flush(max(0.0, deadline - time.monotonic()))
 
 
 def _ended(run: Run, door: Door) -> threading.Event:

@@ -267,3 +267,22 @@ async def test_closing_the_engine_cancels_what_runs(spy: SpySubscriber, engine: 
     assert len(spy.events_of_type(RunFinished)) == 3
     cancelled = [e.error for e in spy.events_of_type(TaskExecutionFinished)]
     assert cancelled == ["cancelled"] * 3
+
+
+async def test_a_second_cancel_with_a_shorter_grace_ends_the_run_sooner(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    # An interrupt cancels with the usual grace, then the kernel is told to end and cannot wait.
+    held = Hold()
+    engine = make_engine(clock=clock, grace=60)
+    run = engine.start(cs.task(name="stubborn")(held.wait)())
+    await until(lambda: held.came)
+    run.cancel("interrupted")
+    await until(lambda: run.status.phase is Phase.CANCELLING)
+    engine.grace = 1
+    run.cancel("the end is near")
+    await asyncio.sleep(0)
+    clock.advance(1)
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert run.still_running == ("stubborn",)
+    held.let_go()
