@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from cascade_nb.errors import CycleError, TargetError
+from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
 from cascade_nb.model.inputs import scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
@@ -166,10 +166,17 @@ class _Builder:
             return written
         task = self.bindings.current_task(written)
         if task is not written:
-            if isinstance(lazy, LazyResult):
-                task.check(lazy.args, lazy.kwargs)
-            else:
-                task.check((), {**lazy.fixed, **lazy.collections})
+            try:
+                if isinstance(lazy, LazyResult):
+                    task.check(lazy.args, lazy.kwargs)
+                else:
+                    task.check((), {**lazy.fixed, **lazy.collections})
+            except TaskCallError as error:
+                called = self._name(lazy) or lazy.label
+                raise TaskCallError(
+                    f"{called} calls {written.name} as it was before it was redefined: {error}; "
+                    "run the cell of that call again"
+                ) from None
         return task
 
     def _way_back(self, stack: list[Lazy], end: Lazy) -> list[str]:

@@ -226,5 +226,7 @@ def test_a_call_that_does_not_fit_the_redefined_task_is_refused() -> None:
     names.tasks = {double: redefined}
     with pytest.raises(TaskCallError, match=r"cannot be called so"):
         build_graph(double(x=1), names)
-    with pytest.raises(TaskCallError, match=r"cannot be called so"):
+    with pytest.raises(TaskCallError, match=r"^map\(double\) calls double as it was before"):
         build_graph(double.map(x=[1]), names)
+    with pytest.raises(TaskCallError, match=r"^report calls double as it was before"):
+        build_graph(double(x=1).named("report"), names)
