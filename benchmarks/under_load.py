@@ -46,7 +46,9 @@ class Load:
             target = SHAPES[workload](size, kit)
         self._graph = cs.build_graph(target)
         comm = create_comm(target_name="benchmark-echo")
-        comm.on_msg(lambda message: comm.send(message["content"]["data"]))
+        comm.on_msg(
+            lambda message: comm.send({**message["content"]["data"], "over": self.is_over()})
+        )
         self.echo = comm.comm_id
         self.panel = ""
 

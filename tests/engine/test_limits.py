@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ from cascade_nb.events import (
     TaskExecutionFinished,
     TaskExecutionStarted,
 )
-from cascade_nb.testing import SpySubscriber, VirtualClock
+from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import Hold, finished, pass_time, started, until
+from tests.engine.tools import Hold, finished, started, until
 from tests.support.examples import examples
 
 
@@ -158,67 +157,6 @@ async def test_the_longest_remaining_path_gets_the_slot_first(
     await engine.run([short, chain])
     assert started(spy)[0] == "deep"
     assert started(spy)[-1] != "short" or len(started(spy)) == 6
-
-
-# Rates.
-
-
-@pytest.mark.parametrize(
-    ("rate", "capacity", "starts"),
-    [
-        ("10/m", 1, [0, 6, 12, 18]),
-        ("10/m", 3, [0, 0, 0, 6, 12]),
-        ("2/s", 1, [0, 0.5, 1, 1.5]),
-        ("300/h", 1, [0, 12, 24]),
-        ("1/30s", 1, [0, 30, 60]),
-        (4, 2, [0, 0, 0.25, 0.5]),
-        (0.1, 1, [0, 10, 20]),
-    ],
-)
-async def test_a_rate_admits_evenly_and_bursts_only_by_its_capacity(
-    make_engine: MakeEngine,
-    clock: VirtualClock,
-    rate: Any,
-    capacity: float,
-    starts: list[float],
-) -> None:
-    engine = make_engine(clock=clock)
-    began: list[float] = []
-    work = cs.task(executor="inline", name="work")(lambda x: began.append(clock.now()))
-    engine.rate("task:work", rate, capacity=capacity)
-    run = engine.start(work.map(x=starts))
-    await until(lambda: began)
-    while not run.done():
-        await asyncio.sleep(0.001)
-        if clock.next_call < math.inf:
-            await pass_time(clock, max(0.0, clock.next_call - clock.now()) + 1e-9)
-    assert began == pytest.approx(starts, abs=1e-3)
-    await run
-
-
-async def test_raising_a_rate_counts_at_once_and_keeps_the_tokens(
-    make_engine: MakeEngine, clock: VirtualClock
-) -> None:
-    engine = make_engine(clock=clock)
-    spy = SpySubscriber(engine.bus)
-    engine.rate("global", "1/h")
-    run = engine.start([worker("async")(i) for i in range(2)])
-    await until(lambda: len(started(spy)) == 1)
-    assert "next in 60 min" in run.status.headline or run.status.running
-    engine.rate("global", "1/s")
-    await asyncio.sleep(0)
-    assert len(started(spy)) == 1  # a new rate is no new token
-    await pass_time(clock, 1.1)
-    await run
-
-
-async def test_lifting_a_rate_frees_all(make_engine: MakeEngine, clock: VirtualClock) -> None:
-    engine = make_engine(clock=clock)
-    engine.rate("task:work", "1/h")
-    run = engine.start([worker("async")(i) for i in range(5)])
-    await until(lambda: run.status.held == 4)
-    engine.rate("task:work", None)
-    assert await run == [0, 1, 2, 3, 4]
 
 
 # Capacities.
