@@ -67,7 +67,7 @@ class Visitor:
     """What a browser does: asks, clicks, and waits for the answer.
 
     Attributes:
-        round_trips: seconds from each question to its answer; the run ended during the last at most.
+        round_trips: seconds from each question to its answer; the run may end during the last.
         answers: seconds from each click to its acknowledgement.
     """
 
