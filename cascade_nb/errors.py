@@ -3,8 +3,8 @@
 ::
 
     CascadeError
-    ├── UsageError                   what was written cannot mean anything; nothing was started or
-    kept │   ├── TaskDefinitionError      a function that cannot be a task
+    ├── UsageError                   what was written cannot mean anything; nothing was started
+    │   ├── TaskDefinitionError      a function that cannot be a task
     │   ├── TaskCallError            a task called with arguments it does not take   (a TypeError)
     │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
     │   ├── MapError                 `.map` over something that has no items, or of unequal lengths
@@ -26,6 +26,11 @@
     │   ├── ResourceError            a resource did not open or close
     │   └── RunCancelledError        somebody cancelled the run
     ├── RunFailures                  several of them at once                 (an ExceptionGroup)
+    ├── StateError                   where results are kept cannot be used now         (an OSError)
+    │   ├── LeaseHeldError           another kernel goes on with this run
+    │   └── LeaseLostError           another kernel has taken this run over
+    ├── CodecError                   a value that cannot be written as bytes
+    ├── RefusedBlobError             bytes that this user's key did not sign, or not for this place
     ├── IllegalMoveError             the scheduler was asked for a move its rules do not know
     └── RefusedMessageError          a message from outside that is no constraint
 
@@ -48,6 +53,7 @@ else:
 __all__ = [
     "BlockingError",
     "CascadeError",
+    "CodecError",
     "ConstraintError",
     "CycleError",
     "DependencyMissingError",
@@ -55,9 +61,13 @@ __all__ = [
     "GraphError",
     "IllegalMoveError",
     "LazyValueError",
+    "LeaseHeldError",
+    "LeaseLostError",
     "MapError",
     "ParamError",
     "PolicyError",
+    "RefusedBlobError",
+    "RefusedBlobWarning",
     "RefusedMessageError",
     "ResourceError",
     "RouteError",
@@ -65,6 +75,7 @@ __all__ = [
     "RunError",
     "RunFailures",
     "SerializationError",
+    "StateError",
     "TargetError",
     "TaskCallError",
     "TaskDefinitionError",
@@ -205,6 +216,45 @@ class RunFailures(CascadeError, ExceptionGroup[RunError]):  # noqa: N818 - a gro
     def derive(self, excs: Sequence[RunError]) -> RunFailures:  # type: ignore[override]
         """Keep the type when `except*` or `split` takes the group apart."""
         return RunFailures(self.message, excs)
+
+
+class StateError(CascadeError, OSError):
+    """The place where results are kept cannot be reached, read or written now.
+
+    The message says what to do. What was kept before is not touched by it.
+    """
+
+
+class LeaseHeldError(StateError):
+    """Another kernel goes on with a run: `owner`, for `left` seconds at least."""
+
+    def __init__(self, run_id: str, owner: str, left: float) -> None:
+        super().__init__(
+            f"run {run_id} belongs to {owner}; should that be gone, it is free in "
+            f"{max(0.0, left):.0f} s"
+        )
+        self.owner = owner
+        self.left = left
+
+
+class LeaseLostError(StateError):
+    """Another kernel has taken over a run; what this one still writes about it is refused."""
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        super().__init__(f"run {run_id} was taken over by {owner or 'another kernel'}")
+        self.owner = owner
+
+
+class CodecError(CascadeError):
+    """A value cannot be written as bytes, so that no state that lasts can keep it."""
+
+
+class RefusedBlobError(CascadeError, ValueError):
+    """Bytes that are damaged, or not signed by this user's key for this place; not unpickled."""
+
+
+class RefusedBlobWarning(UserWarning):
+    """What was found in a state was refused, and counts as absent."""
 
 
 class IllegalMoveError(CascadeError, RuntimeError):

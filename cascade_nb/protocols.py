@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 Callback: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """What a connector calls with the topic and payload of each message."""
@@ -72,45 +72,219 @@ class Executor(Protocol):
         ...
 
 
-class StateBackend(Protocol):
-    """Keeps results by fingerprint.
+class Lease(NamedTuple):
+    """The right to write about a run, which one owner has at a time.
 
     Attributes:
-        instant: True where `put` has kept the value when it returns, from any thread; else it
-            returns an awaitable that is done when the value is safe.
-        keeps_all: True where every result is worth keeping, False where only those of named nodes
-            and of targets are.
+        run_id: which run.
+        owner: who has it, in words: "kernel 4711 on ada, report.ipynb".
+        fence: grows with every new owner; what comes with a lower one is refused.
     """
 
-    instant: bool
-    keeps_all: bool
+    run_id: str
+    owner: str
+    fence: int
 
-    async def open(self) -> None:
-        """Get ready; called before a run, any number of times.
 
-        Raises:
-            OSError: the place cannot be reached or written.
+class Entry(NamedTuple):
+    """A result on its way into a state backend.
+
+    Attributes:
+        key: what it is found by later.
+        value: the result.
+        seconds: how long it took to compute.
+        lease: of the run that made it, where runs are journaled.
+        token: means nothing to the backend; the keeper knows its entry by it.
+    """
+
+    key: str
+    value: Any
+    seconds: float
+    lease: Lease | None = None
+    token: Any = None
+
+
+class Known(NamedTuple):
+    """What a state backend says of a result without giving it.
+
+    Attributes:
+        seconds: how long it took to compute.
+        made: when it was put, in seconds since the epoch.
+    """
+
+    seconds: float
+    made: float
+
+
+class Keeper(Protocol):
+    """Hears what became of entries, from any thread, several of them at a time."""
+
+    def kept(self, entries: Sequence[Entry]) -> None:
+        """These are safe now."""
+        ...
+
+    def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
+        """Nothing of these was kept.
+
+        Args:
+            entries: whose values the keeper still has.
+            error: `CodecError`: this value can never be kept, only this one. `LeaseLostError`:
+                another owner goes on with the run. `StateError`: not now; put again when the
+                trouble is over.
         """
         ...
 
-    def put(self, key: str, value: Any, seconds: float) -> Awaitable[None] | None:
-        """Keep `value`, which took `seconds` to compute, under `key`."""
-        ...
 
-    async def known(self, keys: Sequence[str]) -> Mapping[str, float]:
-        """Those of `keys` that have a value here, with the seconds it took."""
-        ...
+class StateBackend(Protocol):
+    """Keeps results by key.
 
-    async def get(self, key: str) -> Any:
-        """The value under `key`.
+    Attributes:
+        keeps_all: True where every result is worth keeping, since they outlive this process; False
+            where only those of named nodes and of targets are.
+        journal: where runs are written down, for a backend that outlives this process.
+    """
+
+    keeps_all: bool
+    journal: Journal | None
+
+    async def open(self) -> None:
+        """Get ready; called before each run, so any number of times.
 
         Raises:
-            KeyError: there is none (any more).
+            StateError: the place cannot be reached or written; the message says what to do.
+        """
+        ...
+
+    def put(self, entry: Entry, keeper: Keeper) -> bool:
+        """Begin to keep a result, from any thread, without waiting or encoding anything.
+
+        Returns:
+            True when it is safe already. Otherwise `keeper` is told exactly once, after this
+            returned, on a thread of the backend, whatever happens, also when it closes.
+        """
+        ...
+
+    async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
+        """What is known of those of `keys` that have a value here.
+
+        Raises:
+            StateError: the place cannot be read.
+        """
+        ...
+
+    async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """The values of those of `keys` that have one; one that may not be read counts as none.
+
+        Raises:
+            StateError: the place cannot be read.
         """
         ...
 
     async def close(self) -> None:
-        """Release everything held; what was kept stays where it lasts."""
+        """Keep what is under way, then release everything held; what was kept stays."""
+        ...
+
+
+class RunRecord(NamedTuple):
+    """A run as its journal tells it.
+
+    Attributes:
+        run_id: its identity.
+        title: what a person calls it.
+        owner: who has its lease, or had it last.
+        started: when it began, in seconds since the epoch.
+        status: "running", or how it ended: "succeeded", "failed", "cancelled".
+        total: how many nodes there are to run.
+        lease_left: seconds until somebody else may take it over; at most zero when nobody has it.
+    """
+
+    run_id: str
+    title: str
+    owner: str
+    started: float
+    status: str
+    total: int
+    lease_left: float
+
+
+class Journal(Protocol):
+    """Keeps what a run needs to be taken up again, by whoever holds its lease.
+
+    Every method may raise `StateError` when the place cannot be reached or written.
+    """
+
+    async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
+        """Take the lease of a run for `ttl` seconds, with a new fence. One that an owner let run
+        out, or released, is free; an owner's own is renewed with a new fence.
+
+        Raises:
+            LeaseHeldError: somebody else has it; the message names them.
+        """
+        ...
+
+    async def renew(self, lease: Lease, ttl: float) -> None:
+        """Have it for `ttl` more seconds from now on.
+
+        Raises:
+            LeaseLostError: another owner has it.
+        """
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Let it go; nothing happens when it is another's already."""
+        ...
+
+    async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
+        """Enter the run among `runs`, as "running".
+
+        Raises:
+            LeaseLostError: another owner has it.
+        """
+        ...
+
+    async def finish(self, lease: Lease, status: str) -> None:
+        """Say how it ended.
+
+        Raises:
+            LeaseLostError: another owner has it.
+        """
+        ...
+
+    async def write(self, lease: Lease, part: str, value: Any) -> None:
+        """Keep a part of what the run is made of, in the place of an earlier one of this name.
+
+        Raises:
+            LeaseLostError: another owner has it.
+            CodecError: the value has no bytes.
+        """
+        ...
+
+    async def read(self, run_id: str, part: str) -> Any:
+        """A part that was written.
+
+        Raises:
+            KeyError: there is none, or it may not be read.
+        """
+        ...
+
+    async def append(self, lease: Lease, lines: Sequence[str]) -> None:
+        """Add lines of text to the run's history, all of them or none.
+
+        Raises:
+            LeaseLostError: another owner has it.
+        """
+        ...
+
+    async def history(self, run_id: str) -> list[str]:
+        """Every line, in order."""
+        ...
+
+    async def runs(self) -> list[RunRecord]:
+        """All that is written down, latest first."""
+        ...
+
+    async def forget(self, run_id: str) -> None:
+        """Drop everything about a run but the results that it kept by fingerprint."""
         ...
 
 
