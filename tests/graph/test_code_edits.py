@@ -36,9 +36,15 @@ def golden() -> list[Edit]:
 
 
 EDITS = golden()
+INSIDE = {"d": "w", "e": "v"}  # what the functions inside the list's decorators are called
 if sys.version_info < (3, 11):  # code objects know where they stand from 3.11 on
     EDITS = [
-        edit._replace(changed=tuple(re.sub(r"(decorator|of) d$", r"\1 w", p) for p in edit.changed))
+        edit._replace(
+            changed=tuple(
+                re.sub(r"(decorator|of) ([de])$", lambda m: f"{m[1]} {INSIDE[m[2]]}", part)
+                for part in edit.changed
+            )
+        )
         for edit in EDITS
     ]
 SAME = [edit for edit in EDITS if not edit.changed]
@@ -95,7 +101,14 @@ MODULES = [
 
 @by_name(MODULES)
 @pytest.mark.parametrize(
-    "cell", ["import mylib\ndef f(): return mylib.g()", "from mylib import g\ndef f(): return g()"]
+    "cell",
+    [
+        "import mylib\ndef f(): return mylib.g()",
+        "import mylib as m\ndef f(): return m.g()",
+        "from mylib import g\ndef f(): return g()",
+        "from mylib import g as h\ndef f(): return h()",
+        "from mylib import *\ndef f(): return g()",
+    ],
 )
 def test_an_edit_of_a_local_module_counts_where_it_is_named(
     edit: Edit, cell: str, folder: Folder
