@@ -115,8 +115,9 @@ class Admission:
         flow.lanes.pump_soon()
 
     def lifted(self) -> None:
-        """Some constraint is gone: what rests at a checkpoint may go on."""
+        """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
         self._flow.wake_resting()
+        self._flow.keeping.again()
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""

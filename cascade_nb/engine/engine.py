@@ -23,7 +23,7 @@ from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.plan import Plan, plan_of
-from cascade_nb.engine.reuse import Reuse, look_up
+from cascade_nb.engine.reuse import Reuse, keys_of, look_up
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
@@ -202,10 +202,8 @@ class Engine(Controls):
             GraphError, ParamError: as `start`.
         """
         graph = self.graph_of(target, bindings)
-        known = graph.params()
-        check_given(params or {}, known)
-        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
-        reuse = await self.look_up(graph, params or {}, settled, fresh=False, fetch=False)
+        check_given(params or {}, graph.params())
+        reuse = await self.standing(graph, params or {})
         return plan_of(graph, reuse, self.constraints, self.means)
 
     def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
@@ -218,19 +216,20 @@ class Engine(Controls):
             return target
         return build_graph(target, bindings if bindings is not None else self.bindings)
 
-    async def look_up(
-        self,
-        graph: Graph,
-        params: Mapping[str, Any],
-        settled: frozenset[int],
-        fresh: bool,
-        fetch: bool = True,
-    ) -> Reuse:
-        """What earlier runs have made of `graph`; for runs and plans."""
-        if not self.reuse:
-            nodes = frozenset(range(len(graph.nodes))) - settled
-            return Reuse({}, frozenset(), {}, nodes)
-        return await look_up(graph, self.state, params, settled=settled, fresh=fresh, fetch=fetch)
+    async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
+        """What earlier runs have made of `graph`, without getting it.
+
+        Raises:
+            StateError: the state backend cannot be reached or read.
+        """
+        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
+        await self.state.open()
+        keys = await self.keys_of(graph, params)
+        return await look_up(graph, self.state, keys, settled=settled, fetch=False)
+
+    async def keys_of(self, graph: Graph, params: Mapping[str, Any]) -> dict[int, str]:
+        """By which keys results of `graph` are kept; for runs and plans."""
+        return await keys_of(graph, params, self.state.keeps_all) if self.reuse else {}
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
         """Learn from a run how long its tasks take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,19 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
+from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Orders
-from cascade_nb.engine.reuse import Reuse
+from cascade_nb.engine.reuse import Reuse, look_up
+from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
-from cascade_nb.errors import DependencyMissingError, RunCancelledError, RunError
+from cascade_nb.errors import (
+    DependencyMissingError,
+    LeaseHeldError,
+    LeaseLostError,
+    RunCancelledError,
+    RunError,
+    StateError,
+)
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import NodeKind
 from cascade_nb.model.param import check_given
@@ -68,6 +78,7 @@ class Execution:
         flow = self._flow
         with flow.lock:
             flow.stop("cancelled")
+            flow.keeping.give_up()
             for attempt in list(flow.flying.values()):
                 if attempt.started is not None:
                     attempt.stop = True
@@ -83,7 +94,7 @@ class Execution:
         outcome: Any = None
         error: BaseException | None = None
         try:
-            self._preparing = parts.door.loop.create_task(self._prepare())
+            self._preparing = parts.door.loop.create_task(self._prepare(parts))
             outcome = await self._drive(parts, await self._preparing)
         except BaseException as raised:
             error = raised
@@ -94,16 +105,29 @@ class Execution:
         engine.ended(run)
         run.end(outcome, error)
 
-    async def _prepare(self) -> Reuse:
+    async def _prepare(self, parts: Parts) -> Reuse:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
-        engine, orders = self._engine, self._orders
+        engine = self._engine
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
         await engine.link.join(self)
+        standby = Standby(engine.constraints, self._run.scope, parts.door)
+        while True:
+            try:
+                return await self._look_up()
+            except (LeaseHeldError, LeaseLostError):
+                raise
+            except StateError as error:
+                await standby.pause(str(error), THE_STATE)
+
+    async def _look_up(self) -> Reuse:
+        engine, orders, graph = self._engine, self._orders, self._run.graph
         await engine.state.open()
+        keys = await engine.keys_of(graph, orders.params)
+        since = math.inf if orders.fresh else 0.0
         settled = frozenset(self._settled)
-        return await engine.look_up(self._run.graph, orders.params, settled, orders.fresh)
+        return await look_up(graph, engine.state, keys, settled=settled, since=since)
 
     async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
         run, orders = self._run, self._orders
@@ -121,6 +145,7 @@ class Execution:
             keys=reuse.keys,
             seconds=self._seconds_before(),
             on_over=is_over,
+            on_lost=self._lost,
         )
         run.begin(flow)
         with flow.lock:
@@ -136,6 +161,10 @@ class Execution:
                 flow.close()
             raise
         return self._value(flow, reuse)
+
+    def _lost(self, error: LeaseLostError) -> None:
+        """Another kernel goes on with this run: end it here, from whatever thread this is."""
+        self._engine.door.call(partial(self.cancel, str(error)))
 
     def _seconds_before(self) -> Callable[[int], float | None] | None:
         """How long each node's task took on the average in earlier runs."""

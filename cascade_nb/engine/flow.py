@@ -22,6 +22,7 @@ from cascade_nb.engine.arguments import Call, Expansion
 from cascade_nb.engine.attempt import Attempt, current_attempt
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.keeping import Keeping
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.lanes import Lanes
 from cascade_nb.engine.ledger import Ledger
@@ -31,8 +32,10 @@ from cascade_nb.engine.parts import Parts
 from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
 from cascade_nb.engine.teller import Teller
 from cascade_nb.engine.unfold import Unfolding, first_needs
+from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
+from cascade_nb.protocols import Lease
 
 
 class Flow:
@@ -48,6 +51,8 @@ class Flow:
         keys: fingerprint by index, for what may be kept.
         seconds: by node, how long it took before, where known.
         on_over: called once, on whatever thread, when nothing more will happen.
+        on_lost: called, on whatever thread, when another kernel has taken the run over.
+        lease: the right to write about this run, where runs are journaled.
 
     Attributes:
         flying: what is admitted, by ticket.
@@ -74,6 +79,8 @@ class Flow:
         keys: Mapping[int, str],
         seconds: Callable[[int], float | None] | None,
         on_over: Callable[[], None],
+        on_lost: Callable[[LeaseLostError], None],
+        lease: Lease | None = None,
     ) -> None:
         self.run_id = run_id
         self.graph = graph
@@ -83,6 +90,8 @@ class Flow:
         self.reused = set(reused)
         self.orders = orders
         self.on_over = on_over
+        self.on_lost = on_lost
+        self.lease = lease
         self.context = contextvars.copy_context()
         self.context.run(current_attempt.set, None)  # where a task itself started this run
         self.scheduler = Scheduler([first_needs(node) for node in graph.nodes], have)
@@ -93,6 +102,7 @@ class Flow:
         self.tell = Teller(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self)
+        self.keeping = Keeping(self)
         self.ends = Ends(self)
         self.unfold = Unfolding(self)
         self.resources = parts.desk_for(self)
@@ -144,7 +154,7 @@ class Flow:
 
     def settle(self) -> None:
         """Notice that nothing more will happen."""
-        if self.is_over or self.outcomes.saving:
+        if self.is_over or self.keeping.under_way:
             return
         if self.scheduler.unfinished and not (self.stopping is not None and not self._under_way()):
             return

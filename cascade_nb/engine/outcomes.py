@@ -1,9 +1,8 @@
-"""What becomes of an attempt: its result is kept, it is tried again, it fails, it was cancelled."""
+"""What becomes of an attempt: it has a result, it is tried again, it fails, it was cancelled."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,15 +22,10 @@ _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
 class Outcomes:
-    """Takes what attempts bring back to the scheduler.
-
-    Attributes:
-        saving: how many results the state backend has not acknowledged yet.
-    """
+    """Takes what attempts bring back to the scheduler."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self.saving = 0
 
     def end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
         """An attempt is over, for better or worse."""
@@ -63,7 +57,7 @@ class Outcomes:
             if isinstance(result, Lazy):
                 flow.unfold.continuations.continue_with(index, result, number, took)
             else:
-                self.keep(index, number, took, result)
+                flow.keeping.keep(index, number, took, result)
             return
         if stopped and isinstance(error, (asyncio.CancelledError, CascadeError)):
             flow.scheduler.cancel(index)
@@ -76,28 +70,6 @@ class Outcomes:
             return
         flow.tell.finished(index, "failed", took, number, error)
         self.fail(index, error, number)
-
-    def keep(self, index: int, number: int, took: float, result: Any, tell: bool = True) -> None:
-        """Have a result kept where it must be, and only then call the node completed."""
-        flow = self._flow
-        if tell:
-            kind = flow.kinds.of[index]
-            kind.times += 1
-            kind.seconds += took
-        key = flow.keys.get(index)
-        try:
-            safe = flow.parts.state.put(key, result, took) if key is not None else None
-        except Exception as error:
-            flow.tell.finished(index, "failed", took, number, error)
-            self.fail(index, error, number)
-            return
-        if safe is not None:
-            self.saving += 1
-            flow.parts.spawn(self._wait_until_safe(safe, index, number, took, result, tell))
-            return
-        if tell:
-            flow.tell.finished(index, "completed", took, number, None)
-        self.finish(index, result)
 
     def finish(self, index: int, result: Any) -> None:
         """A node that runs has its result, and the state backend has it too where it must."""
@@ -173,35 +145,6 @@ class Outcomes:
             if flow.retry_at.pop(index, None) is not None and flow.stopping is None:
                 flow.push(index)
                 flow.lanes.pump_soon()
-
-    async def _wait_until_safe(
-        self,
-        safe: Awaitable[None],
-        index: int,
-        number: int,
-        took: float,
-        result: Any,
-        tell: bool,
-    ) -> None:
-        flow = self._flow
-        failure: BaseException | None = None
-        try:
-            await safe
-        except BaseException as raised:
-            failure = raised
-        with flow.lock:
-            self.saving -= 1
-            if flow.is_over:
-                return
-            if tell:
-                status = "completed" if failure is None else "failed"
-                flow.tell.finished(index, status, took, number, failure)
-            if failure is None:
-                self.finish(index, result)
-            else:
-                self.fail(index, failure, number)
-            flow.settle()
-            flow.lanes.pump_soon()
 
     def _inputs_in_words(self, index: int) -> tuple[str, ...]:
         """A short picture of each argument of a node that failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,13 +30,26 @@ class Reuse:
     wanted: frozenset[int]
 
 
+async def keys_of(graph: Graph, params: Mapping[str, Any], keeps_all: bool) -> dict[int, str]:
+    """The keys of those nodes of `graph` whose results are worth keeping.
+
+    Args:
+        graph: what will run.
+        params: the values that the run is given.
+        keeps_all: as the state backend says.
+    """
+    # Reads source files and hashes arguments, which may be large: not on the loop.
+    found = await in_thread(lambda: fingerprints(graph, params))
+    return _worth_keeping(graph, found, keeps_all)
+
+
 async def look_up(
     graph: Graph,
     state: StateBackend,
-    params: Mapping[str, Any],
+    keys: Mapping[int, str],
     *,
     settled: frozenset[int] = frozenset(),
-    fresh: bool = False,
+    since: float = 0.0,
     fetch: bool = True,
 ) -> Reuse:
     """What of `graph` is there already.
@@ -43,27 +57,30 @@ async def look_up(
     Args:
         graph: what will run.
         state: where results are kept.
-        params: the values that the run is given.
+        keys: by index, of what may be there.
         settled: nodes whose values are known without running, parameters for instance.
-        fresh: whether nothing is to be reused.
+        since: what was made before this moment, in seconds since the epoch, does not count;
+            infinity when nothing is to be reused.
         fetch: whether to get the values, or only to see that they are there.
+
+    Raises:
+        StateError: the place cannot be read.
     """
-    # Reads source files and hashes arguments, which may be large: not on the loop.
-    found_keys = await in_thread(lambda: fingerprints(graph, params))
-    keys = _worth_keeping(graph, found_keys, state.keeps_all)
-    known = {} if fresh else await state.known(list(keys.values()))
+    known = {} if since == math.inf else await state.known(list(keys.values()))
+    standing = {key for key, what in known.items() if what.made >= since}
     values: dict[int, Any] = {}
     lost: set[int] = set()
     while True:
-        there = {i for i, key in keys.items() if key in known and i not in lost}
+        there = {i for i, key in keys.items() if key in standing and i not in lost}
         found, wanted = _frontier(graph, there, settled)
         missing = [index for index in found if index not in values]
         if not fetch or not missing:
             break
+        had = await state.values([keys[index] for index in missing])
         for index in missing:
-            try:
-                values[index] = await state.get(keys[index])
-            except KeyError:  # it had to go since it was looked for
+            if keys[index] in had:
+                values[index] = had[keys[index]]
+            else:  # it had to go since it was looked for, or may not be read
                 lost.add(index)
     values = {index: value for index, value in values.items() if index in found}
     return Reuse(keys, frozenset(found), values, frozenset(wanted))

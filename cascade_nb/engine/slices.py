@@ -102,9 +102,9 @@ def _start(flow: Flow, index: int, number: int) -> None:
 
 
 def _complete(flow: Flow, index: int, number: int, took: float, result: Any) -> None:
-    """What `Outcomes.keep` and `finish` do, for a result that need not be kept elsewhere."""
+    """What `Keeping.keep` does, for a result that need not be kept elsewhere."""
     if index in flow.keys:
-        flow.outcomes.keep(index, number, took, result)
+        flow.keeping.keep(index, number, took, result)
         return
     kind = flow.kinds.of[index]
     kind.times += 1

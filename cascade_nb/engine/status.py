@@ -131,6 +131,7 @@ class Moment:
     failure: FailureLine | None
     still_running: tuple[str, ...]
     unreachable: str | None = None
+    unkept: int = 0
 
 
 def headline(moment: Moment) -> str:
@@ -183,4 +184,7 @@ def _paused(moment: Moment) -> str:
         why = f": {moment.pause.reason}" if moment.pause.reason else ""
     if moment.phase is Phase.PAUSING:
         return f"Pausing{by}{why} · {moment.running} finishing · {held}"
-    return f"Paused {ago(moment.paused_for or 0)}{by}{why} · {held} · nothing is running"
+    words = [f"Paused {ago(moment.paused_for or 0)}{by}{why}", held, "nothing is running"]
+    if moment.unkept:
+        words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
+    return " · ".join(words)

@@ -296,7 +296,7 @@ class Unfolding:
             flow.ends.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
         flow.scheduler.start(index)
-        flow.outcomes.keep(index, number, took, value, tell=tell)
+        flow.keeping.keep(index, number, took, value, tell=tell)
 
     def _settled_needs(self, node: Node) -> Mapping[str, float]:
         """Amounts of resources, lazy ones by their results.

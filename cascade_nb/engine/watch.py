@@ -13,6 +13,7 @@ from cascade_nb.control.why import explain
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Given, left_by
 from cascade_nb.engine.scheduler import DONE, READY, State
 from cascade_nb.engine.status import (
@@ -87,6 +88,7 @@ class Watch:
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
                 unreachable=self._run.engine.unreachable,
+                unkept=self._flow.keeping.refused if self._flow is not None else 0,
             )
             return RunStatus(
                 run_id=self._run.id,
@@ -253,7 +255,10 @@ class Watch:
         if self._run.outcome is not None:
             return self._run.outcome, None, None
         if flow is None:
-            return Phase.STARTING, None, None
+            pause = self._manager.find(Scope("run", self._run.id))
+            if pause is None or pause.by != THE_STATE:
+                return Phase.STARTING, None, None
+            return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - pause.since)
         if flow.stopping == "cancelled":
             return Phase.CANCELLING, None, None
         pause = self._whole_pause()

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import atexit
 import threading
-import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.events.events import Event
+from cascade_nb.events.warning import warn
 
 BACKLOG: Final = 200_000  # events a callback may be behind before it counts as hung
 FLUSH: Final = 2.0  # seconds that an ending run waits for subscribers
@@ -120,21 +120,11 @@ class Subscription:
             return
         self._warned = True
         name = getattr(self._callback, "__qualname__", repr(self._callback))
-        try:
-            warnings.warn(
-                f"the subscriber {name} {what}; the run goes on, and this is said once",
-                SubscriberWarning,
-                stacklevel=2,
-                source=error,
-            )
-        except SubscriberWarning:
-            # Warnings are errors here: raised in a delivering thread, it would end the thread and
-            # with it everything still to be told.
-            threading.excepthook(
-                threading.ExceptHookArgs(
-                    (SubscriberWarning, error, None, threading.current_thread())
-                )
-            )
+        warn(
+            f"the subscriber {name} {what}; the run goes on, and this is said once",
+            SubscriberWarning,
+            error,
+        )
 
 
 class MessageBus:

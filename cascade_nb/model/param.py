@@ -13,6 +13,9 @@ from cascade_nb.model.policy import PLAIN, checked_name
 class _Required:
     """The default of a parameter that has none."""
 
+    def __reduce__(self) -> str:
+        return "REQUIRED"  # there is one, and it is known by its identity
+
     def __repr__(self) -> str:
         return "<required>"
 

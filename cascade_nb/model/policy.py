@@ -102,12 +102,25 @@ class Options:
         adds_edges = self.after or self.condition is not True or self.needs
         object.__setattr__(self, "plain", not adds_edges)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A mapping that nobody can change has no pickle, so an empty one is left out."""
+        fields = (f for f in dataclasses.fields(self) if f.init)
+        said = {f.name: getattr(self, f.name) for f in fields}
+        said["needs"] = dict(said["needs"])
+        return _options, (said,)
+
     def but(self, **changes: Any) -> Options:
         """These options with some of them changed."""
         return dataclasses.replace(self, **changes)
 
 
 PLAIN: Final = Options()
+
+
+def _options(said: dict[str, Any]) -> Options:
+    """What `Options.__reduce__` wrote; the plain ones are always the same object."""
+    made = Options(**{**said, "needs": said["needs"] or NOTHING})
+    return PLAIN if made == PLAIN else made
 
 
 def checked_name(name: object, what: str = "name") -> str:

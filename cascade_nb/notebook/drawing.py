@@ -12,7 +12,7 @@ from IPython.display import display
 from cascade_nb.control.words import count_text
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.layers import Meaning
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
@@ -102,8 +102,7 @@ async def _marks(session: Session, graph: Graph) -> Marks:
         return UNMARKED
     known = graph.params()
     params = {name: value for name, value in session.params.items() if name in known}
-    settled = frozenset(node.index for node in graph.nodes if node.kind is NodeKind.PARAM)
-    reuse = await session.engine.look_up(graph, params, settled, fresh=False, fetch=False)
+    reuse = await session.engine.standing(graph, params)
     return Marks({i: "stale" if index in reuse.wanted else "done" for i, index in once.items()})
 
 

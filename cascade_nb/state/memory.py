@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
+from cascade_nb.protocols import Entry, Journal, Keeper, Known
 
 LIMIT: Final = 2 * 1024**3
 
 
-class _Entry(NamedTuple):
+class _Kept(NamedTuple):
     value: Any
-    seconds: float
+    known: Known
     size: int
 
 
@@ -31,47 +33,48 @@ class MemoryState:
         UsageError: the limit is below zero.
     """
 
-    instant = True
     keeps_all = False
+    journal: Journal | None = None
 
     def __init__(self, limit_bytes: int = LIMIT) -> None:
         if limit_bytes < 0:
             raise UsageError(f"limit_bytes cannot be below zero, and {limit_bytes} is")
         self._limit = limit_bytes
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
     async def open(self) -> None:
         """Nothing to do."""
 
-    def put(self, key: str, value: Any, seconds: float) -> None:
+    def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Keep a result; it is safe when this returns."""
-        entry = _Entry(value, seconds, _size(value))
+        made = _Kept(entry.value, Known(entry.seconds, time.time()), _size(entry.value))
         with self._lock:
-            old = self._entries.pop(key, None)
+            old = self._entries.pop(entry.key, None)
             self._size -= old.size if old is not None else 0
-            if entry.size > self._limit:
-                return  # it would turn out everything else, and then not fit itself
-            self._size += entry.size
-            self._entries[key] = entry
+            if made.size > self._limit:
+                return True  # it would turn out everything else, and then not fit itself
+            self._size += made.size
+            self._entries[entry.key] = made
             while self._size > self._limit:
                 self._size -= self._entries.popitem(last=False)[1].size
+        return True
 
-    async def known(self, keys: Sequence[str]) -> Mapping[str, float]:
-        """Those of `keys` that are kept, with the seconds they took."""
+    async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
+        """What is known of those of `keys` that are kept."""
         with self._lock:
-            return {key: self._entries[key].seconds for key in keys if key in self._entries}
+            return {key: self._entries[key].known for key in keys if key in self._entries}
 
-    async def get(self, key: str) -> Any:
-        """A kept result.
-
-        Raises:
-            KeyError: it was never kept, or had to go.
-        """
+    async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """Kept results, without those that were never kept or had to go."""
+        found = {}
         with self._lock:
-            self._entries.move_to_end(key)
-            return self._entries[key].value
+            for key in keys:
+                if key in self._entries:
+                    self._entries.move_to_end(key)
+                    found[key] = self._entries[key].value
+        return found
 
     async def close(self) -> None:
         """Forget everything."""

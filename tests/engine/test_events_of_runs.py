@@ -24,8 +24,7 @@ from cascade_nb.events import (
     event_from_json,
 )
 from cascade_nb.testing import SpySubscriber
-from tests.engine.conftest import MakeEngine
-from tests.engine.test_dataflow import every_lane, task_for
+from tests.engine.test_dataflow import task_for
 from tests.engine.tools import kinds, outcome, until
 
 
@@ -106,72 +105,6 @@ async def test_each_run_tells_its_own_story(engine: Engine, spy: SpySubscriber) 
         mine = [event for event in spy.events if event.run_id == run.id]
         assert isinstance(mine[0], RunStarted)
         assert isinstance(mine[-1], RunFinished)
-
-
-@every_lane
-async def test_finished_comes_when_the_state_has_the_result(
-    make_engine: MakeEngine, lane: str
-) -> None:
-    class SlowState:
-        instant = False
-        keeps_all = True
-
-        def __init__(self) -> None:
-            self.safe: list[str] = []
-
-        async def open(self) -> None: ...
-
-        async def close(self) -> None: ...
-
-        async def known(self, keys: Any) -> dict[str, float]:
-            return {}
-
-        async def get(self, key: str) -> Any:
-            raise KeyError(key)
-
-        def put(self, key: str, value: Any, seconds: float) -> Any:
-            return self._save(key)
-
-        async def _save(self, key: str) -> None:
-            before = len(spy.events_of_type(TaskExecutionFinished))
-            await asyncio.sleep(0.002)
-            assert len(spy.events_of_type(TaskExecutionFinished)) == before
-            self.safe.append(key)
-
-    state = SlowState()
-    engine = make_engine(state_backend=state)
-    spy = SpySubscriber(engine.bus)
-    work = task_for(lane, lambda x: x)
-    assert await engine.run(work(work(1))) == 1
-    assert len(state.safe) == 2
-
-
-async def test_a_state_that_cannot_keep_a_result_fails_its_task(make_engine: MakeEngine) -> None:
-    class BrokenState:
-        instant = False
-        keeps_all = True
-
-        async def open(self) -> None: ...
-
-        async def close(self) -> None: ...
-
-        async def known(self, keys: Any) -> dict[str, float]:
-            return {}
-
-        async def get(self, key: str) -> Any:
-            raise KeyError(key)
-
-        def put(self, key: str, value: Any, seconds: float) -> Any:
-            return self._save()
-
-        async def _save(self) -> None:
-            raise OSError("disk full")
-
-    engine = make_engine(state_backend=BrokenState())
-    spy = SpySubscriber(engine.bus)
-    error = await outcome(engine.start(give(2)))
-    assert "disk full" in str(error)
-    assert [e.status for e in spy.events_of_type(TaskExecutionFinished)] == ["failed"]
 
 
 async def test_no_event_is_made_when_nobody_listens(

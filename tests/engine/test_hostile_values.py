@@ -13,8 +13,10 @@ from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.scheduler import Scheduler
 from cascade_nb.errors import RunError, TaskFailedError, UsageError
 from cascade_nb.events import RunFinished
+from cascade_nb.protocols import Entry, Keeper, Known
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
+from tests.engine.states import PlainState
 from tests.engine.test_dataflow import every_lane, task_for
 from tests.engine.tools import outcome
 
@@ -116,21 +118,8 @@ async def test_a_failure_with_an_odd_input_is_told(engine: Engine, lane: str) ->
 async def test_a_state_that_raises_at_once_fails_its_task(
     make_engine: MakeEngine, lane: str
 ) -> None:
-    class Full:
-        instant = True
-        keeps_all = True
-
-        async def open(self) -> None: ...
-
-        async def close(self) -> None: ...
-
-        async def known(self, keys: Any) -> dict[str, float]:
-            return {}
-
-        async def get(self, key: str) -> Any:
-            raise KeyError(key)
-
-        def put(self, key: str, value: Any, seconds: float) -> None:
+    class Full(PlainState):
+        def put(self, entry: Entry, keeper: Keeper) -> bool:
             raise OSError("disk full")
 
     engine = make_engine(state_backend=Full())
@@ -138,28 +127,21 @@ async def test_a_state_that_raises_at_once_fails_its_task(
         await engine.run(task_for(lane, lambda: 1)())
 
 
-@pytest.mark.parametrize("method", ["open", "known", "get"])
+@pytest.mark.parametrize("method", ["open", "known", "values"])
 async def test_a_state_that_cannot_be_read_ends_the_run_with_its_error(
     make_engine: MakeEngine, method: str
 ) -> None:
-    class Broken:
-        instant = True
-        keeps_all = True
-
+    class Broken(PlainState):
         async def open(self) -> None:
             self._maybe("open")
 
-        async def close(self) -> None: ...
-
-        async def known(self, keys: Any) -> dict[str, float]:
+        async def known(self, keys: Any) -> dict[str, Known]:
             self._maybe("known")
-            return dict.fromkeys(keys, 1.0)
+            return dict.fromkeys(keys, Known(1.0, 1.0))
 
-        async def get(self, key: str) -> Any:
-            self._maybe("get")
-            return None
-
-        def put(self, key: str, value: Any, seconds: float) -> None: ...
+        async def values(self, keys: Any) -> dict[str, Any]:
+            self._maybe("values")
+            return {}
 
         def _maybe(self, name: str) -> None:
             if name == method:

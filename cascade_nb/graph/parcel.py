@@ -1,0 +1,215 @@
+"""A graph taken apart into plain values and functions, so that a pickler can carry it anywhere.
+
+Pickling the lazy values themselves would follow a chain of them as deep as it is long. Here each
+node is one flat row, and where an argument holds a lazy value its row has the number of its node.
+JSON (`serialize`) is for people and programs to read, and holds what JSON can; a parcel holds
+everything, and only a kernel that trusts it may open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.errors import SerializationError
+from cascade_nb.graph.graph import FREE, Control, Graph, Node, NodeKind
+from cascade_nb.model.inputs import CALLS, replace, scan
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.param import Param
+from cascade_nb.model.policy import NOTHING, PLAIN, Options
+from cascade_nb.model.routing import Router
+from cascade_nb.model.task import Task
+
+VERSION: Final = 1
+
+
+class Hole:
+    """Stands where a lazy value was, deep in an argument.
+
+    Attributes:
+        index: of the node that it is.
+    """
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class Row(NamedTuple):
+    """One node.
+
+    Attributes:
+        kind: of `NodeKind`, by value.
+        task: its task's number in the parcel, or -1.
+        values: by kind, what it is made of, `None` at the `holes`.
+        holes: position and node of each argument that is a lazy value itself.
+        nested: whether `values` has `Hole`s in it.
+        options: number of its options in the parcel.
+        rest: what `Node` is made of besides: inputs, name, ordinal, and control where it has some.
+    """
+
+    kind: str
+    task: int
+    values: Any
+    holes: tuple[tuple[int, int], ...]
+    nested: bool
+    options: int
+    rest: tuple[tuple[int, ...], str | None, int, tuple[Any, ...] | None]
+
+
+class Parcel(NamedTuple):
+    """A graph in flat rows."""
+
+    version: int
+    tasks: list[Task[..., Any]]
+    options: list[Any]
+    rows: list[Row]
+    targets: tuple[int, ...]
+    shape: Any
+
+
+def pack(graph: Graph) -> Parcel:
+    """`graph` as a parcel; nothing is copied that need not be."""
+    return _Packing(graph).parcel()
+
+
+def unpack(parcel: Parcel) -> Graph:
+    """The graph of a parcel, with the same ids.
+
+    Raises:
+        SerializationError: another version of this library wrote it.
+    """
+    if parcel[0] != VERSION:
+        raise SerializationError(
+            f"this graph was written down in format {parcel[0]!r:.20}, and this version of "
+            f"cascade_nb reads format {VERSION}"
+        )
+    return _Unpacking(parcel).graph()
+
+
+class _Packing:
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._tasks: dict[Task[..., Any], int] = {}
+        self._options: dict[int, int] = {}
+        self._packed: list[Any] = []
+
+    def parcel(self) -> Parcel:
+        graph = self._graph
+        rows = [self._row(node) for node in graph.nodes]
+        shape = self._full(graph.shape)
+        return Parcel(VERSION, list(self._tasks), self._packed, rows, graph.targets, shape)
+
+    def _row(self, node: Node) -> Row:
+        lazy, place = node.lazy, self._graph.place
+        task = -1 if node.task is None else self._tasks.setdefault(node.task, len(self._tasks))
+        holes: tuple[tuple[int, int], ...] = ()
+        nested = True
+        if isinstance(lazy, LazyResult):
+            if not lazy.nested and not lazy.kwargs:
+                nested = False
+                values: Any = [None if v.__class__ in CALLS or isinstance(v, Lazy) else v
+                               for v in lazy.args]  # fmt: skip
+                holes = tuple((n, place[v]) for n, v in enumerate(lazy.args) if isinstance(v, Lazy))
+            else:
+                values = self._full((lazy.args, dict(lazy.kwargs)))
+        elif isinstance(lazy, MappedLazyResult):
+            values = self._full((dict(lazy.collections), dict(lazy.fixed)))
+        elif isinstance(lazy, Router):
+            values = self._full((lazy.selector, lazy.routes))
+        else:
+            assert isinstance(lazy, Param)
+            nested, values = False, (lazy.name, lazy.default, lazy.type, lazy.description)
+        control = None if node.control is FREE else tuple(
+            dict(part) if isinstance(part, Mapping) else part for part in node.control
+        )  # fmt: skip
+        rest = (node.inputs, node.name, node.ordinal, control)
+        return Row(node.kind.value, task, values, holes, nested, self._numbered(lazy), rest)
+
+    def _numbered(self, lazy: Lazy) -> int:
+        number = self._options.get(id(lazy.options))
+        if number is None:
+            number = self._options[id(lazy.options)] = len(self._packed)
+            said = lazy.options
+            self._packed.append(
+                None
+                if said is PLAIN
+                else said.but(
+                    after=self._full(said.after),
+                    condition=self._full(said.condition),
+                    needs=self._full(dict(said.needs)),
+                )
+            )
+        return number
+
+    def _full(self, value: Any) -> Any:
+        place = self._graph.place
+        return replace(value, Lazy, lambda lazy: Hole(place[lazy]))
+
+
+class _Unpacking:
+    def __init__(self, parcel: Parcel) -> None:
+        self._parcel = Parcel(*parcel)
+        self._lazies: list[Lazy] = []
+        self._options: dict[int, Options] = {}
+
+    def graph(self) -> Graph:
+        parcel = self._parcel
+        nodes = []
+        for index, row in enumerate(parcel.rows):
+            kind, number, values, holes, nested, options, rest = row
+            task = None if number < 0 else parcel.tasks[number]
+            lazy = self._lazy(NodeKind(kind), task, values, holes, nested, self._full(options))
+            self._lazies.append(lazy)
+            inputs, name, ordinal, control = rest
+            made = FREE if control is None else Control(*control)
+            nodes.append(Node(index, lazy, task, inputs, name, ordinal, made))
+        place = {lazy: index for index, lazy in enumerate(self._lazies)}
+        return Graph(nodes, parcel.targets, self._filled(parcel.shape), place)
+
+    def _lazy(
+        self,
+        kind: NodeKind,
+        task: Task[..., Any] | None,
+        values: Any,
+        holes: tuple[tuple[int, int], ...],
+        nested: bool,
+        options: Options,
+    ) -> Lazy:
+        if kind is NodeKind.PARAM:
+            return Param(*values)
+        if kind is NodeKind.ROUTER:
+            selector, routes = self._filled(values)
+            return Router(selector, routes, options=options)
+        assert task is not None
+        if kind is NodeKind.MAP:
+            collections, fixed = self._filled(values)
+            inputs, deep = scan((*collections.values(), *fixed.values()))
+            return lazy_map(task, collections, fixed, inputs, deep, options)
+        if nested:
+            args, kwargs = self._filled(values)
+            inputs, deep = scan((*args, *kwargs.values()))
+            return lazy_call(task, args, kwargs or NOTHING, inputs, deep, options)
+        full = list(values)
+        for position, index in holes:
+            full[position] = self._lazies[index]
+        args = tuple(full)
+        return lazy_call(task, args, NOTHING, scan(args)[0], False, options)
+
+    def _full(self, number: int) -> Options:
+        """The options of this number, around the lazy values that there are now."""
+        made = self._options.get(number)
+        if made is None:
+            said = self._parcel.options[number]
+            made = PLAIN if said is None else said.but(
+                after=self._filled(said.after),
+                condition=self._filled(said.condition),
+                needs=self._filled(dict(said.needs)) or NOTHING,
+            )  # fmt: skip
+            self._options[number] = made
+        return made
+
+    def _filled(self, value: Any) -> Any:
+        put: Callable[[Hole], Any] = lambda hole: self._lazies[hole.index]  # noqa: E731
+        return replace(value, Hole, put)
