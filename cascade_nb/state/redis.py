@@ -1,0 +1,113 @@
+"""Results and runs in Redis, where other kernels and machines find them too."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cascade_nb.errors import RefusedBlobWarning, StateError
+from cascade_nb.protocols import Entry, Keeper, Known
+from cascade_nb.state.codec import Codec
+from cascade_nb.state.keyring import user_key
+from cascade_nb.state.redis_journal import RedisJournal
+from cascade_nb.state.redis_keys import RedisKeys
+from cascade_nb.state.redis_link import RedisLink, RedisServer
+from cascade_nb.state.redis_reader import RedisReader
+from cascade_nb.state.redis_scripts import OPEN
+from cascade_nb.state.redis_writer import RedisWriter
+
+
+class RedisState:
+    """Keeps results and runs in a Redis server (6.0 or newer, or one that speaks its protocol).
+
+    A result is kept once the server has answered; whether it then outlives the server is the
+    server's matter: with `appendonly yes` and `appendfsync always` it does. Values are signed, and
+    what was not signed by the same key is not read.
+
+    Args:
+        url: `redis://` or, over TLS, `rediss://`, then `user:password@host:port/database`.
+        prefix: what every key begins with, `<prefix>:`; who has another sees nothing of this.
+        ttl: seconds after which results and runs go that nobody wrote or read; None: never.
+        key: to sign with, None for the user's own.
+
+    Raises:
+        UsageError: this is no URL of a Redis server, there is no prefix, or `ttl` is not above
+            zero.
+    """
+
+    keeps_all = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "cascade",
+        ttl: float | None = None,
+        key: bytes | None = None,
+    ) -> None:
+        self._keys = RedisKeys(prefix, ttl)
+        self._link = RedisLink(url, "cascade-redis")
+        # With a connection and a loop of its own: a large value on its way, or one that takes long
+        # to become bytes, must not hold up the renewal of a lease until it has run out.
+        self._journal_link = RedisLink(url, "cascade-redis-journal")
+        self._key = key
+        self._made: Codec | None = None
+        self._writer = RedisWriter(self._link, self._keys, self._codec)
+        self._reader = RedisReader(self._keys, self._codec)
+        self.journal = RedisJournal(self._journal_link, self._keys, self._codec)
+
+    def __repr__(self) -> str:
+        return f"<results in Redis at {self._link.where}>"
+
+    async def open(self) -> None:
+        """Get ready, and see that the server can be reached and written.
+
+        Raises:
+            StateError: it cannot, or the key to sign with cannot be had.
+        """
+        self._link.open()
+        self._journal_link.open()
+        await self._link.ask(self._try_out)
+
+    def put(self, entry: Entry, keeper: Keeper) -> bool:
+        """Begin to keep a result; `keeper` is told when the server has answered."""
+        self._writer.put(entry, keeper)
+        return False
+
+    async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
+        """What is known of those of `keys` that have a value here.
+
+        Raises:
+            StateError: the server cannot be read.
+        """
+        return await self._link.ask(lambda server: self._reader.known(server, keys))
+
+    async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """The values of those of `keys` that have one; of one that may not be read, why, as a
+        warning.
+
+        Raises:
+            StateError: the server cannot be read.
+        """
+        found = await self._link.ask(lambda server: self._reader.values(server, keys))
+        for key, why in found.refused.items():
+            warnings.warn(f"result {key}: {why}", RefusedBlobWarning, stacklevel=2)
+        return found.values
+
+    async def close(self) -> None:
+        """Keep what is under way, then leave the server; what was kept stays there."""
+        await asyncio.gather(self._link.close(), self._journal_link.close())
+
+    async def _try_out(self, server: RedisServer) -> None:
+        if self._made is None:
+            # In a thread, since it may have to read a file, and this is a loop.
+            key = await asyncio.to_thread(user_key) if self._key is None else self._key
+            self._made = Codec(key)
+        await server.script(OPEN, [self._keys.probe], [])
+
+    def _codec(self) -> Codec:
+        if self._made is None:
+            raise StateError(f"the results in Redis at {self._link.where} are not open yet")
+        return self._made

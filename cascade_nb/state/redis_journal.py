@@ -1,0 +1,276 @@
+"""Runs written down in Redis, each by the one who has its lease."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from cascade_nb.errors import (
+    LeaseHeldError,
+    LeaseLostError,
+    RefusedBlobError,
+    RefusedBlobWarning,
+    StateError,
+)
+from cascade_nb.protocols import Lease, RunRecord
+from cascade_nb.state.codec import Codec
+from cascade_nb.state.redis_keys import RedisKeys
+from cascade_nb.state.redis_link import RedisLink, RedisServer, Script
+from cascade_nb.state.redis_scripts import (
+    APPEND,
+    CLAIM,
+    DESCRIBE,
+    FINISH,
+    RELEASE,
+    RENEW,
+    WRITE,
+)
+
+PAGE: Final = 1000  # entries of a history that are read at once
+
+_FIELDS: Final = ("title", "owner", "started", "status", "total", "until")
+
+
+class RedisJournal:
+    """Keeps what runs need to be taken up again. Leases run out by the server's clock.
+
+    Args:
+        link: to the server.
+        keys: where runs lie.
+        codec: makes bytes of values and values of bytes; called in other threads.
+    """
+
+    def __init__(self, link: RedisLink, keys: RedisKeys, codec: Callable[[], Codec]) -> None:
+        self._link = link
+        self._keys = keys
+        self._codec = codec
+        # Appends of which nobody knows whether the server carried them out: stamp and lines.
+        self._unsure: defaultdict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+
+    async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
+        """Take the lease of a run for `ttl` seconds, with a new fence.
+
+        Raises:
+            LeaseHeldError: somebody else has it.
+            StateError: the server cannot be reached or written.
+        """
+        words: list[str | int] = [owner, _microseconds(ttl), self._keep(ttl)]
+        keys = self._keys.run(run_id)
+        answer = await self._link.ask(lambda server: server.script(CLAIM, keys, words))
+        if len(answer) == 2:
+            raise LeaseHeldError(run_id, _text(answer[0]), int(answer[1]) / 1e6)
+        return Lease(run_id, owner, int(answer[0]))
+
+    async def renew(self, lease: Lease, ttl: float) -> None:
+        """Have it for `ttl` more seconds from now on.
+
+        Raises:
+            LeaseLostError: another owner has it.
+            StateError: the server cannot be reached or written.
+        """
+        await self._fenced(RENEW, lease, _microseconds(ttl), self._keep(ttl))
+
+    async def release(self, lease: Lease) -> None:
+        """Let it go; nothing happens when it is another's already.
+
+        Raises:
+            StateError: the server cannot be reached or written.
+        """
+        await self._fenced(RELEASE, lease)
+
+    async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
+        """Enter the run among `runs`, as "running".
+
+        Raises:
+            LeaseLostError: another owner has it.
+            StateError: the server cannot be reached or written.
+        """
+        keys = [*self._keys.run(lease.run_id), self._keys.runs]
+        words = (self._keys.keep, title, repr(float(started)), total, lease.run_id)
+        await self._fenced(DESCRIBE, lease, *words, keys=keys)
+
+    async def finish(self, lease: Lease, status: str) -> None:
+        """Say how it ended.
+
+        Raises:
+            LeaseLostError: another owner has it.
+            StateError: the server cannot be reached or written.
+        """
+        await self._fenced(FINISH, lease, self._keys.keep, status)
+
+    async def write(self, lease: Lease, part: str, value: Any) -> None:
+        """Keep a part of what the run is made of, in the place of an earlier one of this name.
+
+        Raises:
+            LeaseLostError: another owner has it.
+            CodecError: the value has no bytes.
+            StateError: the server cannot be reached or written.
+        """
+        place = self._keys.part_place(lease.run_id, part)
+        blob = await asyncio.to_thread(lambda: b"".join(self._codec().encode(value, place)))
+        await self._fenced(WRITE, lease, self._keys.keep, part, blob)
+
+    async def read(self, run_id: str, part: str) -> Any:
+        """A part that was written.
+
+        Raises:
+            KeyError: there is none, or it may not be read; then a warning says why.
+            StateError: the server cannot be reached.
+        """
+        parts = self._keys.run(run_id)[2]
+        blob = await self._link.ask(lambda server: server.command("HGET", parts, part))
+        if blob is None:
+            raise KeyError(part)
+        place = self._keys.part_place(run_id, part)
+        try:
+            return await asyncio.to_thread(lambda: self._codec().decode(blob, place))
+        except RefusedBlobError as error:
+            text = f"{part} of run {run_id}: {error}"
+        warnings.warn(text, RefusedBlobWarning, stacklevel=2)
+        raise KeyError(part)
+
+    async def append(self, lease: Lease, lines: Sequence[str]) -> None:
+        """Add lines of text to the run's history, all of them or none.
+
+        When the answer of the server was lost, nobody knows which. Who then appends the same lines
+        again, with or without more after them, has each of them once.
+
+        Raises:
+            LeaseLostError: another owner has it.
+            StateError: the server cannot be reached or written.
+        """
+        if lines:
+            await self._link.ask(lambda server: self._append(server, lease, list(lines)))
+
+    async def history(self, run_id: str) -> list[str]:
+        """Every line, in order; one that was damaged is left out with a warning.
+
+        Raises:
+            StateError: the server cannot be reached.
+        """
+        entries = await self._link.ask(lambda server: self._entries(server, run_id))
+        lines = list[str]()
+        for entry in entries:
+            some = _lines(entry)
+            if some is None:
+                text = f"some of the history of run {run_id} is damaged and was left out"
+                warnings.warn(text, RefusedBlobWarning, stacklevel=2)
+            else:
+                lines += some
+        return lines
+
+    async def runs(self) -> list[RunRecord]:
+        """All that is written down, latest first.
+
+        Raises:
+            StateError: the server cannot be reached.
+        """
+        return await self._link.ask(self._runs)
+
+    async def forget(self, run_id: str) -> None:
+        """Drop everything about a run but the results that it kept by fingerprint.
+
+        Raises:
+            StateError: the server cannot be reached or written.
+        """
+        commands = [("DEL", *self._keys.run(run_id)), ("ZREM", self._keys.runs, run_id)]
+        await self._link.ask(lambda server: server.commands(commands))
+
+    def _keep(self, ttl: float) -> str:
+        # A run that goes before its lease ends would be taken from its owner.
+        keep = self._keys.keep
+        return keep and str(max(int(keep), int(ttl * 1000)))
+
+    async def _fenced(
+        self, script: Script, lease: Lease, *words: str | bytes | int, keys: Sequence[str] = ()
+    ) -> None:
+        keys = keys or self._keys.run(lease.run_id)
+        arguments = [str(lease.fence), *words]
+        _refuse(lease, await self._link.ask(lambda s: s.script(script, keys, arguments)))
+
+    async def _append(self, server: RedisServer, lease: Lease, lines: list[str]) -> None:
+        async with server.turn:
+            # Of an earlier attempt that may have been carried out this one is the continuation, or
+            # else its lines were given up.
+            earlier = [e for e in self._unsure[lease.run_id] if lines[: len(e[1])] == e[1]]
+            stamp = secrets.token_hex(8)
+            words = [str(lease.fence), self._keys.keep, stamp, json.dumps(lines)]
+            for other, done in earlier:
+                left = lines[len(done) :]
+                words += other, json.dumps(left) if left else ""
+            try:
+                answer = await server.script(APPEND, self._keys.run(lease.run_id), words)
+            except StateError:
+                self._unsure[lease.run_id] = [*earlier, (stamp, lines)]
+                raise
+            del self._unsure[lease.run_id]
+            _refuse(lease, answer)
+
+    async def _entries(self, server: RedisServer, run_id: str) -> list[bytes]:
+        key = self._keys.run(run_id)[1]
+        entries = list[bytes]()
+        while True:
+            start = len(entries)
+            page = await server.command("LRANGE", key, start, start + PAGE - 1)
+            entries += page
+            if len(page) < PAGE:
+                return entries
+
+    async def _runs(self, server: RedisServer) -> list[RunRecord]:
+        ids, time = await server.commands([("ZREVRANGE", self._keys.runs, 0, -1), ("TIME",)])
+        now = int(time[0]) * 1_000_000 + int(time[1])
+        names = [_text(run_id) for run_id in ids]
+        found = await server.commands(
+            [("HMGET", self._keys.run(name)[0], *_FIELDS) for name in names]
+        )
+        records = [_record(name, fields, now) for name, fields in zip(names, found, strict=True)]
+        gone = [name for name, record in zip(names, records, strict=True) if record is None]
+        if gone:
+            await server.command("ZREM", self._keys.runs, *gone)
+        return [record for record in records if record is not None]
+
+
+def _record(run_id: str, fields: Sequence[bytes | None], now: int) -> RunRecord | None:
+    title, owner, started, status, total, until = fields
+    if title is None or owner is None or status is None:
+        return None
+    try:
+        left = (int(until or 0) - now) / 1e6
+        return RunRecord(
+            run_id,
+            _text(title),
+            _text(owner),
+            float(started or 0),
+            _text(status),
+            int(total or 0),
+            left,
+        )
+    except ValueError:
+        return None
+
+
+def _lines(entry: bytes) -> list[str] | None:
+    try:
+        lines = json.loads(entry)
+    except ValueError:
+        return None
+    sound = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+    return lines if sound else None
+
+
+def _refuse(lease: Lease, owner: bytes | None) -> None:
+    if owner is not None:
+        raise LeaseLostError(lease.run_id, _text(owner))
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000)
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -1,0 +1,107 @@
+"""Finds results in Redis, many at a time, and refuses what this user's key did not sign."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.errors import RefusedBlobError
+from cascade_nb.protocols import Known
+from cascade_nb.state.codec import Codec
+from cascade_nb.state.redis_keys import Head, RedisKeys
+from cascade_nb.state.redis_link import RedisServer
+from cascade_nb.state.redis_scripts import HEADS, READ
+
+KEYS_AT_ONCE: Final = 2000
+BYTES_AT_ONCE: Final = 1 << 22  # an answer is a little larger than this at most
+LOOKS: Final = 3  # at a large result that others replace while it is read
+
+
+class Found(NamedTuple):
+    """What was read.
+
+    Attributes:
+        values: by key.
+        refused: why others may not be read, by key.
+    """
+
+    values: dict[str, Any]
+    refused: dict[str, str]
+
+
+class RedisReader:
+    """Reads results; everything here is done on the link's loop.
+
+    Args:
+        keys: where results lie.
+        codec: makes values of bytes; called in other threads.
+    """
+
+    def __init__(self, keys: RedisKeys, codec: Callable[[], Codec]) -> None:
+        self._keys = keys
+        self._codec = codec
+        self._refused: dict[str, bytes] = {}  # with the head it had, since it may be put anew
+
+    async def known(self, server: RedisServer, keys: Sequence[str]) -> Mapping[str, Known]:
+        """What the heads tell, but for results that were refused."""
+        known = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            heads = await server.script(HEADS, [self._keys.result(key) for key in some], [])
+            for key, text in zip(some, heads, strict=True):
+                head = None if text is None else Head.read(text)
+                if head is not None and self._refused.get(key) != text:
+                    known[key] = Known(head.seconds, head.made)
+        return known
+
+    async def values(self, server: RedisServer, keys: Sequence[str]) -> Found:
+        """The values of those that have one, and why others were refused."""
+        found = Found({}, {})
+        waiting = list(keys)
+        while waiting:
+            places = [self._keys.result(key) for key in waiting[:KEYS_AT_ONCE]]
+            answer = await server.script(READ, places, [BYTES_AT_ONCE, self._keys.keep])
+            heads = dict(zip(waiting, answer[::2], strict=False))
+            blobs: dict[str, bytes | bytearray] = {}
+            for key, chunk in zip(heads, answer[1::2], strict=True):
+                try:
+                    if chunk is not None:
+                        blobs[key] = await self._whole(server, key, heads[key], chunk)
+                except RefusedBlobError as error:
+                    found.refused[key] = str(error)
+            await asyncio.to_thread(self._decode, blobs, found)
+            for key, text in heads.items():
+                if key in found.refused:
+                    self._refused[key] = text
+                else:
+                    self._refused.pop(key, None)
+            del waiting[: len(heads)]
+        return found
+
+    async def _whole(
+        self, server: RedisServer, key: str, text: bytes, chunk: bytes
+    ) -> bytes | bytearray:
+        head = Head.read(text)
+        if head is None:
+            raise RefusedBlobError("what lies before its bytes was not written by this library")
+        if head.chunks == 1:
+            return chunk
+        place = self._keys.result(key)
+        blob = bytearray(chunk)
+        for number in range(1, head.chunks):
+            now, more = await server.command("HMGET", place, "h", number)
+            if now != text:
+                raise RefusedBlobError("it was replaced while it was read; read it again")
+            if more is None:
+                raise RefusedBlobError("some of its bytes are missing")
+            blob += more
+        return blob
+
+    def _decode(self, blobs: Mapping[str, bytes | bytearray], found: Found) -> None:
+        codec = self._codec()
+        for key, blob in blobs.items():
+            try:
+                found.values[key] = codec.decode(memoryview(blob), self._keys.place(key))
+            except RefusedBlobError as error:
+                found.refused[key] = str(error)

@@ -1,0 +1,227 @@
+"""What the Redis server does at one go, each a script of its own.
+
+A script that writes about a run gives nothing, or, having written nothing, the name of the owner
+who has its lease now.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cascade_nb.state.redis_link import Script
+
+# `touch` never shortens a time: the lease of a run may be longer than what was not used is kept.
+_SHARED: Final = """
+local function lost(run, fence)
+    local newest = redis.call('HMGET', run, 'fence', 'owner')
+    if newest[1] == fence then return false end
+    return newest[2] or ''
+end
+
+local function touch(keys, keep)
+    if keep == '' then return end
+    for _, key in ipairs(keys) do
+        if redis.call('PTTL', key) < tonumber(keep) then redis.call('PEXPIRE', key, keep) end
+    end
+end
+
+local function wall()
+    local time = redis.call('TIME')
+    return time[1] * 1000000 + time[2]
+end
+
+local function whole(number)
+    return string.format('%.0f', number)
+end
+"""
+
+OPEN: Final = Script("return redis.call('SET', KEYS[1], '1', 'PX', 1000)")
+"""See that writing is possible. KEYS: any that is free."""
+
+KEEP: Final = Script(
+    _SHARED
+    + """
+local fence, keep = ARGV[1], ARGV[2]
+if fence ~= '' then
+    local owner = lost(KEYS[1], fence)
+    if owner then return owner end
+end
+for i = 2, #KEYS do
+    redis.call('DEL', KEYS[i])
+    redis.call('HSET', KEYS[i], 'h', ARGV[2 * i - 1], '0', ARGV[2 * i])
+    if keep ~= '' then redis.call('PEXPIRE', KEYS[i], keep) end
+end
+return false
+"""
+)
+"""Keep small results. KEYS: run, results. ARGV: fence or '', keep, then of each its head and bytes.
+"""
+
+CHUNK: Final = Script(
+    """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+"""
+)
+"""Put down a chunk of a large result. KEYS: its place on the way. ARGV: number, bytes, keep."""
+
+PUBLISH: Final = Script(
+    _SHARED
+    + """
+local fence, keep, head = ARGV[1], ARGV[2], ARGV[3]
+if fence ~= '' then
+    local owner = lost(KEYS[1], fence)
+    if owner then
+        redis.call('DEL', KEYS[2])
+        return owner
+    end
+end
+if redis.pcall('HGET', KEYS[3], 'h') == head then return false end
+if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[4]) then
+    return redis.error_reply('ERR chunks of this result were evicted or have expired')
+end
+redis.call('HSET', KEYS[2], 'h', head)
+redis.call('RENAME', KEYS[2], KEYS[3])
+if keep ~= '' then redis.call('PEXPIRE', KEYS[3], keep) else redis.call('PERSIST', KEYS[3]) end
+return false
+"""
+)
+"""Put a large result in its place. KEYS: run, place on the way, result. ARGV: fence or '', keep,
+head, number of chunks.
+"""
+
+HEADS: Final = Script(
+    """
+local heads = {}
+for i, key in ipairs(KEYS) do
+    local head = redis.pcall('HGET', key, 'h')
+    heads[i] = type(head) == 'string' and head
+end
+return heads
+"""
+)
+"""The heads of results, nothing for those that are none. KEYS: results."""
+
+READ: Final = Script(
+    """
+local found, size = {}, 0
+for i, key in ipairs(KEYS) do
+    local pair = redis.pcall('HMGET', key, 'h', '0')
+    local sound = not pair.err and pair[1] and pair[2]
+    found[2 * i - 1] = sound and pair[1]
+    found[2 * i] = sound and pair[2]
+    if sound then
+        if ARGV[2] ~= '' then redis.call('PEXPIRE', key, ARGV[2]) end
+        size = size + #pair[2]
+        if size >= tonumber(ARGV[1]) then break end
+    end
+end
+return found
+"""
+)
+"""Head and first chunk of results, of as many as come to so many bytes. KEYS: results. ARGV: bytes,
+keep.
+"""
+
+# The fence is the server's time in microseconds: it grows even if the run was forgotten
+# or evicted before it is claimed anew.
+CLAIM: Final = Script(
+    _SHARED
+    + """
+local owner, lease, keep = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local now = wall()
+local run = redis.call('HMGET', KEYS[1], 'fence', 'owner', 'until')
+local left = (tonumber(run[3]) or 0) - now
+if left > 0 and run[2] ~= owner then return {run[2], whole(left)} end
+local fence = whole(math.max((tonumber(run[1]) or 0) + 1, now))
+redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', whole(now + lease))
+touch(KEYS, keep)
+return {fence}
+"""
+)
+"""Take a lease. KEYS: of the run. ARGV: owner, microseconds, keep. Gives the fence, or who has it
+and for how many microseconds.
+"""
+
+RENEW: Final = Script(
+    _SHARED
+    + """
+local owner = lost(KEYS[1], ARGV[1])
+if owner then return owner end
+redis.call('HSET', KEYS[1], 'until', whole(wall() + tonumber(ARGV[2])))
+touch(KEYS, ARGV[3])
+return false
+"""
+)
+"""Have a lease for longer. KEYS: of the run. ARGV: fence, microseconds, keep."""
+
+RELEASE: Final = Script(
+    _SHARED
+    + """
+if not lost(KEYS[1], ARGV[1]) then redis.call('HSET', KEYS[1], 'until', '0') end
+return false
+"""
+)
+"""Let a lease go. KEYS: of the run. ARGV: fence."""
+
+DESCRIBE: Final = Script(
+    _SHARED
+    + """
+local owner = lost(KEYS[1], ARGV[1])
+if owner then return owner end
+redis.call('HSET', KEYS[1],
+    'status', 'running', 'title', ARGV[3], 'started', ARGV[4], 'total', ARGV[5])
+redis.call('ZADD', KEYS[4], ARGV[4], ARGV[6])
+touch({KEYS[1], KEYS[2], KEYS[3]}, ARGV[2])
+return false
+"""
+)
+"""Enter a run among the runs. KEYS: of the run, the runs. ARGV: fence, keep, title, started, total,
+run id.
+"""
+
+FINISH: Final = Script(
+    _SHARED
+    + """
+local owner = lost(KEYS[1], ARGV[1])
+if owner then return owner end
+redis.call('HSET', KEYS[1], 'status', ARGV[3])
+touch(KEYS, ARGV[2])
+return false
+"""
+)
+"""Say how a run ended. KEYS: of the run. ARGV: fence, keep, status."""
+
+WRITE: Final = Script(
+    _SHARED
+    + """
+local owner = lost(KEYS[1], ARGV[1])
+if owner then return owner end
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+touch(KEYS, ARGV[2])
+return false
+"""
+)
+"""Keep a part of a run. KEYS: of the run. ARGV: fence, keep, name, bytes."""
+
+APPEND: Final = Script(
+    _SHARED
+    + """
+local owner = lost(KEYS[1], ARGV[1])
+if owner then return owner end
+local last = redis.call('HGET', KEYS[1], 'last')
+if last ~= ARGV[3] then
+    local lines = ARGV[4]
+    for i = 5, #ARGV, 2 do
+        if last == ARGV[i] then lines = ARGV[i + 1] end
+    end
+    if lines ~= '' then redis.call('RPUSH', KEYS[2], lines) end
+    redis.call('HSET', KEYS[1], 'last', ARGV[3])
+end
+touch(KEYS, ARGV[2])
+return false
+"""
+)
+"""Add lines to a run. KEYS: of the run. ARGV: fence, keep, stamp of this attempt, lines, then the
+stamps of earlier attempts, each with the lines that are missing if that one was the last.
+"""
