@@ -1,106 +1,332 @@
-"""What every state backend keeps to. Another one adds its name and how to make it to `ADAPTERS`."""
+"""What every state backend keeps to. Another one adds its name and where it keeps to `ADAPTERS`."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState
+from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.protocols import StateBackend
-from cascade_nb.state import MemoryState
+from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.state.memory import MemoryState
+from cascade_nb.state.sqlite import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import until
+from tests.state.witness import Witness, keep
 
-ADAPTERS: dict[str, Callable[[], StateBackend]] = {"memory": MemoryState}
+KEY = b"the key of the user of the tests"
+
+#: Makes backends of one place, as many as one likes.
+Place: TypeAlias = Callable[[], StateBackend]
+
+
+@contextmanager
+def memory(folder: Path) -> Iterator[Place]:
+    yield MemoryState
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Place]:
+    yield lambda: SqliteState(folder / "results.db", key=KEY)
+
+
+#: name -> gives the place for a test, which has a folder of its own.
+ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+}
+
+#: Those whose results outlive the process, and are shared by all who use the same place.
+LASTING = sorted(ADAPTERS.keys() - {"memory"})
 
 VALUES: dict[str, Any] = {
     "None": None,
     "number": 3,
-    "text": "ü",
+    "text": "ü\udc80\x00",
     "bytes": b"\x00\xff",
     "containers": {"k": [(1, 2), {3}]},
-    "large": b"x" * 1_000_000,
+    "large": bytes(range(256)) * 4_000,
+    "larger": b"y" * 3_000_000,
     "false": False,
+    "an object": Path("x"),
 }
 
 
-@pytest.fixture(params=ADAPTERS)
-async def state(request: pytest.FixtureRequest) -> AsyncIterator[StateBackend]:
-    made = ADAPTERS[request.param]()
+class Unwritable:
+    """Can be had in memory only."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("not this one")
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with ADAPTERS[request.param](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def state(place: Place) -> AsyncIterator[StateBackend]:
+    made = place()
     await made.open()
     yield made
     await made.close()
 
 
-async def put(state: StateBackend, key: str, value: Any, seconds: float = 1.0) -> None:
-    safe = state.put(key, value, seconds)
-    assert (safe is None) == state.instant
-    if safe is not None:
-        await safe
+every = pytest.mark.parametrize("place", ADAPTERS, indirect=True)
+lasting = pytest.mark.parametrize("place", LASTING, indirect=True)
 
 
+@every
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 async def test_what_is_kept_comes_back(state: StateBackend, value: Any) -> None:
-    await put(state, "key", value, 2.5)
-    assert await state.known(["key"]) == {"key": 2.5}
-    back = await state.get("key")
+    before = time.time()
+    await keep(state, Entry("key", value, 2.5))
+    (known,) = (await state.known(["key"])).values()
+    assert known.seconds == 2.5
+    assert before - 1 <= known.made <= time.time() + 1
+    back = (await state.values(["key"]))["key"]
     assert back == value
     assert type(back) is type(value)
 
 
+@every
 async def test_what_was_never_kept_is_not_known_and_cannot_be_had(state: StateBackend) -> None:
     assert await state.known([]) == {}
+    assert await state.values([]) == {}
     assert await state.known(["nothing"]) == {}
-    with pytest.raises(KeyError):
-        await state.get("nothing")
+    assert await state.values(["nothing"]) == {}
 
 
-async def test_only_the_known_ones_of_many_are_named(state: StateBackend) -> None:
-    for i in range(0, 100, 3):
-        await put(state, f"k{i}", i, float(i))
-    found = await state.known([f"k{i}" for i in range(100)])
-    assert dict(found) == {f"k{i}": float(i) for i in range(0, 100, 3)}
+@every
+async def test_only_what_is_there_of_many_is_given(state: StateBackend) -> None:
+    await keep(state, *(Entry(f"k{i}", i, float(i)) for i in range(0, 3000, 3)))
+    keys = [f"k{i}" for i in range(3000)]
+    found = await state.known(keys)
+    assert {key: known.seconds for key, known in found.items()} == {
+        f"k{i}": float(i) for i in range(0, 3000, 3)
+    }
+    assert await state.values(keys) == {f"k{i}": i for i in range(0, 3000, 3)}
 
 
+@every
 async def test_a_later_value_replaces_the_earlier(state: StateBackend) -> None:
-    await put(state, "key", 1, 1.0)
-    await put(state, "key", 2, 9.0)
-    assert await state.get("key") == 2
-    assert await state.known(["key"]) == {"key": 9.0}
+    for value, seconds in [(1, 1.0), (b"x" * 300_000, 2.0), (b"y" * 300_000, 3.0), (2, 9.0)]:
+        await keep(state, Entry("key", value, seconds))
+        assert await state.values(["key"]) == {"key": value}
+        assert (await state.known(["key"]))["key"].seconds == seconds
 
 
+@every
+async def test_the_last_of_one_key_put_at_once_is_what_stays(state: StateBackend) -> None:
+    await keep(state, *(Entry("key", i, float(i)) for i in range(50)))
+    assert await state.values(["key"]) == {"key": 49}
+
+
+@every
 async def test_opening_again_loses_nothing(state: StateBackend) -> None:
-    await put(state, "key", 1)
+    await keep(state, Entry("key", 1, 1.0))
     await state.open()
     await state.open()
-    assert await state.get("key") == 1
+    assert await state.values(["key"]) == {"key": 1}
 
 
-async def test_values_may_be_kept_from_any_thread(state: StateBackend) -> None:
-    loop = asyncio.get_running_loop()
+@every
+async def test_values_may_be_put_from_any_thread(state: StateBackend) -> None:
+    witness = Witness()
+    safe: list[bool] = []
 
-    def keep(n: int) -> None:
-        for i in range(50):
-            safe = state.put(f"{n}.{i}", i, 0.0)
-            if safe is not None:
-                asyncio.run_coroutine_threadsafe(_wait(safe), loop).result()
+    def put(n: int) -> None:
+        safe.extend(state.put(Entry(f"{n}.{i}", i, 0.0), witness) for i in range(50))
 
-    threads = [threading.Thread(target=keep, args=(n,)) for n in range(4)]
+    threads = [threading.Thread(target=put, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
-    await until(lambda: not any(thread.is_alive() for thread in threads))
+    await until(lambda: len(safe) == 200 and len(witness.told) == 200 - sum(safe))
     keys = [f"{n}.{i}" for n in range(4) for i in range(50)]
-    assert len(await state.known(keys)) == 200
+    assert await state.values(keys) == {f"{n}.{i}": i for n in range(4) for i in range(50)}
 
 
-async def _wait(safe: Any) -> None:
-    await safe
+@every
+def test_one_backend_serves_one_loop_after_another(place: Place) -> None:
+    # The engine moves to another loop when it is used from a cell, a script and a thread in turn.
+    state = place()
+    for i in range(3):
+
+        async def use(i: int = i) -> None:
+            await state.open()
+            await keep(state, Entry(f"k{i}", i, 1.0))
+            assert await state.values([f"k{j}" for j in range(3)]) == {
+                f"k{j}": j for j in range(i + 1)
+            }
+
+        asyncio.run(use())
+    asyncio.run(state.close())  # type: ignore[arg-type]
+
+
+@every
+async def test_everything_put_before_the_close_is_told_once(place: Place) -> None:
+    state = place()
+    await state.open()
+    witness = Witness()
+    safe = sum(state.put(Entry(f"k{i}", i, 0.0), witness) for i in range(300))
+    await state.close()
+    await until(lambda: len(witness.told) == 300 - safe)
+    assert len(set(witness.told)) == 300 - safe
+    assert witness.refused == []
+
+
+@every
+async def test_a_put_never_waits_and_never_encodes(state: StateBackend) -> None:
+    # It is called under the engine's lock, which every task needs.
+    encoded: list[threading.Thread] = []
+
+    class Told:
+        def __reduce__(self) -> Any:
+            encoded.append(threading.current_thread())
+            return (dict, ())
+
+    await keep(state, Entry("key", Told(), 1.0))
+    assert threading.current_thread() not in encoded
+
+
+@lasting
+async def test_it_tells_from_a_thread_of_its_own_and_many_at_a_time(state: StateBackend) -> None:
+    witness = Witness()
+    assert not state.put(Entry("first", 0, 0.0), witness)
+    await witness.put(state, *(Entry(f"k{i}", i, 0.0) for i in range(2000)))
+    assert len(witness.batches) < 200
+    assert threading.current_thread() not in witness.threads
+
+
+@lasting
+async def test_a_value_that_cannot_be_written_leaves_the_others_alone(state: StateBackend) -> None:
+    witness = Witness()
+    values = [1, Unwritable(), 3, Unwritable(), 5]
+    await witness.put(state, *(Entry(f"k{i}", value, 0.0) for i, value in enumerate(values)))
+    assert sorted(witness.kept_keys) == ["k0", "k2", "k4"]
+    assert sorted(key for key, _ in witness.refused) == ["k1", "k3"]
+    assert all(isinstance(error, CodecError) for _, error in witness.refused)
+    assert await state.values([f"k{i}" for i in range(5)]) == {"k0": 1, "k2": 3, "k4": 5}
+
+
+@lasting
+async def test_each_keeper_hears_of_its_own_entries_only(state: StateBackend) -> None:
+    witnesses = [Witness() for _ in range(3)]
+    for i in range(30):
+        state.put(Entry(f"k{i}", i, 0.0), witnesses[i % 3])
+    await until(lambda: all(len(witness.told) == 10 for witness in witnesses))
+    for n, witness in enumerate(witnesses):
+        assert sorted(witness.kept_keys) == sorted(f"k{i}" for i in range(n, 30, 3))
+
+
+@lasting
+async def test_a_keeper_that_fails_harms_no_other(
+    state: StateBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Witness):
+        def kept(self, entries: Any) -> None:
+            super().kept(entries)
+            raise RuntimeError("a fault of the keeper")
+
+    complaints: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", complaints.append)
+    failing, other = Failing(), Witness()
+    state.put(Entry("a", 1, 0.0), failing)
+    await other.put(state, Entry("b", 2, 0.0))
+    await until(lambda: failing.kept_keys == ["a"] and complaints)
+    assert "a fault of the keeper" in str(complaints[0].exc_value)
+    await other.put(state, Entry("c", 3, 0.0))
+    assert other.kept_keys == ["b", "c"]
+
+
+@lasting
+async def test_what_is_kept_is_there_for_the_next_process(place: Place) -> None:
+    first = place()
+    await first.open()
+    await keep(first, *(Entry(name, value, 0.5) for name, value in VALUES.items()))
+    known = await first.known(list(VALUES))
+    await first.close()
+    second = place()
+    await second.open()
+    assert await second.values(list(VALUES)) == VALUES
+    assert await second.known(list(VALUES)) == known
+    await second.close()
+
+
+@lasting
+async def test_two_backends_of_one_place_see_what_the_other_keeps(
+    state: StateBackend, place: Place
+) -> None:
+    other = place()
+    await other.open()
+    await keep(state, Entry("a", 1, 0.0))
+    await keep(other, Entry("b", b"z" * 200_000, 0.0), Entry("a", 3, 0.0))
+    for one in (state, other):
+        assert await one.values(["a", "b"]) == {"a": 3, "b": b"z" * 200_000}
+    await other.close()
+
+
+@lasting
+async def test_what_an_owner_writes_that_lost_its_run_is_refused(
+    state: StateBackend, place: Place
+) -> None:
+    assert state.journal is not None
+    stale = await state.journal.claim("run", "kernel 1", 60.0)
+    await keep(state, Entry("a", 1, 0.0, stale))
+    await state.journal.release(stale)
+    await keep(state, Entry("b", 2, 0.0, stale))  # nobody else has it yet
+    other = place()
+    await other.open()
+    assert other.journal is not None
+    newest = await other.journal.claim("run", "kernel 2", 60.0)
+    witness = Witness()
+    await witness.put(
+        state,
+        Entry("c", 3, 0.0, stale),
+        Entry("d", 4, 0.0),
+        Entry("e", b"e" * 200_000, 0.0, stale),
+        Entry("f", 6, 0.0, newest),
+    )
+    assert sorted(witness.kept_keys) == ["d", "f"]
+    assert sorted(key for key, _ in witness.refused) == ["c", "e"]
+    for _, error in witness.refused:
+        assert isinstance(error, LeaseLostError)
+        assert "kernel 2" in str(error)
+    assert sorted(await state.known(list("abcdef"))) == ["a", "b", "d", "f"]
+    await other.close()
+
+
+@lasting
+async def test_nothing_is_left_after_the_close(place: Place) -> None:
+    before = set(threading.enumerate())
+    state = place()
+    await state.open()
+    await keep(state, Entry("a", 1, 0.0))
+    await state.close()
+    await state.close()
+    await until(lambda: set(threading.enumerate()) <= before, "the end of its threads")
+
+
+@lasting
+async def test_what_is_put_after_the_close_is_told_too(place: Place) -> None:
+    # A thread that nobody could stop brings its result after its engine was closed.
+    state = place()
+    await state.open()
+    await state.close()
+    witness = Witness()
+    await witness.put(state, Entry("late", 1, 0.0))
+    assert witness.told == ["late"]
+    await state.close()
 
 
 @cs.task
@@ -113,6 +339,7 @@ def total(xs: list[int], plus: int = 0) -> int:
     return sum(xs) + plus
 
 
+@every
 async def test_completed_work_does_not_run_again(state: StateBackend) -> None:
     engine = Engine(state_backend=state)
     spy = SpySubscriber(engine.bus)

@@ -1,0 +1,154 @@
+"""Results in a database file: they outlive the kernel, and several kernels share them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
+from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.state.sqlite_file import Session, SqliteFile
+from cascade_nb.state.sqlite_journal import SqliteJournal
+from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desks
+from cascade_nb.state.sqlite_values import Values
+from cascade_nb.state.sqlite_writer import Writer, result_place
+
+_AT_ONCE: Final = 100  # rows that are read with their bytes, which may be 64 kB each
+
+_LOOK_UP: Final = (
+    "SELECT key, seconds, made FROM results WHERE key IN (SELECT value FROM json_each(?))"
+)
+_FETCH: Final = (
+    "SELECT key, made, bytes, digest FROM results WHERE key IN (SELECT value FROM json_each(?))"
+)
+_FETCH_ONE: Final = "SELECT bytes, digest FROM results WHERE key = ?"
+
+
+class _Refused(NamedTuple):
+    key: str
+    made: float
+    why: str
+
+
+class SqliteState:
+    """Keeps every result in an SQLite database, the large ones in files in a folder beside it.
+
+    A result that was reported kept is on the disk: it is there after the process was killed and
+    after a power failure (`synchronous=FULL`; what gathered while the disk was busy goes together,
+    so that many results cost one wait). Any number of kernels of one machine may use one file at
+    the same time. Values are signed, and read only where their signature is that of the same user.
+
+    It opens the file when it is first needed, and again when it is used after `close`.
+
+    Args:
+        path: of the database file, which is made with its folders when it is missing. Beside it lie
+            `<path>-wal`, `<path>-shm` and the folder `<path>.blobs`; they belong together.
+        key: 16 bytes or more that sign the values; default `cascade_nb.state.keyring.user_key()`.
+
+    Attributes:
+        journal: of the runs, in the same file.
+
+    Raises:
+        UsageError: the path is none of a file.
+    """
+
+    keeps_all = True
+    journal: Journal | None
+
+    def __init__(self, path: str | os.PathLike[str], *, key: bytes | None = None) -> None:
+        if os.fspath(path) in {"", ":memory:"}:
+            raise UsageError(
+                f"{os.fspath(path)!r} is no path of a file; MemoryState keeps results in memory"
+            )
+        values = Values(key)
+        self._desks = Desks(SqliteFile(Path(path)))
+        self._values = values
+        self._writer = Writer(self._desks, values)
+        self._refused: dict[str, float] = {}
+        self.journal = SqliteJournal(self._desks, values)
+
+    async def open(self) -> None:
+        """See that the file can be read and written, now.
+
+        Raises:
+            StateError: it cannot; the message says what to do.
+        """
+        await self._desks.ask(LEASES, _can_write)
+        for name in (RESULTS, VALUES):  # the first result shall not wait for their threads
+            self._desks.submit(name, lambda desk: desk.do(Session.check))
+
+    def put(self, entry: Entry, keeper: Keeper) -> bool:
+        """Begin to keep a result: it goes into the next batch of the writing thread."""
+        self._writer.put(entry, keeper)
+        return False
+
+    async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
+        """What is known of those of `keys` that are kept.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        wanted = list(keys)
+        found = await self._desks.ask(VALUES, lambda session: _look_up(session, wanted))
+        for key, made in list(self._refused.items()):
+            if key in found and found[key].made == made:
+                del found[key]
+        return found
+
+    async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        """The kept values of those of `keys` that have one. One whose bytes are refused is warned
+        about and counts as absent, here and in `known`, until it is kept anew.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        wanted = list(keys)
+        found, refused = await self._desks.ask(VALUES, lambda session: self._fetch(session, wanted))
+        for key, made, why in refused:
+            self._refused[key] = made
+            warnings.warn(f"the kept result {key}: {why}", RefusedBlobWarning, stacklevel=2)
+        return found
+
+    async def close(self) -> None:
+        """Keep what is under way, then release the file and end the threads."""
+        closing = asyncio.gather(*map(asyncio.wrap_future, self._desks.close()))
+        await asyncio.shield(closing)  # a caller that is cancelled must not cancel what is written
+
+    def _fetch(
+        self, session: Session, keys: Sequence[str]
+    ) -> tuple[dict[str, Any], list[_Refused]]:
+        found: dict[str, Any] = {}
+        refused: list[_Refused] = []
+        for at in range(0, len(keys), _AT_ONCE):
+            some = json.dumps(keys[at : at + _AT_ONCE])
+            for key, made, data, digest in session.db.execute(_FETCH, (some,)).fetchall():
+                try:
+                    found[key] = self._value(session, key, data, digest)
+                except RefusedBlobError as error:
+                    refused.append(_Refused(key, made, str(error)))
+        return found, refused
+
+    def _value(self, session: Session, key: str, data: bytes | None, digest: str | None) -> Any:
+        place = result_place(session, key)
+        try:
+            return self._values.unpack(data, digest, place, session.blobs)
+        except FileNotFoundError:
+            return self._values.read(
+                lambda: session.db.execute(_FETCH_ONE, (key,)).fetchone(), place, session.blobs
+            )
+
+
+def _can_write(session: Session) -> None:
+    """Begin a transaction, for that it takes what every other one takes."""
+    with session.writing():
+        session.blobs.tidy()
+
+
+def _look_up(session: Session, keys: Sequence[str]) -> dict[str, Known]:
+    rows = session.db.execute(_LOOK_UP, (json.dumps(keys),))
+    return {key: Known(seconds, made) for key, seconds, made in rows}

@@ -1,0 +1,65 @@
+"""Who may write about a run: leases as rows, always looked at within the transaction that relies on
+them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from cascade_nb.errors import LeaseHeldError, LeaseLostError
+from cascade_nb.protocols import Lease
+
+
+def claim(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
+    """Take a lease that is free or the owner's own.
+
+    Args:
+        db: within a transaction that writes.
+        run_id: of the run, which need not have been described yet.
+        owner: in words.
+        until: when it ends, in seconds since the epoch.
+        now: the same for this moment.
+
+    Raises:
+        LeaseHeldError: somebody else has it.
+    """
+    row = db.execute("SELECT owner, expires FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    if row is not None and row[0] != owner and row[1] > now:
+        raise LeaseHeldError(run_id, row[0], row[1] - now)
+    # One counter for all runs: it goes on growing for a run that was forgotten and comes again.
+    db.execute("UPDATE about SET last_fence = last_fence + 1")
+    (fence,) = db.execute("SELECT last_fence FROM about").fetchone()
+    db.execute(
+        "INSERT INTO runs (run_id, owner, fence, expires) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (run_id) DO UPDATE SET"
+        " owner = excluded.owner, fence = excluded.fence, expires = excluded.expires",
+        (run_id, owner, fence, until),
+    )
+    return Lease(run_id, owner, fence)
+
+
+def loss(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
+    """None while nobody has taken the run over; a lease that ran out still counts until then."""
+    query = "SELECT fence, owner FROM runs WHERE run_id = ?"
+    row = db.execute(query, (lease.run_id,)).fetchone()
+    if row is None:
+        return LeaseLostError(lease.run_id, "")
+    return None if row[0] == lease.fence else LeaseLostError(lease.run_id, row[1])
+
+
+def check(db: sqlite3.Connection, lease: Lease) -> None:
+    """See that the lease still is the newest of its run.
+
+    Raises:
+        LeaseLostError: it is not.
+    """
+    lost = loss(db, lease)
+    if lost is not None:
+        raise lost
+
+
+def free(db: sqlite3.Connection, lease: Lease) -> None:
+    """Let a lease go; nothing happens when it is another's."""
+    db.execute(
+        "UPDATE runs SET expires = 0 WHERE run_id = ? AND fence = ?", (lease.run_id, lease.fence)
+    )

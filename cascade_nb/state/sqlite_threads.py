@@ -1,0 +1,150 @@
+"""The threads that work at a database, so that no loop ever waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
+
+from cascade_nb.errors import LeaseHeldError, LeaseLostError
+from cascade_nb.state.sqlite_file import Session, SqliteFile
+
+T = TypeVar("T")
+
+RESULTS: Final = "results"  # keeps results, in batches
+LEASES: Final = "leases"  # short transactions, so that no lease runs out while values are written
+VALUES: Final = "values"  # what reads, and what encodes or decodes when it is asked to
+
+
+class Desk:
+    """One thread with a connection of its own, where one thing is done after another.
+
+    Args:
+        file: the database.
+        name: what the desk is for.
+    """
+
+    def __init__(self, file: SqliteFile, name: str) -> None:
+        self._file = file
+        # Results must outlast a power failure to be called completed. The rest gets to the disk
+        # with them: all of it goes through one log, in order.
+        self._durable = name == RESULTS
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"cascade-sqlite-{name}")
+        self._session: Session | None = None
+
+    def submit(self, job: Callable[[Desk], T]) -> Future[T]:
+        """Have something done in the thread, after what was submitted before."""
+        return self._pool.submit(job, self)
+
+    def do(self, work: Callable[[Session], T]) -> T:
+        """In the thread: do something with the connection. After trouble the next one is new.
+
+        Raises:
+            StateError: the file cannot be used now; the message says what to do.
+        """
+        try:
+            if self._session is None:
+                self._session = self._file.connect(self._durable)
+            self._session.check()
+            return work(self._session)
+        except (LeaseHeldError, LeaseLostError):
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self._disconnect()
+            raise self._file.trouble(error) from error
+
+    def close(self) -> Future[None]:
+        """Do what was submitted, then release the file and end the thread."""
+        closed = self._pool.submit(self._disconnect)
+        self._pool.shutdown(wait=False)
+        return closed
+
+    def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+class Forked(Protocol):
+    """What has something to forget when it finds itself in a child process."""
+
+    def forget(self) -> None:
+        """Begin anew: threads, locks and queued work are the parent's."""
+        ...
+
+
+class Desks:
+    """The desks of one database, each with its thread from when it is first needed until `close`.
+
+    Args:
+        file: the database.
+    """
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._desks: dict[str, Desk] = {}
+        self._lock = threading.Lock()
+        forget_after_fork(self)
+        # For who never closes it. At the end of the process the threads end by themselves, with
+        # their work done, before this could tell them.
+        weakref.finalize(self, _close, self._desks).atexit = False
+
+    def submit(self, name: str, job: Callable[[Desk], T]) -> Future[T]:
+        """Have something done at a desk; from any thread, and without waiting."""
+        with self._lock:
+            desk = self._desks.get(name)
+            if desk is None:
+                desk = self._desks[name] = Desk(self._file, name)
+            return desk.submit(job)
+
+    async def ask(self, name: str, work: Callable[[Session], T]) -> T:
+        """What `work` gives at a desk; on any loop.
+
+        Raises:
+            StateError: the file cannot be used now; the message says what to do.
+        """
+        return await asyncio.wrap_future(self.submit(name, lambda desk: desk.do(work)))
+
+    def close(self) -> list[Future[None]]:
+        """Have every desk finish its work and be gone; done when the futures are."""
+        with self._lock:
+            return _close(self._desks)
+
+    def forget(self) -> None:
+        """In a child process: its parent's connections must not be used, nor even closed.
+
+        The rule is SQLite's, "How To Corrupt An SQLite Database File", section 2.6.
+        """
+        _parents.extend(self._desks.values())
+        self._desks.clear()
+        self._lock = threading.Lock()
+        self._file.turn = threading.Lock()
+
+
+def _close(desks: dict[str, Desk]) -> list[Future[None]]:
+    futures = [desk.close() for desk in desks.values()]
+    desks.clear()
+    return futures
+
+
+_parents: Final[list[Desk]] = []
+_alive: Final[weakref.WeakSet[Forked]] = weakref.WeakSet()
+
+
+def forget_after_fork(thing: Forked) -> None:
+    """Have `thing.forget()` called in every child process that is forked while it lives."""
+    _alive.add(thing)
+
+
+def _forget_all() -> None:
+    for thing in list(_alive):
+        thing.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,172 @@
+"""Results on their way into a database: what has gathered goes in together, and then is told."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cascade_nb.errors import CodecError, StateError
+from cascade_nb.protocols import Entry, Keeper, Lease
+from cascade_nb.state.sqlite_file import Session
+from cascade_nb.state.sqlite_leases import loss
+from cascade_nb.state.sqlite_threads import RESULTS, Desk, Desks, forget_after_fork
+from cascade_nb.state.sqlite_values import Packed, Values
+
+# A batch ends at whichever comes first, so that what is kept is soon told.
+MOST_ENTRIES: Final = 1000
+MOST_BYTES: Final = 8 * 1024 * 1024
+MOST_SECONDS: Final = 0.05  # of encoding
+
+_INSERT: Final = (
+    "INSERT INTO results (key, seconds, made, size, bytes, digest) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET seconds = excluded.seconds, made = excluded.made,"
+    " size = excluded.size, bytes = excluded.bytes, digest = excluded.digest"
+)
+
+
+class _Waiting(NamedTuple):
+    entry: Entry
+    keeper: Keeper
+    made: float
+
+
+class _Batch:
+    """What is written together, and what is refused on the way, each with its own error."""
+
+    def __init__(self) -> None:
+        self.packed: list[tuple[_Waiting, Packed]] = []
+        self.refused: list[tuple[list[_Waiting], Exception]] = []
+
+    def refuse(self, lease: Lease | None, error: Exception) -> None:
+        """Take out what one run brought."""
+        lost = [pair for pair in self.packed if pair[0].entry.lease == lease]
+        self.packed = [pair for pair in self.packed if pair[0].entry.lease != lease]
+        self.refused.append(([waiting for waiting, _ in lost], error))
+        for _, packed in lost:
+            packed.discard()
+
+
+class Writer:
+    """Keeps results at a desk of its own.
+
+    Args:
+        desks: of the database.
+        values: encodes them.
+    """
+
+    def __init__(self, desks: Desks, values: Values) -> None:
+        self._desks = desks
+        self._values = values
+        self._queue: deque[_Waiting] = deque()
+        self._awake = False
+        forget_after_fork(self)
+
+    def put(self, entry: Entry, keeper: Keeper) -> None:
+        """Have an entry kept with the next batch."""
+        self._queue.append(_Waiting(entry, keeper, time.time()))
+        if not self._awake:
+            self._awake = True
+            try:
+                self._desks.submit(RESULTS, self._drain)
+            except BaseException:
+                self._awake = False
+                raise
+
+    def forget(self) -> None:
+        """In a child process: what waits is its parent's to keep."""
+        self._queue = deque()
+        self._awake = False
+
+    def _drain(self, desk: Desk) -> None:
+        """At the desk: batch after batch until nothing waits."""
+        while True:
+            while self._queue:
+                self._write(desk)
+            self._awake = False
+            if not self._queue:
+                return  # and who puts from now on finds nobody awake
+            self._awake = True  # who put between those two lines relied on us
+
+    def _write(self, desk: Desk) -> None:
+        batch = _Batch()
+        trouble: StateError | None = None
+        try:
+            desk.do(lambda session: self._keep(session, batch))
+        except BaseException as error:  # whatever it is, everybody has to hear of it
+            trouble = _in_short(error)
+        waiting = [each for each, _ in batch.packed]
+        if trouble is not None:
+            for _, packed in batch.packed:
+                packed.discard()
+            # What else waits would meet the same trouble, each batch after a wait of its own.
+            while self._queue:
+                waiting.append(self._queue.popleft())
+        _tell(waiting, trouble)
+        for group, reason in batch.refused:
+            _tell(group, reason)
+
+    def _keep(self, session: Session, batch: _Batch) -> None:
+        self._pack(session, batch)
+        with session.writing() as db:
+            for lease in {each.entry.lease for each, _ in batch.packed}:
+                lost = None if lease is None else loss(db, lease)
+                if lost is not None:
+                    batch.refuse(lease, lost)
+            db.executemany(_INSERT, [_row(*pair) for pair in batch.packed])
+            for _, packed in batch.packed:
+                packed.keep()
+
+    def _pack(self, session: Session, batch: _Batch) -> None:
+        """Encode what waits, up to the size of a batch."""
+        size = 0
+        deadline = time.monotonic() + MOST_SECONDS
+        while self._queue and size < MOST_BYTES and len(batch.packed) < MOST_ENTRIES:
+            first = self._queue[0]  # it goes on waiting should the disk be full
+            place = result_place(session, first.entry.key)
+            try:
+                packed = self._values.pack(first.entry.value, place, session.blobs)
+            except CodecError as error:
+                batch.refused.append(([self._queue.popleft()], error))
+                continue
+            batch.packed.append((self._queue.popleft(), packed))
+            size += packed.size
+            if time.monotonic() > deadline:
+                return
+
+
+def result_place(session: Session, key: str) -> str:
+    """What the signature of a result is bound to."""
+    return f"{session.namespace}/result/{key}"
+
+
+def _row(waiting: _Waiting, packed: Packed) -> tuple[object, ...]:
+    return (waiting.entry.key, waiting.entry.seconds, waiting.made, *packed.columns)
+
+
+def _in_short(error: BaseException) -> StateError:
+    """Its words say all. With its traceback it would hold the values of its batch for as long as
+    somebody remembers what went wrong.
+    """
+    if isinstance(error, StateError):
+        return StateError(str(error))
+    return StateError(f"results cannot be kept: {type(error).__name__}: {error}")
+
+
+def _tell(waiting: Sequence[_Waiting], error: Exception | None) -> None:
+    """Say what became of these, to each keeper once."""
+    groups: dict[int, tuple[Keeper, list[Entry]]] = {}
+    for each in waiting:
+        groups.setdefault(id(each.keeper), (each.keeper, []))[1].append(each.entry)
+    for keeper, entries in groups.values():
+        try:
+            if error is None:
+                keeper.kept(entries)
+            else:
+                keeper.not_kept(entries, error)
+        except Exception:  # one that fails must not keep the others from hearing
+            me = threading.current_thread()
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), me)))
