@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ def _read_array(head: Any, data: Sequence[memoryview]) -> Any:
 
 
 def _write_scalar(value: Any) -> tuple[Any, Sequence[Chunk]]:
+    if value.dtype.type is not type(value):  # a user's subclass, or a twin: longlong and int64
+        raise NotPlainError
     return (_described(value.dtype), value.tobytes()), ()
 
 
@@ -56,8 +59,9 @@ def _described(dtype: Any) -> str | bytes:
     """A dtype as its short name, or as a pickle where a name does not say everything: records."""
     if dtype.kind not in _KINDS or dtype.hasobject:
         raise NotPlainError
-    if dtype.names is None and dtype.metadata is None and type(dtype)(dtype.str) == dtype:
-        return str(dtype.str)
+    name = str(dtype.str)
+    if dtype.names is None and dtype.metadata is None and sys.modules["numpy"].dtype(name) == dtype:
+        return name
     return pickle.dumps(dtype, protocol=5)
 
 

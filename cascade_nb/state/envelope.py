@@ -25,7 +25,6 @@ _PLACE: Final = struct.Struct("<I")
 _MAC_SIZE: Final = 32
 _START: Final = _PREFIX.size + _MAC_SIZE
 _SHORTEST: Final = _START + _PLACE.size
-_LARGE: Final = 1 << 16
 
 
 class Envelope:
@@ -48,7 +47,7 @@ class Envelope:
         self._mark = hmac.digest(key, b"cascade_nb: which key is this", "sha256")[:8]
 
     def seal(self, place: str, body: Sequence[Chunk]) -> list[Chunk]:
-        """The chunks of the signed whole. Large ones are those of `body`, read where they lie.
+        """The chunks of the signed whole: all but the first are those of `body`, not copied.
 
         They must be written before anybody changes the memory that they show: what is changed
         after it was signed will be refused.
@@ -56,16 +55,12 @@ class Envelope:
         where = place.encode("utf-8", "surrogatepass")
         total = _SHORTEST + len(where) + sum(map(len, body))
         prefix = _PREFIX.pack(_MAGIC, total, self._mark)
-        after = [_PLACE.pack(len(where)) + where, *body]
-        if total <= _LARGE:
-            after = [b"".join(after)]
+        first = b"".join((_PLACE.pack(len(where)), where, body[0]))
         mac = self._keyed.copy()
-        mac.update(prefix)
-        for chunk in after:
+        mac.update(prefix + first)
+        for chunk in body[1:]:
             mac.update(chunk)
-        if total <= _LARGE:
-            return [prefix + mac.digest() + after[0]]
-        return [prefix + mac.digest() + after[0], *after[1:]]
+        return [b"".join((prefix, mac.digest(), first)), *body[1:]]
 
     def open(self, blob: bytes | memoryview, place: str) -> memoryview:
         """The body of what `seal` made with this key for this place; no byte is copied.
@@ -86,7 +81,7 @@ class Envelope:
             if mark != self._mark:
                 raise _refused(
                     place,
-                    "signed with another key than this user's",
+                    "signed with another key than this user's, or damaged",
                     "those who share results need the same key file, see CASCADE_KEY_FILE",
                 )
             raise _refused(place, "not what was signed: it was altered or damaged")
@@ -99,9 +94,10 @@ class Envelope:
 
 def _measured(view: memoryview, place: str) -> tuple[int, bytes]:
     """How long the blob says it is, and which key it says it was signed with."""
-    if view[:3] != _MAGIC[:3]:
-        raise _refused(place, "nothing that this library wrote" if len(view) else "empty")
-    if len(view) >= len(_MAGIC) and view[:4] != _MAGIC:
+    magic = bytes(view[: len(_MAGIC)])
+    if not magic.startswith(_MAGIC[:3]):
+        raise _refused(place, "nothing that this library wrote" if magic else "empty")
+    if not _MAGIC.startswith(magic):
         raise _refused(place, "in the format of another version of this library, or damaged")
     if len(view) < _SHORTEST:
         raise _refused(place, f"cut off: only {len(view)} bytes are there")
