@@ -10,18 +10,19 @@ What only runs can tell is not seen: names put together as text, `eval`, files t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cascade_nb.graph.atoms import CannotKeyError, digest, text
+from cascade_nb.graph.glimpse import Seen
 from cascade_nb.graph.origin import name_of
 from cascade_nb.graph.walk import Walk
 
 _SCHEME: Final = b"code 1"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CodeKey:
     """The key of a function's code, and what it was made of.
 
@@ -31,6 +32,7 @@ class CodeKey:
             "method Model.fit", "constant LIMIT", "default k", "closure n", "module mylib.util",
             "module numpy 2.4.6". Where only one of them differs, that is what was changed.
         sources: the text of those parts that have one, for showing a difference.
+        values: those parts that are values (constants, defaults, closures) as they looked.
         unkeyed: why the key does not cover everything, in words; empty for a whole one. A result of
             code with such a gap must not be reused across runs.
     """
@@ -39,6 +41,7 @@ class CodeKey:
     parts: Mapping[str, str]
     sources: Mapping[str, str]
     unkeyed: tuple[str, ...] = ()
+    values: Mapping[str, Seen] = dataclasses.field(default_factory=dict)
 
 
 def code_key(thing: Any) -> CodeKey:
@@ -64,6 +67,7 @@ def code_key(thing: Any) -> CodeKey:
         {label: part.hex() for label, part in walk.parts.items()},
         walk.sources,
         tuple(walk.unkeyed),
+        walk.values,
     )
 
 

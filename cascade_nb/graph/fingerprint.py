@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, NewType
 
-from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
+from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest, frame, text
 from cascade_nb.graph.calls import NO_TASK, TaskKey, arguments, call_bytes, task_key
 from cascade_nb.graph.code import CodeKey, reference
 from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
+from cascade_nb.graph.files import files_bytes
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.caching import Cache
 from cascade_nb.model.inputs import CALLS
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import REQUIRED, Param
@@ -64,6 +66,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self._read: list[bytes | None] = []
         self._read_gaps: dict[int, Gap] = {}
         self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
+        self._seen: Encoder | None = Encoder(reference, self._lazy)
         self._key_all()
 
     def __getitem__(self, index: Any) -> Any:
@@ -84,30 +87,32 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         gap = self._gaps.get(index)
         return None if gap is None else self._story(gap)
 
+    def settle(self) -> None:
+        """The look at the graph is over: what it was given may change from now on."""
+        self._seen = None
+
     def code(self, index: int) -> CodeKey | None:
         """The key of the code that node `index` runs; None for a parameter or a router."""
         task = self._graph.nodes[index].task
         return None if task is None else self._task(task).code
 
-    def parts(self, index: int) -> dict[str, str]:
-        """What the fingerprint was made of: a digest by readable name, for `changes`.
-
-        The parts of the code (see `CodeKey`), "version", and for each argument "argument rows", or
-        "input rows (load)" where it is the result of a node. An argument without a key has "".
+    def codes(self) -> dict[str, CodeKey]:
+        """The key of the code of each task, by the task's name; where several tasks have one name,
+        none of them.
         """
-        node, encoder = self._graph.nodes[index], self._encoder()
-        found: dict[str, str] = {}
-        if node.task is not None:
-            found.update(self._task(node.task).code.parts)
-            if node.task.version is not None:
-                found["version"] = node.task.version
-        for name, value in self._arguments(node):
-            key = key_with(encoder, value)
-            what = f"argument {name}"
-            if isinstance(value, Lazy):
-                what = f"input {name} ({self._graph.nodes[self._graph.place[value]].label})"
-            found[what] = "" if isinstance(key, Unkeyed) else digest(key).hex()
-        return found
+        found: dict[str, CodeKey] = {}
+        twice: set[str] = set()
+        for task, key in self._tasks.items():
+            if task is not None:
+                known = found.setdefault(task.name, key.code)
+                if known.digest != key.code.digest:
+                    twice.add(task.name)
+        return {name: code for name, code in found.items() if name not in twice}
+
+    def key_of(self, value: Any) -> str:
+        """A digest of an argument's content, or of what is known of a lazy one; "" without one."""
+        key = key_with(self._encoder(), value)
+        return "" if isinstance(key, Unkeyed) else digest(key).hex()
 
     def of_call(
         self, index: int, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -117,9 +122,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         For a node without a fingerprint because of what it reads: once that is there, this is one.
         Lazy values among the arguments count by what the graph knows of them.
         """
-        task = self._graph.nodes[index].task
-        assert task is not None, "parameters and routers are no calls"
-        return self._late(self._task(task), self._encoder(), args, kwargs)
+        node = self._graph.nodes[index]
+        assert node.task is not None, "parameters and routers are no calls"
+        return self._late(node, self._encoder(), args, kwargs)
 
     def of_items(
         self, index: int, items: Sequence[Mapping[str, Any]]
@@ -136,15 +141,17 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         """
         node = self._graph.nodes[index]
         assert isinstance(node.lazy, MappedLazyResult), "only a mapped node has items"
-        key, encoder, fixed = self._task(node.task), self._encoder(), node.lazy.fixed
-        return [self._late(key, encoder, (), {**fixed, **item}) for item in items]
+        encoder, fixed = self._encoder(), node.lazy.fixed
+        return [self._late(node, encoder, (), {**fixed, **item}) for item in items]
 
     def _late(
-        self, key: TaskKey, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, node: Node, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Fingerprint | Unkeyed:
+        key = self._task(node.task)
         try:
             _check(key)
-            return Fingerprint(digest(call_bytes(key, encoder, args, kwargs)).hex())
+            raw = digest(call_bytes(key, encoder, args, kwargs))
+            return Fingerprint(_with_rules(raw, node.options.cache).hex())
         except CannotKeyError as error:
             gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
             return Unkeyed("this call", self._story(gap))
@@ -171,8 +178,10 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                     raw = blake2b(b"".join(parts), digest_size=DIGEST_SIZE).digest()
                 else:
                     raw = digest(self._bytes(node, encoder))
+                if lazy.options is not PLAIN:
+                    raw = _with_rules(raw, lazy.options.cache)
             except CannotKeyError as error:
-                self._gaps[node.index] = self._blame(error, self._arguments(node), encoder)
+                self._gaps[node.index] = self._blame(error, self.given(node.index), encoder)
                 self._keys.append(None)
                 read.append(None)
             else:
@@ -228,8 +237,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             key = self._tasks[task] = task_key(task)
         return key
 
-    def _arguments(self, node: Node) -> list[tuple[str, Any]]:
-        """Name and value of all that a node was given."""
+    def given(self, index: int) -> list[tuple[str, Any]]:
+        """Name and value of all that node `index` was given."""
+        node = self._graph.nodes[index]
         lazy = node.lazy
         if isinstance(lazy, LazyResult) and node.task is not None:
             return list(arguments(self._task(node.task), lazy.args, lazy.kwargs))
@@ -271,7 +281,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return f"{', '.join(way)}, and {cause}" if way else cause
 
     def _encoder(self) -> Encoder:
-        return Encoder(reference, self._lazy)
+        return self._seen or Encoder(reference, self._lazy)
 
     def _lazy(self, lazy: Lazy) -> bytes:
         index = self._graph.place[lazy]
@@ -303,17 +313,6 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
     return Fingerprints(graph, params)
 
 
-def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """What differs between two `Fingerprints.parts`, in words, what is alike left out.
-
-    For instance "helper _trim changed", "argument k changed", "constant LIMIT is new".
-    """
-    words = [f"{part} changed" for part, key in after.items() if before.get(part, key) != key]
-    words += [f"{part} is new" for part in after if part not in before]
-    words += [f"{part} is gone" for part in before if part not in after]
-    return tuple(words)
-
-
 def _obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:
     try:
         encoder.encode(value)
@@ -326,3 +325,11 @@ def _check(key: TaskKey) -> None:
     """Refuse a task whose code cannot be keyed."""
     if key.code.unkeyed:
         raise CannotKeyError("its code", key.code.unkeyed[0])
+
+
+def _with_rules(raw: bytes, cache: Cache | None) -> bytes:
+    """The key of a node whose result has rules of its own: `raw` is that of its call."""
+    if cache is None or (cache.version is None and not cache.files):
+        return raw
+    version = b"" if cache.version is None else text(cache.version)
+    return digest(b"rules" + raw + frame(b"v", version) + files_bytes(cache.files))

@@ -174,6 +174,8 @@ class Reading:
             lazy = lazy.named(name)
         if (timeout := fields.take("timeout", (int, float), None)) is not None:
             lazy = lazy.with_timeout(timeout)
+        if (cache := fields.take("cache", dict, None)) is not None:
+            lazy = _cached(lazy, Fields(cache, "a cache rule"))
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)
         fields.end()
         made = lazy.options.but(needs=needs, retry=None if retry is None else self._retry(retry))
@@ -203,6 +205,13 @@ class _Holder(Lazy):
 
     def _with(self, options: Options) -> _Holder:
         return _Holder(options)
+
+
+def _cached(lazy: _Holder, fields: Fields) -> _Holder:
+    ttl, version = fields.take("ttl", (int, float), None), fields.take("version", str, None)
+    files = fields.take("files", list, None)
+    fields.end()
+    return lazy.with_cache(ttl=ttl, files=files, version=version)
 
 
 def _check(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ such a value says so when it runs.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -144,6 +145,8 @@ class _Text:
             said["condition"] = write(options.condition)
         if not options.reuse:
             said["reuse"] = False
+        if options.cache is not None:
+            said["cache"] = {k: v for k, v in dataclasses.asdict(options.cache).items() if v}
         return said
 
     def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:

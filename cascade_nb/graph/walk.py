@@ -12,6 +12,7 @@ from typing import Any, Final
 from cascade_nb.graph.atoms import CannotKeyError, digest, frame, text
 from cascade_nb.graph.classes import Member, shape_of
 from cascade_nb.graph.encoder import CODE, Encoder
+from cascade_nb.graph.glimpse import Seen, seen
 from cascade_nb.graph.modules import changed_since_import, module_text, relative, resolved
 from cascade_nb.graph.origin import (
     Origin,
@@ -43,12 +44,14 @@ class Walk:
     Attributes:
         parts: digest of each piece by its name.
         sources: the text of those that have one.
+        values: those that are values, as a person can read them.
         unkeyed: what could not be keyed, in words.
     """
 
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
         self.sources: dict[str, str] = {}
+        self.values: dict[str, Seen] = {}
         self.unkeyed: list[str] = []
         self._names: dict[int, str] = {}
         self._alive: list[Any] = []
@@ -249,6 +252,7 @@ class Walk:
         """Make `value` a part of its own; the bytes that stand for it."""
         if self.parts.get(label):
             label = self._unused(label)
+        self.values[label] = seen(value)
         try:
             self.parts[label] = digest(self._encoder.encode(value))
         except CannotKeyError as error:

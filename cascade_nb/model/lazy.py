@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from cascade_nb.errors import LazyValueError, UsageError
+from cascade_nb.errors import LazyValueError, PolicyError, UsageError
+from cascade_nb.model.caching import checked_cache
 from cascade_nb.model.policy import (
     PLAIN,
     Options,
@@ -121,6 +122,39 @@ class Lazy:
             PolicyError: `seconds` is no finite number above zero.
         """
         return self._with(self.options.but(timeout=checked_timeout(seconds)))
+
+    def with_cache(
+        self: Self,
+        *,
+        ttl: float | str | None = None,
+        files: Any = None,
+        version: str | int | None = None,
+        reuse: bool | None = None,
+    ) -> Self:
+        """The same, with rules for when its kept result stands for a new run; see `Cache`.
+
+        What is not given stays as it was.
+
+        Args:
+            ttl: seconds, or text such as "90s", "10m", "1h30m" or "1d". An older result counts as
+                absent, and with it what was made of it.
+            files: paths and globs whose files it reads though no argument says so. When one of
+                them comes, goes or is written, its result counts as absent.
+            version: change it to say that the result means something new.
+            reuse: False for a result that never stands for a new run.
+
+        Raises:
+            PolicyError: a length of time, a path, a version or a `reuse` that makes no sense.
+        """
+        if reuse is not None and not isinstance(reuse, bool):
+            raise PolicyError(f"reuse is True or False, not {reuse!r:.60}")
+        options = self.options
+        return self._with(
+            options.but(
+                cache=checked_cache(options.cache, ttl, files, version),
+                reuse=options.reuse if reuse is None else reuse,
+            )
+        )
 
     def with_constraints(self: Self, **resources: Any) -> Self:
         """The same, started only while so much of each of the engine's `system_resources` is free.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.errors import PolicyError, UsageError
+from cascade_nb.model.caching import Cache
 
 if TYPE_CHECKING:
     from cascade_nb.model.lazy import Lazy
@@ -96,6 +97,7 @@ class Options:
     timeout: float | None = None
     needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
     reuse: bool = True
+    cache: Cache | None = None
     plain: bool = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,7 +13,8 @@ from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.words import seconds_text
 from cascade_nb.errors import UnknownNameError, UsageError, nearest
 from cascade_nb.graph.build import build_graph
-from cascade_nb.notebook.arguments import parameter_of, seconds_of
+from cascade_nb.model.caching import seconds_of
+from cascade_nb.notebook.arguments import parameter_of
 from cascade_nb.notebook.drawing import show_graph, whole_graph
 from cascade_nb.notebook.launching import Order, launch
 from cascade_nb.notebook.output import TaskOutput

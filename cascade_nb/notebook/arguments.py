@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
-import re
 import shlex
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from cascade_nb.errors import UsageError, nearest
-
-_SPAN: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(d|h|min|m|s)?\s*)+", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(d|h|min|m|s)?", re.ASCII)
-_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "": 1.0}
 
 
 class HelpAskedError(Exception):
@@ -92,20 +87,6 @@ def split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         raise UsageError(f"a quote is not closed in: {text}") from None
-
-
-def seconds_of(text: str) -> float:
-    """A length of time out of ``90``, ``90s``, ``10m``, ``1h30m`` or ``2d``, in seconds.
-
-    Raises:
-        UsageError: nobody can read it, or it is zero.
-    """
-    if not _SPAN.fullmatch(text):
-        raise UsageError(f"{text!r} is no length of time; write 90s, 10m, 1h30m or 2d")
-    seconds = sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
-    if not seconds > 0:
-        raise UsageError(f"a length of time is above zero, and {text!r} is not")
-    return seconds
 
 
 def parameter_of(text: str) -> tuple[str, Any]:

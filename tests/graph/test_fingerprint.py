@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from cascade_nb.errors import ParamError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.content import Unkeyed
-from cascade_nb.graph.fingerprint import Fingerprints, changes, fingerprints
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
 from cascade_nb.model.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router
@@ -370,38 +369,6 @@ def test_an_injected_resource_counts_by_its_code() -> None:
     same = cell_task(define.format(1), cells=cells)
     other = cell_task(define.format(2), cells=cells)
     assert key(one(1)) == key(same(1)) != key(other(1))
-
-
-def test_the_parts_say_what_an_edit_changed() -> None:
-    cells = Cells()
-    helped = cell_task("L = 1\ndef h(x): return x * L\ndef f(x, k=1): return h(x)", cells=cells)
-
-    def parts(target: Lazy) -> dict[str, str]:
-        graph = build_graph(target)
-        return fingerprints(graph).parts(len(graph.nodes) - 1)
-
-    before = parts(helped(load(1), k=2))
-    assert set(before) == {
-        "function f",
-        "default k",
-        "helper h",
-        "constant L",
-        "input x (load)",
-        "argument k",
-    }
-    assert changes(before, parts(helped(load(1), k=2))) == ()
-    assert changes(before, parts(helped(load(1), k=3))) == ("argument k changed",)
-    assert changes(before, parts(helped(load(2), k=2))) == ("input x (load) changed",)
-    assert changes(before, parts(helped(5, k=2))) == (
-        "argument x is new",
-        "input x (load) is gone",
-    )
-    cells.run("L = 2")
-    assert changes(before, parts(helped(load(1), k=2))) == ("constant L changed",)
-    cells.run("L = 1\ndef h(x): return -x * L")
-    assert changes(before, parts(helped(load(1), k=2))) == ("helper h changed",)
-    versioned = task(version="7")(helped.fn)
-    assert "version is new" in changes(before, parts(versioned(load(1), k=2)))
 
 
 def test_the_code_of_a_node_is_at_hand_with_its_sources() -> None:
