@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.graph import Node
+from cascade_nb.model.collections import equal_lengths, items_of
 from cascade_nb.model.inputs import replace, scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
 from cascade_nb.model.policy import NOTHING
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task, equal_lengths, items_of
+from cascade_nb.model.task import Task
 
 LAZIES: Final = frozenset({LazyResult, MappedLazyResult, Param, Router})
 

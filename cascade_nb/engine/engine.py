@@ -23,8 +23,10 @@ from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.plan import Plan, plan_of
-from cascade_nb.engine.reuse import Reuse, keys_of, look_up
+from cascade_nb.engine.records import Records
+from cascade_nb.engine.reuse import Reuse, fingerprints_of, look_up, worth_keeping
 from cascade_nb.engine.run import Run
+from cascade_nb.engine.scribe import LEASE, scribe_for
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
@@ -44,7 +46,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine(Controls):
+class Engine(Controls, Records):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -64,6 +66,8 @@ class Engine(Controls):
             saves the fingerprints, some microseconds for each node.
         grace: seconds that a cancelled run waits for its threads before it ends without them.
         log: "human" or "json": each run is told in lines on the standard error stream.
+        lease: seconds without a word after which another kernel may take up a run of this one,
+            where the state backend outlives kernels.
 
     Raises:
         PolicyError: an amount of a resource is negative or no number.
@@ -93,6 +97,7 @@ class Engine(Controls):
         grace: float = GRACE,
         log: str | None = None,
         reuse: bool = True,
+        lease: float = LEASE,
         org: str = "local",
         project: str = "cascade",
     ) -> None:
@@ -102,13 +107,14 @@ class Engine(Controls):
         self.state = adapters.state
         self.clock = adapters.clock
         self.grace = grace
-        self._log = checked_log(log)
+        self.log = checked_log(log)
         self.reuse = reuse
         self.bindings: Bindings | None = None
         self.means: dict[str, float] = {}
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self._alarm = Alarm(self.constraints, self.clock)
         self.overrides = dict(overrides or {})
+        self.scribe = scribe_for(self.state, self.bus, self.constraints, lease)
         self.link = Link(self, adapters.connector, org, project)
         self.runs: list[Run] = []
         self._workers = Workers(adapters.executor)
@@ -169,17 +175,20 @@ class Engine(Controls):
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
         bindings = bindings if bindings is not None else self.bindings
-        log = checked_log(log) or self._log
+        log = checked_log(log) or self.log
         graph = self.graph_of(target, bindings)
-        return self._start(graph, Orders(dict(params or {}), bindings, on_error, fresh, log))
+        return self.begin(graph, Orders(dict(params or {}), bindings, on_error, fresh, log))
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
-        return self._start(run.graph, dataclasses.replace(run.orders, given=run.left()))
+        return self.begin(
+            run.graph, dataclasses.replace(run.orders, given=run.left(), taken_up=None)
+        )
 
-    def _start(self, graph: Graph, orders: Orders) -> Run:
+    def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
+        """What `start`, `retry` and `attach` have in common."""
         with self._starting:
-            run = Run(self, uuid.uuid4().hex[:12], self._started + 1, graph, orders)
+            run = Run(self, run_id or uuid.uuid4().hex[:12], self._started + 1, graph, orders)
             execution = Execution(self, run, orders)
             parts = self._at_home()
             self._started += 1
@@ -223,13 +232,11 @@ class Engine(Controls):
             StateError: the state backend cannot be reached or read.
         """
         settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
+        if not self.reuse:
+            return Reuse({}, frozenset(), {}, frozenset(range(len(graph.nodes))) - settled)
         await self.state.open()
-        keys = await self.keys_of(graph, params)
+        keys = worth_keeping(graph, await fingerprints_of(graph, params), self.state.keeps_all)
         return await look_up(graph, self.state, keys, settled=settled, fetch=False)
-
-    async def keys_of(self, graph: Graph, params: Mapping[str, Any]) -> dict[int, str]:
-        """By which keys results of `graph` are kept; for runs and plans."""
-        return await keys_of(graph, params, self.state.keeps_all) if self.reuse else {}
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
         """Learn from a run how long its tasks take."""
@@ -268,6 +275,8 @@ class Engine(Controls):
             await asyncio.wait([ended])
             ended.exception()  # heard, so that nobody reports it as never retrieved
         await self.link.close()
+        if self.scribe is not None:
+            await self.scribe.close()
         await self.state.close()
         self.adapters.executor.close()
         Engine._alive.discard(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Orders
-from cascade_nb.engine.reuse import Reuse, look_up
+from cascade_nb.engine.recovery import order_of
+from cascade_nb.engine.reuse import Reuse, fingerprints_of, look_up, worth_keeping
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
@@ -25,8 +28,10 @@ from cascade_nb.errors import (
     StateError,
 )
 from cascade_nb.events.events import Event, RunFinished, RunStarted
+from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import NodeKind
 from cascade_nb.model.param import check_given
+from cascade_nb.protocols import Lease
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
@@ -48,6 +53,9 @@ class Execution:
         self._orders = orders
         self._preparing: asyncio.Task[Reuse] | None = None
         self._flow: Flow | None = None
+        self._keys: Keys
+        self._lease: Lease | None = None
+        self._parts: Parts
         self._over = asyncio.Event()
         self._cancelled: str | None = None
         graph, params = run.graph, orders.params
@@ -91,6 +99,7 @@ class Execution:
     async def main(self, parts: Parts) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
         engine, run = self._engine, self._run
+        self._parts = parts
         outcome: Any = None
         error: BaseException | None = None
         try:
@@ -122,12 +131,34 @@ class Execution:
                 await standby.pause(str(error), THE_STATE)
 
     async def _look_up(self) -> Reuse:
-        engine, orders, graph = self._engine, self._orders, self._run.graph
+        """Which results are there already; from now on the run is written down."""
+        engine, orders, run = self._engine, self._orders, self._run
+        graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
         await engine.state.open()
-        keys = await engine.keys_of(graph, orders.params)
-        since = math.inf if orders.fresh else 0.0
+        since = math.inf if orders.fresh else 0.0 if taken_up is None else taken_up.since
+        found: dict[int, str] = {}
+        prints: Fingerprints | None = None
+        if engine.reuse and taken_up is None:
+            prints = await fingerprints_of(graph, orders.params)
+            found = worth_keeping(graph, prints, engine.state.keeps_all)
+        self._keys = keys = Keys(
+            run.id,
+            graph,
+            found,
+            prints if engine.state.keeps_all else None,
+            scribe,
+            since,
+            None if taken_up is None else taken_up.keys,
+        )
+        if scribe is not None:
+            begun = time.time() if orders.fresh else since
+            order = {} if taken_up is not None else order_of(graph, orders, keys.of, begun)
+            total = len(graph) - len(self._settled)
+            lease = None if taken_up is None else taken_up.lease
+            title = graph.title
+            self._lease = await scribe.begin(run.id, title, total, order, self._lost, lease)
         settled = frozenset(self._settled)
-        return await look_up(graph, engine.state, keys, settled=settled, since=since)
+        return await look_up(graph, engine.state, keys.of, settled=settled, since=since)
 
     async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
         run, orders = self._run, self._orders
@@ -142,10 +173,11 @@ class Execution:
             orders,
             have={**reuse.values, **orders.given.values, **self._settled},
             reused=(reuse.found | orders.given.values.keys()) - self._settled.keys(),
-            keys=reuse.keys,
+            keys=self._keys,
             seconds=self._seconds_before(),
             on_over=is_over,
             on_lost=self._lost,
+            lease=self._lease,
         )
         run.begin(flow)
         with flow.lock:
@@ -164,7 +196,7 @@ class Execution:
 
     def _lost(self, error: LeaseLostError) -> None:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
-        self._engine.door.call(partial(self.cancel, str(error)))
+        self._parts.door.call(partial(self.cancel, str(error)))
 
     def _seconds_before(self) -> Callable[[int], float | None] | None:
         """How long each node's task took on the average in earlier runs."""
@@ -219,6 +251,8 @@ class Execution:
             error=None if error is None else error_text(error),
             still_running=still,
         )
+        if engine.scribe is not None:
+            await engine.scribe.end(run.id, _phase(error).value)
         await engine.link.leave(self)
         return error
 

@@ -23,6 +23,7 @@ from cascade_nb.engine.attempt import Attempt, current_attempt
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import Keeping
+from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.lanes import Lanes
 from cascade_nb.engine.ledger import Ledger
@@ -48,7 +49,7 @@ class Flow:
         orders: what was asked for, and what an earlier try left.
         have: results that are there already, by index; parameters are among them.
         reused: those of them that an earlier run made.
-        keys: fingerprint by index, for what may be kept.
+        keys: by which the results are kept.
         seconds: by node, how long it took before, where known.
         on_over: called once, on whatever thread, when nothing more will happen.
         on_lost: called, on whatever thread, when another kernel has taken the run over.
@@ -76,7 +77,7 @@ class Flow:
         *,
         have: Mapping[int, Any],
         reused: Collection[int],
-        keys: Mapping[int, str],
+        keys: Keys,
         seconds: Callable[[int], float | None] | None,
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],

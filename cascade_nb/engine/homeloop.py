@@ -1,4 +1,6 @@
-"""A loop in a thread of its own, for an engine that is used where no loop runs."""
+"""A loop in a thread of its own: for an engine where no loop runs, and for what must go on however
+busy the kernel's loop is.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,16 @@ import threading
 class HomeLoop:
     """A running loop. It is a daemon's, so that it never holds up the end of the process.
 
+    Args:
+        name: of the thread.
+
     Attributes:
         loop: the loop; use it through `asyncio.run_coroutine_threadsafe` or a `Door`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "cascade-loop") -> None:
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="cascade-loop", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -52,7 +52,7 @@ class Keeping:
             kind = flow.kinds.of[index]
             kind.times += 1
             kind.seconds += took
-        key = flow.keys.get(index)
+        key = flow.keys.of.get(index)
         if key is None:
             self._completed(index, number, took, result, tell)
         else:

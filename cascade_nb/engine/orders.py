@@ -12,6 +12,7 @@ from cascade_nb.graph.build import Bindings
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.recovery import TakenUp
 
 # These skips were decided by results that stand; the others follow from a failure or from nobody's
 # asking, and may come out otherwise.
@@ -47,7 +48,12 @@ class Given:
 
 @dataclasses.dataclass(frozen=True)
 class Orders:
-    """What a run was asked for beyond its graph; see `Engine.start`."""
+    """What a run was asked for beyond its graph; see `Engine.start`.
+
+    Attributes:
+        given: what an earlier try leaves to it.
+        taken_up: what it has from the kernel where it began.
+    """
 
     params: Mapping[str, Any]
     bindings: Bindings | None = None
@@ -55,6 +61,7 @@ class Orders:
     fresh: bool = False
     log: str | None = None
     given: Given = Given()
+    taken_up: TakenUp | None = None
 
 
 def left_by(flow: Flow) -> Given:

@@ -30,17 +30,11 @@ class Reuse:
     wanted: frozenset[int]
 
 
-async def keys_of(graph: Graph, params: Mapping[str, Any], keeps_all: bool) -> dict[int, str]:
-    """The keys of those nodes of `graph` whose results are worth keeping.
-
-    Args:
-        graph: what will run.
-        params: the values that the run is given.
-        keeps_all: as the state backend says.
+async def fingerprints_of(graph: Graph, params: Mapping[str, Any]) -> Fingerprints:
+    """The fingerprints of `graph`. It reads source files and hashes arguments, which may be large:
+    not on the loop.
     """
-    # Reads source files and hashes arguments, which may be large: not on the loop.
-    found = await in_thread(lambda: fingerprints(graph, params))
-    return _worth_keeping(graph, found, keeps_all)
+    return await in_thread(lambda: fingerprints(graph, params))
 
 
 async def look_up(
@@ -86,7 +80,14 @@ async def look_up(
     return Reuse(keys, frozenset(found), values, frozenset(wanted))
 
 
-def _worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[int, str]:
+def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[int, str]:
+    """The keys of those nodes whose results are worth keeping.
+
+    Args:
+        graph: what will run.
+        found: its fingerprints.
+        keeps_all: as the state backend says.
+    """
     targets = set(graph.targets)
     return {
         node.index: key

@@ -181,6 +181,11 @@ class Run:
             raise UsageError(f"nothing failed in {self!r}, so there is nothing to do again")
         return self._engine.retry(self)
 
+    @property
+    def history(self) -> tuple[str, ...]:
+        """What happened to it in the kernels that had it before, an event a line, as JSON."""
+        return self.orders.taken_up.history if self.orders.taken_up is not None else ()
+
     def left(self) -> Given:
         """What it leaves to the next try; for the engine."""
         return self._watch.left()

@@ -103,7 +103,7 @@ def _start(flow: Flow, index: int, number: int) -> None:
 
 def _complete(flow: Flow, index: int, number: int, took: float, result: Any) -> None:
     """What `Keeping.keep` does, for a result that need not be kept elsewhere."""
-    if index in flow.keys:
+    if index in flow.keys.of:
         flow.keeping.keep(index, number, took, result)
         return
     kind = flow.kinds.of[index]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import ABSENT, Expansion
 from cascade_nb.engine.continuation import Continuations
+from cascade_nb.engine.expander import Expander
 from cascade_nb.engine.scheduler import DONE, FAILED, SKIPPED
 from cascade_nb.errors import MapError, RouteError
 from cascade_nb.graph.graph import FREE, Node, NodeKind
@@ -56,6 +57,7 @@ class Unfolding:
     Attributes:
         stages: what the nodes wait for that are past their first stage.
         continuations: the nodes whose result will be another's.
+        expander: grows the items of mapped nodes.
     """
 
     first_needs = staticmethod(first_needs)
@@ -65,7 +67,7 @@ class Unfolding:
         self._own = len(flow.graph.nodes)
         self.stages: dict[int, Stage] = {}
         self.continuations = Continuations(flow)
-        self._expansions: dict[int, Expansion] = {}
+        self.expander = Expander(flow)
         self._needs: dict[int, Mapping[str, float]] = {}
         self._agenda: deque[tuple[int, str, str]] = deque()
         self._working = False
@@ -82,11 +84,11 @@ class Unfolding:
 
     def is_expanded(self, index: int) -> bool:
         """Whether it is a mapped node whose items are there."""
-        return index in self._expansions
+        return index in self.expander.grown
 
     def items(self, index: int) -> range:
         """The items of a mapped node, none before it has expanded."""
-        expansion = self._expansions.get(index)
+        expansion = self.expander.grown.get(index)
         return range(expansion.first, expansion.first + expansion.count) if expansion else range(0)
 
     def arrive(self, ready: Iterable[int]) -> None:
@@ -111,7 +113,7 @@ class Unfolding:
     def begin_anew(self, index: int) -> None:
         """A place is used for another node."""
         self.stages.pop(index, None)
-        self._expansions.pop(index, None)
+        self.expander.grown.pop(index, None)
         self._needs.pop(index, None)
         self._flow.tries.pop(index, None)
         self._flow.tell.forget_names()
@@ -148,7 +150,7 @@ class Unfolding:
         try:
             if stage is Stage.CONTINUATION:
                 source, number, took = self.continuations.arrived(index)
-                self._finish(index, flow.ledger.values[source], number, took, tell=True)
+                self.finish(index, flow.ledger.values[source], number, took, tell=True)
             elif isinstance(work, Expansion):
                 flow.push(index)
             elif stage is None:
@@ -160,7 +162,7 @@ class Unfolding:
             else:
                 branch = work.control.routes[self._chosen(work)]
                 assert branch is not None
-                self._finish(index, flow.ledger.values[branch])
+                self.finish(index, flow.ledger.values[branch])
         except Exception as error:  # the truth of a condition, the items of a map: the user's code
             flow.tell.finished(index, "failed", 0.0, 1, error)
             flow.outcomes.fail(index, error)
@@ -196,13 +198,14 @@ class Unfolding:
         if node.kind is NodeKind.TASK:
             flow.push(index)
         elif node.kind is NodeKind.MAP:
-            self._expand(index, node)
+            self.stages[index] = Stage.ITEMS
+            self.expander.expand(index, node)
         elif node.kind is NodeKind.ROUTER:
             key = self._chosen(node)
             branch = node.control.routes[key]
             if branch is None:
                 assert isinstance(node.lazy, Router)
-                self._finish(index, node.lazy.routes[key])
+                self.finish(index, node.lazy.routes[key])
                 return
             self.stages[index] = Stage.BRANCH
             self._need(index, (branch,))
@@ -217,51 +220,12 @@ class Unfolding:
         flow.scheduler.need(index, ())  # ready again, whatever it was: only then it can be skipped
         self.skip_later(index, *flow.ends.because_of(bad))
 
-    def _expand(self, index: int, node: Node) -> None:
-        """The collections of a mapped node are there: it grows an item for each of theirs."""
-        flow = self._flow
-        first = len(flow.ledger.work)
-        given = flow.orders.given.items.get(index)
-        if given is None:
-            columns, fixed = flow.ledger.reader.columns_of(node)
-            expansion = Expansion(node, first, columns, fixed)
-        else:
-            expansion = given.expansion.again(node, first)
-        self._expansions[index] = expansion
-        self.stages[index] = Stage.ITEMS
-        flow.ledger.add_items(expansion)
-        kind = flow.kinds.add_items(expansion)
-        items = flow.scheduler.expand(index, expansion.count)
-        flow.log.append(index)
-        if not items:
-            self._finish(index, [])
-            return
-        if given is not None:
-            self._take_items(items, given.results)
-            return
-        rank = flow.ranks[self.root_of(index)]
-        assert kind.lane is not None
-        flow.lanes.push_all(items, kind.lane, rank)
-
-    def _take_items(self, items: range, results: Mapping[int, Any]) -> None:
-        """Have the results of some items from an earlier try; the others run."""
-        flow = self._flow
-        for position, item in enumerate(items):
-            if position not in results:
-                flow.push(item)
-                continue
-            flow.reused.add(item)
-            flow.tell.skipped(item, "Reused", "an earlier run made its result")
-            flow.scheduler.start(item)
-            flow.outcomes.finish(item, results[position])
-        flow.lanes.pump_soon()
-
     def _items_are_over(self, index: int) -> None:
         flow = self._flow
-        expansion = self._expansions[index]
+        expansion = self.expander.grown[index]
         states = flow.scheduler.state[expansion.first : expansion.first + expansion.count]
         if all(state == DONE for state in states):
-            self._finish(index, flow.ledger.collect_items(expansion))
+            self.finish(index, flow.ledger.collect_items(expansion))
         elif FAILED in states:
             item = expansion.first + states.index(FAILED)
             flow.outcomes.fail(index, MapError(f"{flow.label(item)} has no result"))
@@ -287,7 +251,7 @@ class Unfolding:
             raise RouteError(f"{node.label} has no route {key!r:.60}; it has {known_ones}")
         return key
 
-    def _finish(
+    def finish(
         self, index: int, value: Any, number: int = 1, took: float = 0.0, tell: bool = False
     ) -> None:
         """A node that has no body, or whose body is long over, has its result."""

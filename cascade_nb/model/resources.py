@@ -8,6 +8,7 @@ from typing import Any, Final, overload
 
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.policy import checked_name
+from cascade_nb.model.travel import reduced
 
 SCOPES: Final = ("run", "task")
 
@@ -49,6 +50,9 @@ class Resource:
                 f"resource {self.name} lasts for the run, so it cannot hold one that lasts "
                 "for a task"
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self, self.fn)
 
     def __repr__(self) -> str:
         return f"<resource {self.name}, for a {self.scope}>"

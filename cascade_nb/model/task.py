@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
+from cascade_nb.model.collections import equal_lengths, items_of
 from cascade_nb.model.inputs import scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.policy import (
@@ -20,12 +21,12 @@ from cascade_nb.model.policy import (
     checked_timeout,
 )
 from cascade_nb.model.resources import Injected
+from cascade_nb.model.travel import reduced
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXECUTORS: Final = ("thread", "async", "inline")
-_NO_COLLECTION: Final = (str, bytes, bytearray, memoryview)
 
 
 class Task(Generic[P, R]):
@@ -179,6 +180,9 @@ class Task(Generic[P, R]):
             "it the object as an argument"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self, self.fn)
+
     def __repr__(self) -> str:
         return f"<task {self.name}{self.signature}>"
 
@@ -279,46 +283,6 @@ def task(
         return Task(function, name=name, executor=executor, options=options, version=version)
 
     return make if fn is None else make(fn)
-
-
-def items_of(value: Any, where: str) -> list[Any]:
-    """The items of a collection, as a list of its own.
-
-    Raises:
-        MapError: `value` has no items one could go through, or is text or a mapping.
-    """
-    if isinstance(value, _NO_COLLECTION):
-        raise MapError(
-            f"{where} goes through the items of a collection, and {value!r:.40} is text; "
-            "put it into a list"
-        )
-    if isinstance(value, Mapping):
-        raise MapError(
-            f"{where} got a mapping, which has keys and values; say which, for instance "
-            "list(….values())"
-        )
-    try:
-        return list(value)
-    except TypeError:
-        raise MapError(
-            f"{where} goes through the items of a collection, and {type(value).__name__} has none; "
-            f"give a list, or call the task without .map"
-        ) from None
-
-
-def equal_lengths(lengths: Mapping[str, int], where: str) -> int:
-    """The one length of all collections.
-
-    Raises:
-        MapError: they differ.
-    """
-    if len(set(lengths.values())) > 1:
-        words = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise MapError(
-            f"{where} goes through its collections side by side, so they must be equally "
-            f"long: {words}"
-        )
-    return next(iter(lengths.values()), 0)
 
 
 def _task_name(fn: Any, name: str | None) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cascade_nb.protocols import Entry, Journal, Keeper, Known
+import cloudpickle
+
+from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError, StateError
+from cascade_nb.protocols import Entry, Journal, Keeper, Known, Lease, RunRecord
 
 
 class PlainState:
@@ -66,3 +71,110 @@ class SlowState(PlainState):
             keeper.kept([entry])
         else:
             keeper.not_kept([entry], error)
+
+
+class PaperJournal:
+    """A journal that outlives engines, though not the process; values go through a pickle."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, RunRecord] = {}
+        self.leases: dict[str, tuple[str, int, float]] = {}
+        self.parts: dict[tuple[str, str], bytes] = {}
+        self.lines: dict[str, list[str]] = {}
+        self.trouble: StateError | None = None
+
+    async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
+        """Unless somebody else has it."""
+        self._reach()
+        before, fence, until = self.leases.get(run_id, ("", 0, 0.0))
+        left = until - time.monotonic()
+        if before and before != owner and left > 0:
+            raise LeaseHeldError(run_id, before, left)
+        self.leases[run_id] = (owner, fence + 1, time.monotonic() + ttl)
+        return Lease(run_id, owner, fence + 1)
+
+    async def renew(self, lease: Lease, ttl: float) -> None:
+        """For the newest fence."""
+        self._check(lease)
+        self.leases[lease.run_id] = (lease.owner, lease.fence, time.monotonic() + ttl)
+
+    async def release(self, lease: Lease) -> None:
+        """The fence stays."""
+        if self.leases[lease.run_id][1] == lease.fence:
+            self.leases[lease.run_id] = (lease.owner, lease.fence, 0.0)
+
+    async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
+        """As running."""
+        self._check(lease)
+        made = RunRecord(lease.run_id, title, lease.owner, started, "running", total, 0.0)
+        self.records[lease.run_id] = made
+
+    async def finish(self, lease: Lease, status: str) -> None:
+        """As whatever it ended."""
+        self._check(lease)
+        self.records[lease.run_id] = self.records[lease.run_id]._replace(status=status)
+
+    async def write(self, lease: Lease, part: str, value: Any) -> None:
+        """As a pickle."""
+        self._check(lease)
+        try:
+            self.parts[lease.run_id, part] = cloudpickle.dumps(value)
+        except Exception as error:
+            raise CodecError(f"it cannot be pickled: {error}") from error
+
+    async def read(self, run_id: str, part: str) -> Any:
+        """Out of a pickle."""
+        self._reach()
+        return pickle.loads(self.parts[run_id, part])
+
+    async def append(self, lease: Lease, lines: Sequence[str]) -> None:
+        """At the end."""
+        self._check(lease)
+        self.lines.setdefault(lease.run_id, []).extend(lines)
+
+    async def history(self, run_id: str) -> list[str]:
+        """All of it."""
+        self._reach()
+        return list(self.lines.get(run_id, ()))
+
+    async def runs(self) -> list[RunRecord]:
+        """Latest first."""
+        self._reach()
+        return sorted(self.records.values(), key=lambda record: -record.started)
+
+    async def forget(self, run_id: str) -> None:
+        """All of it."""
+        self.records.pop(run_id, None)
+
+    def steal(self, run_id: str, owner: str) -> None:
+        """Give the run to somebody else, as when its lease ran out while its kernel slept."""
+        _, fence, _ = self.leases[run_id]
+        self.leases[run_id] = (owner, fence + 1, time.monotonic() + 60)
+
+    def _check(self, lease: Lease) -> None:
+        self._reach()
+        owner, fence, _ = self.leases[lease.run_id]
+        if fence != lease.fence:
+            raise LeaseLostError(lease.run_id, owner)
+
+    def _reach(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+
+class PaperState(PlainState):
+    """A state with a journal; several engines may share it, as kernels share a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paper = PaperJournal()
+        self.journal = self.paper
+
+    def put(self, entry: Entry, keeper: Keeper) -> bool:
+        """Unless its run was taken over."""
+        lease = entry.lease
+        if lease is not None and self.paper.leases[lease.run_id][1] != lease.fence:
+            error = LeaseLostError(lease.run_id, self.paper.leases[lease.run_id][0])
+            threading.Thread(target=keeper.not_kept, args=([entry], error), daemon=True).start()
+            return False
+        return super().put(entry, keeper)

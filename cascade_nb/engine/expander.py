@@ -1,0 +1,124 @@
+"""Mapped nodes grow their items, and find those of earlier runs where states last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.scheduler import DONE
+from cascade_nb.engine.standby import Standby
+from cascade_nb.errors import StateError
+from cascade_nb.graph.graph import Node
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+
+class Expander:
+    """Makes items of the collections of mapped nodes.
+
+    Attributes:
+        grown: by index of mapped nodes, what they grew into.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self.grown: dict[int, Expansion] = {}
+
+    def expand(self, index: int, node: Node) -> None:
+        """The collections of a mapped node are there."""
+        flow = self._flow
+        given = flow.orders.given.items.get(index)
+        if given is not None:
+            expansion = given.expansion.again(node, len(flow.ledger.work))
+            self._grow(index, expansion, given.results, [])
+            return
+        columns, fixed = flow.ledger.reader.columns_of(node)
+        if flow.keys.for_items and index < len(flow.graph.nodes) and any(columns.values()):
+            flow.keeping.under_way += 1  # the run is not over while somebody looks
+            flow.parts.spawn(self._look(index, node, columns, fixed))
+            return
+        expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+        self._grow(index, expansion, {}, [])
+
+    async def _look(
+        self,
+        index: int,
+        node: Node,
+        columns: Mapping[str, list[Any]],
+        fixed: Mapping[str, Any],
+    ) -> None:
+        """On the loop, without the lock: which items are there already."""
+        flow = self._flow
+        keys: list[str] = []
+        results: dict[int, Any] = {}
+        failure: Exception | None = None
+        try:
+            keys, results = await self._found(node, columns)
+        except Exception as error:
+            failure = error
+        with flow.lock:
+            flow.keeping.under_way -= 1
+            if flow.is_over or flow.stopping is not None or flow.scheduler.state[index] >= DONE:
+                flow.settle()
+                return
+            try:
+                if failure is not None:
+                    flow.outcomes.fail(index, failure)
+                else:
+                    expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+                    self._grow(index, expansion, results, keys)
+                flow.settle()
+                flow.lanes.pump_soon()
+            except Exception as error:
+                flow.break_off(error)
+
+    async def _found(
+        self, node: Node, columns: Mapping[str, list[Any]]
+    ) -> tuple[list[str], dict[int, Any]]:
+        """The keys of all items, and the results of those that stand, by position."""
+        flow = self._flow
+        standby = Standby(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
+        while True:
+            try:
+                keys = await flow.keys.of_items(node, columns)
+                return keys, await flow.keys.standing(keys, flow.parts.state)
+            except StateError as error:
+                if flow.stopping is not None:
+                    raise
+                await standby.pause(str(error), THE_STATE)
+
+    def _grow(
+        self, index: int, expansion: Expansion, results: Mapping[int, Any], keys: list[str]
+    ) -> None:
+        flow = self._flow
+        self.grown[index] = expansion
+        flow.ledger.add_items(expansion)
+        kind = flow.kinds.add_items(expansion)
+        items = flow.scheduler.expand(index, expansion.count)
+        flow.keys.of.update(zip(items, keys, strict=False))
+        flow.log.append(index)
+        if not items:
+            flow.unfold.finish(index, [])
+            return
+        if results:
+            self._take(items, results)
+            return
+        rank = flow.ranks[flow.unfold.root_of(index)]
+        assert kind.lane is not None
+        flow.lanes.push_all(items, kind.lane, rank)
+
+    def _take(self, items: range, results: Mapping[int, Any]) -> None:
+        """Have the results of some items from an earlier run; the others start."""
+        flow = self._flow
+        for position, item in enumerate(items):
+            if position not in results:
+                flow.push(item)
+                continue
+            flow.reused.add(item)
+            flow.tell.skipped(item, "Reused", "an earlier run made its result")
+            flow.scheduler.start(item)
+            flow.outcomes.finish(item, results[position])
+        flow.lanes.pump_soon()

@@ -1,0 +1,109 @@
+"""By which keys the results of a run are kept.
+
+A result that has a fingerprint is kept by it, and stands for every later node with the same one.
+One that has none (its argument cannot be keyed, or it is new each time) is kept, where states last,
+by its place in this very run: only whoever takes up the run finds it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.scribe import Scribe
+from cascade_nb.graph.fingerprint import Fingerprints
+from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.protocols import StateBackend
+
+
+class Keys:
+    """The keys of one run.
+
+    Args:
+        run_id: the run.
+        graph: what runs.
+        of: by index, the keys by fingerprint.
+        prints: what they come from; None where items of mapped nodes are not kept one by one.
+        scribe: where the run is written down, if it is.
+        since: results made before this moment, in seconds since the epoch, do not count.
+        lasting: by index, every key, where the run was taken up.
+
+    Attributes:
+        of: by index, for each node whose result is worth keeping.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        graph: Graph,
+        of: Mapping[int, str],
+        prints: Fingerprints | None,
+        scribe: Scribe | None,
+        since: float,
+        lasting: Mapping[int, str] | None = None,
+    ) -> None:
+        self._run_id = run_id
+        self._prints = prints
+        self._scribe = scribe
+        self._since = since
+        self._taken_up = lasting is not None
+        self.of = dict(of if lasting is None else lasting)
+        if scribe is not None and lasting is None:
+            for node in graph.nodes:
+                if node.index not in self.of and node.kind is not NodeKind.PARAM:
+                    self.of[node.index] = f"{run_id}/{node.index}"
+
+    @property
+    def for_items(self) -> bool:
+        """Whether the items of mapped nodes are kept one by one."""
+        return self._prints is not None or self._taken_up
+
+    async def of_items(self, node: Node, columns: Mapping[str, list[Any]]) -> list[str]:
+        """The keys of a mapped node's items, in order.
+
+        An item's key is that of a call with the same arguments, so that an item which was put in
+        front of others costs no more than what is new. They are written down before the first item
+        starts: whoever takes up the run may know the arguments, but not the code as it was.
+
+        Raises:
+            StateError: they cannot be read or written down now.
+        """
+        part = f"items.{node.index}"
+        if self._taken_up:
+            assert self._scribe is not None
+            try:
+                written: list[str] = await self._scribe.journal.read(self._run_id, part)
+            except KeyError:
+                written = []  # the run had not come so far
+            if written:
+                return written
+        count = len(next(iter(columns.values())))
+        keys = await in_thread(lambda: self._made(node, columns, count))
+        if self._scribe is not None:
+            await self._scribe.note(self._run_id, part, keys)
+        return keys
+
+    async def standing(self, keys: Sequence[str], state: StateBackend) -> dict[int, Any]:
+        """The results of those items of a mapped node that are there and count, by position.
+
+        Raises:
+            StateError: the place cannot be read.
+        """
+        if self._since == math.inf:
+            return {}
+        known = await state.known(keys)
+        there = [key for key in keys if key in known and known[key].made >= self._since]
+        values = await state.values(there) if there else {}
+        return {n: values[key] for n, key in enumerate(keys) if key in values}
+
+    def _made(self, node: Node, columns: Mapping[str, list[Any]], count: int) -> list[str]:
+        own = [f"{self._run_id}/{node.index}/{position}" for position in range(count)]
+        if self._prints is None or not node.options.reuse:
+            return own
+        items = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+        found = self._prints.of_items(node.index, items)
+        return [key if isinstance(key, str) else own[n] for n, key in enumerate(found)]

@@ -1,0 +1,390 @@
+"""A run that its kernel left is taken up by another: nothing completed runs again, nothing is lost.
+
+The first kernel is an engine here that is left alone with its tasks held; real kernels are killed
+in the tests of the states that last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.engine.recovery import choose
+from cascade_nb.engine.scribe import UnwrittenRunWarning
+from cascade_nb.errors import (
+    LeaseHeldError,
+    RunCancelledError,
+    StateError,
+    UnknownNameError,
+    UsageError,
+)
+from cascade_nb.events import RunFinished, RunStarted, event_from_json
+from cascade_nb.protocols import RunRecord
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.states import PaperState
+from tests.engine.tools import finished, outcome, started, until
+
+calls: list[Any] = []
+gate = threading.Event()
+
+
+@cs.task
+def first(n: int) -> int:
+    calls.append(("first", n))
+    return n + 1
+
+
+@cs.task(reuse=False)
+def effect(n: int) -> int:
+    calls.append(("first", n))
+    return n + 1
+
+
+@cs.task
+def wait_here(n: int) -> int:
+    calls.append(("wait_here", n))
+    assert gate.wait(20)
+    return n * 10
+
+
+@cs.task
+def square(x: int, by: int = 0) -> int:
+    calls.append(("square", x))
+    if x == by:
+        assert gate.wait(20)
+    return x * x
+
+
+@cs.task
+def total(xs: list[int]) -> int:
+    calls.append(("total", tuple(xs)))
+    return sum(xs)
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    calls.clear()
+    gate.clear()
+
+
+@pytest.fixture
+async def state() -> AsyncIterator[PaperState]:
+    yield PaperState()
+    gate.set()
+
+
+async def left_behind(make_engine: MakeEngine, state: PaperState, target: Any, **more: Any) -> Any:
+    """A run in a kernel that hangs in its last task, and whose lease is over."""
+    engine = make_engine(state_backend=state, lease=0.3)
+    run = engine.start(target, **more)
+    return engine, run
+
+
+async def take_lease_away(state: PaperState, run_id: str) -> None:
+    """As if the first kernel were dead: its lease runs out, and it renews it no more."""
+    owner, fence, _ = state.paper.leases[run_id]
+    state.paper.leases[run_id] = (owner, fence, 0.0)
+
+
+async def test_nothing_that_was_completed_runs_again(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    _, run = await left_behind(make_engine, state, wait_here(first(first(1))))
+    await until(lambda: ("wait_here", 3) in calls)
+    await take_lease_away(state, run.id)
+    other = make_engine(state_backend=state)
+    spy = SpySubscriber(other.bus)
+    again = await other.attach()
+    assert again.id == run.id
+    gate.set()
+    assert await again == 30
+    assert calls == [("first", 1), ("first", 2), ("wait_here", 3), ("wait_here", 3)]
+    assert started(spy) == ["wait_here#1"]
+    assert again.states()["first#1"] is NodeState.REUSED
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert "was taken over by" in str(run.exception())
+
+
+async def test_items_that_were_completed_do_not_run_again(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    target = total(square.partial(by=3).map(x=[1, 2, 3, 4]))
+    _, run = await left_behind(make_engine, state, target)
+    await until(lambda: len(calls) == 4 and len(state.entries) == 3)
+    await take_lease_away(state, run.id)
+    other = make_engine(state_backend=state)
+    again = await other.attach(run.id[:5])
+    await until(lambda: len(calls) == 5)
+    gate.set()
+    assert await again == 30
+    assert calls[4:] == [("square", 3), ("total", (1, 4, 9, 16))]
+
+
+async def test_what_has_no_fingerprint_is_found_by_whoever_takes_up_the_run_and_nobody_else(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    target = wait_here(effect(1))
+    _, run = await left_behind(make_engine, state, target)
+    await until(lambda: ("wait_here", 2) in calls)
+    await take_lease_away(state, run.id)
+    other = make_engine(state_backend=state)
+    again = await other.attach()
+    gate.set()
+    assert await again == 20
+    assert calls.count(("first", 1)) == 1
+    assert await other.run(target) == 20  # a run of its own: the effect is wanted again
+    assert calls.count(("first", 1)) == 2
+
+
+async def test_a_fresh_run_goes_on_with_what_it_made_itself(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    target = wait_here(first(1))
+    gate.set()
+    await make_engine(state_backend=state).run(target)
+    gate.clear()
+    for key, entry in state.entries.items():
+        state.entries[key] = entry._replace(seconds=7.0)
+    calls.clear()
+    _, run = await left_behind(make_engine, state, target, fresh=True)
+    await until(lambda: ("wait_here", 2) in calls)
+    await take_lease_away(state, run.id)
+    gate.set()
+    assert await (await make_engine(state_backend=state).attach(run.id)) == 20
+    # This state says of everything that it was made at the beginning of time: all is old.
+    assert calls.count(("first", 1)) == 2
+
+
+async def test_pauses_and_limits_are_in_force_before_anything_starts(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    engine = make_engine(state_backend=state, lease=5.0)
+    run = engine.start(total([first(1), wait_here(2)]))
+    await until(lambda: ("wait_here", 2) in calls)
+    engine.pause("task:total", reason="not yet", by="ada")
+    engine.limit("task:first", 2)
+    engine.pause("tag:old", ttl=0.001)
+    run.pause()
+    written = state.paper.parts
+    before = written.get((run.id, "constraints"))
+    await until(lambda: written.get((run.id, "constraints")) != before)
+    await asyncio.sleep(0.3)
+    await take_lease_away(state, run.id)
+    other = make_engine(state_backend=state)
+    spy = SpySubscriber(other.bus)
+    again = await other.attach()
+    await until(lambda: again.status.phase is Phase.PAUSED)
+    assert started(spy) == []
+    found = {(str(c.scope), c.type): c for c in other.constraints.constraints()}
+    assert found["task:total", "pause"].reason == "not yet"
+    assert found["task:first", "concurrency"].limit == 2
+    assert ("tag:old", "pause") not in found
+    gate.set()
+    again.resume()
+    again.resume("task:total")
+    assert await again == 22
+
+
+async def test_parameters_and_the_rule_for_errors_come_along(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    n = cs.Param("n", type=int)
+    _, run = await left_behind(
+        make_engine, state, wait_here(first(n)), params={"n": "4"}, on_error="continue"
+    )
+    await until(lambda: ("wait_here", 5) in calls)
+    await take_lease_away(state, run.id)
+    again = await make_engine(state_backend=state).attach()
+    gate.set()
+    assert await again == 50
+    assert again.orders.on_error == "continue"
+
+
+async def test_the_history_goes_on_where_it_was(make_engine: MakeEngine, state: PaperState) -> None:
+    _, run = await left_behind(make_engine, state, wait_here(first(1)))
+    await until(lambda: len(state.paper.lines.get(run.id, ())) >= 4)
+    await take_lease_away(state, run.id)
+    again = await make_engine(state_backend=state).attach()
+    told = [event_from_json(line) for line in again.history]
+    assert isinstance(told[0], RunStarted)
+    assert len(told) >= 4
+    gate.set()
+    await again
+    after = [event_from_json(line) for line in state.paper.lines[run.id]]
+    assert isinstance(after[-1], RunFinished)
+    assert state.paper.records[run.id].status == "succeeded"
+
+
+async def test_a_run_that_ended_well_gives_its_value_at_once(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    gate.set()
+    run = make_engine(state_backend=state).start(wait_here(first(1)))
+    await run
+    calls.clear()
+    assert await (await make_engine(state_backend=state).attach(run.id)) == 20
+    assert calls == []
+
+
+async def test_of_two_kernels_one_goes_on_and_the_other_is_told_who_has_it(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    engine, run = await left_behind(make_engine, state, wait_here(first(1)))
+    await until(lambda: ("wait_here", 2) in calls)
+    other = make_engine(state_backend=state)
+    assert engine.scribe is not None
+    with pytest.raises(LeaseHeldError) as held:
+        await other.attach(run.id)
+    assert held.value.owner == engine.scribe.owner
+    gate.set()
+    assert await run == 20
+
+
+async def test_a_dead_kernels_run_is_taken_over_when_its_lease_is_over(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    _, run = await left_behind(make_engine, state, wait_here(first(1)))
+    await until(lambda: ("wait_here", 2) in calls)
+    state.paper.steal(run.id, "process 7 on ada")
+    owner, fence, _ = state.paper.leases[run.id]
+    state.paper.leases[run.id] = (owner, fence, time.monotonic() + 0.8)  # and nobody renews it
+    gate.set()
+    assert await (await make_engine(state_backend=state).attach(run.id)) == 20
+
+
+async def test_a_kernel_that_lost_its_run_writes_nothing_more_about_it(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    engine, run = await left_behind(make_engine, state, wait_here(first(1)))
+    await until(lambda: ("wait_here", 2) in calls)
+    state.paper.steal(run.id, "process 7 on ada")
+    lines = list(state.paper.lines.get(run.id, ()))
+    kept = dict(state.entries)
+    engine.grace = 0.05
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert "taken over by process 7 on ada" in str(run.exception())
+    gate.set()
+    await asyncio.sleep(0.05)
+    assert state.paper.records[run.id].status == "running"
+    assert state.paper.lines.get(run.id, []) == lines
+    assert state.entries == kept
+
+
+async def test_a_journal_in_trouble_pauses_the_run_before_its_first_task(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    gate.set()
+    state.paper.trouble = StateError("no disk; bring it back, then resume")
+    engine = make_engine(state_backend=state)
+    run = engine.start(wait_here(first(1)))
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    assert "no disk; bring it back" in run.status.headline
+    assert calls == []
+    state.paper.trouble = None
+    run.resume()
+    assert await run == 20
+
+
+async def test_history_that_could_not_be_written_is_written_later(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    engine = make_engine(state_backend=state)
+    run = engine.start(wait_here(first(1)))
+    await until(lambda: ("wait_here", 2) in calls)
+    state.paper.trouble = StateError("no disk")
+    await asyncio.sleep(0.5)
+    state.paper.trouble = None
+    gate.set()
+    assert await run == 20
+    told = [type(event_from_json(line)).__name__ for line in state.paper.lines[run.id]]
+    assert told[0] == "RunStarted"
+    assert told[-1] == "RunFinished"
+    assert told.count("TaskExecutionFinished") == 2
+
+
+@pytest.mark.filterwarnings("always::cascade_nb.engine.scribe.UnwrittenRunWarning")
+async def test_a_graph_that_has_no_bytes_runs_and_cannot_be_taken_up_and_both_is_said(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    lock = threading.Lock()
+
+    @cs.task
+    def hold() -> int:
+        with lock:
+            return 3
+
+    engine = make_engine(state_backend=state)
+    run = engine.start(hold())
+    with pytest.warns(UnwrittenRunWarning, match=r"cannot be taken up after a crash"):
+        assert await run == 3
+    with pytest.raises(UsageError, match=r"cannot be taken up: .*pickle.*run its cells again"):
+        await make_engine(state_backend=state).attach(run.id)
+
+
+async def test_a_run_that_goes_on_here_is_not_taken_up_here(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    engine, run = await left_behind(make_engine, state, wait_here(1))
+    await until(lambda: ("wait_here", 1) in calls)
+    with pytest.raises(UsageError, match=r"goes on in this kernel already"):
+        await engine.attach(run.id)
+    gate.set()
+    await run
+
+
+async def test_a_state_in_memory_has_nothing_to_take_up_and_says_what_to_do(
+    engine: Engine,
+) -> None:
+    with pytest.raises(UsageError, match=r'state_backend="sqlite:///cascade.db"'):
+        await engine.attach()
+    with pytest.raises(UsageError, match=r"CASCADE_STATE"):
+        await engine.recorded()
+
+
+def record(run_id: str, status: str, begun: float) -> RunRecord:
+    return RunRecord(run_id, "t", "somebody", begun, status, 1, 0.0)
+
+
+def test_what_a_dead_kernel_left_comes_before_what_was_given_up() -> None:
+    records = [record("a", "failed", 3.0), record("b", "running", 1.0), record("c", "running", 2.0)]
+    assert choose(records, None).run_id == "c"
+    assert choose(records, "a").run_id == "a"
+
+
+def test_a_run_nobody_knows_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"no run 'abx'.*'abc'"):
+        choose([record("abc", "failed", 1.0)], "abx")
+    with pytest.raises(UsageError, match=r"nothing to take up: all 1 runs came to their end"):
+        choose([record("abc", "succeeded", 1.0)], None)
+    with pytest.raises(UsageError, match=r"several runs begin with 'ab': abc, abd"):
+        choose([record("abc", "failed", 1.0), record("abd", "failed", 1.0)], "ab")
+
+
+async def test_the_scribe_leaves_nothing_when_its_engine_is_closed(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    gate.set()
+    engine = make_engine(state_backend=state)
+    assert await engine.run(wait_here(1)) == 10
+    assert not engine.bus.listening
+    await engine.aclose()
+    assert not [t for t in threading.enumerate() if t.name == "cascade-journal"]
+
+
+async def test_finished_is_told_when_the_result_is_safe_and_the_run_written_down(
+    make_engine: MakeEngine, state: PaperState
+) -> None:
+    gate.set()
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    assert await engine.run(wait_here(first(1))) == 20
+    assert finished(spy) == ["first#1", "wait_here#1"]
+    assert [r.status for r in await engine.recorded()] == ["succeeded"]
