@@ -116,7 +116,7 @@ class Engine(Controls, Records):
         self.overrides = dict(overrides or {})
         self.scribe = scribe_for(self.state, self.bus, self.constraints, lease)
         self.link = Link(self, adapters.connector, org, project)
-        self.runs: list[Run] = []
+        self.runs = []
         self._workers = Workers(adapters.executor)
         self._home: HomeLoop | None = None
         self._parts: Parts | None = None
@@ -240,8 +240,7 @@ class Engine(Controls, Records):
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
         """Learn from a run how long its tasks take."""
-        for name, (times, seconds) in timings.items():
-            self.means[name] = seconds / times
+        self.means.update((name, took / times) for name, (times, took) in timings.items())
 
     @property
     def door(self) -> Door:
