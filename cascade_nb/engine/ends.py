@@ -105,10 +105,10 @@ class Ends:
             return True  # also where it is to come after it anyhow
         if source in node.control.after and source not in node.inputs:
             return False
-        return not _has_default(node, source, flow.ledger.place)
+        return not has_default(node, source, flow.ledger.place)
 
 
-def _has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:
+def has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:
     """Whether every place where a task reads `source` is a parameter with a default."""
     if source == node.control.condition or node.task is None:
         return False
