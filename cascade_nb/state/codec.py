@@ -94,11 +94,15 @@ def _written(value: Any) -> tuple[bytes, Chunk, Sequence[Chunk]]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the code of the value's class may raise anything
-        kind = type(value)
         raise CodecError(
-            f"a value of type {kind.__module__}.{kind.__qualname__} cannot be written as bytes: "
-            f"{_said(error)}; return what it is made of instead: plain data, arrays, tables"
+            f"a value of type {_name_of(type(value))} cannot be written as bytes: {_said(error)}; "
+            f"return what it is made of instead: plain data, arrays, tables"
         ) from error
+
+
+def _name_of(kind: type) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
 def _said(error: BaseException) -> str:

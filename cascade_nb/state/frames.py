@@ -1,8 +1,8 @@
 """pandas and Polars frames and series through Arrow, where all of them comes back exactly.
 
 For pandas that is the case with plain labels and columns of numbers, truth values, naive times and
-text, also those that may be missing. Everything else is for pickle: objects, categories, time zones,
-several levels of labels, flags. For Polars it is everything but objects.
+text. Everything else is for pickle: objects, categories, time zones, several levels of labels,
+flags, fractions of which some are NaN and some missing. For Polars it is everything but objects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cascade_nb.state.tables import read_table, table_chunks
 _NUMPY_KINDS: Final = frozenset("biufmM")
 _EXTENSIONS: Final = (
     *(f"{sign}Int{bits}Dtype" for sign in ("", "U") for bits in (8, 16, 32, 64)),
-    *("Float32Dtype", "Float64Dtype", "BooleanDtype", "StringDtype", "ArrowDtype"),
+    *("BooleanDtype", "StringDtype", "ArrowDtype"),
 )
 _POLARS: Final = frozenset(
     {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128)}
@@ -36,9 +36,9 @@ def _write_frame(value: Any) -> tuple[Any, Sequence[Chunk]]:
     labels, texts = value.columns, value.columns.tolist()
     if not _is_index(labels) or set(map(type, texts)) != {str}:
         raise NotPlainError
-    names = (_dtype_name(labels.dtype), texts, labels.name)
+    label_dtype = "object" if labels.dtype == object else _dtype_name(labels.dtype)
     dtypes, rows, data = _write_columns(columns, value.index)
-    return (names, dtypes, rows, dict(value.attrs)), data
+    return ((label_dtype, texts, labels.name), dtypes, rows, dict(value.attrs)), data
 
 
 def _read_frame(head: Any, data: Sequence[memoryview]) -> Any:

@@ -44,9 +44,9 @@ def write(value: Any) -> tuple[bytes, list[Chunk]]:
     writer = _Writer()
     try:
         writer.write(value)
-    except NotPlainError:
+    except (NotPlainError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         # a block too large, a stack almost used up, a library that fails at its own data: then
         # pickle has its turn, and what that says of the value is what the user reads
         raise NotPlainError from error
