@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple, NewType
+from typing import Any, NewType
 
 from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest, frame, text
 from cascade_nb.graph.calls import NO_TASK, TaskKey, arguments, call_bytes, task_key
@@ -16,6 +16,7 @@ from cascade_nb.graph.code import CodeKey, reference
 from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
 from cascade_nb.graph.files import files_bytes
+from cascade_nb.graph.gaps import Gap, Gaps
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.caching import Cache
 from cascade_nb.model.inputs import CALLS
@@ -26,20 +27,6 @@ from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
 Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
-
-_WAY_SHOWN: Final = 6
-
-
-class Gap(NamedTuple):
-    """Why a node has no key.
-
-    Attributes:
-        words: "argument model (a socket) cannot be keyed: …", to be said of its owner.
-        source: index of the node that it reads and whose gap it really is.
-    """
-
-    words: str
-    source: int | None = None
 
 
 class _UpstreamError(CannotKeyError):
@@ -54,17 +41,19 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     """The fingerprints of a graph's nodes by index, and None for a node that has none.
 
     They tell of code and data as these were when `fingerprints` was called.
+
+    Attributes:
+        gaps: why some have none.
     """
 
     def __init__(self, graph: Graph, params: Mapping[str, Any] = NOTHING) -> None:
         self._graph = graph
         self._params = params
         self._keys: list[Fingerprint | None] = []
-        self._gaps: dict[int, Gap] = {}
+        self.gaps = Gaps(graph)
         # What a node's readers build on, and why they cannot; it differs from the node's own key
         # where more than its arguments decides what they get.
         self._read: list[bytes | None] = []
-        self._read_gaps: dict[int, Gap] = {}
         self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
         self._seen: Encoder | None = Encoder(reference, self._lazy)
         self._key_all()
@@ -79,13 +68,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return len(self._keys)
 
     def why_not(self, index: int) -> str | None:
-        """Why node `index` has no fingerprint, as a part of a sentence; None if it has one.
-
-        It leads to the cause: "it reads train, and train's argument model (a socket) cannot be
-        keyed: cannot pickle 'socket' object".
-        """
-        gap = self._gaps.get(index)
-        return None if gap is None else self._story(gap)
+        """Why node `index` has no fingerprint; see `Gaps.why_not`."""
+        return self.gaps.why_not(index)
 
     def settle(self) -> None:
         """The look at the graph is over: what it was given may change from now on."""
@@ -154,7 +138,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             return Fingerprint(_with_rules(raw, node.options.cache).hex())
         except CannotKeyError as error:
             gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
-            return Unkeyed("this call", self._story(gap))
+            return Unkeyed("this call", self.gaps.story(gap))
 
     def _key_all(self) -> None:
         """Key every node; what a node reads comes before it."""
@@ -181,7 +165,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 if lazy.options is not PLAIN:
                     raw = _with_rules(raw, lazy.options.cache)
             except CannotKeyError as error:
-                self._gaps[node.index] = self._blame(error, self.given(node.index), encoder)
+                self.gaps.own[node.index] = self._blame(error, self.given(node.index), encoder)
                 self._keys.append(None)
                 read.append(None)
             else:
@@ -215,7 +199,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         index, condition = node.index, node.control.condition
         if not node.options.reuse:
             self._read[index] = None
-            self._read_gaps[index] = Gap("results are new each time (reuse=False)")
+            self.gaps.read[index] = Gap("results are new each time (reuse=False)")
             return
         own = self._read[index]
         if own is None:
@@ -224,7 +208,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             decides = self._read[condition]
             if decides is None:
                 self._read[index] = None
-                self._read_gaps[index] = Gap("", condition)
+                self.gaps.read[index] = Gap("", condition)
             else:
                 self._read[index] = b"<" + digest(b"if" + own + decides)
         elif not node.control.wanted:
@@ -266,19 +250,6 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             if cause is not None:
                 return Gap(f"argument {name} ({whole(value, cause)}) cannot be keyed: {cause.why}")
         return Gap(error.why)
-
-    def _story(self, gap: Gap) -> str:
-        """The way from a node to the cause, in words."""
-        subject, whose, way = "it", "its", []
-        while gap.source is not None:
-            label = self._graph.nodes[gap.source].label
-            way.append(f"{subject} reads {label}")
-            subject, whose = label, f"{label}'s"
-            gap = self._read_gaps.get(gap.source) or self._gaps[gap.source]
-        if len(way) > _WAY_SHOWN:
-            way[_WAY_SHOWN // 2 : -_WAY_SHOWN // 2] = ["…"]
-        cause = f"{whose} {gap.words}"
-        return f"{', '.join(way)}, and {cause}" if way else cause
 
     def _encoder(self) -> Encoder:
         return self._seen or Encoder(reference, self._lazy)
