@@ -30,7 +30,7 @@ from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.ending import end_with_kernel
 from cascade_nb.notebook.output import TaskOutput, route
 from cascade_nb.notebook.portrait import Portrait
-from cascade_nb.notebook.saved import SavedRun, summary
+from cascade_nb.notebook.saved import SavedRun
 from cascade_nb.notebook.shims import (
     ClickDelivery,
     LaunchingCell,
@@ -38,8 +38,8 @@ from cascade_nb.notebook.shims import (
     on_idle_interrupt,
 )
 from cascade_nb.view.layout import Rendered, lay_out
-from cascade_nb.view.picture import picture_of
-from cascade_nb.view.states import LOOKS
+from cascade_nb.view.picture import Picture, picture_of
+from cascade_nb.view.states import LOOKS, UNMARKED, Marks
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
@@ -50,6 +50,11 @@ OFTEN: Final = 0.1
 SELDOM: Final = 2.0
 #: Seconds between two updates of what tasks displayed, which may be large.
 DISPLAYS: Final = 1.0
+#: Seconds from the start to the first update of the text that is saved, from one to the next, and
+#: between two of the picture, which is painted anew in a child process.
+SAVED_FIRST: Final = 1.0
+SAVED: Final = 10.0
+PICTURES: Final = 60.0
 
 #: The panels of runs that go on; nobody else need hold one.
 _open: Final[set[Panel]] = set()
@@ -74,7 +79,7 @@ class Panel:
         self._loop = asyncio.get_running_loop()
         self._door = Door(self._loop)
         self._cell = LaunchingCell()
-        self._saved = SavedRun(run.id)
+        self._saved = SavedRun(run, self.output)
         self._portrait = Portrait(run, self.output)
         self._lock = threading.Lock()
         self._widget: PanelWidget | None = None
@@ -108,7 +113,7 @@ class Panel:
 
     def _show(self, rendered: Rendered | None) -> None:
         self._saved.show_picture(rendered)
-        self._saved.show_text(summary(self.run.status, self.output))
+        self._saved.show_text()
         self._undo.append(end_with_kernel(self.run))
         if not self.headless:
             self._show_widget()
@@ -144,13 +149,35 @@ class Panel:
             self._widget.svg = rendered.svg or ""
             if self._heard:
                 self._tell_everything()
-        await self._over.wait()
-        final = await lay_out(rendered.picture, marks=self._portrait.marks())
-        self._cell.call(self._saved.show_picture, final)
-        self._cell.call(self._saved.show_text, summary(self.run.status, self.output))
+        await self._save_until_over(rendered.picture)
         if self._widget is not None:
             self._widget.rest(self._everything())
         _open.discard(self)
+
+    async def _save_until_over(self, picture: Picture) -> None:
+        """Keep what is saved true while the run goes on, and have it say the last word."""
+        marks, painted = UNMARKED, self._loop.time()
+        wait = SAVED_FIRST
+        over = False
+        while not over:
+            over = await self._is_over_within(wait)
+            wait = SAVED
+            if over or self._loop.time() - painted >= PICTURES:
+                before, marks, painted = marks, self._marks(), self._loop.time()
+                if over or marks != before:
+                    self._cell.call(self._saved.show_picture, await lay_out(picture, marks=marks))
+            self._cell.call(self._saved.show_text)
+
+    def _marks(self) -> Marks:
+        with self._lock:
+            return self._portrait.marks()
+
+    async def _is_over_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._over.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     # ---- telling the browser ---------------------------------------------------------------------
 

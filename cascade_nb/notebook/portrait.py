@@ -48,6 +48,7 @@ class Portrait:
         self._states: dict[str, str] = {}
         self._boxes: dict[str, _Box] = {}
         self._homes: dict[str, _Box] = {}
+        self._moved: dict[str, _Box] = {}  # what may look different from what was told
         self._told: Json = {}
 
     def place(self, picture: Picture) -> None:
@@ -66,6 +67,7 @@ class Portrait:
         self._look()
         self._told = self._fields(status)
         self._output.take_new()
+        self._moved.clear()
         boxes = {box.id: box.tell(self._run) for box in self._boxes.values()}
         return {
             **self._told,
@@ -77,8 +79,10 @@ class Portrait:
     def changes(self) -> Json:
         """What is new, by field; nothing when nothing is."""
         status = self._run.status
-        touched = self._look()
-        boxes = {box.id: told for box in touched if (told := box.news(self._run)) is not None}
+        self._look()
+        moved = [*self._moved.values()]
+        self._moved.clear()
+        boxes = {box.id: told for box in moved if (told := box.news(self._run)) is not None}
         fields = self._fields(status)
         news = {name: value for name, value in fields.items() if self._told.get(name) != value}
         self._told = fields
@@ -98,18 +102,17 @@ class Portrait:
         progress = {box.nodes[0]: self._run.progress_of(box.nodes[0]) for box in single}
         return Marks(dict(self._states), progress)
 
-    def _look(self) -> list[_Box]:
-        """Take note of the nodes that moved; the boxes that may look different now."""
+    def _look(self) -> None:
+        """Take note of the nodes that moved, and of the boxes that may look different now."""
         self._version, changed = self._run.changed_since(self._version)
-        touched = {box.id: box for box in self._boxes.values() if box.counts_items}
+        self._moved |= {box.id: box for box in self._boxes.values() if box.counts_items}
         for node, state in changed.items():
             before = self._states.get(node, "waiting")
             self._states[node] = state.value
             box = self._homes.get(node)
             if box is not None:
                 box.move(before, state.value)
-                touched[box.id] = box
-        return list(touched.values())
+                self._moved[box.id] = box
 
     def _fields(self, status: RunStatus) -> Json:
         """Everything that may change but for the graph, the clock and the output."""

@@ -2,23 +2,27 @@
 
 A widget is not saved, and a notebook that is opened without its kernel says in its place that a
 model was not found, even where the same output has a picture as well. So these are outputs of their
-own, which are shown before the run and written once more when it is over.
+own, which are shown before the run, now and then while it goes on, since the notebook may be saved
+or its kernel be lost meanwhile, and once more when it is over.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from IPython.display import display
 
 from cascade_nb.control.words import count_text, seconds_text
-from cascade_nb.engine.status import RunStatus
+from cascade_nb.engine.status import Phase, RunStatus
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.view.layout import Rendered
 from cascade_nb.view.visual import static_bundle, static_metadata
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
+
+    from cascade_nb.engine.run import Run
 
 #: Characters of the tasks' output, from its end, and number of failures that are kept in the file.
 OUTPUT: Final = 8_000
@@ -29,28 +33,47 @@ class SavedRun:
     """Two outputs of the current cell: a picture, and text.
 
     Args:
-        run_id: stands in both, so that a panel beside them can tell that they say the same as it.
+        run: just started. Its id stands in both outputs, so that a panel beside them can tell that
+            they say the same as it.
+        output: what its tasks write.
     """
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+    def __init__(self, run: Run, output: TaskOutput) -> None:
+        self._run = run
+        self._output = output
+        self._started = time.time()
+        self._told: object = None
         self._handles: dict[str, DisplayHandle] = {}
 
     def show_picture(self, rendered: Rendered | None) -> None:
         """Show it, or show it anew; None keeps its place until it is laid out."""
         if rendered is None:
-            text = f"The graph of run {self._run_id} is being drawn."
+            text = f"The graph of run {self._run.id} is being drawn."
             self._show("picture", {"text/plain": text}, {})
             return
         data = static_bundle(rendered)
         if rendered.svg is not None:
-            named = f'<svg data-run="{self._run_id}" '
+            named = f'<svg data-run="{self._run.id}" '
             data["image/svg+xml"] = rendered.svg.replace("<svg ", named, 1)
         self._show("picture", data, static_metadata(rendered))
 
-    def show_text(self, text: str) -> None:
-        """Show it, or show it anew."""
-        self._show("text", {"text/plain": text}, {})
+    def show_text(self) -> None:
+        """Say how the run stands, unless that has been said and only time has passed since."""
+        status = self._run.status
+        lines = [_counts(status), *_failures(status), *_written(self._output)]
+        told = (status.phase, tuple(lines))
+        if told == self._told:
+            return
+        self._told = told
+        nodes = count_text(len(self._run.graph), "node")
+        head = f"{_title(status)} · started {_clock(self._started)} · {nodes}"
+        if status.phase is Phase.STARTING:
+            lines = [head]
+        elif status.phase.is_over:
+            lines[:1] = [head, *_standing(status)]
+        else:
+            lines[:1] = [head, f"As of {_clock(time.time())}:", *_standing(status)]
+        self._show("text", {"text/plain": "\n".join(lines)}, {})
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         handle = self._handles.get(name)
@@ -66,22 +89,44 @@ class SavedRun:
 
 def summary(status: RunStatus, output: TaskOutput) -> str:
     """A run in a few lines: what it did, what failed and where, and the end of its output."""
+    lines = [_title(status), *_standing(status), *_failures(status), *_written(output)]
+    return "\n".join(lines)
+
+
+def _title(status: RunStatus) -> str:
+    return f"{status.title} · run {status.number} ({status.run_id})"
+
+
+def _clock(moment: float) -> str:
+    """Day and time, as a clock in the kernel's room shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def _standing(status: RunStatus) -> list[str]:
+    if status.phase is Phase.STARTING:  # nothing is counted yet
+        return [status.headline]
+    return [status.headline, f"{_counts(status)} · {seconds_text(status.elapsed)}"]
+
+
+def _counts(status: RunStatus) -> str:
     counts = [f"{status.done + status.reused:,} of {status.total:,} done"]
     for name in ("reused", "failed", "skipped", "cancelled", "running", "waiting", "held"):
         number = getattr(status, name)
         if number:
             counts.append(f"{number:,} {name}")
-    lines = [
-        f"{status.title} · run {status.number} ({status.run_id})",
-        status.headline,
-        f"{', '.join(counts)} · {seconds_text(status.elapsed)}",
-    ]
+    return ", ".join(counts)
+
+
+def _failures(status: RunStatus) -> list[str]:
+    lines = []
     for failure in status.failures[:FAILURES]:
         place = f"\n    {failure.where}" if failure.where else ""
         lines.append(f"✕ {failure.task}: {failure.error}{place}")
     if len(status.failures) > FAILURES:
         lines.append(f"… and {count_text(len(status.failures) - FAILURES, 'failure')} more")
+    return lines
+
+
+def _written(output: TaskOutput) -> list[str]:
     written = "".join(chunk.text for chunk in output.tail(OUTPUT)).rstrip()
-    if written:
-        lines += ["", "Its output, or the end of it:", written]
-    return "\n".join(lines)
+    return ["", "Its output, or the end of it:", written] if written else []

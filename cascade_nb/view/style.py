@@ -9,7 +9,7 @@ FACE: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, s
 
 # By name: JupyterLab's variable, and what stands for it on light and on dark pages.
 _COLOURS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "paper": ("--jp-layout-color1", "#ffffff", "#16191f"),
+    "paper": ("--jp-layout-color1", "#ffffff", "#111111"),
     "ink": ("--jp-content-font-color1", "#1f2430", "#e6e9ef"),
     "faint": ("--jp-content-font-color2", "#5b6270", "#a3abb8"),
     "running": ("--jp-brand-color1", "#1769c0", "#6cb2f5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +217,43 @@ def pictures(cell: Execution) -> list[dict[str, Any]]:
 
 def texts(cell: Execution) -> list[str]:
     return [shown["text/plain"] for shown in cell.displays if set(shown) == {"text/plain"}]
+
+
+def saved_texts(cell: Execution) -> list[str]:
+    """What the text beside the picture said, from first to last."""
+    told = [m for m in cell.messages if m["msg_type"] in ("display_data", "update_display_data")]
+    bundles = [message["content"]["data"] for message in told]
+    return [b["text/plain"] for b in bundles if set(b) == {"text/plain"} and " · run " in str(b)]
+
+
+def test_what_is_saved_says_at_once_what_runs_and_since_when(kernel: RealKernel) -> None:
+    # Whoever opens the notebook later, without this kernel, has nothing else.
+    cell = kernel.check(RUN)
+    kernel.check("go.set(); await panel.finished()")
+    day = time.strftime("%Y-%m-%d ")
+    assert re.fullmatch(
+        rf"choose · run \d+ \(\w+\) · started {day}\d\d:\d\d:\d\d · 42 nodes",
+        saved_texts(cell)[0],
+    )
+
+
+def test_what_is_saved_says_now_and_then_how_the_run_stands(kernel: RealKernel) -> None:
+    quick = "from cascade_nb.notebook import panel as of\nof.SAVED_FIRST = of.SAVED = 0.05\n"
+    kernel.check(quick + "of.PICTURES = 0.1")
+    cell = kernel.check(RUN)
+    cell.wait_until(lambda cell: any("As of 20" in text for text in saved_texts(cell)))
+    cell.wait_until(lambda cell: 'data-state="running"' in str(pictures(cell)))
+    kernel.check("run.pause()")
+    cell.wait_until(lambda cell: "Pausing by you" in saved_texts(cell)[-1])
+    assert re.search(r"\n1 of 42 done, \d+ running, \d+ waiting", saved_texts(cell)[-1])
+    # As long as nothing happens nothing is written: the notebook would never be saved for good.
+    before = len(cell.messages)
+    kernel.check("await asyncio.sleep(0.5)")
+    assert len(cell.messages) == before
+    kernel.check("run.resume(); go.set(); await panel.finished()")
+    kernel.check("of.SAVED_FIRST, of.SAVED, of.PICTURES = 1.0, 10.0, 60.0")
+    cell.wait_until(lambda cell: "Done in" in saved_texts(cell)[-1])
+    assert "As of" not in saved_texts(cell)[-1]
 
 
 def test_what_is_saved_says_how_the_run_ended(kernel: RealKernel) -> None:

@@ -235,6 +235,21 @@ async def test_what_is_painted_at_the_end_is_how_the_nodes_ended(
     assert marks.states == {node: state.value for node, state in run.states().items()}
 
 
+async def test_painting_what_is_saved_takes_no_news_from_who_watches(
+    engine: Engine, gate: Gate
+) -> None:
+    # The picture is painted now and then, between two looks of the browser.
+    gate.open()
+    run = engine.start(flow(gate).named("best"))
+    browser = watch(run)
+    while not run.done():
+        await asyncio.sleep(0.001)
+        browser.portrait.marks()
+    browser.portrait.marks()
+    browser.hear()
+    assert {told[0] for told in browser.shown["boxes"].values()} == {"done"}
+
+
 async def test_what_tasks_wrote_is_told_once_and_again_to_who_asks_late(
     engine: Engine, gate: Gate
 ) -> None:
