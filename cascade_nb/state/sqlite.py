@@ -144,9 +144,10 @@ class SqliteState:
 
 
 def _can_write(session: Session) -> None:
-    """Begin a transaction, for that it takes what every other one takes."""
+    """Begin a transaction that writes, for it takes what every other one takes."""
+    session.blobs.tidy()
     with session.writing():
-        session.blobs.tidy()
+        pass
 
 
 def _look_up(session: Session, keys: Sequence[str]) -> dict[str, Known]:

@@ -122,17 +122,17 @@ class Writer:
 
     def _pack(self, session: Session, batch: _Batch) -> None:
         """Encode what waits, up to the size of a batch."""
-        size = 0
+        size, queue = 0, self._queue
         deadline = time.monotonic() + MOST_SECONDS
-        while self._queue and size < MOST_BYTES and len(batch.packed) < MOST_ENTRIES:
-            first = self._queue[0]  # it goes on waiting should the disk be full
+        while queue and size < MOST_BYTES and len(batch.packed) < MOST_ENTRIES:
+            first = queue[0]  # should the disk be full, it waits like those after it
             place = result_place(session, first.entry.key)
             try:
                 packed = self._values.pack(first.entry.value, place, session.blobs)
             except CodecError as error:
-                batch.refused.append(([self._queue.popleft()], error))
+                batch.refused.append(([queue.popleft()], error))
                 continue
-            batch.packed.append((self._queue.popleft(), packed))
+            batch.packed.append((queue.popleft(), packed))
             size += packed.size
             if time.monotonic() > deadline:
                 return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -197,6 +199,48 @@ async def test_a_put_never_waits_and_never_encodes(state: StateBackend) -> None:
 
     await keep(state, Entry("key", Told(), 1.0))
     assert threading.current_thread() not in encoded
+
+
+@lasting
+async def test_who_reads_does_not_wait_for_what_is_written(state: StateBackend) -> None:
+    # A run that begins must not wait until another one's gigabytes are kept.
+    go = threading.Event()
+
+    class Slow:
+        def __reduce__(self) -> Any:
+            assert go.wait(20)
+            return (int, ())
+
+    await keep(state, Entry("there", 1, 0.0))
+    witness = Witness()
+    state.put(Entry("slow", Slow(), 0.0), witness)
+    assert list(await asyncio.wait_for(state.known(["there", "slow"]), 10)) == ["there"]
+    assert await asyncio.wait_for(state.values(["there", "slow"]), 10) == {"there": 1}
+    await asyncio.wait_for(state.open(), 10)
+    assert witness.told == []
+    go.set()
+    await until(lambda: witness.kept_keys == ["slow"])
+
+
+@lasting
+async def test_nobody_holds_a_value_that_was_kept(state: StateBackend) -> None:
+    # The engine frees what nothing reads any more, and that must help.
+    class Held:
+        def __reduce__(self) -> Any:
+            return (int, ())
+
+    for values in ([Held()], [Held(), Unwritable(), Held()]):
+        alive = [weakref.ref(value) for value in values]
+        witness = Witness()
+        await witness.put(state, *(Entry(f"k{i}", value, 0.0) for i, value in enumerate(values)))
+        witness.refused.clear()
+        values.clear()
+        await until(lambda alive=alive: _are_gone(alive), "the end of the values")
+
+
+def _are_gone(alive: list[weakref.ref[Any]]) -> bool:
+    gc.collect()
+    return all(ref() is None for ref in alive)
 
 
 @lasting

@@ -1,0 +1,86 @@
+"""What tests run in processes of their own: kernels that share a database file, or are killed.
+
+`python -m tests.state.sqlite_child keep|contend PATH NAME COUNT`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cascade_nb.errors import LeaseHeldError
+from cascade_nb.protocols import Entry
+from cascade_nb.state.sqlite import SqliteState
+from tests.engine.tools import until
+
+KEY = b"the key of the user of the tests"
+TTL = 60.0
+
+
+def value_of(key: str) -> Any:
+    """What the children put under a key: of every fifth a large one."""
+    number = int(key.rpartition(".")[2])
+    return key.encode() * 20_000 if number % 5 == 0 else {"key": key, "number": number}
+
+
+class Crier:
+    """Says on stdout what was kept, after it was: a line `kept KEY` or `refused KEY`."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def kept(self, entries: Sequence[Entry]) -> None:
+        """These are safe now."""
+        self._say("kept", entries)
+
+    def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
+        """Nothing of these was kept."""
+        self._say(f"refused {error}", entries)
+
+    def _say(self, word: str, entries: Sequence[Entry]) -> None:
+        os.write(1, "".join(f"{word} {entry.key}\n" for entry in entries).encode())
+        self.told += len(entries)
+
+
+async def keep(state: SqliteState, name: str, count: int) -> None:
+    """Put entries for as long as this lives, so many at a time as chance wills."""
+    crier = Crier()
+    put = 0
+    while put < count:
+        for _ in range(1 + put * 7 % 40):
+            key = f"{name}.{put}"
+            state.put(Entry(key, value_of(key), 0.0), crier)
+            put += 1
+        await asyncio.sleep(0.001)
+    await until(lambda: crier.told == put)
+
+
+async def contend(state: SqliteState, name: str, count: int) -> None:
+    """Have one run, again and again, and write down who had it with which fence."""
+    journal = state.journal
+    assert journal is not None
+    for _ in range(count):
+        while True:
+            try:
+                lease = await journal.claim("run", name, TTL)
+                break
+            except LeaseHeldError:
+                await asyncio.sleep(0.001)
+        await journal.append(lease, [f"{name} {lease.fence} in"])
+        await journal.append(lease, [f"{name} {lease.fence} out"])
+        await journal.release(lease)
+
+
+async def main(what: str, path: str, name: str, count: str) -> None:
+    state = SqliteState(Path(path), key=KEY)
+    await state.open()
+    await {"keep": keep, "contend": contend}[what](state, name, int(count))
+    await state.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""Several kernels at one database file: they share it, contend for runs, are killed, and fork."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascade_nb.protocols import Entry
+from cascade_nb.state.sqlite import SqliteState
+from tests.state.sqlite_child import KEY, value_of
+from tests.state.witness import keep
+from tests.support.examples import examples
+from tools.environments import ROOT
+
+PATIENCE = 60.0
+
+
+def start(what: str, path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.state.sqlite_child", what, str(path), name, str(count)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0)
+
+
+def said(child: subprocess.Popen[bytes], so_far: bytes = b"") -> list[list[str]]:
+    """What it says until it has ended, in words; half a line was not said."""
+    rest, _ = child.communicate(timeout=PATIENCE)
+    return [line.split(" ") for line in (so_far + rest).decode().split("\n")[:-1]]
+
+
+async def values_in(path: Path, keys: list[str]) -> Any:
+    state = SqliteState(path, key=KEY)
+    found = await state.values(keys)
+    await state.close()
+    return found
+
+
+def is_sound(path: Path) -> bool:
+    db = sqlite3.connect(path)
+    try:
+        return bool(db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+    finally:
+        db.close()
+
+
+@pytest.mark.slow
+def test_what_was_reported_kept_survives_kill_9_at_any_moment(tmp_path: Path) -> None:
+    # The moment between a commit and its word, those within a commit, a file and its name.
+    path = tmp_path / "results.db"
+    rng = random.Random(7)
+    total = 0
+    for n in range(examples(24)):
+        child = start("keep", path, f"run{n}", 100_000)
+        try:
+            assert child.stdout is not None
+            first = child.stdout.read(5)  # it has begun
+            time.sleep(rng.random() * 0.15)
+        finally:
+            child.kill()
+        words = said(child, first)
+        assert {word for word, *_ in words} == {"kept"}
+        keys = [key for _, key in words]
+        assert len(set(keys)) == len(keys)
+        assert asyncio.run(values_in(path, keys)) == {key: value_of(key) for key in keys}
+        assert is_sound(path)
+        total += len(keys)
+    assert total > 200
+
+
+async def test_kernels_that_write_at_once_all_keep_everything(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "results.db"
+    children = [start("keep", path, f"kernel{n}", 400) for n in range(3)]
+    words = [word for child in children for word in await asyncio.to_thread(said, child)]
+    assert {child.returncode for child in children} == {0}
+    assert {word for word, *_ in words} == {"kept"}
+    keys = [key for _, key in words]
+    assert len(keys) == len(set(keys)) >= 1200
+    assert await values_in(path, keys) == {key: value_of(key) for key in keys}
+
+
+async def test_kernels_that_contend_for_a_run_have_it_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "results.db"
+    children = [start("contend", path, f"kernel{n}", 25) for n in range(2)]
+    for child in children:
+        assert await asyncio.to_thread(said, child) == []
+        assert child.returncode == 0
+    state = SqliteState(path, key=KEY)
+    assert state.journal is not None
+    lines = [line.split(" ") for line in await state.journal.history("run")]
+    await state.close()
+    assert len(lines) == 100
+    fences = [int(fence) for _, fence, word in lines if word == "in"]
+    assert fences == sorted(set(fences))
+    for one, other in zip(lines[::2], lines[1::2], strict=True):
+        assert one == [*other[:2], "in"]  # nobody came in between
+        assert other[2] == "out"
+    assert {name for name, *_ in lines} == {"kernel0", "kernel1"}
+
+
+def test_a_forked_child_uses_the_file_by_connections_of_its_own(tmp_path: Path) -> None:
+    # As multiprocessing does where it still forks. SQLite forbids to use its parent's.
+    state = SqliteState(tmp_path / "results.db", key=KEY)
+
+    async def before() -> None:
+        await state.open()
+        await keep(state, Entry("parent", 1, 0.0))
+
+    async def in_child() -> None:
+        assert await state.values(["parent"]) == {"parent": 1}
+        await keep(state, Entry("child", b"c" * 100_000, 0.0))
+        await state.close()
+
+    async def after() -> None:
+        assert await state.values(["parent", "child"]) == {"parent": 1, "child": b"c" * 100_000}
+        await keep(state, Entry("again", 2, 0.0))
+        await state.close()
+
+    asyncio.run(before())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that threads and fork go ill together
+        pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            asyncio.run(asyncio.wait_for(in_child(), 30))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    asyncio.run(after())
+    assert is_sound(tmp_path / "results.db")
+
+
+def test_a_process_that_closes_nothing_still_ends_and_keeps_what_was_put(tmp_path: Path) -> None:
+    path = tmp_path / "results.db"
+    script = (
+        "from tests.state.sqlite_child import *\n"
+        f"state = SqliteState({str(path)!r}, key=KEY)\n"
+        "crier = Crier()\n"
+        "for i in range(200):\n"
+        "    state.put(Entry(f'k.{i}', value_of(f'k.{i}'), 0.0), crier)\n"
+    )
+    command = [sys.executable, "-c", script]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    words = said(child)
+    assert child.returncode == 0
+    assert sorted(words) == sorted(["kept", f"k.{i}"] for i in range(200))
+    keys = [f"k.{i}" for i in range(200)]
+    assert len(asyncio.run(values_in(path, keys))) == 200
