@@ -42,9 +42,8 @@ def table_chunks(table: Any) -> list[Chunk]:
         NotPlainError: its stream says less than the table.
     """
     pyarrow = sys.modules["pyarrow"]
-    # Without columns the number of rows is lost; a type that is defined by somebody else is lost
-    # where that is not loaded.
-    if not table.num_columns or any(map(_is_foreign, table.schema.types)):
+    # A type that is defined by somebody else is lost, without a word, where that is not loaded.
+    if any(map(_is_foreign, table.schema.types)):
         raise NotPlainError
     sink = _Sink()
     with pyarrow.ipc.new_stream(sink, table.schema) as stream:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cascade_nb.state import plain
 from cascade_nb.state.codec import Codec
 
 KEY = b"a key of thirty-two bytes, not less"
@@ -49,6 +50,16 @@ def blob_of(value: Any, place: str = PLACE, key: bytes = KEY) -> bytes:
 def there_and_back(value: Any) -> Any:
     """What becomes of a value."""
     return Codec(KEY).decode(blob_of(value), PLACE)
+
+
+def plainly(value: Any) -> Any:
+    """What becomes of a value that must not be pickled: most would come back that way too.
+
+    Raises:
+        NotPlainError: it would be pickled.
+    """
+    plain.write(value)
+    return there_and_back(value)
 
 
 def same(a: Any, b: Any) -> bool:
