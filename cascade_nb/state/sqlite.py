@@ -14,7 +14,7 @@ from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 from cascade_nb.state.sqlite_journal import SqliteJournal
-from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desks
+from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desk, Desks
 from cascade_nb.state.sqlite_values import Values
 from cascade_nb.state.sqlite_writer import Writer, result_place
 
@@ -73,14 +73,15 @@ class SqliteState:
         self.journal = SqliteJournal(self._desks, values)
 
     async def open(self) -> None:
-        """See that the file can be read and written, now.
+        """See that the file can be read and written. One that was deleted or replaced since it was
+        last used is used as it is now.
 
         Raises:
             StateError: it cannot; the message says what to do.
         """
+        for name in (LEASES, RESULTS, VALUES):  # so that the first result waits for no thread
+            self._desks.submit(name, Desk.refresh)
         await self._desks.ask(LEASES, _can_write)
-        for name in (RESULTS, VALUES):  # the first result shall not wait for their threads
-            self._desks.submit(name, lambda desk: desk.do(Session.check))
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Begin to keep a result: it goes into the next batch of the writing thread."""

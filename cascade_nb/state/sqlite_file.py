@@ -80,13 +80,18 @@ class Session:
         self._file = file
         self._identity = file.identity()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the file still has its name."""
+        return self._file.identity() == self._identity
+
     def check(self) -> None:
         """See that the file still has its name: SQLite would write into a deleted one, too.
 
         Raises:
             StateError: it was deleted, or another one was put in its place.
         """
-        if self._file.identity() != self._identity:
+        if not self.is_current:
             raise StateError(
                 f"{self._file.shown} was moved or deleted while it was in use; put it back, or "
                 "resume with an empty one"

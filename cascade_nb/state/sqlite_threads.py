@@ -16,6 +16,7 @@ from cascade_nb.state.sqlite_file import Session, SqliteFile
 
 T = TypeVar("T")
 
+# The desks of a database.
 RESULTS: Final = "results"  # keeps results, in batches
 LEASES: Final = "leases"  # short transactions, so that no lease runs out while values are written
 VALUES: Final = "values"  # what reads, and what encodes or decodes when it is asked to
@@ -57,6 +58,16 @@ class Desk:
         except (sqlite3.Error, OSError) as error:
             self._disconnect()
             raise self._file.trouble(error) from error
+
+    def refresh(self) -> None:
+        """In the thread: get ready, and take the file that is there now for the right one.
+
+        Raises:
+            StateError: the file cannot be used now; the message says what to do.
+        """
+        if self._session is not None and not self._session.is_current:
+            self._disconnect()
+        self.do(Session.check)
 
     def close(self) -> Future[None]:
         """Do what was submitted, then release the file and end the thread."""
