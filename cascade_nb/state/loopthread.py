@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
@@ -30,6 +31,7 @@ class LoopThread:
         self._ending = asyncio.Event()
         self._last = last
         self._ended: Future[None] = Future()
+        self._ended.set_running_or_notify_cancel()  # who gives up waiting for it does not cancel it
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         atexit.register(self._at_exit)
@@ -44,7 +46,7 @@ class LoopThread:
 
     async def end(self) -> None:
         """Let everything on the loop come to its end, then the thread; from any other loop."""
-        self._loop.call_soon_threadsafe(self._ending.set)
+        self._tell_to_end()
         await asyncio.wrap_future(self._ended)
 
     def _run(self) -> None:
@@ -70,5 +72,9 @@ class LoopThread:
             await self._last()
 
     def _at_exit(self) -> None:
-        self._loop.call_soon_threadsafe(self._ending.set)
+        self._tell_to_end()
         self._thread.join(AT_EXIT)
+
+    def _tell_to_end(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._ending.set)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade_nb.errors import RefusedBlobWarning, StateError
-from cascade_nb.protocols import Entry, Keeper, Known
+from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.keyring import user_key
 from cascade_nb.state.redis_journal import RedisJournal
@@ -49,14 +49,14 @@ class RedisState:
     ) -> None:
         self._keys = RedisKeys(prefix, ttl)
         self._link = RedisLink(url, "cascade-redis")
-        # With a connection and a loop of its own: a large value on its way, or one that takes long
-        # to become bytes, must not hold up the renewal of a lease until it has run out.
-        self._journal_link = RedisLink(url, "cascade-redis-journal")
+        # With a loop of its own: a value that takes long to become bytes must not hold up those who
+        # read, and least of all the renewal of a lease until it has run out.
+        self._writer_link = RedisLink(url, "cascade-redis-writer")
         self._key = key
         self._made: Codec | None = None
-        self._writer = RedisWriter(self._link, self._keys, self._codec)
+        self._writer = RedisWriter(self._writer_link, self._keys, self._codec)
         self._reader = RedisReader(self._keys, self._codec)
-        self.journal = RedisJournal(self._journal_link, self._keys, self._codec)
+        self.journal: Journal | None = RedisJournal(self._link, self._keys, self._codec)
 
     def __repr__(self) -> str:
         return f"<results in Redis at {self._link.where}>"
@@ -68,7 +68,7 @@ class RedisState:
             StateError: it cannot, or the key to sign with cannot be had.
         """
         self._link.open()
-        self._journal_link.open()
+        self._writer_link.open()
         await self._link.ask(self._try_out)
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
@@ -98,7 +98,7 @@ class RedisState:
 
     async def close(self) -> None:
         """Keep what is under way, then leave the server; what was kept stays there."""
-        await asyncio.gather(self._link.close(), self._journal_link.close())
+        await asyncio.gather(self._link.close(), self._writer_link.close())
 
     async def _try_out(self, server: RedisServer) -> None:
         if self._made is None:

@@ -15,7 +15,6 @@ from cascade_nb.errors import (
     LeaseLostError,
     RefusedBlobError,
     RefusedBlobWarning,
-    StateError,
 )
 from cascade_nb.protocols import Lease, RunRecord
 from cascade_nb.state.codec import Codec
@@ -26,6 +25,8 @@ from cascade_nb.state.redis_scripts import (
     CLAIM,
     DESCRIBE,
     FINISH,
+    FORGET,
+    RECORDS,
     RELEASE,
     RENEW,
     WRITE,
@@ -153,15 +154,10 @@ class RedisJournal:
         Raises:
             StateError: the server cannot be reached.
         """
-        entries = await self._link.ask(lambda server: self._entries(server, run_id))
-        lines = list[str]()
-        for entry in entries:
-            some = _lines(entry)
-            if some is None:
-                text = f"some of the history of run {run_id} is damaged and was left out"
-                warnings.warn(text, RefusedBlobWarning, stacklevel=2)
-            else:
-                lines += some
+        lines, damaged = await self._link.ask(lambda server: self._history(server, run_id))
+        if damaged:
+            text = f"some of the history of run {run_id} is damaged and was left out"
+            warnings.warn(text, RefusedBlobWarning, stacklevel=2)
         return lines
 
     async def runs(self) -> list[RunRecord]:
@@ -178,8 +174,8 @@ class RedisJournal:
         Raises:
             StateError: the server cannot be reached or written.
         """
-        commands = [("DEL", *self._keys.run(run_id)), ("ZREM", self._keys.runs, run_id)]
-        await self._link.ask(lambda server: server.commands(commands))
+        keys = [*self._keys.run(run_id), self._keys.runs]
+        await self._link.ask(lambda server: server.script(FORGET, keys, [run_id]))
 
     def _keep(self, ttl: float) -> str:
         # A run that goes before its lease ends would be taken from its owner.
@@ -205,51 +201,43 @@ class RedisJournal:
                 words += other, json.dumps(left) if left else ""
             try:
                 answer = await server.script(APPEND, self._keys.run(lease.run_id), words)
-            except StateError:
+            except BaseException:  # also when somebody no longer waits for the answer
                 self._unsure[lease.run_id] = [*earlier, (stamp, lines)]
                 raise
             del self._unsure[lease.run_id]
             _refuse(lease, answer)
 
-    async def _entries(self, server: RedisServer, run_id: str) -> list[bytes]:
+    async def _history(self, server: RedisServer, run_id: str) -> tuple[list[str], bool]:
         key = self._keys.run(run_id)[1]
-        entries = list[bytes]()
-        while True:
-            start = len(entries)
-            page = await server.command("LRANGE", key, start, start + PAGE - 1)
-            entries += page
-            if len(page) < PAGE:
-                return entries
+        lines, damaged, start = list[str](), False, 0
+        while page := await server.command("LRANGE", key, start, start + PAGE - 1):
+            for entry in page:
+                some = _lines(entry)
+                damaged |= some is None
+                lines += some or []
+            start += len(page)
+        return lines, damaged
 
     async def _runs(self, server: RedisServer) -> list[RunRecord]:
-        ids, time = await server.commands([("ZREVRANGE", self._keys.runs, 0, -1), ("TIME",)])
-        now = int(time[0]) * 1_000_000 + int(time[1])
-        names = [_text(run_id) for run_id in ids]
-        found = await server.commands(
-            [("HMGET", self._keys.run(name)[0], *_FIELDS) for name in names]
-        )
-        records = [_record(name, fields, now) for name, fields in zip(names, found, strict=True)]
-        gone = [name for name, record in zip(names, records, strict=True) if record is None]
+        listed = await server.command("ZREVRANGE", self._keys.runs, 0, -1)
+        names = [_text(name) for name in listed]
+        keys = [self._keys.run(name)[0] for name in names]
+        now, *found = await server.script(RECORDS, keys, _FIELDS)
+        gone = [name for name, fields in zip(names, found, strict=True) if not any(fields)]
         if gone:
             await server.command("ZREM", self._keys.runs, *gone)
+        records = [_record(name, fields, now) for name, fields in zip(names, found, strict=True)]
         return [record for record in records if record is not None]
 
 
-def _record(run_id: str, fields: Sequence[bytes | None], now: int) -> RunRecord | None:
-    title, owner, started, status, total, until = fields
-    if title is None or owner is None or status is None:
-        return None
+def _record(run_id: str, fields: Sequence[bytes | None], now: bytes) -> RunRecord | None:
+    some = [_text(field) for field in fields if field is not None]
+    if len(some) < len(_FIELDS):
+        return None  # it went by itself, or somebody else wrote it
+    title, owner, started, status, total, until = some
     try:
-        left = (int(until or 0) - now) / 1e6
-        return RunRecord(
-            run_id,
-            _text(title),
-            _text(owner),
-            float(started or 0),
-            _text(status),
-            int(total or 0),
-            left,
-        )
+        left = (int(until) - int(now)) / 1e6
+        return RunRecord(run_id, title, owner, float(started), status, int(total), left)
     except ValueError:
         return None
 
@@ -257,7 +245,7 @@ def _record(run_id: str, fields: Sequence[bytes | None], now: int) -> RunRecord 
 def _lines(entry: bytes) -> list[str] | None:
     try:
         lines = json.loads(entry)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     sound = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
     return lines if sound else None

@@ -38,7 +38,7 @@ class RedisKeys:
     def __init__(self, prefix: str, ttl: float | None) -> None:
         if not prefix:
             raise UsageError("keys in Redis need a prefix, so that they are nobody else's")
-        if ttl is not None and not 0.001 <= ttl < math.inf:
+        if ttl is not None and not (isinstance(ttl, int | float) and 0.001 <= ttl < math.inf):
             raise UsageError(f"ttl is a number of seconds above zero, or None, and not {ttl!r}")
         self._prefix = prefix
         self._results = f"{prefix}:result:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ from cascade_nb.state.loopthread import LoopThread
 from cascade_nb.state.redis_advice import SILENT, STRANGE, UNREACHABLE, trouble
 
 try:
-    from redis import exceptions
+    from redis import DriverInfo, __version__, exceptions
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -74,17 +75,6 @@ class RedisServer:
         """The answer to one command."""
         return await self._answer(lambda: self._client.execute_command(*words))
 
-    async def commands(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
-        """The answers to several commands that are sent at once."""
-
-        async def ask() -> list[Any]:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for words in commands:
-                    pipeline.execute_command(*words)
-                return list(await pipeline.execute())
-
-        return await self._answer(ask)
-
     async def script(self, script: Script, keys: Sequence[str], words: Sequence[Word]) -> Any:
         """What a script gives for these keys and arguments."""
 
@@ -99,10 +89,8 @@ class RedisServer:
 
     async def close(self) -> None:
         """Leave. A server that does not answer is left all the same."""
-        try:
+        with contextlib.suppress(exceptions.RedisError):
             await self._client.aclose()
-        except exceptions.RedisError as error:
-            raise self._trouble(error) from error
 
     async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -134,8 +122,8 @@ class RedisServer:
 class RedisLink:
     """A server that can be asked from any loop and any thread.
 
-    All that is asked is done on a loop of the link's own, in a thread that is there from the first
-    question until `close`.
+    All that is asked is done on a loop of the link's own, in a thread that is there from `open` to
+    `close`.
 
     Args:
         url: `redis://` or, over TLS, `rediss://`, then `user:password@host:port/database`.
@@ -153,14 +141,14 @@ class RedisLink:
         self._url = url
         self._name = name
         self._lock = threading.Lock()
-        self._open = False
-        self._thread: LoopThread | None = None
-        self._server: RedisServer | None = None
+        self._running: tuple[LoopThread, RedisServer] | None = None
 
     def open(self) -> None:
-        """Allow questions."""
+        """Allow questions; nothing happens when they are allowed already."""
         with self._lock:
-            self._open = True
+            if self._running is None:
+                server = RedisServer(self._url, self.where)
+                self._running = LoopThread(self._name, server.close), server
 
     async def ask(self, work: Callable[[RedisServer], Coroutine[Any, Any, T]]) -> T:
         """What `work` gives on the link's loop.
@@ -177,30 +165,26 @@ class RedisLink:
             StateError: the link is closed.
         """
         with self._lock:
-            thread, server = self._running()
+            thread, server = self._ready()
             thread.call(lambda: callback(server))
 
     async def close(self) -> None:
         """End when everything that was asked has its answer; nothing more can be asked."""
         with self._lock:
-            self._open = False
-            thread, self._thread, self._server = self._thread, None, None
-        if thread is not None:
-            await thread.end()
+            running, self._running = self._running, None
+        if running is not None:
+            await running[0].end()
 
     def _submit(self, work: Callable[[RedisServer], Coroutine[Any, Any, T]]) -> Future[T]:
         # With the lock held, so that nothing comes onto the loop after the word to end.
         with self._lock:
-            thread, server = self._running()
+            thread, server = self._ready()
             return thread.submit(work(server))
 
-    def _running(self) -> tuple[LoopThread, RedisServer]:
-        if not self._open:
+    def _ready(self) -> tuple[LoopThread, RedisServer]:
+        if self._running is None:
             raise StateError(f"the results in Redis at {self.where} are closed; open them first")
-        if self._thread is None or self._server is None:
-            self._server = RedisServer(self._url, self.where)
-            self._thread = LoopThread(self._name, self._server.close)
-        return self._thread, self._server
+        return self._running
 
 
 def address(url: str) -> str:
@@ -241,5 +225,7 @@ def _client(url: str) -> Redis:
         socket_connect_timeout=CONNECT,
         socket_timeout=ANSWER,
         socket_keepalive=True,
+        # told the version, it does not read a file to find it out each time it connects
+        driver_info=DriverInfo(lib_version=__version__),
         retry=Retry(NoBackoff(), 0),
     )

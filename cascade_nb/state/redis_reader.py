@@ -82,21 +82,25 @@ class RedisReader:
     async def _whole(
         self, server: RedisServer, key: str, text: bytes, chunk: bytes
     ) -> bytes | bytearray:
-        head = Head.read(text)
-        if head is None:
-            raise RefusedBlobError("what lies before its bytes was not written by this library")
-        if head.chunks == 1:
-            return chunk
         place = self._keys.result(key)
-        blob = bytearray(chunk)
-        for number in range(1, head.chunks):
-            now, more = await server.command("HMGET", place, "h", number)
-            if now != text:
-                raise RefusedBlobError("it was replaced while it was read; read it again")
-            if more is None:
-                raise RefusedBlobError("some of its bytes are missing")
-            blob += more
-        return blob
+        for _ in range(LOOKS):
+            head = Head.read(text)
+            if head is None or chunk is None:
+                raise RefusedBlobError("what lies there is no result of this library")
+            if head.chunks == 1:
+                return chunk
+            blob = bytearray(chunk)
+            for number in range(1, head.chunks):
+                now, more = await server.command("HMGET", place, "h", number)
+                if now != text:  # somebody has put it anew
+                    break
+                if more is None:
+                    raise RefusedBlobError("some of its bytes are missing")
+                blob += more
+            else:
+                return blob
+            text, chunk = await server.command("HMGET", place, "h", 0)
+        raise RefusedBlobError("it was put anew again and again while it was read")
 
     def _decode(self, blobs: Mapping[str, bytes | bytearray], found: Found) -> None:
         codec = self._codec()

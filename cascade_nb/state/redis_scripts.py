@@ -38,6 +38,7 @@ end
 OPEN: Final = Script("return redis.call('SET', KEYS[1], '1', 'PX', 1000)")
 """See that writing is possible. KEYS: any that is free."""
 
+# The first thing written is one that a full server refuses: after a DEL it would let the rest pass.
 KEEP: Final = Script(
     _SHARED
     + """
@@ -47,9 +48,15 @@ if fence ~= '' then
     if owner then return owner end
 end
 for i = 2, #KEYS do
-    redis.call('DEL', KEYS[i])
-    redis.call('HSET', KEYS[i], 'h', ARGV[2 * i - 1], '0', ARGV[2 * i])
-    if keep ~= '' then redis.call('PEXPIRE', KEYS[i], keep) end
+    local key, head, bytes = KEYS[i], ARGV[2 * i - 1], ARGV[2 * i]
+    local answer = redis.pcall('HSET', key, 'h', head, '0', bytes)
+    local foreign = type(answer) == 'table' and string.find(answer.err, 'WRONGTYPE', 1, true)
+    if type(answer) == 'table' and not foreign then return answer end
+    if foreign or redis.call('HLEN', key) > 2 then
+        redis.call('DEL', key)
+        redis.call('HSET', key, 'h', head, '0', bytes)
+    end
+    if keep ~= '' then redis.call('PEXPIRE', key, keep) else redis.call('PERSIST', key) end
 end
 return false
 """
@@ -225,3 +232,24 @@ return false
 """Add lines to a run. KEYS: of the run. ARGV: fence, keep, stamp of this attempt, lines, then the
 stamps of earlier attempts, each with the lines that are missing if that one was the last.
 """
+
+FORGET: Final = Script(
+    """
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('ZREM', KEYS[4], ARGV[1])
+"""
+)
+"""Drop a run. KEYS: of the run, the runs. ARGV: run id."""
+
+RECORDS: Final = Script(
+    _SHARED
+    + """
+local found = {whole(wall())}
+for i, key in ipairs(KEYS) do
+    local fields = redis.pcall('HMGET', key, unpack(ARGV))
+    found[i + 1] = fields.err and {} or fields
+end
+return found
+"""
+)
+"""The server's time in microseconds, then some fields of runs. KEYS: runs. ARGV: their names."""

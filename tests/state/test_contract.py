@@ -20,10 +20,12 @@ from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.protocols import Entry, StateBackend
 from cascade_nb.state.memory import MemoryState
+from cascade_nb.state.redis import RedisState
 from cascade_nb.state.sqlite import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import until
 from tests.state.witness import Witness, keep
+from tests.support.redis_server import RedisServer
 
 KEY = b"the key of the user of the tests"
 
@@ -41,9 +43,16 @@ def sqlite(folder: Path) -> Iterator[Place]:
     yield lambda: SqliteState(folder / "results.db", key=KEY)
 
 
+@contextmanager
+def redis(folder: Path) -> Iterator[Place]:
+    with RedisServer.start() as server:
+        yield lambda: RedisState(server.url, key=KEY)
+
+
 #: name -> gives the place for a test, which has a folder of its own.
 ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
     "memory": memory,
+    "redis": redis,
     "sqlite": sqlite,
 }
 

@@ -15,11 +15,14 @@ import pytest
 from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError
 from cascade_nb.protocols import Entry, Journal, Lease, StateBackend
 from tests.engine.tools import until
-from tests.state.test_contract import Place, Unwritable, sqlite
+from tests.state.test_contract import Place, Unwritable, redis, sqlite
 from tests.state.witness import Witness, keep
 
 #: name -> gives the place for a test, which has a folder of its own.
-ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {"sqlite": sqlite}
+ADAPTERS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
+    "redis": redis,
+    "sqlite": sqlite,
+}
 
 FOR_LONG = 600.0  # seconds
 SHORT = 0.3

@@ -51,7 +51,8 @@ class RedisServer:
     @contextlib.contextmanager
     def start(cls, *options: str) -> Iterator[RedisServer]:
         """One that ends with the block."""
-        with tempfile.TemporaryDirectory(prefix="redis") as folder:
+        # A test may have taken the folder away.
+        with tempfile.TemporaryDirectory(prefix="redis", ignore_cleanup_errors=True) as folder:
             server = cls(Path(folder), options)
             server.start_again()
             try:
