@@ -41,8 +41,8 @@ def user_key() -> bytes:
         raise
     except OSError as error:
         raise StateError(
-            f"the key file {path} cannot be used: {_because(error)}; make room for it there, or "
-            f"set {VARIABLE} to a file in a folder of your own"
+            f"the key file {path} cannot be made or read: {_because(error)}; mend that, or set "
+            f"{VARIABLE} to a file in a folder of your own"
         ) from error
 
 
