@@ -16,22 +16,21 @@ from cascade_nb.engine.alarm import Alarm
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
+from cascade_nb.engine.foresight import Foresight
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.lanes import Workers
 from cascade_nb.engine.link import Link
 from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.parts import Adapters, Parts
-from cascade_nb.engine.plan import Plan, plan_of
+from cascade_nb.engine.past import Past
 from cascade_nb.engine.records import Records
-from cascade_nb.engine.reuse import Reuse, fingerprints_of, look_up, worth_keeping
 from cascade_nb.engine.run import Run
 from cascade_nb.engine.scribe import LEASE, scribe_for
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
-from cascade_nb.graph.graph import Graph, NodeKind
-from cascade_nb.model.param import check_given
+from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
 GRACE = 3.0
@@ -46,7 +45,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine(Controls, Records):
+class Engine(Controls, Foresight, Records):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -110,7 +109,8 @@ class Engine(Controls, Records):
         self.log = checked_log(log)
         self.reuse = reuse
         self.bindings: Bindings | None = None
-        self.means: dict[str, float] = {}
+        self.means = {}
+        self.past = Past()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self._alarm = Alarm(self.constraints, self.clock)
         self.overrides = dict(overrides or {})
@@ -198,23 +198,6 @@ class Engine(Controls, Records):
         parts.door.call(partial(self._spawn, parts, execution))
         return run
 
-    async def plan(
-        self,
-        target: Any,
-        *,
-        params: Mapping[str, Any] | None = None,
-        bindings: Bindings | None = None,
-    ) -> Plan:
-        """What a run of `target` would do, node by node; nothing runs.
-
-        Raises:
-            GraphError, ParamError: as `start`.
-        """
-        graph = self.graph_of(target, bindings)
-        check_given(params or {}, graph.params())
-        reuse = await self.standing(graph, params or {})
-        return plan_of(graph, reuse, self.constraints, self.means)
-
     def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
         """The graph that a run of `target` would have.
 
@@ -224,19 +207,6 @@ class Engine(Controls, Records):
         if isinstance(target, Graph):
             return target
         return build_graph(target, bindings if bindings is not None else self.bindings)
-
-    async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
-        """What earlier runs have made of `graph`, without getting it.
-
-        Raises:
-            StateError: the state backend cannot be reached or read.
-        """
-        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
-        if not self.reuse:
-            return Reuse({}, frozenset(), {}, frozenset(range(len(graph.nodes))) - settled)
-        await self.state.open()
-        keys = worth_keeping(graph, await fingerprints_of(graph, params), self.state.keeps_all)
-        return await look_up(graph, self.state, keys, settled=settled, fetch=False)
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
         """Learn from a run how long its tasks take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.recovery import order_of
-from cascade_nb.engine.reuse import Reuse, fingerprints_of, look_up, worth_keeping
+from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
@@ -28,7 +29,6 @@ from cascade_nb.errors import (
     StateError,
 )
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import NodeKind
 from cascade_nb.model.param import check_given
 from cascade_nb.protocols import Lease
@@ -136,16 +136,14 @@ class Execution:
         graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
         await engine.state.open()
         since = math.inf if orders.fresh else 0.0 if taken_up is None else taken_up.since
-        found: dict[int, str] = {}
-        prints: Fingerprints | None = None
+        sight: Sight | None = None
         if engine.reuse and taken_up is None:
-            prints = await fingerprints_of(graph, orders.params)
-            found = worth_keeping(graph, prints, engine.state.keeps_all)
+            sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
         self._keys = keys = Keys(
             run.id,
             graph,
-            found,
-            prints if engine.state.keeps_all else None,
+            {} if sight is None else sight.keys,
+            sight.prints if sight is not None and engine.state.keeps_all else None,
             scribe,
             since,
             None if taken_up is None else taken_up.keys,
@@ -158,7 +156,9 @@ class Execution:
             title = graph.title
             self._lease = await scribe.begin(run.id, title, total, order, self._lost, lease)
         settled = frozenset(self._settled)
-        return await look_up(graph, engine.state, keys.of, settled=settled, since=since)
+        return await look_up(
+            graph, engine.state, keys.of, sight=sight, settled=settled, since=since
+        )
 
     async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
         run, orders = self._run, self._orders
@@ -179,7 +179,7 @@ class Execution:
             on_lost=self._lost,
             lease=self._lease,
         )
-        run.begin(flow)
+        run.begin(flow, dataclasses.replace(reuse, values={}))
         with flow.lock:
             total = len(run.graph) - len(self._settled)
             self._publish(RunStarted, title=run.graph.title, total=total)
@@ -237,7 +237,9 @@ class Execution:
             with flow.lock:
                 flow.close()
                 still = tuple(map(flow.label, flow.left_behind))
-                engine.remember(flow.kinds.timings())
+                timings = flow.kinds.timings()
+                engine.remember(timings)
+                engine.past.enter(run.grounds, flow.scheduler.state, timings)
             problems = await flow.resources.close()
             if problems and error is None:
                 error = problems[0]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from typing import Final
 
-from cascade_nb.control.constraint import Scope
-from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import count_text, seconds_text
-from cascade_nb.engine.reuse import Reuse
-from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.errors import UnknownNameError
+from cascade_nb.graph.graph import Graph
 
-_SHOWN = 40
+ACTIONS: Final = ("run", "reuse", "skip", "hold")
+_SHOWN: Final = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,23 +20,43 @@ class Step:
 
     Attributes:
         node: its id.
+        task: the name of its task.
         action: "run", "reuse", "skip" or "hold".
         reason: why, in words.
-        seconds: how long it is expected to take, where earlier runs tell.
+        seconds: how long it is expected to work, all items of a map together, where earlier runs
+            tell.
+        difference: what changed, line by line, where the reason is an edit.
     """
 
     node: str
+    task: str
     action: str
     reason: str
     seconds: float | None = None
+    difference: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run would do, node by node, in an order in which it could."""
+    """What a run would do, node by node, in an order in which it could.
 
-    title: str
+    Attributes:
+        graph: what would run.
+        steps: one for each node but parameters.
+        path: ids of the nodes on the critical path: of all chains of nodes that need each other,
+            the one that takes longest. Empty where no time is known.
+        path_seconds: how long that takes; no number of workers makes the run shorter.
+    """
+
+    graph: Graph
     steps: tuple[Step, ...]
+    path: tuple[str, ...] = ()
+    path_seconds: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """What a person calls the whole."""
+        return self.graph.title
 
     @property
     def counts(self) -> Counter[str]:
@@ -45,22 +64,49 @@ class Plan:
         return Counter(step.action for step in self.steps)
 
     @property
+    def seconds(self) -> float | None:
+        """How long all that is to run or held takes on one worker; None where no time is known."""
+        known = [step.seconds for step in self._work() if step.seconds is not None]
+        return sum(known) if known else None
+
+    @property
     def summary(self) -> str:
         """The plan in one line."""
         counts = self.counts
-        words = [
-            f"{counts[action]:,} to {action}"
-            for action in ("run", "reuse", "skip", "hold")
-            if counts[action]
-        ]
-        known = [s.seconds for s in self.steps if s.action == "run" and s.seconds is not None]
-        time = f"; about {seconds_text(sum(known))} of work" if known else ""
-        return f"{self.title}: " + (", ".join(words) or "nothing to do") + time
+        words = [f"{counts[one]:,} to {one}" for one in ACTIONS if counts[one]]
+        return f"{self.title}: " + (", ".join(words) or "nothing to do")
+
+    @property
+    def timing(self) -> str:
+        """How long it takes, as far as earlier runs tell, in a sentence; empty where they do not.
+
+        Only named nodes of the critical path are told, or its ends where none has a name.
+        """
+        if self.seconds is None:
+            return ""
+        new = sum(step.seconds is None for step in self._work())
+        beside = f" and {count_text(new, 'node')} that never ran" if new else ""
+        about = f"About {seconds_text(self.seconds)} of work{beside}"
+        told = " → ".join(self._told_path())
+        return f"{about}; the longest way is {told}, about {seconds_text(self.path_seconds)}."
+
+    def step(self, name: str) -> Step:
+        """What would become of the node of this name or id.
+
+        Raises:
+            UnknownNameError: there is no such node, or it is a parameter.
+        """
+        node = self.graph.node(name)
+        for step in self.steps:
+            if step.node == node.id:
+                return step
+        raise UnknownNameError("node", name, (step.node for step in self.steps))
 
     def __str__(self) -> str:
-        lines = [self.summary]
-        width = max((len(step.node) for step in self.steps[:_SHOWN]), default=0)
-        for step in self.steps[:_SHOWN]:
+        lines = [self.summary, *filter(None, [self.timing])]
+        shown = self.steps[:_SHOWN]
+        width = max((len(step.node) for step in shown), default=0)
+        for step in shown:
             time = f", about {seconds_text(step.seconds)}" if step.seconds is not None else ""
             lines.append(f"  {step.action:<6} {step.node:<{width}}  {step.reason}{time}")
         if len(self.steps) > _SHOWN:
@@ -69,61 +115,10 @@ class Plan:
 
     __repr__ = __str__
 
+    def _work(self) -> list[Step]:
+        return [step for step in self.steps if step.action in ("run", "hold")]
 
-def plan_of(
-    graph: Graph, reuse: Reuse, constraints: ConstraintManager, means: Mapping[str, float]
-) -> Plan:
-    """The plan of a run.
-
-    Args:
-        graph: what would run.
-        reuse: what is there already.
-        constraints: what is not allowed now.
-        means: seconds by task name, from earlier runs.
-    """
-    steps = []
-    for node in graph.nodes:
-        if node.kind is NodeKind.PARAM:
-            continue
-        steps.append(_step(node, graph, reuse, constraints, means))
-    return Plan(graph.title, tuple(steps))
-
-
-def _step(
-    node: Node,
-    graph: Graph,
-    reuse: Reuse,
-    constraints: ConstraintManager,
-    means: Mapping[str, float],
-) -> Step:
-    if node.index in reuse.found:
-        return Step(node.id, "reuse", "its result stands")
-    if node.index not in reuse.wanted:
-        return Step(node.id, "skip", "nothing that runs needs it")
-    if not node.control.wanted:
-        return Step(node.id, "skip", "its condition is false")
-    seconds = means.get(node.task_name)
-    pause = _pause_over(node, constraints)
-    if pause is not None:
-        return Step(node.id, "hold", f"{pause.words} is paused", seconds)
-    if node.index in reuse.keys:
-        return Step(node.id, "run", "no result of this code and these inputs is kept", seconds)
-    if node.name is None and node.index not in graph.targets:
-        return Step(node.id, "run", "results of unnamed nodes are not kept", seconds)
-    return Step(node.id, "run", "its result cannot be kept for reuse", seconds)
-
-
-def _pause_over(node: Node, constraints: ConstraintManager) -> Scope | None:
-    for constraint in constraints.constraints():
-        scope = constraint.scope
-        if constraint.type != "pause":
-            continue
-        held = (
-            scope.kind == "global"
-            or (scope.kind == "task" and scope.matches(node.task_name))
-            or (scope.kind == "tag" and any(map(scope.matches, node.options.tags)))
-            or (scope.kind == "node" and scope.value in (node.name, node.id))
-        )
-        if held:
-            return scope
-    return None
+    def _told_path(self) -> list[str]:
+        named = [name for name in self.path if self.graph.node(name).name is not None]
+        told = named or [*self.path[:1], *self.path[1:][-1:]]
+        return told if len(told) <= 6 else [*told[:3], "…", *told[-2:]]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
+from cascade_nb.engine.rules import Floor, floors
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
+from cascade_nb.graph.gaps import Gaps
 from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.protocols import StateBackend
 
@@ -22,19 +26,59 @@ class Reuse:
         found: indexes of results that stand and that something will read.
         values: those results; empty where they were only looked for.
         wanted: indexes of what has to run, as far as the graph tells before it unfolds.
+        fresh: whether nothing was to be reused.
+        lasting: whether results of other kernels are among what was looked for.
+        grounds: what nodes are made of, now and before.
+        gaps: why nodes have no fingerprint.
+        floors: by index, before which moment results are too old.
+        too_old: indexes of results that are kept and too old.
     """
 
     keys: Mapping[int, str]
     found: frozenset[int]
     values: Mapping[int, Any]
     wanted: frozenset[int]
+    fresh: bool = False
+    lasting: bool = False
+    grounds: Grounds = NO_GROUNDS
+    gaps: Gaps | None = None
+    floors: Mapping[int, Floor] = dataclasses.field(default_factory=dict)
+    too_old: frozenset[int] = frozenset()
 
 
-async def fingerprints_of(graph: Graph, params: Mapping[str, Any]) -> Fingerprints:
-    """The fingerprints of `graph`. It reads source files and hashes arguments, which may be large:
-    not on the loop.
+class Sight(NamedTuple):
+    """What can be seen of a graph without asking a state backend.
+
+    Attributes:
+        prints: the fingerprints of its nodes.
+        keys: by index, those whose results are worth keeping.
+        grounds: what nodes are made of, now and before.
     """
-    return await in_thread(lambda: fingerprints(graph, params))
+
+    prints: Fingerprints
+    keys: Mapping[int, str]
+    grounds: Grounds
+
+
+async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: Past) -> Sight:
+    """Look at the code and data of `graph`, in a thread: it reads source files and hashes
+    arguments, which may be large.
+
+    Args:
+        graph: what will run.
+        params: the values that the run is given.
+        keeps_all: as the state backend says.
+        past: what results were made of before.
+    """
+
+    def look() -> Sight:
+        prints = fingerprints(graph, params)
+        keys = worth_keeping(graph, prints, keeps_all)
+        grounds = past.look(graph, prints, keys)
+        prints.settle()
+        return Sight(prints, keys, grounds)
+
+    return await in_thread(look)
 
 
 async def look_up(
@@ -42,6 +86,7 @@ async def look_up(
     state: StateBackend,
     keys: Mapping[int, str],
     *,
+    sight: Sight | None = None,
     settled: frozenset[int] = frozenset(),
     since: float = 0.0,
     fetch: bool = True,
@@ -52,6 +97,8 @@ async def look_up(
         graph: what will run.
         state: where results are kept.
         keys: by index, of what may be there.
+        sight: what was seen of it; None where its results count whatever the code says today, and
+            however old they are.
         settled: nodes whose values are known without running, parameters for instance.
         since: what was made before this moment, in seconds since the epoch, does not count;
             infinity when nothing is to be reused.
@@ -61,9 +108,15 @@ async def look_up(
         StateError: the place cannot be read.
     """
     known = {} if since == math.inf else await state.known(list(keys.values()))
+    floor = floors(graph, keys, known, time.time()) if sight is not None else {}
     standing = {key for key, what in known.items() if what.made >= since}
+    too_old = {
+        index
+        for index, one in floor.items()
+        if keys.get(index) in standing and known[keys[index]].made < one.moment
+    }
     values: dict[int, Any] = {}
-    lost: set[int] = set()
+    lost = set(too_old)
     while True:
         there = {i for i, key in keys.items() if key in standing and i not in lost}
         found, wanted = _frontier(graph, there, settled)
@@ -77,7 +130,18 @@ async def look_up(
             else:  # it had to go since it was looked for, or may not be read
                 lost.add(index)
     values = {index: value for index, value in values.items() if index in found}
-    return Reuse(keys, frozenset(found), values, frozenset(wanted))
+    return Reuse(
+        keys,
+        frozenset(found),
+        values,
+        frozenset(wanted),
+        fresh=since == math.inf,
+        lasting=state.keeps_all,
+        grounds=NO_GROUNDS if sight is None else sight.grounds,
+        gaps=None if sight is None else sight.prints.gaps,
+        floors=floor,
+        too_old=frozenset(too_old),
+    )
 
 
 def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[int, str]:

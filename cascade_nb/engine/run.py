@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
+from cascade_nb.engine.past import NO_GROUNDS, Grounds
+from cascade_nb.engine.reasons import Reasons
+from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
 from cascade_nb.errors import BlockingError, UsageError
@@ -41,6 +44,8 @@ class Run:
         self.graph = graph
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
+        self._reuse: Reuse | None = None
+        self._skipped: Container[int] = ()
         self._log: RunLog | None = None
         self._outcome: Phase | None = None
         self._ended_at: float | None = None
@@ -191,12 +196,17 @@ class Run:
         return self._watch.left()
 
     def why(self, name: str) -> list[str]:
-        """Why a node runs, waits or did not run, in words, one reason a line.
+        """Why a node runs, waits or did not run, in words, one reason a line; and, where an
+        earlier result might have stood for it, why that did not, with what changed.
 
         Raises:
             UnknownNameError: the graph has no such node.
         """
-        return self._watch.why(name)
+        lines = self._watch.why(name)
+        index = self.graph.node(name).index
+        if self._reuse is None or index not in self._reuse.wanted or index in self._skipped:
+            return lines
+        return [*lines, *Reasons(self.graph, self._reuse).again(index)]
 
     @property
     def status(self) -> RunStatus:
@@ -254,8 +264,14 @@ class Run:
         if self._log is not None:
             self._log.flush()
 
-    def begin(self, flow: Flow) -> None:
-        """Its machinery is there; for the engine."""
+    @property
+    def grounds(self) -> Grounds:
+        """What its nodes are made of, and were before; for the engine."""
+        return NO_GROUNDS if self._reuse is None else self._reuse.grounds
+
+    def begin(self, flow: Flow, reuse: Reuse) -> None:
+        """Its machinery is there, and what of its graph was there before; for the engine."""
+        self._reuse, self._skipped = reuse, flow.skipped
         self._watch.begin(flow)
 
     def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:

@@ -1,0 +1,113 @@
+"""What an engine can say of a graph before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.past import Past
+from cascade_nb.engine.plan import Plan
+from cascade_nb.engine.planning import Outlook, plan_of
+from cascade_nb.engine.reuse import Reuse, look_at, look_up
+from cascade_nb.errors import UnknownNameError
+from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.model.param import check_given
+from cascade_nb.protocols import StateBackend
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.run import Run
+
+
+class Foresight:
+    """Plans, and the answers to why.
+
+    Attributes:
+        past: what results were made of.
+        means: by task name, the mean seconds of an attempt in earlier runs.
+    """
+
+    past: Past
+    means: dict[str, float]
+    constraints: ConstraintManager
+    state: StateBackend
+    reuse: bool
+    runs: list[Run]
+
+    graph_of: Callable[[Any, Bindings | None], Graph]
+
+    async def plan(
+        self,
+        target: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Plan:
+        """What a run of `target` would do, node by node, and why; nothing runs.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(target, bindings)
+        check_given(params or {}, graph.params())
+        reuse = await self.standing(graph, params or {})
+        outlook = Outlook(
+            reuse,
+            await self._conditions(graph, reuse),
+            tuple(self.constraints.constraints()),
+            dict(self.means),
+            await self._seconds(graph, reuse),
+        )
+        return await in_thread(lambda: plan_of(graph, outlook))
+
+    async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
+        """What earlier runs have made of `graph`, without getting it.
+
+        Raises:
+            StateError: the state backend cannot be reached or read.
+        """
+        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
+        if not self.reuse:
+            nodes = frozenset(range(len(graph.nodes)))
+            return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
+        await self.state.open()
+        sight = await look_at(graph, params, self.state.keeps_all, self.past)
+        return await look_up(
+            graph, self.state, sight.keys, sight=sight, settled=settled, fetch=False
+        )
+
+    def why(self, name: str) -> list[str]:
+        """Why a node runs, waits or did not run, in the newest run that goes on and has it.
+
+        Raises:
+            UnknownNameError: no such run has such a node.
+        """
+        for run in reversed(self.runs):
+            try:
+                return run.why(name)
+            except UnknownNameError:
+                continue
+        known = {node.id for run in self.runs for node in run.graph.nodes}
+        raise UnknownNameError("node", name, known)
+
+    async def _conditions(self, graph: Graph, reuse: Reuse) -> dict[int, Any]:
+        """The results that decide about others, where they are there."""
+        deciding = {node.control.condition for node in graph.nodes} & reuse.found
+        if not deciding:
+            return {}
+        keys = {index: reuse.keys[index] for index in deciding if index is not None}
+        values = await self.state.values(list(keys.values()))
+        return {index: values[key] for index, key in keys.items() if key in values}
+
+    async def _seconds(self, graph: Graph, reuse: Reuse) -> dict[int, float]:
+        """How long nodes that have to run took the last time, where that is kept."""
+        keys = {}
+        for name, made in reuse.grounds.before.items():
+            index = reuse.grounds.place[name]
+            if index in reuse.wanted and made.key is not None:
+                keys[index] = str(made.key)
+        known = await self.state.known(list(keys.values())) if keys else {}
+        return {index: known[key].seconds for index, key in keys.items() if key in known}

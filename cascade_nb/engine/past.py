@@ -1,0 +1,123 @@
+"""What results were made of the last time, as long as the session remembers it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from cascade_nb.engine.scheduler import DONE
+from cascade_nb.graph.code import CodeKey
+from cascade_nb.graph.fingerprint import Fingerprints
+from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.graph.made import Made, made_of
+from cascade_nb.model.policy import NOTHING
+
+T = TypeVar("T")
+ROOM: Final = 20_000  # nodes, and so many tasks at most
+WHOLE: Final = 500  # nodes of a graph of which those are remembered too whose results nobody keeps
+
+
+class Grounds(NamedTuple):
+    """What the nodes of one graph are made of, and what they were made of before.
+
+    Attributes:
+        now: by id of node; in a large graph only of those whose results are kept.
+        before: the same of the last time that a node of this id came to its result.
+        code: by name of task, as it is.
+        code_before: as it was when the task last came to a result.
+        place: index by id of what is in `now`.
+    """
+
+    now: Mapping[str, Made] = NOTHING
+    before: Mapping[str, Made] = NOTHING
+    code: Mapping[str, CodeKey] = NOTHING
+    code_before: Mapping[str, CodeKey] = NOTHING
+    place: Mapping[str, int] = NOTHING
+
+
+NO_GROUNDS: Final = Grounds()
+
+
+class Past:
+    """Remembers by the id of a node what its last result was made of.
+
+    It does nothing while nodes run. What it remembers of them is worked out when their fingerprints
+    are, in the same thread, and not even there where the fingerprint is the one of before. It keeps
+    texts of bounded length, never a value or a graph. Safe from any thread.
+
+    Args:
+        room: how many nodes are remembered; those that came to a result longest ago go first.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._made: OrderedDict[str, Made] = OrderedDict()
+        self._code: OrderedDict[str, CodeKey] = OrderedDict()
+        # Filled by the loop, which must not wait for a thread that is looking.
+        self._ended: deque[tuple[dict[str, Made], dict[str, CodeKey]]] = deque()
+        self._looking = threading.Lock()
+
+    def look(self, graph: Graph, prints: Fingerprints, kept: Collection[int]) -> Grounds:
+        """Compare `graph` with what was. It may read files: not for the loop.
+
+        Args:
+            kept: indexes of the nodes whose results are worth keeping.
+        """
+        now: dict[str, Made] = {}
+        before: dict[str, Made] = {}
+        place: dict[str, int] = {}
+        with self._looking:
+            self._take_in()
+            for index in self._chosen(graph, kept):
+                name = graph.nodes[index].id
+                was = self._made.get(name)
+                same = was is not None and was.key is not None and was.key == prints[index]
+                made = was if same else made_of(graph, prints, index)
+                assert made is not None
+                place[name], now[name] = index, made
+                if was is not None:
+                    before[name] = was
+            code = prints.codes()
+            code_before = {name: self._code[name] for name in code if name in self._code}
+        return Grounds(now, before, code, code_before, place)
+
+    def enter(self, grounds: Grounds, states: Sequence[int], tasks: Iterable[str]) -> None:
+        """A run is over.
+
+        Args:
+            grounds: what `look` found for it.
+            states: of its nodes in the end, by index.
+            tasks: the names of those that came to a result in it.
+        """
+        made = {
+            name: made for name, made in grounds.now.items() if states[grounds.place[name]] == DONE
+        }
+        code = {name: grounds.code[name] for name in tasks if name in grounds.code}
+        if made or code:
+            self._ended.append((made, code))
+
+    def _take_in(self) -> None:
+        """Enter what ended since the last look."""
+        while self._ended:
+            made, code = self._ended.popleft()
+            _put(self._made, made, self._room)
+            _put(self._code, code, self._room)
+
+    def _chosen(self, graph: Graph, kept: Collection[int]) -> Iterable[int]:
+        """What to remember of a graph."""
+        if len(graph.nodes) <= WHOLE:
+            return (node.index for node in graph.nodes if node.kind is not NodeKind.PARAM)
+        if len(kept) <= self._room:
+            return kept
+        first = (index for index in kept if graph.nodes[index].name is not None)
+        return list(dict.fromkeys([*graph.targets, *first]))[: self._room]
+
+
+def _put(into: OrderedDict[str, T], what: Mapping[str, T], room: int) -> None:
+    for name, value in what.items():
+        into[name] = value
+        into.move_to_end(name)
+    while len(into) > room:
+        into.popitem(last=False)

@@ -1,0 +1,179 @@
+"""Works out what a run would do with each node: run, reuse, skip or hold it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.engine.ends import has_default
+from cascade_nb.engine.plan import Plan, Step
+from cascade_nb.engine.reasons import Reasons
+from cascade_nb.engine.reuse import Reuse
+from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.model.lazy import Lazy, MappedLazyResult
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What is known before anything runs.
+
+    Attributes:
+        reuse: what earlier runs left.
+        conditions: by index, results of nodes that decide about others, where they are there.
+        constraints: what is not allowed now.
+        means: seconds of an attempt, by task name.
+        seconds: what earlier runs of a node took, by index.
+    """
+
+    reuse: Reuse
+    conditions: Mapping[int, Any]
+    constraints: tuple[Constraint, ...]
+    means: Mapping[str, float]
+    seconds: Mapping[int, float]
+
+
+def plan_of(graph: Graph, outlook: Outlook) -> Plan:
+    """The plan of a run of `graph`. It may take a while: not for the loop."""
+    return _Planning(graph, outlook).plan()
+
+
+class _Planning:
+    def __init__(self, graph: Graph, outlook: Outlook) -> None:
+        self._graph = graph
+        self._outlook = outlook
+        self._found = outlook.reuse.found
+        self._skipped: dict[int, str] = {}
+        for node in graph.nodes:
+            reason = None if node.index in self._found else self._skip(node)
+            if reason is not None:
+                self._skipped[node.index] = reason
+        self._asked = self._demand()
+        self._held: dict[int, str] = {}
+        for constraint in outlook.constraints:
+            self._hold(constraint)
+        for node in graph.nodes:
+            if node.index in self._asked and node.index not in self._held:
+                held = next((i for i in node.sources if i in self._held and i in self._asked), None)
+                if held is not None:
+                    self._held[node.index] = f"it waits for {graph.nodes[held].id}, which is held"
+        self._reasons = Reasons(graph, outlook.reuse)
+
+    def plan(self) -> Plan:
+        nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
+        path, seconds = self._longest_path()
+        return Plan(self._graph, tuple(map(self._step, nodes)), path, seconds)
+
+    def _step(self, node: Node) -> Step:
+        index = node.index
+        if index in self._found:
+            return Step(node.id, node.task_name, "reuse", "its code and inputs are the same")
+        if index in self._skipped and index in self._asked:
+            return Step(node.id, node.task_name, "skip", self._skipped[index])
+        if index not in self._asked:
+            return Step(node.id, node.task_name, "skip", "nothing that runs needs it")
+        seconds = self._seconds(node)
+        if index in self._held:
+            return Step(node.id, node.task_name, "hold", self._held[index], seconds)
+        reason = self._reasons.of(index)
+        words = reason.words
+        condition = node.control.condition
+        if condition is not None and condition not in self._outlook.conditions:
+            words += f"; only if {self._graph.nodes[condition].id} is true"
+        return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
+
+    def _skip(self, node: Node) -> str | None:
+        """Why a node will be skipped, as far as that is known now."""
+        condition, nodes = node.control.condition, self._graph.nodes
+        if not node.control.wanted:
+            return "its condition is false"
+        if condition is not None:
+            if condition in self._skipped:
+                return f"its condition {nodes[condition].id} is skipped"
+            if condition in self._outlook.conditions and not self._outlook.conditions[condition]:
+                return f"its condition {nodes[condition].id} is false"
+        place: Mapping[Lazy, int] = self._graph.place
+        for source in node.inputs:
+            if source in self._skipped and not has_default(node, source, place):
+                return f"it needs {nodes[source].id}, which is skipped"
+        return None
+
+    def _demand(self) -> set[int]:
+        """The nodes that somebody will ask for and whose results are not there."""
+        asked: set[int] = set()
+        stack = list(self._graph.targets)
+        while stack:
+            index = stack.pop()
+            if index in asked or index in self._found:
+                continue
+            asked.add(index)
+            node = self._graph.nodes[index]
+            if index not in self._skipped:
+                stack.extend(node.sources)
+            elif node.control.condition is not None:
+                stack.append(node.control.condition)
+        return asked
+
+    def _hold(self, constraint: Constraint) -> None:
+        """Hold what a pause, or a limit of nothing at once, is about."""
+        if constraint.type == "pause":
+            words = f"{constraint.scope.words} paused"
+        elif constraint.type == "concurrency" and constraint.limit == 0:
+            words = f"at most 0 of {constraint.scope.words} at once"
+        else:
+            return
+        words += f" by {constraint.by}" if constraint.by else ""
+        words += f": {constraint.reason}" if constraint.reason else ""
+        scope, nodes = constraint.scope, self._graph.nodes
+        if scope.kind == "from":
+            roots = [node.index for node in nodes if scope.value in (node.name, node.id)]
+            matching = self._graph.descendants(roots) if roots else set()
+        else:
+            matching = {
+                node.index
+                for node in nodes
+                if scope.kind == "global"
+                or (scope.kind == "task" and scope.matches(node.task_name))
+                or (scope.kind == "tag" and any(map(scope.matches, node.options.tags)))
+                or (scope.kind == "node" and scope.value in (node.name, node.id))
+            }
+        for index in matching:
+            if index in self._asked and nodes[index].task is not None:
+                self._held.setdefault(index, words)
+
+    def _seconds(self, node: Node) -> float | None:
+        """How long a node is expected to work, all its items together."""
+        each = self._each(node)
+        if each is None or not isinstance(node.lazy, MappedLazyResult):
+            return each
+        columns = node.lazy.collections.values()
+        count = next((len(c) for c in columns if not isinstance(c, Lazy)), None)
+        return None if count is None else each * count
+
+    def _each(self, node: Node) -> float | None:
+        if node.task is None:
+            return None
+        mean = self._outlook.means.get(node.task_name)
+        return self._outlook.seconds.get(node.index, mean) if node.kind is NodeKind.TASK else mean
+
+    def _longest_path(self) -> tuple[tuple[str, ...], float]:
+        """The chain of nodes to run that takes longest; the items of a map run side by side."""
+        until: dict[int, float] = {}
+        before: dict[int, int] = {}
+        for node in self._graph.nodes:
+            index = node.index
+            if index not in self._asked or index in self._skipped:
+                continue
+            sources = [source for source in node.sources if source in until]
+            last = max(sources, key=until.__getitem__, default=None)
+            if last is not None:
+                before[index] = last
+            until[index] = (until[last] if last is not None else 0.0) + (self._each(node) or 0.0)
+        end = max(until, key=until.__getitem__, default=None)
+        if end is None or not until[end]:
+            return (), 0.0
+        path = [end]
+        while path[-1] in before:
+            path.append(before[path[-1]])
+        return tuple(self._graph.nodes[i].id for i in reversed(path)), until[end]

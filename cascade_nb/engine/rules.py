@@ -1,0 +1,90 @@
+"""How old a kept result may be: its own limit, and those of everything that it was made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from cascade_nb.control.words import ago, seconds_text
+from cascade_nb.graph.graph import EdgeType, Graph, Node
+from cascade_nb.protocols import Known
+
+
+class Floor(NamedTuple):
+    """What is too old to stand.
+
+    Attributes:
+        moment: results made before it do not count, in seconds since the epoch.
+        words: why one did not, after "its" or "whose": "result was made 26 h ago and stands for
+            1 d".
+        source: index of the node whose limit it is.
+    """
+
+    moment: float
+    words: str
+    source: int
+
+
+_NONE: Final = Floor(-math.inf, "", -1)
+
+
+def floors(
+    graph: Graph, keys: Mapping[int, str], known: Mapping[str, Known], now: float
+) -> dict[int, Floor]:
+    """What is too old to stand, by index, for the nodes that have a limit or come after one.
+
+    A result whose time is over takes with it what was made of it, though the keys of that are the
+    same. What was made of an earlier result than the one that stands now does not count either. An
+    input with a limit whose own result is not kept cannot have been younger than what was made of
+    it, so that this must not be older than the input might be.
+
+    Args:
+        graph: what will run.
+        keys: by index, the keys of results that may be kept.
+        known: by key, what is kept.
+        now: seconds since the epoch.
+    """
+    found: dict[int, Floor] = {}
+    # What the results of others must not be older than if they are made of this one.
+    passed_on: dict[int, Floor] = {}
+    for node in graph.nodes:
+        index, cache = node.index, node.lazy.options.cache
+        limit = None if cache is None else cache.ttl
+        if limit is None and not passed_on:
+            continue
+        floor = max((passed_on.get(source, _NONE) for source in _read_by(node)), default=_NONE)
+        own = _NONE if limit is None else _own(node, limit, keys, known, now)
+        if floor.moment > -math.inf or limit is not None:
+            found[index] = max(floor, own)
+        after = floor if limit is None else _after(node, found[index], keys, known, now)
+        if after.moment > -math.inf:
+            passed_on[index] = after
+    return found
+
+
+def _own(
+    node: Node, limit: float, keys: Mapping[int, str], known: Mapping[str, Known], now: float
+) -> Floor:
+    was = known.get(keys.get(node.index, ""))
+    age = "" if was is None else f"was made {ago(max(0.0, now - was.made))} and "
+    return Floor(now - limit, f"result {age}stands for {seconds_text(limit)}", node.index)
+
+
+def _after(
+    node: Node, floor: Floor, keys: Mapping[int, str], known: Mapping[str, Known], now: float
+) -> Floor:
+    """What a node with a limit asks of those that read it."""
+    was = known.get(keys.get(node.index, ""))
+    if was is None:
+        return floor
+    if was.made < floor.moment:  # it will be made anew
+        return floor._replace(moment=now)
+    return max(floor, Floor(was.made, f"result was made anew {ago(now - was.made)}", node.index))
+
+
+def _read_by(node: Node) -> tuple[int, ...]:
+    """The nodes that its result is made of; what it only comes after is not among them."""
+    if not node.control.after:
+        return node.sources
+    return tuple(edge.source for edge in node.edges() if edge.type is not EdgeType.ORDER)
