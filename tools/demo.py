@@ -32,7 +32,7 @@ QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
 CELL_LIMIT = 600
 
 #: How the text that a run leaves in its cell begins.
-RUN_SUMMARY = re.compile(r".+ · run \d+ \(\w+\)$", re.MULTILINE)
+RUN_SUMMARY = re.compile(r".+ · run \d+ \(\w+\) · started ")
 
 
 def main() -> int:
