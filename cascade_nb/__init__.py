@@ -17,7 +17,19 @@ from cascade_nb.model.policy import Retry
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.task import task
-from cascade_nb.shortcuts import limit, pause, plan, rate, resume, run, start, visualize
+from cascade_nb.shortcuts import (
+    attach,
+    limit,
+    pause,
+    plan,
+    rate,
+    resume,
+    run,
+    runs,
+    start,
+    use_state,
+    visualize,
+)
 
 if TYPE_CHECKING:
     from cascade_nb.notebook.shell import Shell
@@ -31,6 +43,7 @@ __all__ = [
     "Retry",
     "Router",
     "Run",
+    "attach",
     "build_graph",
     "checkpoint",
     "inject",
@@ -43,11 +56,13 @@ __all__ = [
     "resource",
     "resume",
     "run",
+    "runs",
     "sequence",
     "start",
     "task",
     "track",
     "unload_ipython_extension",
+    "use_state",
     "visualize",
 ]
 

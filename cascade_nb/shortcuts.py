@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
-from cascade_nb.defaults import default_engine
+from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.plan import Plan
 from cascade_nb.engine.run import Run
+from cascade_nb.protocols import RunRecord, StateBackend
 from cascade_nb.view.visual import Visual
+
+T = TypeVar("T")
 
 
 def start(
@@ -58,21 +61,36 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> Plan:
     Raises:
         GraphError, ParamError: as `Engine.start`.
     """
+    return beside(default_engine().plan(target, params=params))
+
+
+def attach(run: str | None = None, *, log: str | None = None) -> Run:
+    """Go on with a run whose kernel is gone; see `Engine.attach`.
+
+    Raises:
+        UnknownNameError, UsageError, LeaseHeldError, StateError: as `Engine.attach`.
+    """
     engine = default_engine()
-    made: Future[Plan] = Future()
+    graph, orders, run_id = beside(engine.take_up(run, log=log))
+    return engine.begin(graph, orders, run_id)
 
-    def body() -> None:
-        # A loop of its own in a thread of its own: the caller's loop may be running, and
-        # is not to be.
-        try:
-            made.set_result(asyncio.run(engine.plan(target, params=params)))
-        except BaseException as error:
-            made.set_exception(error)
 
-    thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
-    thread.start()
-    thread.join()
-    return made.result()
+def runs() -> list[RunRecord]:
+    """The runs that are written down in the state backend, latest first; see `Engine.recorded`.
+
+    Raises:
+        UsageError, StateError: as `Engine.recorded`.
+    """
+    return beside(default_engine().recorded())
+
+
+def use_state(place: StateBackend | str) -> None:
+    """Keep results in `place`, a state backend or its URL, from now on; see `Engine.use_state`.
+
+    Raises:
+        UsageError, StateError: as `Engine.use_state`, or the URL cannot be read.
+    """
+    beside(default_engine().use_state(state_of(place)))
 
 
 def visualize(target: Any) -> Visual:
@@ -124,6 +142,24 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
     """
     for engine in _engines():
         engine.rate(scope, rate, capacity=capacity, by=by)
+
+
+def beside(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives, on a loop of its own in a thread of its own: the caller's loop may be
+    running, and is not to be run from within.
+    """
+    made: Future[T] = Future()
+
+    def body() -> None:
+        try:
+            made.set_result(asyncio.run(work))
+        except BaseException as error:
+            made.set_exception(error)
+
+    thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
+    thread.start()
+    thread.join()
+    return made.result()
 
 
 def _engines() -> list[Engine]:

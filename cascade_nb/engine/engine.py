@@ -12,13 +12,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.alarm import Alarm
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.foresight import Foresight
-from cascade_nb.engine.homeloop import HomeLoop
-from cascade_nb.engine.lanes import Workers
+from cascade_nb.engine.home import Home
 from cascade_nb.engine.link import Link
 from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
@@ -26,7 +24,7 @@ from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.past import Past
 from cascade_nb.engine.records import Records
 from cascade_nb.engine.run import Run
-from cascade_nb.engine.scribe import LEASE, scribe_for
+from cascade_nb.engine.scribe import LEASE
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
@@ -57,7 +55,8 @@ class Engine(Controls, Foresight, Records):
         executor: where sync tasks run; default `LocalExecutor`.
         bus: told what happens; default a `MessageBus` of its own.
         connector: brings constraints in and takes telemetry out; default none.
-        state_backend: where results are kept; default the memory of this process.
+        state_backend: where results are kept, or its URL; default what `CASCADE_STATE` names, else
+            the memory of this process.
         system_resources: what `.with_constraints` can ask for, by name.
         overrides: by resource, what stands for it, for tests.
         clock: where time comes from.
@@ -70,7 +69,7 @@ class Engine(Controls, Foresight, Records):
 
     Raises:
         PolicyError: an amount of a resource is negative or no number.
-        UsageError: there is no such log.
+        UsageError: there is no such log, or no such place for results.
 
     Attributes:
         constraints: the `ConstraintManager`.
@@ -89,7 +88,7 @@ class Engine(Controls, Foresight, Records):
         executor: Executor | None = None,
         bus: MessageBus | None = None,
         connector: Connector | None = None,
-        state_backend: StateBackend | None = None,
+        state_backend: StateBackend | str | None = None,
         system_resources: Mapping[str, float] | None = None,
         overrides: Mapping[Any, Any] | None = None,
         clock: Clock | None = None,
@@ -103,7 +102,6 @@ class Engine(Controls, Foresight, Records):
         adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
         self.adapters = adapters
         self.bus = adapters.bus
-        self.state = adapters.state
         self.clock = adapters.clock
         self.grace = grace
         self.log = checked_log(log)
@@ -112,14 +110,12 @@ class Engine(Controls, Foresight, Records):
         self.means = {}
         self.past = Past()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
-        self._alarm = Alarm(self.constraints, self.clock)
         self.overrides = dict(overrides or {})
-        self.scribe = scribe_for(self.state, self.bus, self.constraints, lease)
+        self.lease = lease
+        self.take_state(adapters.state)
         self.link = Link(self, adapters.connector, org, project)
         self.runs = []
-        self._workers = Workers(adapters.executor)
-        self._home: HomeLoop | None = None
-        self._parts: Parts | None = None
+        self.home = Home(self)
         self._executions: dict[Run, Execution] = {}
         self._started = 0
         self._starting = threading.Lock()
@@ -190,7 +186,7 @@ class Engine(Controls, Foresight, Records):
         with self._starting:
             run = Run(self, run_id or uuid.uuid4().hex[:12], self._started + 1, graph, orders)
             execution = Execution(self, run, orders)
-            parts = self._at_home()
+            parts = self.home.parts()
             self._started += 1
             self.runs.append(run)
             self._executions[run] = execution
@@ -215,7 +211,7 @@ class Engine(Controls, Foresight, Records):
     @property
     def door(self) -> Door:
         """The way to the loop that this engine works on."""
-        return self._at_home().door
+        return self.home.parts().door
 
     @property
     def unreachable(self) -> str | None:
@@ -224,11 +220,7 @@ class Engine(Controls, Foresight, Records):
 
     def is_own_thread(self) -> bool:
         """Whether the caller's thread is the one whose loop this engine works on."""
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            return False
-        return self._parts is not None and self._parts.door.loop is running
+        return self.home.is_here
 
     def cancel_on_loop(self, run: Run, reason: str) -> None:
         """What `Run.cancel` does, on the loop."""
@@ -260,10 +252,9 @@ class Engine(Controls, Foresight, Records):
             raise BlockingError(
                 "close() here would wait for the loop that it stops; await aclose()"
             )
-        if self._home is not None:
-            asyncio.run_coroutine_threadsafe(self.aclose(), self._home.loop).result()
-            self._home.stop()
-            self._home, self._parts = None, None
+        if self.home.own is not None:
+            asyncio.run_coroutine_threadsafe(self.aclose(), self.home.own.loop).result()
+            self.home.leave()
         else:
             asyncio.run(self.aclose())
 
@@ -281,40 +272,3 @@ class Engine(Controls, Foresight, Records):
         task = parts.door.loop.create_task(execution.main(parts))
         parts.tasks.add(task)
         task.add_done_callback(parts.tasks.discard)
-
-    def _at_home(self) -> Parts:
-        """The parts on the loop to work on: where runs go on, else the caller's, else one of our
-        own.
-        """
-        try:
-            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        parts = self._parts
-        if parts is not None and not parts.door.loop.is_closed():
-            # A loop that is open and does not run would never start what it is given: an earlier
-            # `run_until_complete` is over. From another thread one that runs is as good as ours.
-            if running is parts.door.loop or (running is None and parts.door.loop.is_running()):
-                return parts
-            if self.runs:
-                raise BlockingError(
-                    "runs of this engine go on on another event loop; wait for them, or use "
-                    "another Engine()"
-                )
-        if running is None:
-            self._home = self._home or HomeLoop()
-            running = self._home.loop
-        self._workers = Workers(self.adapters.executor)
-        self._parts = Parts(
-            solver=self.adapters.solver,
-            bus=self.bus,
-            state=self.state,
-            clock=self.clock,
-            manager=self.constraints,
-            workers=self._workers,
-            door=Door(running),
-            overrides=self.overrides,
-        )
-        self._alarm.move(self._parts.door)
-        self.link.move()
-        return self._parts

@@ -161,7 +161,7 @@ class Execution:
         )
 
     async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
-        run, orders = self._run, self._orders
+        engine, run, orders = self._engine, self._run, self._orders
 
         def is_over() -> None:
             parts.door.call(self._over.set)
@@ -170,6 +170,7 @@ class Execution:
             run.id,
             run.graph,
             parts,
+            engine.state,
             orders,
             have={**reuse.values, **orders.given.values, **self._settled},
             reused=(reuse.found | orders.given.values.keys()) - self._settled.keys(),

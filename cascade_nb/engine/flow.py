@@ -36,7 +36,7 @@ from cascade_nb.engine.unfold import Unfolding, first_needs
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
-from cascade_nb.protocols import Lease
+from cascade_nb.protocols import Lease, StateBackend
 
 
 class Flow:
@@ -46,6 +46,7 @@ class Flow:
         run_id: the run's identity.
         graph: what runs.
         parts: what the engine is made of.
+        state: where results are kept.
         orders: what was asked for, and what an earlier try left.
         have: results that are there already, by index; parameters are among them.
         reused: those of them that an earlier run made.
@@ -73,6 +74,7 @@ class Flow:
         run_id: str,
         graph: Graph,
         parts: Parts,
+        state: StateBackend,
         orders: Orders,
         *,
         have: Mapping[int, Any],
@@ -86,6 +88,7 @@ class Flow:
         self.run_id = run_id
         self.graph = graph
         self.parts = parts
+        self.state = state
         self.lock = parts.manager.lock
         self.keys = keys
         self.reused = set(reused)

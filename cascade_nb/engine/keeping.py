@@ -112,7 +112,7 @@ class Keeping:
         index, number, tell = entry.token
         flow = self._flow
         try:
-            safe = flow.parts.state.put(entry, self)
+            safe = flow.state.put(entry, self)
         except Exception as error:  # a backend that breaks its promise not to raise
             if tell:
                 flow.tell.finished(index, "failed", entry.seconds, number, error)

@@ -59,7 +59,6 @@ class Parts:
 
     solver: Solver
     bus: MessageBus
-    state: StateBackend
     clock: Clock
     manager: ConstraintManager
     workers: Workers

@@ -10,8 +10,9 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.recovery import choose, take_up
-from cascade_nb.engine.scribe import Scribe
+from cascade_nb.engine.scribe import Scribe, scribe_for
 from cascade_nb.errors import UsageError
+from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import RunRecord, StateBackend
@@ -24,10 +25,13 @@ class Records:
     """What an engine can do with the runs in its state backend.
 
     Attributes:
+        lease: seconds without a word after which another kernel may take up a run of this one.
         scribe: writes them down; None where the state does not outlive the process.
     """
 
+    bus: MessageBus
     constraints: ConstraintManager
+    lease: float
     state: StateBackend
     scribe: Scribe | None
     bindings: Bindings | None
@@ -47,8 +51,31 @@ class Records:
         await self.state.open()
         return await scribe.journal.runs()
 
+    def take_state(self, state: StateBackend) -> None:
+        """Keep results in `state`, and write runs down there where it lasts."""
+        self.state = state
+        self.scribe = scribe_for(state, self.bus, self.constraints, self.lease)
+
+    async def use_state(self, state: StateBackend) -> None:
+        """Keep results elsewhere from now on; what was kept before stays where it is.
+
+        Raises:
+            UsageError: a run goes on, whose results would be in two places.
+            StateError: the place cannot be reached or written; nothing changed.
+        """
+        if self.runs:
+            raise UsageError(f"{self.runs[0]!r} goes on; wait for its end, or cancel it")
+        await state.open()
+        old, old_scribe = self.state, self.scribe
+        self.take_state(state)
+        if old_scribe is not None:
+            await old_scribe.close()
+        await old.close()
+
     async def attach(self, run: str | None = None, *, log: str | None = None) -> Run:
         """Go on with a run that another kernel left: nothing that was completed runs again.
+
+        A dead kernel's lease is waited for: `lease` seconds at most.
 
         Its constraints are in force again before anything starts, unless one of the same scope and
         type is already.
@@ -64,6 +91,16 @@ class Records:
             LeaseHeldError: another kernel goes on with it.
             StateError: the place cannot be reached or read.
         """
+        return self.begin(*await self.take_up(run, log=log))
+
+    async def take_up(
+        self, run: str | None = None, *, log: str | None = None
+    ) -> tuple[Graph, Orders, str]:
+        """What `attach` begins with: the graph, the orders and the id; the run is ours then.
+
+        Raises:
+            UnknownNameError, UsageError, LeaseHeldError, StateError: as `attach`.
+        """
         scribe = self._writer()
         log = checked_log(log) or self.log
         await self.state.open()
@@ -73,7 +110,7 @@ class Records:
                 raise UsageError(f"{live!r} goes on in this kernel already")
         graph, orders = await take_up(scribe, record, self.constraints)
         orders = dataclasses.replace(orders, log=log, bindings=self.bindings)
-        return self.begin(graph, orders, record.run_id)
+        return graph, orders, record.run_id
 
     def _writer(self) -> Scribe:
         if self.scribe is None:

@@ -20,6 +20,7 @@ from cascade_nb.notebook.actions import (
     tell_why,
 )
 from cascade_nb.notebook.arguments import Arguments
+from cascade_nb.notebook.keeping import go_on, keep_in, tell_runs
 from cascade_nb.notebook.session import Session
 
 
@@ -121,6 +122,31 @@ def _doors() -> dict[str, Door]:
         "name", nargs="+", help="a node or a task; what reads it says so when planned"
     )
 
+    runs = _arguments("runs", "List the runs that are written down where results are kept.")
+
+    attach = _arguments(
+        "attach",
+        "Go on with a run whose kernel is gone; nothing that was completed runs again.",
+        [
+            ("%cascade attach", "the latest that did not come to its end"),
+            ("%cascade attach 3f2a", "the one whose id begins so"),
+            ("%cascade attach --wait", "the cell ends when the run does"),
+        ],
+    )
+    attach.add_argument("run", nargs="?", help="its id, or how it begins; see `%%cascade runs`")
+    attach.add_argument("--wait", action="store_true", help="let the cell wait for the end")
+
+    state = _arguments(
+        "state",
+        "Say where results are kept, or keep them elsewhere from now on.",
+        [
+            ("%cascade state sqlite:///results.db", "in a file of this folder"),
+            ("%cascade state redis://localhost:6379/0", "where other machines find them too"),
+            ("%cascade state memory:", "while this kernel lives"),
+        ],
+    )
+    state.add_argument("url", nargs="?", help="where; without it, say where they are")
+
     return {
         "graph": Door(graph, "nodes", draw),
         "plan": Door(plan, "nodes", tell_plan),
@@ -132,9 +158,13 @@ def _doors() -> dict[str, Door]:
         "limit": Door(limit, "scopes", cap),
         "cancel": Door(cancel, "runs", end),
         "drop": Door(drop, "names", drop_names),
+        "runs": Door(runs, "", tell_runs),
+        "attach": Door(attach, "", go_on),
+        "state": Door(state, "", keep_in),
     }
 
 
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 _SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
 DOORS: Final = _doors()
+ASKING: Final = frozenset({"plan", "runs", "attach", "state"})  # these wait for the state backend

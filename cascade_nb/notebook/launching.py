@@ -54,18 +54,27 @@ def launch(session: Session, order: Order) -> Any:
         fresh=order.fresh,
     )
     session.params.update(order.params)
-    session.notice(run)
-    session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     if not order.names:
         say(f"No name was given, so this runs `{chosen[0]}`.")
+    return present(session, run, wait=order.wait, awaited=order.awaited)
+
+
+def present(session: Session, run: Run, *, wait: bool = False, awaited: bool = False) -> Any:
+    """Show the panel of a run that has just begun; see `launch` for what it gives.
+
+    Raises:
+        RunError: the cell waited, and the run ended without a value.
+    """
+    session.notice(run)
+    session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     try:
         panel = Panel.open(run) if running_kernel() is not None else None
     except BaseException:  # an interrupt, for instance; nobody would see the run
         run.cancel("its panel could not be shown")
         raise
-    if not (order.wait or is_headless()):
+    if not (wait or is_headless()):
         return run
-    return _await(run, panel) if order.awaited else _block(run, panel)
+    return _await(run, panel) if awaited else _block(run, panel)
 
 
 async def _await(run: Run, panel: Panel | None) -> Run:

@@ -12,7 +12,7 @@ from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.notebook.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.awaiting import AWAITED, with_awaits
 from cascade_nb.notebook.cells import HELPERS, Body, drive
-from cascade_nb.notebook.doors import DOORS, Door
+from cascade_nb.notebook.doors import ASKING, DOORS, Door
 from cascade_nb.notebook.drawing import show_graph, whole_graph
 from cascade_nb.notebook.launching import Order, launch
 from cascade_nb.notebook.recording import recording
@@ -43,7 +43,8 @@ def waits(line: str) -> bool:
     """Whether a magic with these arguments has something to wait for."""
     words = line.split()
     runs = words[:1] == ["run"] or "--run" in words
-    return words[:1] == ["plan"] or (runs and ("--wait" in words or is_headless()))
+    asks = bool(words) and words[0] in ASKING
+    return asks or (runs and ("--wait" in words or is_headless()))
 
 
 def overview() -> str:

@@ -44,6 +44,9 @@ class MemoryState:
         self._size = 0
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        return f"<results in this kernel's memory, {self._limit / 1024**2:,.0f} MB at most>"
+
     async def open(self) -> None:
         """Nothing to do."""
 

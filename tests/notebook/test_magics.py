@@ -416,7 +416,7 @@ def test_the_cell_magic_explains_itself_and_runs_nothing(notebook: Notebook, bel
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("%cascade ru", ["run"]),
+        ("%cascade ru", ["run", "runs"]),
         ("%cascade re", ["resume"]),
         ("%cascade run rep", ["report"]),
         ("run = %cascade run ra", ["raw"]),

@@ -55,4 +55,4 @@ async def keep(state: StateBackend, *entries: Entry) -> None:
     """Have these kept, for sure."""
     witness = Witness()
     await witness.put(state, *entries)
-    assert witness.refused == []
+    assert [(key, str(error)) for key, error in witness.refused] == []

@@ -205,7 +205,7 @@ class Driver:
 
     def _rested(self) -> bool:
         """Whether no worker has anything to do any more."""
-        return self.engine._workers.free == self.engine.adapters.executor.capacity
+        return self.engine.home.parts().workers.free == self.engine.adapters.executor.capacity
 
     def _story(self) -> list[str]:
         return [
@@ -221,7 +221,7 @@ class Driver:
             assert gate.first() is None
             assert not list(gate.passed())
         assert not self.engine.runs
-        assert self._rested(), f"{self.engine._workers.free} workers are free when nothing runs"
+        assert self._rested(), f"{self.engine.home.parts().workers.free} workers are free when nothing runs"
 
 
 async def play(dice: Dice, moves: int = 25) -> None:

@@ -1,0 +1,102 @@
+"""`%cascade state`, `runs` and `attach`: results and runs that outlive this kernel."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from cascade_nb.control.words import ago, count_text, seconds_text
+from cascade_nb.defaults import state_of
+from cascade_nb.notebook.launching import present
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import say
+from cascade_nb.protocols import RunRecord, StateBackend
+from cascade_nb.shortcuts import beside
+
+_SHOWN: Final = 20
+
+
+def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Say where results are kept, or keep them elsewhere."""
+    if given.url is None:
+        say(f"Here are {_words(session.engine.state)}.")
+        return None
+    state = state_of(given.url)
+
+    async def move() -> None:
+        await session.engine.use_state(state)
+        say(f"From now on here are {_words(state)}.")
+
+    return _done(move(), awaited)
+
+
+def tell_runs(session: Session, _given: Namespace, awaited: bool) -> Any:
+    """List what is written down."""
+
+    async def tell() -> None:
+        say(runs_in_words(await session.engine.recorded(), time.time()))
+
+    return _done(tell(), awaited)
+
+
+def go_on(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Take up a run, and show its panel."""
+    engine = session.engine
+    if not awaited:
+        graph, orders, run_id = beside(engine.take_up(given.run))
+        return present(session, engine.begin(graph, orders, run_id), wait=given.wait)
+
+    async def attach() -> Any:
+        shown = present(session, await engine.attach(given.run), wait=given.wait, awaited=True)
+        return await shown if isinstance(shown, Coroutine) else shown
+
+    return attach()
+
+
+def runs_in_words(records: list[RunRecord], now: float) -> str:
+    """A table of runs, latest first.
+
+    Args:
+        records: the runs.
+        now: in seconds since the epoch.
+    """
+    if not records:
+        return "No run is written down here yet."
+    lines = [_line(record, now) for record in records[:_SHOWN]]
+    width = max(len(title) for _, title, _, _ in lines)
+    table = [
+        f"  {run_id}  {title:<{width}}  {begun:>14}  {how}" for run_id, title, begun, how in lines
+    ]
+    more = len(records) - _SHOWN
+    if more > 0:
+        table.append(f"  … and {count_text(more, 'run')} before these")
+    left = [record for record in records if _is_left(record)]
+    if left:
+        table.append(f"`%cascade attach {left[0].run_id[:4]}` goes on with {left[0].title}.")
+    return "\n".join(table)
+
+
+def _line(record: RunRecord, now: float) -> tuple[str, str, str, str]:
+    if record.status != "running":
+        how = record.status
+    elif _is_left(record):
+        how = f"left by {record.owner}"
+    else:
+        how = f"goes on in {record.owner}, for {seconds_text(record.lease_left)} at least"
+    size = count_text(record.total, "node")
+    return record.run_id, f"{record.title} ({size})", ago(now - record.started), how
+
+
+def _is_left(record: RunRecord) -> bool:
+    return record.status == "running" and record.lease_left <= 0
+
+
+def _words(state: StateBackend) -> str:
+    """`<results in Redis at …>` without what makes it a repr."""
+    return repr(state).strip("<>")
+
+
+def _done(work: Coroutine[Any, Any, None], awaited: bool) -> Any:
+    return work if awaited else beside(work)

@@ -1,0 +1,78 @@
+"""From a URL to a state backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from cascade_nb.errors import UsageError, nearest
+from cascade_nb.protocols import StateBackend
+from cascade_nb.state.memory import MemoryState
+
+SCHEMES: Final = ("memory", "sqlite", "redis", "rediss")
+_MEANT: Final = "memory:, sqlite:///results.db, redis://localhost:6379/0 or rediss://…"
+_REDIS: Final = ("prefix", "ttl")
+
+
+def state_from(url: str) -> StateBackend:
+    """The state backend of a URL.
+
+    Args:
+        url: `memory:`; `sqlite:///` and a path, relative to the current folder, or absolute with a
+            fourth '/'; `redis://` or `rediss://` as redis-py takes it, with `?prefix=…` and
+            `?ttl=…` in seconds.
+
+    Raises:
+        UsageError: nobody can read it, or what it takes is not installed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        hint = nearest(parts.scheme, SCHEMES) if parts.scheme else ""
+        raise UsageError(f"{_safe(url)!r} is no place for results{hint}; it is {_MEANT}")
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme == "memory":
+        _only(asked, (), "memory")
+        return MemoryState()
+    if parts.scheme == "sqlite":
+        _only(asked, (), "sqlite")
+        if parts.netloc or parts.path in ("", "/"):
+            raise UsageError(
+                f"{_safe(url)!r} names no file; write sqlite:///results.db for one in this "
+                "folder, sqlite:////data/results.db for one elsewhere"
+            )
+        from cascade_nb.state.sqlite import SqliteState  # noqa: PLC0415 - only who asks pays for it
+
+        return SqliteState(unquote(parts.path)[1:])
+    return _redis(urlunsplit(parts._replace(query="")), asked)
+
+
+def _redis(url: str, asked: Mapping[str, str]) -> StateBackend:
+    _only(asked, _REDIS, "redis")
+    try:
+        from cascade_nb.state.redis import RedisState  # noqa: PLC0415 - it needs an extra
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "redis":
+            raise
+        raise UsageError(
+            'redis:// needs the redis package; install it with pip install "cascade-nb[redis]"'
+        ) from None
+    ttl = asked.get("ttl")
+    try:
+        seconds = None if ttl is None else float(ttl)
+    except ValueError:
+        raise UsageError(f"ttl is a number of seconds, not {ttl!r}") from None
+    return RedisState(url, prefix=asked.get("prefix", "cascade"), ttl=seconds)
+
+
+def _only(asked: Mapping[str, str], known: tuple[str, ...], scheme: str) -> None:
+    for name in asked:
+        if name not in known:
+            takes = f"takes {' and '.join(known)}" if known else "takes nothing"
+            raise UsageError(f"a {scheme} URL {takes} behind the '?', not {name!r}")
+
+
+def _safe(url: str) -> str:
+    """The URL without a password, for a message."""
+    before, at, after = url.rpartition("@")
+    return f"…@{after}" if at and before else url
