@@ -237,30 +237,27 @@ def test_an_interrupt_stays_an_interrupt() -> None:
         blob_of(Raises(KeyboardInterrupt()))
 
 
-def test_a_value_that_other_threads_change_is_written_as_it_was_at_some_moment() -> None:
-    # keys and values read at two moments would be a value that never was
+def test_a_dict_that_changes_meanwhile_is_written_as_it_was_at_some_moment() -> None:
+    # keys of one moment with the values of the next would be a value that never was
     value = {0: 0}
-    over = threading.Event()
+    changes = 0
 
-    def change() -> None:
-        i = 0
-        while not over.is_set():
-            i += 1
-            value[i] = i
-            del value[i - 1]
+    def change(*_: Any) -> None:
+        """What another thread could do between any two steps."""
+        nonlocal changes
+        changes += 1
+        value[changes] = changes
+        del value[changes - 1]
 
-    thread = threading.Thread(target=change)
-    thread.start()
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    before = sys.getprofile()
+    sys.setprofile(change)
     try:
-        for _ in range(3000):
-            back = there_and_back(value)
-            assert all(key == item for key, item in back.items())
+        stream, beside = plain.write(value)
     finally:
-        sys.setswitchinterval(before)
-        over.set()
-        thread.join()
+        sys.setprofile(before)
+    assert changes > 5
+    back = plain.read(stream, [memoryview(data) for data in beside])
+    assert all(key == item for key, item in back.items())
 
 
 def test_one_codec_serves_many_threads() -> None:

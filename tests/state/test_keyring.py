@@ -218,24 +218,29 @@ def test_a_folder_that_cannot_be_made_is_said_with_advice(
 
 
 @pytest.mark.parametrize(
-    ("call", "number", "words"),
+    ("where", "call", "number", "words"),
     [
-        ("open", errno.EACCES, "Permission denied"),
-        ("mkdir", errno.EROFS, "Read-only file system"),
-        ("fsync", errno.ENOSPC, "No space left on device"),
-        ("link", errno.EPERM, "its disk has no links"),
-        ("link", errno.EOPNOTSUPP, "its disk has no links"),
-        ("link", errno.EDQUOT, os.strerror(errno.EDQUOT)),
+        (os, "open", errno.EACCES, "Permission denied"),
+        (pathlib.Path, "mkdir", errno.EROFS, "Read-only file system"),
+        (os, "fsync", errno.ENOSPC, "No space left on device"),
+        (os, "link", errno.EPERM, "its disk has no links"),
+        (os, "link", errno.EOPNOTSUPP, "its disk has no links"),
+        (os, "link", errno.EDQUOT, os.strerror(errno.EDQUOT)),
     ],
 )
 def test_a_disk_that_refuses_is_said_with_advice_and_leaves_nothing(
-    key_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, words: str
+    key_file: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    call: str,
+    number: int,
+    words: str,
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, call, refuse)
+        patch.setattr(where, call, refuse)
         with pytest.raises(StateError, match=rf"{words}.*; mend that, or set CASCADE_KEY_FILE"):
             user_key()
     assert not key_file.parent.exists() or list(key_file.parent.iterdir()) == []
