@@ -36,13 +36,13 @@ CREATE TABLE parts (
 CREATE INDEX parts_in_files ON parts (digest) WHERE digest IS NOT NULL;
 CREATE TABLE history (n INTEGER PRIMARY KEY, run_id TEXT, lines TEXT);
 CREATE INDEX history_of_run ON history (run_id);
-CREATE TABLE unread (digest TEXT PRIMARY KEY);
+CREATE TABLE unread (digest TEXT);
 CREATE TRIGGER result_replaced AFTER UPDATE ON results WHEN old.digest IS NOT NULL
-    BEGIN INSERT OR IGNORE INTO unread VALUES (old.digest); END;
+    BEGIN INSERT INTO unread VALUES (old.digest); END;
 CREATE TRIGGER part_replaced AFTER UPDATE ON parts WHEN old.digest IS NOT NULL
-    BEGIN INSERT OR IGNORE INTO unread VALUES (old.digest); END;
+    BEGIN INSERT INTO unread VALUES (old.digest); END;
 CREATE TRIGGER part_deleted AFTER DELETE ON parts WHEN old.digest IS NOT NULL
-    BEGIN INSERT OR IGNORE INTO unread VALUES (old.digest); END;
+    BEGIN INSERT INTO unread VALUES (old.digest); END;
 """
 
 _IS_READ: Final = (
@@ -129,7 +129,7 @@ class Session:
         """Remove the files of values that were replaced, once that is certain: the row that named
         such a file went with an earlier transaction.
         """
-        for (digest,) in self.db.execute("SELECT digest FROM unread").fetchall():
+        for (digest,) in self.db.execute("SELECT DISTINCT digest FROM unread").fetchall():
             if not self.db.execute(_IS_READ, {"digest": digest}).fetchone()[0]:
                 self.blobs.remove(digest)
             self.db.execute("DELETE FROM unread WHERE digest = ?", (digest,))
