@@ -129,7 +129,8 @@ class Watch:
         with self._manager.lock:
             flow = self._flow
             if flow is None:
-                return 0, {node.id: NodeState.WAITING for node in nodes}
+                # What is reused is so from the start, and no change in the log says it.
+                return -1, {node.id: NodeState.WAITING for node in nodes}
             if version < 0:
                 return len(flow.log), {node.id: self._state(node.index) for node in nodes}
             roots = {flow.unfold.root_of(index) for index in flow.log[version:]}

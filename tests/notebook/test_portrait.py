@@ -235,6 +235,28 @@ async def test_what_is_painted_at_the_end_is_how_the_nodes_ended(
     assert marks.states == {node: state.value for node, state in run.states().items()}
 
 
+async def test_what_is_reused_is_told_to_who_has_watched_since_before_the_run_began(
+    engine: Engine,
+) -> None:
+    # A panel is opened in the cell that starts the run, which begins when that cell gives way.
+    @cs.task
+    def load() -> int:
+        return 1
+
+    @cs.task
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    data = load().named("data")
+    await engine.run(add(data, 1))
+    run = engine.start(add(data, 2).named("sum"))
+    browser = watch(run)
+    assert {told[0] for told in browser.shown["boxes"].values()} == {"waiting"}
+    await browser.hear_until(lambda shown: shown["ended"])
+    states = {box: told[0] for box, told in browser.shown["boxes"].items()}
+    assert states == {"node-data": "reused", "node-sum": "done"}
+
+
 async def test_painting_what_is_saved_takes_no_news_from_who_watches(
     engine: Engine, gate: Gate
 ) -> None:
