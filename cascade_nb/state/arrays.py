@@ -69,7 +69,7 @@ def _dtype(numpy: Any, described: str | bytes) -> Any:
     return numpy.dtype(described) if isinstance(described, str) else pickle.loads(described)  # noqa: S301 - signed
 
 
-LEAVES: Final = (
+ARRAY_LEAVES: Final = (
     Leaf("numpy", "ndarray", _write_array, _read_array),
     Leaf("numpy", "generic", _write_scalar, _read_scalar, subtypes=True),
 )

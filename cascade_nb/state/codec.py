@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cascade_nb.errors import CodecError, RefusedBlobError
-from cascade_nb.state import pickles, plain
 from cascade_nb.state.envelope import Chunk, Envelope
 from cascade_nb.state.leaves import LARGE, NotPlainError
+from cascade_nb.state.pickles import read_pickle, write_pickle
+from cascade_nb.state.plain import read_plain, write_plain
 
 _PLAIN: Final = b"N"
 _PICKLE: Final = b"P"
@@ -73,8 +74,8 @@ class Codec:
             at += size
         try:
             if kind == _PLAIN:
-                return plain.read(bytes(pieces[0]), pieces[1:])
-            return pickles.read(pieces[0], pieces[1:])
+                return read_plain(bytes(pieces[0]), pieces[1:])
+            return read_pickle(pieces[0], pieces[1:])
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # the code of the value's class may raise anything
@@ -86,11 +87,11 @@ class Codec:
 
 def _written(value: Any) -> tuple[bytes, Chunk, Sequence[Chunk]]:
     try:
-        return _PLAIN, *plain.write(value)
+        return _PLAIN, *write_plain(value)
     except NotPlainError:  # then pickle has its turn
         pass
     try:
-        return _PICKLE, *pickles.write(value)
+        return _PICKLE, *write_pickle(value)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the code of the value's class may raise anything

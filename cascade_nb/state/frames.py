@@ -169,7 +169,7 @@ def _read_polars_series(_: Any, data: Sequence[memoryview]) -> Any:
     return _read_polars(data).to_series()
 
 
-LEAVES: Final = (
+FRAME_LEAVES: Final = (
     Leaf("pandas", "DataFrame", _write_frame, _read_frame),
     Leaf("pandas", "Series", _write_series, _read_series),
     Leaf("polars", "DataFrame", _write_polars_frame, _read_polars_frame),

@@ -21,7 +21,7 @@ _PROTOCOL: Final = 5
 _NOTEBOOK: Final = "__main__"
 
 
-def write(value: Any) -> tuple[memoryview, list[Chunk]]:
+def write_pickle(value: Any) -> tuple[memoryview, list[Chunk]]:
     """The stream of a value, and the buffers that stand beside it, read where they lie.
 
     Raises:
@@ -33,7 +33,7 @@ def write(value: Any) -> tuple[memoryview, list[Chunk]]:
     return file.getbuffer(), [buffer.raw() for buffer in buffers]
 
 
-def read(stream: bytes | memoryview, beside: Sequence[memoryview]) -> Any:
+def read_pickle(stream: bytes | memoryview, beside: Sequence[memoryview]) -> Any:
     """The value that was written. This runs what the stream says: it must be of the user's own.
 
     Raises:

@@ -15,14 +15,16 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from cascade_nb.state import arrays, frames, tables
+from cascade_nb.state.arrays import ARRAY_LEAVES
 from cascade_nb.state.envelope import Chunk
+from cascade_nb.state.frames import FRAME_LEAVES
 from cascade_nb.state.leaves import LARGE, Leaf, NotPlainError
+from cascade_nb.state.tables import TABLE_LEAVES
 
 _DEEPEST: Final = 64
 _FEW: Final = 8  # up to so many items are written sooner one by one
 _BESIDE: Final = 0xFFFFFFFF
-_LEAVES: Final = (*arrays.LEAVES, *tables.LEAVES, *frames.LEAVES)
+_LEAVES: Final = (*ARRAY_LEAVES, *TABLE_LEAVES, *FRAME_LEAVES)
 _BY_NAME: Final = {f"{leaf.library}.{leaf.name}": leaf for leaf in _LEAVES}
 _LIBRARIES: Final = frozenset(leaf.library for leaf in _LEAVES)
 
@@ -35,7 +37,7 @@ _get_int64: Final = struct.Struct("<q").unpack_from
 _get_double: Final = struct.Struct("<d").unpack_from
 
 
-def write(value: Any) -> tuple[bytes, list[Chunk]]:
+def write_plain(value: Any) -> tuple[bytes, list[Chunk]]:
     """The stream of a value, and the data that stand beside it, read where they lie.
 
     Raises:
@@ -53,7 +55,7 @@ def write(value: Any) -> tuple[bytes, list[Chunk]]:
     return b"".join(writer.out), writer.beside
 
 
-def read(stream: bytes, beside: Sequence[memoryview]) -> Any:
+def read_plain(stream: bytes, beside: Sequence[memoryview]) -> Any:
     """The value that was written, in memory of its own.
 
     Raises:

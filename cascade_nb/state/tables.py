@@ -78,7 +78,7 @@ def _read_batch(_: Any, data: Sequence[memoryview]) -> Any:
     return library("pyarrow").ipc.open_stream(b"".join(data)).read_next_batch()
 
 
-LEAVES: Final = (
+TABLE_LEAVES: Final = (
     Leaf("pyarrow", "Table", _write, _read_table),
     Leaf("pyarrow", "RecordBatch", _write, _read_batch),
 )

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade_nb.errors import CodecError, RefusedBlobError, UsageError
-from cascade_nb.state import plain
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.leaves import NotPlainError
+from cascade_nb.state.plain import read_plain, write_plain
 from tests.state.values import KEY, PLACE, PLAIN, blob_of, plainly, same, there_and_back
 
 
 def is_plain(value: Any) -> bool:
     """Whether a value is written without pickle."""
     try:
-        plain.write(value)
+        write_plain(value)
     except NotPlainError:
         return False
     return True
@@ -252,11 +252,11 @@ def test_a_dict_that_changes_meanwhile_is_written_as_it_was_at_some_moment() -> 
     before = sys.getprofile()
     sys.setprofile(change)
     try:
-        stream, beside = plain.write(value)
+        stream, beside = write_plain(value)
     finally:
         sys.setprofile(before)
     assert changes > 5
-    back = plain.read(stream, [memoryview(data) for data in beside])
+    back = read_plain(stream, [memoryview(data) for data in beside])
     assert all(key == item for key, item in back.items())
 
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from cascade_nb.errors import CodecError
-from cascade_nb.state import plain
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.leaves import NotPlainError
+from cascade_nb.state.plain import write_plain
 from tests.state.values import KEY, PLACE, plainly, there_and_back
 
 TODAY = dt.date(2020, 1, 2)
@@ -262,7 +262,7 @@ def test_a_type_that_others_may_not_know_is_not_written_as_arrow() -> None:
     # where it is not registered, Arrow would give back what it is stored as, without a word
     for kind in (Celsius(), pa.list_(Celsius()), pa.struct([("x", Celsius())])):
         with pytest.raises(NotPlainError):
-            plain.write(pa.table({"t": pa.nulls(1, kind)}))
+            write_plain(pa.table({"t": pa.nulls(1, kind)}))
 
 
 @pytest.mark.parametrize(
@@ -335,5 +335,5 @@ def test_without_arrow_a_series_is_pickled(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # what an import that failed leaves there
     series = pd.Series([1, 2, 3])
     with pytest.raises(NotPlainError):
-        plain.write(series)
+        write_plain(series)
     assert_same(there_and_back(series), series)

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cascade_nb.state import plain
 from cascade_nb.state.codec import Codec
+from cascade_nb.state.plain import write_plain
 
 KEY = b"a key of thirty-two bytes, not less"
 PLACE = "lab/result/0123456789abcdef"
@@ -58,7 +58,7 @@ def plainly(value: Any) -> Any:
     Raises:
         NotPlainError: it would be pickled.
     """
-    plain.write(value)
+    write_plain(value)
     return there_and_back(value)
 
 
