@@ -15,6 +15,8 @@ _ADVICE: Final = {
     UNREACHABLE: "cannot be reached; see that it runs and that this is its address, then resume",
     SILENT: "does not answer; see whether it is stopped, overloaded or cut off, then resume",
     STRANGE: "does not answer as Redis does; is this its address, and is it redis:// or rediss://?",
+    "CERTIFICATE_VERIFY_FAILED": "has a certificate nobody here trusts; say who signed it by "
+    "?ssl_ca_certs=FILE at the end of the URL",
     "NOAUTH": "wants a password; put it into the URL: redis://:password@host",
     "WRONGPASS": "refused the user name or password that the URL has; put the right ones there",
     "NOPERM": "does not let this user do what is needed; it must be allowed to run scripts, and to "
@@ -35,7 +37,13 @@ _ADVICE: Final = {
 
 # Inside what a script tells of an error the word stands anywhere: "Error running script: -OOM …".
 _CODE: Final = re.compile(rf"\b(?:{'|'.join(_ADVICE)})\b")
-_FULL: Final = re.compile("max number of clients")
+_FULL: Final = "max number of clients"
+
+
+def code_in(text: str) -> str:
+    """The word in an error's text that says which kind of trouble it is, empty where none does."""
+    found = _CODE.search(text)
+    return found.group() if found else "MAXCLIENTS" if _FULL in text else ""
 
 
 def trouble(where: str, code: str, text: str) -> StateError:
@@ -46,9 +54,7 @@ def trouble(where: str, code: str, text: str) -> StateError:
         code: the word that says which kind of trouble it is, where known.
         text: what the server or the system said.
     """
-    if not code:
-        found = _CODE.search(text)
-        code = found.group() if found else "MAXCLIENTS" if _FULL.search(text) else ""
+    code = code or code_in(text)
     advice = _ADVICE.get(code)
     said = f" ({text})" if text and code not in {SILENT, "NOAUTH", "WRONGPASS"} else ""
     if advice is None:

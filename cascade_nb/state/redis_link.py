@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.state.loopthread import LoopThread
-from cascade_nb.state.redis_advice import SILENT, STRANGE, UNREACHABLE, trouble
+from cascade_nb.state.redis_advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
 
 try:
     from redis import DriverInfo, __version__, exceptions
@@ -114,9 +114,8 @@ class RedisServer:
                 return code
         if isinstance(error, exceptions.AuthenticationError):
             return "NOAUTH" if "required" in str(error).lower() else "WRONGPASS"
-        if isinstance(error, exceptions.ConnectionError) and "clients" not in str(error):
-            return UNREACHABLE
-        return ""
+        lost = isinstance(error, exceptions.ConnectionError)
+        return code_in(str(error)) or (UNREACHABLE if lost else "")
 
 
 class RedisLink:

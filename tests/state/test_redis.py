@@ -14,6 +14,7 @@ import pytest
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.protocols import Entry, Lease
 from cascade_nb.state.redis import RedisState
+from cascade_nb.state.redis_scripts import PUBLISH
 from tests.engine.tools import until
 from tests.state.redis_tools import KEY, LARGE, Ears, entries, put_all, refusals_ignored
 from tests.support.redis_server import RedisServer
@@ -96,6 +97,19 @@ async def test_a_large_value_is_never_seen_half(state: RedisState) -> None:
     await rewriting
     await writer.close()
     assert seen
+
+
+async def test_a_large_value_whose_chunks_went_on_the_way_does_not_take_the_place_of_a_whole_one(
+    state: RedisState, server: RedisServer
+) -> None:
+    # A server that evicts may drop them before the last has come.
+    await put_all(state, entries(1))
+    place = f"{server_prefix(state)}:result:k0"
+    keys = ["no run", f"{place}:stamp", place]
+    server.ask("HSET", keys[1], "1", "the second of two")
+    with pytest.raises(StateError, match="chunks of this result were evicted"):
+        await state._link.ask(lambda s: s.script(PUBLISH, keys, ["", "", "1.0 1.0 2 stamp", 2]))
+    assert await state.values(["k0"]) == {"k0": "v"}
 
 
 async def test_a_value_without_bytes_is_refused_alone(state: RedisState) -> None:

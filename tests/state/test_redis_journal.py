@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
-from cascade_nb.protocols import Lease
+from cascade_nb.protocols import Entry, Lease
 from cascade_nb.state import redis_link
 from cascade_nb.state.redis import RedisState
 from cascade_nb.state.redis_journal import RedisJournal
 from tests.engine.tools import until
-from tests.state.redis_tools import KEY, LARGE, Ears, entries, opened
+from tests.state.redis_tools import KEY, LARGE, Ears, entries, opened, put_all
+from tests.support.lossy import LossyWay
 from tests.support.redis_server import RedisServer
 
 
@@ -104,6 +105,24 @@ async def test_lines_whose_answer_was_lost_are_there_once_when_appended_again(
     assert await journal.history("r") == ["1", "2", "3", "4", "5"]
     await journal.append(lease, ["5"])
     assert (await journal.history("r"))[-2:] == ["5", "5"]
+
+
+async def test_an_answer_that_got_lost_is_asked_for_again_and_nothing_happens_twice(
+    server: RedisServer,
+) -> None:
+    async with LossyWay.to(server.port) as way:
+        state = await opened(f"redis://127.0.0.1:{way.port}")
+        lease = await state.journal.claim("r", "o", 30)
+        for i in range(3):
+            way.lose = 1
+            await state.journal.append(lease, [str(i)])
+        for value, answer in (("small", 1), (LARGE, 2), (LARGE[1:], 6)):  # chunk, end
+            way.lose = answer
+            assert not (await put_all(state, [Entry("k", value, 1.0, lease)])).errors
+            assert way.lose == 0
+            assert await state.values(["k"]) == {"k": value}
+        assert await state.journal.history("r") == ["0", "1", "2"]
+        await state.close()
 
 
 async def test_lines_that_never_arrived_are_there_once_when_appended_again(

@@ -255,6 +255,7 @@ async def test_what_answers_but_is_no_redis_is_named_so() -> None:
         # as servers before 7.0 tell of what failed within a script
         ("Error running script (call to f_6): @user_script:1: -OOM command not allowed", "memory"),
         ("max number of clients reached", "maxclients"),
+        ("Error 1 connecting to ada:6379. [SSL: CERTIFICATE_VERIFY_FAILED]", "ssl_ca_certs=FILE"),
         ("BUSY Redis is busy running a script", "busy"),
         ("MOVED 3999 127.0.0.1:6381", "cluster"),
         ("ERR something nobody thought of", "refused: ERR something nobody thought of"),
