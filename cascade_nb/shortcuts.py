@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.plan import Plan
 from cascade_nb.engine.run import Run
+from cascade_nb.planned import ShownPlan
 from cascade_nb.protocols import RunRecord, StateBackend
 from cascade_nb.view.visual import Visual
 
@@ -55,13 +55,14 @@ def run(
     return wait_for(start(target, params=params, on_error=on_error, fresh=fresh, log=log))
 
 
-def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> Plan:
-    """What a run of `target` would do, node by node; nothing runs.
+def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
+    """What a run of `target` would do, node by node, and why; nothing runs. It displays itself as a
+    table in a notebook.
 
     Raises:
         GraphError, ParamError: as `Engine.start`.
     """
-    return beside(default_engine().plan(target, params=params))
+    return ShownPlan.of(beside(default_engine().plan(target, params=params)))
 
 
 def attach(run: str | None = None, *, log: str | None = None) -> Run:

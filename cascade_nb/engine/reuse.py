@@ -176,5 +176,6 @@ def _frontier(graph: Graph, there: set[int], settled: frozenset[int]) -> tuple[s
             found.add(index)
             continue
         wanted.add(index)
-        stack.extend(edge.source for edge in graph.nodes[index].edges())
+        if graph.nodes[index].control.wanted:  # what is skipped reads nothing
+            stack.extend(edge.source for edge in graph.nodes[index].edges())
     return found, wanted

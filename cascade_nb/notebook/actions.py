@@ -11,16 +11,18 @@ from typing import Any
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.words import seconds_text
-from cascade_nb.errors import UnknownNameError, UsageError, nearest
+from cascade_nb.errors import UsageError, nearest
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.caching import seconds_of
 from cascade_nb.notebook.arguments import parameter_of
-from cascade_nb.notebook.drawing import show_graph, whole_graph
+from cascade_nb.notebook.drawing import on_a_loop_of_its_own, show_graph, whole_graph
+from cascade_nb.notebook.foretelling import show_plan, why_in_runs, why_now
 from cascade_nb.notebook.launching import Order, launch
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
+from cascade_nb.planned import ShownPlan
 from cascade_nb.shortcuts import limit, pause, plan, resume
 
 
@@ -53,12 +55,13 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
     _, target = session.targets(given.name)
     params = dict(parameter_of(text) for text in given.param)
     if not awaited:
-        say(str(plan(session.engine.graph_of(target, session.workspace), params=params)))
+        graph = session.engine.graph_of(target, session.workspace)
+        show_plan(session, plan(graph, params=params))
         return None
 
     async def tell() -> None:
         made = session.engine.plan(target, params=params, bindings=session.workspace)
-        say(str(await made))
+        show_plan(session, ShownPlan.of(await made))
 
     return tell()
 
@@ -75,21 +78,21 @@ def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
     say("\n\n".join(parts) or "Nothing was run yet, and nothing is held.")
 
 
-def tell_why(session: Session, given: Namespace, _awaited: bool) -> None:
-    """Say why a node stands as it does."""
-    runs = session.runs()
-    for run in runs:
-        try:
-            reasons = run.why(given.node)
-        except UnknownNameError:
-            continue
-        say("\n".join(f"run {run.number}: {reason}" for reason in reasons))
-        return
-    known = {node.id for run in runs for node in run.graph.nodes}
-    if given.node in session.workspace.meanings():
-        say(f"{given.node} is part of no run; `%cascade run {given.node}` starts one.")
-        return
-    raise UnknownNameError("node", given.node, known | session.node_names())
+def tell_why(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Say why a node stands as it does, and what would become of it now."""
+    told, goes_on = why_in_runs(session, given.node)
+    if goes_on or given.node not in session.workspace.meanings():
+        say("\n".join(told))
+        return None
+    outlook = why_now(session, given.node)
+    if not awaited:
+        say("\n".join([*told, *on_a_loop_of_its_own(outlook)]))
+        return None
+
+    async def tell() -> None:
+        say("\n".join([*told, *await outlook]))
+
+    return tell()
 
 
 def hold(session: Session, given: Namespace, _awaited: bool) -> None:

@@ -79,14 +79,24 @@ def _doors() -> dict[str, Door]:
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
     )
 
-    plan = _arguments("plan", "Say what a run would do, node by node; nothing runs.")
+    plan = _arguments(
+        "plan",
+        "Say what a run would do, node by node, and why; nothing runs.",
+        [
+            ("%cascade plan report", "a table, and the graph with what would run"),
+            ("%cascade plan report -p size=10", "with a parameter"),
+        ],
+    )
     plan.add_argument("name", nargs="*", help=_TARGET)
     _add_params(plan)
 
     status = _arguments("status", "Say what runs are doing, and what holds them.")
     status.add_argument("run", nargs="?", help="a run's number or id; without one, all")
 
-    why = _arguments("why", "Say why a node runs, waits, is held or did not run.")
+    why = _arguments(
+        "why",
+        "Say why a node runs, waits, is held or did not run, and what changed since it last did.",
+    )
     why.add_argument("node", help="its name or id")
 
     pause = _arguments(
@@ -167,4 +177,5 @@ def _doors() -> dict[str, Door]:
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 _SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
 DOORS: Final = _doors()
-ASKING: Final = frozenset({"plan", "runs", "attach", "state"})  # these wait for the state backend
+# These wait for the state backend.
+ASKING: Final = frozenset({"plan", "why", "runs", "attach", "state"})

@@ -51,8 +51,11 @@ def _problem(meaning: Meaning, workspace: Workspace) -> str | None:
     return None
 
 
-def show_graph(session: Session, graph: Graph | None, problems: Iterable[str]) -> None:
-    """Say the problems, and show `graph` with what was done once and is stale now.
+def show_graph(
+    session: Session, graph: Graph | None, problems: Iterable[str], marks: Marks | None = None
+) -> None:
+    """Say the problems, and show `graph` with `marks`, else with what was done once and is stale
+    now.
 
     With a kernel that somebody sits at, words come at once and the picture when it is laid out; in
     a headless execution what comes after the cell is lost, so the cell waits for the picture.
@@ -62,23 +65,24 @@ def show_graph(session: Session, graph: Graph | None, problems: Iterable[str]) -
     if graph is None:
         return
     if running_kernel() is None:
-        say(Visual(graph, _on_a_loop_of_its_own(_marks(session, graph))).text)
+        marked = marks or on_a_loop_of_its_own(_marks(session, graph))
+        say(Visual(graph, marked).text)
     elif is_headless():
-        rendered = _on_a_loop_of_its_own(_rendered(session, graph))
+        rendered = on_a_loop_of_its_own(_rendered(session, graph, marks))
         data, metadata = static_bundle(rendered), static_metadata(rendered)
         display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
     else:
-        _show_soon(session, graph)
+        _show_soon(session, graph, marks)
 
 
-def _show_soon(session: Session, graph: Graph) -> None:
+def _show_soon(session: Session, graph: Graph, marks: Marks | None) -> None:
     size = f"{graph.title}: {count_text(len(graph), 'node')}"
     handle = display({"text/plain": size}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
     cell = LaunchingCell()
 
     async def draw() -> None:
         try:
-            rendered = await _rendered(session, graph)
+            rendered = await _rendered(session, graph, marks)
             data, metadata = static_bundle(rendered), static_metadata(rendered)
         except Exception as error:  # whatever it is, it belongs where the picture would be
             data, metadata = {"text/plain": f"{size}\nNo picture: {error!r}"}, {}
@@ -89,10 +93,10 @@ def _show_soon(session: Session, graph: Graph) -> None:
     task.add_done_callback(_drawing.discard)
 
 
-async def _rendered(session: Session, graph: Graph) -> Rendered:
-    marks = await _marks(session, graph)
+async def _rendered(session: Session, graph: Graph, marks: Marks | None) -> Rendered:
+    marked = marks or await _marks(session, graph)
     # Folding a large graph takes a while too, so it happens off the loop.
-    return await lay_out(await asyncio.to_thread(picture_of, graph), marks=marks)
+    return await lay_out(await asyncio.to_thread(picture_of, graph), marks=marked)
 
 
 async def _marks(session: Session, graph: Graph) -> Marks:
@@ -106,7 +110,7 @@ async def _marks(session: Session, graph: Graph) -> Marks:
     return Marks({i: "stale" if index in reuse.wanted else "done" for i, index in once.items()})
 
 
-def _on_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
+def on_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
     """What comes of `work`, where the caller's loop is not to be run from within."""
     with ThreadPoolExecutor(1, thread_name_prefix="cascade-aside") as pool:
         return pool.submit(asyncio.run, work).result()

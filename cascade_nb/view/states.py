@@ -28,11 +28,13 @@ class Look:
 
 _CHECK: Final = "M-3.1 0.2 L-1 2.3 L3.2 -2.2"
 
-#: By the value of an engine's node state, and `stale`: what was done once and has to run again.
+#: By the value of an engine's node state; `planned`: what a run would run; `stale`: what was done
+#: once and has to run again.
 LOOKS: Final[Mapping[str, Look]] = {
     "waiting": Look("waiting", "", "", "#8a93a3", "#f6f7f9"),
     "held": Look("held", "‖", "M-1.5 -2.6 V2.6 M1.5 -2.6 V2.6", "#b26a00", "#fdf3e1"),
     "running": Look("running", "▸", "M-1.5 -2.7 L2.7 0 L-1.5 2.7 Z", "#1769c0", "#e3effb"),
+    "planned": Look("to run", "▷", "M-1.3 -2.6 L1.7 0 L-1.3 2.6", "#1769c0", "#ffffff"),
     "done": Look("done", "✓", _CHECK, "#2f7d46", "#e5f3e9"),
     "reused": Look("reused", "=", _CHECK, "#2f7d46", "#ffffff"),
     "failed": Look("failed", "✕", "M-2.4 -2.4 L2.4 2.4 M2.4 -2.4 L-2.4 2.4", "#c3352f", "#fbe7e6"),
@@ -54,6 +56,7 @@ _URGENCY: Final = (
     "failed",
     "running",
     "held",
+    "planned",
     "stale",
     "waiting",
     "cancelled",
@@ -66,8 +69,9 @@ _URGENCY: Final = (
 def together(states: Collection[str]) -> str:
     """The state of a box that stands for nodes in these states.
 
-    Failed if one has failed, else running if one runs, then held, stale, waiting, cancelled; done
-    if all came through and some of them ran, reused if none had to, skipped if none was wanted.
+    Failed if one has failed, else running if one runs, then held, planned, stale, waiting,
+    cancelled; done if all came through and some of them ran, reused if none had to, skipped if none
+    was wanted.
     """
     return next((state for state in _URGENCY if state in states), "waiting")
 

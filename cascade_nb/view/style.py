@@ -27,13 +27,20 @@ def _variables(dark: bool) -> str:
     return " ".join(pairs)
 
 
+def themed(selector: str) -> Iterator[str]:
+    """The rules that give what `selector` matches the colours of the page, as `--cs-ink` and so
+    on.
+    """
+    yield f"{selector} {{ {_variables(dark=False)} }}"
+    yield f"@media (prefers-color-scheme: dark) {{ {selector} {{ {_variables(dark=True)} }} }}"
+
+
 def _rules() -> Iterator[str]:
     """The rules, each below .cascade-graph: a sheet in an inlined SVG reaches the whole page.
 
     There is no `<`, `>` or `&` in them, which XML and HTML would read differently.
     """
-    yield f".cascade-graph {{ {_variables(dark=False)} }}"
-    yield f"@media (prefers-color-scheme: dark) {{ .cascade-graph {{ {_variables(dark=True)} }} }}"
+    yield from themed(".cascade-graph")
     for what, how in _LOOK.items():
         which = ", ".join(f".cascade-graph {part}" for part in what.split(", "))
         yield f"{which} {{ {how} }}"
@@ -49,7 +56,7 @@ def _accent(colour: str, wash: int) -> str:
     return f"--cs-accent: {colour}; --cs-wash: {wash}%"
 
 
-_HOLLOW: Final = ("reused", "stale", "skipped")
+_HOLLOW: Final = ("planned", "reused", "stale", "skipped")
 _LOOK: Final[Mapping[str, str]] = {
     "text": f"font-family: var(--jp-ui-font-family, {FACE}); fill: var(--cs-ink)",
     ".paper": "fill: var(--cs-paper)",
@@ -59,6 +66,7 @@ _LOOK: Final[Mapping[str, str]] = {
     ".edge .open": "fill: var(--cs-paper)",
     ".node": _accent(_mixed("faint", 70), 7),
     "[data-state=running]": _accent("var(--cs-running)", 15),
+    "[data-state=planned]": _accent("var(--cs-running)", 0),
     "[data-state=done]": _accent("var(--cs-done)", 14),
     "[data-state=reused]": _accent("var(--cs-done)", 0),
     "[data-state=held], [data-state=stale]": _accent("var(--cs-held)", 12),

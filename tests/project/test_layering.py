@@ -26,7 +26,7 @@ LAYERS = (
     ("control",),
     ("engine",),
     ("executors", "state", "connectors", "view"),
-    ("defaults",),
+    ("defaults", "planned"),
     ("shortcuts",),
     ("notebook", "cli", "testing"),
     ("__init__",),

@@ -1,0 +1,61 @@
+"""What would become of nodes, and why they stand as they do, below the current cell."""
+
+from __future__ import annotations
+
+from IPython.display import display
+
+from cascade_nb.engine.reasons import indented
+from cascade_nb.errors import UnknownNameError, UsageError
+from cascade_nb.notebook.drawing import show_graph
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import say
+from cascade_nb.notebook.shims import running_kernel
+from cascade_nb.planned import ShownPlan
+
+
+def show_plan(session: Session, plan: ShownPlan) -> None:
+    """Show a plan: as a table, and on the graph."""
+    if running_kernel() is None:
+        say(str(plan))
+    else:
+        display(plan)  # type: ignore[no-untyped-call]
+    show_graph(session, plan.graph, (), plan.marks)
+
+
+def why_in_runs(session: Session, name: str) -> tuple[list[str], bool]:
+    """Why a node stands as it does in the newest run that has it, and whether that goes on.
+
+    Raises:
+        UnknownNameError: neither a run nor the workspace has such a node.
+    """
+    runs = session.runs()
+    for run in runs:
+        try:
+            reasons = run.why(name)
+        except UnknownNameError:
+            continue
+        return [f"run {run.number}: {reason}" for reason in reasons], not run.done()
+    if name in session.workspace.meanings():
+        return [f"{name} is part of no run; `%cascade run {name}` starts one."], False
+    known = {node.id for run in runs for node in run.graph.nodes}
+    raise UnknownNameError("node", name, known | session.node_names())
+
+
+async def why_now(session: Session, name: str) -> list[str]:
+    """What a run would do with the node that has this name in the workspace, and why."""
+    engine, workspace = session.engine, session.workspace
+    try:
+        graph = engine.graph_of(workspace.target(name), workspace)
+        known = graph.params()
+        params = {name: value for name, value in session.params.items() if name in known}
+        plan = await engine.plan(graph, params=params)
+        step = plan.step(name)
+    except UsageError as error:
+        return [f"It could not be run now: {error}"]
+    does = {
+        "run": "it would run",
+        "reuse": "its result would be reused",
+        "skip": "it would be skipped",
+        "hold": "it would be held",
+    }
+    return [f"In a run of now {does[step.action]}: {step.reason}", *indented(step.difference)]

@@ -1,0 +1,68 @@
+"""A plan that displays itself: a table, and the graph with what would become of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any, Final
+
+from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.plan import Plan, Step
+from cascade_nb.view.states import Marks
+from cascade_nb.view.table import Row, table_html
+from cascade_nb.view.visual import Visual
+
+#: By what would become of a node, the state that the view shows.
+_STATES: Final = {"run": "planned", "reuse": "reused", "skip": "skipped", "hold": "held"}
+
+
+class ShownPlan(Plan):
+    """A `Plan` as a notebook shows it."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> ShownPlan:
+        """`plan`, able to display itself."""
+        return cls(plan.graph, plan.steps, plan.path, plan.path_seconds)
+
+    @property
+    def html(self) -> str:
+        """The plan as a table. Nodes without a name of which the same is to be said share a row."""
+        notes = [self.timing] if self.timing else []
+        return table_html(self.summary, notes, list(map(_row, self._alike())))
+
+    @property
+    def marks(self) -> Marks:
+        """What is to be marked on a picture of the graph."""
+        return Marks({step.node: _STATES[step.action] for step in self.steps})
+
+    @property
+    def visual(self) -> Visual:
+        """The graph with what would become of each node."""
+        return Visual(self.graph, self.marks)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
+        """What IPython asks an object for that is displayed."""
+        bundle = {"text/plain": str(self), "text/html": self.html}
+        return {
+            kind: data
+            for kind, data in bundle.items()
+            if (not include or kind in include) and (not exclude or kind not in exclude)
+        }
+
+    def _alike(self) -> list[list[Step]]:
+        """The steps, those of one row together."""
+        rows: dict[tuple[str, ...], list[Step]] = {}
+        named = {node.id for node in self.graph.nodes if node.name is not None}
+        for step in self.steps:
+            own = step.node if step.node in named else ""
+            rows.setdefault((own, step.task, step.action, step.reason), []).append(step)
+        return list(rows.values())
+
+
+def _row(steps: list[Step]) -> Row:
+    first = steps[0]
+    known = [step.seconds for step in steps if step.seconds is not None]
+    name = first.node if len(steps) == 1 else f"{first.task} \u00d7{len(steps):,}"
+    time = f"about {seconds_text(sum(known))}" if known else ""
+    return Row(_STATES[first.action], first.action, name, first.reason, time, first.difference)
