@@ -20,8 +20,10 @@ from cascade_nb.state.sqlite_writer import Writer, result_place
 
 _AT_ONCE: Final = 100  # rows that are read with their bytes, which may be 64 kB each
 
+# For each place in the list that is asked for; the order of the join is the one that is written.
 _LOOK_UP: Final = (
-    "SELECT key, seconds, made FROM results WHERE key IN (SELECT value FROM json_each(?))"
+    "SELECT wanted.key, seconds, made FROM json_each(?) AS wanted"
+    " CROSS JOIN results ON results.key = wanted.value"
 )
 _FETCH: Final = (
     "SELECT key, made, bytes, digest FROM results WHERE key IN (SELECT value FROM json_each(?))"
@@ -153,4 +155,4 @@ def _can_write(session: Session) -> None:
 
 def _look_up(session: Session, keys: Sequence[str]) -> dict[str, Known]:
     rows = session.db.execute(_LOOK_UP, (json.dumps(keys),))
-    return {key: Known(seconds, made) for key, seconds, made in rows}
+    return {keys[place]: Known(seconds, made) for place, seconds, made in rows}

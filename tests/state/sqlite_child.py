@@ -1,14 +1,15 @@
 """What tests run in processes of their own: kernels that share a database file, or are killed.
 
-`python -m tests.state.sqlite_child keep|contend PATH NAME COUNT`
+`python -m tests.state.sqlite_child keep|contend PATH NAME COUNT`, or `squeeze FOLDER NAME COUNT`
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Crier:
 
     def __init__(self) -> None:
         self.told = 0
+        self.refused: list[str] = []
 
     def kept(self, entries: Sequence[Entry]) -> None:
         """These are safe now."""
@@ -39,7 +41,8 @@ class Crier:
 
     def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
         """Nothing of these was kept."""
-        self._say(f"refused {error}", entries)
+        self.refused += [entry.key for entry in entries]
+        self._say("refused", entries)
 
     def _say(self, word: str, entries: Sequence[Entry]) -> None:
         os.write(1, "".join(f"{word} {entry.key}\n" for entry in entries).encode())
@@ -75,11 +78,44 @@ async def contend(state: SqliteState, name: str, count: int) -> None:
         await journal.release(lease)
 
 
-async def main(what: str, path: str, name: str, count: str) -> None:
-    state = SqliteState(Path(path), key=KEY)
+async def squeeze(folder: Path, name: str, count: int) -> None:
+    """Put entries while the log may grow by so many bytes only, then without this; `count` times,
+    each at a database of its own.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for n in range(count):
+        path = folder / f"{name}{n}.db"
+        mine = SqliteState(path, key=KEY)
+        await mine.open()
+        crier = Crier()
+        size = path.with_name(f"{path.name}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 700 * n, hard))
+        for i in range(20):
+            key = f"{name}{n}.{i}"
+            mine.put(Entry(key, value_of(key), 0.0), crier)
+            await until(lambda i=i, crier=crier: crier.told == i + 1)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        for key in list(crier.refused):
+            mine.put(Entry(key, value_of(key), 0.0), crier)
+        await until(lambda crier=crier: crier.told == 20 + len(crier.refused))
+        await mine.close()
+
+
+async def at(path: Path, work: Callable[[SqliteState], Awaitable[None]]) -> None:
+    state = SqliteState(path, key=KEY)
     await state.open()
-    await {"keep": keep, "contend": contend}[what](state, name, int(count))
+    await work(state)
     await state.close()
+
+
+async def main(what: str, where: str, name: str, count: str) -> None:
+    path, n = Path(where), int(count)
+    if what == "keep":
+        await at(path, lambda state: keep(state, name, n))
+    elif what == "contend":
+        await at(path, lambda state: contend(state, name, n))
+    else:
+        await squeeze(path, name, n)
 
 
 if __name__ == "__main__":

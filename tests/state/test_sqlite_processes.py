@@ -75,6 +75,22 @@ def test_what_was_reported_kept_survives_kill_9_at_any_moment(tmp_path: Path) ->
     assert total > 200
 
 
+async def test_writes_that_fail_in_their_middle_leave_nothing(tmp_path: Path) -> None:
+    # The system refuses to let any file grow further: within a page of the log, or of a value.
+    child = start("squeeze", tmp_path, "run", 40)
+    words = await asyncio.to_thread(said, child)
+    assert child.returncode == 0
+    kept = [key for word, key in words if word == "kept"]
+    refused = [key for word, key in words if word == "refused"]
+    assert len(kept) == len(set(kept)) == 40 * 20
+    assert 200 < len(refused) == len(set(refused)) < 800
+    for n in range(40):
+        path = tmp_path / f"run{n}.db"
+        mine = [key for key in kept if key.startswith(f"run{n}.")]
+        assert await values_in(path, mine) == {key: value_of(key) for key in mine}
+        assert is_sound(path)
+
+
 async def test_kernels_that_write_at_once_all_keep_everything(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "results.db"
     children = [start("keep", path, f"kernel{n}", 400) for n in range(3)]
