@@ -2,7 +2,8 @@
 
 Exact types come back: None, bool, int, float, str, bytes, list, tuple, dict, set, frozenset and the
 leaves of other libraries. A subclass of these is none of them, and neither is a value in which one
-object stands twice or within itself: what is written here comes back as a tree.
+object stands twice or within itself, because what is written here comes back as a tree. A thousand
+containers in one value are left to pickle as well, for the sake of time.
 
 Each value is a letter and what belongs to it, in little-endian numbers; items of one type stand as
 one block. Large data stand beside the stream, so that they need not be copied.
@@ -23,6 +24,7 @@ from cascade_nb.state.tables import TABLE_LEAVES
 
 _DEEPEST: Final = 64
 _FEW: Final = 8  # up to so many items are written sooner one by one
+_MOST: Final = 1000  # of more containers the pickler in C is done sooner, by far
 _BESIDE: Final = 0xFFFFFFFF
 _LEAVES: Final = (*ARRAY_LEAVES, *TABLE_LEAVES, *FRAME_LEAVES)
 _BY_NAME: Final = {f"{leaf.library}.{leaf.name}": leaf for leaf in _LEAVES}
@@ -210,7 +212,7 @@ class _Writer:
         seen = self._seen
         size = len(seen)
         seen.add(id(value))
-        if len(seen) == size:
+        if len(seen) == size or size >= _MOST:
             raise NotPlainError
 
 

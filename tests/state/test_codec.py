@@ -162,6 +162,13 @@ def test_a_long_text_in_many_places_is_written_once() -> None:
     assert len(blob_of([data] * 50)) < 200_000
 
 
+def test_thousands_of_records_are_left_to_the_faster_pickle() -> None:
+    records = [{"id": i, "mean": i / 3, "name": str(i)} for i in range(5000)]
+    assert not is_plain(records)
+    assert is_plain(records[:900])
+    assert same(there_and_back(records), records)
+
+
 def nested(depth: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(depth):
