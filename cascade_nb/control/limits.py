@@ -33,6 +33,10 @@ class Owner(Protocol):
         """What held these, since that moment of the clock, is gone: they are ready again."""
         ...
 
+    def lifting(self) -> None:
+        """A pause is about to go: a last chance to `hold` what it held."""
+        ...
+
     def lifted(self) -> None:
         """A constraint is gone: what rests in the middle of its work may look again."""
         ...

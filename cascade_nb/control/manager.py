@@ -6,9 +6,10 @@ import dataclasses
 import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.control.constraint import (
+    TYPES,
     Constraint,
     Scope,
     checked_ttl,
@@ -27,10 +28,12 @@ from cascade_nb.control.limits import (
     gate_for,
     in_order_of_asking,
 )
-from cascade_nb.control.pools import check_against, pools_of
+from cascade_nb.control.news import applied, lifted
+from cascade_nb.control.pools import pools_of
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.protocols import Clock
+
+_HOLD: Final = "hold"  # no type that anybody can ask for
 
 
 class ConstraintManager:
@@ -61,7 +64,7 @@ class ConstraintManager:
         self.timer_changed: Callable[[], None] = _nobody_asked
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
-        self._pools = pools_of(resources or {})
+        self.pools = pools_of(resources or {})
         self._owners: list[Owner] = []
 
     def enter(self, owner: Owner) -> None:
@@ -76,7 +79,7 @@ class ConstraintManager:
         """An owner ends: nothing of it waits or holds any more."""
         with self.lock:
             self._owners.remove(owner)
-            for gate in (*self._gates.values(), *self._pools.values()):
+            for gate in (*self._gates.values(), *self.pools.values()):
                 gate.members.pop(owner, None)
                 gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
                 gate.queue.sort(key=lambda entry: entry[:2])
@@ -199,17 +202,7 @@ class ConstraintManager:
                 gate.constraint = constraint
             self.timer_changed()
             if self.bus.listening:
-                self.bus.publish(
-                    ConstraintApplied(
-                        timestamp=self.clock.wall(),
-                        scope=str(constraint.scope),
-                        type=type,
-                        by=by,
-                        params=constraint.params,
-                        reason=reason,
-                        expires_in=lasts,
-                    )
-                )
+                self.bus.publish(applied(constraint, self.clock.wall(), lasts))
             return constraint
 
     def lift(self, scope: str | Scope, type: str | None = None) -> list[Constraint]:
@@ -222,13 +215,29 @@ class ConstraintManager:
         if type is not None:
             checked_type(type)
         with self.lock:
-            keys = [key for key in self._gates if key[0] == wanted and type in (None, key[1])]
+            types = TYPES if type is None else (type,)
+            keys = [key for key in self._gates if key[0] == wanted and key[1] in types]
             return [self._remove(key, "lifted") for key in keys]
+
+    def hold(self, run_id: str, reason: str) -> None:
+        """Let nothing of a run start until it is let go: its owner's own pause, which nobody else
+        can lift and nobody is told of. Call under `lock`.
+        """
+        constraint = Constraint(Scope("run", run_id), _HOLD, reason=reason, since=self.clock.now())
+        if constraint.key not in self._gates:
+            self._install(PauseGate(constraint))
+
+    def let_go(self, run_id: str) -> None:
+        """The opposite of `hold`. Call under `lock`."""
+        key = Scope("run", run_id), _HOLD
+        if key in self._gates:
+            self._remove(key, "lifted")
 
     def constraints(self) -> list[Constraint]:
         """Everything in force, oldest first."""
         with self.lock:
-            held = [gate.constraint for gate in self._gates.values() if gate.constraint is not None]
+            gates = (gate for key, gate in self._gates.items() if key[1] != _HOLD)
+            held = [gate.constraint for gate in gates if gate.constraint is not None]
             return sorted(held, key=lambda constraint: constraint.since)
 
     def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
@@ -261,14 +270,6 @@ class ConstraintManager:
                 elif isinstance(gate, RateGate):
                     self._drain(gate)
 
-    def check_needs(self, needs: Mapping[str, float], label: str) -> None:
-        """Refuse needs that could never be met.
-
-        Raises:
-            PolicyError: there is no such resource, or less of it in all.
-        """
-        check_against(self._pools, needs, label)
-
     def _install(self, gate: Gate) -> None:
         assert gate.constraint is not None
         scope = gate.constraint.scope
@@ -286,23 +287,19 @@ class ConstraintManager:
                         gate.take(ticket)
 
     def _remove(self, key: tuple[Scope, str], cause: str) -> Constraint:
-        gate = self._gates.pop(key)
+        gate = self._gates[key]
         constraint = gate.constraint
         assert constraint is not None
+        if constraint.type == "pause":
+            for owner in self._owners:
+                owner.lifting()
+        del self._gates[key]
         if gate in self._node_gates:
             self._node_gates.remove(gate)
         self.version += 1
         self.timer_changed()
-        if self.bus.listening:
-            self.bus.publish(
-                ConstraintLifted(
-                    timestamp=self.clock.wall(),
-                    scope=str(constraint.scope),
-                    type=constraint.type,
-                    by=constraint.by,
-                    cause=cause,
-                )
-            )
+        if self.bus.listening and constraint.type != _HOLD:
+            self.bus.publish(lifted(constraint, self.clock.wall(), cause))
         freed: dict[Owner, list[Ticket]] = {}
         while gate.first() is not None:
             ticket = gate.pop()
@@ -333,7 +330,7 @@ class ConstraintManager:
             own = [g for g in self._node_gates if ticket.node in g.members.get(ticket.owner, ())]
             gates = in_order_of_asking((*gates, *own))
         if ticket.needs:
-            gates = (*gates, *(self._pools[name] for name in ticket.needs))
+            gates = (*gates, *(self.pools[name] for name in ticket.needs))
         return gates
 
     def _look_up(self, subject: Subject) -> None:

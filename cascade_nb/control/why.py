@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.limits import ConcurrencyGate, Gate, PoolGate, RateGate, Ticket
 from cascade_nb.control.words import ago, amount_text, seconds_text
 
@@ -24,6 +25,8 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if isinstance(gate, RateGate):
         wait = seconds_text(max(0.0, gate.opens_at(now) - now))
         return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"
+    if constraint.type not in TYPES:  # nobody outside can lift it
+        return constraint.reason
     since = ago(now - constraint.since)
     return f"{scope.words} paused {since}{tail}; resume({str(scope)!r}) frees it"
 

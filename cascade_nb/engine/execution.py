@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
@@ -68,7 +69,7 @@ class Execution:
         for node in graph.nodes:
             if node.options.needs:
                 known = {n: a for n, a in node.options.needs.items() if isinstance(a, (int, float))}
-                engine.constraints.check_needs(known, node.label)
+                check_against(engine.constraints.pools, known, node.label)
 
     def cancel(self, reason: str) -> None:
         """On the loop: end it. What does not end within the engine's grace is left behind and

@@ -37,6 +37,9 @@ class Standby:
         finally:
             self._manager.leave(self)
 
+    def lifting(self) -> None:
+        """Nothing of it is held."""
+
     def lifted(self) -> None:
         """Some constraint is gone."""
         self._door.call(self._change.set)

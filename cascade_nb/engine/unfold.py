@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Expansion
 from cascade_nb.engine.continuation import Continuations
 from cascade_nb.engine.expander import Expander
@@ -273,7 +274,7 @@ class Unfolding:
             name: checked_amount(name, flow.ledger.reader.value_of(amount))
             for name, amount in node.options.needs.items()
         }
-        flow.parts.manager.check_needs(needs, node.label)
+        check_against(flow.parts.manager.pools, needs, node.label)
         return needs
 
 

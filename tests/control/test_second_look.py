@@ -39,6 +39,8 @@ class Waiters:
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         self.offered += [ticket.key for ticket in tickets]
 
+    def lifting(self) -> None: ...
+
     def lifted(self) -> None: ...
 
     def in_flight(self) -> list[Ticket]:

@@ -43,7 +43,7 @@ async def test_each_step_of_a_loop_needs_what_it_says(make_engine: Any) -> None:
 
     @task(executor="inline")
     def step(n: int) -> Any:
-        free.append(engine.constraints._pools["gpu"].free)
+        free.append(engine.constraints.pools["gpu"].free)
         return step(n - 1).with_constraints(gpu=n) if n else "landed"
 
     assert await engine.run(step(4)) == "landed"

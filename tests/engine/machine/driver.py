@@ -216,7 +216,7 @@ class Driver:
     def _judge(self) -> None:
         judge_runs(self.started, self.spy.events, TOTALS, lag=math.inf if self.threads else 0.0)
         manager = self.engine.constraints
-        assert all(pool.free == pool.total for pool in manager._pools.values())
+        assert all(pool.free == pool.total for pool in manager.pools.values())
         for gate in manager._gates.values():
             assert gate.first() is None
             assert not list(gate.passed())

@@ -182,7 +182,7 @@ class World:
                 self._advance(when - self.clock.now())
         assert not self.owners, "it never ends"
         assert not self.control.inside
-        for gate in (*self.manager._gates.values(), *self.manager._pools.values()):
+        for gate in (*self.manager._gates.values(), *self.manager.pools.values()):
             assert gate.first() is None, "somebody still waits"
             assert not list(gate.holders()), "somebody still holds a share"
             assert not gate.members

@@ -1,0 +1,35 @@
+"""What the bus is told when constraints change."""
+
+from __future__ import annotations
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
+
+
+def applied(constraint: Constraint, wall: float, lasts: float | None) -> ConstraintApplied:
+    """It is in force.
+
+    Args:
+        wall: now, in seconds since the epoch.
+        lasts: for how many seconds, or None.
+    """
+    return ConstraintApplied(
+        timestamp=wall,
+        scope=str(constraint.scope),
+        type=constraint.type,
+        by=constraint.by,
+        params=constraint.params,
+        reason=constraint.reason,
+        expires_in=lasts,
+    )
+
+
+def lifted(constraint: Constraint, wall: float, cause: str) -> ConstraintLifted:
+    """It is gone, because it was "lifted" or has "expired"."""
+    return ConstraintLifted(
+        timestamp=wall,
+        scope=str(constraint.scope),
+        type=constraint.type,
+        by=constraint.by,
+        cause=cause,
+    )
