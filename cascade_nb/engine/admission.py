@@ -114,6 +114,14 @@ class Admission:
             flow.log.append(ticket.key)
         flow.lanes.pump_soon()
 
+    def lifting(self) -> None:
+        """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
+        flow = self._flow
+        if flow.unseen_edit and flow.stopping is None:
+            flow.unseen_edit = False
+            flow.parts.manager.hold(flow.run_id, "your edits are being looked at")
+            flow.on_edited()
+
     def lifted(self) -> None:
         """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
         self._flow.wake_resting()

@@ -80,7 +80,8 @@ class Ends:
                 flow.reused.add(index)
             flow.scheduler.skip(index)
             flow.log.append(index)
-            flow.tell.skipped(index, *flow.skipped[index])
+            if index not in flow.carried:
+                flow.tell.skipped(index, *flow.skipped[index])
             stack.extend(flow.ledger.over(index, flow.scheduler))
 
     def bad_source(self, index: int, sources: Sequence[int]) -> int | None:

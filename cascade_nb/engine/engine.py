@@ -228,6 +228,11 @@ class Engine(Controls, Foresight, Records):
         if execution is not None:
             execution.cancel(reason)
 
+    def edited(self) -> None:
+        """A cell was run: runs that are held look at what it changed before they go on."""
+        for execution in list(self._executions.values()):
+            execution.edited()
+
     async def aclose(self) -> None:
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""
         for run in list(self.runs):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +12,21 @@ from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
-from cascade_nb.engine.keeping import THE_STATE
-from cascade_nb.engine.keys import Keys
-from cascade_nb.engine.orders import Orders
-from cascade_nb.engine.recovery import order_of
-from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
+from cascade_nb.engine.orders import Given, Orders
+from cascade_nb.engine.preparing import Preparation, seen
+from cascade_nb.engine.reuse import Reuse
+from cascade_nb.engine.revision import Carried, Revision, carry
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
     DependencyMissingError,
-    LeaseHeldError,
     LeaseLostError,
     RunCancelledError,
     RunError,
-    StateError,
 )
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.graph.graph import NodeKind
+from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.model.param import check_given
-from cascade_nb.protocols import Lease
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
@@ -54,18 +48,14 @@ class Execution:
         self._orders = orders
         self._preparing: asyncio.Task[Reuse] | None = None
         self._flow: Flow | None = None
-        self._keys: Keys
-        self._lease: Lease | None = None
+        self._revision: Revision | None = None
+        self._ready = Preparation(engine, run, orders, self._lost)
         self._parts: Parts
         self._over = asyncio.Event()
         self._cancelled: str | None = None
         graph, params = run.graph, orders.params
         check_given(params, graph.params())
-        self._settled = {
-            node.index: node.lazy.settled(params)
-            for node in graph.nodes
-            if node.task is None and node.kind is NodeKind.PARAM
-        }
+        self._settled = settled_in(graph, params)
         for node in graph.nodes:
             if node.options.needs:
                 known = {n: a for n, a in node.options.needs.items() if isinstance(a, (int, float))}
@@ -122,70 +112,52 @@ class Execution:
             raise asyncio.CancelledError
         engine.constraints.tick()
         await engine.link.join(self)
-        standby = Standby(engine.constraints, self._run.scope, parts.door)
-        while True:
-            try:
-                return await self._look_up()
-            except (LeaseHeldError, LeaseLostError):
-                raise
-            except StateError as error:
-                await standby.pause(str(error), THE_STATE)
-
-    async def _look_up(self) -> Reuse:
-        """Which results are there already; from now on the run is written down."""
-        engine, orders, run = self._engine, self._orders, self._run
-        graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
-        await engine.state.open()
-        since = math.inf if orders.fresh else 0.0 if taken_up is None else taken_up.since
-        sight: Sight | None = None
-        if engine.reuse and taken_up is None:
-            sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
-        self._keys = keys = Keys(
-            run.id,
-            graph,
-            {} if sight is None else sight.keys,
-            sight.prints if sight is not None and engine.state.keeps_all else None,
-            scribe,
-            since,
-            None if taken_up is None else taken_up.keys,
-        )
-        if scribe is not None:
-            begun = time.time() if orders.fresh else since
-            order = {} if taken_up is not None else order_of(graph, orders, keys.of, begun)
-            total = len(graph) - len(self._settled)
-            lease = None if taken_up is None else taken_up.lease
-            title = graph.title
-            self._lease = await scribe.begin(run.id, title, total, order, self._lost, lease)
-        settled = frozenset(self._settled)
-        return await look_up(
-            graph, engine.state, keys.of, sight=sight, settled=settled, since=since
-        )
+        return await self._ready.begin(self._standby(parts))
 
     async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
-        engine, run, orders = self._engine, self._run, self._orders
+        """From the first node to the last, with whatever is edited in between."""
+        run, flow = self._run, None
+        carried = Carried(frozenset(), {}, {})
+        while True:
+            flow = self._flow = self._flow_of(parts, reuse, carried, flow)
+            run.begin(flow, seen(reuse))
+            with flow.lock:
+                if self._revision is None:
+                    total = len(run.graph) - len(self._settled)
+                    self._publish(RunStarted, title=run.graph.title, total=total)
+                flow.start()
+                flow.parts.manager.let_go(run.id)
+            await self._come_to_rest(flow)
+            if flow.stopping != "edited":
+                return self._value(flow)
+            reuse, carried = await self._revised(parts, flow)
 
-        def is_over() -> None:
-            parts.door.call(self._over.set)
-
-        flow = self._flow = Flow(
+    def _flow_of(self, parts: Parts, reuse: Reuse, carried: Carried, before: Flow | None) -> Flow:
+        engine, run, orders, ready = self._engine, self._run, self._orders, self._ready
+        given = orders.given if before is None else Given(items=carried.items)
+        have = {**reuse.values, **given.values, **carried.values, **self._settled}
+        reused = reuse.found | given.values.keys()
+        flow = Flow(
             run.id,
             run.graph,
             parts,
             engine.state,
-            orders,
-            have={**reuse.values, **orders.given.values, **self._settled},
-            reused=(reuse.found | orders.given.values.keys()) - self._settled.keys(),
-            keys=self._keys,
+            dataclasses.replace(orders, given=given),
+            have=have,
+            reused=reused - self._settled.keys() - carried.done,
+            keys=ready.keys,
             seconds=self._seconds_before(),
-            on_over=is_over,
+            on_over=lambda: parts.door.call(self._over.set),
             on_lost=self._lost,
-            lease=self._lease,
+            on_edited=lambda: parts.spawn(self._look_for_edits()),
+            carried=carried.done,
+            lease=ready.lease,
         )
-        run.begin(flow, dataclasses.replace(reuse, values={}))
-        with flow.lock:
-            total = len(run.graph) - len(self._settled)
-            self._publish(RunStarted, title=run.graph.title, total=total)
-            flow.start()
+        if before is not None:
+            flow.began, flow.rested, flow.last_end = before.began, before.rested, before.last_end
+        return flow
+
+    async def _come_to_rest(self, flow: Flow) -> None:
         try:
             await self._over.wait()
         except asyncio.CancelledError:
@@ -194,7 +166,56 @@ class Execution:
             with flow.lock:
                 flow.close()
             raise
-        return self._value(flow, reuse)
+
+    def edited(self) -> None:
+        """A cell was run that may have changed what is to run; seen to when a pause is lifted."""
+        if self._flow is not None:
+            with self._flow.lock:
+                self._flow.unseen_edit = True
+
+    async def _look_for_edits(self) -> None:
+        """On the loop, while the run is held: go on as it was, or with another graph."""
+        run, flow = self._run, self._flow
+        assert flow is not None
+        manager = flow.parts.manager
+        revision: Revision | None = None
+        trouble: Exception | None = None
+        try:
+            revision = await self._ready.look_for_edits()
+        except Exception as error:
+            trouble = error
+        with flow.lock:
+            if trouble is not None and flow.stopping is None:
+                flow.unseen_edit = True
+                words = f"what was edited cannot be taken up: {trouble}"
+                manager.apply(run.scope, "pause", reason=words)
+            elif revision is not None and flow.stopping is None:
+                self._revision = revision
+                flow.stop("edited")
+                flow.settle()
+                return
+            manager.let_go(run.id)
+
+    async def _revised(self, parts: Parts, flow: Flow) -> tuple[Reuse, Carried]:
+        """Everything has come to rest: what the run goes on with."""
+        engine, run, revision = self._engine, self._run, self._revision
+        assert revision is not None
+        assert self._ready.sight is not None
+        with flow.lock:
+            carried = carry(flow, self._ready.sight, revision.graph, revision.sight)
+            engine.remember(flow.kinds.timings())
+        for problem in await flow.resources.close():
+            raise problem
+        self._over.clear()
+        run.revise(revision)
+        self._settled = settled_in(revision.graph, self._orders.params)
+        self._preparing = parts.door.loop.create_task(
+            self._ready.revise(revision, self._standby(parts))
+        )
+        return await self._preparing, carried
+
+    def _standby(self, parts: Parts) -> Standby:
+        return Standby(self._engine.constraints, self._run.scope, parts.door)
 
     def _lost(self, error: LeaseLostError) -> None:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
@@ -205,7 +226,7 @@ class Execution:
         means, nodes = self._engine.means, self._run.graph.nodes
         return (lambda index: means.get(nodes[index].task_name)) if means else None
 
-    def _value(self, flow: Flow, reuse: Reuse) -> Any:
+    def _value(self, flow: Flow) -> Any:
         """The target's value.
 
         Raises:
@@ -272,6 +293,19 @@ class Execution:
     def _give_up(self, flow: Flow) -> None:
         with flow.lock:
             flow.close()
+
+
+def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of a graph's parameters, by index.
+
+    Raises:
+        ParamError: one is missing or of the wrong type.
+    """
+    return {
+        node.index: node.lazy.settled(params)
+        for node in graph.nodes
+        if node.task is None and node.kind is NodeKind.PARAM
+    }
 
 
 def _phase(error: BaseException | None) -> Phase:

@@ -54,6 +54,8 @@ class Flow:
         seconds: by node, how long it took before, where known.
         on_over: called once, on whatever thread, when nothing more will happen.
         on_lost: called, on whatever thread, when another kernel has taken the run over.
+        on_edited: called, under the lock, when a pause goes that something was edited in.
+        carried: indexes of what was done before an edit, and stands.
         lease: the right to write about this run, where runs are journaled.
 
     Attributes:
@@ -65,7 +67,8 @@ class Flow:
         skipped: reason and words, by index.
         log: every index whose state changed, in order, for who watches.
         harmed: whether anything failed or was skipped so far.
-        stopping: None, "failed" or "cancelled": then nothing new starts.
+        stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
+        unseen_edit: whether a cell was run that may have changed what is to run.
         left_behind: what ran when the run was over, and whose end nobody waited for.
     """
 
@@ -83,6 +86,8 @@ class Flow:
         seconds: Callable[[int], float | None] | None,
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],
+        on_edited: Callable[[], None],
+        carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
     ) -> None:
         self.run_id = run_id
@@ -95,6 +100,8 @@ class Flow:
         self.orders = orders
         self.on_over = on_over
         self.on_lost = on_lost
+        self.on_edited = on_edited
+        self.carried = carried
         self.lease = lease
         self.context = contextvars.copy_context()
         self.context.run(current_attempt.set, None)  # where a task itself started this run
@@ -123,6 +130,7 @@ class Flow:
         self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
+        self.unseen_edit = False
         self.harmed = False
         self.left_behind: list[int] = []
         self.is_over = False
@@ -131,8 +139,11 @@ class Flow:
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
-        for index in list(self.reused):
-            self.tell.skipped(index, "Reused", "an earlier run made its result")
+        for index in [*self.reused, *self.carried]:
+            if index not in self.carried:
+                self.tell.skipped(index, "Reused", "an earlier run made its result")
+            elif self.scheduler.state[index] < DONE:
+                continue  # its result is gone, and nobody needs it
             self.ends.prune(self.ledger.over(index, self.scheduler), "Reused")
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
@@ -147,7 +158,7 @@ class Flow:
         self.lanes.push(index, lane, self.ranks[self.unfold.root_of(index)])
 
     def stop(self, why: str) -> None:
-        """Start nothing new; what runs may finish. `why` is "failed" or "cancelled"."""
+        """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""
         if self.stopping is None or why == "cancelled":
             self.stopping = why
         self.lanes.clear()

@@ -29,6 +29,7 @@ class Keys:
         scribe: where the run is written down, if it is.
         since: results made before this moment, in seconds since the epoch, do not count.
         lasting: by index, every key, where the run was taken up.
+        revision: how often the graph was edited since the run began.
 
     Attributes:
         of: by index, for each node whose result is worth keeping.
@@ -43,12 +44,14 @@ class Keys:
         scribe: Scribe | None,
         since: float,
         lasting: Mapping[int, str] | None = None,
+        revision: int = 0,
     ) -> None:
         self._run_id = run_id
         self._prints = prints
         self._scribe = scribe
         self._since = since
         self._taken_up = lasting is not None
+        self._revision = revision
         self.of = dict(of if lasting is None else lasting)
         if scribe is not None and lasting is None:
             for node in graph.nodes:
@@ -70,7 +73,7 @@ class Keys:
         Raises:
             StateError: they cannot be read or written down now.
         """
-        part = f"items.{node.index}"
+        part = f"items.{self._revision}.{node.index}"
         if self._taken_up:
             assert self._scribe is not None
             try:

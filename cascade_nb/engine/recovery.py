@@ -28,12 +28,14 @@ class TakenUp:
     Attributes:
         lease: the right to go on with it.
         keys: by index, by which key each result was to be kept.
+        revision: how often the graph was edited in it.
         since: results made before this moment, in seconds since the epoch, do not count.
         history: what happened so far, an event a line.
     """
 
     lease: Lease
     keys: Mapping[int, str]
+    revision: int
     since: float
     history: tuple[str, ...]
 
@@ -76,7 +78,7 @@ async def take_up(
         await journal.release(lease)
         raise
     keys = {index: key for index, key in enumerate(said["keys"]) if key is not None}
-    taken_up = TakenUp(lease, keys, said["since"], tuple(history))
+    taken_up = TakenUp(lease, keys, said["revision"], said["since"], tuple(history))
     return graph, Orders(said["params"], on_error=said["on_error"], taken_up=taken_up)
 
 

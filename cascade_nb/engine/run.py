@@ -22,6 +22,7 @@ from cascade_nb.graph.graph import Graph
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.revision import Revision
 
 
 class Run:
@@ -32,6 +33,7 @@ class Run:
         number: it is the n-th of its engine, for people.
         graph: what runs.
         orders: what was asked for beyond it.
+        edits: names of what was edited and taken up while it was held.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Run:
         self.id = run_id
         self.number = number
         self.graph = graph
+        self.edits: tuple[str, ...] = ()
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
         self._reuse: Reuse | None = None
@@ -268,6 +271,11 @@ class Run:
     def grounds(self) -> Grounds:
         """What its nodes are made of, and were before; for the engine."""
         return NO_GROUNDS if self._reuse is None else self._reuse.grounds
+
+    def revise(self, revision: Revision) -> None:
+        """It goes on with another graph, because of an edit; for the engine."""
+        self.graph = revision.graph
+        self.edits = (*self.edits, *(name for name in revision.edited if name not in self.edits))
 
     def begin(self, flow: Flow, reuse: Reuse) -> None:
         """Its machinery is there, and what of its graph was there before; for the engine."""

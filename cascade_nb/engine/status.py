@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint
@@ -132,11 +134,15 @@ class Moment:
     still_running: tuple[str, ...]
     unreachable: str | None = None
     unkept: int = 0
+    edits: tuple[str, ...] = ()
 
 
 def headline(moment: Moment) -> str:
     """What is happening and why, in one line."""
     text = _first_words(moment)
+    if moment.edits and not moment.phase.is_over:
+        some = ", ".join(moment.edits[:3]) + (" …" if len(moment.edits) > 3 else "")
+        text += f" · with your edits of {some}"
     if moment.unreachable:
         text += f" · {moment.unreachable}"
     return text
@@ -188,3 +194,29 @@ def _paused(moment: Moment) -> str:
     if moment.unkept:
         words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
     return " · ".join(words)
+
+
+def remaining(
+    kinds: Mapping[str, Counter[NodeState]],
+    timings: Mapping[str, tuple[int, float]],
+    elapsed: float,
+) -> float | None:
+    """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
+    as many as were busy on the average. None where nothing was measured yet.
+
+    Args:
+        kinds: by task name, how many nodes stand how.
+        timings: by task name, how many attempts there were and how long they took together.
+        elapsed: seconds since the start, paused time not counted.
+    """
+    if not timings:
+        return None
+    spent = sum(seconds for _, seconds in timings.values())
+    overall = spent / sum(times for times, _ in timings.values())
+    left = 0.0
+    for name, counts in kinds.items():
+        times, seconds = timings.get(name, (1, overall))
+        todo = counts[NodeState.WAITING] + counts[NodeState.HELD]
+        left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
+    busy = spent / elapsed if elapsed > 0 else 1.0
+    return left / max(1.0, busy)

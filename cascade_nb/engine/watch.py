@@ -25,6 +25,7 @@ from cascade_nb.engine.status import (
     Phase,
     RunStatus,
     headline,
+    remaining,
 )
 from cascade_nb.graph.graph import NodeKind
 
@@ -52,14 +53,19 @@ class Watch:
         self._manager = manager
         self._flow: Flow | None = None
         self._read = 0
+        self._since = 0  # versions that were given of machinery before
         self._shown: dict[int, NodeState] = {}
         self._all: Counter[NodeState] = Counter()
         self._kinds: dict[str, Counter[NodeState]] = {}
         self._items: dict[int, Counter[NodeState]] = {}
 
     def begin(self, flow: Flow) -> None:
-        """The run has its machinery now. Nothing is counted before somebody looks."""
-        self._flow = flow
+        """The run has its machinery, or another after an edit. Nothing is counted before somebody
+        looks.
+        """
+        self._since += 1 + (len(self._flow.log) if self._flow is not None else -1)
+        self._flow, self._read = flow, 0
+        self._shown, self._all, self._kinds, self._items = {}, Counter(), {}, {}
 
     def elapsed(self) -> float:
         """Seconds since the start, paused time not counted."""
@@ -88,6 +94,7 @@ class Watch:
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
                 unreachable=self._run.engine.unreachable,
+                edits=self._run.edits,
                 unkept=self._flow.keeping.refused if self._flow is not None else 0,
             )
             return RunStatus(
@@ -131,10 +138,11 @@ class Watch:
             if flow is None:
                 # What is reused is so from the start, and no change in the log says it.
                 return -1, {node.id: NodeState.WAITING for node in nodes}
-            if version < 0:
-                return len(flow.log), {node.id: self._state(node.index) for node in nodes}
-            roots = {flow.unfold.root_of(index) for index in flow.log[version:]}
-            return len(flow.log), {nodes[i].id: self._state(i) for i in sorted(roots)}
+            now, since = self._since + len(flow.log), version - self._since
+            if since < 0:
+                return now, {node.id: self._state(node.index) for node in nodes}
+            roots = {flow.unfold.root_of(index) for index in flow.log[since:]}
+            return now, {nodes[i].id: self._state(i) for i in sorted(roots)}
 
     def progress_of(self, node_id: str) -> tuple[int, int]:
         """Items done and in all."""
@@ -236,6 +244,8 @@ class Watch:
         flow = self._flow
         if flow is None:
             return NodeState.WAITING
+        if index in flow.carried:
+            return NodeState.DONE
         if index in flow.reused:
             return NodeState.REUSED
         if index in self._items and flow.scheduler.state[index] < DONE:
@@ -294,23 +304,9 @@ class Watch:
         return max(0.0, now - flow.began - rested)
 
     def _remaining(self, phase: Phase) -> float | None:
-        """What is left of each kind at its mean so far, shared by as many as were busy on the
-        average.
-        """
-        flow = self._flow
-        timings = flow.kinds.timings() if flow is not None else {}
-        if flow is None or phase.is_over or not timings:
+        if self._flow is None or phase.is_over:
             return None
-        spent = sum(seconds for _, seconds in timings.values())
-        overall = spent / sum(times for times, _ in timings.values())
-        left = 0.0
-        for name, counts in self._kinds.items():
-            times, seconds = timings.get(name, (1, overall))
-            todo = counts[NodeState.WAITING] + counts[NodeState.HELD]
-            left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
-        elapsed = self._elapsed()
-        busy = spent / elapsed if elapsed > 0 else 1.0
-        return left / max(1.0, busy)
+        return remaining(self._kinds, self._flow.kinds.timings(), self._elapsed())
 
     def _kind(self, name: str, counts: Counter[NodeState]) -> KindStatus:
         scope = Scope("task", name)

@@ -1,0 +1,165 @@
+"""What a run does before its first node: state, keys, journal, and the results that are there."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.keys import Keys
+from cascade_nb.engine.recovery import order_of
+from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
+from cascade_nb.engine.revision import Revision, edited
+from cascade_nb.engine.standby import Standby
+from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import NodeKind
+from cascade_nb.protocols import Lease
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.orders import Orders
+    from cascade_nb.engine.run import Run
+
+
+class Preparation:
+    """Gets a run ready, and ready again after an edit.
+
+    Args:
+        on_lost: called, in another thread, when another kernel has taken the run over.
+
+    Attributes:
+        keys: by which results are kept.
+        lease: the right to write about the run, where runs are journaled.
+        sight: what was seen of the graph; None where that does not count.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: Run,
+        orders: Orders,
+        on_lost: Callable[[LeaseLostError], None],
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._orders = orders
+        self._on_lost = on_lost
+        self._revisions = 0
+        self.keys: Keys
+        self.lease: Lease | None = None
+        self.sight: Sight | None = None
+
+    async def begin(self, standby: Standby) -> Reuse:
+        """Have the state backend open and the run written down, and see what is there already.
+
+        Where the state cannot be used, the run is paused with its advice until somebody resumes.
+
+        Raises:
+            LeaseHeldError, LeaseLostError: the run is another kernel's.
+        """
+        while True:
+            try:
+                return await self._begin()
+            except (LeaseHeldError, LeaseLostError):
+                raise
+            except StateError as error:
+                await standby.pause(str(error), THE_STATE)
+
+    async def look_for_edits(self) -> Revision | None:
+        """The run as it is now, where that is not what it was.
+
+        Raises:
+            GraphError, TaskCallError: what was edited does not fit together any more.
+        """
+        engine, run, before = self._engine, self._run, self.sight
+        if before is None:
+            return None  # it was taken up, and its code is no cell's; or nothing is ever reused
+        graph = build_graph(run.graph.shape, self._orders.bindings)
+        params = self._orders.params
+        after = await look_at(graph, params, engine.state.keeps_all, engine.past)
+        what = edited(before, graph, after)
+        return Revision(graph, after, what) if what else None
+
+    async def revise(self, revision: Revision, standby: Standby) -> Reuse:
+        """Go on with another graph: what of it is there already."""
+        self._revisions += 1
+        self.sight = revision.sight
+        while True:
+            try:
+                return await self._revise()
+            except LeaseLostError:
+                raise
+            except StateError as error:
+                await standby.pause(str(error), THE_STATE)
+
+    async def _begin(self) -> Reuse:
+        engine, orders, run = self._engine, self._orders, self._run
+        graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
+        await engine.state.open()
+        if engine.reuse and taken_up is None:
+            self.sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
+        self._make_keys()
+        if scribe is not None:
+            lease = None if taken_up is None else taken_up.lease
+            self.lease = await scribe.begin(
+                run.id,
+                graph.title,
+                sum(node.kind is not NodeKind.PARAM for node in graph.nodes),
+                {} if taken_up is not None else self._order(),
+                self._on_lost,
+                lease,
+            )
+        return await self._look_up()
+
+    async def _revise(self) -> Reuse:
+        self._make_keys()
+        scribe = self._engine.scribe
+        if scribe is not None:
+            await scribe.note(self._run.id, "order", self._order())
+        return await self._look_up()
+
+    def _make_keys(self) -> None:
+        engine, run, sight = self._engine, self._run, self.sight
+        taken_up = self._orders.taken_up if not self._revisions else None
+        self.keys = Keys(
+            run.id,
+            run.graph,
+            {} if sight is None else sight.keys,
+            sight.prints if sight is not None and engine.state.keeps_all else None,
+            engine.scribe,
+            self._since,
+            None if taken_up is None else taken_up.keys,
+            self._revisions,
+        )
+
+    @property
+    def _since(self) -> float:
+        if self._orders.fresh:
+            return math.inf
+        return 0.0 if self._orders.taken_up is None else self._orders.taken_up.since
+
+    def _order(self) -> dict[str, object]:
+        # Whoever takes up a run that was to be fresh may use what the run itself has made.
+        since = time.time() if self._orders.fresh else self._since
+        order = order_of(self._run.graph, self._orders, self.keys.of, since)
+        return {**order, "revision": self._revisions}
+
+    async def _look_up(self) -> Reuse:
+        graph, engine = self._run.graph, self._engine
+        return await look_up(
+            graph,
+            engine.state,
+            self.keys.of,
+            sight=self.sight,
+            settled=frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM),
+            since=self._since,
+        )
+
+
+def seen(reuse: Reuse) -> Reuse:
+    """What was found, without the values: for who explains it later."""
+    return dataclasses.replace(reuse, values={})
