@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any, Final
 
-from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.plan import Plan, Step
+from cascade_nb.engine.plan import Plan, Step, time_text
 from cascade_nb.view.states import Marks
 from cascade_nb.view.table import Row, table_html
 from cascade_nb.view.visual import Visual
@@ -62,7 +61,6 @@ class ShownPlan(Plan):
 
 def _row(steps: list[Step]) -> Row:
     first = steps[0]
-    known = [step.seconds for step in steps if step.seconds is not None]
+    time = time_text(sum(step.seconds or 0.0 for step in steps))
     name = first.node if len(steps) == 1 else f"{first.task} \u00d7{len(steps):,}"
-    time = f"about {seconds_text(sum(known))}" if known else ""
     return Row(_STATES[first.action], first.action, name, first.reason, time, first.difference)

@@ -12,6 +12,7 @@ from cascade_nb.graph.graph import Graph
 
 ACTIONS: Final = ("run", "reuse", "skip", "hold")
 _SHOWN: Final = 40
+_NOTHING: Final = 0.0005  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,18 @@ class Step:
     reason: str
     seconds: float | None = None
     difference: tuple[str, ...] = ()
+
+    @property
+    def time(self) -> str:
+        """How long it is expected to take, in words; empty where that is unknown or next to
+        nothing.
+        """
+        return time_text(self.seconds)
+
+
+def time_text(seconds: float | None) -> str:
+    """An expected time in words; empty where it is unknown or next to nothing."""
+    return "" if seconds is None or seconds < _NOTHING else f"about {seconds_text(seconds)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Plan:
 
         Only named nodes of the critical path are told, or its ends where none has a name.
         """
-        if self.seconds is None:
+        if not time_text(self.seconds) or self.seconds is None:
             return ""
         new = sum(step.seconds is None for step in self._work())
         beside = f" and {count_text(new, 'node')} that never ran" if new else ""
@@ -107,7 +120,7 @@ class Plan:
         shown = self.steps[:_SHOWN]
         width = max((len(step.node) for step in shown), default=0)
         for step in shown:
-            time = f", about {seconds_text(step.seconds)}" if step.seconds is not None else ""
+            time = f", {step.time}" if step.time else ""
             lines.append(f"  {step.action:<6} {step.node:<{width}}  {step.reason}{time}")
         if len(self.steps) > _SHOWN:
             lines.append(f"  … and {count_text(len(self.steps) - _SHOWN, 'more node')}")

@@ -109,11 +109,20 @@ class _Planning:
                 continue
             asked.add(index)
             node = self._graph.nodes[index]
-            if index not in self._skipped:
+            condition = node.control.condition
+            if self._refused(node):
+                stack.extend([] if condition is None else [condition])
+            else:  # what is skipped for one of its inputs has asked for the others by then
                 stack.extend(node.sources)
-            elif node.control.condition is not None:
-                stack.append(node.control.condition)
         return asked
+
+    def _refused(self, node: Node) -> bool:
+        """Whether its condition is known not to be true."""
+        condition = node.control.condition
+        if condition is None:
+            return not node.control.wanted
+        known = self._outlook.conditions
+        return condition in self._skipped or (condition in known and not known[condition])
 
     def _hold(self, constraint: Constraint) -> None:
         """Hold what a pause, or a limit of nothing at once, is about."""

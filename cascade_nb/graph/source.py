@@ -96,7 +96,7 @@ def _read(code: types.CodeType) -> Facts:
         _names(part, references, imports)
     names, imported = tuple(references), tuple(imports)
     linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename)
+    lines = _without_magic(linecache.getlines(code.co_filename))
     try:
         node = _text("".join(lines)).find(code) if lines else None
         if node is None:
@@ -112,6 +112,13 @@ def _read(code: types.CodeType) -> Facts:
         )
     except (SyntaxError, ValueError, RecursionError):  # a text that is not this Python, or too deep
         return Facts(bytecode_digest(code), names, imported)
+
+
+def _without_magic(lines: list[str]) -> list[str]:
+    """The text of a cell whose first line may be a cell magic, which stands there as it was typed
+    so that tracebacks count lines as the notebook does.
+    """
+    return ["\n", *lines[1:]] if lines and lines[0].startswith("%%") else lines
 
 
 def bytecode_digest(code: types.CodeType) -> bytes:

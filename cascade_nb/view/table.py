@@ -107,9 +107,10 @@ _LOOK: Final = {
 }
 _SHEET: Final = "\n".join(
     [
-        *themed(".cascade-table"),
+        *themed("div.cascade-table"),
         *(
-            ", ".join(f".cascade-table {part}".rstrip() for part in what.split(", "))
+            # With the tag, so that it counts for more than the page's own rules for tables.
+            ", ".join(f"div.cascade-table {part}".rstrip() for part in what.split(", "))
             + f" {{ {how} }}"
             for what, how in _LOOK.items()
         ),

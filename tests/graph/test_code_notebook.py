@@ -137,3 +137,23 @@ def test_autoreload_brings_the_key_of_the_new_code(tmp_path: pathlib.Path) -> No
     assert "x + 222" in after["f"][2]["helper mylib.g"]
     changed = {k for k, v in after["f"][1].items() if first["f"][1].get(k) != v}
     assert changed == {"helper mylib.g"}
+
+
+def test_a_cell_of_tasks_counts_by_its_text_too(tmp_path: pathlib.Path) -> None:
+    # Its text begins with the magic, which is no Python.
+    cell = """%%cascade --quiet
+def _trim(x): return x[:3]
+def f(x):
+    return _trim(x)
+async def g(x):
+    return _trim(x)
+"""
+    load: Cell = ("%load_ext cascade_nb", [])
+    commented = cell.replace("return _trim(x)", "'What it does.'\n    return _trim(x)  # all")
+    (_, one, other) = in_a_shell(tmp_path, load, (cell, ["f", "g"]), (commented, ["f", "g"]))
+    for name in ("f", "g"):
+        digest, parts, sources, unkeyed = one[name]
+        assert sources["helper _trim"] == "def _trim(x): return x[:3]\n"
+        assert f"function {name}" in sources
+        assert not unkeyed
+        assert other[name][:2] == [digest, parts]
