@@ -164,6 +164,7 @@ class Flow:
         self.lanes.clear()
         self.retry_at.clear()
         waiting, self.parked = self.parked, {}
+        self.log.extend(waiting)  # nothing holds them any more
         for ticket in waiting.values():
             self.parts.manager.forget(ticket)  # or others would wait for their turn behind it
 

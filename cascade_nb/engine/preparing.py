@@ -48,7 +48,8 @@ class Preparation:
         self._run = run
         self._orders = orders
         self._on_lost = on_lost
-        self._revisions = 0
+        self._edited = False
+        self._revision = 0 if orders.taken_up is None else orders.taken_up.revision
         self.keys: Keys
         self.lease: Lease | None = None
         self.sight: Sight | None = None
@@ -86,7 +87,8 @@ class Preparation:
 
     async def revise(self, revision: Revision, standby: Standby) -> Reuse:
         """Go on with another graph: what of it is there already."""
-        self._revisions += 1
+        self._edited = True
+        self._revision += 1
         self.sight = revision.sight
         while True:
             try:
@@ -124,7 +126,7 @@ class Preparation:
 
     def _make_keys(self) -> None:
         engine, run, sight = self._engine, self._run, self.sight
-        taken_up = self._orders.taken_up if not self._revisions else None
+        taken_up = None if self._edited else self._orders.taken_up
         self.keys = Keys(
             run.id,
             run.graph,
@@ -133,7 +135,7 @@ class Preparation:
             engine.scribe,
             self._since,
             None if taken_up is None else taken_up.keys,
-            self._revisions,
+            self._revision,
         )
 
     @property
@@ -146,7 +148,7 @@ class Preparation:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
         since = time.time() if self._orders.fresh else self._since
         order = order_of(self._run.graph, self._orders, self.keys.of, since)
-        return {**order, "revision": self._revisions}
+        return {**order, "revision": self._revision}
 
     async def _look_up(self) -> Reuse:
         graph, engine = self._run.graph, self._engine

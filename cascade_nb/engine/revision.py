@@ -52,12 +52,12 @@ class Carried(NamedTuple):
 def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
     """What differs between two looks at a run, for people; empty when nothing does."""
     old, new = before.prints.codes(), after.prints.codes()
-    names = [n for n in new if n not in old or old[n].digest != new[n].digest]
+    names = [n for n in new if n not in old or old[n].parts != new[n].parts]
     if not names and list(before.prints) != list(after.prints):
         known = set(before.prints)
-        changed = (n for n in graph.nodes if after.prints[n.index] not in known)
-        names = list(dict.fromkeys(node.name or node.label for node in changed))
-        names = names or [graph.title]
+        changed = {n.index for n in graph.nodes if after.prints[n.index] not in known}
+        first = (graph.nodes[i] for i in changed if changed.isdisjoint(graph.nodes[i].sources))
+        names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
     return tuple(names)
 
 
@@ -112,6 +112,6 @@ class _Carrying:
         if old is None or self._before.prints[old] is not None:
             return None
         code, now = self._before.prints.code(old), self._after.prints.code(node.index)
-        if (code and code.digest) != (now and now.digest):
+        if (code and code.parts) != (now and now.parts):
             return None
         return old if all(source in self._stands for source in node.inputs) else None

@@ -45,6 +45,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
         for put in (
             _put_places,
             _put_names,
+            _put_edits,
             _put_magics,
             _put_transformer,
             _put_completion,
@@ -83,6 +84,17 @@ def _put_names(shell: Shell, session: Session) -> list[Undo]:
         engine.bindings = None
 
     return [forget]
+
+
+def _put_edits(shell: Shell, session: Session) -> list[Undo]:
+    """Have runs that are held look at what a cell changed before they go on."""
+
+    def look(_result: object) -> None:
+        for engine in session.engines:
+            engine.edited()
+
+    shell.events.register("post_run_cell", look)
+    return [lambda: shell.events.unregister("post_run_cell", look)]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

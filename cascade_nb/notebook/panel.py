@@ -43,6 +43,7 @@ from cascade_nb.view.states import LOOKS, UNMARKED, Marks
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
+    from cascade_nb.graph.graph import Graph
     from cascade_nb.notebook.widget import PanelWidget
 
 #: Seconds between two updates while somebody looks, and while nobody does.
@@ -89,6 +90,10 @@ class Panel:
         self._often = True
         self._timer: asyncio.TimerHandle | None = None
         self._displays_at = 0.0
+        self._graph = run.graph
+        self._picture: Picture | None = None
+        self._redrawing: asyncio.Future[None] = self._loop.create_future()
+        self._redrawing.set_result(None)
         self._over = asyncio.Event()
 
     @classmethod
@@ -149,12 +154,34 @@ class Panel:
             self._widget.svg = rendered.svg or ""
             if self._heard:
                 self._tell_everything()
-        await self._save_until_over(rendered.picture)
+        self._picture = self._picture or rendered.picture  # unless an edit was drawn meanwhile
+        await self._save_until_over()
         if self._widget is not None:
             self._widget.rest(self._everything())
         _open.discard(self)
 
-    async def _save_until_over(self, picture: Picture) -> None:
+    async def _redraw(self, graph: Graph) -> None:
+        """An edit was taken up: show the graph as it is now."""
+        rendered = await lay_out(await asyncio.to_thread(picture_of, graph))
+        if graph is not self._graph:
+            return  # and another one since: that has a drawing of its own
+        self._picture = rendered.picture
+        if self._widget is not None:
+            with self._lock:
+                self._portrait.place(rendered.picture)
+            self._widget.svg = rendered.svg or ""
+            self._tell_everything()
+
+    def _notice_edits(self) -> None:
+        """See whether the run goes on with another graph."""
+        graph = self.run.graph
+        if graph is not self._graph:
+            self._graph = graph
+            with self._lock:
+                self._portrait.clear()
+            self._redrawing = self._loop.create_task(self._redraw(graph))
+
+    async def _save_until_over(self) -> None:
         """Keep what is saved true while the run goes on, and have it say the last word."""
         marks, painted = UNMARKED, self._loop.time()
         wait = SAVED_FIRST
@@ -165,7 +192,10 @@ class Panel:
             if over or self._loop.time() - painted >= PICTURES:
                 before, marks, painted = marks, self._marks(), self._loop.time()
                 if over or marks != before:
-                    self._cell.call(self._saved.show_picture, await lay_out(picture, marks=marks))
+                    await self._redrawing
+                    assert self._picture is not None  # or there would be nothing to save
+                    drawn = await lay_out(self._picture, marks=marks)
+                    self._cell.call(self._saved.show_picture, drawn)
             self._cell.call(self._saved.show_text)
 
     def _marks(self) -> Marks:
@@ -191,6 +221,7 @@ class Panel:
     def _look(self) -> None:
         if self._over.is_set():
             return
+        self._notice_edits()
         self._tell()
         self._tell_displays()
         self._arm()
@@ -283,6 +314,7 @@ class Panel:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._notice_edits()
         self._tell()
         self._displays_at = 0.0
         self._tell_displays()

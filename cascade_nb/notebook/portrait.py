@@ -51,6 +51,11 @@ class Portrait:
         self._moved: dict[str, _Box] = {}  # what may look different from what was told
         self._told: Json = {}
 
+    def clear(self) -> None:
+        """The run goes on with another graph: forget what was seen of the one before."""
+        self._version = -1
+        self._states, self._boxes, self._homes, self._moved = {}, {}, {}, {}
+
     def place(self, picture: Picture) -> None:
         """From now on, tell about the boxes of this picture too."""
         self._boxes = {

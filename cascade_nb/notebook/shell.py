@@ -22,6 +22,7 @@ class Shell(Protocol):
     compile: Any
     display_formatter: Any
     displayhook: Any
+    events: Any
     input_transformers_post: list[Transformer]
     magics_manager: Any
     Completer: Any

@@ -221,7 +221,8 @@ class Driver:
             assert gate.first() is None
             assert not list(gate.passed())
         assert not self.engine.runs
-        assert self._rested(), f"{self.engine.home.parts().workers.free} workers are free when nothing runs"
+        free = self.engine.home.parts().workers.free
+        assert self._rested(), f"{free} workers are free when nothing runs"
 
 
 async def play(dice: Dice, moves: int = 25) -> None:

@@ -1,0 +1,276 @@
+"""Pause, redefine, resume: what has not begun takes the new code, and what stands stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.errors import DroppedNameError, RunCancelledError
+from cascade_nb.events import RunFinished, RunStarted
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.task import Task
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.states import PaperState
+from tests.engine.tools import Hold, outcome, started, until
+
+
+class Names:
+    """What names mean today, as a notebook's workspace would say."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[Task[..., Any], Task[..., Any]] = {}
+        self.lazies: dict[Lazy, Lazy] = {}
+        self.trouble: Exception | None = None
+
+    def current(self, lazy: Lazy) -> Lazy:
+        if self.trouble is not None:
+            raise self.trouble
+        return self.lazies.get(lazy, lazy)
+
+    def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
+        return self.tasks.get(task, task)
+
+    def name_of(self, lazy: Lazy) -> str | None:
+        return None
+
+
+class Gate(Hold):
+    """A hold that counts as the same however many came: what a task was given is in its key."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Gate, ()
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def triple(x: int) -> int:
+    return 3 * x
+
+
+def named(fn: Callable[..., Any], **options: Any) -> Task[..., Any]:
+    return cs.task(name="scale", **options)(fn)
+
+
+@pytest.fixture(params=["thread", "inline"])
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@cs.task
+def first(x: int) -> int:
+    return x + 1
+
+
+@cs.task
+def last(*xs: int) -> tuple[int, ...]:
+    return xs
+
+
+async def test_what_has_not_begun_takes_the_new_code_and_what_is_done_stays(
+    engine: Engine, spy: SpySubscriber, lane: str
+) -> None:
+    names = Names()
+    scale, new = named(double, executor=lane), named(triple, executor=lane)
+    begun = first(1).named("begun")
+    engine.pause("task:scale")
+    run = engine.start(last(begun, scale(begun)), bindings=names)
+    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    names.tasks[scale] = new
+    engine.edited()
+    engine.resume("task:scale")
+    assert await run == (2, 6)
+    assert started(spy) == ["begun", "scale#1", "last#1"]
+    assert run.edits == ("scale",)
+    assert len(spy.events_of_type(RunStarted)) == len(spy.events_of_type(RunFinished)) == 1
+    assert run.states()["begun"] is NodeState.DONE
+
+
+async def test_what_is_done_and_does_not_stand_runs_again(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names = Names()
+    scale = named(double)
+    scaled = scale(first(1)).named("scaled")
+    engine.pause("task:last")
+    run = engine.start(last(scaled), bindings=names)
+    await until(lambda: run.status.held == 1)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == (6,)
+    assert started(spy, "scale") == ["scaled", "scaled"]
+
+
+async def test_a_cell_that_changed_nothing_changes_nothing(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    engine.pause("task:last")
+    run = engine.start(last(first(1)), bindings=Names())
+    await until(lambda: run.status.held == 1)
+    graph = run.graph
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == (2,)
+    assert run.graph is graph
+    assert run.edits == ()
+    assert started(spy) == ["first#1", "last#1"]
+
+
+async def test_nothing_starts_between_the_resume_and_the_end_of_the_look(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names = Names()
+    scale = named(double)
+    run = engine.start([scale(n) for n in range(20)], bindings=names)
+    run.pause()
+    names.tasks[scale] = named(triple)
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    before = set(started(spy))
+    engine.edited()
+    run.resume()
+    result = await run
+    assert result == [3 * n for n in range(20)]
+    again = [node for node in started(spy)[len(before) :] if node in before]
+    assert len(started(spy)) == 20 + len(again)
+
+
+async def test_what_is_under_way_finishes_before_the_new_code_is_taken(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names, hold = Names(), Gate()
+    scale = named(double)
+    waiting = cs.task(name="waiting")(hold.wait)
+    run = engine.start(last(waiting(1), scale(5)), bindings=names)
+    engine.pause("task:scale")
+    await until(lambda: hold.came)
+    if started(spy, "scale"):
+        hold.let_go()
+        await run
+        return
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:scale")
+    await until(lambda: not run.status.held and run.status.running == 1)
+    assert started(spy, "scale") == []
+    hold.let_go()
+    assert await run == (1, 15)
+    assert hold.came == [1]  # what finished while the edit was taken up stands
+
+
+async def test_items_that_are_done_stay_and_the_others_take_a_new_helper(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names, hold = Names(), Gate()
+    scale = named(double)
+    items = cs.task(name="item")(hold.wait)
+    run = engine.start(last(items.map(who=[1, 2]), scale(1)), bindings=names)
+    engine.pause("task:last")
+    await until(lambda: len(hold.came) == 2)
+    hold.let_go()
+    await until(lambda: run.status.held == 1)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == ([1, 2], 3)
+    assert sorted(hold.came) == [1, 2]
+
+
+async def test_a_name_bound_anew_feeds_what_has_not_begun(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names = Names()
+    old, new = first(1), first(10)
+    engine.pause("task:last")
+    run = engine.start(last(old), bindings=names)
+    await until(lambda: run.status.held == 1)
+    names.lazies[old] = new
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == (11,)
+
+
+async def test_an_edit_that_does_not_fit_keeps_the_run_held_and_says_why(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names = Names()
+    engine.pause("task:last")
+    run = engine.start(last(first(1)), bindings=names)
+    await until(lambda: run.status.held == 1)
+    names.trouble = DroppedNameError("`last` reads `x`, which was dropped")
+    engine.edited()
+    engine.resume("task:last")
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    assert "cannot be taken up: `last` reads `x`, which was dropped" in run.status.headline
+    assert started(spy, "last") == []
+    names.trouble = None
+    run.resume()
+    assert await run == (2,)
+
+
+async def test_it_can_be_cancelled_while_an_edit_is_taken_up(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    names, hold = Names(), Gate()
+    scale = named(double)
+    waiting = cs.task(name="waiting")(hold.wait)
+    engine.pause("task:scale")
+    run = engine.start(last(waiting(1), scale(5)), bindings=names)
+    await until(lambda: hold.came)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:scale")
+    await until(lambda: not run.status.held)
+    run.cancel("no more")
+    hold.let_go()
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert [e.status for e in spy.events_of_type(RunFinished)] == ["cancelled"]
+
+
+async def test_a_run_that_is_written_down_is_written_down_as_edited(
+    make_engine: MakeEngine,
+) -> None:
+    names, state = Names(), PaperState()
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    scale = named(double)
+    items = scale.map(x=[1, 2, 3])
+    engine.pause("task:last")
+    run = engine.start(last(items), bindings=names)
+    await until(lambda: run.status.held == 1)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.pause("task:scale")
+    engine.resume("task:last")
+    await until(lambda: run.status.held == 3)
+    owner, fence, _ = state.paper.leases[run.id]
+    state.paper.leases[run.id] = (owner, fence, 0.0)
+    other = make_engine(state_backend=state)
+    again = await other.attach()
+    other.resume("task:scale")
+    assert await again == ([3, 6, 9],)
+    assert len(started(spy, "scale")) == 3  # here the new code never began
+    engine.resume("task:scale")
+    assert isinstance(await outcome(run), RunCancelledError)
+
+
+async def test_whoever_watches_is_told_of_everything_anew(engine: Engine) -> None:
+    names = Names()
+    scale = named(double)
+    engine.pause("task:last")
+    run = engine.start(last(scale(1)), bindings=names)
+    version = run.changed_since(-1)[0]
+    await until(lambda: run.status.held == 1)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == (3,)
+    later, states = run.changed_since(version)
+    assert later > version
+    assert states["scale#1"] is NodeState.DONE

@@ -1,0 +1,80 @@
+"""Pause, redefine in a cell, resume: in real kernels, as a user does it."""
+
+from __future__ import annotations
+
+from tests.support.kernels import RealKernel
+
+WORKFLOW = """%%cascade --quiet
+def load(n):
+    print("load")
+    return list(range(n))
+
+def _trim(x):
+    return x + 1
+
+def clean(rows):
+    print("clean")
+    return [_trim(row) for row in rows]
+
+rows = load(3)
+cleaned = clean(rows)
+"""
+
+
+def held(kernel: RealKernel) -> None:
+    """A run whose first node is done and whose second is held."""
+    kernel.check("%load_ext cascade_nb")
+    kernel.check(WORKFLOW)
+    kernel.check("%cascade pause clean")
+    kernel.check("run = %cascade run cleaned")
+    kernel.check("import asyncio\nwhile not run.status.held: await asyncio.sleep(0.01)")
+
+
+def result(kernel: RealKernel) -> str:
+    return kernel.check("print(await run, run.edits)").stdout.strip()
+
+
+def test_a_task_that_is_defined_anew_while_its_run_is_held_runs_as_it_is_now(
+    kernel: RealKernel,
+) -> None:
+    held(kernel)
+    kernel.check("%%cascade --quiet\ndef clean(rows):\n    return [row * 100 for row in rows]")
+    kernel.check("%cascade resume clean")
+    assert result(kernel) == "[0, 100, 200] ('clean',)"
+    assert kernel.check("print(run.status.done, run.status.total)").stdout == "2 2\n"
+
+
+def test_a_helper_that_is_defined_anew_counts_too_and_what_stands_stays(
+    kernel: RealKernel,
+) -> None:
+    held(kernel)
+    kernel.check("def _trim(x):\n    return x + 1000")
+    kernel.check("loads = run.states()['rows']")
+    kernel.check("%cascade resume clean")
+    assert result(kernel) == "[1000, 1001, 1002] ('clean',)"
+
+
+def test_a_cell_that_changes_nothing_leaves_the_run_as_it_is(kernel: RealKernel) -> None:
+    held(kernel)
+    kernel.check("unrelated = 5")
+    kernel.check("%cascade resume clean")
+    assert result(kernel) == "[1, 2, 3] ()"
+
+
+def test_an_input_that_is_bound_anew_is_computed_and_read(kernel: RealKernel) -> None:
+    held(kernel)
+    kernel.check("%%cascade --quiet\nrows = load(2)")
+    kernel.check("%cascade resume clean")
+    assert result(kernel) == "[1, 2] ('rows',)"
+
+
+def test_an_edit_that_does_not_fit_holds_the_run_and_says_what_to_do(kernel: RealKernel) -> None:
+    held(kernel)
+    kernel.check("%cascade drop rows")
+    kernel.check("%cascade resume clean")
+    kernel.check("while run.status.phase.value != 'paused': await asyncio.sleep(0.01)")
+    headline = kernel.check("print(run.status.headline)").stdout
+    assert "cannot be taken up: `cleaned` reads `rows`, which was dropped" in headline
+    kernel.check("%%cascade --quiet\nrows = load(1)\ncleaned = clean(rows)")
+    kernel.check("run.resume()")
+    assert result(kernel) == "[1] ('rows',)"
