@@ -41,6 +41,9 @@ class Subscription:
         self._callback = callback
         self._told_to_wake = wake
         self._events: deque[Event] = deque()
+        # Whoever hears everything and asks for it himself needs no more than a place to put it.
+        plain = not kinds and callback is None and wake is None
+        self.put: Callable[[Event], object] = self._events.append if plain else self._put
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -48,8 +51,8 @@ class Subscription:
 
     def drain(self) -> list[Event]:
         """The events since the last call, oldest first, for a subscription without a callback."""
-        taken = []
-        while self._events:
+        taken: list[Event] = []
+        while self._events and not self._closed:
             taken.append(self._events.popleft())
         return taken
 
@@ -164,7 +167,7 @@ class MessageBus:
     def publish(self, event: Event) -> None:
         """Tell everybody who listens; never waits and never raises for a subscriber's sake."""
         for subscription in self._subscriptions:
-            subscription._put(event)
+            subscription.put(event)
 
     def flush(self, timeout: float = FLUSH) -> bool:
         """Wait until every callback has heard everything so far; False when the time was up
