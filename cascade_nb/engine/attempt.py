@@ -43,6 +43,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "_call",
         "abandoned",
         "flow",
         "index",
@@ -60,6 +61,7 @@ class Attempt:
     )
 
     def __init__(self, flow: Flow, index: int, ticket: Ticket, number: int) -> None:
+        self._call: Call | None = None
         self.flow = flow
         self.index = index
         self.ticket = ticket
@@ -100,7 +102,8 @@ class Attempt:
             flow.break_off(error)
             return None
 
-    def _ended(self, result: Any, error: BaseException | None) -> None:
+    def ended(self, result: Any, error: BaseException | None) -> None:
+        """It is over; under the lock."""
         try:
             self.flow.outcomes.end(self, result, error)
         except Exception as broken:
@@ -112,14 +115,22 @@ class ThreadAttempt(Attempt):
 
     __slots__ = ()
 
+    def begin_at_once(self) -> bool:
+        """Begin under the lock that is held, in the worker that asks; False when it may not."""
+        self._call = self._begun()
+        return self._call is not None
+
     def begin(self) -> Callable[[], Any] | None:
         """The call to make, or None when a pause or the end of the run came in between."""
         flow = self.flow
-        with flow.lock:
-            call = self._begun()
-            if call is None:
-                flow.lanes.worker_is_free()
-                return None
+        call = self._call
+        if call is None:
+            with flow.lock:
+                call = self._begun()
+                if call is None:
+                    flow.lanes.worker_is_free()
+                    return None
+        self._call = None  # its arguments live as long as the body, and no longer
         context = flow.context.copy()  # two threads cannot be inside one context at once
         context.run(current_attempt.set, self)
         return lambda: context.run(self._body, call)
@@ -128,8 +139,7 @@ class ThreadAttempt(Attempt):
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
-            self._ended(result, error)
-            return flow.lanes.next_for_worker()
+            return flow.lanes.end_in_worker(self, result, error)
 
     def _body(self, call: Call) -> Any:
         if not call.injects:
@@ -170,7 +180,7 @@ class AsyncAttempt(Attempt):
             if self.late:
                 limit = flow.options_of(self.index).timeout or 0.0
                 failure = timed_out(flow.label(self.index), limit, in_thread=False)
-            self._ended(result, failure)
+            self.ended(result, failure)
             flow.lanes.pump_soon()
         if isinstance(failure, (KeyboardInterrupt, SystemExit)):
             raise failure

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import AsyncAttempt, ThreadAttempt
 from cascade_nb.engine.slices import INDEX, run_slice
@@ -36,6 +36,7 @@ class Workers:
         self.executor = executor
         self.free = executor.capacity
         self.hungry: deque[Lanes] = deque()
+        self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
 
     def next_job(self) -> ThreadAttempt | None:
         """The next attempt that may start in a thread, of the run that waited longest."""
@@ -51,6 +52,8 @@ class Workers:
 
     def pump(self) -> None:
         """Give every free worker something to do, while there is something."""
+        if self.one_is_asking:
+            return  # to wake a second one for the next link of a chain costs more than the link
         while self.free and self.hungry and (job := self.next_job()) is not None:
             self.free -= 1
             self.executor.submit(job)
@@ -117,13 +120,26 @@ class Lanes:
         self.workers.pump()  # another run may have work for it where this one has none
         self.pump_soon()
 
-    def next_for_worker(self) -> ThreadAttempt | None:
-        """What a worker that has just ended goes straight on with; else the worker is free."""
-        job = self.workers.next_job()
+    def end_in_worker(
+        self, attempt: ThreadAttempt, result: Any, error: BaseException | None
+    ) -> ThreadAttempt | None:
+        """What a worker that has just ended goes straight on with; else the worker is free.
+
+        The end of one attempt and the begin of the next are one step under the lock.
+        """
+        workers = self.workers
+        workers.one_is_asking = True
+        try:
+            attempt.ended(result, error)
+            job = workers.next_job()
+            while job is not None and not job.begin_at_once():
+                job = workers.next_job()
+        finally:
+            workers.one_is_asking = False
         if job is None:
-            self.workers.free += 1
+            workers.free += 1
         else:
-            self.workers.pump()
+            workers.pump()
         self.pump_soon()
         return job
 

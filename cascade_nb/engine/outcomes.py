@@ -74,12 +74,10 @@ class Outcomes:
     def finish(self, index: int, result: Any) -> None:
         """A node that runs has its result, and the state backend has it too where it must."""
         flow = self._flow
-        ledger = flow.ledger
-        ledger.values[index] = result
-        ready = flow.scheduler.finish(index)
+        scheduler = flow.scheduler
+        ready = scheduler.finish(index)
         flow.log.append(index)
-        pruned = ledger.over(index, flow.scheduler)
-        ledger.no_reader(index, flow.scheduler)
+        pruned = flow.ledger.finished(index, result, scheduler.state)
         if pruned:
             flow.ends.prune(pruned)
         if ready:
