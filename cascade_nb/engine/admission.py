@@ -100,7 +100,7 @@ class Admission:
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
-                flow.parts.door.call(partial(flow.lanes.start_on_loop, attempt))
+                flow.lanes.start_on_loop(attempt)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""

@@ -153,7 +153,7 @@ class ThreadAttempt(Attempt):
 
 
 class AsyncAttempt(Attempt):
-    """An attempt as a task on the loop."""
+    """An attempt as a coroutine on the loop, for `carriers`."""
 
     __slots__ = ()
 
@@ -162,30 +162,22 @@ class AsyncAttempt(Attempt):
         """It runs on the loop, and can be cancelled there."""
         return False
 
-    async def run(self) -> None:
-        """The whole attempt, from the last look to the outcome."""
-        flow = self.flow
-        with flow.lock:
-            call = self._begun()
-        if call is None:
-            return
-        result: Any = None
-        failure: BaseException | None = None
-        try:
-            current_attempt.set(self)
-            result = await self._body(call)
-        except BaseException as error:
-            failure = error
-        with flow.lock:
-            if self.late:
-                limit = flow.options_of(self.index).timeout or 0.0
-                failure = timed_out(flow.label(self.index), limit, in_thread=False)
-            self.ended(result, failure)
-            flow.lanes.pump_soon()
-        if isinstance(failure, (KeyboardInterrupt, SystemExit)):
-            raise failure
+    def begin(self) -> Call | None:
+        """The call to make, or None when a pause or the end of the run came in between; under the
+        lock.
+        """
+        return self._begun()
 
-    async def _body(self, call: Call) -> Any:
+    def end(self, result: Any, failure: BaseException | None) -> None:
+        """Hand in the outcome; under the lock."""
+        if self.late:
+            limit = self.flow.options_of(self.index).timeout or 0.0
+            failure = timed_out(self.flow.label(self.index), limit, in_thread=False)
+        self.ended(result, failure)
+
+    async def body(self, call: Call) -> Any:
+        """What runs on the loop."""
+        current_attempt.set(self)
         if not call.injects:
             return await call.fn(*call.args, **call.kwargs)
         resources = self.flow.resources

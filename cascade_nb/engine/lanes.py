@@ -10,13 +10,16 @@ Every method is called under the engine's lock.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.attempt import AsyncAttempt, ThreadAttempt
+from cascade_nb.engine.attempt import ThreadAttempt
+from cascade_nb.engine.carriers import Carriers
 from cascade_nb.engine.slices import INDEX, run_slice
 
 if TYPE_CHECKING:
+    from cascade_nb.engine.attempt import AsyncAttempt
     from cascade_nb.engine.door import Door
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Executor
@@ -25,7 +28,6 @@ SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
 BREATH: Final = (
     0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
 )
-BURST: Final = 500  # coroutines begun at a stretch
 LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
 
 
@@ -66,8 +68,9 @@ class Lanes:
         self.flow = flow
         self.workers = workers
         self.door = door
+        self.carriers = Carriers(flow)
         self.thread: list[int] = []
-        self.on_loop: list[int] = []
+        self.on_loop = self.carriers.waiting
         self.inline: list[int] = []
         self._asked = False
 
@@ -109,10 +112,20 @@ class Lanes:
         """Let everything that may start now start, from whatever thread this is."""
         if self.thread:
             self.workers.pump()
-        if (self.on_loop or self.inline) and not self._asked:
+        if not self._asked and self._loop_is_wanted():
             # One wake-up of the loop for many completions.
             self._asked = True
             self.door.call(self._on_loop)
+
+    def breathe(self) -> None:
+        """The same for the loop's lanes alone, by the loop, which has other things to do first."""
+        if not self._asked and self._loop_is_wanted():
+            self._asked = True
+            self.door.later(BREATH, self._on_loop)
+
+    def start_on_loop(self, attempt: AsyncAttempt) -> None:
+        """Begin an admitted coroutine, from whatever thread this is."""
+        self.door.call(partial(self.carriers.begin_with, attempt))
 
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
@@ -177,27 +190,14 @@ class Lanes:
             if self.thread:
                 self._hungry()
                 self.workers.pump()
-            self._begin_coroutines()
+            taken = self.carriers.take()
+        self.carriers.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
             flow.context.copy().run(run_slice, flow, self.inline)
         with flow.lock:
-            if (self.on_loop or self.inline) and not self._asked:
-                self._asked = True
-                self.door.later(BREATH, self._on_loop)
+            self.breathe()
             flow.settle()
 
-    def _begin_coroutines(self) -> None:
-        flow, heap = self.flow, self.on_loop
-        for _ in range(BURST):
-            if not heap:
-                return
-            index = heappop(heap) & INDEX
-            attempt = flow.admission.admitted(index, AsyncAttempt)
-            if attempt is not None:
-                self.start_on_loop(attempt)
-
-    def start_on_loop(self, attempt: AsyncAttempt) -> None:
-        """Begin an admitted coroutine; only on the loop's own thread."""
-        context = self.flow.context.copy()
-        attempt.task = context.run(self.door.loop.create_task, attempt.run())
+    def _loop_is_wanted(self) -> bool:
+        return bool(self.inline) or (bool(self.on_loop) and not self.carriers.active)
