@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.limits import Ticket
@@ -116,8 +117,8 @@ class ThreadAttempt(Attempt):
     __slots__ = ()
 
     def begin_at_once(self) -> bool:
-        """Begin under the lock that is held, in the worker that asks; False when it may not."""
-        self._call = self._begun()
+        """Begin under the hold of the lock that admitted it; False when there is no call."""
+        self._call = self.flow.admission.start(self)
         return self._call is not None
 
     def begin(self) -> Callable[[], Any] | None:
@@ -132,8 +133,7 @@ class ThreadAttempt(Attempt):
                     return None
         self._call = None  # its arguments live as long as the body, and no longer
         context = flow.context.copy()  # two threads cannot be inside one context at once
-        context.run(current_attempt.set, self)
-        return lambda: context.run(self._body, call)
+        return partial(context.run, self._body, call)
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
@@ -142,6 +142,7 @@ class ThreadAttempt(Attempt):
             return flow.lanes.end_in_worker(self, result, error)
 
     def _body(self, call: Call) -> Any:
+        current_attempt.set(self)
         if not call.injects:
             return call.fn(*call.args, **call.kwargs)
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())

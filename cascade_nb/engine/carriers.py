@@ -111,6 +111,9 @@ class Carriers:
                     flow.lanes.pump_soon()
                 if isinstance(failure, (KeyboardInterrupt, SystemExit)):
                     raise failure
+        except Exception as broken:
+            with flow.lock:
+                flow.break_off(broken)
         finally:
             if not waited:
                 with flow.lock:
@@ -126,9 +129,10 @@ class Carriers:
             if not heap:
                 break
             attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
-            call = attempt.begin() if attempt is not None else None
-            if attempt is not None and call is not None:
-                return attempt, call
+            if attempt is not None:
+                call = admission.start(attempt)
+                if call is not None:
+                    return attempt, call
         return None, None
 
     def _leave_to_others(self) -> None:

@@ -40,16 +40,21 @@ class Workers:
         self.hungry: deque[Lanes] = deque()
         self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
 
-    def next_job(self) -> ThreadAttempt | None:
-        """The next attempt that may start in a thread, of the run that waited longest."""
+    def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
+        """The next attempt that may start in a thread, of the run that waited longest.
+
+        Args:
+            at_once: whether to begin it too, since the worker that will run it is the one that
+                asks.
+        """
         hungry = self.hungry
         for _ in range(len(hungry)):
-            lanes = hungry[0]
-            job = lanes.take_for_thread()
+            lanes = hungry.popleft()
+            job = lanes.take_for_thread(at_once)
             if job is not None:
-                hungry.rotate(-1)
+                if lanes.thread and lanes not in hungry:
+                    hungry.append(lanes)
                 return job
-            hungry.remove(lanes)
         return None
 
     def pump(self) -> None:
@@ -142,22 +147,24 @@ class Lanes:
         """
         workers = self.workers
         workers.one_is_asking = True
+        job = None
         try:
             attempt.ended(result, error)
-            job = workers.next_job()
-            while job is not None and not job.begin_at_once():
-                job = workers.next_job()
+            job = workers.next_job(at_once=True)
+        except Exception as broken:
+            self.flow.break_off(broken)
         finally:
             workers.one_is_asking = False
         if job is None:
             workers.free += 1
-        else:
+        if workers.hungry:
             workers.pump()
-        self.pump_soon()
+        if self.inline or self.on_loop:
+            self.pump_soon()
         return job
 
-    def take_for_thread(self) -> ThreadAttempt | None:
-        """The first of this run's thread nodes that is allowed to start."""
+    def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
+        """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
         flow, heap = self.flow, self.thread
         looks = 0
         while heap:
@@ -166,7 +173,7 @@ class Lanes:
                 return None
             index = heappop(heap) & INDEX
             attempt = flow.admission.admitted(index, ThreadAttempt)
-            if attempt is not None:
+            if attempt is not None and (not at_once or attempt.begin_at_once()):
                 return attempt
             looks += 1
         return None

@@ -66,14 +66,17 @@ class Ledger:
     def over(self, index: int, state: Sequence[int]) -> list[int]:
         """A node will read nothing more. Gives the idle nodes that nobody will ask for now."""
         pruned: list[int] = []
-        readers = self._readers
+        readers, kept, values, own = self._readers, self.kept, self.values, self._own
         for source in self._reads[index]:
             left = readers[source] = readers[source] - 1
             if not left:
                 if state[source] == IDLE:
                     pruned.append(source)
-                elif source not in self.kept:
-                    self._let_go(source, state)
+                elif source not in kept:
+                    if source < own and state[source] == DONE:
+                        values[source] = None  # nearly always; `_let_go` knows the rest
+                    else:
+                        self._let_go(source, state)
         return pruned
 
     def hold(self, index: int) -> None:

@@ -83,7 +83,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             elif index in keys:
                 flow.keeping.keep(index, number, now - began, result)
             else:
-                # What `Keeping.keep` does for a result that need not be kept elsewhere.
+                # What `Outcomes.completed` does.
                 kind.times += 1
                 kind.seconds += now - began
                 if bus.listening:

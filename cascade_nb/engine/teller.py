@@ -16,6 +16,7 @@ from cascade_nb.events.events import (
     TaskSkipped,
 )
 from cascade_nb.events.record import record
+from cascade_nb.graph.graph import Node
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -30,19 +31,18 @@ class Teller:
         self._flow = flow
         self._run_id = flow.run_id
         self._bus = flow.parts.bus
+        self._publish = self._bus.publish
         self._clock = flow.parts.clock
         self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""
 
     def started(self, index: int, attempt: int) -> None:
-        """An attempt begins."""
-        bus = self._bus
-        if bus.listening:
-            if index != self._last:
-                self._look_up(index)
-            head = self._run_id, self._wall(), self._id, self._name
-            bus.publish(record(TaskExecutionStarted, (*head, attempt)))
+        """An attempt begins; asked only when somebody listens."""
+        if index != self._last:
+            self._look_up(index)
+        values = (self._run_id, self._wall(), self._id, self._name, attempt)
+        self._publish(record(TaskExecutionStarted, values))
 
     def finished(
         self,
@@ -53,18 +53,18 @@ class Teller:
         error: BaseException | str | None,
     ) -> None:
         """A node is over: completed, failed or cancelled."""
-        bus = self._bus
-        if bus.listening:
+        if self._bus.listening:
             text = error_text(error) if isinstance(error, BaseException) else error
             if index != self._last:
                 self._look_up(index)
-            head = self._run_id, self._wall(), self._id, self._name
-            bus.publish(record(TaskExecutionFinished, (*head, status, duration, attempt, text)))
+            run, now, task, name = self._run_id, self._wall(), self._id, self._name
+            values = (run, now, task, name, status, duration, attempt, text)
+            self._publish(record(TaskExecutionFinished, values))
 
     def skipped(self, index: int, reason: str, detail: str) -> None:
         """A node will not run."""
         if self._bus.listening:
-            self._bus.publish(record(TaskSkipped, (*self._head(index), reason, detail)))
+            self._publish(record(TaskSkipped, (*self._head(index), reason, detail)))
 
     def retrying(
         self, index: int, attempt: int, most: int, delay: float, error: BaseException
@@ -72,7 +72,7 @@ class Teller:
         """An attempt failed and another follows."""
         if self._bus.listening:
             values = (*self._head(index), attempt, most, delay, error_text(error))
-            self._bus.publish(record(TaskRetrying, values))
+            self._publish(record(TaskRetrying, values))
 
     def blocked(self, index: int, ticket: Ticket) -> None:
         """A constraint does not let a node start."""
@@ -80,12 +80,12 @@ class Teller:
         if self._bus.listening and gate is not None:
             name = str(gate.constraint) if gate.constraint is not None else "resources"
             detail = explain(gate, self._clock.now(), ticket)
-            self._bus.publish(record(TaskBlocked, (*self._head(index), name, detail)))
+            self._publish(record(TaskBlocked, (*self._head(index), name, detail)))
 
     def progress(self, index: int, done: int, total: int | None) -> None:
         """A running task says how far it is."""
         if self._bus.listening:
-            self._bus.publish(record(TaskProgress, (*self._head(index), done, total)))
+            self._publish(record(TaskProgress, (*self._head(index), done, total)))
 
     def forget_names(self) -> None:
         """A place in the run is used for another node."""
@@ -101,4 +101,6 @@ class Teller:
         """A small task starts and finishes in a row: its names are made once for both."""
         self._last = index
         flow = self._flow
-        self._id, self._name = flow.id_of(index), flow.kinds.of[index].name
+        work = flow.ledger.work[index]
+        self._id = work.id if work.__class__ is Node else flow.id_of(index)
+        self._name = flow.kinds.of[index].name

@@ -139,6 +139,7 @@ class MessageBus:
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._puts: tuple[Callable[[Event], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
         self.listening = False
@@ -160,14 +161,13 @@ class MessageBus:
         """
         subscription = Subscription(self, kinds, callback, wake)
         with self._lock:
-            self._subscriptions = (*self._subscriptions, subscription)
-            self.listening = True
+            self._these_listen(*self._subscriptions, subscription)
         return subscription
 
     def publish(self, event: Event) -> None:
         """Tell everybody who listens; never waits and never raises for a subscriber's sake."""
-        for subscription in self._subscriptions:
-            subscription.put(event)
+        for put in self._puts:
+            put(event)
 
     def flush(self, timeout: float = FLUSH) -> bool:
         """Wait until every callback has heard everything so far; False when the time was up
@@ -177,8 +177,12 @@ class MessageBus:
 
     def _forget(self, subscription: Subscription) -> None:
         with self._lock:
-            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
-            self.listening = bool(self._subscriptions)
+            self._these_listen(*(s for s in self._subscriptions if s is not subscription))
+
+    def _these_listen(self, *subscriptions: Subscription) -> None:
+        self._subscriptions = subscriptions
+        self._puts = tuple(subscription.put for subscription in subscriptions)
+        self.listening = bool(subscriptions)
 
 
 _alive: Final[weakref.WeakSet[MessageBus]] = weakref.WeakSet()
