@@ -6,15 +6,17 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
-from cascade_nb.planned import ShownPlan
 from cascade_nb.protocols import RunRecord, StateBackend
-from cascade_nb.view.visual import Visual
+
+if TYPE_CHECKING:
+    from cascade_nb.planned import ShownPlan
+    from cascade_nb.view.visual import Visual
 
 T = TypeVar("T")
 
@@ -62,6 +64,8 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     Raises:
         GraphError, ParamError: as `Engine.start`.
     """
+    from cascade_nb.planned import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
+
     return ShownPlan.of(beside(default_engine().plan(target, params=params)))
 
 
@@ -100,6 +104,8 @@ def visualize(target: Any) -> Visual:
     Raises:
         GraphError: there is nothing to show, or it needs itself.
     """
+    from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
+
     return Visual(default_engine().graph_of(target))
 
 

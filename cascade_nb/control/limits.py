@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
@@ -167,11 +167,11 @@ class Gate:
         ticket.parked = None
         return ticket
 
-    def passed(self) -> Iterable[Ticket]:
+    def passed(self) -> Collection[Ticket]:
         """Who has passed and is not done."""
         return ()
 
-    def holders(self) -> Iterable[Ticket]:
+    def holders(self) -> Collection[Ticket]:
         """Whose work has what others wait for."""
         return self.passed()
 
@@ -186,7 +186,7 @@ class ConcurrencyGate(Gate):
     def __init__(self, constraint: Constraint) -> None:
         super().__init__(constraint)
         self.limit = constraint.limit
-        self.inside: set[Ticket] = set()
+        self.inside: dict[Ticket, None] = {}  # in the order of their coming
 
     def refuses(self, ticket: Ticket, now: float) -> bool:
         return len(self.inside) >= self.limit
@@ -195,16 +195,16 @@ class ConcurrencyGate(Gate):
         return len(self.inside) > self.limit  # it is one of them
 
     def take(self, ticket: Ticket) -> None:
-        self.inside.add(ticket)
+        self.inside[ticket] = None
 
     def give_back(self, ticket: Ticket) -> bool:
         if ticket not in self.inside:  # it started before the limit was there, and was not counted
             return False
-        self.inside.remove(ticket)
+        del self.inside[ticket]
         return True
 
-    def passed(self) -> Iterable[Ticket]:
-        return self.inside
+    def passed(self) -> Collection[Ticket]:
+        return self.inside.keys()
 
 
 class RateGate(Gate):
@@ -250,10 +250,10 @@ class RateGate(Gate):
         self.tokens = min(self.capacity, self.tokens + 1)
         return True
 
-    def passed(self) -> Iterable[Ticket]:
+    def passed(self) -> Collection[Ticket]:
         return self.paid
 
-    def holders(self) -> Iterable[Ticket]:
+    def holders(self) -> Collection[Ticket]:
         return ()  # a token that was spent comes back to nobody
 
     def opens_at(self, now: float) -> float:
@@ -308,8 +308,8 @@ class PoolGate(Gate):
     def give_back(self, ticket: Ticket) -> bool:
         return self.shares.pop(ticket, None) is not None
 
-    def passed(self) -> Iterable[Ticket]:
-        return self.shares
+    def passed(self) -> Collection[Ticket]:
+        return self.shares.keys()
 
 
 def gate_for(constraint: Constraint, now: float) -> Gate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.limits import ConcurrencyGate, Gate, PoolGate, RateGate, Ticket
 from cascade_nb.control.words import ago, amount_text, seconds_text
@@ -33,9 +35,11 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
 
 def _held_by(lead: str, gate: Gate, limit: int = 4) -> str:
     """Who holds what others wait for at `gate`, at most `limit` of them by name."""
-    tickets = sorted(gate.holders(), key=lambda ticket: ticket.rank)
-    if not tickets:
+    holders = gate.holders()
+    if not holders:
         return ""
-    names = [ticket.owner.label_of(ticket) for ticket in tickets[:limit]]
-    more = f" and {len(tickets) - limit} more" if len(tickets) > limit else ""
+    # Those that came first; there may be many, and this is said of everything that is blocked.
+    named = sorted(islice(holders, limit), key=lambda ticket: ticket.rank)
+    names = [ticket.owner.label_of(ticket) for ticket in named]
+    more = f" and {len(holders) - limit} more" if len(holders) > limit else ""
     return lead + ", ".join(names) + more

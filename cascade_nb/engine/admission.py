@@ -23,20 +23,23 @@ class Admission:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._manager = flow.parts.manager
+        self._own = len(flow.graph.nodes)
 
     def admitted(self, index: int, kind: type[A]) -> A | None:
         """An attempt at a ready node, or None where a constraint parks it."""
         flow = self._flow
         ticket = self.ticket_for(index)
-        if not self.admit(index, ticket):
+        if self._manager.admit(ticket) is not None:
+            self._blocked(index, ticket)
             return None
-        attempt = kind(flow, index, ticket, flow.tries.get(index, 1))
-        flow.flying[ticket] = attempt
+        number = flow.tries.get(index, 1) if flow.tries else 1
+        attempt = flow.flying[ticket] = kind(flow, index, ticket, number)
         return attempt
 
     def admit(self, index: int, ticket: Ticket) -> bool:
         """Whether a node may start now; otherwise it is parked."""
-        if self._flow.parts.manager.admit(ticket) is None:
+        if self._manager.admit(ticket) is None:
             return True
         self._blocked(index, ticket)
         return False
@@ -47,21 +50,29 @@ class Admission:
         ticket, index = attempt.ticket, attempt.index
         if flow.stopping is not None:
             del flow.flying[ticket]
-            flow.parts.manager.give_up(ticket)
+            self._manager.give_up(ticket)
             if flow.is_over:
                 flow.leave()
             flow.settle()
             return None
-        if flow.parts.manager.withdraw(ticket):
+        if self._manager.withdraw(ticket):
             del flow.flying[ticket]
             self._blocked(index, ticket)
             return None
+        return self.start(attempt)
+
+    def start(self, attempt: Attempt) -> Call | None:
+        """Begin what was admitted under the same hold of the lock, so that nothing can have come
+        between. None when its call cannot be made.
+        """
+        flow, index = self._flow, attempt.index
         flow.scheduler.start(index)
         flow.log.append(index)
         attempt.started = flow.parts.clock.now()
         if flow.parts.bus.listening:
             flow.tell.started(index, attempt.number)
-        timeout = flow.kinds.of[index].options.timeout
+        kind = flow.kinds.of[index]
+        timeout = None if kind.light else kind.options.timeout
         if timeout is not None:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:
@@ -73,9 +84,9 @@ class Admission:
     def ticket_for(self, index: int) -> Ticket:
         """The ticket with which a node asks."""
         flow = self._flow
-        ticket = flow.parked.pop(index, None)
+        ticket = flow.parked.pop(index, None) if flow.parked else None
         if ticket is None:
-            root = flow.unfold.root_of(index)
+            root = index if index < self._own else flow.unfold.root_of(index)
             kind = flow.kinds.of[index]
             needs = flow.unfold.needs_of(index) if kind.options.needs else None
             ticket = Ticket(self, index, root, flow.ranks[root], kind.subject, needs)
@@ -100,7 +111,7 @@ class Admission:
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
-                flow.parts.door.call(partial(flow.lanes.start_on_loop, attempt))
+                flow.lanes.start_on_loop(attempt)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.limits import Ticket
@@ -43,6 +44,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "_call",
         "abandoned",
         "flow",
         "index",
@@ -60,6 +62,7 @@ class Attempt:
     )
 
     def __init__(self, flow: Flow, index: int, ticket: Ticket, number: int) -> None:
+        self._call: Call | None = None
         self.flow = flow
         self.index = index
         self.ticket = ticket
@@ -100,7 +103,8 @@ class Attempt:
             flow.break_off(error)
             return None
 
-    def _ended(self, result: Any, error: BaseException | None) -> None:
+    def ended(self, result: Any, error: BaseException | None) -> None:
+        """It is over; under the lock."""
         try:
             self.flow.outcomes.end(self, result, error)
         except Exception as broken:
@@ -112,26 +116,33 @@ class ThreadAttempt(Attempt):
 
     __slots__ = ()
 
+    def begin_at_once(self) -> bool:
+        """Begin under the hold of the lock that admitted it; False when there is no call."""
+        self._call = self.flow.admission.start(self)
+        return self._call is not None
+
     def begin(self) -> Callable[[], Any] | None:
         """The call to make, or None when a pause or the end of the run came in between."""
         flow = self.flow
-        with flow.lock:
-            call = self._begun()
-            if call is None:
-                flow.lanes.worker_is_free()
-                return None
+        call = self._call
+        if call is None:
+            with flow.lock:
+                call = self._begun()
+                if call is None:
+                    flow.lanes.worker_is_free()
+                    return None
+        self._call = None  # its arguments live as long as the body, and no longer
         context = flow.context.copy()  # two threads cannot be inside one context at once
-        context.run(current_attempt.set, self)
-        return lambda: context.run(self._body, call)
+        return partial(context.run, self._body, call)
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
-            self._ended(result, error)
-            return flow.lanes.next_for_worker()
+            return flow.lanes.end_in_worker(self, result, error)
 
     def _body(self, call: Call) -> Any:
+        current_attempt.set(self)
         if not call.injects:
             return call.fn(*call.args, **call.kwargs)
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
@@ -143,7 +154,7 @@ class ThreadAttempt(Attempt):
 
 
 class AsyncAttempt(Attempt):
-    """An attempt as a task on the loop."""
+    """An attempt as a coroutine on the loop, for `carriers`."""
 
     __slots__ = ()
 
@@ -152,30 +163,22 @@ class AsyncAttempt(Attempt):
         """It runs on the loop, and can be cancelled there."""
         return False
 
-    async def run(self) -> None:
-        """The whole attempt, from the last look to the outcome."""
-        flow = self.flow
-        with flow.lock:
-            call = self._begun()
-        if call is None:
-            return
-        result: Any = None
-        failure: BaseException | None = None
-        try:
-            current_attempt.set(self)
-            result = await self._body(call)
-        except BaseException as error:
-            failure = error
-        with flow.lock:
-            if self.late:
-                limit = flow.options_of(self.index).timeout or 0.0
-                failure = timed_out(flow.label(self.index), limit, in_thread=False)
-            self._ended(result, failure)
-            flow.lanes.pump_soon()
-        if isinstance(failure, (KeyboardInterrupt, SystemExit)):
-            raise failure
+    def begin(self) -> Call | None:
+        """The call to make, or None when a pause or the end of the run came in between; under the
+        lock.
+        """
+        return self._begun()
 
-    async def _body(self, call: Call) -> Any:
+    def end(self, result: Any, failure: BaseException | None) -> None:
+        """Hand in the outcome; under the lock."""
+        if self.late:
+            limit = self.flow.options_of(self.index).timeout or 0.0
+            failure = timed_out(self.flow.label(self.index), limit, in_thread=False)
+        self.ended(result, failure)
+
+    async def body(self, call: Call) -> Any:
+        """What runs on the loop."""
+        current_attempt.set(self)
         if not call.injects:
             return await call.fn(*call.args, **call.kwargs)
         resources = self.flow.resources

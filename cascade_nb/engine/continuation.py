@@ -49,8 +49,8 @@ class Continuations:
         else:
             flow.tell.finished(index, "completed", took, number, None)
             flow.scheduler.finish(index)
-            flow.ledger.over(index, flow.scheduler)
-            flow.ledger.no_longer_reads(waiting, index, flow.scheduler)
+            flow.ledger.over(index, flow.scheduler.state)
+            flow.ledger.no_longer_reads(waiting, index, flow.scheduler.state)
             index = waiting
         try:
             target = self._graft(lazy, index)
@@ -125,7 +125,7 @@ class Continuations:
         """Whether what a node has, or came to, stands for whoever reads it only now."""
         flow = self._flow
         reason, _ = flow.skipped.get(index, ("", ""))
-        return reason not in ("Pruned", "Reused") and flow.ledger.alive(index, flow.scheduler)
+        return reason not in ("Pruned", "Reused") and flow.ledger.alive(index, flow.scheduler.state)
 
     def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
         """Make a node of another graph one of this run."""

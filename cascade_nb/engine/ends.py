@@ -56,7 +56,7 @@ class Ends:
         because = self.because_of(index)
         if because[0] == "UpstreamFailed":
             flow.ledger.hold(index)  # whoever tries again will read it
-        self.prune(flow.ledger.over(index, flow.scheduler))
+        self.prune(flow.ledger.over(index, flow.scheduler.state))
         doomed = {
             other
             for other in others
@@ -82,7 +82,7 @@ class Ends:
             flow.log.append(index)
             if index not in flow.carried:
                 flow.tell.skipped(index, *flow.skipped[index])
-            stack.extend(flow.ledger.over(index, flow.scheduler))
+            stack.extend(flow.ledger.over(index, flow.scheduler.state))
 
     def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
         """The first of `sources` that is over in such a way that `index` cannot run."""

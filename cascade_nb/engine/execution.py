@@ -224,7 +224,7 @@ class Execution:
     def _seconds_before(self) -> Callable[[int], float | None] | None:
         """How long each node's task took on the average in earlier runs."""
         means, nodes = self._engine.means, self._run.graph.nodes
-        return (lambda index: means.get(nodes[index].task_name)) if means else None
+        return [means.get(node.task_name) for node in nodes].__getitem__ if means else None
 
     def _value(self, flow: Flow) -> Any:
         """The target's value.

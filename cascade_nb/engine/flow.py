@@ -144,7 +144,7 @@ class Flow:
                 self.tell.skipped(index, "Reused", "an earlier run made its result")
             elif self.scheduler.state[index] < DONE:
                 continue  # its result is gone, and nobody needs it
-            self.ends.prune(self.ledger.over(index, self.scheduler), "Reused")
+            self.ends.prune(self.ledger.over(index, self.scheduler.state), "Reused")
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
                 self.ends.skip(index, reason, detail)

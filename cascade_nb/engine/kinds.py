@@ -47,7 +47,17 @@ class Kinds:
     def __init__(self, run_id: str, graph: Graph) -> None:
         self._run_id = run_id
         self._known: dict[tuple[object, int], Kind] = {}
-        self.of: list[Kind] = [self.kind_of(node) for node in graph.nodes]
+        self.of: list[Kind] = []
+        task: object = None
+        options: Options | None = None
+        for node in graph.nodes:
+            lazy = node.lazy
+            # Most nodes are of the kind of the one before, and one look tells.
+            if task is None or node.task is not task or lazy.options is not options or lazy.nested:
+                kind = self.kind_of(node)
+                task = None if node.task is None or lazy.nested else node.task
+                options = lazy.options
+            self.of.append(kind)
         self.plain: list[bool] = [is_plain(node) for node in graph.nodes]
 
     def kind_of(self, node: Node) -> Kind:

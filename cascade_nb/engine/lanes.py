@@ -10,13 +10,16 @@ Every method is called under the engine's lock.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.attempt import AsyncAttempt, ThreadAttempt
+from cascade_nb.engine.attempt import ThreadAttempt
+from cascade_nb.engine.carriers import Carriers
 from cascade_nb.engine.slices import INDEX, run_slice
 
 if TYPE_CHECKING:
+    from cascade_nb.engine.attempt import AsyncAttempt
     from cascade_nb.engine.door import Door
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Executor
@@ -25,7 +28,6 @@ SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
 BREATH: Final = (
     0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
 )
-BURST: Final = 500  # coroutines begun at a stretch
 LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
 
 
@@ -36,21 +38,29 @@ class Workers:
         self.executor = executor
         self.free = executor.capacity
         self.hungry: deque[Lanes] = deque()
+        self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
 
-    def next_job(self) -> ThreadAttempt | None:
-        """The next attempt that may start in a thread, of the run that waited longest."""
+    def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
+        """The next attempt that may start in a thread, of the run that waited longest.
+
+        Args:
+            at_once: whether to begin it too, since the worker that will run it is the one that
+                asks.
+        """
         hungry = self.hungry
         for _ in range(len(hungry)):
-            lanes = hungry[0]
-            job = lanes.take_for_thread()
+            lanes = hungry.popleft()
+            job = lanes.take_for_thread(at_once)
             if job is not None:
-                hungry.rotate(-1)
+                if lanes.thread and lanes not in hungry:
+                    hungry.append(lanes)
                 return job
-            hungry.remove(lanes)
         return None
 
     def pump(self) -> None:
         """Give every free worker something to do, while there is something."""
+        if self.one_is_asking:
+            return  # to wake a second one for the next link of a chain costs more than the link
         while self.free and self.hungry and (job := self.next_job()) is not None:
             self.free -= 1
             self.executor.submit(job)
@@ -63,8 +73,9 @@ class Lanes:
         self.flow = flow
         self.workers = workers
         self.door = door
+        self.carriers = Carriers(flow)
         self.thread: list[int] = []
-        self.on_loop: list[int] = []
+        self.on_loop = self.carriers.waiting
         self.inline: list[int] = []
         self._asked = False
 
@@ -106,10 +117,20 @@ class Lanes:
         """Let everything that may start now start, from whatever thread this is."""
         if self.thread:
             self.workers.pump()
-        if (self.on_loop or self.inline) and not self._asked:
+        if not self._asked and self._loop_is_wanted():
             # One wake-up of the loop for many completions.
             self._asked = True
             self.door.call(self._on_loop)
+
+    def breathe(self) -> None:
+        """The same for the loop's lanes alone, by the loop, which has other things to do first."""
+        if not self._asked and self._loop_is_wanted():
+            self._asked = True
+            self.door.later(BREATH, self._on_loop)
+
+    def start_on_loop(self, attempt: AsyncAttempt) -> None:
+        """Begin an admitted coroutine, from whatever thread this is."""
+        self.door.call(partial(self.carriers.begin_with, attempt))
 
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
@@ -117,18 +138,33 @@ class Lanes:
         self.workers.pump()  # another run may have work for it where this one has none
         self.pump_soon()
 
-    def next_for_worker(self) -> ThreadAttempt | None:
-        """What a worker that has just ended goes straight on with; else the worker is free."""
-        job = self.workers.next_job()
+    def end_in_worker(
+        self, attempt: ThreadAttempt, result: Any, error: BaseException | None
+    ) -> ThreadAttempt | None:
+        """What a worker that has just ended goes straight on with; else the worker is free.
+
+        The end of one attempt and the begin of the next are one step under the lock.
+        """
+        workers = self.workers
+        workers.one_is_asking = True
+        job = None
+        try:
+            attempt.ended(result, error)
+            job = workers.next_job(at_once=True)
+        except Exception as broken:
+            self.flow.break_off(broken)
+        finally:
+            workers.one_is_asking = False
         if job is None:
-            self.workers.free += 1
-        else:
-            self.workers.pump()
-        self.pump_soon()
+            workers.free += 1
+        if workers.hungry:
+            workers.pump()
+        if self.inline or self.on_loop:
+            self.pump_soon()
         return job
 
-    def take_for_thread(self) -> ThreadAttempt | None:
-        """The first of this run's thread nodes that is allowed to start."""
+    def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
+        """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
         flow, heap = self.flow, self.thread
         looks = 0
         while heap:
@@ -137,7 +173,7 @@ class Lanes:
                 return None
             index = heappop(heap) & INDEX
             attempt = flow.admission.admitted(index, ThreadAttempt)
-            if attempt is not None:
+            if attempt is not None and (not at_once or attempt.begin_at_once()):
                 return attempt
             looks += 1
         return None
@@ -161,27 +197,14 @@ class Lanes:
             if self.thread:
                 self._hungry()
                 self.workers.pump()
-            self._begin_coroutines()
+            taken = self.carriers.take()
+        self.carriers.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
             flow.context.copy().run(run_slice, flow, self.inline)
         with flow.lock:
-            if (self.on_loop or self.inline) and not self._asked:
-                self._asked = True
-                self.door.later(BREATH, self._on_loop)
+            self.breathe()
             flow.settle()
 
-    def _begin_coroutines(self) -> None:
-        flow, heap = self.flow, self.on_loop
-        for _ in range(BURST):
-            if not heap:
-                return
-            index = heappop(heap) & INDEX
-            attempt = flow.admission.admitted(index, AsyncAttempt)
-            if attempt is not None:
-                self.start_on_loop(attempt)
-
-    def start_on_loop(self, attempt: AsyncAttempt) -> None:
-        """Begin an admitted coroutine; only on the loop's own thread."""
-        context = self.flow.context.copy()
-        attempt.task = context.run(self.door.loop.create_task, attempt.run())
+    def _loop_is_wanted(self) -> bool:
+        return bool(self.inline) or (bool(self.on_loop) and not self.carriers.active)

@@ -9,12 +9,12 @@ for it: it is pruned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade_nb.engine.arguments import Expansion, Reader
-from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
-from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.engine.scheduler import DONE, IDLE
+from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy import Lazy
 
 
@@ -42,61 +42,67 @@ class Ledger:
         self.place: dict[Lazy, int] = dict(graph.place)
         self.reader = Reader(self.values, self.place)
         self._own = len(graph.nodes)
-        self._sources: dict[int, tuple[int, ...]] = {}
         self._spare: list[int] = []
+        self._reads = [_sources_of(node) for node in graph.nodes]
         self._readers = [0] * len(graph.nodes)
-        for node in graph.nodes:
-            self._count(node)
+        readers = self._readers
+        for sources in self._reads:
+            for source in sources:
+                readers[source] += 1
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Every node whose result this one might read or wait for."""
-        special = self._sources.get(index)
-        if special is not None:
-            return special
-        node = self.work[index]
-        return node.inputs if node.__class__ is Node else ()
+        return self._reads[index]
 
-    def over(self, index: int, scheduler: Scheduler) -> list[int]:
+    def finished(self, index: int, result: Any, state: Sequence[int]) -> list[int]:
+        """A node is done with this result and reads nothing more; see `over`."""
+        pruned = self.over(index, state) if self._reads[index] else []
+        if self._readers[index] or index in self.kept:
+            self.values[index] = result
+        else:
+            self._let_go(index, state)  # nobody is going to read it
+        return pruned
+
+    def over(self, index: int, state: Sequence[int]) -> list[int]:
         """A node will read nothing more. Gives the idle nodes that nobody will ask for now."""
-        pruned = []
-        readers = self._readers
-        for source in self.sources(index):
-            readers[source] -= 1
-            if not readers[source]:
-                if scheduler.state[source] == IDLE:
+        pruned: list[int] = []
+        readers, kept, values, own = self._readers, self.kept, self.values, self._own
+        for source in self._reads[index]:
+            left = readers[source] = readers[source] - 1
+            if not left:
+                if state[source] == IDLE:
                     pruned.append(source)
-                elif source not in self.kept:
-                    self._let_go(source, scheduler)
+                elif source not in kept:
+                    if source < own and state[source] == DONE:
+                        values[source] = None  # nearly always; `_let_go` knows the rest
+                    else:
+                        self._let_go(source, state)
         return pruned
 
     def hold(self, index: int) -> None:
         """Keep what a node reads to the end of the run."""
         self.kept.update(self.sources(index))
 
-    def no_reader(self, index: int, scheduler: Scheduler) -> None:
-        """Let go of a fresh result that nobody is going to read."""
-        if not self._readers[index] and index not in self.kept:
-            self._let_go(index, scheduler)
-
     def also_reads(self, index: int, source: int) -> None:
         """`index` reads one more result than its node says: what it is continued by."""
-        self._sources[index] = (*self.sources(index), source)
+        self._reads[index] = (*self._reads[index], source)
         self._readers[source] += 1
 
-    def no_longer_reads(self, index: int, source: int, scheduler: Scheduler) -> None:
+    def no_longer_reads(self, index: int, source: int, state: Sequence[int]) -> None:
         """The opposite of `also_reads`."""
-        left = list(self._sources[index])
+        left = list(self._reads[index])
         left.remove(source)
-        self._sources[index] = tuple(left)
+        self._reads[index] = tuple(left)
         self._readers[source] -= 1
         if not self._readers[source]:
-            self._let_go(source, scheduler)
+            self._let_go(source, state)
 
     def add_items(self, expansion: Expansion) -> None:
         """Make room for the items of a mapped node; it reads them all."""
         count = expansion.count
         self.work.extend([expansion] * count)
         self.values.extend([None] * count)
+        self._reads.extend([()] * count)
         self._readers.extend([1] * count)
 
     def collect_items(self, expansion: Expansion) -> list[Any]:
@@ -116,37 +122,41 @@ class Ledger:
         if index == len(self.work):
             self.work.append(node)
             self.values.append(None)
+            self._reads.append(())
             self._readers.append(0)
         else:
             self.work[index] = node
         self.place[node.lazy] = index
-        self._count(node, index)
+        self._reads[index] = _sources_of(node)
+        for source in self._reads[index]:
+            self._readers[source] += 1
 
     def unread(self, index: int) -> bool:
         """Whether nothing reads the result of a node so far."""
         return not self._readers[index]
 
-    def alive(self, index: int, scheduler: Scheduler) -> bool:
+    def alive(self, index: int, state: Sequence[int]) -> bool:
         """Whether a node's result can still be read or is to come, or never will be there."""
-        return scheduler.state[index] != DONE or index in self.kept or self._readers[index] > 0
+        return state[index] != DONE or index in self.kept or self._readers[index] > 0
 
-    def _count(self, node: Node, index: int | None = None) -> None:
-        where = node.index if index is None else index
-        if node.options.plain and not node.control.routes:
-            sources: Iterable[int] = node.inputs
-        else:
-            sources = tuple(dict.fromkeys(edge.source for edge in node.edges()))
-            self._sources[where] = sources
-        readers = self._readers
-        for source in sources:
-            readers[source] += 1
-
-    def _let_go(self, index: int, scheduler: Scheduler) -> None:
-        if scheduler.state[index] != DONE:
+    def _let_go(self, index: int, state: Sequence[int]) -> None:
+        if state[index] != DONE:
             return  # that it was skipped stays known: somebody who comes later may ask
         self.values[index] = None
+        if index >= self._own:
+            self._make_spare(index)
+
+    def _make_spare(self, index: int) -> None:
+        """A node that was not in the graph from the start leaves its place to another."""
         node = self.work[index]
-        if index >= self._own and isinstance(node, Node):
-            self._sources.pop(index, None)
+        if isinstance(node, Node):
+            self._reads[index] = ()
             self.place.pop(node.lazy, None)
             self._spare.append(index)
+
+
+def _sources_of(node: Node) -> tuple[int, ...]:
+    """What a node reads or waits for, as its graph has it."""
+    if node.control is FREE and node.lazy.options.plain:
+        return node.inputs
+    return tuple(dict.fromkeys(edge.source for edge in node.edges()))

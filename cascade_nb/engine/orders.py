@@ -72,7 +72,7 @@ def left_by(flow: Flow) -> Given:
     items: dict[int, GivenItems] = {}
     for index in range(len(flow.graph.nodes)):
         if state[index] == DONE:
-            if ledger.alive(index, flow.scheduler):
+            if ledger.alive(index, flow.scheduler.state):
                 values[index] = ledger.values[index]
         elif state[index] == SKIPPED:
             if flow.skipped[index][0] in _STANDING:

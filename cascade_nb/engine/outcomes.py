@@ -30,17 +30,22 @@ class Outcomes:
     def end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
         """An attempt is over, for better or worse."""
         flow = self._flow
+        parts = flow.parts
         flow.flying.pop(attempt.ticket, None)
-        flow.last_end = flow.parts.clock.now()
+        now = flow.last_end = parts.clock.now()
         if attempt.timer is not None:
             attempt.timer()
-        flow.parts.manager.release(attempt.ticket)
+        parts.manager.release(attempt.ticket)
         if not attempt.abandoned:
-            took = attempt.worked(flow.last_end)
-            self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
+            took, index = attempt.worked(now), attempt.index
+            if error is not None or isinstance(result, Lazy) or index in flow.keys.of:
+                self.outcome(index, attempt.number, took, result, error, attempt.stop)
+            else:
+                self.completed(index, attempt.number, took, result)
         if flow.is_over:
             flow.leave()
-        flow.settle()
+        elif not flow.scheduler.unfinished or flow.stopping is not None:
+            flow.settle()
 
     def outcome(
         self,
@@ -71,15 +76,25 @@ class Outcomes:
         flow.tell.finished(index, "failed", took, number, error)
         self.fail(index, error, number)
 
+    def completed(self, index: int, number: int, took: float, result: Any) -> None:
+        """What `Keeping.keep` does for a result that need not be kept elsewhere, as nearly all are
+        of a large graph.
+        """
+        flow = self._flow
+        kind = flow.kinds.of[index]
+        kind.times += 1
+        kind.seconds += took
+        if flow.parts.bus.listening:
+            flow.tell.finished(index, "completed", took, number, None)
+        self.finish(index, result)
+
     def finish(self, index: int, result: Any) -> None:
         """A node that runs has its result, and the state backend has it too where it must."""
         flow = self._flow
-        ledger = flow.ledger
-        ledger.values[index] = result
-        ready = flow.scheduler.finish(index)
+        scheduler = flow.scheduler
+        ready = scheduler.finish(index)
         flow.log.append(index)
-        pruned = ledger.over(index, flow.scheduler)
-        ledger.no_reader(index, flow.scheduler)
+        pruned = flow.ledger.finished(index, result, scheduler.state)
         if pruned:
             flow.ends.prune(pruned)
         if ready:

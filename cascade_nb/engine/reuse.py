@@ -156,9 +156,9 @@ def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[in
     return {
         node.index: key
         for node, key in zip(graph.nodes, found, strict=True)
-        if key is not None
+        if (keeps_all or node.name is not None or node.index in targets)
+        and key is not None
         and node.options.reuse
-        and (keeps_all or node.name is not None or node.index in targets)
         and node.kind is not NodeKind.PARAM
     }
 
@@ -177,5 +177,5 @@ def _frontier(graph: Graph, there: set[int], settled: frozenset[int]) -> tuple[s
             continue
         wanted.add(index)
         if graph.nodes[index].control.wanted:  # what is skipped reads nothing
-            stack.extend(edge.source for edge in graph.nodes[index].edges())
+            stack.extend(graph.nodes[index].sources)
     return found, wanted

@@ -92,7 +92,7 @@ class _Carrying:
             self._stands[node.index] = old
             if state[old] == DONE:
                 done.add(node.index)
-                if ledger.alive(old, flow.scheduler):
+                if ledger.alive(old, flow.scheduler.state):
                     values[node.index] = ledger.values[old]
             elif places := flow.unfold.items(old):
                 expansion = ledger.work[places[0]]

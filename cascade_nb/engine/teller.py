@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.failure import error_text
 from cascade_nb.events.events import (
     TaskBlocked,
-    TaskEvent,
     TaskExecutionFinished,
     TaskExecutionStarted,
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
-    record,
 )
+from cascade_nb.events.record import record
+from cascade_nb.graph.graph import Node
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -29,14 +29,20 @@ class Teller:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._run_id = flow.run_id
         self._bus = flow.parts.bus
+        self._publish = self._bus.publish
         self._clock = flow.parts.clock
+        self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""
 
     def started(self, index: int, attempt: int) -> None:
-        """An attempt begins."""
-        self._task(TaskExecutionStarted, index, attempt=attempt)
+        """An attempt begins; asked only when somebody listens."""
+        if index != self._last:
+            self._look_up(index)
+        values = (self._run_id, self._wall(), self._id, self._name, attempt)
+        self._publish(record(TaskExecutionStarted, values))
 
     def finished(
         self,
@@ -49,28 +55,24 @@ class Teller:
         """A node is over: completed, failed or cancelled."""
         if self._bus.listening:
             text = error_text(error) if isinstance(error, BaseException) else error
-            self._task(
-                TaskExecutionFinished,
-                index,
-                status=status,
-                duration=duration,
-                attempt=attempt,
-                error=text,
-            )
+            if index != self._last:
+                self._look_up(index)
+            run, now, task, name = self._run_id, self._wall(), self._id, self._name
+            values = (run, now, task, name, status, duration, attempt, text)
+            self._publish(record(TaskExecutionFinished, values))
 
     def skipped(self, index: int, reason: str, detail: str) -> None:
         """A node will not run."""
-        self._task(TaskSkipped, index, reason=reason, detail=detail)
+        if self._bus.listening:
+            self._publish(record(TaskSkipped, (*self._head(index), reason, detail)))
 
     def retrying(
         self, index: int, attempt: int, most: int, delay: float, error: BaseException
     ) -> None:
         """An attempt failed and another follows."""
         if self._bus.listening:
-            text = error_text(error)
-            self._task(
-                TaskRetrying, index, attempt=attempt, max_attempts=most, delay=delay, error=text
-            )
+            values = (*self._head(index), attempt, most, delay, error_text(error))
+            self._publish(record(TaskRetrying, values))
 
     def blocked(self, index: int, ticket: Ticket) -> None:
         """A constraint does not let a node start."""
@@ -78,25 +80,27 @@ class Teller:
         if self._bus.listening and gate is not None:
             name = str(gate.constraint) if gate.constraint is not None else "resources"
             detail = explain(gate, self._clock.now(), ticket)
-            self._task(TaskBlocked, index, constraint=name, detail=detail)
+            self._publish(record(TaskBlocked, (*self._head(index), name, detail)))
 
     def progress(self, index: int, done: int, total: int | None) -> None:
         """A running task says how far it is."""
-        self._task(TaskProgress, index, done=done, total=total)
+        if self._bus.listening:
+            self._publish(record(TaskProgress, (*self._head(index), done, total)))
 
     def forget_names(self) -> None:
         """A place in the run is used for another node."""
         self._last = -1
 
-    def _task(self, kind: type[TaskEvent], index: int, **fields: Any) -> None:
-        if not self._bus.listening:
-            return
+    def _head(self, index: int) -> tuple[str, float, str, str]:
+        """What every event of a task begins with."""
         if index != self._last:
-            # A small task starts and finishes in a row: its names are made once for both.
-            self._last = index
-            self._id, self._name = self._flow.id_of(index), self._flow.kinds.of[index].name
-        fields["run_id"] = self._flow.run_id
-        fields["timestamp"] = self._clock.wall()
-        fields["task_id"] = self._id
-        fields["task_name"] = self._name
-        self._bus.publish(record(kind, fields))
+            self._look_up(index)
+        return self._run_id, self._wall(), self._id, self._name
+
+    def _look_up(self, index: int) -> None:
+        """A small task starts and finishes in a row: its names are made once for both."""
+        self._last = index
+        flow = self._flow
+        work = flow.ledger.work[index]
+        self._id = work.id if work.__class__ is Node else flow.id_of(index)
+        self._name = flow.kinds.of[index].name

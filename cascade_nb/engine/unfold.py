@@ -97,15 +97,17 @@ class Unfolding:
         flow = self._flow
         if flow.stopping is not None:
             return
-        plain, of, ranks, own = flow.kinds.plain, flow.kinds.of, flow.ranks, self._own
+        lanes, kinds, ranks = flow.lanes, flow.kinds, flow.ranks
+        plain, of, own = kinds.plain, kinds.of, self._own
         harmed = flow.harmed
         for index in ready:
             if index < own and plain[index] and not harmed:
-                flow.lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
+                lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
             else:
                 self._agenda.append((index, "", ""))
-        self._work_off()
-        flow.lanes.pump_soon()
+        if self._agenda:
+            self._work_off()
+        lanes.pump_soon()
 
     def skip_later(self, index: int, reason: str, detail: str) -> None:
         """A node is to be skipped, when what led to it is done."""

@@ -41,6 +41,9 @@ class Subscription:
         self._callback = callback
         self._told_to_wake = wake
         self._events: deque[Event] = deque()
+        # Whoever hears everything and asks for it himself needs no more than a place to put it.
+        plain = not kinds and callback is None and wake is None
+        self.put: Callable[[Event], object] = self._events.append if plain else self._put
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -48,8 +51,8 @@ class Subscription:
 
     def drain(self) -> list[Event]:
         """The events since the last call, oldest first, for a subscription without a callback."""
-        taken = []
-        while self._events:
+        taken: list[Event] = []
+        while self._events and not self._closed:
             taken.append(self._events.popleft())
         return taken
 
@@ -136,6 +139,7 @@ class MessageBus:
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._puts: tuple[Callable[[Event], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
         self.listening = False
@@ -157,14 +161,13 @@ class MessageBus:
         """
         subscription = Subscription(self, kinds, callback, wake)
         with self._lock:
-            self._subscriptions = (*self._subscriptions, subscription)
-            self.listening = True
+            self._these_listen(*self._subscriptions, subscription)
         return subscription
 
     def publish(self, event: Event) -> None:
         """Tell everybody who listens; never waits and never raises for a subscriber's sake."""
-        for subscription in self._subscriptions:
-            subscription._put(event)
+        for put in self._puts:
+            put(event)
 
     def flush(self, timeout: float = FLUSH) -> bool:
         """Wait until every callback has heard everything so far; False when the time was up
@@ -174,8 +177,12 @@ class MessageBus:
 
     def _forget(self, subscription: Subscription) -> None:
         with self._lock:
-            self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
-            self.listening = bool(self._subscriptions)
+            self._these_listen(*(s for s in self._subscriptions if s is not subscription))
+
+    def _these_listen(self, *subscriptions: Subscription) -> None:
+        self._subscriptions = subscriptions
+        self._puts = tuple(subscription.put for subscription in subscriptions)
+        self.listening = bool(subscriptions)
 
 
 _alive: Final[weakref.WeakSet[MessageBus]] = weakref.WeakSet()

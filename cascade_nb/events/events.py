@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from cascade_nb.errors import SerializationError
+from cascade_nb.events.record import Record
 
 
-@dataclasses.dataclass(frozen=True)
-class Event:
+class Event(Record):
     """Something that happened.
 
     Attributes:
@@ -19,34 +19,20 @@ class Event:
         timestamp: seconds since the epoch, when it happened.
     """
 
+    __slots__ = ()
+
     run_id: str = ""
     timestamp: float = dataclasses.field(default_factory=time.time)
 
     def as_dict(self) -> dict[str, Any]:
         """Its fields and its kind, as JSON-safe values."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"event": type(self).__name__, **fields}
+        return {"event": type(self).__name__, **dict(zip(self.fields, self, strict=True))}
 
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(self.as_dict(), ensure_ascii=True, default=str)
 
 
-E = TypeVar("E", bound=Event)
-
-
-def record(kind: type[E], fields: dict[str, Any]) -> E:
-    """An event of exactly these fields; what is left out has its default.
-
-    A frozen dataclass fills itself field by field through `object.__setattr__`, which takes longer
-    than all else that is done for a small task. The dict becomes the event's own.
-    """
-    event = object.__new__(kind)
-    object.__setattr__(event, "__dict__", fields)
-    return event
-
-
-@dataclasses.dataclass(frozen=True)
 class RunStarted(Event):
     """A run's first event: its constraints are in force, no task has started.
 
@@ -55,11 +41,12 @@ class RunStarted(Event):
         total: how many nodes it has, as far as known before mapped ones expand.
     """
 
+    __slots__ = ()
+
     title: str = ""
     total: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
 class RunFinished(Event):
     """A run's last event, also when it failed or was cancelled.
 
@@ -70,13 +57,14 @@ class RunFinished(Event):
         still_running: labels of tasks whose threads could not be stopped.
     """
 
+    __slots__ = ()
+
     status: str = "succeeded"
     duration: float = 0.0
     error: str | None = None
     still_running: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskEvent(Event):
     """Something that happened to one node.
 
@@ -85,11 +73,12 @@ class TaskEvent(Event):
         task_name: the kind of work, its task's name.
     """
 
+    __slots__ = ()
+
     task_id: str = ""
     task_name: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskExecutionStarted(TaskEvent):
     """An attempt begins; every constraint has just allowed it.
 
@@ -97,10 +86,11 @@ class TaskExecutionStarted(TaskEvent):
         attempt: 1 for the first.
     """
 
+    __slots__ = ()
+
     attempt: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskExecutionFinished(TaskEvent):
     """A node is over: its result is kept by the state backend, or it failed for good.
 
@@ -111,13 +101,14 @@ class TaskExecutionFinished(TaskEvent):
         error: the failure in words.
     """
 
+    __slots__ = ()
+
     status: str = "completed"
     duration: float = 0.0
     attempt: int = 1
     error: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskSkipped(TaskEvent):
     """A node will not run.
 
@@ -126,11 +117,12 @@ class TaskSkipped(TaskEvent):
         detail: the same in words.
     """
 
+    __slots__ = ()
+
     reason: str = ""
     detail: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskRetrying(TaskEvent):
     """An attempt failed and another will follow.
 
@@ -141,13 +133,14 @@ class TaskRetrying(TaskEvent):
         error: why the one before failed.
     """
 
+    __slots__ = ()
+
     attempt: int = 2
     max_attempts: int = 2
     delay: float = 0.0
     error: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskBlocked(TaskEvent):
     """A node could start, and a constraint does not let it.
 
@@ -156,11 +149,12 @@ class TaskBlocked(TaskEvent):
         detail: the same in words, with what would free it.
     """
 
+    __slots__ = ()
+
     constraint: str = ""
     detail: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class TaskProgress(TaskEvent):
     """How far a running task says it is.
 
@@ -169,11 +163,12 @@ class TaskProgress(TaskEvent):
         total: items in all, where known.
     """
 
+    __slots__ = ()
+
     done: int = 0
     total: int | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class ConstraintEvent(Event):
     """Something that happened to a constraint.
 
@@ -183,12 +178,13 @@ class ConstraintEvent(Event):
         by: who asked for it, where known.
     """
 
+    __slots__ = ()
+
     scope: str = ""
     type: str = ""
     by: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class ConstraintApplied(ConstraintEvent):
     """From this event on, nothing starts that the constraint forbids.
 
@@ -198,12 +194,13 @@ class ConstraintApplied(ConstraintEvent):
         expires_in: seconds it lasts, or None.
     """
 
+    __slots__ = ()
+
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
     reason: str = ""
     expires_in: float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class ConstraintLifted(ConstraintEvent):
     """The constraint holds no longer.
 
@@ -211,10 +208,11 @@ class ConstraintLifted(ConstraintEvent):
         cause: "lifted" or "expired".
     """
 
+    __slots__ = ()
+
     cause: str = "lifted"
 
 
-@dataclasses.dataclass(frozen=True)
 class ConstraintRejected(Event):
     """A message from outside was no constraint; nothing changed.
 
@@ -223,11 +221,12 @@ class ConstraintRejected(Event):
         error: why it was refused.
     """
 
+    __slots__ = ()
+
     topic: str = ""
     error: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class ResourceEvent(TaskEvent):
     """Something that happened to a resource; the task is the one that asked for it, if one did.
 
@@ -236,16 +235,18 @@ class ResourceEvent(TaskEvent):
         scope: "run" or "task".
     """
 
+    __slots__ = ()
+
     resource: str = ""
     scope: str = "run"
 
 
-@dataclasses.dataclass(frozen=True)
 class ResourceAcquired(ResourceEvent):
     """A resource was opened."""
 
+    __slots__ = ()
 
-@dataclasses.dataclass(frozen=True)
+
 class ResourceReleased(ResourceEvent):
     """A resource was closed.
 
@@ -253,10 +254,11 @@ class ResourceReleased(ResourceEvent):
         error: what closing it raised, in words.
     """
 
+    __slots__ = ()
+
     error: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class ConnectorConnected(Event):
     """Constraints can come in and telemetry can go out.
 
@@ -264,10 +266,11 @@ class ConnectorConnected(Event):
         attempt: how many tries it took since the last connection.
     """
 
+    __slots__ = ()
+
     attempt: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
 class ConnectorDisconnected(Event):
     """The connector is gone, on purpose or not; runs go on without it.
 
@@ -275,6 +278,8 @@ class ConnectorDisconnected(Event):
         error: what went wrong, or None at an orderly end.
         retry_in: seconds to the next try, or None when there is none.
     """
+
+    __slots__ = ()
 
     error: str | None = None
     retry_in: float | None = None

@@ -82,7 +82,7 @@ class _Builder:
 
     def add(self, root: Lazy) -> None:
         """Make nodes of `root` and of what it needs, deepest first."""
-        place, bindings = self.place, self.bindings
+        place, bindings, nodes, counts = self.place, self.bindings, self.nodes, self.counts
         stack = [root]
         while stack:
             lazy = stack[-1]
@@ -91,9 +91,8 @@ class _Builder:
                 continue
             place[lazy] = _OPEN
             ready = True
-            needed = (
-                lazy.inputs if lazy.options.plain and type(lazy) is not Router else _needs(lazy)
-            )
+            options = lazy.options
+            needed = lazy.inputs if options.plain and type(lazy) is not Router else _needs(lazy)
             for read in needed if len(needed) < 2 else reversed(needed):
                 other = read if bindings is None else bindings.current(read)
                 index = place.get(other)
@@ -104,25 +103,26 @@ class _Builder:
                     # Open and not finished: it stands below on the way to here, since siblings are
                     # opened one after the other.
                     raise CycleError(self._way_back(stack, other))
-            if ready:
-                stack.pop()
+            if not ready:
+                continue
+            stack.pop()
+            if lazy.__class__ is not LazyResult or not options.plain or bindings is not None:
                 self._make(lazy)
+                continue
+            # What `_make` does, for nearly every node of a large graph.
+            inputs = tuple([place[other] for other in needed]) if needed else ()
+            base = options.name or lazy.task.name
+            counts[base] = ordinal = counts.get(base, 0) + 1
+            place[lazy] = index = len(nodes)
+            nodes.append(Node(index, lazy, lazy.task, inputs, options.name, ordinal))
 
     def _make(self, lazy: Lazy) -> None:
         """The node of `lazy`, whose inputs have theirs."""
-        if lazy.__class__ is LazyResult and lazy.options.plain and self.bindings is None:
-            # nearly every node of a large graph; the rest goes the general way
-            place = self.place
-            task: Task[..., Any] | None = lazy.task
-            name = lazy.options.name
-            inputs = tuple([place[other] for other in lazy.inputs])
-            control = FREE
-        else:
-            task = self._task(lazy)
-            name = self._name(lazy)
-            inputs = self._inputs(lazy)
-            routed = isinstance(lazy, Router)
-            control = FREE if lazy.options.plain and not routed else self._control(lazy)
+        task = self._task(lazy)
+        name = self._name(lazy)
+        inputs = self._inputs(lazy)
+        routed = isinstance(lazy, Router)
+        control = FREE if lazy.options.plain and not routed else self._control(lazy)
         base = name or (task.name if task is not None else type(lazy).__name__)
         self.counts[base] = ordinal = self.counts.get(base, 0) + 1
         nodes = self.nodes

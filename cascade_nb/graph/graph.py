@@ -118,9 +118,10 @@ class Node:
         """Its identity in events, scopes and pictures; the same whenever the same graph is
         built.
         """
-        if self.name is not None:
-            return self.name if self.ordinal == 1 else f"{self.name}#{self.ordinal}"
-        return f"{self.task_name}#{self.ordinal}"
+        name, task = self.name, self.task
+        if name is not None:
+            return name if self.ordinal == 1 else f"{name}#{self.ordinal}"
+        return f"{self.task_name if task is None else task.name}#{self.ordinal}"
 
     @property
     def label(self) -> str:

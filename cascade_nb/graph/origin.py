@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import functools
 import importlib.machinery
-import importlib.metadata
 import pathlib
 import site
 import sys
@@ -179,6 +178,8 @@ def _version(top: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _installed_version(top: str) -> str:
+    import importlib.metadata  # noqa: PLC0415 - it brings half a mail program along
+
     try:
         return importlib.metadata.version(top)
     except importlib.metadata.PackageNotFoundError:  # it is called otherwise than its module

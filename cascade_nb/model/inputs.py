@@ -29,6 +29,12 @@ def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
 
     The second is true for a lazy value inside a container, and for an injected resource.
     """
+    if len(values) == 1:  # the link of a chain, or one of many leaves
+        kind = values[0].__class__
+        if kind in ATOMS:
+            return (), False
+        if kind in CALLS:
+            return values, False
     found: list[Lazy] = []
     nested = False
     for value in values:
@@ -42,11 +48,9 @@ def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
                 nested = True
     if not found:
         return (), nested
-    if len(found) == 1:
-        # The same tuple serves as arguments and as inputs, where it can: half the memory of a
-        # chain.
-        return (values if len(values) == 1 and not nested else (found[0],)), nested
-    return tuple(dict.fromkeys(found)), nested
+    inputs = tuple(dict.fromkeys(found))
+    # The same tuple serves as arguments and as inputs, where it can: half the memory of a chain.
+    return (values if len(inputs) == len(values) and not nested else inputs), nested
 
 
 def replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> Any:

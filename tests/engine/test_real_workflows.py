@@ -7,7 +7,6 @@ from the moment at which it was acknowledged, and by what the engine says.
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import threading
 from collections import Counter
@@ -29,14 +28,12 @@ PAUSES = 6
 LANES = ("thread", "async", "inline")
 
 
-@dataclasses.dataclass(frozen=True)
 class Held(Event):
     """Somebody's pause was acknowledged."""
 
     scope: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
 class LetGo(Event):
     """Somebody is about to lift a pause."""
 

@@ -1,0 +1,178 @@
+"""Runs coroutines on the loop, with as few tasks of asyncio as there are coroutines that wait.
+
+A task of asyncio costs more than a small node. So one task carries a coroutine, and when that has
+ended without ever having waited, goes straight on to the next. With one that waits it stays to the
+end, as any task would, and others carry on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextvars import Context
+from functools import partial
+from heapq import heappop
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.attempt import AsyncAttempt
+from cascade_nb.engine.slices import INDEX, SLICE
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.arguments import Call
+    from cascade_nb.engine.flow import Flow
+
+BURST: Final = 500  # carriers begun at a stretch
+LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
+
+
+class Carriers:
+    """The carriers of one run.
+
+    Attributes:
+        waiting: the heap of the nodes whose coroutines have not begun.
+        active: how many carriers are about to begin a coroutine, so that no others are needed.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self.waiting: list[int] = []
+        self.active = 0
+        self._burst = 1
+
+    def take(self) -> list[AsyncAttempt]:
+        """Attempts to `begin` carriers with, admitted; under the lock.
+
+        One is enough for coroutines that never wait. For those that do, the number doubles each
+        time, or each would begin a turn of the loop later than the one before.
+        """
+        taken: list[AsyncAttempt] = []
+        if self.active:
+            return taken
+        heap, admission = self.waiting, self._flow.admission
+        for _ in range(LOOK):
+            if not heap or len(taken) == self._burst:
+                break
+            attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
+            if attempt is not None:
+                taken.append(attempt)
+        self._burst = min(2 * self._burst, BURST)
+        self.active = len(taken)
+        return taken
+
+    def begin(self, attempts: Iterable[AsyncAttempt]) -> None:
+        """Begin carriers with what was taken; on the loop, without the lock."""
+        flow = self._flow
+        for attempt in attempts:
+            work = self._carry(attempt)
+            attempt.task = flow.context.copy().run(flow.parts.door.loop.create_task, work)
+
+    def begin_with(self, attempt: AsyncAttempt) -> None:
+        """Begin a carrier with one that was admitted otherwise; on the loop, without the lock."""
+        self.active += 1
+        self.begin([attempt])
+
+    async def _carry(self, attempt: AsyncAttempt | None) -> None:
+        """Carry an admitted attempt, and then others."""
+        flow, me = self._flow, asyncio.current_task()
+        assert me is not None
+        until = perf_counter() + SLICE
+        waited = False
+        failure: BaseException | None = None
+        try:
+            with flow.lock:
+                call = attempt.begin() if attempt is not None else None
+                if call is None:
+                    attempt, call = self._next()
+            while attempt is not None and call is not None:
+                attempt.task = me
+                result, failure = None, None
+                context = flow.context.copy()
+                body = attempt.body(call)
+                call = None  # its arguments live as long as the body, and no longer
+                try:
+                    try:
+                        first = context.run(body.send, None)
+                    except StopIteration as done:
+                        result = done.value
+                    else:
+                        waited = True
+                        self._leave_to_others()
+                        result = await _Rest(context, body, first)
+                except BaseException as error:
+                    failure = error
+                del body, context
+                over = waited or _is_asked_to_end(me) or perf_counter() > until
+                with flow.lock:
+                    attempt.end(result, failure)
+                    del result
+                    attempt, call = (None, None) if over else self._next()
+                    flow.lanes.pump_soon()
+                if isinstance(failure, (KeyboardInterrupt, SystemExit)):
+                    raise failure
+        except Exception as broken:
+            with flow.lock:
+                flow.break_off(broken)
+        finally:
+            if not waited:
+                with flow.lock:
+                    self.active -= 1
+                    self._burst = 1
+                    flow.lanes.breathe()
+            del failure
+
+    def _next(self) -> tuple[AsyncAttempt, Call] | tuple[None, None]:
+        """The first that is allowed to start, begun, and its call; under the lock."""
+        heap, admission = self.waiting, self._flow.admission
+        for _ in range(LOOK):
+            if not heap:
+                break
+            attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
+            if attempt is not None:
+                call = admission.start(attempt)
+                if call is not None:
+                    return attempt, call
+        return None, None
+
+    def _leave_to_others(self) -> None:
+        """A carrier stays with a coroutine that waits."""
+        with self._flow.lock:
+            self.active -= 1
+            taken = self.take()
+        self.begin(taken)
+
+
+class _Rest:
+    """What is left of a coroutine after its first step, in its own context.
+
+    Args:
+        context: where it runs.
+        body: the coroutine.
+        first: what it waits for.
+    """
+
+    def __init__(self, context: Context, body: Coroutine[Any, Any, Any], first: Any) -> None:
+        self._context = context
+        self._body = body
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        body, awaited = self._body, self._first
+        step: Callable[[], Any]
+        while True:
+            try:
+                step = partial(body.send, (yield awaited))
+            except BaseException as error:
+                step = partial(body.throw, error)
+            try:
+                awaited = self._context.run(step)
+            except StopIteration as done:
+                return done.value
+
+
+def _is_asked_to_end(task: asyncio.Task[Any]) -> bool:
+    """Whether a coroutine had its own task cancelled and ended before it could hear of it."""
+    if sys.version_info >= (3, 11):
+        return task.cancelling() > 0
+    return bool(task._must_cancel)  # a task of 3.10 does not say it in any other way
