@@ -10,6 +10,7 @@ from cascade_nb.notebook.drawing import show_graph
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.notebook.shims import running_kernel
+from cascade_nb.notebook.workspace import NO_NODES
 from cascade_nb.planned import ShownPlan
 
 
@@ -37,8 +38,8 @@ def why_in_runs(session: Session, name: str) -> tuple[list[str], bool]:
         return [f"run {run.number}: {reason}" for reason in reasons], not run.done()
     if name in session.workspace.meanings():
         return [f"{name} is part of no run; `%cascade run {name}` starts one."], False
-    known = {node.id for run in runs for node in run.graph.nodes}
-    raise UnknownNameError("node", name, known | session.node_names())
+    known = {node.id for run in runs for node in run.graph.nodes} | session.node_names()
+    raise UnknownNameError("node", name, known, "" if known else NO_NODES)
 
 
 async def why_now(session: Session, name: str) -> list[str]:

@@ -148,6 +148,6 @@ def _read(line: str) -> tuple[Door, Namespace]:
         raise HelpAskedError(overview())
     if name not in DOORS:
         advice = " (`%cascade -h` says what there is)"
-        raise UnknownNameError("sub-command of %cascade", name, DOORS, advice)
+        raise UnknownNameError("%cascade command", name, DOORS, advice)
     door = DOORS[name]
     return door, door.takes.read(*rest or [""])

@@ -88,15 +88,15 @@ class Session:
             UnknownNameError: there is no such run.
         """
         known = [run for run in self.runs() if not (live and run.done())]
+        nothing = "nothing is running" if live else "nothing was run yet; `%cascade run` starts"
         if name is not None:
             for run in known:
                 if name in (str(run.number), run.id):
                     return run
-            raise UnknownNameError("run", name, [str(run.number) for run in known])
+            advice = "" if known else f"; {nothing}"
+            raise UnknownNameError("run", name, [str(run.number) for run in known], advice)
         if not known:
-            raise UsageError(
-                "nothing is running" if live else "nothing was run yet; `%cascade run` starts"
-            )
+            raise UsageError(nothing)
         if live and len(known) > 1:
             names = ", ".join(f"{run.number} ({run.graph.title})" for run in known)
             raise UsageError(f"several runs go on, so say which by its number: {names}")

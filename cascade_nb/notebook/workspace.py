@@ -21,7 +21,7 @@ x as the first time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError, UsageError
@@ -32,6 +32,9 @@ from cascade_nb.model.task import Task
 from cascade_nb.notebook.layers import Cell, Chain, Layer, Meaning, Place, lazies_in
 
 AnyTask = Task[..., Any]
+
+#: What to do where a node was asked for and there are none, as the end of a sentence.
+NO_NODES: Final = "; there are none yet: a %%cascade cell that binds a name to a call makes one"
 
 
 class Definition:
@@ -174,7 +177,7 @@ class Workspace:
         if chain and chain.top() is None:
             raise DroppedNameError(f"`{name}` is no node any more: it is a name {chain[-1].gone}")
         if name not in self.namespace:
-            raise UnknownNameError("node", name, known)
+            raise UnknownNameError("node", name, known, "" if known else NO_NODES)
         advice = "; call it, and give the result a name" if isinstance(outside, Task) else ""
         raise TargetError(
             f"`{name}` is {_kind(outside)}, no lazy value, so there is nothing to run{advice}"
@@ -224,7 +227,7 @@ class Workspace:
         tasks = self.tasks()
         for name in names:
             if name not in tops and name not in tasks:
-                raise UnknownNameError("name in the workspace", name, [*self.meanings(), *tasks])
+                raise UnknownNameError("node or task", name, [*self.meanings(), *tasks])
         for name in names:
             if name in tops:
                 self.forget(name, self.chains[name], "which was dropped")

@@ -208,7 +208,7 @@ def test_what_a_magic_refuses_fails_the_cell_in_one_sentence(shared: RealKernel)
     cell = shared.execute("%cascade rnu raw")
     assert cell.status == "error"
     assert cell.error is not None
-    assert cell.error.traceback.startswith("UnknownNameError: there is no sub-command")
+    assert cell.error.traceback.startswith("UnknownNameError: there is no %cascade command")
     assert "\n" not in cell.error.traceback
 
 

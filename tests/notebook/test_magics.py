@@ -309,7 +309,7 @@ def test_drop_takes_names_out(built: Notebook) -> None:
 # Refusing: one clear sentence, and nothing done.
 
 REFUSED = [
-    ("rnu report", errors.UnknownNameError, "'rnu'; did you mean 'run'?"),
+    ("rnu report", errors.UnknownNameError, "no %cascade command 'rnu'; did you mean 'run'?"),
     ("run reprot", errors.UnknownNameError, "there is no node 'reprot'; did you mean 'report'?"),
     ("graph rwa", errors.UnknownNameError, "did you mean 'raw'?"),
     ("why rwa", errors.UnknownNameError, "did you mean 'raw'?"),
@@ -334,8 +334,8 @@ REFUSED = [
     ("limit", errors.UsageError, "are required"),
     ("limit a b 3", errors.UsageError, "takes a scope and a number"),
     ("cancel", errors.UsageError, "nothing is running"),
-    ("cancel 7", errors.UnknownNameError, "there is no run '7'"),
-    ("status 7", errors.UnknownNameError, "there is no run '7'"),
+    ("cancel 7", errors.UnknownNameError, "there is no run '7'; nothing is running"),
+    ("status 7", errors.UnknownNameError, "there is no run '7'; nothing was run yet"),
     ("drop", errors.UsageError, "are required"),
     ("why", errors.UsageError, "are required"),
 ]

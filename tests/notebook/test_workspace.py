@@ -442,9 +442,7 @@ def test_a_dropped_task_goes_and_its_callers_say_so(sheet: Sheet) -> None:
 
 def test_dropping_what_nobody_defined_names_the_nearest(sheet: Sheet) -> None:
     sheet.cell("A", "report = f(1)\nn = 3")
-    with pytest.raises(
-        UnknownNameError, match="no name in the workspace 'reprot'; did you mean 'r"
-    ):
+    with pytest.raises(UnknownNameError, match="no node or task 'reprot'; did you mean 'report'"):
         sheet.workspace.drop("reprot")
     with pytest.raises(UnknownNameError):
         sheet.workspace.drop("n")
@@ -495,6 +493,8 @@ def test_without_a_name_and_a_last_cell_the_only_sink_is_meant(sheet: Sheet) -> 
 def test_without_any_node_it_says_how_to_make_one(sheet: Sheet) -> None:
     with pytest.raises(UsageError, match="there is nothing to run yet"):
         sheet.workspace.default_target()
+    with pytest.raises(UnknownNameError, match="no node 'x'; there are none yet: a %%cascade cell"):
+        sheet.workspace.target("x")
 
 
 # Memory.
