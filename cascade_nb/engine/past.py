@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.graph.code import CodeKey
 from cascade_nb.graph.fingerprint import Fingerprints
-from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.made import Made, made_of
 from cascade_nb.model.policy import NOTHING
 
@@ -108,11 +108,12 @@ class Past:
     def _chosen(self, graph: Graph, kept: Collection[int]) -> Iterable[int]:
         """What to remember of a graph."""
         if len(graph.nodes) <= WHOLE:
-            return (node.index for node in graph.nodes if node.kind is not NodeKind.PARAM)
-        if len(kept) <= self._room:
-            return kept
-        first = (index for index in kept if graph.nodes[index].name is not None)
-        return list(dict.fromkeys([*graph.targets, *first]))[: self._room]
+            return range(len(graph.nodes))
+        params = [node.index for node in graph.nodes if node.task is None]
+        if len(kept) > self._room:
+            named = [index for index in kept if graph.nodes[index].name is not None]
+            kept = [*graph.targets, *named][: self._room]
+        return dict.fromkeys([*params, *kept])
 
 
 def _put(into: OrderedDict[str, T], what: Mapping[str, T], room: int) -> None:

@@ -175,11 +175,11 @@ class _Planning:
             if index not in self._asked or index in self._skipped:
                 continue
             sources = [source for source in node.sources if source in until]
-            last = max(sources, key=until.__getitem__, default=None)
+            last = max(sources, key=lambda one: (until[one], one), default=None)
             if last is not None:
                 before[index] = last
             until[index] = (until[last] if last is not None else 0.0) + (self._each(node) or 0.0)
-        end = max(until, key=until.__getitem__, default=None)
+        end = max(until, key=lambda one: (until[one], one), default=None)
         if end is None or not until[end]:
             return (), 0.0
         path = [end]

@@ -113,8 +113,8 @@ class Reasons:
         if own:
             return _Cause(node.index, _list([one.words for one in own]), _lines(own))
         for change in found:
-            place = self._reuse.grounds.place.get(change.source or "")
-            above = None if place is None else self._causes.get(place)
+            source = None if change.source is None else self._graph.node(change.source)
+            above = None if source is None else self._causes.get(source.index)
             return above or _Cause(node.index, change.words)
         if not node.options.reuse:
             return _Cause(node.index, "results are new each time (reuse=False)")

@@ -67,8 +67,10 @@ def _own(
     node: Node, limit: float, keys: Mapping[int, str], known: Mapping[str, Known], now: float
 ) -> Floor:
     was = known.get(keys.get(node.index, ""))
-    age = "" if was is None else f"was made {ago(max(0.0, now - was.made))} and "
-    return Floor(now - limit, f"result {age}stands for {seconds_text(limit)}", node.index)
+    words = f"stands for {seconds_text(limit)}"
+    if was is not None:
+        words = f"was made {ago(max(0.0, now - was.made))} and {words}"
+    return Floor(now - limit, f"result {words}", node.index)
 
 
 def _after(

@@ -65,7 +65,8 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
     It looks at files named by a cache rule, and may hash arguments: not for the loop.
     """
     node = graph.nodes[index]
-    given = [_given(graph, prints, name, value) for name, value in prints.given(index)]
+    what = "" if node.task is None else "argument "  # a parameter's value, a router's selector
+    given = [_given(graph, prints, what + name, value) for name, value in prints.given(index)]
     if node.task is not None and node.task.version is not None:
         given.append(Given("version", node.task.version, node.task.version))
     cache = node.options.cache
@@ -144,8 +145,8 @@ def _who(part: str, code: CodeKey) -> tuple[str, ...]:
 def _given(graph: Graph, prints: Fingerprints, name: str, value: object) -> Given:
     if isinstance(value, Lazy):
         source = graph.nodes[graph.place[value]]
-        return Given(f"argument {name}", prints.key_of(value), source.id, source.id)
-    return Given(f"argument {name}", prints.key_of(value), glimpse(value))
+        return Given(name, prints.key_of(value), source.id, source.id)
+    return Given(name, prints.key_of(value), glimpse(value))
 
 
 def _given_changes(before: Made, after: Made) -> Iterator[Change]:

@@ -59,7 +59,7 @@ def _row(body: Element, row: Row) -> None:
     line = SubElement(body, "tr", {"data-state": row.state})
     state = SubElement(line, "td", {"class": "state"})
     _add(state, "span", LOOKS[row.state].sign, "sign")
-    _add(state, "span", f" {row.word}")
+    _add(state, "span", f" {clean(row.word, _NAME)}")
     _add(line, "td", clean(row.name, _NAME), "name")
     words = SubElement(line, "td", {"class": "words"})
     if row.lines:
@@ -68,12 +68,20 @@ def _row(body: Element, row: Row) -> None:
         difference = SubElement(details, "pre")
         for number, text in enumerate(row.lines):
             kind = {"+": "came", "-": "went"}.get(text[:1], "same")
-            # Blanks at its beginning mean something, so it is cleaned in two pieces.
-            told = text[: len(text) - len(text.lstrip())] + clean(text, _LINE)
-            _add(difference, "span", told + ("\n" if number < len(row.lines) - 1 else ""), kind)
+            end = "\n" if number < len(row.lines) - 1 else ""
+            _add(difference, "span", _cleaned(text) + end, kind)
     else:
         words.text = clean(row.words, _WORDS)
-    _add(line, "td", row.time, "time")
+    _add(line, "td", clean(row.time, _NAME), "time")
+
+
+def _cleaned(line: str) -> str:
+    """A line of a difference; the blanks at its beginning, behind its sign too, mean something."""
+    code = line[1:].lstrip(" ")
+    indent = len(line) - 1 - len(code)
+    if line[:1] in ("+", "-", " "):
+        return line[0] + " " * min(indent, _LINE) + clean(code, _LINE)
+    return clean(line, _LINE)
 
 
 def _add(parent: Element, tag: str, text: str, name: str = "") -> None:

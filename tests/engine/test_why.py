@@ -1,0 +1,117 @@
+"""Why a node runs, waits, or was not reused: in a run, and by the engine that has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.errors import UnknownNameError
+from tests.engine.tools import Hold, until
+from tests.graph.cells import Cells
+
+
+@cs.task(executor="inline")
+def load(n: int = 1) -> int:
+    return n
+
+
+@cs.task(executor="inline")
+def clean(x: Any) -> Any:
+    return x
+
+
+async def test_a_node_that_ran_again_says_what_changed(engine: Engine) -> None:
+    cells = Cells()
+    cells.run("def _h(x):\n    return x + 1\ndef f(x): return _h(x)")
+    target = clean(cs.task(cells.names["f"])(load().named("raw"))).named("report")
+    first = engine.start(target)
+    await first
+    assert first.why("report") == ["report is done"]
+    cells.run("def _h(x):\n    return x + 2")
+    second = engine.start(target)
+    await second
+    assert second.why("report") == [
+        "report is done",
+        "no earlier result stands for it: it reads f#1, whose helper _h changed",
+        "     def _h(x):",
+        "    -    return x + 1",
+        "    +    return x + 2",
+    ]
+    assert second.why("raw") == ["raw is reused"]
+    # What is remembered is the last result, not the last edit.
+    third = engine.start(target, fresh=True)
+    await third
+    assert third.why("report") == [
+        "report is done",
+        "no earlier result stands for it: earlier results are not to be used",
+    ]
+
+
+async def test_a_node_that_waits_says_both(engine: Engine) -> None:
+    await engine.run(load(1).named("raw"))
+    engine.pause("task:load")
+    run = engine.start(load(2).named("raw"))
+    await until(lambda: run.status.held)
+    lines = run.why("raw")
+    assert "load tasks paused" in lines[0]
+    assert lines[1] == "no earlier result stands for it: its argument n changed: 1 → 2"
+    assert engine.why("raw") == run.why("raw")
+    engine.resume("task:load")
+    await run
+
+
+async def test_a_skipped_node_says_only_that(engine: Engine) -> None:
+    await engine.run(load(1).named("raw"))
+    run = engine.start([load(2).named("raw").run_if(False), load(3)])
+    with pytest.raises(cs.errors.DependencyMissingError):
+        await run
+    assert run.why("raw") == ["raw was skipped (ConditionFalse): its condition is false"]
+
+
+async def test_a_failed_run_leaves_what_it_completed(engine: Engine) -> None:
+    @cs.task
+    def fail(x: Any) -> Any:
+        raise ValueError(x)
+
+    run = engine.start(fail(load(1).named("raw")).named("report"))
+    with pytest.raises(cs.errors.TaskFailedError):
+        await run
+    plan = await engine.plan(fail(load(1).named("raw")).named("report"))
+    assert plan.step("raw").action == "reuse"
+    assert plan.step("report").reason == "it never ran before"
+
+
+async def test_the_engine_answers_for_its_newest_run_with_such_a_node(engine: Engine) -> None:
+    hold = Hold()
+    rest = cs.task(name="rest", reuse=False)(hold.rest)
+    one = engine.start(rest(1).named("one"))
+    two = engine.start(rest(2).named("two"))
+    await until(lambda: len(hold.came) == 2)
+    assert engine.why("one") == ["one is running"]
+    with pytest.raises(UnknownNameError, match=r"there is no node 'tow'.*two"):
+        engine.why("tow")
+    hold.let_go()
+    await one
+    await two
+    with pytest.raises(UnknownNameError):
+        engine.why("one")
+
+
+async def test_a_task_that_fills_a_global_list_is_told_why_it_never_stands(engine: Engine) -> None:
+    cells = Cells()
+    cells.run("seen = []\ndef tally(x):\n    seen.append(x)\n    return len(seen)")
+    target = cs.task(cells.names["tally"])(load().named("raw")).named("count")
+    assert await engine.run(target) == 1
+    run = engine.start(target)
+    assert await run == 2
+    words, *lines = run.why("count")[1:]
+    assert words == (
+        "no earlier result stands for it: its constant seen was changed in place: [] → [1]"
+    )
+    assert " ".join(line.strip() for line in lines) == (
+        "`seen.append(x)` in function tally changes it each time that it runs, so no earlier "
+        "result ever stands; give it as an argument, and return what is to be added"
+    )

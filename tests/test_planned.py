@@ -1,0 +1,88 @@
+"""A plan as a notebook shows it: a table, and marks on the graph."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.planned import ShownPlan
+
+
+@cs.task(executor="inline")
+def load(n: int = 1) -> int:
+    return n
+
+
+@cs.task(executor="inline")
+def total(xs: Any, k: int = 1) -> Any:
+    return k
+
+
+async def shown(target: Any, before: Any = None, hold: str | None = None) -> ShownPlan:
+    engine = Engine()
+    try:
+        if before is not None:
+            await engine.run(before)
+        if hold is not None:
+            engine.pause(hold)
+        return ShownPlan.of(await engine.plan(target))
+    finally:
+        await engine.aclose()
+
+
+def rows(html: str) -> list[str]:
+    """The text of each row."""
+    found = re.findall(r"<tr.*?</tr>", html, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
+
+
+async def test_each_named_node_has_a_row() -> None:
+    raw = load(1).named("raw")
+    plan = await shown(total(raw, 2).named("report"), before=total(raw, 1).named("report"))
+    assert rows(plan.html) == [
+        "= reuse raw its code and inputs are the same",
+        "▷ run report its argument k changed: 1 → 2",
+    ]
+
+
+async def test_nodes_without_a_name_share_a_row_where_the_same_is_said() -> None:
+    plan = await shown(total([load(i) for i in range(1000)]).named("report"))
+    reason = "the result of a node without a name is not kept, and report needs it"
+    assert rows(plan.html) == [
+        f"▷ run load \u00d71,000 {reason}",
+        "▷ run report it never ran before",
+    ]
+
+
+async def test_the_marks_are_those_of_the_actions() -> None:
+    never = load(3).named("never").run_if(False)
+    held = load(4).named("held")
+    target = total([total([load(1).named("old"), held], 1), total(never)]).named("report")
+    plan = await shown(target, before=load(1).named("old"), hold="node:held")
+    states = plan.marks.states
+    assert states["old"] == "reused"
+    assert states["never"] == "skipped"
+    assert states["held"] == "held"
+    plan = await shown(load(1).named("new"))
+    assert plan.marks.states == {"new": "planned"}
+    assert "new ▷ ◎" in plan.visual.text
+
+
+async def test_a_display_is_asked_for_what_it_can_show() -> None:
+    plan = await shown(load(1).named("raw"))
+    both = plan._repr_mimebundle_()
+    assert set(both) == {"text/plain", "text/html"}
+    assert both["text/plain"] == str(plan)
+    assert set(plan._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
+    assert set(plan._repr_mimebundle_(exclude={"text/html"})) == {"text/plain"}
+
+
+@pytest.mark.may_block("a script waits for the plan")
+def test_scripts_get_one_too() -> None:
+    plan = cs.plan(load(1).named("only_here"))
+    assert isinstance(plan, ShownPlan)
+    assert str(plan).startswith("only_here: 1 to run")
