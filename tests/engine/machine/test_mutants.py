@@ -99,8 +99,8 @@ MUTANTS: Final = (
     Mutant(
         "resume lifts the limits of the scope too",
         f"{_MANAGER}.lift",
-        "type in (None, key[1])",
-        "True",
+        "TYPES if type is None else (type,)",
+        "TYPES",
     ),
     Mutant(
         "what waited for a constraint is forgotten with it",
