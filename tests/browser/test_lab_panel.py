@@ -221,6 +221,53 @@ def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
         assert reopened.page.locator(".cascade-panel").count() == 0
 
 
+def test_a_notebook_saved_in_the_midst_of_a_run_says_how_it_stood(
+    lab: LabServer, browser: Browser
+) -> None:
+    # Its kernel may be lost before the run is over, and then this is all that is known.
+    with lab.open(browser, [SETUP, LONG], NEWEST) as notebook:
+        notebook.run(0)
+        notebook.run(1)
+        panel = LabPanel(notebook, 1)
+        saved = notebook.output(1, ".jp-RenderedText pre")
+        expect(saved).to_contain_text(re.compile(r"As of 20.*Running \d+ tasks", re.DOTALL))
+        expect(saved).to_be_hidden()
+        expect(panel.root).to_be_visible()
+        notebook.save()
+        name = notebook.name
+    with lab.reopen(browser, name, with_kernel=False) as reopened:
+        expect(reopened.output(1, ".jp-RenderedSVG img")).to_be_visible()
+        text = reopened.text(1)
+        assert re.search(r"total · run 1 \(\w+\) · started 20\S+ \S+ · 21 nodes", text)
+        assert re.search(r"0 of 21 done, \d+ running, \d+ waiting", text)
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_a_picture_lies_on_the_page_without_a_frame_of_its_own(
+    lab: LabServer, browser: Browser, theme: str
+) -> None:
+    # The reader's system says the opposite: it is Lab's theme that counts.
+    system = "light" if theme.endswith("Dark") else "dark"
+    with lab.open(browser, [SETUP + QUICK], NEWEST, color_scheme=system) as notebook:
+        notebook.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+        )
+        notebook.run(0)
+        LabPanel(notebook, 0).wait_for_phase("succeeded")
+        notebook.save()
+        with lab.reopen(browser, notebook.name, with_kernel=False, color_scheme=system) as page:
+            image = page.output(0, ".jp-RenderedSVG img")
+            image.evaluate("image => image.decode()")
+            place = image.bounding_box()
+            assert place is not None
+            spot = {"x": place["x"] + 5, "y": place["y"] + 5, "width": 4, "height": 4}
+            beside = {**spot, "x": place["x"] + place["width"] + 5}
+            dark = page.page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
+            assert dark == theme.endswith("Dark")
+            shots = [page.page.screenshot(clip=clip) for clip in (spot, beside)]  # type: ignore[arg-type]
+            assert shots[0] == shots[1]
+
+
 def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
     lab: LabServer, browser: Browser
 ) -> None:
