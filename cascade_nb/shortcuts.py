@@ -28,13 +28,16 @@ def start(
     on_error: str = "stop",
     fresh: bool = False,
     log: str | None = None,
+    share: str = "no",
 ) -> Run:
     """Start a run of `target` and return at once; see `Engine.start`.
 
     Raises:
         UsageError: as `Engine.start`.
     """
-    return default_engine().start(target, params=params, on_error=on_error, fresh=fresh, log=log)
+    return default_engine().start(
+        target, params=params, on_error=on_error, fresh=fresh, log=log, share=share
+    )
 
 
 def run(
@@ -44,6 +47,7 @@ def run(
     on_error: str = "stop",
     fresh: bool = False,
     log: str | None = None,
+    share: str = "no",
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
@@ -54,7 +58,9 @@ def run(
         BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
         RunError, RunFailures: the run ended without a value.
     """
-    return wait_for(start(target, params=params, on_error=on_error, fresh=fresh, log=log))
+    return wait_for(
+        start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
+    )
 
 
 def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:

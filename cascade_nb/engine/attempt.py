@@ -143,6 +143,11 @@ class ThreadAttempt(Attempt):
 
     def _body(self, call: Call) -> Any:
         current_attempt.set(self)
+        sharing = self.flow.sharing
+        if sharing is not None:
+            found = sharing.before_in_thread(self)
+            if found is not None:
+                return found.value
         if not call.injects:
             return call.fn(*call.args, **call.kwargs)
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
@@ -179,6 +184,11 @@ class AsyncAttempt(Attempt):
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
         current_attempt.set(self)
+        sharing = self.flow.sharing
+        if sharing is not None:
+            found = await sharing.before(self)
+            if found is not None:
+                return found.value
         if not call.injects:
             return await call.fn(*call.args, **call.kwargs)
         resources = self.flow.resources

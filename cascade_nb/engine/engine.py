@@ -25,6 +25,7 @@ from cascade_nb.engine.past import Past
 from cascade_nb.engine.records import Records
 from cascade_nb.engine.run import Run
 from cascade_nb.engine.scribe import LEASE
+from cascade_nb.engine.sharing import checked_share
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
@@ -130,6 +131,7 @@ class Engine(Controls, Foresight, Records):
         on_error: str = "stop",
         fresh: bool = False,
         log: str | None = None,
+        share: str = "no",
     ) -> Any:
         """Start a run and wait for its value; see `start`.
 
@@ -138,7 +140,13 @@ class Engine(Controls, Foresight, Records):
             RunError, RunFailures: it ended without a value.
         """
         return await self.start(
-            target, params=params, bindings=bindings, on_error=on_error, fresh=fresh, log=log
+            target,
+            params=params,
+            bindings=bindings,
+            on_error=on_error,
+            fresh=fresh,
+            log=log,
+            share=share,
         )
 
     def start(
@@ -150,6 +158,7 @@ class Engine(Controls, Foresight, Records):
         on_error: str = "stop",
         fresh: bool = False,
         log: str | None = None,
+        share: str = "no",
     ) -> Run:
         """Start a run of what `target` needs, from any thread, and return at once.
 
@@ -161,6 +170,8 @@ class Engine(Controls, Foresight, Records):
                 all that does not need the failed task goes on.
             fresh: whether earlier results are not to be used.
             log: "human" or "json", for this run; default as the engine's.
+            share: "wait": what another kernel with the same state computes just now is waited for,
+                and computed only once.
 
         Raises:
             GraphError: there is nothing to run, or it needs itself.
@@ -172,8 +183,10 @@ class Engine(Controls, Foresight, Records):
             raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
         bindings = bindings if bindings is not None else self.bindings
         log = checked_log(log) or self.log
+        shares = checked_share(share, self.state.journal)
         graph = self.graph_of(target, bindings)
-        return self.begin(graph, Orders(dict(params or {}), bindings, on_error, fresh, log))
+        orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
+        return self.begin(graph, orders)
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""

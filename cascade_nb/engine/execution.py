@@ -152,6 +152,7 @@ class Execution:
             on_edited=lambda: parts.spawn(self._look_for_edits()),
             carried=carried.done,
             lease=ready.lease,
+            scribe=engine.scribe,
         )
         if before is not None:
             flow.began, flow.rested, flow.last_end = before.began, before.rested, before.last_end

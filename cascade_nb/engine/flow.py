@@ -31,6 +31,8 @@ from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.outcomes import Outcomes
 from cascade_nb.engine.parts import Parts
 from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
+from cascade_nb.engine.scribe import Scribe
+from cascade_nb.engine.sharing import Sharing
 from cascade_nb.engine.teller import Teller
 from cascade_nb.engine.unfold import Unfolding, first_needs
 from cascade_nb.errors import LeaseLostError
@@ -56,6 +58,7 @@ class Flow:
         on_lost: called, on whatever thread, when another kernel has taken the run over.
         on_edited: called, under the lock, when a pause goes that something was edited in.
         carried: indexes of what was done before an edit, and stands.
+        scribe: who writes the run down, where anybody does.
         lease: the right to write about this run, where runs are journaled.
 
     Attributes:
@@ -89,6 +92,7 @@ class Flow:
         on_edited: Callable[[], None],
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
+        scribe: Scribe | None = None,
     ) -> None:
         self.run_id = run_id
         self.graph = graph
@@ -103,6 +107,8 @@ class Flow:
         self.on_edited = on_edited
         self.carried = carried
         self.lease = lease
+        shares = orders.share and scribe is not None
+        self.sharing = Sharing(self, scribe, state) if scribe and shares else None
         self.context = contextvars.copy_context()
         self.context.run(current_attempt.set, None)  # where a task itself started this run
         self.scheduler = Scheduler([first_needs(node) for node in graph.nodes], have)
@@ -181,6 +187,8 @@ class Flow:
         if self.is_over:
             return
         self.is_over = True
+        if self.sharing is not None:
+            self.sharing.close()
         self.lanes.clear()
         for attempt in self.flying.values():
             attempt.abandoned = attempt.stop = True

@@ -53,7 +53,7 @@ class Keeping:
             kind.times += 1
             kind.seconds += took
         key = flow.keys.of.get(index)
-        if key is None:
+        if key is None or (flow.sharing is not None and index in flow.sharing.found):
             self._completed(index, number, took, result, tell)
         else:
             self._put(Entry(key, result, took, flow.lease, (index, number, tell)))
@@ -128,6 +128,8 @@ class Keeping:
         self._completed(index, number, entry.seconds, entry.value, tell)
 
     def _completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        if self._flow.sharing is not None:
+            self._flow.sharing.over(index)
         if tell:
             self._flow.tell.finished(index, "completed", took, number, None)
         self._flow.outcomes.finish(index, result)

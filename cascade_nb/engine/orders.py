@@ -60,6 +60,7 @@ class Orders:
     on_error: str = "stop"
     fresh: bool = False
     log: str | None = None
+    share: bool = False
     given: Given = Given()
     taken_up: TakenUp | None = None
 

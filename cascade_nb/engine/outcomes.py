@@ -65,6 +65,8 @@ class Outcomes:
                 flow.keeping.keep(index, number, took, result)
             return
         if stopped and isinstance(error, (asyncio.CancelledError, CascadeError)):
+            if flow.sharing is not None:
+                flow.sharing.over(index)
             flow.scheduler.cancel(index)
             flow.log.append(index)
             flow.tell.finished(index, "cancelled", took, number, "cancelled")
@@ -103,6 +105,8 @@ class Outcomes:
     def fail(self, index: int, error: BaseException, number: int = 1) -> None:
         """A node failed for good."""
         flow = self._flow
+        if flow.sharing is not None:
+            flow.sharing.over(index)
         flow.harmed = True
         if not flow.unfold.is_expanded(index):  # a mapped node fails with its items, who said why
             label, node_id = flow.label(index), flow.id_of(index)

@@ -7,6 +7,8 @@ and no run waits for its history to be written.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -19,6 +21,7 @@ from typing import Any, Final, TypeVar
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.homeloop import HomeLoop
+from cascade_nb.engine.sharing import Claims
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import ConstraintEvent
@@ -74,6 +77,7 @@ class Scribe:
         self.journal = journal
         self.owner = owner_in_words()
         self.seconds = lease
+        self.claims = Claims(journal, self.owner, lease)
         self._bus = bus
         self._manager = manager
         self._pages: dict[str, _Page] = {}
@@ -100,7 +104,7 @@ class Scribe:
         Raises:
             StateError: the place cannot be written now.
         """
-        return await self._at_home(self._begin(run_id, title, total, order, on_lost, lease))
+        return await self.at_home(self._begin(run_id, title, total, order, on_lost, lease))
 
     async def note(self, run_id: str, part: str, value: Any) -> None:
         """Write down something more that taking up the run would need.
@@ -110,13 +114,13 @@ class Scribe:
         """
         page = self._pages.get(run_id)
         if page is not None and not page.closed:
-            await self._at_home(self.journal.write(page.lease, part, value))
+            await self.at_home(self.journal.write(page.lease, part, value))
 
     async def end(self, run_id: str, status: str) -> None:
         """Write down how a run ended, and let its lease go. Never raises: the run is over."""
         page = self._pages.get(run_id)
         if page is not None:
-            await self._at_home(self._end(page, status))
+            await self.at_home(self._end(page, status))
 
     async def close(self) -> None:
         """End the thread; no run is being written down any more."""
@@ -128,11 +132,22 @@ class Scribe:
             self._writing = None
         await in_thread(home.stop)
 
-    async def _at_home(self, work: Coroutine[Any, Any, T]) -> T:
+    async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have `work` done on the scribe's own loop."""
+        return await asyncio.wrap_future(self._sent_home(work))
+
+    def wait_at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same for a thread without a loop."""
+        return self._sent_home(work).result()
+
+    def send_home(self, work: Coroutine[Any, Any, None]) -> None:
+        """The same for who does not wait for it: a claim that cannot be let go runs out."""
+        self._sent_home(_calmly(work))
+
+    def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self._home is None:
             self._home = HomeLoop("cascade-journal")
-        there = asyncio.run_coroutine_threadsafe(work, self._home.loop)
-        return await asyncio.wrap_future(there)
+        return asyncio.run_coroutine_threadsafe(work, self._home.loop)
 
     async def _begin(
         self,
@@ -176,6 +191,7 @@ class Scribe:
         while self._pages:
             await asyncio.sleep(ROUND)
             self._gather()
+            await _calmly(self.claims.renew())
             for page in list(self._pages.values()):
                 await self._round(page)
 
@@ -241,6 +257,12 @@ class Scribe:
         if not self._pages and self._subscription is not None:
             self._subscription.close()
             self._subscription = None
+
+
+async def _calmly(work: Coroutine[Any, Any, None]) -> None:
+    """Work that may fail when the place cannot be reached: what it is about runs out by itself."""
+    with contextlib.suppress(StateError):
+        await work
 
 
 def scribe_for(

@@ -44,6 +44,7 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         wait=given.wait,
         awaited=awaited,
         fresh=given.fresh,
+        share=given.share,
         on_error=given.on_error,
         params=dict(parameter_of(text) for text in given.param),
     )

@@ -71,6 +71,13 @@ def _doors() -> dict[str, Door]:
     run.add_argument("name", nargs="*", help=_TARGET)
     run.add_argument("--wait", action="store_true", help="let the cell wait for the end")
     run.add_argument("--fresh", action="store_true", help="use no earlier results")
+    run.add_argument(
+        "--share",
+        action="store_const",
+        const="wait",
+        default="no",
+        help="wait for what another kernel with the same state computes just now",
+    )
     _add_params(run)
     run.add_argument(
         "--on-error",

@@ -30,6 +30,7 @@ class Order(NamedTuple):
     wait: bool = False
     awaited: bool = False
     fresh: bool = False
+    share: str = "no"
     on_error: str = "stop"
     params: Mapping[str, Any] = {}
 
@@ -52,6 +53,7 @@ def launch(session: Session, order: Order) -> Any:
         bindings=session.workspace,
         on_error=order.on_error,
         fresh=order.fresh,
+        share=order.share,
     )
     session.params.update(order.params)
     if not order.names:

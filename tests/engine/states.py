@@ -100,7 +100,7 @@ class PaperJournal:
 
     async def release(self, lease: Lease) -> None:
         """The fence stays."""
-        if self.leases[lease.run_id][1] == lease.fence:
+        if self.leases.get(lease.run_id, ("", 0, 0.0))[1] == lease.fence:
             self.leases[lease.run_id] = (lease.owner, lease.fence, 0.0)
 
     async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
@@ -145,6 +145,7 @@ class PaperJournal:
     async def forget(self, run_id: str) -> None:
         """All of it."""
         self.records.pop(run_id, None)
+        self.leases.pop(run_id, None)
 
     def steal(self, run_id: str, owner: str) -> None:
         """Give the run to somebody else, as when its lease ran out while its kernel slept."""
@@ -153,7 +154,7 @@ class PaperJournal:
 
     def _check(self, lease: Lease) -> None:
         self._reach()
-        owner, fence, _ = self.leases[lease.run_id]
+        owner, fence, _ = self.leases.get(lease.run_id, ("", 0, 0.0))
         if fence != lease.fence:
             raise LeaseLostError(lease.run_id, owner)
 
