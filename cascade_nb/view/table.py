@@ -88,6 +88,8 @@ def _add(parent: Element, tag: str, text: str, name: str = "") -> None:
     SubElement(parent, tag, {"class": name} if name else {}).text = text
 
 
+# Said twice, so that it counts for more than the page's own rules for tables and code.
+_ROOT: Final = "div.cascade-table.cascade-table"
 _LOOK: Final = {
     "": "color: var(--cs-ink); font-size: var(--jp-ui-font-size1, 13px); line-height: 1.5",
     "p": "margin: 0 0 2px; max-width: 60em",
@@ -115,11 +117,9 @@ _LOOK: Final = {
 }
 _SHEET: Final = "\n".join(
     [
-        *themed("div.cascade-table"),
+        *themed(_ROOT),
         *(
-            # With the tag, so that it counts for more than the page's own rules for tables.
-            ", ".join(f"div.cascade-table {part}".rstrip() for part in what.split(", "))
-            + f" {{ {how} }}"
+            ", ".join(f"{_ROOT} {part}".rstrip() for part in what.split(", ")) + f" {{ {how} }}"
             for what, how in _LOOK.items()
         ),
     ]
