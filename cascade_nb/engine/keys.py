@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.rules import Floor
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -33,6 +34,7 @@ class Keys:
 
     Attributes:
         of: by index, for each node whose result is worth keeping.
+        floors: by index, before which moment results are too old.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Keys:
         self._since = since
         self._taken_up = lasting is not None
         self._revision = revision
+        self.floors: Mapping[int, Floor] = {}
         self.of = dict(of if lasting is None else lasting)
         if scribe is not None and lasting is None:
             for node in graph.nodes:
@@ -88,7 +91,9 @@ class Keys:
             await self._scribe.note(self._run_id, part, keys)
         return keys
 
-    async def standing(self, keys: Sequence[str], state: StateBackend) -> dict[int, Any]:
+    async def standing(
+        self, node: Node, keys: Sequence[str], state: StateBackend
+    ) -> dict[int, Any]:
         """The results of those items of a mapped node that are there and count, by position.
 
         Raises:
@@ -96,8 +101,10 @@ class Keys:
         """
         if self._since == math.inf:
             return {}
+        floor = self.floors.get(node.index)
+        since = self._since if floor is None else max(self._since, floor.moment)
         known = await state.known(keys)
-        there = [key for key in keys if key in known and known[key].made >= self._since]
+        there = [key for key in keys if key in known and known[key].made >= since]
         values = await state.values(there) if there else {}
         return {n: values[key] for n, key in enumerate(keys) if key in values}
 

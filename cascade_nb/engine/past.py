@@ -16,14 +16,15 @@ from cascade_nb.model.policy import NOTHING
 
 T = TypeVar("T")
 ROOM: Final = 20_000  # nodes, and so many tasks at most
-WHOLE: Final = 500  # nodes of a graph of which those are remembered too whose results nobody keeps
+WHOLE: Final = 500  # nodes of a graph that is remembered whole
+MOST: Final = 2_000  # nodes that are remembered of a larger one: those that have a name
 
 
 class Grounds(NamedTuple):
     """What the nodes of one graph are made of, and what they were made of before.
 
     Attributes:
-        now: by id of node; in a large graph only of those whose results are kept.
+        now: by id of node; in a large graph only of those with a name whose results are kept.
         before: the same of the last time that a node of this id came to its result.
         code: by name of task, as it is.
         code_before: as it was when the task last came to a result.
@@ -110,10 +111,8 @@ class Past:
         if len(graph.nodes) <= WHOLE:
             return range(len(graph.nodes))
         params = [node.index for node in graph.nodes if node.task is None]
-        if len(kept) > self._room:
-            named = [index for index in kept if graph.nodes[index].name is not None]
-            kept = [*graph.targets, *named][: self._room]
-        return dict.fromkeys([*params, *kept])
+        named = (index for index in kept if graph.nodes[index].name is not None)
+        return dict.fromkeys([*params, *graph.targets, *named][:MOST])
 
 
 def _put(into: OrderedDict[str, T], what: Mapping[str, T], room: int) -> None:

@@ -152,7 +152,7 @@ class Preparation:
 
     async def _look_up(self) -> Reuse:
         graph, engine = self._run.graph, self._engine
-        return await look_up(
+        found = await look_up(
             graph,
             engine.state,
             self.keys.of,
@@ -160,6 +160,8 @@ class Preparation:
             settled=frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM),
             since=self._since,
         )
+        self.keys.floors = found.floors
+        return found
 
 
 def seen(reuse: Reuse) -> Reuse:
