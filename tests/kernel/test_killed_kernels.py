@@ -4,7 +4,6 @@ whether anything that was completed ran again.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,12 @@ from typing import Final
 
 import pytest
 
+from tests.support.examples import KILLED_KERNELS, PROFILE
 from tests.support.kernels import NEWEST, Execution, RealKernel
 from tests.support.ledger import Ledger
 from tests.support.redis_server import RedisServer
 
-KILLS: Final = int(os.environ.get("CASCADE_TEST_KILLS", "40"))
+KILLS: Final = KILLED_KERNELS[PROFILE]
 LEASE: Final = 1.0
 ITEMS: Final = 30
 AT_ONCE: Final = 4
@@ -73,6 +73,7 @@ def kernel_at(url: str, folder: Path, ledger: Ledger) -> Iterator[RealKernel]:
         yield kernel
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 @pytest.mark.timeout(60 + 20 * KILLS)
 def test_nothing_completed_runs_again_however_often_the_kernel_is_killed(

@@ -16,6 +16,9 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 #: How many times the examples of `make test` a profile tries.
 TIMES = {"default": 1, "soak": 25}
 
+#: How often kernels are killed.
+KILLED_KERNELS = {"default": 40, "soak": 200}
+
 settings.register_profile(
     "default",
     max_examples=100,
