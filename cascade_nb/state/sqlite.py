@@ -120,7 +120,7 @@ class SqliteState:
     async def close(self) -> None:
         """Keep what is under way, then release the file and end the threads."""
         closing = asyncio.gather(*map(asyncio.wrap_future, self._desks.close()))
-        await asyncio.shield(closing)  # a caller that is cancelled must not cancel what is written
+        await asyncio.shield(closing)  # who is cancelled in this must not leave the file open
 
     def _fetch(
         self, session: Session, keys: Sequence[str]

@@ -99,19 +99,21 @@ def test_a_state_that_is_not_used_makes_no_file_and_no_thread(path: Path) -> Non
     assert set(threading.enumerate()) == before
 
 
-async def test_close_releases_every_file(state: SqliteState, path: Path) -> None:
-    def held() -> list[str]:
-        return [file.path for file in psutil.Process().open_files() if str(path) in file.path]
+def held(path: Path) -> list[str]:
+    """Which of the database's files this process has open."""
+    return [file.path for file in psutil.Process().open_files() if str(path) in file.path]
 
+
+async def test_close_releases_every_file(state: SqliteState, path: Path) -> None:
     await keep(state, Entry("small", 1, 0.0), Entry("large", LARGE, 0.0))
     await state.values(["small", "large"])
-    assert held()
+    assert held(path)
     await state.close()
-    assert held() == []
+    assert held(path) == []
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, path.name + ".blobs"]
 
 
-async def test_a_close_that_is_cancelled_still_keeps_everything(
+async def test_a_close_that_is_cancelled_still_keeps_everything_and_releases_the_file(
     state: SqliteState, path: Path
 ) -> None:
     witness = Witness()
@@ -122,6 +124,7 @@ async def test_a_close_that_is_cancelled_still_keeps_everything(
     closing.cancel()
     await until(lambda: len(witness.told) == 500)
     assert witness.refused == []
+    await until(lambda: held(path) == [], "the end of its connections")
     assert await state.values(["k499"]) == {"k499": 499}
 
 
@@ -293,19 +296,30 @@ async def test_a_value_replaced_while_it_is_read_is_read_as_it_is_now(
 ) -> None:
     # Between the moment that its row is read and the moment that its file is opened.
     await keep(state, Entry("a", LARGE, 0.0))
+    assert state.journal is not None
+    lease = await state.journal.claim("run", "kernel 1", 60.0)
+    await state.journal.write(lease, "graph", LARGE)
     read = Blobs.read
     other = SqliteState(path, key=KEY)
 
+    async def replace() -> None:
+        await keep(other, Entry("a", LARGE + b"new", 0.0))
+        assert other.journal is not None
+        await other.journal.write(lease, "graph", LARGE + b"new")
+        await other.journal.renew(lease, 60.0)
+
     def slowly(blobs: Blobs, digest: str) -> bytearray:
         monkeypatch.setattr(Blobs, "read", read)
-        asyncio.run(keep(other, Entry("a", LARGE + b"new", 0.0)))
-        asyncio.run(keep(other, Entry("b", 1, 0.0)))
+        asyncio.run(replace())
         return read(blobs, digest)
 
-    monkeypatch.setattr(Blobs, "read", slowly)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        monkeypatch.setattr(Blobs, "read", slowly)
         assert await state.values(["a"]) == {"a": LARGE + b"new"}
+        await state.journal.write(lease, "graph", LARGE)
+        monkeypatch.setattr(Blobs, "read", slowly)
+        assert await state.journal.read("run", "graph") == LARGE + b"new"
     await other.close()
 
 

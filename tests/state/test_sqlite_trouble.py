@@ -8,6 +8,7 @@ import os
 import random
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cascade_nb.errors import StateError, UsageError
 from cascade_nb.protocols import Entry
 from cascade_nb.state import sqlite_file
 from cascade_nb.state.sqlite import SqliteState
+from tests.engine.tools import until
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep
 
@@ -418,6 +420,21 @@ async def test_a_path_through_a_file_is_named(tmp_path: Path) -> None:
 def test_what_is_no_path_of_a_file_is_refused_at_once(path: str) -> None:
     with pytest.raises(UsageError, match="MemoryState"):
         SqliteState(path)
+
+
+async def test_who_remembers_the_trouble_does_not_hold_the_values(tmp_path: Path) -> None:
+    class Held:
+        pass
+
+    state = SqliteState(tmp_path, key=KEY)  # a folder
+    witness = Witness()
+    value = Held()
+    alive = weakref.ref(value)
+    await witness.put(state, Entry("a", value, 0.0))
+    del value
+    await until(lambda: alive() is None, "the end of the value")
+    assert "cannot be opened" in refused_with(witness)
+    await state.close()
 
 
 async def test_an_odd_error_of_the_machinery_is_told_too(
