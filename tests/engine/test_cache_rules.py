@@ -60,15 +60,15 @@ class Runs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.spy = SpySubscriber(engine.bus)
-        self.seen = 0
+        self._spy = SpySubscriber(engine.bus)
+        self._seen = 0
 
     async def __call__(self, target: Any) -> list[str]:
         plan = await self._engine.plan(target)
         planned = [step.node for step in plan.steps if step.action == "run"]
         await self._engine.run(target)
-        ran = started(self.spy)[self.seen :]
-        self.seen += len(ran)
+        ran = started(self._spy)[self._seen :]
+        self._seen += len(ran)
         assert sorted(planned) == sorted(ran)  # the plan knew
         return ran
 
@@ -205,19 +205,22 @@ async def test_items_that_are_too_old_are_made_anew_where_each_is_kept(
     make_engine: MakeEngine, wall: Wall, tmp_path: pathlib.Path
 ) -> None:
     engine = make_engine(state_backend=SqliteState(tmp_path / "results.db", key=b"k" * 32))
-    runs = Runs(engine)
-    target = clean.map(x=fetch.map(n=[1, 2]).named("first")).named("items").with_cache(ttl=HOUR)
+    spy, seen = SpySubscriber(engine.bus), []
+
+    def target(*numbers: int) -> Any:
+        first = fetch.map(n=list(numbers)).named("first")
+        return clean.map(x=first).named("items").with_cache(ttl=HOUR)
 
     async def ran(target: Any) -> list[str]:
         run = engine.start(target)
         await run
-        new = started(runs.spy)[runs.seen :]
-        runs.seen += len(new)
+        new = started(spy)[len(seen) :]
+        seen.extend(new)
         return sorted(new)
 
-    assert await ran(target) == ["first[0]", "first[1]", "items[0]", "items[1]"]
+    assert await ran(target(1, 2)) == ["first[0]", "first[1]", "items[0]", "items[1]"]
     wall.pass_by(HOUR / 2)
-    longer = clean.map(x=fetch.map(n=[1, 2, 3]).named("first")).named("items").with_cache(ttl=HOUR)
-    assert await ran(longer) == ["first[2]", "items[2]"]
+    assert await ran(target(1, 2, 3)) == ["first[2]", "items[2]"]
     wall.pass_by(3 * HOUR / 4)
-    assert await ran(longer) == ["items[0]", "items[1]"]  # the third is not an hour old yet
+    # The third is not an hour old yet.
+    assert await ran(target(1, 2, 3, 4)) == ["first[3]", "items[0]", "items[1]", "items[3]"]
