@@ -82,6 +82,7 @@ class Scribe:
         self._manager = manager
         self._pages: dict[str, _Page] = {}
         self._home: HomeLoop | None = None
+        self._sent: set[concurrent.futures.Future[None]] = set()
         self._subscription: Subscription | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -124,12 +125,12 @@ class Scribe:
 
     async def close(self) -> None:
         """End the thread; no run is being written down any more."""
-        home, self._home = self._home, None
-        if home is None:
+        if self._home is None:
             return
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
+        for sent in list(self._sent):
+            await asyncio.wrap_future(sent)
+        await self.at_home(self._put_down_the_pen())
+        home, self._home = self._home, None
         await in_thread(home.stop)
 
     async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
@@ -142,12 +143,20 @@ class Scribe:
 
     def send_home(self, work: Coroutine[Any, Any, None]) -> None:
         """The same for who does not wait for it: a claim that cannot be let go runs out."""
-        self._sent_home(_calmly(work))
+        sent = self._sent_home(_calmly(work))
+        self._sent.add(sent)
+        sent.add_done_callback(self._sent.discard)
 
     def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self._home is None:
             self._home = HomeLoop("cascade-journal")
         return asyncio.run_coroutine_threadsafe(work, self._home.loop)
+
+    async def _put_down_the_pen(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+            self._writing = None
 
     async def _begin(
         self,
