@@ -98,7 +98,7 @@ class Plan:
         if not time_text(self.seconds) or self.seconds is None:
             return ""
         new = sum(step.seconds is None for step in self._work())
-        beside = f" and {count_text(new, 'node')} that never ran" if new else ""
+        beside = f", beside {count_text(new, 'node')} of unknown length" if new else ""
         about = f"About {seconds_text(self.seconds)} of work{beside}"
         told = " → ".join(self._told_path())
         return f"{about}; the longest way is {told}, about {seconds_text(self.path_seconds)}."

@@ -11,7 +11,7 @@ from cascade_nb.engine.ends import has_default
 from cascade_nb.engine.plan import Plan, Step
 from cascade_nb.engine.reasons import Reasons
 from cascade_nb.engine.reuse import Reuse
-from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy import Lazy, MappedLazyResult
 
 
@@ -50,6 +50,7 @@ class _Planning:
             if reason is not None:
                 self._skipped[node.index] = reason
         self._asked = self._demand()
+        self._doubts = self._find_doubts()
         self._held: dict[int, str] = {}
         for constraint in outlook.constraints:
             self._hold(constraint)
@@ -77,10 +78,8 @@ class _Planning:
         if index in self._held:
             return Step(node.id, node.task_name, "hold", self._held[index], seconds)
         reason = self._reasons.of(index)
-        words = reason.words
-        condition = node.control.condition
-        if condition is not None and condition not in self._outlook.conditions:
-            words += f"; only if {self._graph.nodes[condition].id} is true"
+        doubt = self._condition(node) or self._doubts.get(index)
+        words = f"{reason.words}; {doubt}" if doubt else reason.words
         return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
 
     def _skip(self, node: Node) -> str | None:
@@ -123,6 +122,33 @@ class _Planning:
             return not node.control.wanted
         known = self._outlook.conditions
         return condition in self._skipped or (condition in known and not known[condition])
+
+    def _find_doubts(self) -> dict[int, str]:
+        """What a run may find out that it does not need, and why, by index."""
+        sure = set(self._graph.targets)
+        doubts: dict[int, str] = {}
+        for node in reversed(self._graph.nodes):  # whoever reads a node comes before it here
+            if node.index not in self._asked:
+                continue
+            own = None if node.index in sure else doubts.get(node.index)
+            for edge in node.edges():
+                doubt = own
+                if edge.type is not EdgeType.CONDITION:
+                    doubt = self._condition(node) or own
+                if edge.source in node.control.routes.values():
+                    doubt = f"only if {node.id} takes it"
+                if doubt is None:
+                    sure.add(edge.source)
+                else:
+                    doubts.setdefault(edge.source, doubt)
+        return {index: doubt for index, doubt in doubts.items() if index not in sure}
+
+    def _condition(self, node: Node) -> str | None:
+        """On what it depends whether a node runs, where that is not known yet."""
+        condition = node.control.condition
+        if condition is None or condition in self._outlook.conditions:
+            return None
+        return f"only if {self._graph.nodes[condition].id} is true"
 
     def _hold(self, constraint: Constraint) -> None:
         """Hold what a pause, or a limit of nothing at once, is about."""

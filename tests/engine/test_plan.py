@@ -186,6 +186,31 @@ async def test_a_plan_of_skips_agrees_with_the_run(engine: Engine) -> None:
     assert states == {step.node: words[step.action] for step in plan.steps}
 
 
+async def test_what_only_a_condition_or_a_choice_may_need_says_so(engine: Engine) -> None:
+    asked = load(0).named("asked")
+    maybe = clean(load(1).named("deep")).named("maybe").run_if(asked)
+    choice = cs.Router(load(2), {2: load(3).named("two"), 3: load(4).named("three")})
+    target = both(choice.named("choice"), maybe).named("report")
+    told = {step.node: step.reason.partition("; ")[2] for step in (await engine.plan(target)).steps}
+    assert told == {
+        "asked": "",
+        "deep": "only if asked is true",
+        "maybe": "only if asked is true",
+        "load#1": "",
+        "two": "only if choice takes it",
+        "three": "only if choice takes it",
+        "choice": "",
+        "report": "",
+    }
+
+
+async def test_what_somebody_needs_for_sure_is_not_doubted(engine: Engine) -> None:
+    shared = load(1).named("shared")
+    maybe = clean(shared).named("maybe").run_if(load(0).named("asked"))
+    plan = await engine.plan(both(shared, maybe).named("report"))
+    assert plan.step("shared").reason == "it never ran before"
+
+
 # Holds.
 
 
@@ -259,7 +284,8 @@ async def test_what_never_ran_is_said_to_be_unknown(engine: Engine) -> None:
     engine.means["load"] = 2.0
     plan = await engine.plan(clean(load(1).named("raw")).named("report"))
     assert plan.timing == (
-        "About 2 s of work and 1 node that never ran; the longest way is raw → report, about 2 s."
+        "About 2 s of work, beside 1 node of unknown length; the longest way is raw → report, "
+        "about 2 s."
     )
     engine.means.clear()
     assert (await engine.plan(load(1))).timing == ""
