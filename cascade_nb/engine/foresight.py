@@ -75,9 +75,11 @@ class Foresight:
             return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
         await self.state.open()
         sight = await look_at(graph, params, self.state.keeps_all, self.past)
-        return await look_up(
+        found = await look_up(
             graph, self.state, sight.keys, sight=sight, settled=settled, fetch=False
         )
+        self.past.stands(graph, found.grounds, found.standing)
+        return found
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in the newest run that goes on and has it.

@@ -92,10 +92,30 @@ class Past:
             states: of its nodes in the end, by index.
             tasks: the names of those that came to a result in it.
         """
-        made = {
-            name: made for name, made in grounds.now.items() if states[grounds.place[name]] == DONE
-        }
-        code = {name: grounds.code[name] for name in tasks if name in grounds.code}
+        place = grounds.place
+        made = {name: made for name, made in grounds.now.items() if states[place[name]] == DONE}
+        self._enter(made, {name: grounds.code[name] for name in tasks if name in grounds.code})
+
+    def stands(self, graph: Graph, grounds: Grounds, indexes: Collection[int]) -> None:
+        """Results of nodes are kept, by whatever kernel, that are made of what these are made of
+        now.
+
+        Args:
+            grounds: what `look` found for `graph`.
+            indexes: of the nodes.
+        """
+        place = grounds.place
+        made = {name: made for name, made in grounds.now.items() if place[name] in indexes}
+        code: dict[str, CodeKey] = {}
+        for index in indexes:
+            if len(code) == len(grounds.code):
+                break  # large graphs have few tasks
+            name = graph.nodes[index].task_name
+            if name in grounds.code:
+                code[name] = grounds.code[name]
+        self._enter(made, code)
+
+    def _enter(self, made: dict[str, Made], code: dict[str, CodeKey]) -> None:
         if made or code:
             self._ended.append((made, code))
 

@@ -161,9 +161,10 @@ class Preparation:
             since=self._since,
         )
         self.keys.floors = found.floors
+        engine.past.stands(graph, found.grounds, found.standing)
         return found
 
 
 def seen(reuse: Reuse) -> Reuse:
     """What was found, without the values: for who explains it later."""
-    return dataclasses.replace(reuse, values={})
+    return dataclasses.replace(reuse, values={}, standing=frozenset())

@@ -32,6 +32,7 @@ class Reuse:
         gaps: why nodes have no fingerprint.
         floors: by index, before which moment results are too old.
         too_old: indexes of results that are kept and too old.
+        standing: indexes of all results that stand, whether something will read them or not.
     """
 
     keys: Mapping[int, str]
@@ -44,6 +45,7 @@ class Reuse:
     gaps: Gaps | None = None
     floors: Mapping[int, Floor] = dataclasses.field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
+    standing: frozenset[int] = frozenset()
 
 
 class Sight(NamedTuple):
@@ -141,6 +143,7 @@ async def look_up(
         gaps=None if sight is None else sight.prints.gaps,
         floors=floor,
         too_old=frozenset(too_old),
+        standing=frozenset(there),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.engine.plan import Plan
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph import Graph
+from cascade_nb.state.sqlite import SqliteState
 from tests.engine.conftest import MakeEngine
 from tests.graph.cells import Cells
 
@@ -323,3 +325,31 @@ async def test_a_step_is_found_by_its_name(engine: Engine) -> None:
     for name in ("n", "nothing"):
         with pytest.raises(UnknownNameError):
             plan.step(name)
+
+
+# Results of other kernels.
+
+
+async def test_a_new_kernel_that_finds_results_knows_what_they_were_made_of(
+    make_engine: MakeEngine, tmp_path: pathlib.Path
+) -> None:
+    def kernel() -> Engine:
+        return make_engine(state_backend=SqliteState(tmp_path / "results.db", key=b"k" * 32))
+
+    cells = Cells()
+    cells.run("def _h(x): return x\ndef f(x): return _h(x)")
+    target = clean(cs.task(cells.names["f"])(load(1))).named("report")
+    await kernel().run(target)
+    second = kernel()
+    assert actions(await second.plan(target)) == {
+        "load#1": "skip",
+        "f#1": "skip",
+        "report": "reuse",
+    }
+    cells.run("def _h(x): return -x")
+    plan = await second.plan(target)
+    assert plan.step("f").reason == "its helper _h changed"
+    assert plan.step("report").reason == "it reads f#1, whose helper _h changed"
+    # One that never saw the earlier state cannot tell.
+    plan = await kernel().plan(target)
+    assert plan.step("f").reason == "it never ran before, or not with this code and these inputs"
