@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from cascade_nb.graph.parsing import parse
+
 _LINES: Final = 14
 _SHORT: Final = 60
 _AROUND: Final = 24
@@ -49,7 +51,7 @@ def value_difference(before: str, after: str) -> str:
 def changers(source: str, name: str) -> Iterator[str]:
     """The statements of a function's source that change the object called `name` in place."""
     try:
-        tree = ast.parse(textwrap.dedent(source))
+        tree = parse(textwrap.dedent(source))
     except SyntaxError:  # a lambda cut out of its line
         return
     for node in ast.walk(tree):
