@@ -147,6 +147,11 @@ class StateBackend(Protocol):
     keeps_all: bool
     journal: Journal | None
 
+    @property
+    def where(self) -> str:
+        """The place, as the end of "results are kept in …"."""
+        ...
+
     async def open(self) -> None:
         """Get ready; called before each run, so any number of times.
 

@@ -140,7 +140,7 @@ class Moment:
 def headline(moment: Moment) -> str:
     """What is happening and why, in one line."""
     text = _first_words(moment)
-    if moment.edits and not moment.phase.is_over:
+    if moment.edits:
         some = ", ".join(moment.edits[:3]) + (" …" if len(moment.edits) > 3 else "")
         text += f" · with your edits of {some}"
     if moment.unreachable:

@@ -12,7 +12,7 @@ from cascade_nb.defaults import state_of
 from cascade_nb.notebook.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
-from cascade_nb.protocols import RunRecord, StateBackend
+from cascade_nb.protocols import RunRecord
 from cascade_nb.shortcuts import beside
 
 _SHOWN: Final = 20
@@ -21,13 +21,13 @@ _SHOWN: Final = 20
 def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
     """Say where results are kept, or keep them elsewhere."""
     if given.url is None:
-        say(f"Here are {_words(session.engine.state)}.")
+        say(f"Results are kept in {session.engine.state.where}.")
         return None
     state = state_of(given.url)
 
     async def move() -> None:
         await session.engine.use_state(state)
-        say(f"From now on here are {_words(state)}.")
+        say(f"From now on results are kept in {state.where}.")
 
     return _done(move(), awaited)
 
@@ -91,11 +91,6 @@ def _line(record: RunRecord, now: float) -> tuple[str, str, str, str]:
 
 def _is_left(record: RunRecord) -> bool:
     return record.status == "running" and record.lease_left <= 0
-
-
-def _words(state: StateBackend) -> str:
-    """`<results in Redis at …>` without what makes it a repr."""
-    return repr(state).strip("<>")
 
 
 def _done(work: Coroutine[Any, Any, None], awaited: bool) -> Any:

@@ -44,8 +44,10 @@ class MemoryState:
         self._size = 0
         self._lock = threading.Lock()
 
-    def __repr__(self) -> str:
-        return f"<results in this kernel's memory, {self._limit / 1024**2:,.0f} MB at most>"
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        return f"this kernel's memory, {self._limit / 1024**2:,.0f} MB of them at most"
 
     async def open(self) -> None:
         """Nothing to do."""

@@ -58,8 +58,10 @@ class RedisState:
         self._reader = RedisReader(self._keys, self._codec)
         self.journal: Journal | None = RedisJournal(self._link, self._keys, self._codec)
 
-    def __repr__(self) -> str:
-        return f"<results in Redis at {self._link.where}>"
+    @property
+    def where(self) -> str:
+        """The place, for people; without the password."""
+        return f"Redis at {self._link.where}"
 
     async def open(self) -> None:
         """Get ready, and see that the server can be reached and written.

@@ -67,12 +67,18 @@ class SqliteState:
             raise UsageError(
                 f"{os.fspath(path)!r} is no path of a file; MemoryState keeps results in memory"
             )
+        self._path = os.fspath(path)
         values = Values(key)
         self._desks = Desks(SqliteFile(Path(path)))
         self._values = values
         self._writer = Writer(self._desks, values)
         self._refused: dict[str, float] = {}
         self.journal = SqliteJournal(self._desks, values)
+
+    @property
+    def where(self) -> str:
+        """The place, for people."""
+        return f"the file {self._path}"
 
     async def open(self) -> None:
         """See that the file can be read and written. One that was deleted or replaced since it was

@@ -19,6 +19,7 @@ class PlainState:
 
     keeps_all = True
     journal: Journal | None = None
+    where = "a test's hands"
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
