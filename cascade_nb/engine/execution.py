@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.preparing import Preparation, seen
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.revision import Carried, Revision, carry
+from cascade_nb.engine.scheduler import DONE
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
@@ -169,10 +171,24 @@ class Execution:
             raise
 
     def edited(self) -> None:
-        """A cell was run that may have changed what is to run; seen to when a pause is lifted."""
+        """A cell was run that may have changed what is to run; seen to when a pause is lifted.
+
+        Until then nothing is kept under a key that does not say any more what was run: a helper is
+        looked up when it is called, and may be another by now.
+        """
         if self._flow is not None:
             with self._flow.lock:
                 self._flow.unseen_edit = True
+            self._parts.spawn(self._distrust_keys(self._flow))
+
+    async def _distrust_keys(self, flow: Flow) -> None:
+        sight = self._ready.sight
+        outdated = await in_thread(sight.prints.outdated) if sight is not None else ()
+        with flow.lock:
+            for index in outdated:
+                for place in (index, *flow.unfold.items(index)):
+                    if flow.scheduler.state[place] < DONE:
+                        flow.keys.distrust(place)
 
     async def _look_for_edits(self) -> None:
         """On the loop, while the run is held: go on as it was, or with another graph."""

@@ -12,7 +12,7 @@ from typing import Any, NewType
 
 from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest, frame, text
 from cascade_nb.graph.calls import NO_TASK, TaskKey, arguments, call_bytes, task_key
-from cascade_nb.graph.code import CodeKey, reference
+from cascade_nb.graph.code import CodeKey, code_key, reference
 from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
 from cascade_nb.graph.files import files_bytes
@@ -92,6 +92,17 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 if known.digest != key.code.digest:
                     twice.add(task.name)
         return {name: code for name, code in found.items() if name not in twice}
+
+    def outdated(self) -> frozenset[int]:
+        """The nodes whose key does not say any more what running them would do: code that their
+        task names has changed since, or that of a node which they come after.
+
+        It may read files: not for the loop.
+        """
+        keys = self._tasks.items()
+        changed = {t for t, key in keys if t is not None and code_key(t).parts != key.code.parts}
+        roots = [node.index for node in self._graph.nodes if node.task in changed]
+        return frozenset(self._graph.descendants(roots)) if roots else frozenset()
 
     def key_of(self, value: Any) -> str:
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""

@@ -274,3 +274,32 @@ async def test_whoever_watches_is_told_of_everything_anew(engine: Engine) -> Non
     later, states = run.changed_since(version)
     assert later > version
     assert states["scale#1"] is NodeState.DONE
+
+
+def _helper(x: int) -> int:
+    return x
+
+
+@cs.task
+def waits_and_helps(gate: Gate, x: int) -> int:
+    gate.wait(x)
+    return _helper(x)
+
+
+async def test_what_ran_with_another_helper_than_its_key_says_stands_for_nothing(
+    engine: Engine, spy: SpySubscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The run is not held: what is under way looks its helper up when it calls it.
+    gate = Gate()
+    target = waits_and_helps(gate, 3)
+    run = engine.start(target, bindings=Names())
+    await until(lambda: gate.came)
+    original = _helper
+    monkeypatch.setitem(globals(), "_helper", lambda x: x * 100)
+    engine.edited()
+    execution = engine._executions[run]
+    await until(lambda: not execution._flow or 0 not in execution._flow.keys.of)
+    gate.let_go()
+    assert await run == 300
+    monkeypatch.setitem(globals(), "_helper", original)
+    assert await engine.run(target) == 3
