@@ -41,9 +41,7 @@ def test_a_second_kernel_reuses_what_the_first_has_made(kind: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-def test_what_two_kernels_need_at_the_same_time_is_computed_once(
-    kind: str, tmp_path: Path
-) -> None:
+def test_what_two_kernels_need_at_the_same_time_is_computed_once(kind: str, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     with (
         place(kind, tmp_path) as url,
