@@ -105,7 +105,9 @@ class Preparation:
         if engine.reuse and taken_up is None:
             self.sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
         self._make_keys()
-        if scribe is not None:
+        there = await self._look_up()
+        if scribe is not None and (there.wanted or taken_up is not None):
+            # A run of which everything is there has nothing that could be taken up.
             lease = None if taken_up is None else taken_up.lease
             self.lease = await scribe.begin(
                 run.id,
@@ -115,7 +117,7 @@ class Preparation:
                 self._on_lost,
                 lease,
             )
-        return await self._look_up()
+        return there
 
     async def _revise(self) -> Reuse:
         self._make_keys()
