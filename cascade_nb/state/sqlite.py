@@ -43,7 +43,8 @@ class SqliteState:
     A result that was reported kept is on the disk: it is there after the process was killed and
     after a power failure (`synchronous=FULL`; what gathered while the disk was busy goes together,
     so that many results cost one wait). Any number of kernels of one machine may use one file at
-    the same time. Values are signed, and read only where their signature is that of the same user.
+    the same time; a child that was forked while the file was open may not, and is told so. Values
+    are signed, and read only where their signature is that of the same user.
 
     It opens the file when it is first needed, and again when it is used after `close`.
 

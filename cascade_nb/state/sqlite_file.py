@@ -15,6 +15,7 @@ from typing import Final
 
 from cascade_nb.errors import StateError
 from cascade_nb.state.blobs import Blobs, make_folder
+from cascade_nb.state.sqlite_opened import Identity, enter, leave, making_a_file
 
 BUSY: Final = 5.0  # seconds to wait for another program that writes
 APPLICATION: Final = 0x63736E62  # "csnb": marks the file as this library's
@@ -50,16 +51,6 @@ _IS_READ: Final = (
     " OR EXISTS (SELECT 1 FROM parts WHERE digest = :digest)"
 )
 
-# Who closes any descriptor of a file loses all locks that the process has on it, those of SQLite
-# too. So while one thread makes a file, no other connects to it; nor does a fork copy the lock.
-_CREATION: Final = threading.Lock()
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(
-        before=_CREATION.acquire,
-        after_in_parent=_CREATION.release,
-        after_in_child=_CREATION.release,
-    )
-
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -73,12 +64,14 @@ class Session:
         blobs: the files beside it.
     """
 
-    def __init__(self, file: SqliteFile, db: sqlite3.Connection, namespace: str) -> None:
+    def __init__(
+        self, file: SqliteFile, identity: Identity, db: sqlite3.Connection, namespace: str
+    ) -> None:
         self.db = db
         self.namespace = namespace
         self.blobs = file.blobs
         self._file = file
-        self._identity = file.identity()
+        self._identity = identity
 
     @property
     def is_current(self) -> bool:
@@ -124,6 +117,7 @@ class Session:
     def close(self) -> None:
         """Release the file."""
         self.db.close()
+        leave(self._identity)
 
     def _remove_unread(self) -> None:
         """Remove the files of values that were replaced, once that is certain: the row that named
@@ -163,25 +157,29 @@ class SqliteFile:
                 disk with the next one that is durable.
 
         Raises:
-            StateError: it belongs to another program or a newer version of this one.
+            StateError: it belongs to another program or a newer version of this one, or was open in
+                the process that this one was forked from.
             sqlite3.Error: it cannot be opened or written, or is no database.
             OSError: it or its folder cannot be made.
         """
         self._make()
-        db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
+        identity = self.identity()
+        if identity is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.shown)
+        enter(identity, self.shown)
         try:
-            self._refuse_others(db)
-            self._use_log(db)
-            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._make_tables(db)
-            (namespace,) = db.execute("SELECT namespace FROM about").fetchone()
-            return Session(self, db, namespace)
+            db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
+            try:
+                return Session(self, identity, db, self._prepare(db, durable))
+            except BaseException:
+                db.close()
+                raise
         except BaseException:
-            db.close()
+            leave(identity)
             raise
 
-    def identity(self) -> tuple[int, int] | None:
-        """Device and inode of the file, None where there is none."""
+    def identity(self) -> Identity | None:
+        """Of the file that has the name now, None where there is none."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
@@ -216,8 +214,16 @@ class SqliteFile:
 
     def _make(self) -> None:
         make_folder(self._path.parent)
-        with _CREATION, contextlib.suppress(FileExistsError):
+        with making_a_file, contextlib.suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+    def _prepare(self, db: sqlite3.Connection, durable: bool) -> str:
+        """See to it that the tables are there; gives the namespace."""
+        self._refuse_others(db)
+        self._use_log(db)
+        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._make_tables(db)
+        return str(db.execute("SELECT namespace FROM about").fetchone()[0])
 
     def _refuse_others(self, db: sqlite3.Connection) -> None:
         """See whose it is before anything is written to it."""

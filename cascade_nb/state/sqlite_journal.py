@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 from cascade_nb.protocols import Lease, RunRecord
-from cascade_nb.state import sqlite_leases as leases
 from cascade_nb.state.sqlite_file import Session
+from cascade_nb.state.sqlite_leases import check_lease, claim_lease, free_lease
 from cascade_nb.state.sqlite_threads import LEASES, VALUES, Desks
 from cascade_nb.state.sqlite_values import Values
 
@@ -55,7 +55,7 @@ class SqliteJournal:
         def work(session: Session) -> Lease:
             with session.writing() as db:
                 now = time.time()
-                return leases.claim(db, run_id, _plain(owner), now + ttl, now)
+                return claim_lease(db, run_id, _plain(owner), now + ttl, now)
 
         return await self._desks.ask(LEASES, work)
 
@@ -78,7 +78,7 @@ class SqliteJournal:
 
         def work(session: Session) -> None:
             with session.writing() as db:
-                leases.free(db, lease)
+                free_lease(db, lease)
 
         await self._desks.ask(LEASES, work)
 
@@ -132,7 +132,7 @@ class SqliteJournal:
             packed = self._values.pack(value, place, session.blobs)
             try:
                 with session.writing() as db:
-                    leases.check(db, lease)
+                    check_lease(db, lease)
                     db.execute(_PUT_PART, (lease.run_id, part, *packed.columns))
                     packed.keep()
             except BaseException:
@@ -211,7 +211,7 @@ class SqliteJournal:
     async def _change(self, lease: Lease, change: Callable[[sqlite3.Connection], object]) -> None:
         def work(session: Session) -> None:
             with session.writing() as db:
-                leases.check(db, lease)
+                check_lease(db, lease)
                 change(db)
 
         await self._desks.ask(LEASES, work)

@@ -10,7 +10,7 @@ from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.protocols import Lease
 
 
-def claim(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
+def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
     """Take a lease that is free or the owner's own.
 
     Args:
@@ -38,7 +38,7 @@ def claim(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: fl
     return Lease(run_id, owner, fence)
 
 
-def loss(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
+def loss_of(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
     """None while nobody has taken the run over; a lease that ran out still counts until then."""
     query = "SELECT fence, owner FROM runs WHERE run_id = ?"
     row = db.execute(query, (lease.run_id,)).fetchone()
@@ -47,18 +47,18 @@ def loss(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
     return None if row[0] == lease.fence else LeaseLostError(lease.run_id, row[1])
 
 
-def check(db: sqlite3.Connection, lease: Lease) -> None:
+def check_lease(db: sqlite3.Connection, lease: Lease) -> None:
     """See that the lease still is the newest of its run.
 
     Raises:
         LeaseLostError: it is not.
     """
-    lost = loss(db, lease)
+    lost = loss_of(db, lease)
     if lost is not None:
         raise lost
 
 
-def free(db: sqlite3.Connection, lease: Lease) -> None:
+def free_lease(db: sqlite3.Connection, lease: Lease) -> None:
     """Let a lease go; nothing happens when it is another's."""
     db.execute(
         "UPDATE runs SET expires = 0 WHERE run_id = ? AND fence = ?", (lease.run_id, lease.fence)

@@ -127,7 +127,7 @@ class Desks:
             return _close(self._desks)
 
     def forget(self) -> None:
-        """In a child process: its parent's connections must not be used, nor even closed.
+        """In a child process: its parent's connections must not be used there, nor even closed.
 
         The rule is SQLite's, "How To Corrupt An SQLite Database File", section 2.6.
         """

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from cascade_nb.errors import CodecError, StateError
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.sqlite_file import Session
-from cascade_nb.state.sqlite_leases import loss
+from cascade_nb.state.sqlite_leases import loss_of
 from cascade_nb.state.sqlite_threads import RESULTS, Desk, Desks, forget_after_fork
 from cascade_nb.state.sqlite_values import Packed, Values
 
@@ -113,7 +113,7 @@ class Writer:
         self._pack(session, batch)
         with session.writing() as db:
             for lease in {each.entry.lease for each, _ in batch.packed}:
-                lost = None if lease is None else loss(db, lease)
+                lost = None if lease is None else loss_of(db, lease)
                 if lost is not None:
                     batch.refuse(lease, lost)
             db.executemany(_INSERT, [_row(*pair) for pair in batch.packed])

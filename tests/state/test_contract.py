@@ -181,7 +181,7 @@ def test_one_backend_serves_one_loop_after_another(place: Place) -> None:
             }
 
         asyncio.run(use())
-    asyncio.run(state.close())  # type: ignore[arg-type]
+    asyncio.run(state.close())
 
 
 @every

@@ -9,16 +9,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 import warnings
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cascade_nb.errors import StateError
 from cascade_nb.protocols import Entry
 from cascade_nb.state.sqlite import SqliteState
 from tests.state.sqlite_child import KEY, value_of
-from tests.state.witness import keep
+from tests.state.witness import Witness, keep
 from tests.support.examples import examples
 from tools.environments import ROOT
 
@@ -121,38 +124,67 @@ async def test_kernels_that_contend_for_a_run_have_it_one_after_the_other(tmp_pa
     assert {name for name, *_ in lines} == {"kernel0", "kernel1"}
 
 
-def test_a_forked_child_uses_the_file_by_connections_of_its_own(tmp_path: Path) -> None:
-    # As multiprocessing does where it still forks. SQLite forbids to use its parent's.
-    state = SqliteState(tmp_path / "results.db", key=KEY)
-
-    async def before() -> None:
-        await state.open()
-        await keep(state, Entry("parent", 1, 0.0))
-
-    async def in_child() -> None:
-        assert await state.values(["parent"]) == {"parent": 1}
-        await keep(state, Entry("child", b"c" * 100_000, 0.0))
-        await state.close()
-
-    async def after() -> None:
-        assert await state.values(["parent", "child"]) == {"parent": 1, "child": b"c" * 100_000}
-        await keep(state, Entry("again", 2, 0.0))
-        await state.close()
-
-    asyncio.run(before())
+def in_forked_child(work: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Do something in a child that has this process' memory; gives its exit code."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # that threads and fork go ill together
         pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            asyncio.run(asyncio.wait_for(in_child(), 30))
+            asyncio.run(asyncio.wait_for(work(), 30))
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_forked_child_keeps_off_a_file_that_its_parent_has_open(tmp_path: Path) -> None:
+    # As multiprocessing does where it still forks. SQLite in the child believes in the locks of its
+    # parent, by whatever connection it goes.
+    path = tmp_path / "results.db"
+    state = SqliteState(path, key=KEY)
+    witness = Witness()
+
+    async def before() -> None:
+        await state.open()
+        await keep(state, Entry("parent", 1, 0.0))
+
+    async def in_child() -> None:
+        for mine in (state, SqliteState(path, key=KEY)):
+            for read in (mine.open(), mine.known(["parent"]), mine.values(["parent"])):
+                with pytest.raises(StateError, match=r"forked from.*; start processes by 'spawn'"):
+                    await read
+            await witness.put(mine, Entry("child", 1, 0.0))
+            await mine.close()
+        assert [key for key, _ in witness.refused] == ["child", "child"]
+
+    async def after() -> None:
+        await keep(state, Entry("again", 2, 0.0))
+        assert await state.values(["parent", "child", "again"]) == {"parent": 1, "again": 2}
+        await state.close()
+
+    asyncio.run(before())
+    state.put(Entry("last word", 1, 0.0), witness)  # it is the parent's to keep
+    assert in_forked_child(in_child) == 0
     asyncio.run(after())
-    assert is_sound(tmp_path / "results.db")
+    assert witness.told == ["last word"]
+    assert is_sound(path)
+
+
+def test_a_forked_child_may_use_a_file_that_its_parent_has_closed(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "results.db", key=KEY)
+
+    async def keep_one(key: str) -> None:
+        await keep(state, Entry(key, key, 0.0))
+        await state.close()
+
+    asyncio.run(keep_one("parent"))
+    assert in_forked_child(lambda: keep_one("child")) == 0
+    keys = ["parent", "child"]
+    assert asyncio.run(values_in(tmp_path / "results.db", keys)) == {key: key for key in keys}
 
 
 def test_a_process_that_closes_nothing_still_ends_and_keeps_what_was_put(tmp_path: Path) -> None:
