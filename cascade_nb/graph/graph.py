@@ -196,8 +196,8 @@ class Graph:
     @property
     def title(self) -> str:
         """What a person calls the whole: its target's name."""
-        labels = [self.nodes[i].name or self.nodes[i].label for i in self.targets]
-        return ", ".join(labels[:3]) + (" …" if len(labels) > 3 else "")
+        labels = [self.nodes[i].name or self.nodes[i].label for i in self.targets[:3]]
+        return ", ".join(labels) + (" …" if len(self.targets) > 3 else "")
 
     def node(self, name: str) -> Node:
         """The node of this name or id, or the only node of this task.
