@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.kernels import RealKernel
+from tests.support.panel_client import PanelClient
 
 WORKFLOW = """%%cascade --quiet
 def load(n):
@@ -78,3 +79,25 @@ def test_an_edit_that_does_not_fit_holds_the_run_and_says_what_to_do(kernel: Rea
     kernel.check("%%cascade --quiet\nrows = load(1)\ncleaned = clean(rows)")
     kernel.check("run.resume()")
     assert result(kernel) == "[1] ('rows',)"
+
+
+def test_the_panel_draws_the_graph_as_it_is_after_an_edit(kernel: RealKernel) -> None:
+    kernel.check("%load_ext cascade_nb")
+    kernel.check(WORKFLOW)
+    kernel.check("%cascade pause clean")
+    opened = kernel.check("run = %cascade run cleaned")
+    panel = PanelClient(kernel, opened)
+    panel.hello()
+    panel.wait_until(lambda: panel.state.get("svg") and panel.shown["counts"]["held"] == 1)
+    before = panel.state["svg"]
+    kernel.check(
+        "%%cascade --quiet\ndef count(rows):\n    return len(rows)\n"
+        "def clean(rows, n):\n    return [_trim(row) * n for row in rows]\n"
+        "counted = count(rows)\ncleaned = clean(rows, counted)"
+    )
+    kernel.check("%cascade resume clean")
+    panel.wait_until(lambda: panel.state["svg"] != before and panel.shown["counts"]["done"] == 3)
+    assert "counted" in panel.state["svg"]
+    assert set(panel.shown["boxes"]) >= {"node-rows", "node-counted", "node-cleaned"}
+    assert result(kernel).startswith("[3, 6, 9]")
+    panel.wait_until(lambda: "with your edits of" in "".join(panel.shown["headline"]))
