@@ -98,6 +98,7 @@ def test_the_panel_draws_the_graph_as_it_is_after_an_edit(kernel: RealKernel) ->
     kernel.check("%cascade resume clean")
     panel.wait_until(lambda: panel.state["svg"] != before and panel.shown["counts"]["done"] == 3)
     assert "counted" in panel.state["svg"]
-    assert set(panel.shown["boxes"]) >= {"node-rows", "node-counted", "node-cleaned"}
+    boxes = {"node-rows", "node-counted", "node-cleaned"}
+    panel.wait_until(lambda: set(panel.shown["boxes"]) >= boxes)
     assert result(kernel).startswith("[3, 6, 9]")
     panel.wait_until(lambda: "with your edits of" in "".join(panel.shown["headline"]))
