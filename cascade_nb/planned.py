@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ class ShownPlan(Plan):
         """`plan`, able to display itself."""
         return cls(plan.graph, plan.steps, plan.path, plan.path_seconds)
 
-    @property
+    @functools.cached_property
     def html(self) -> str:
         """The plan as a table. Nodes without a name of which the same is to be said share a row."""
         notes = [self.timing] if self.timing else []
@@ -32,6 +33,11 @@ class ShownPlan(Plan):
     def marks(self) -> Marks:
         """What is to be marked on a picture of the graph."""
         return Marks({step.node: _STATES[step.action] for step in self.steps})
+
+    def prepare(self) -> ShownPlan:
+        """The same, with all that takes a while for a large graph done: not for the loop."""
+        self._repr_mimebundle_()
+        return self
 
     @property
     def visual(self) -> Visual:

@@ -56,14 +56,14 @@ class Reasons:
     def of(self, index: int) -> Reason:
         """Why node `index` runs."""
         node, reuse = self._graph.nodes[index], self._reuse
+        if reuse.fresh:
+            return Reason("earlier results are not to be used")
         story = None if reuse.gaps is None else reuse.gaps.why_not(index)
         if story is not None:
             return Reason(f"{story}, so no earlier result can stand for it")
         cause = self._first_cause(index)
         if cause is not None:
             return self._told(node, cause)
-        if reuse.fresh:
-            return Reason("earlier results are not to be used")
         if node.id in reuse.grounds.now and node.id not in reuse.grounds.before:
             other = ", or not with this code and these inputs" if reuse.lasting else ""
             return Reason(f"it never ran before{other}")

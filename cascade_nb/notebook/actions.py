@@ -11,12 +11,13 @@ from typing import Any
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.caching import seconds_of
 from cascade_nb.notebook.arguments import parameter_of
 from cascade_nb.notebook.drawing import on_a_loop_of_its_own, show_graph, whole_graph
-from cascade_nb.notebook.foretelling import show_plan, why_in_runs, why_now
+from cascade_nb.notebook.foretelling import show_plan, why
 from cascade_nb.notebook.launching import Order, launch
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.notebook.saved import summary
@@ -61,8 +62,8 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
         return None
 
     async def tell() -> None:
-        made = session.engine.plan(target, params=params, bindings=session.workspace)
-        show_plan(session, ShownPlan.of(await made))
+        made = await session.engine.plan(target, params=params, bindings=session.workspace)
+        show_plan(session, await in_thread(ShownPlan.of(made).prepare))
 
     return tell()
 
@@ -81,17 +82,13 @@ def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
 
 def tell_why(session: Session, given: Namespace, awaited: bool) -> Any:
     """Say why a node stands as it does, and what would become of it now."""
-    told, goes_on = why_in_runs(session, given.node)
-    if goes_on or given.node not in session.workspace.meanings():
-        say("\n".join(told))
-        return None
-    outlook = why_now(session, given.node)
+    answer = why(session, given.node)
     if not awaited:
-        say("\n".join([*told, *on_a_loop_of_its_own(outlook)]))
+        say("\n".join(on_a_loop_of_its_own(answer)))
         return None
 
     async def tell() -> None:
-        say("\n".join([*told, *await outlook]))
+        say("\n".join(await answer))
 
     return tell()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from IPython.display import display
 
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.reasons import indented
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.notebook.drawing import show_graph
@@ -23,26 +26,31 @@ def show_plan(session: Session, plan: ShownPlan) -> None:
     show_graph(session, plan.graph, (), plan.marks)
 
 
-def why_in_runs(session: Session, name: str) -> tuple[list[str], bool]:
-    """Why a node stands as it does in the newest run that has it, and whether that goes on.
+async def why(session: Session, name: str) -> list[str]:
+    """Why a node stands as it does, in lines, and what would become of it in a run of now where no
+    run goes on that has it.
 
     Raises:
         UnknownNameError: neither a run nor the workspace has such a node.
     """
-    runs = session.runs()
-    for run in runs:
+    for run in session.runs():
         try:
-            reasons = run.why(name)
+            # In a large graph it may have to go a long way up to where it begins.
+            reasons = await in_thread(partial(run.why, name))
         except UnknownNameError:
             continue
-        return [f"run {run.number}: {reason}" for reason in reasons], not run.done()
+        told = [f"run {run.number}: {reason}" for reason in reasons]
+        if not run.done() or name not in session.workspace.meanings():
+            return told
+        return [*told, *await _now(session, name)]
     if name in session.workspace.meanings():
-        return [f"{name} is part of no run; `%cascade run {name}` starts one."], False
-    known = {node.id for run in runs for node in run.graph.nodes} | session.node_names()
+        told = [f"{name} is part of no run; `%cascade run {name}` starts one."]
+        return [*told, *await _now(session, name)]
+    known = {node.id for run in session.runs() for node in run.graph.nodes} | session.node_names()
     raise UnknownNameError("node", name, known, "" if known else NO_NODES)
 
 
-async def why_now(session: Session, name: str) -> list[str]:
+async def _now(session: Session, name: str) -> list[str]:
     """What a run would do with the node that has this name in the workspace, and why."""
     engine, workspace = session.engine, session.workspace
     try:
