@@ -121,10 +121,15 @@ async def test_a_value_without_bytes_is_refused_alone(state: RedisState) -> None
     assert len(await state.values([f"k{i}" for i in range(10)])) == 9
 
 
-async def test_a_later_value_replaces_the_earlier_whatever_their_sizes(state: RedisState) -> None:
+async def test_a_later_value_replaces_the_earlier_whatever_their_sizes(
+    state: RedisState, server: RedisServer
+) -> None:
+    place = f"{server_prefix(state)}:result:k"
     for value in ("small", LARGE, "small again", LARGE[:-1]):
         await put_all(state, [Entry("k", value, 1.0)])
         assert (await state.values(["k"]))["k"] == value
+        left = b":2\r\n" if isinstance(value, str) else b":6\r\n"
+        assert server.ask("HLEN", place) == left  # and no chunk of what was there before
 
 
 async def test_the_newest_of_those_put_at_once_stays(state: RedisState) -> None:
