@@ -90,16 +90,27 @@ def code_changes(before: CodeKey, after: CodeKey) -> list[Change]:
     if before.digest == after.digest:
         return []
     old, new = before.parts, after.parts
+    was, now = (next(filter(_is_function, parts), "") for parts in (old, new))
+    if was != now and was and now:  # another function: its parts say nothing about the first one's
+        return [Change(f"task is {_titled(now)} now, not {_titled(was)}")]
     found = [
         _part_changed(part, before, after) for part, key in new.items() if old.get(part, key) != key
     ]
     come = [part for part in new if part not in old]
     gone = {_unversioned(part): part for part in old if part not in new}
     for part in come:
-        was = gone.pop(_unversioned(part), None)
-        words = "is new" if was is None else f"changed: {_version(was)} → {_version(part)}"
+        twin = gone.pop(_unversioned(part), None)
+        words = "is new" if twin is None else f"changed: {_version(twin)} → {_version(part)}"
         found.append(Change(f"{_called(_unversioned(part))} {words}"))
     return [*found, *(Change(f"{_called(part)} is gone") for part in gone)]
+
+
+def _is_function(part: str) -> bool:
+    return part.startswith("function ")
+
+
+def _titled(part: str) -> str:
+    return part.partition(" ")[2]
 
 
 def _unversioned(part: str) -> str:

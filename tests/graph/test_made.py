@@ -96,6 +96,13 @@ def test_a_name_that_means_another_function_now_is_told_without_a_difference() -
     assert words(found)[0] == "code names something else than before"
 
 
+def test_another_task_under_the_same_name_is_one_change() -> None:
+    cells = Cells()
+    first = made(defined(cells, "def g(): return 1\ndef f(): return g()")())
+    other = made(defined(cells, "def h(): return 2", "h")())
+    assert changes(first, other) == [Change("task is h now, not f")]
+
+
 def test_a_library_of_another_version_is_one_change(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = Cells()
     lazy = defined(cells, "import numpy\ndef f(): return numpy.ones(3)")()
