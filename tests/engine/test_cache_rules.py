@@ -122,6 +122,16 @@ async def test_what_was_made_of_the_result_before_the_last_goes_too(runs: Runs, 
     assert await runs(target) == []
 
 
+async def test_what_was_made_late_of_a_result_goes_with_it_too(runs: Runs, wall: Wall) -> None:
+    # The reader itself is younger than the limit; what it was made of is not.
+    raw = fetch().named("raw").with_cache(ttl=HOUR)
+    await runs(raw)
+    wall.pass_by(0.9 * HOUR)
+    assert await runs(report(raw).named("late")) == ["late"]
+    wall.pass_by(0.2 * HOUR)
+    assert await runs(report(raw).named("late")) == ["raw", "late"]
+
+
 async def test_a_limit_of_a_node_that_is_not_kept_counts_for_its_readers(
     runs: Runs, wall: Wall
 ) -> None:
