@@ -27,8 +27,8 @@ from cascade_nb.errors import (
     RunError,
 )
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.graph.graph import Graph, NodeKind
-from cascade_nb.model.param import check_given
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.param import Param, check_given
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
@@ -148,7 +148,7 @@ class Execution:
             have=have,
             reused=reused - self._settled.keys() - carried.done,
             keys=ready.keys,
-            seconds=self._seconds_before(),
+            seconds=self._seconds_before(reuse),
             on_over=lambda: parts.door.call(self._over.set),
             on_lost=self._lost,
             on_edited=lambda: parts.spawn(self._look_for_edits()),
@@ -238,10 +238,12 @@ class Execution:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
         self._parts.door.call(partial(self.cancel, str(error)))
 
-    def _seconds_before(self) -> Callable[[int], float | None] | None:
+    def _seconds_before(self, reuse: Reuse) -> Callable[[int], float | None] | None:
         """How long each node's task took on the average in earlier runs."""
         means, nodes = self._engine.means, self._run.graph.nodes
-        return [means.get(node.task_name) for node in nodes].__getitem__ if means else None
+        if not means or not reuse.wanted:
+            return None
+        return [means.get(node.task_name) for node in nodes].__getitem__
 
     def _value(self, flow: Flow) -> Any:
         """The target's value.
@@ -318,11 +320,8 @@ def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
     Raises:
         ParamError: one is missing or of the wrong type.
     """
-    return {
-        node.index: node.lazy.settled(params)
-        for node in graph.nodes
-        if node.task is None and node.kind is NodeKind.PARAM
-    }
+    lazies = {index: graph.nodes[index].lazy for index in graph.settled}
+    return {i: lazy.settled(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}
 
 
 def _phase(error: BaseException | None) -> Phase:

@@ -13,7 +13,7 @@ from cascade_nb.engine.planning import Outlook, plan_of
 from cascade_nb.engine.reuse import Reuse, look_at, look_up
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
-from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.graph.graph import Graph
 from cascade_nb.model.param import check_given
 from cascade_nb.protocols import StateBackend
 
@@ -69,7 +69,7 @@ class Foresight:
         Raises:
             StateError: the state backend cannot be reached or read.
         """
-        settled = frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM)
+        settled = graph.settled
         if not self.reuse:
             nodes = frozenset(range(len(graph.nodes)))
             return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)

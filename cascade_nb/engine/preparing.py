@@ -16,7 +16,6 @@ from cascade_nb.engine.revision import Revision, edited
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.graph import NodeKind
 from cascade_nb.protocols import Lease
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class Preparation:
             self.lease = await scribe.begin(
                 run.id,
                 graph.title,
-                sum(node.kind is not NodeKind.PARAM for node in graph.nodes),
+                len(graph) - len(graph.settled),
                 {} if taken_up is not None else self._order(),
                 self._on_lost,
                 lease,
@@ -159,7 +158,7 @@ class Preparation:
             engine.state,
             self.keys.of,
             sight=self.sight,
-            settled=frozenset(n.index for n in graph.nodes if n.kind is NodeKind.PARAM),
+            settled=graph.settled,
             since=self._since,
         )
         self.keys.floors = found.floors

@@ -212,6 +212,12 @@ class Graph:
             raise UnknownNameError("node", name, self._ids)
         return self.nodes[index]
 
+    @property
+    def settled(self) -> frozenset[int]:
+        """Indexes of its parameters, whose values are known without running."""
+        found = (node for node in self.nodes if node.task is None)
+        return frozenset(node.index for node in found if node.kind is NodeKind.PARAM)
+
     def params(self) -> dict[str, Param]:
         """The parameters that its nodes read, by name."""
         lazies = (node.lazy for node in self.nodes if node.task is None)
