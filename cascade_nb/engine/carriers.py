@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 BURST: Final = 500  # carriers begun at a stretch
-LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
+LOOK: Final = 500  # looked at at a stretch, or what is allowed would begin too late
 
 
 class Carriers:
@@ -90,7 +90,6 @@ class Carriers:
                 result, failure = None, None
                 context = flow.context.copy()
                 body = attempt.body(call)
-                call = None  # its arguments live as long as the body, and no longer
                 try:
                     try:
                         first = context.run(body.send, None)
@@ -103,13 +102,13 @@ class Carriers:
                 except BaseException as error:
                     failure = error
                 del body, context
-                over = waited or _is_asked_to_end(me) or perf_counter() > until
+                ends_all = isinstance(failure, (KeyboardInterrupt, SystemExit))
+                over = waited or ends_all or _is_asked_to_end(me) or perf_counter() > until
                 with flow.lock:
                     attempt.end(result, failure)
                     del result
                     attempt, call = (None, None) if over else self._next()
-                    flow.lanes.pump_soon()
-                if isinstance(failure, (KeyboardInterrupt, SystemExit)):
+                if ends_all and failure is not None:
                     raise failure
         except Exception as broken:
             with flow.lock:
@@ -140,6 +139,7 @@ class Carriers:
         with self._flow.lock:
             self.active -= 1
             taken = self.take()
+            self._flow.lanes.breathe()  # what was not looked at yet, and nobody else will look at
         self.begin(taken)
 
 

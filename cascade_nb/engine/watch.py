@@ -5,19 +5,18 @@ it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.why import explain
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Given, left_by
-from cascade_nb.engine.scheduler import DONE, READY, State
+from cascade_nb.engine.scheduler import READY
 from cascade_nb.engine.status import (
-    SHOWN,
     FailureLine,
     KindStatus,
     Moment,
@@ -27,22 +26,13 @@ from cascade_nb.engine.status import (
     headline,
     remaining,
 )
-from cascade_nb.graph.graph import NodeKind
+from cascade_nb.engine.tally import Tally
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.run import Run
 
 _SHOWN = 5  # at most so many of a node's items are spoken of one by one
-_ORDER = (
-    NodeState.FAILED,
-    NodeState.RUNNING,
-    NodeState.HELD,
-    NodeState.CANCELLED,
-    NodeState.WAITING,
-    NodeState.SKIPPED,
-    NodeState.DONE,
-)
 
 
 class Watch:
@@ -52,20 +42,15 @@ class Watch:
         self._run = run
         self._manager = manager
         self._flow: Flow | None = None
-        self._read = 0
+        self._tally: Tally | None = None
         self._since = 0  # versions that were given of machinery before
-        self._shown: dict[int, NodeState] = {}
-        self._all: Counter[NodeState] = Counter()
-        self._kinds: dict[str, Counter[NodeState]] = {}
-        self._items: dict[int, Counter[NodeState]] = {}
 
     def begin(self, flow: Flow) -> None:
         """The run has its machinery, or another after an edit. Nothing is counted before somebody
         looks.
         """
         self._since += 1 + (len(self._flow.log) if self._flow is not None else -1)
-        self._flow, self._read = flow, 0
-        self._shown, self._all, self._kinds, self._items = {}, Counter(), {}, {}
+        self._flow, self._tally = flow, Tally(flow)
 
     def elapsed(self) -> float:
         """Seconds since the start, paused time not counted."""
@@ -75,8 +60,10 @@ class Watch:
     def status(self) -> RunStatus:
         """The run at this moment."""
         with self._manager.lock:
-            self._catch_up()
-            counts = self._all
+            kinds = self._kinds()
+            counts: Counter[NodeState] = Counter()
+            for of_one in kinds.values():
+                counts.update(of_one)
             phase, pause, paused_for = self._phase()
             failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
             left = counts[NodeState.WAITING] + counts[NodeState.HELD]
@@ -113,9 +100,9 @@ class Watch:
                 held=counts[NodeState.HELD],
                 elapsed=moment.elapsed,
                 paused_for=paused_for,
-                remaining=self._remaining(phase),
+                remaining=self._remaining(phase, kinds),
                 headline=headline(moment),
-                kinds=tuple(self._kind(name, c) for name, c in self._kinds.items()),
+                kinds=tuple(self._kind(name, c) for name, c in kinds.items()),
                 failures=failures,
             )
 
@@ -141,15 +128,16 @@ class Watch:
             now, since = self._since + len(flow.log), version - self._since
             if since < 0:
                 return now, {node.id: self._state(node.index) for node in nodes}
-            roots = {flow.unfold.root_of(index) for index in flow.log[since:]}
+            root_of, own = flow.unfold.root_of, len(nodes)
+            roots = {i if i < own else root_of(i) for i in set(flow.log[since:])}
             return now, {nodes[i].id: self._state(i) for i in sorted(roots)}
 
     def progress_of(self, node_id: str) -> tuple[int, int]:
         """Items done and in all."""
         with self._manager.lock:
             index = self._run.graph.node(node_id).index
-            self._catch_up()
-            items = self._items.get(index)
+            self._kinds()
+            items = None if self._tally is None else self._tally.items(index)
             if items is None:
                 return int(self._state(index) in (NodeState.DONE, NodeState.REUSED)), 1
             return items[NodeState.DONE] + items[NodeState.REUSED], sum(items.values())
@@ -195,70 +183,15 @@ class Watch:
                 texts[explain(ticket.parked, now, ticket)] = None
         return list(texts)
 
-    def _catch_up(self) -> None:
-        flow = self._flow
-        if flow is None:
-            return
-        if not self._shown:
-            self._read = len(flow.log)
-            for node in flow.graph.nodes:
-                if node.kind in (NodeKind.TASK, NodeKind.MAP):
-                    self._count(node.index, node.task_name, None, self._state(node.index))
-                    items = flow.unfold.items(node.index)
-                    if items:
-                        self._expanded(node.index, node.task_name, items)
-        for index in flow.log[self._read :]:
-            work = flow.ledger.work[index]
-            if isinstance(work, Expansion):
-                parent = work.node.index
-                if parent < len(flow.graph.nodes):
-                    self._count(index, work.node.task_name, parent, self._state(index))
-            elif index < len(flow.graph.nodes):
-                items = flow.unfold.items(index)
-                if items and index not in self._items:
-                    self._expanded(index, work.task_name, items)
-                elif index in self._shown:
-                    self._count(index, work.task_name, None, self._state(index))
-        self._read = len(flow.log)
-
-    def _expanded(self, index: int, name: str, items: range) -> None:
-        """A mapped node counted as one so far counts as its items from now on."""
-        old = self._shown.pop(index)
-        self._all[old] -= 1
-        self._kinds[name][old] -= 1
-        self._items[index] = Counter()
-        for item in items:
-            self._count(item, name, index, self._state(item))
-
-    def _count(self, index: int, name: str, parent: int | None, state: NodeState) -> None:
-        kind = self._kinds.setdefault(name, Counter())
-        counters = [self._all, kind] if parent is None else [self._all, kind, self._items[parent]]
-        old = self._shown.get(index)
-        for counter in counters:
-            if old is not None:
-                counter[old] -= 1
-            counter[state] += 1
-        self._shown[index] = state
+    def _kinds(self) -> dict[str, Counter[NodeState]]:
+        """By task name, how its nodes stand now."""
+        if self._tally is None:
+            return {}
+        self._tally.catch_up()
+        return self._tally.kinds()
 
     def _state(self, index: int) -> NodeState:
-        flow = self._flow
-        if flow is None:
-            return NodeState.WAITING
-        if index in flow.carried:
-            return NodeState.DONE
-        if index in flow.reused:
-            return NodeState.REUSED
-        if index in self._items and flow.scheduler.state[index] < DONE:
-            counts = self._items[index]
-            return next(state for state in _ORDER if counts[state])
-        state = SHOWN[State(flow.scheduler.state[index])]
-        if state is NodeState.WAITING:
-            ticket = flow.parked.get(index)
-            if ticket is not None and ticket.parked is not None:
-                return NodeState.HELD
-            if index in flow.unfold.continuations:
-                return NodeState.RUNNING
-        return state
+        return NodeState.WAITING if self._tally is None else self._tally.state(index)
 
     def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
         """How it stands; the pause that holds all of it, and for how long nothing has run."""
@@ -303,10 +236,10 @@ class Watch:
             rested += max(0.0, now - max(phase_pause.since, flow.last_end))
         return max(0.0, now - flow.began - rested)
 
-    def _remaining(self, phase: Phase) -> float | None:
+    def _remaining(self, phase: Phase, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
         if self._flow is None or phase.is_over:
             return None
-        return remaining(self._kinds, self._flow.kinds.timings(), self._elapsed())
+        return remaining(kinds, self._flow.kinds.timings(), self._elapsed())
 
     def _kind(self, name: str, counts: Counter[NodeState]) -> KindStatus:
         scope = Scope("task", name)

@@ -1,0 +1,142 @@
+"""Counts how the nodes of a run stand, at a cost of what changed since the last time.
+
+A run of 100,000 small nodes changes tens of thousands of times between two looks of a panel, and
+each look holds up the kernel's loop. So nothing is looked at twice, and inside states are numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.scheduler import DONE, RUNNING, State
+from cascade_nb.engine.status import SHOWN, NodeState
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.kinds import Kind
+
+_STATES: Final = tuple(NodeState)
+_NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
+_WAITING: Final = _NUMBER[NodeState.WAITING]
+_HELD: Final = _NUMBER[NodeState.HELD]
+_RUNNING: Final = _NUMBER[NodeState.RUNNING]
+_DONE: Final = _NUMBER[NodeState.DONE]
+_REUSED: Final = _NUMBER[NodeState.REUSED]
+_SHOWN: Final = [_NUMBER[SHOWN[state]] for state in State]  # by the scheduler's number
+
+#: What a mapped node is while its items are not over: the first of these that one of them is.
+_ORDER: Final = [
+    _NUMBER[state]
+    for state in (
+        NodeState.FAILED,
+        NodeState.RUNNING,
+        NodeState.HELD,
+        NodeState.CANCELLED,
+        NodeState.WAITING,
+        NodeState.SKIPPED,
+        NodeState.DONE,
+        NodeState.REUSED,
+    )
+]
+
+
+class Tally:
+    """How many nodes of one flow stand how. Everything is called under the engine's lock."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._own = len(flow.graph.nodes)
+        self._read = 0  # so much of the log is counted
+        self._seen: dict[int, int] = {}  # as what a node is counted; what is not here waits
+        self._counts: dict[Kind, list[int]] = {}
+        self._items: dict[int, list[int]] = {}  # by mapped node
+
+    def catch_up(self) -> None:
+        """Count what changed since the last time."""
+        flow, log = self._flow, self._flow.log
+        changed = set(log[self._read :])
+        if not self._counts:
+            self._enter_all()
+            changed.update(flow.reused, flow.carried)  # no change in the log says it of these
+        self._read = len(log)
+        for index, expansion in flow.unfold.expander.grown.items():
+            if index < self._own and index not in self._items:
+                self._expanded(index, expansion)
+        of, seen = flow.kinds.of, self._seen
+        for index in changed:
+            old, new = seen.get(index, _WAITING), self._number(index)
+            if old == new:
+                continue
+            if index >= self._own:
+                work = flow.ledger.work[index]
+                if not isinstance(work, Expansion) or work.node.index >= self._own:
+                    continue  # it continues another, which counts
+                items = self._items[work.node.index]
+                items[old] -= 1
+                items[new] += 1
+            elif index in self._items or of[index].lane is None:
+                continue
+            counts = self._counts[of[index]]
+            counts[old] -= 1
+            counts[new] += 1
+            seen[index] = new
+
+    def kinds(self) -> dict[str, Counter[NodeState]]:
+        """By task name."""
+        found: dict[str, Counter[NodeState]] = {}
+        for kind, counts in self._counts.items():
+            found.setdefault(kind.name, Counter()).update(_named(counts))
+        return found
+
+    def items(self, index: int) -> Counter[NodeState] | None:
+        """Of the items of a mapped node, once it has grown them."""
+        items = self._items.get(index)
+        return None if items is None else Counter(_named(items))
+
+    def state(self, index: int) -> NodeState:
+        """How one node stands."""
+        items = self._items.get(index)
+        if items is not None and self._flow.scheduler.state[index] < DONE:
+            return _STATES[next(number for number in _ORDER if items[number])]
+        return _STATES[self._number(index)]
+
+    def _number(self, index: int) -> int:
+        flow = self._flow
+        if flow.carried and index in flow.carried:
+            return _DONE
+        if flow.reused and index in flow.reused:
+            return _REUSED
+        state = flow.scheduler.state[index]
+        if state >= RUNNING:
+            return _SHOWN[state]
+        ticket = flow.parked.get(index) if flow.parked else None
+        if ticket is not None and ticket.parked is not None:
+            return _HELD
+        return _RUNNING if index in flow.unfold.continuations else _WAITING
+
+    def _enter_all(self) -> None:
+        """At first everything waits."""
+        for kind, count in Counter(self._flow.kinds.of[: self._own]).items():
+            if kind.lane is not None:  # parameters and routers are no work
+                self._counts[kind] = _waiting(count)
+
+    def _expanded(self, index: int, expansion: Expansion) -> None:
+        """A mapped node counted as one so far counts as its items from now on."""
+        of = self._flow.kinds.of
+        self._counts[of[index]][self._seen.pop(index, _WAITING)] -= 1
+        self._items[index] = _waiting(expansion.count)
+        if expansion.count:
+            counts = self._counts.setdefault(of[expansion.first], _waiting(0))
+            counts[_WAITING] += expansion.count
+
+
+def _waiting(count: int) -> list[int]:
+    counts = [0] * len(_STATES)
+    counts[_WAITING] = count
+    return counts
+
+
+def _named(counts: list[int]) -> dict[NodeState, int]:
+    return dict(zip(_STATES, counts, strict=True))

@@ -1,0 +1,190 @@
+"""Coroutines that never wait share a task of asyncio, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import weakref
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.events import TaskExecutionStarted
+from cascade_nb.testing import SpySubscriber
+from tests.engine.tools import until
+
+
+def link(fn: Any) -> Any:
+    """A task whose calls can be put one after the other, and do not wait by themselves."""
+
+    @cs.task(name=fn.__name__)
+    async def body(number: int, before: Any = None) -> Any:
+        return await fn(number)
+
+    return body
+
+
+def chained(body: Any, length: int) -> Any:
+    node = body(0)
+    for number in range(1, length):
+        node = body(number, node)
+    return node
+
+
+async def test_coroutines_that_never_wait_share_a_task(engine: Engine) -> None:
+    tasks: list[Any] = []
+
+    async def note(number: int) -> None:
+        tasks.append(asyncio.current_task())
+
+    await engine.run(chained(link(note), 50))
+    assert len(tasks) == 50
+    # Not one for all: a slice may be over in between, on a machine that is busy.
+    assert len(set(tasks)) < 50
+
+
+async def test_each_that_waits_has_a_task_of_its_own_and_all_wait_together(engine: Engine) -> None:
+    tasks: set[Any] = set()
+    all_here = asyncio.Event()
+
+    async def wait(number: int) -> None:
+        tasks.add(asyncio.current_task())
+        if len(tasks) == 60:
+            all_here.set()
+        await all_here.wait()
+
+    body = link(wait)
+    await asyncio.wait_for(engine.run([body(number) for number in range(60)]), 20)
+    assert len(tasks) == 60
+
+
+async def test_what_one_sets_in_its_context_the_next_does_not_see(engine: Engine) -> None:
+    who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+    seen: list[str] = []
+
+    async def look(number: int) -> None:
+        seen.append(who.get())
+        who.set(f"task {number}")
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+        assert who.get() == f"task {number}"
+
+    await engine.run(chained(link(look), 12))
+    assert seen == ["nobody"] * 12
+
+
+async def test_a_task_cancelled_by_its_own_coroutine_carries_no_other(engine: Engine) -> None:
+    # It asks for its own end and is over before it comes to a place where it could hear of it:
+    # the next one, carried by the same task, would be cancelled at its first wait.
+    async def ask_for_the_end(number: int) -> int:
+        if number == 3:
+            me = asyncio.current_task()
+            assert me is not None
+            me.cancel()
+        elif number > 3:
+            await asyncio.sleep(0)
+        return number
+
+    assert await engine.run(chained(link(ask_for_the_end), 6)) == 5
+
+
+async def test_a_timeout_inside_one_leaves_the_next_alone(engine: Engine) -> None:
+    async def be_late(number: int) -> str:
+        try:
+            await asyncio.wait_for(asyncio.sleep(30), 0.001)
+        except asyncio.TimeoutError:
+            return f"late {number}"
+        return "in time"
+
+    assert await engine.run(chained(link(be_late), 4)) == "late 3"
+
+
+async def test_errors_thrown_into_one_that_waits_arrive_where_it_waits(engine: Engine) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    caught: list[BaseException] = []
+
+    async def wait(number: int) -> str:
+        try:
+            await future
+        except LookupError as error:
+            caught.append(error)
+        await asyncio.sleep(0)
+        return "gone on"
+
+    run = engine.start(link(wait)(0))
+    await until(lambda: run.status.running == 1)
+    future.set_exception(LookupError("no"))
+    assert await run == "gone on"
+    assert [str(error) for error in caught] == ["no"]
+
+
+async def test_a_pause_from_inside_one_holds_the_next(engine: Engine) -> None:
+    # Both are carried by one task, and the second is begun in the step that ended the first.
+    spy = SpySubscriber(engine.bus)
+
+    async def pause(number: int) -> None:
+        if number == 2:
+            engine.pause()
+
+    run = engine.start(chained(link(pause), 5))
+    await until(lambda: run.status.phase.value == "paused")
+    assert len(spy.events_of_type(TaskExecutionStarted)) == 3
+    engine.resume()
+    await run
+    assert len(spy.events_of_type(TaskExecutionStarted)) == 5
+
+
+def test_an_exit_goes_through_and_the_other_nodes_are_done_all_the_same() -> None:
+    # The exit ends the task that carried it, which must not have begun another coroutine by then.
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _, context: None)  # an exit is nobody's to retrieve
+    engine = Engine()
+    runs: list[Any] = []
+
+    async def leave(number: int) -> int:
+        if number == 1:
+            raise SystemExit(3)
+        return number
+
+    async def start() -> None:
+        body = link(leave)
+        runs.append(engine.start([body(number) for number in range(4)], on_error="continue"))
+        await until(runs[0].done)
+
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(start())
+    (run,) = runs
+    loop.run_until_complete(until(run.done))
+    assert (run.status.done, run.status.failed) == (3, 1)
+    loop.run_until_complete(engine.aclose())
+    loop.close()
+
+
+async def test_arguments_live_as_long_as_their_coroutine(engine: Engine) -> None:
+    class Big:
+        pass
+
+    alive: list[Any] = []
+    gone: list[bool] = []
+
+    @cs.task
+    async def make() -> Big:
+        big = Big()
+        alive.append(weakref.ref(big))
+        return big
+
+    @cs.task
+    async def take(big: Big) -> int:
+        return 1
+
+    @cs.task
+    async def look(before: int) -> int:
+        gc.collect()
+        gone.append(alive[0]() is None)
+        return before
+
+    await engine.run(look(take(make())))
+    assert gone == [True]

@@ -1,0 +1,115 @@
+"""What is counted by changes is what counting everything anew would give."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.engine.status import NodeState
+from cascade_nb.engine.tally import Tally
+from cascade_nb.errors import RunError, RunFailures
+from tests.engine.test_dataflow import every_lane, task_for
+
+
+def target(lane: str) -> Any:
+    """Everything that counts in a way of its own: maps, skips, failures, retries, continuations."""
+    tries: list[int] = []
+
+    def give(x: Any = 1) -> Any:
+        return x
+
+    def fail(x: Any = 1) -> Any:
+        raise ValueError("no")
+
+    def flaky() -> Any:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError("not yet")
+        return 3
+
+    def go_on(x: int) -> Any:
+        return done(go_on_task(x - 1)) if x else 0
+
+    done = task_for(lane, give)
+    failing = task_for(lane, fail)
+    go_on_task = task_for(lane, go_on)
+    mapped = done.map(x=done([1, 2, 3]))
+    skipped = done(4).run_if(done(0))
+    return [
+        mapped,
+        done.map(x=[]),
+        failing.map(x=[1, 2]),
+        done(skipped),
+        cs.Router(done("a"), {"a": done(5), "b": done(6)}),
+        task_for(lane, flaky)().with_retry(5, delay=0.002),
+        go_on_task(3),
+        cs.Param("p", default=2),
+        done(cs.Param("q", default=3)),
+        done(failing(7)),
+    ]
+
+
+@every_lane
+@pytest.mark.parametrize("held", [False, True])
+async def test_counting_by_changes_and_counting_anew_agree(
+    engine: Engine, lane: str, held: bool
+) -> None:
+    run = engine.start(target(lane), on_error="continue")
+    looks = 0
+    while not run.done():
+        await asyncio.sleep(0)
+        if held and looks < 200:
+            (engine.resume if looks % 2 else engine.pause)(f"task:{'give' if looks % 3 else '*'}")
+        elif held:
+            engine.resume("task:give")
+            engine.resume("task:*")
+        flow = run._watch._flow
+        if flow is not None:
+            with flow.lock:
+                anew = Tally(flow)
+                anew.catch_up()
+                by_changes = run._watch._kinds()
+                assert by_changes == anew.kinds()
+                mapped = list(flow.unfold.expander.grown)
+                tally = run._watch._tally
+                assert tally is not None
+                assert [tally.items(i) for i in mapped] == [anew.items(i) for i in mapped]
+                assert sum(sum(c.values()) for c in by_changes.values()) == _naive(flow)
+        looks += 1
+    with pytest.raises((RunError, RunFailures)):
+        await run
+    status = run.status
+    assert status.running == status.waiting == status.held == 0
+    counts: Counter[NodeState] = Counter()
+    for of_one in run._watch._kinds().values():
+        counts.update(of_one)
+    assert counts[NodeState.FAILED] == status.failed
+    assert status.total == sum(counts.values())
+
+
+def _naive(flow: Any) -> int:
+    """How many nodes count: all work of the graph, a mapped node as its items once it has them."""
+    grown = flow.unfold.expander.grown
+    return sum(
+        grown[node.index].count if node.index in grown else 1
+        for node in flow.graph.nodes
+        if node.task is not None
+    )
+
+
+async def test_what_was_there_from_the_start_counts_as_reused(engine: Engine) -> None:
+    # Nothing in the log of changes says it.
+    @cs.task
+    def give(x: int) -> int:
+        return x
+
+    target = [give(n).named(f"n{n}") for n in range(3)]
+    await engine.run(target[:2])
+    run = engine.start(target)
+    await run
+    assert (run.status.reused, run.status.done, run.status.total) == (2, 1, 3)
