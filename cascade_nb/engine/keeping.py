@@ -37,6 +37,7 @@ class Keeping:
         self._flow = flow
         self.under_way = 0
         self._refused: list[Entry] = []
+        self._resumed = 0  # how often what was refused has been put again
 
     @property
     def refused(self) -> int:
@@ -56,16 +57,15 @@ class Keeping:
         if key is None or (flow.sharing is not None and index in flow.sharing.found):
             self._completed(index, number, took, result, tell)
         else:
-            self._put(Entry(key, result, took, flow.lease, (index, number, tell)))
+            self._put(Entry(key, result, took, flow.lease), index, number, tell)
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
         flow = self._flow
         if self._refused and flow.parts.manager.find(f"run:{flow.run_id}") is None:
             entries, self._refused = self._refused, []
-            self.under_way -= len(entries)
-            for entry in entries:
-                self._put(entry)
+            self._resumed += 1
+            self._put_again(entries)
 
     def give_up(self) -> None:
         """The run is cancelled: wait no longer for the backend to be mended."""
@@ -103,14 +103,23 @@ class Keeping:
                 self.under_way -= len(entries)
                 flow.on_lost(error)
             else:
-                self._refused.extend(entries)
-                flow.parts.manager.apply(
-                    f"run:{flow.run_id}", "pause", reason=str(error), by=THE_STATE
-                )
+                # What was put before the last resume has failed for a trouble that may be over.
+                late = [entry for entry in entries if entry.token[3] < self._resumed]
+                refused = [entry for entry in entries if entry.token[3] >= self._resumed]
+                self._put_again(late)
+                if refused:
+                    self._refused.extend(refused)
+                    scope = f"run:{flow.run_id}"
+                    flow.parts.manager.apply(scope, "pause", reason=str(error), by=THE_STATE)
 
-    def _put(self, entry: Entry) -> None:
-        index, number, tell = entry.token
+    def _put_again(self, entries: Sequence[Entry]) -> None:
+        self.under_way -= len(entries)
+        for entry in entries:
+            self._put(entry, *entry.token[:3])
+
+    def _put(self, entry: Entry, index: int, number: int, tell: bool) -> None:
         flow = self._flow
+        entry = entry._replace(token=(index, number, tell, self._resumed))
         try:
             safe = flow.state.put(entry, self)
         except Exception as error:  # a backend that breaks its promise not to raise
@@ -124,7 +133,7 @@ class Keeping:
             self.under_way += 1
 
     def _safe(self, entry: Entry) -> None:
-        index, number, tell = entry.token
+        index, number, tell, _ = entry.token
         self._completed(index, number, entry.seconds, entry.value, tell)
 
     def _completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:

@@ -191,3 +191,29 @@ async def test_a_run_that_was_taken_over_ends_here_and_says_who_has_it(
     assert "was taken over by process 7 on ada" in str(error)
     completed = [e for e in spy.events_of_type(TaskExecutionFinished) if e.status == "completed"]
     assert completed == []
+
+
+async def test_what_fails_late_for_a_trouble_that_is_over_does_not_pause_the_run_again(
+    make_engine: MakeEngine,
+) -> None:
+    # Two results are on their way when the trouble comes; of one it is heard only after the resume.
+    resumed = threading.Event()
+
+    def decide(entry: Entry) -> Exception | None:
+        until_blocking(lambda: len(state.asked) >= 2)
+        if len(state.asked) > 2:
+            return None
+        if entry.value == 1:
+            until_blocking(resumed.is_set)
+        return FULL
+
+    state = SlowState(decide)
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    work = task_for("thread", lambda x: x)
+    run = engine.start([work(0), work(1)])
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    run.resume()
+    resumed.set()
+    assert await run == [0, 1]
+    assert len(spy.events_of_type(ConstraintApplied)) == 1

@@ -420,7 +420,7 @@ def test_the_cell_magic_explains_itself_and_runs_nothing(notebook: Notebook, bel
         ("%cascade re", ["resume"]),
         ("%cascade run rep", ["report"]),
         ("run = %cascade run ra", ["raw"]),
-        ("%cascade run --", ["--fresh", "--help", "--on-error", "--param", "--wait"]),
+        ("%cascade run --", ["--fresh", "--help", "--on-error", "--param", "--share", "--wait"]),
         ("%cascade run report --on-error c", ["continue"]),
         ("%cascade run report -p s", ["scale="]),
         ("%cascade pause task:lo", ["task:load"]),

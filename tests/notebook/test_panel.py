@@ -359,7 +359,7 @@ while not started:
 """
     with RealKernel.start(label) as kernel:
         kernel.check(RUN)
-        kernel.check(code + ("" if stuck else "go.set()\nrun.limit('task:train', 0)"))
+        kernel.check(code + ("" if stuck else "run.limit('task:train', 0)\ngo.set()"))
         kernel.shutdown()
     assert told.read_text() == "cancelled"
 
