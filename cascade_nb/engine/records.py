@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
-from cascade_nb.engine.recovery import choose, take_up
+from cascade_nb.engine.recovery import OnWait, choose, take_up
 from cascade_nb.engine.scribe import Scribe, scribe_for
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
@@ -94,9 +94,12 @@ class Records:
         return self.begin(*await self.take_up(run, log=log))
 
     async def take_up(
-        self, run: str | None = None, *, log: str | None = None
+        self, run: str | None = None, *, log: str | None = None, on_wait: OnWait | None = None
     ) -> tuple[Graph, Orders, str]:
         """What `attach` begins with: the graph, the orders and the id; the run is ours then.
+
+        Args:
+            on_wait: told once, when another kernel's lease has to run out first.
 
         Raises:
             UnknownNameError, UsageError, LeaseHeldError, StateError: as `attach`.
@@ -108,7 +111,7 @@ class Records:
         for live in self.runs:
             if live.id == record.run_id:
                 raise UsageError(f"{live!r} goes on in this kernel already")
-        graph, orders = await take_up(scribe, record, self.constraints)
+        graph, orders = await take_up(scribe, record, self.constraints, on_wait)
         orders = dataclasses.replace(orders, log=log, bindings=self.bindings)
         return graph, orders, record.run_id
 

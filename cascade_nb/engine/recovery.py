@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.control.manager import ConstraintManager
@@ -16,6 +16,8 @@ from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.parcel import pack, unpack
 from cascade_nb.protocols import Journal, Lease, RunRecord
+
+OnWait = Callable[[LeaseHeldError], object]
 
 _SLACK: Final = 1.0  # seconds after the end of a lease in which whoever waits for it gets it
 _LOOK: Final = 0.25  # seconds between two looks at a lease
@@ -52,7 +54,7 @@ def order_of(graph: Graph, orders: Orders, keys: Mapping[int, str], since: float
 
 
 async def take_up(
-    scribe: Scribe, record: RunRecord, manager: ConstraintManager
+    scribe: Scribe, record: RunRecord, manager: ConstraintManager, on_wait: OnWait | None = None
 ) -> tuple[Graph, Orders]:
     """Everything that going on with a run takes; its constraints are in force when this returns.
 
@@ -60,6 +62,7 @@ async def take_up(
         scribe: who writes, and so who will own the run.
         record: which run.
         manager: where the constraints are applied; what is in force already stays as it is.
+        on_wait: told once, when another kernel's lease has to run out first.
 
     Raises:
         UsageError: it was never written down in full.
@@ -67,7 +70,7 @@ async def take_up(
         StateError: the place cannot be reached or read.
     """
     journal = scribe.journal
-    lease = await _claimed(scribe, record.run_id)
+    lease = await _claimed(scribe, record.run_id, on_wait)
     try:
         said = await _order(journal, record)
         graph = await in_thread(lambda: unpack(said["graph"]))
@@ -115,7 +118,7 @@ def apply_again(manager: ConstraintManager, said: Mapping[str, Any]) -> None:
     )
 
 
-async def _claimed(scribe: Scribe, run_id: str) -> Lease:
+async def _claimed(scribe: Scribe, run_id: str, on_wait: OnWait | None) -> Lease:
     """The lease of a run. A dead owner's is waited for; a living one renews it and keeps it.
 
     Raises:
@@ -127,7 +130,10 @@ async def _claimed(scribe: Scribe, run_id: str) -> Lease:
             return await scribe.journal.claim(run_id, scribe.owner, scribe.seconds)
         except LeaseHeldError as held:
             now = time.monotonic()
-            until = until if until is not None else now + max(0.0, held.left) + _SLACK
+            if until is None:
+                until = now + max(0.0, held.left) + _SLACK
+                if on_wait is not None:
+                    on_wait(held)
             if now >= until:
                 raise
             await asyncio.sleep(min(_LOOK, max(0.01, held.left)))

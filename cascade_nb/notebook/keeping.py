@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cascade_nb.control.words import ago, count_text, seconds_text
 from cascade_nb.defaults import state_of
+from cascade_nb.errors import LeaseHeldError
 from cascade_nb.notebook.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
@@ -45,11 +46,13 @@ def go_on(session: Session, given: Namespace, awaited: bool) -> Any:
     """Take up a run, and show its panel."""
     engine = session.engine
     if not awaited:
-        graph, orders, run_id = beside(engine.take_up(given.run))
+        graph, orders, run_id = beside(engine.take_up(given.run, on_wait=_wait_for))
         return present(session, engine.begin(graph, orders, run_id), wait=given.wait)
 
     async def attach() -> Any:
-        shown = present(session, await engine.attach(given.run), wait=given.wait, awaited=True)
+        graph, orders, run_id = await engine.take_up(given.run, on_wait=_wait_for)
+        run = engine.begin(graph, orders, run_id)
+        shown = present(session, run, wait=given.wait, awaited=True)
         return await shown if isinstance(shown, Coroutine) else shown
 
     return attach()
@@ -76,6 +79,14 @@ def runs_in_words(records: list[RunRecord], now: float) -> str:
     if left:
         table.append(f"`%cascade attach {left[0].run_id[:4]}` goes on with {left[0].title}.")
     return "\n".join(table)
+
+
+def _wait_for(held: LeaseHeldError) -> None:
+    """A lease has to run out first: say so, rather than seem to hang."""
+    say(
+        f"This run was last in the hands of {held.owner}. If that is gone, its claim ends in "
+        f"{seconds_text(max(1.0, held.left))}, and it goes on here …"
+    )
 
 
 def _line(record: RunRecord, now: float) -> tuple[str, str, str, str]:
