@@ -197,7 +197,11 @@ class Walk:
     def _wrapped(self, inner: Any) -> bytes:
         """What a decorator got: the function, and its annotations, which decorators may read."""
         inner = _plain(inner)
-        said = self._encoder.encode(inner)
+        try:
+            said = self._encoder.encode(inner)
+        except CannotKeyError as error:
+            said = b""
+            self.unkeyed.append(f"what it wraps ({error.what}) cannot be keyed: {error.why}")
         if isinstance(inner, types.FunctionType):
             said += facts_of(inner.__code__).annotations
         return b"w" + said

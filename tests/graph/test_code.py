@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.code import code_key
+from cascade_nb.graph.fingerprint import fingerprints
 from cascade_nb.graph.source import facts_of
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.task import task
@@ -540,3 +542,27 @@ def test_keys_are_the_same_in_every_process_and_for_every_hash_seed() -> None:
     assert not any(unkeyed for _, _, unkeyed in first.values())
     for seed in ("1", "4242"):
         assert keys_in_another_process(seed) == first
+
+
+class Connected:
+    """Something callable that holds a socket."""
+
+    def __init__(self) -> None:
+        self.line = socket.socket()
+
+    def __call__(self, x: int) -> int:
+        return x
+
+
+def test_a_decorator_around_what_has_no_key_is_said_and_never_raised() -> None:
+    connected = Connected()
+
+    def outer(x: int) -> int:
+        return x
+
+    outer.__wrapped__ = connected  # type: ignore[attr-defined]
+    with connected.line:
+        key = code_key(outer)
+        again = fingerprints(build_graph(task(outer)(1)))
+    assert any("what it wraps (a socket) cannot be keyed" in words for words in key.unkeyed)
+    assert list(again) == [None]
