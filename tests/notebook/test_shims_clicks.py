@@ -201,13 +201,15 @@ def test_on_a_subshell_clicks_arrive_while_a_cell_blocks(kernel: RealKernel) -> 
     assert cell.wait(PATIENCE).stdout.splitlines()[-1] == "[0, 1, 2]"
 
 
-@pytest.mark.parametrize("kernel", STRAYING, indirect=True)
-def test_without_help_a_comm_follows_the_shell_that_published_last(kernel: RealKernel) -> None:
-    # If this fails the kernel has learnt it, and the shim for `_reply_subshell_for` is in vain.
-    comm_id = start(kernel)
-    subshell = open_subshell(kernel)
-    kernel.check("delivery.undo(); comm.send({'from': 'the main shell'})")
-    code = "print('busy', flush=True); time.sleep(0.5); print(heard)"
-    cell = busy(kernel, code)
-    click(kernel, comm_id, 1, subshell=subshell)
-    assert cell.wait().stdout.splitlines()[-1] == "[]"
+if STRAYING:  # Python 3.10 has no kernel that does this
+
+    @pytest.mark.parametrize("kernel", STRAYING, indirect=True)
+    def test_without_help_a_comm_follows_the_shell_that_published_last(kernel: RealKernel) -> None:
+        # If this fails the kernel has learnt it, and the shim for `_reply_subshell_for` is in vain.
+        comm_id = start(kernel)
+        subshell = open_subshell(kernel)
+        kernel.check("delivery.undo(); comm.send({'from': 'the main shell'})")
+        code = "print('busy', flush=True); time.sleep(0.5); print(heard)"
+        cell = busy(kernel, code)
+        click(kernel, comm_id, 1, subshell=subshell)
+        assert cell.wait().stdout.splitlines()[-1] == "[]"
