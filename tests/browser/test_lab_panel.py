@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -249,23 +250,36 @@ def test_a_picture_lies_on_the_page_without_a_frame_of_its_own(
     # The reader's system says the opposite: it is Lab's theme that counts.
     system = "light" if theme.endswith("Dark") else "dark"
     with lab.open(browser, [SETUP + QUICK], NEWEST, color_scheme=system) as notebook:
-        notebook.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
-        )
+        wear(notebook, theme)
         notebook.run(0)
         LabPanel(notebook, 0).wait_for_phase("succeeded")
         notebook.save()
         with lab.reopen(browser, notebook.name, with_kernel=False, color_scheme=system) as page:
+            wear(page, theme)  # the setting may reach the server later than this page was asked for
             image = page.output(0, ".jp-RenderedSVG img")
             image.evaluate("image => image.decode()")
             place = image.bounding_box()
             assert place is not None
             spot = {"x": place["x"] + 5, "y": place["y"] + 5, "width": 4, "height": 4}
             beside = {**spot, "x": place["x"] + place["width"] + 5}
-            dark = page.page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
-            assert dark == theme.endswith("Dark")
-            shots = [page.page.screenshot(clip=clip) for clip in (spot, beside)]  # type: ignore[arg-type]
-            assert shots[0] == shots[1]
+
+            def alike() -> bool:
+                clips: Any = (spot, beside)
+                inside, outside = (page.page.screenshot(clip=clip) for clip in clips)
+                return inside == outside
+
+            page.wait_until(alike, "the picture is not as dark as its page")
+
+
+def wear(notebook: LabNotebook, theme: str) -> None:
+    """Have JupyterLab in a theme, and painted so."""
+    notebook.page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+    )
+    light = str(theme.endswith("Light")).lower()
+    notebook.page.wait_for_function(
+        "light => document.body.dataset.jpThemeLight === light", arg=light
+    )
 
 
 def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
