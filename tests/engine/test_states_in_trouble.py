@@ -75,6 +75,17 @@ async def paused(run: Run, words: str) -> None:
     assert "not kept yet" in run.status.headline
 
 
+async def go_on(run: Run) -> int:
+    """Resume, as often as a user would who sees that it was too early; gives the value."""
+    for _ in range(5):
+        run.resume()
+        await until(lambda: run.done() or run.status.phase is Phase.PAUSED, run.status.headline)
+        if run.done():
+            break
+        await asyncio.sleep(0.2)
+    return int(await asyncio.wait_for(run, PATIENCE))
+
+
 @pytest.mark.parametrize("fault", ["killed", "stopped"])
 async def test_redis_goes_away_in_the_middle_of_a_run_and_comes_back(
     make_engine: MakeEngine, fault: str
@@ -92,8 +103,7 @@ async def test_redis_goes_away_in_the_middle_of_a_run_and_comes_back(
         await paused(run, "Redis")
         assert len(finished(spy)) == 10  # nothing is called complete that is not safe
         await asyncio.to_thread(server.start_again if fault == "killed" else server.thaw)
-        run.resume()
-        assert await run == sum(n * n for n in range(20))
+        assert await go_on(run) == sum(n * n for n in range(20))
         assert set(bodies.calls.values()) == {1}
         assert sorted(started(spy)) == sorted(set(started(spy)))
         # And a later kernel finds all of it.
@@ -118,8 +128,7 @@ async def test_a_file_that_fails_in_the_middle_of_a_run_and_is_mended(
     await paused(run, "results.db")
     assert len(finished(spy)) == 10
     await asyncio.to_thread(mend)
-    run.resume()
-    assert await run == sum(n * n for n in range(20))
+    assert await go_on(run) == sum(n * n for n in range(20))
     assert set(bodies.calls.values()) == {1}
     await engine.aclose()
 
