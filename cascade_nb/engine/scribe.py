@@ -171,9 +171,10 @@ class Scribe:
         mine = lease or await journal.claim(run_id, self.owner, self.seconds)
         page = _Page(mine, on_lost, renew_at=time.monotonic() + self.seconds / 3)
         try:
-            await journal.describe(mine, title, time.time(), total)
+            # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
             if lease is None:
                 await self._write_order(page, title, order)
+            await journal.describe(mine, title, time.time(), total)
         except BaseException:
             await journal.release(mine)
             raise

@@ -388,3 +388,20 @@ async def test_finished_is_told_when_the_result_is_safe_and_the_run_written_down
     assert await engine.run(wait_here(first(1))) == 20
     assert finished(spy) == ["first#1", "wait_here#1"]
     assert [r.status for r in await engine.recorded()] == ["succeeded"]
+
+
+async def test_a_run_is_listed_only_when_it_can_be_taken_up(
+    make_engine: MakeEngine, state: PaperState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A kernel that was killed between the two left an entry that nobody could do anything with.
+    gate.set()
+    listed: list[bool] = []
+    describe = state.paper.describe
+
+    async def look_first(lease: Any, *args: Any) -> None:
+        listed.append((lease.run_id, "order") in state.paper.parts)
+        await describe(lease, *args)
+
+    monkeypatch.setattr(state.paper, "describe", look_first)
+    await make_engine(state_backend=state).run(first(1))
+    assert listed == [True]

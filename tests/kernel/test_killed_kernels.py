@@ -90,9 +90,8 @@ def test_nothing_completed_runs_again_however_often_the_kernel_is_killed(
                 patience = rng.uniform(0, 3.0) if kills < KILLS else 60.0
                 if is_over_within(cell, patience):
                     left = False
-                    if (
-                        cell.error is not None
-                    ):  # killed before it was written down, or after its end
+                    if cell.error is not None:
+                        # It was killed before it was written down, or after its end.
                         assert "nothing to take up" in cell.error.value, cell.error.traceback
                         begun = {line.what for line in ledger.lines()}
                         assert f"report_{runs}" in begun or f"first_{runs}[0]" not in begun
