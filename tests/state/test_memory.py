@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas
 import pytest
 
 from cascade_nb.errors import UsageError
@@ -84,7 +85,6 @@ async def test_closing_forgets_everything() -> None:
 
 
 async def test_tables_are_measured_by_their_columns() -> None:
-    pandas = pytest.importorskip("pandas")
     state = MemoryState(limit_bytes=5_000)
     put(state, "small", pandas.DataFrame({"x": range(10)}))
     put(state, "large", pandas.DataFrame({"x": range(10_000)}))
