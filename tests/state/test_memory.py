@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas
+import pandas as pd
 import pytest
 
 from cascade_nb.errors import UsageError
@@ -86,9 +86,9 @@ async def test_closing_forgets_everything() -> None:
 
 async def test_tables_are_measured_by_their_columns() -> None:
     state = MemoryState(limit_bytes=5_000)
-    put(state, "small", pandas.DataFrame({"x": range(10)}))
-    put(state, "large", pandas.DataFrame({"x": range(10_000)}))
-    put(state, "series", pandas.Series(range(100)))
+    put(state, "small", pd.DataFrame({"x": range(10)}))
+    put(state, "large", pd.DataFrame({"x": range(10_000)}))
+    put(state, "series", pd.Series(range(100)))
     assert "large" not in await state.known(["small", "large", "series"])
     assert "series" in await state.known(["series"])
 
