@@ -258,14 +258,12 @@ def test_a_picture_lies_on_the_page_without_a_frame_of_its_own(
             wear(page, theme)  # the setting may reach the server later than this page was asked for
             image = page.output(0, ".jp-RenderedSVG img")
             image.evaluate("image => image.decode()")
-            page.wait_until(lambda: image.bounding_box() is not None, "there is no picture")
-            place = image.bounding_box()
-            assert place is not None
-            spot = {"x": place["x"] + 5, "y": place["y"] + 5, "width": 4, "height": 4}
-            beside = {**spot, "x": place["x"] + place["width"] + 5}
 
             def alike() -> bool:
-                clips: Any = (spot, beside)
+                place = image.bounding_box()
+                assert place is not None, "the picture is hidden"
+                spot = {"x": place["x"] + 5, "y": place["y"] + 5, "width": 4, "height": 4}
+                clips: Any = (spot, {**spot, "x": place["x"] + place["width"] + 5})
                 inside, outside = (page.page.screenshot(clip=clip) for clip in clips)
                 return inside == outside
 

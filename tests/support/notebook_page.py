@@ -33,13 +33,17 @@ class LabNotebook:
         page.on("console", lambda message: self.console.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
         if not with_kernel:
-            # Lab starts a kernel for a notebook that it opens; here the server refuses.
-            page.route("**/api/sessions*", _start_none)
+            # Lab starts a kernel for a notebook that it opens, and joins the one of another page
+            # that has it open; here there is none, and the server refuses to start one.
+            page.route("**/api/sessions*", _no_kernels)
         page.goto(url)
         page.wait_for_function("() => !!window.jupyterapp")
         page.evaluate("() => window.jupyterapp.restored")
         page.wait_for_function(f"() => {_NOTEBOOK}?.content?.widgets?.length > 0")
-        if with_kernel:
+        if not with_kernel:
+            # A dialog says so, now or later, and dims the page that a test looks at.
+            page.add_style_tag(content=".jp-Dialog { display: none !important }")
+        else:
             page.wait_for_function(
                 f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
                 f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
@@ -136,11 +140,11 @@ class LabNotebook:
         return f"{_NOTEBOOK}.content.widgets[{index}].outputArea"
 
 
-def _start_none(route: Route) -> None:
-    if route.request.method == "POST":
-        route.fulfill(status=500, json={"message": "there are no kernels here"})
+def _no_kernels(route: Route) -> None:
+    if route.request.method == "GET":
+        route.fulfill(json=[])
     else:
-        route.continue_()
+        route.fulfill(status=500, json={"message": "there are no kernels here"})
 
 
 def wait_until(
