@@ -66,10 +66,9 @@ def parse_scope(text: object) -> Scope:
     kind, colon, value = text.partition(":")
     if kind not in KINDS:
         raise ConstraintError(
-            f"there is no scope {text[:60]!r}{nearest(kind, KINDS)}; a scope is "
-            "'global', 'task:<name or glob>', 'tag:<name or glob>', 'node:<name>', "
-            "'from:<name>' or "
-            "'run:<id>'"
+            f"there is no scope {text[:60]!r} (a scope is 'global', 'task:<name or glob>', "
+            "'tag:<name or glob>', 'node:<name>', 'from:<name>' or 'run:<id>')"
+            f"{nearest(kind, KINDS)}"
         )
     if kind == "global":
         if colon:

@@ -52,11 +52,11 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
     """
     wanted, _ = scan((target,))
     if not wanted:
-        raise TargetError(
-            f"{target!r:.80} is no lazy value, so there is nothing to run; a target is what "
-            "calling a "
-            "task gives, or a container of such"
-        )
+        if isinstance(target, Task):
+            fix = f"call the task: {target.name}(…)"
+        else:
+            fix = "a target is what calling a task gives, or a container of such"
+        raise TargetError(f"{target!r:.80} is no lazy value, so there is nothing to run; {fix}")
     builder = _Builder(bindings)
     for lazy in wanted:
         builder.add(builder.now(lazy))

@@ -103,7 +103,8 @@ def check_given(given: Mapping[str, Any], known: Mapping[str, Param]) -> None:
     """
     for name in given:
         if name not in known:
-            raise ParamError(f"nothing here reads a parameter {name!r}{nearest(name, known)}")
+            fix = nearest(name, known) or f"; a task reads one that is given cs.Param({name!r}, …)"
+            raise ParamError(f"nothing here reads a parameter {name!r}{fix}")
 
 
 def _bool_as_number(value: Any, kind: type[Any]) -> bool:

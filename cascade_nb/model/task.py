@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
+from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError, nearest
 from cascade_nb.model.collections import equal_lengths, items_of
 from cascade_nb.model.inputs import scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
@@ -134,8 +134,11 @@ class Task(Generic[P, R]):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
+            # A misspelt name is told before the parameter that is missing because of it.
+            unknown = next((name for name in kwargs if not self._takes(name)), None)
+            reason = str(error) if unknown is None else self._unknown(unknown)
             raise TaskCallError(
-                f"{self.name}{self.signature} cannot be called so: {error}"
+                f"{self.name}{self.signature} cannot be called so: {reason}"
             ) from None
 
     def _mapped(self, collections: Mapping[str, Any], fixed: Mapping[str, Any]) -> MappedLazyResult:
@@ -168,10 +171,15 @@ class Task(Generic[P, R]):
         return {**named, **missing}
 
     def _check_parameter(self, name: str) -> None:
+        if not self._takes(name):
+            raise TaskCallError(f"{self.name}{self.signature}: {self._unknown(name)}")
+
+    def _takes(self, name: str) -> bool:
         parameters = self.signature.parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        if name not in parameters and not takes_any:
-            raise TaskCallError(f"{self.name}{self.signature} has no parameter {name!r}")
+        return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+    def _unknown(self, name: str) -> str:
+        return f"there is no parameter {name!r}{nearest(name, self.signature.parameters)}"
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(

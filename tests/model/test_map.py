@@ -82,7 +82,7 @@ def test_a_map_without_a_name_or_without_collections_is_refused() -> None:
 
 
 def test_the_function_must_take_what_is_mapped() -> None:
-    with pytest.raises(TaskCallError, match=r"unexpected keyword argument 'z'"):
+    with pytest.raises(TaskCallError, match=r"there is no parameter 'z'"):
         scale.map(x=[1], z=[1])
     with pytest.raises(TaskCallError, match=r"missing a required argument: 'x'"):
         scale.map(by=[1])

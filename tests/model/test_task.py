@@ -200,3 +200,10 @@ def test_a_partial_gives_some_parameters() -> None:
 def test_tasks_and_partials_say_what_they_are() -> None:
     assert repr(add).startswith("<task add(a: ")
     assert repr(add.partial(b=1)) == "<task add with b=…>"
+
+
+def test_a_misspelt_parameter_is_told_before_the_one_it_leaves_out() -> None:
+    with pytest.raises(TaskCallError, match=r"there is no parameter 'aa'; did you mean 'a'"):
+        add(aa=1)  # type: ignore[call-arg]
+    with pytest.raises(TaskCallError, match=r"there is no parameter 'cc'"):
+        add.partial(cc=1)

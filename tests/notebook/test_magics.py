@@ -324,7 +324,7 @@ REFUSED = [
     ("run report --on-error explode", errors.UsageError, "invalid choice"),
     ("run 'report", errors.UsageError, "a quote is not closed"),
     ("pause laod", errors.ConstraintError, "there is no scope, task or node 'laod'; did you mean"),
-    ("pause tsk:load", errors.ConstraintError, "there is no scope 'tsk:load'; did you mean 'task'"),
+    ("pause tsk:load", errors.ConstraintError, "there is no scope 'tsk:load' (a scope is 'global'"),
     ("pause task:", errors.ConstraintError, "needs a value"),
     ("pause --for soon", errors.UsageError, "'soon' is no length of time; write 90s"),
     ("pause --for 0m", errors.UsageError, "above zero"),
