@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Error, Locator, Page, Route
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
 PATIENCE = 90.0
@@ -48,6 +48,7 @@ class LabNotebook:
                 f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
                 f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
             )
+            self._greet()
 
     def run(self, index: int, *, wait: bool = True) -> None:
         """Run a cell; with `wait`, until its reply is there."""
@@ -69,7 +70,17 @@ class LabNotebook:
 
     def wait_for_cell(self, index: int) -> None:
         """Until the reply to a cell that was run is there."""
-        self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
+        try:
+            self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
+        except Error as late:
+            state = self.page.evaluate(
+                f"() => {{ const kernel = {_NOTEBOOK}.sessionContext.session?.kernel\n"
+                "return [kernel?.status, kernel?.connectionStatus] }"
+            )
+            raise AssertionError(
+                f"cell {index} got no reply in {PATIENCE:.0f} s; the kernel is {state}, the page's "
+                f"console: {self.console[-20:]}"
+            ) from late
 
     def is_running(self, index: int) -> bool:
         """Whether a cell that was run is not answered yet."""
@@ -131,6 +142,18 @@ class LabNotebook:
     def save(self) -> None:
         """Write the notebook to its file."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def _greet(self) -> None:
+        """Until the kernel answers: the first request to a new one was once never answered."""
+        answers = f"""async () => {{
+            const kernel = {_NOTEBOOK}.sessionContext.session.kernel
+            const future = kernel.requestExecute({{code: '', silent: true, store_history: false}})
+            const late = new Promise(resolve => setTimeout(resolve, 10000, 'late'))
+            const reply = await Promise.race([future.done, late])
+            if (reply === 'late') future.dispose()
+            return reply !== 'late'
+        }}"""
+        wait_until(lambda: self.page.evaluate(answers), "the kernel does not answer", self._breathe)
 
     def _breathe(self) -> None:
         self.page.wait_for_timeout(20)
