@@ -16,6 +16,7 @@ from cascade_nb.notebook.magics import CascadeMagics, waits
 from cascade_nb.notebook.reprs import lazy_text, show_run
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell
+from cascade_nb.notebook.shims import answer_through_the_stream
 
 Undo = Callable[[], object]
 
@@ -43,6 +44,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
     _undo[shell] = undo
     try:
         for put in (
+            _put_replies,
             _put_places,
             _put_names,
             _put_edits,
@@ -61,6 +63,11 @@ def unload_ipython_extension(shell: Shell) -> None:
     """Take everything out of `shell` again; runs go on."""
     for step in reversed(_undo.pop(shell, [])):
         step()
+
+
+def _put_replies(shell: Shell, session: Session) -> list[Undo]:
+    """Have the kernel hear a click that comes while it answers a cell."""
+    return [answer_through_the_stream()]
 
 
 def _put_places(shell: Shell, session: Session) -> list[Undo]:

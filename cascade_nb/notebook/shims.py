@@ -232,6 +232,29 @@ def _tap_for(kernel: Any) -> Tap | None:
     return None
 
 
+def answer_through_the_stream() -> Undo:
+    """Have ipykernel 7.0 to 7.3 answer through the stream that it reads requests from, as 7.4 does.
+
+    They answer past the stream, on its socket. That uses up the one wake-up of a request that
+    arrives at this moment, a click say, and the kernel is deaf until somebody connects anew
+    (ipython/ipykernel#1554).
+
+    Returns:
+        What puts the socket back.
+    """
+    kernel = running_kernel()
+    manager = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
+    if not hasattr(manager, "_shell_socket") or hasattr(manager, "_shell_stream"):
+        return lambda: None
+    usual = manager._shell_socket  # only the thread of the stream's loop sends on it
+    manager._shell_socket = kernel.shell_stream  # type: ignore[union-attr]
+
+    def undo() -> None:
+        manager._shell_socket = usual
+
+    return undo
+
+
 def on_idle_interrupt(loop: AbstractEventLoop, callback: Callable[[], object]) -> Undo:
     """Call back on `loop` when the user interrupts while no cell runs; only from the main thread.
 

@@ -144,14 +144,20 @@ class LabNotebook:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
     def _greet(self) -> None:
-        """Until the kernel answers: the first request to a new one was once never answered."""
+        """Until the kernel answers.
+
+        ipykernel 7.0 to 7.3 can leave the first requests to a new kernel unread until there is
+        another connection (ipython/ipykernel#1554, mended in 7.4).
+        """
         answers = f"""async () => {{
             const kernel = {_NOTEBOOK}.sessionContext.session.kernel
             const future = kernel.requestExecute({{code: '', silent: true, store_history: false}})
-            const late = new Promise(resolve => setTimeout(resolve, 10000, 'late'))
+            const late = new Promise(resolve => setTimeout(resolve, 5000, 'late'))
             const reply = await Promise.race([future.done, late])
-            if (reply === 'late') future.dispose()
-            return reply !== 'late'
+            if (reply !== 'late') return true
+            future.dispose()
+            await kernel.reconnect()
+            return false
         }}"""
         wait_until(lambda: self.page.evaluate(answers), "the kernel does not answer", self._breathe)
 

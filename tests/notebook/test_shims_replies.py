@@ -1,0 +1,54 @@
+"""A request that comes while the kernel sends a reply is read, on ipykernel 7.0 to 7.3 too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.kernels import LABELS, RealKernel
+
+#: Where the shell's messages are read by a thread of its own.
+THREADED = [label for label in LABELS if not label.startswith("6.")]
+
+#: While the reading thread is held up a request comes; then it sends a reply to one who is gone.
+MEANWHILE = """
+import time
+def reply_late():
+    print("held up", flush=True)
+    time.sleep(0.5)
+    channel.manager._send_on_shell_channel([b"gone", b"reply"])
+channel = get_ipython().kernel.shell_channel_thread
+channel.io_loop.add_callback(lambda: channel.io_loop.call_later(0.3, reply_late))
+"""
+
+
+@pytest.fixture(params=THREADED)
+def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
+    """A kernel of its own for each test, since one that is deaf stays so."""
+    with RealKernel.start(request.param) as running:
+        yield running
+
+
+def is_heard(kernel: RealKernel) -> bool:
+    """Whether a cell that is sent while a reply goes out is run."""
+    held_up = kernel.send(MEANWHILE)
+    held_up.wait_until(lambda cell: "held up" in cell.stdout)
+    cell = kernel.send("print('heard')")
+    try:
+        cell.wait_until(lambda cell: "heard" in cell.stdout, timeout=3)
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_a_request_that_comes_with_a_reply_is_read(kernel: RealKernel) -> None:
+    kernel.check("%load_ext cascade_nb")
+    assert is_heard(kernel)
+    assert kernel.check("%unload_ext cascade_nb\nprint(1 + 1)").stdout == "2\n"
+
+
+@pytest.mark.parametrize("kernel", ["7.3"], indirect=True)
+def test_without_help_it_is_not(kernel: RealKernel) -> None:
+    # If this fails the kernel has learnt it, and the shim is in vain.
+    assert not is_heard(kernel)
