@@ -242,12 +242,12 @@ def answer_through_the_stream() -> Undo:
     Returns:
         What puts the socket back.
     """
-    kernel = running_kernel()
-    manager = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
+    kernel: Any = running_kernel()
+    manager: Any = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
     if not hasattr(manager, "_shell_socket") or hasattr(manager, "_shell_stream"):
         return lambda: None
     usual = manager._shell_socket  # only the thread of the stream's loop sends on it
-    manager._shell_socket = kernel.shell_stream  # type: ignore[union-attr]
+    manager._shell_socket = kernel.shell_stream
 
     def undo() -> None:
         manager._shell_socket = usual
