@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,9 @@ from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
-from cascade_nb.engine.orders import Given, Orders
-from cascade_nb.engine.preparing import Preparation, seen
-from cascade_nb.engine.reuse import Reuse
-from cascade_nb.engine.revision import Carried, Revision, carry
+from cascade_nb.engine.orders import Orders
+from cascade_nb.engine.preparing import Preparation, Prepared
+from cascade_nb.engine.revision import Revision, carry
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
@@ -48,7 +47,7 @@ class Execution:
         self._engine = engine
         self._run = run
         self._orders = orders
-        self._preparing: asyncio.Task[Reuse] | None = None
+        self._preparing: asyncio.Task[Prepared] | None = None
         self._flow: Flow | None = None
         self._revision: Revision | None = None
         self._ready = Preparation(engine, run, orders, self._lost)
@@ -107,22 +106,23 @@ class Execution:
         engine.ended(run)
         run.end(outcome, error)
 
-    async def _prepare(self, parts: Parts) -> Reuse:
+    async def _prepare(self, parts: Parts) -> Prepared:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
         engine = self._engine
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
         await engine.link.join(self)
-        return await self._ready.begin(self._standby(parts))
+        return await self._ready.begin(self._standby(parts), self._settled)
 
-    async def _drive(self, parts: Parts, reuse: Reuse) -> Any:
+    async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
         run, flow = self._run, None
-        carried = Carried(frozenset(), {}, {})
         while True:
-            flow = self._flow = self._flow_of(parts, reuse, carried, flow)
-            run.begin(flow, seen(reuse))
+            if self._cancelled is not None:  # after it was prepared, and before this goes on
+                raise asyncio.CancelledError
+            flow = self._flow = self._flow_of(parts, prepared, flow)
+            run.begin(flow, prepared.reuse)
             with flow.lock:
                 if self._revision is None:
                     total = len(run.graph) - len(self._settled)
@@ -132,27 +132,23 @@ class Execution:
             await self._come_to_rest(flow)
             if flow.stopping != "edited":
                 return self._value(flow)
-            reuse, carried = await self._revised(parts, flow)
+            prepared = await self._revised(parts, flow)
 
-    def _flow_of(self, parts: Parts, reuse: Reuse, carried: Carried, before: Flow | None) -> Flow:
-        engine, run, orders, ready = self._engine, self._run, self._orders, self._ready
-        given = orders.given if before is None else Given(items=carried.items)
-        have = {**reuse.values, **given.values, **carried.values, **self._settled}
-        reused = reuse.found | given.values.keys()
+    def _flow_of(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Flow:
+        engine, run, ready = self._engine, self._run, self._ready
         flow = Flow(
             run.id,
             run.graph,
             parts,
             engine.state,
-            dataclasses.replace(orders, given=given),
-            have=have,
-            reused=reused - self._settled.keys() - carried.done,
+            dataclasses.replace(self._orders, given=prepared.given),
+            prepared.blueprint,
+            reused=prepared.reused,
             keys=ready.keys,
-            seconds=self._seconds_before(reuse),
             on_over=lambda: parts.door.call(self._over.set),
             on_lost=self._lost,
             on_edited=lambda: parts.spawn(self._look_for_edits()),
-            carried=carried.done,
+            carried=prepared.carried,
             lease=ready.lease,
             scribe=engine.scribe,
         )
@@ -213,7 +209,7 @@ class Execution:
                 return
             manager.let_go(run.id)
 
-    async def _revised(self, parts: Parts, flow: Flow) -> tuple[Reuse, Carried]:
+    async def _revised(self, parts: Parts, flow: Flow) -> Prepared:
         """Everything has come to rest: what the run goes on with."""
         engine, run, revision = self._engine, self._run, self._revision
         assert revision is not None
@@ -227,9 +223,9 @@ class Execution:
         run.revise(revision)
         self._settled = settled_in(revision.graph, self._orders.params)
         self._preparing = parts.door.loop.create_task(
-            self._ready.revise(revision, self._standby(parts))
+            self._ready.revise(revision, self._standby(parts), self._settled, carried)
         )
-        return await self._preparing, carried
+        return await self._preparing
 
     def _standby(self, parts: Parts) -> Standby:
         return Standby(self._engine.constraints, self._run.scope, parts.door)
@@ -237,13 +233,6 @@ class Execution:
     def _lost(self, error: LeaseLostError) -> None:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
         self._parts.door.call(partial(self.cancel, str(error)))
-
-    def _seconds_before(self, reuse: Reuse) -> Callable[[int], float | None] | None:
-        """How long each node's task took on the average in earlier runs."""
-        means, nodes = self._engine.means, self._run.graph.nodes
-        if not means or not reuse.wanted:
-            return None
-        return [means.get(node.task_name) for node in nodes].__getitem__
 
     def _value(self, flow: Flow) -> Any:
         """The target's value.

@@ -13,28 +13,26 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
 from cascade_nb.engine.attempt import Attempt, current_attempt
+from cascade_nb.engine.blueprint import Blueprint
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import Keeping
 from cascade_nb.engine.keys import Keys
-from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.lanes import Lanes
-from cascade_nb.engine.ledger import Ledger
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.outcomes import Outcomes
 from cascade_nb.engine.parts import Parts
-from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
+from cascade_nb.engine.scheduler import DONE, IDLE
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.engine.sharing import Sharing
 from cascade_nb.engine.teller import Teller
-from cascade_nb.engine.unfold import Unfolding, first_needs
+from cascade_nb.engine.unfold import Unfolding
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
@@ -50,10 +48,9 @@ class Flow:
         parts: what the engine is made of.
         state: where results are kept.
         orders: what was asked for, and what an earlier try left.
-        have: results that are there already, by index; parameters are among them.
-        reused: those of them that an earlier run made.
+        blueprint: what follows from the graph and from the results that are there already.
+        reused: the results among them that an earlier run made.
         keys: by which the results are kept.
-        seconds: by node, how long it took before, where known.
         on_over: called once, on whatever thread, when nothing more will happen.
         on_lost: called, on whatever thread, when another kernel has taken the run over.
         on_edited: called, under the lock, when a pause goes that something was edited in.
@@ -82,11 +79,10 @@ class Flow:
         parts: Parts,
         state: StateBackend,
         orders: Orders,
+        blueprint: Blueprint,
         *,
-        have: Mapping[int, Any],
         reused: Collection[int],
         keys: Keys,
-        seconds: Callable[[int], float | None] | None,
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],
         on_edited: Callable[[], None],
@@ -111,10 +107,9 @@ class Flow:
         self.sharing = Sharing(self, scribe, state) if scribe and shares else None
         self.context = contextvars.copy_context()
         self.context.run(current_attempt.set, None)  # where a task itself started this run
-        self.scheduler = Scheduler([first_needs(node) for node in graph.nodes], have)
-        self.ledger = Ledger(graph, have)
-        self.kinds = Kinds(run_id, graph)
-        self.ranks = parts.solver.ranks([node.sources for node in graph.nodes], seconds)
+        self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
+        self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
+        self._ready = blueprint.ready
         self.lanes = Lanes(self, parts.workers, parts.door)
         self.tell = Teller(self)
         self.admission = Admission(self)
@@ -154,7 +149,10 @@ class Flow:
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
                 self.ends.skip(index, reason, detail)
-        self.unfold.arrive(self.scheduler.demand(self.graph.targets))
+        ready, self._ready = self._ready, None
+        if ready is None:
+            ready = self.scheduler.demand(self.graph.targets)
+        self.unfold.arrive(ready)
         self.settle()
 
     def push(self, index: int) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cascade_nb.engine.blueprint import Blueprint, draw
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.keys import Keys
+from cascade_nb.engine.orders import Given
 from cascade_nb.engine.recovery import order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
-from cascade_nb.engine.revision import Revision, edited
+from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, edited
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
 from cascade_nb.graph.build import build_graph
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.orders import Orders
     from cascade_nb.engine.run import Run
+
+
+class Prepared(NamedTuple):
+    """All that a flow is made of, ready to begin.
+
+    Attributes:
+        reuse: what was found, without the values: for who explains it later.
+        given: what an earlier try leaves.
+        reused, carried: indexes of what an earlier run made, and of what stands from before an
+            edit.
+        blueprint: the machinery, as far as it follows from graph and results.
+    """
+
+    reuse: Reuse
+    given: Given
+    reused: frozenset[int]
+    carried: frozenset[int]
+    blueprint: Blueprint
 
 
 class Preparation:
@@ -53,17 +73,22 @@ class Preparation:
         self.lease: Lease | None = None
         self.sight: Sight | None = None
 
-    async def begin(self, standby: Standby) -> Reuse:
+    async def begin(self, standby: Standby, settled: Mapping[int, Any]) -> Prepared:
         """Have the state backend open and the run written down, and see what is there already.
 
         Where the state cannot be used, the run is paused with its advice until somebody resumes.
+
+        Args:
+            standby: how to pause.
+            settled: the values of the graph's parameters, by index.
 
         Raises:
             LeaseHeldError, LeaseLostError: the run is another kernel's.
         """
         while True:
             try:
-                return await self._begin()
+                reuse = await self._begin()
+                return await self._prepared(reuse, settled, self._orders.given, NOTHING_CARRIED)
             except (LeaseHeldError, LeaseLostError):
                 raise
             except StateError as error:
@@ -84,14 +109,17 @@ class Preparation:
         what = edited(before, graph, after)
         return Revision(graph, after, what) if what else None
 
-    async def revise(self, revision: Revision, standby: Standby) -> Reuse:
-        """Go on with another graph: what of it is there already."""
+    async def revise(
+        self, revision: Revision, standby: Standby, settled: Mapping[int, Any], carried: Carried
+    ) -> Prepared:
+        """Go on with another graph, with what of it is there already and what stands."""
         self._edited = True
         self._revision += 1
         self.sight = revision.sight
         while True:
             try:
-                return await self._revise()
+                reuse = await self._revise()
+                return await self._prepared(reuse, settled, Given(items=carried.items), carried)
             except LeaseLostError:
                 raise
             except StateError as error:
@@ -165,7 +193,17 @@ class Preparation:
         engine.past.stands(graph, found.grounds, found.standing)
         return found
 
-
-def seen(reuse: Reuse) -> Reuse:
-    """What was found, without the values: for who explains it later."""
-    return dataclasses.replace(reuse, values={}, standing=frozenset())
+    async def _prepared(
+        self, reuse: Reuse, settled: Mapping[int, Any], given: Given, carried: Carried
+    ) -> Prepared:
+        reused = frozenset((reuse.found | given.values.keys()) - settled.keys() - carried.done)
+        blueprint = await draw(
+            self._run.id,
+            self._run.graph,
+            {**reuse.values, **given.values, **carried.values, **settled},
+            self._engine.adapters.solver,
+            self._engine.means if reuse.wanted else {},
+            demand=not (reused or carried.done or given.skipped),
+        )
+        bare = dataclasses.replace(reuse, values={}, standing=frozenset())
+        return Prepared(bare, given, reused, carried.done, blueprint)

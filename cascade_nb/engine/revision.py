@@ -9,7 +9,7 @@ whose fingerprint stands.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.orders import GivenItems
@@ -47,6 +47,9 @@ class Carried(NamedTuple):
     done: frozenset[int]
     values: Mapping[int, Any]
     items: Mapping[int, GivenItems]
+
+
+NOTHING_CARRIED: Final = Carried(frozenset(), {}, {})
 
 
 def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:

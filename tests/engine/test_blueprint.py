@@ -1,0 +1,70 @@
+"""The machinery of a run: made beside the loop where it is much, and cancelled in time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine.blueprint import FEW
+from cascade_nb.engine.preparing import Preparation
+from cascade_nb.engine.solver import NativeSolver
+from cascade_nb.errors import RunCancelledError
+from tests.engine.conftest import MakeEngine
+
+
+class NotingSolver(NativeSolver):
+    """Notes which thread asks it."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+
+    def ranks(
+        self, inputs: Sequence[Sequence[int]], seconds: Callable[[int], float | None] | None = None
+    ) -> list[int]:
+        self.threads.append(threading.current_thread())
+        return super().ranks(inputs, seconds)
+
+
+@cs.task(executor="inline")
+def give(i: int) -> int:
+    return i
+
+
+@cs.task(executor="inline")
+def count(values: list[int]) -> int:
+    return len(values)
+
+
+@pytest.mark.parametrize(("nodes", "beside"), [(FEW, False), (FEW + 1, True)])
+async def test_the_machinery_of_many_nodes_is_made_beside_the_loop(
+    make_engine: MakeEngine, nodes: int, beside: bool
+) -> None:
+    solver = NotingSolver()
+    engine = make_engine(solver=solver)
+    assert await engine.start(count([give(i) for i in range(nodes - 1)])) == nodes - 1
+    (asked,) = solver.threads
+    assert (asked is not threading.main_thread()) is beside
+
+
+@pytest.mark.parametrize("nodes", [2, FEW + 1])
+async def test_a_cancel_that_comes_when_all_is_ready_is_obeyed(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    # Between the end of the preparation and the first start the loop takes other turns.
+    engine = make_engine()
+    ran: list[int] = []
+    run = engine.start(count([cs.task(name="note")(ran.append)(i) for i in range(nodes - 1)]))
+    begin = Preparation.begin
+
+    async def cancelled_at_its_end(*args: object) -> object:
+        prepared = await begin(*args)  # type: ignore[arg-type]
+        run.cancel()
+        return prepared
+
+    monkeypatch.setattr(Preparation, "begin", cancelled_at_its_end)
+    with pytest.raises(RunCancelledError):
+        await run
+    assert ran == []
