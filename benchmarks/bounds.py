@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from benchmarks.lasting_bounds import lasting_lines
 from benchmarks.plan import ARRAYS, LIMIT, MODES, SHAPES, UNWANTED
 from benchmarks.results import PROBE, Key, Results
+from benchmarks.words import Line, at_most, micros, millis
 
 INLINE_RATIO: Final = 3.0
 GROWTH: Final = 1.05
@@ -25,45 +26,12 @@ IMPORT: Final = 150.0
 LOAD_EXT: Final = 300.0
 
 
-@dataclass(frozen=True)
-class Line:
-    """One row of the table.
-
-    Attributes:
-        what: the workload.
-        ours: what was measured of the project.
-        other: what it is held against.
-        measured: the figure that the bound is about.
-        bound: what was promised.
-        holds: whether it does; None where nothing could be measured, or nothing was promised.
-    """
-
-    what: str
-    ours: str
-    other: str
-    measured: str
-    bound: str
-    holds: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """In a word."""
-        if self.holds is None:
-            return "-" if not self.bound else "not measured"
-        return "holds" if self.holds else "**lost**"
-
-
 def lines(results: Results) -> list[Line]:
     """Every row that something was tried for."""
     made: list[Line] = []
     for rows in (_graphs, _maps, _naps, _builds, _arrays, _memory, _kernels, _imports):
         made += rows(results)
-    return made
-
-
-def micros(seconds: float | None, nodes: int) -> str:
-    """Microseconds a node, in words."""
-    return "?" if seconds is None else f"{seconds / nodes * 1e6:.2f}"
+    return [*made, *lasting_lines(results)]
 
 
 def _graphs(results: Results) -> Iterator[Line]:
@@ -147,8 +115,8 @@ def _naps(results: Results) -> Iterator[Line]:
             ratio = results.ratio(ours, limit, size)
             yield Line(
                 words,
-                _millis(results.median(ours, size)),
-                _millis(results.median(limit, size)),
+                millis(results.median(ours, size)),
+                millis(results.median(limit, size)),
                 "?" if ratio is None else f"ratio {ratio:.3f}",
                 f"ratio ≤ {NAPS_RATIO}",
                 None if ratio is None else ratio <= NAPS_RATIO,
@@ -198,7 +166,7 @@ def _memory(results: Results) -> Iterator[Line]:
             if results.sizes(key):
                 grown = results.median(key, PROBE, "bytes a node")
                 words = "listener drained ten times a second" if heard == "heard" else "no listener"
-                yield _at_most(
+                yield at_most(
                     results,
                     key,
                     f"memory, {shape} of 100,000, {words}",
@@ -213,7 +181,7 @@ def _memory(results: Results) -> Iterator[Line]:
             ("objects left by a run", LEFT_OBJECTS, "objects a run"),
         ):
             left = results.median(key, PROBE, what)
-            yield _at_most(results, key, f"flat over 1,000 runs: {what}", left, most, unit)
+            yield at_most(results, key, f"flat over 1,000 runs: {what}", left, most, unit)
 
 
 def _kernels(results: Results) -> Iterator[Line]:
@@ -222,7 +190,7 @@ def _kernels(results: Results) -> Iterator[Line]:
         for what in ("round trip p95", "lag p99", "pause worst"):
             figure = results.median(key, PROBE, what)
             words = f"{workload} {mode}: {what}"
-            yield _at_most(results, key, words, figure, KERNEL, "ms")
+            yield at_most(results, key, words, figure, KERNEL, "ms")
         late = [said["started while held"] for said in results.said(key) if "nodes done" in said]
         pauses = sum(said["pauses"] for said in results.said(key) if "nodes done" in said)
         yield Line(
@@ -239,7 +207,7 @@ def _imports(results: Results) -> Iterator[Line]:
     key = ("cascade", "import", "cascade_nb")
     if results.sizes(key):
         taken = results.median(key, PROBE, "milliseconds")
-        yield _at_most(results, key, "import cascade_nb", taken, IMPORT, "ms")
+        yield at_most(results, key, "import cascade_nb", taken, IMPORT, "ms")
         came = {word for said in results.said(key) for word in said.get("came with it", [])}
         yield Line(
             "import cascade_nb: comes with",
@@ -268,21 +236,8 @@ def _imports(results: Results) -> Iterator[Line]:
         )
 
 
-def _at_most(
-    results: Results, key: Key, what: str, figure: float | None, most: float, unit: str
-) -> Line:
-    shown: Callable[[float], str] = lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.2f}"  # noqa: E731
-    if figure is None:
-        return Line(what, "", "", results.problem(key) or "?", f"≤ {shown(most)} {unit}", None)
-    return Line(what, "", "", f"{shown(figure)} {unit}", f"≤ {shown(most)} {unit}", figure <= most)
-
-
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:.3f}"
-
-
-def _millis(seconds: float | None) -> str:
-    return "?" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
 def _megabytes(amount: float | None) -> str:

@@ -17,7 +17,9 @@ import cascade_nb as cs
 from benchmarks.bare import bodies_of
 from benchmarks.cases import NAP, NAPS_AT_ONCE, Case, Contender, NotForThisError
 from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected, nodes_of
+from cascade_nb.events import Event
 from cascade_nb.executors import LocalExecutor
+from cascade_nb.protocols import StateBackend
 
 EXECUTOR: Final = {"inline": "inline", "threads": "thread", "async": "async"}
 
@@ -49,14 +51,20 @@ class Bench:
         listening: whether somebody hears every event, which is when events are made.
         fresh: whether earlier results are not to be used.
         threads: workers, where that is not left to the engine.
+        state: where results are kept, where that is not left to the engine.
     """
 
     def __init__(
-        self, *, listening: bool = True, fresh: bool = False, threads: int | None = None
+        self,
+        *,
+        listening: bool = True,
+        fresh: bool = False,
+        threads: int | None = None,
+        state: StateBackend | None = None,
     ) -> None:
         self.loop = asyncio.new_event_loop()
         executor = None if threads is None else LocalExecutor(threads)
-        self.engine = cs.Engine(executor=executor)
+        self.engine = cs.Engine(executor=executor, state_backend=state)
         self._fresh = fresh
         self._ears = self.engine.bus.subscribe() if listening else None
 
@@ -64,10 +72,9 @@ class Bench:
         """Run a target; its value."""
         return self.loop.run_until_complete(self.engine.run(target, fresh=self._fresh))
 
-    def drain(self) -> None:
-        """Take what was heard so far, and forget it."""
-        if self._ears is not None:
-            self._ears.drain()
+    def drain(self) -> list[Event]:
+        """Take what was heard so far."""
+        return [] if self._ears is None else self._ears.drain()
 
     def close(self) -> None:
         """Let go of everything."""

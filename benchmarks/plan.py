@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from benchmarks.cases import ARRAY_TASKS
+from benchmarks.cases import ARRAY_TASKS, MEGABYTES
 
 SIZES: Final = (1_000, 10_000, 100_000)
 QUICK_SIZES: Final = (1_000, 10_000)
@@ -21,6 +21,12 @@ LIMIT: Final = {
 PEERS: Final = ("pipefunc", "hamilton", "dask", "joblib", "networkx loop")
 ARRAYS: Final = ("handed on", "made anew")
 
+#: Of results that last: what finds everything, where all is kept, whose caches are compared.
+REUSED: Final = ("wide", "chain")
+PLACES: Final = ("in memory", "in sqlite", "in redis")
+KEPT: Final = 10_000
+CACHES: Final = ("joblib.Memory", "pipefunc", "hamilton")
+
 #: What has no business in a process that only said `import cascade_nb`.
 UNWANTED: Final = ("IPython", "pandas", "dask", "redis", "paho", "aiomqtt", "ipywidgets", "numpy")
 
@@ -30,6 +36,7 @@ THEIRS: Final = "peer: "
 OURS: Final = "benchmarks.ours"
 BARE: Final = "benchmarks.bare"
 OTHERS: Final = "benchmarks.peers"
+LASTING: Final = "benchmarks.lasting"
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ def plan(quick: bool) -> list[Trial]:
         *_builds(quick),
         *_arrays(quick),
         *_probes(quick),
+        *_lasting(quick),
     ]
 
 
@@ -166,11 +174,13 @@ def _arrays(quick: bool) -> Iterator[Trial]:
                 yield Trial(OTHERS, peer, workload, "inline", size, rounds, warm=False)
 
 
-def _probes(quick: bool) -> Iterator[Trial]:
-    def probe(room: str, name: str, workload: str, mode: str, rounds: int, **given: Any) -> Trial:
-        module = f"benchmarks.{room}"
-        return Trial(module, "cascade", workload, mode, (), rounds, probe=name, given=given)
+def probe(room: str, name: str, workload: str, mode: str, rounds: int, **given: Any) -> Trial:
+    """What a module measures in its own way."""
+    module = f"benchmarks.{room}"
+    return Trial(module, "cascade", workload, mode, (), rounds, probe=name, given=given)
 
+
+def _probes(quick: bool) -> Iterator[Trial]:
     for shape in ("wide",) if quick else ("wide", "chain"):
         for heard in ("heard",) if quick else ("heard", "silent"):
             made = probe("memory", "a node", f"memory, {shape}", heard, 1 if quick else 3)
@@ -188,3 +198,17 @@ def _probes(quick: bool) -> Iterator[Trial]:
         for name in ("dask.delayed", "pipefunc", "hamilton.driver"):
             made = probe("importing", "import", "import", name, 5, module=name, words=[])
             yield replace(made, contender=f"{THEIRS}{name}")
+
+
+def _lasting(quick: bool) -> Iterator[Trial]:
+    rounds = 1 if quick else 3
+    for shape in REUSED[:1] if quick else REUSED:
+        for size in QUICK_SIZES if quick else SIZES:
+            made = probe("reused", "second run", f"second run, {shape}", f"{size:,}", rounds)
+            yield replace(made, given={"workload": shape, "size": size})
+    for place in PLACES:
+        yield Trial(LASTING, "cascade", "results kept", place, (KEPT,), rounds, repeat_for=0.3)
+    yield probe("hashing", "array", "hashing", f"{MEGABYTES} MB array", rounds, megabytes=MEGABYTES)
+    for tool in ("cascade",) if quick else ("cascade", "no cache", *CACHES):
+        made = probe("caches", "caches", "caches", "200 tasks", min(rounds, 2), tool=tool)
+        yield replace(made, contender=f"{THEIRS}{tool}" if tool in CACHES else tool)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from benchmarks.bounds import Line, lines, micros
+from benchmarks.bounds import lines
 from benchmarks.environment import pinned
+from benchmarks.lasting_report import lasting_tables
 from benchmarks.plan import ARRAYS, MODES, PEERS, SHAPES
 from benchmarks.results import PROBE, Key, Results
-
-_NOTHING: Final = "-"
+from benchmarks.words import NOTHING, Line, micros, plain_number, table
 
 
 def machine() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def markdown(results: Results) -> str:
     made = lines(results)
     parts = [
         "### What was promised",
-        _table(
+        table(
             ("workload", "cascade", "limit", "measured", "bound", ""),
             ((x.what, x.ours, x.other, x.measured, x.bound, x.verdict) for x in made),
         ),
@@ -40,6 +40,7 @@ def markdown(results: Results) -> str:
         *_memory(results),
         *_imports(results),
         *_kernels(results),
+        *lasting_tables(results),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -88,19 +89,19 @@ def _figures(results: Results) -> Iterator[str]:
                 for key in keys
             ]
             title = f"**{workload}, {mode}**: µs a node, build and run (processor time)"
-            yield f"{title}\n\n{_table(header, rows)}"
+            yield f"{title}\n\n{table(header, rows)}"
 
 
 def _cell(results: Results, key: Key, size: int) -> str:
     taken, cpu = results.median(key, size), results.median(key, size, "cpu")
     if taken is None:
-        return results.problem(key, size) or _NOTHING
+        return results.problem(key, size) or NOTHING
     return f"{micros(taken, size)} ({micros(cpu, size)})"
 
 
 def _growth(results: Results, key: Key) -> str:
     exponent = results.growth(key)
-    return _NOTHING if exponent is None else f"{exponent:.2f}"
+    return NOTHING if exponent is None else f"{exponent:.2f}"
 
 
 def _against(results: Results, key: Key, ours: Key) -> str:
@@ -112,7 +113,7 @@ def _against(results: Results, key: Key, ours: Key) -> str:
         if ratio is not None:
             faster = " (ahead of us)" if ratio < 1 and key[0] in PEERS else ""
             return f"{ratio:,.2f}{faster}"
-    return _NOTHING
+    return NOTHING
 
 
 def _memory(results: Results) -> Iterator[str]:
@@ -122,7 +123,7 @@ def _memory(results: Results) -> Iterator[str]:
         if workload in ARRAYS
     ]
     if rows:
-        yield "**100 MB through 20 tasks**: MB\n\n" + _table(
+        yield "**100 MB through 20 tasks**: MB\n\n" + table(
             ("workload", "contender", "at the start", "peak"), rows
         )
 
@@ -133,18 +134,18 @@ _PEAKS: Final = ("start", "peak")
 def _bytes(results: Results, key: Key, what: str) -> str:
     for size in results.sizes(key):
         amount = results.median(key, size, what)
-        return (results.problem(key, size) or _NOTHING) if amount is None else f"{amount / 1e6:.0f}"
-    return _NOTHING
+        return (results.problem(key, size) or NOTHING) if amount is None else f"{amount / 1e6:.0f}"
+    return NOTHING
 
 
 def _imports(results: Results) -> Iterator[str]:
     rows = [
-        [mode, _plain_number(results.median((contender, workload, mode), PROBE, "milliseconds"))]
+        [mode, plain_number(results.median((contender, workload, mode), PROBE, "milliseconds"))]
         for contender, workload, mode in results.tried
         if workload == "import"
     ]
     if rows:
-        yield "**import**: ms\n\n" + _table(("module", "ms"), rows)
+        yield "**import**: ms\n\n" + table(("module", "ms"), rows)
 
 
 def _kernels(results: Results) -> Iterator[str]:
@@ -153,23 +154,8 @@ def _kernels(results: Results) -> Iterator[str]:
         {name for key in keys for said in results.said(key) for name in said if name != "error"}
     )
     rows = [
-        [f"{key[1]} {key[2]}", *(_plain_number(results.median(key, PROBE, name)) for name in names)]
+        [f"{key[1]} {key[2]}", *(plain_number(results.median(key, PROBE, name)) for name in names)]
         for key in keys
     ]
     if rows and names:
-        yield "**a real kernel under load, panel open**: ms\n\n" + _table(["load", *names], rows)
-
-
-def _plain_number(value: float | None) -> str:
-    if value is None:
-        return _NOTHING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    written = [_row(header), _row(["---", *("---:" for _ in header[1:])])]
-    return "\n".join([*written, *map(_row, rows)])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield "**a real kernel under load, panel open**: ms\n\n" + table(["load", *names], rows)

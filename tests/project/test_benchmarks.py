@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
-from benchmarks import bare, memory, ours
-from benchmarks.bounds import Line, lines
+from benchmarks import bare, lasting, memory, ours, reused
+from benchmarks.bounds import lines
+from benchmarks.cached import OUTDATED, TASKS
+from benchmarks.caches import side_by_side
 from benchmarks.cases import Contender, NotForThisError
 from benchmarks.child import WrongResultError, measured
 from benchmarks.figures import growth, paired_ratio, percentile
-from benchmarks.plan import BARE, LIMIT, OURS, Trial, plan
+from benchmarks.hashing import array
+from benchmarks.lasting import Count
+from benchmarks.plan import BARE, LASTING, LIMIT, OURS, THEIRS, Trial, plan
 from benchmarks.readme import PAGE, with_tables
 from benchmarks.report import markdown, plain
 from benchmarks.results import Results
 from benchmarks.runner import said_by
 from benchmarks.shapes import SHAPES, Bodies, expected
+from benchmarks.words import Line
+from cascade_nb.protocols import StateBackend
+from cascade_nb.state.memory import MemoryState
+from tools.system import Program
 
 SMALL = 300
-MODULES: Mapping[str, Any] = {OURS: ours, BARE: bare}
+MODULES: Mapping[str, Any] = {OURS: ours, BARE: bare, LASTING: lasting}
 
 # The contenders make and close loops and engines themselves, as their processes do.
 pytestmark = pytest.mark.may_block("a benchmark's case runs a loop of its own to its end")
@@ -72,6 +82,60 @@ def test_memory_and_flatness_are_measured() -> None:
         "objects left by a run",
         "bytes left by a run",
     }
+
+
+def test_a_second_run_is_measured_beyond_what_it_needs_anyway() -> None:
+    figures = reused.second_run("wide", SMALL)
+    assert figures["whole"] > figures["build and hashing"] > 0
+    assert figures["whole"] > figures["beyond"]
+
+
+def test_a_second_run_that_computes_again_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reused, "Bench", partial(ours.Bench, fresh=True))
+    with pytest.raises(WrongResultError, match=f"{SMALL} tasks ran again"):
+        reused.second_run("wide", SMALL)
+
+
+def test_a_place_that_kept_less_than_it_was_given_is_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def forgetful() -> Iterator[tuple[StateBackend, Count]]:
+        yield MemoryState(), lambda: SMALL - 1
+
+    monkeypatch.setitem(lasting.PLACES, "in sqlite", forgetful)
+    trial = Trial(LASTING, "cascade", "results kept", "in sqlite", (SMALL,))
+    (figures,) = measured(lasting, order(trial))
+    assert figures["error"] == f"WrongResultError: {SMALL - 1} of {SMALL} results were kept"
+
+
+def test_without_a_redis_server_the_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "find", lambda program: None)
+    trial = Trial(LASTING, "cascade", "results kept", "in redis", (SMALL,))
+    (figures,) = measured(lasting, order(trial))
+    assert figures["error"] == "redis-server is not installed"
+
+
+def test_hashing_is_held_against_the_hash_function_alone() -> None:
+    figures = array(1)
+    assert figures["cascade"] > 0
+    assert figures["blake2b"] > 0
+    assert figures["ratio"] > 0.5  # it cannot have read less
+
+
+def test_a_cache_that_looks_through_helpers_is_right_after_an_edit() -> None:
+    figures = side_by_side("cascade")
+    assert figures["first run: tasks"] == TASKS == 200
+    assert figures["second run: tasks"] == 0
+    assert figures["after the edit: tasks"] == OUTDATED
+    assert figures["after the edit: result"] == "right"
+
+
+def test_a_cache_that_looks_at_the_task_alone_is_stale_after_an_edit() -> None:
+    # joblib is here because scikit-learn needs it
+    figures = side_by_side("joblib.Memory")
+    assert figures["second run: tasks"] == figures["after the edit: tasks"] == 0
+    assert figures["after the edit: result"] == "stale"
 
 
 def test_a_trial_is_a_process_of_its_own() -> None:
@@ -147,6 +211,52 @@ def test_a_size_that_was_not_measured_does_not_hold() -> None:
     made = results(2e-6, 1e-6)
     made.add(("cascade", "wide", "inline"), 0, {"size": 100_000, "error": "over 90 s"})
     assert ratio_line(made).holds is False
+
+
+def of_lasting_results(**changes: float) -> Results:
+    """What holds every bound, but for the changes."""
+    taken = {"beyond": 2.0, "sqlite": 50.0, "redis": 110.0, "ratio": 1.1, "tasks": OUTDATED}
+    taken |= changes
+    made = Results()
+    said = {"whole": 10.0, "build and hashing": 8.0}
+    for size in ("1,000", "100,000"):
+        beyond = taken["beyond"] if size == "100,000" else 1.0
+        made.add(("cascade", "second run, wide", size), 0, {**said, "beyond": beyond})
+    for place, micros in (("memory", 20.0), ("sqlite", taken["sqlite"]), ("redis", taken["redis"])):
+        figures = {"size": 10_000, "seconds": micros / 100, "cpu": 0.1}
+        made.add(("cascade", "results kept", f"in {place}"), 0, figures)
+    figures = {"cascade": 110.0, "blake2b": 100.0, "ratio": taken["ratio"]}
+    made.add(("cascade", "hashing", "100 MB array"), 0, figures)
+    for tool, tasks, word in (("cascade", taken["tasks"], "right"), (f"{THEIRS}x", 0, "stale")):
+        runs = {"first run": 1.0, "second run": 1.0, "after the edit": 1.0}
+        counts = {"first run: tasks": 200, "second run: tasks": 0, "after the edit: tasks": tasks}
+        made.add(
+            (tool, "caches", "200 tasks"), 0, {**runs, **counts, "after the edit: result": word}
+        )
+    return made
+
+
+def test_bounds_of_results_that_last_hold_up_to_the_bound() -> None:
+    made = of_lasting_results()
+    assert [line.holds for line in lines(made)] == [True] * 5
+    assert "| x | 1.0 (200) | 1.0 (0) | 1.0 (0) | stale |" in markdown(made)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"beyond": 3.1}, "second run of wide, nothing left to do"),
+        ({"sqlite": 61.0}, "wide of 10,000, every result kept in sqlite"),
+        ({"redis": 121.0}, "wide of 10,000, every result kept in redis"),
+        ({"ratio": 1.21}, "hashing a 100 MB array"),
+        ({"tasks": 0}, "200 tasks, after an edit of a helper"),
+    ],
+)
+def test_bounds_of_results_that_last_are_lost_beyond_it(
+    changes: dict[str, float], what: str
+) -> None:
+    lost = [line.what for line in lines(of_lasting_results(**changes)) if line.holds is False]
+    assert lost == [what]
 
 
 def test_growth_is_the_exponent() -> None:
