@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
-from cascade_nb.engine.scheduler import Scheduler
+from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
 from cascade_nb.engine.unfold import first_needs
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Solver
@@ -23,15 +23,17 @@ class Blueprint:
     """The rooms of a `Flow` that know of nothing outside.
 
     Attributes:
+        ranks: by node, the solver's preference.
+        pruned: what nobody will ask for, since all that would have read it is there.
         ready: what can start when the targets are asked for; None where they are not yet, because
             some nodes are to be skipped before.
-        ranks: by node, the solver's preference.
     """
 
     scheduler: Scheduler
     ledger: Ledger
     kinds: Kinds
     ranks: list[int]
+    pruned: list[int]
     ready: list[int] | None
 
 
@@ -39,6 +41,7 @@ async def draw(
     run_id: str,
     graph: Graph,
     have: Mapping[int, Any],
+    standing: Iterable[int],
     solver: Solver,
     means: Mapping[str, float],
     *,
@@ -50,6 +53,7 @@ async def draw(
         run_id: the run's identity.
         graph: what runs.
         have: results that are there already, by index.
+        standing: nodes that need not run, nor read anything; not the parameters.
         solver: whom to ask for the order of preference.
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
@@ -59,12 +63,29 @@ async def draw(
         nodes = graph.nodes
         seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
         scheduler = Scheduler([first_needs(node) for node in nodes], have)
+        ledger = Ledger(graph, have)
         return Blueprint(
             scheduler,
-            Ledger(graph, have),
+            ledger,
             Kinds(run_id, graph),
             list(solver.ranks([node.sources for node in nodes], seconds)),
+            _pruned(scheduler, ledger, standing),
             scheduler.demand(graph.targets) if demand else None,
         )
 
     return make() if len(graph.nodes) <= FEW else await in_thread(make)
+
+
+def _pruned(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:
+    state, pruned = scheduler.state, []
+    stack: list[int] = []
+    for index in standing:
+        if state[index] >= DONE:  # else its result is gone, and nobody needs it
+            stack += ledger.over(index, state)
+    while stack:
+        index = stack.pop()
+        if state[index] == IDLE:
+            scheduler.skip(index)
+            pruned.append(index)
+            stack += ledger.over(index, state)
+    return pruned

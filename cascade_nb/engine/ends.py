@@ -67,7 +67,7 @@ class Ends:
         # With its last need a doomed node became ready too, and must not get to its lane.
         flow.unfold.arrive([other for other in ready if other not in doomed])
 
-    def prune(self, idle: list[int], reason: str = "Pruned") -> None:
+    def prune(self, idle: list[int]) -> None:
         """Nobody will ever ask for these, nor for what only they would have read."""
         flow = self._flow
         stack = list(idle)
@@ -75,9 +75,7 @@ class Ends:
             index = stack.pop()
             if flow.scheduler.state[index] != IDLE:
                 continue
-            flow.skipped[index] = (reason, "nothing that runs needs it")
-            if reason == "Reused":
-                flow.reused.add(index)
+            flow.skipped[index] = ("Pruned", "nothing that runs needs it")
             flow.scheduler.skip(index)
             flow.log.append(index)
             if index not in flow.carried:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Collection
+from typing import Final
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
@@ -37,6 +38,9 @@ from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
 from cascade_nb.protocols import Lease, StateBackend
+
+#: Why a node is skipped whose readers are all there already.
+_UNREAD: Final = ("Reused", "nothing that runs needs it")
 
 
 class Flow:
@@ -109,7 +113,7 @@ class Flow:
         self.context.run(current_attempt.set, None)  # where a task itself started this run
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
-        self._ready = blueprint.ready
+        self._blueprint = blueprint
         self.lanes = Lanes(self, parts.workers, parts.door)
         self.tell = Teller(self)
         self.admission = Admission(self)
@@ -123,8 +127,8 @@ class Flow:
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
         self.failures: list[Failure] = []
-        self.skipped: dict[int, tuple[str, str]] = {}
-        self.log: list[int] = []
+        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.pruned, _UNREAD)
+        self.log: list[int] = list(blueprint.pruned)
         self.began = self.last_end = parts.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
         self.inline: int | None = None
@@ -140,16 +144,18 @@ class Flow:
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
-        for index in [*self.reused, *self.carried]:
-            if index not in self.carried:
+        pruned = self._blueprint.pruned
+        if self.parts.bus.listening:
+            for index in self.reused:
                 self.tell.skipped(index, "Reused", "an earlier run made its result")
-            elif self.scheduler.state[index] < DONE:
-                continue  # its result is gone, and nobody needs it
-            self.ends.prune(self.ledger.over(index, self.scheduler.state), "Reused")
+            for index in pruned:
+                if index not in self.carried:
+                    self.tell.skipped(index, *_UNREAD)
+        self.reused.update(pruned)
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
                 self.ends.skip(index, reason, detail)
-        ready, self._ready = self._ready, None
+        ready = self._blueprint.ready
         if ready is None:
             ready = self.scheduler.demand(self.graph.targets)
         self.unfold.arrive(ready)

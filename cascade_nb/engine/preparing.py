@@ -201,9 +201,10 @@ class Preparation:
             self._run.id,
             self._run.graph,
             {**reuse.values, **given.values, **carried.values, **settled},
+            reused | carried.done,
             self._engine.adapters.solver,
             self._engine.means if reuse.wanted else {},
-            demand=not (reused or carried.done or given.skipped),
+            demand=not given.skipped,
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
         return Prepared(bare, given, reused, carried.done, blueprint)
