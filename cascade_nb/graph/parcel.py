@@ -9,7 +9,7 @@ everything, and only a kernel that trusts it may open it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node, NodeKind
@@ -36,26 +36,23 @@ class Hole:
         self.index = index
 
 
-class Row(NamedTuple):
-    """One node.
-
-    Attributes:
-        kind: of `NodeKind`, by value.
-        task: its task's number in the parcel, or -1.
-        values: by kind, what it is made of, `None` at the `holes`.
-        holes: position and node of each argument that is a lazy value itself.
-        nested: whether `values` has `Hole`s in it.
-        options: number of its options in the parcel.
-        rest: what `Node` is made of besides: inputs, name, ordinal, and control where it has some.
-    """
-
-    kind: str
-    task: int
-    values: Any
-    holes: tuple[tuple[int, int], ...]
-    nested: bool
-    options: int
-    rest: tuple[tuple[int, ...], str | None, int, tuple[Any, ...] | None]
+#: One node. A plain tuple, which a pickler writes without asking anybody how:
+#: - the value of its `NodeKind`,
+#: - its task's number in the parcel, or -1,
+#: - by kind, what it is made of, `None` at the holes,
+#: - position and node of each argument that is a lazy value itself: the holes,
+#: - whether there are `Hole`s in what it is made of,
+#: - the number of its options in the parcel,
+#: - what `Node` is made of besides: inputs, name, ordinal, and control where it has some.
+Row: TypeAlias = tuple[
+    str,
+    int,
+    Any,
+    tuple[tuple[int, int], ...],
+    bool,
+    int,
+    tuple[tuple[int, ...], "str | None", int, "tuple[Any, ...] | None"],
+]
 
 
 class Parcel(NamedTuple):
@@ -125,7 +122,7 @@ class _Packing:
             dict(part) if isinstance(part, Mapping) else part for part in node.control
         )  # fmt: skip
         rest = (node.inputs, node.name, node.ordinal, control)
-        return Row(node.kind.value, task, values, holes, nested, self._numbered(lazy), rest)
+        return node.kind.value, task, values, holes, nested, self._numbered(lazy), rest
 
     def _numbered(self, lazy: Lazy) -> int:
         number = self._options.get(id(lazy.options))

@@ -106,6 +106,13 @@ def test_an_event_comes_back_from_json_the_same(data: st.DataObject, kind: type[
     assert "\n" not in line
     assert json.loads(line)["event"] == kind.__name__
     assert event_from_json(line) == event
+    assert line == json.dumps(event.as_dict(), ensure_ascii=True, default=str)
+
+
+@pytest.mark.parametrize("value", [True, 1e400, -0.0, 2**70, "\ud800\n", ("a", {"b": 1})])
+def test_whatever_a_field_holds_is_written_as_json_does(value: object) -> None:
+    event = TaskProgress(done=value)  # type: ignore[arg-type]
+    assert event.to_json() == json.dumps(event.as_dict(), ensure_ascii=True, default=str)
 
 
 @pytest.mark.parametrize(
