@@ -8,12 +8,21 @@ import contextvars
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
 
 T = TypeVar("T")
 LOOK: float = 0.5  # seconds after which a thread that waits for the loop looks whether it is there
+
+
+#: Nodes with which a few microseconds each may be done on the loop; a thread costs a hundred.
+FEW: Final = 1_000
+
+
+async def beside(nodes: int, work: Callable[[], T]) -> T:
+    """What `work` gives, done on the loop for a few nodes, and in a thread of its own for many."""
+    return work() if nodes <= FEW else await in_thread(work)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

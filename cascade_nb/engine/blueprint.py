@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.aside import beside
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
 from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
 from cascade_nb.engine.unfold import first_needs
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Solver
-
-#: Nodes up to which it is made on the loop: about a millisecond, and a thread takes a tenth of one.
-FEW: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ async def draw(
             scheduler.demand(graph.targets) if demand else None,
         )
 
-    return make() if len(graph.nodes) <= FEW else await in_thread(make)
+    return await beside(len(graph.nodes), make)
 
 
 def _pruned(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:

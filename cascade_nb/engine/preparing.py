@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cascade_nb.engine.aside import beside
 from cascade_nb.engine.blueprint import Blueprint, draw
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.keys import Keys
@@ -140,7 +141,7 @@ class Preparation:
                 run.id,
                 graph.title,
                 len(graph) - len(graph.settled),
-                {} if taken_up is not None else self._order(),
+                {} if taken_up is not None else await self._order(),
                 self._on_lost,
                 lease,
             )
@@ -150,7 +151,7 @@ class Preparation:
         self._make_keys()
         scribe = self._engine.scribe
         if scribe is not None:
-            await scribe.note(self._run.id, "order", self._order())
+            await scribe.note(self._run.id, "order", await self._order())
         return await self._look_up()
 
     def _make_keys(self) -> None:
@@ -173,10 +174,11 @@ class Preparation:
             return math.inf
         return 0.0 if self._orders.taken_up is None else self._orders.taken_up.since
 
-    def _order(self) -> dict[str, object]:
+    async def _order(self) -> dict[str, object]:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
         since = time.time() if self._orders.fresh else self._since
-        order = order_of(self._run.graph, self._orders, self.keys.of, since)
+        graph, orders, keys = self._run.graph, self._orders, self.keys.of
+        order = await beside(len(graph), lambda: order_of(graph, orders, keys, since))
         return {**order, "revision": self._revision}
 
     async def _look_up(self) -> Reuse:

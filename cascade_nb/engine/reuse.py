@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
 from cascade_nb.engine.rules import Floor, floors
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
@@ -110,18 +110,24 @@ async def look_up(
         StateError: the place cannot be read.
     """
     known = {} if since == math.inf else await state.known(list(keys.values()))
-    floor = floors(graph, keys, known, time.time()) if sight is not None else {}
-    standing = {key for key, what in known.items() if what.made >= since}
-    too_old = {
-        index
-        for index, one in floor.items()
-        if keys.get(index) in standing and known[keys[index]].made < one.moment
-    }
+
+    def weigh() -> tuple[dict[int, Floor], set[str], set[int]]:
+        floor = floors(graph, keys, known, time.time()) if sight is not None else {}
+        standing = {key for key, what in known.items() if what.made >= since}
+        old = (i for i, one in floor.items() if keys.get(i) in standing
+               and known[keys[i]].made < one.moment)  # fmt: skip
+        return floor, standing, set(old)
+
+    floor, standing, too_old = await beside(len(graph), weigh)
     values: dict[int, Any] = {}
     lost = set(too_old)
-    while True:
+
+    def look() -> tuple[set[int], set[int], set[int]]:
         there = {i for i, key in keys.items() if key in standing and i not in lost}
-        found, wanted = _frontier(graph, there, settled)
+        return there, *_frontier(graph, there, settled)
+
+    while True:
+        there, found, wanted = await beside(len(graph), look)
         missing = [index for index in found if index not in values]
         if not fetch or not missing:
             break

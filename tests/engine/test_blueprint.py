@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine.blueprint import FEW
+from cascade_nb.engine.aside import FEW
 from cascade_nb.engine.preparing import Preparation
 from cascade_nb.engine.solver import NativeSolver
 from cascade_nb.errors import RunCancelledError
