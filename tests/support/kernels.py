@@ -319,6 +319,10 @@ def _manager(label: str, base: Path) -> KernelManager:
     return KernelManager(
         kernel_name="tested",
         kernel_spec_manager=specs,
+        # A port that is free when it is chosen may be another's when the kernel binds it: with many
+        # kernels, and databases beside them, that happens. A path in a folder of its own is not.
+        transport="ipc",
+        ip=str(base / "channel"),
         connection_file=str(base / "connection.json"),
         shutdown_wait_time=10.0,
     )
