@@ -227,9 +227,13 @@ class SqliteFile:
 
     def _refuse_others(self, db: sqlite3.Connection) -> None:
         """See whose it is before anything is written to it."""
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.execute("BEGIN")  # one look at all three: another kernel may be making the tables
+        try:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            db.execute("ROLLBACK")
         if application != APPLICATION and (application or version or tables):
             raise StateError(
                 f"{self.shown} is the database of another program, so nothing is written to it; "

@@ -78,7 +78,10 @@ class Desk:
     def _disconnect(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            # The last connection takes the log into the file. Of two that close at the same moment
+            # neither is the last for SQLite, and the log stays beside the file.
+            with self._file.turn:
+                session.close()
 
 
 class Forked(Protocol):

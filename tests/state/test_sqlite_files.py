@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cascade_nb.errors import RefusedBlobWarning
 from cascade_nb.protocols import Entry
 from cascade_nb.state.blobs import FORGOTTEN, Blobs
 from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite_file import SqliteFile
 from tests.engine.tools import until
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep
@@ -102,6 +104,23 @@ def test_a_state_that_is_not_used_makes_no_file_and_no_thread(path: Path) -> Non
 def held(path: Path) -> list[str]:
     """Which of the database's files this process has open."""
     return [file.path for file in psutil.Process().open_files() if str(path) in file.path]
+
+
+def suffixes_in(folder: Path) -> list[str]:
+    return [file.suffix for file in folder.iterdir()]
+
+
+async def test_close_leaves_no_log_beside_the_file(tmp_path: Path) -> None:
+    # The connections of several threads close, and SQLite clears up with the last one only.
+    for number in range(100):
+        state = SqliteState(tmp_path / f"{number}.db", key=KEY)
+        await state.open()
+        await keep(state, Entry("a", 1, 0.0))
+        await state.values(["a"])
+        assert state.journal is not None
+        await state.journal.claim(f"run {number}", "somebody", 1.0)
+        await state.close()
+    assert set(suffixes_in(tmp_path)) == {".db"}
 
 
 async def test_close_releases_every_file(state: SqliteState, path: Path) -> None:
@@ -356,3 +375,19 @@ def test_a_large_array_is_written_from_where_it_lies(tmp_path: Path) -> None:
     assert draft.size == 5_000_004
     draft.keep()
     assert Blobs(tmp_path / "blobs").read(draft.digest) == b"head" + data
+
+
+def test_everybody_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    # Who comes while another makes the tables must not take them for another program's.
+    for number in range(100):
+        files = [SqliteFile(tmp_path / f"{number}.db") for _ in range(4)]
+        together = threading.Barrier(len(files))
+
+        def connect(file: SqliteFile, together: threading.Barrier = together) -> str:
+            together.wait()
+            session = file.connect(durable=False)
+            session.close()
+            return session.namespace
+
+        with ThreadPoolExecutor(len(files)) as pool:
+            assert len(set(pool.map(connect, files))) == 1
