@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 
 class LossyWay:
@@ -36,28 +36,30 @@ class LossyWay:
             yield way
         finally:
             server.close()
-            for task in way._busy:
+            busy = list(way._busy)
+            for task in busy:
                 task.cancel()
-            await asyncio.gather(*way._busy, return_exceptions=True)
+            await asyncio.gather(*busy, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of its own: of one that it made itself, the server would complain when it is
+        # cancelled, wherever it is at that moment.
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._to)
         asking = asyncio.ensure_future(_pass_on(reader, back))
         try:
-            # cancelled by `to`, it ends like one whose client left: streams complain of others
-            with suppress(asyncio.CancelledError):
-                while (data := await there.read(1 << 16)) and not self._is_lost():
-                    writer.write(data)
-                    await writer.drain()
+            while (data := await there.read(1 << 16)) and not self._is_lost():
+                writer.write(data)
+                await writer.drain()
         finally:
             asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
             back.close()
             writer.close()
-            self._busy.discard(task)
+            await asyncio.gather(asking, return_exceptions=True)
 
     def _is_lost(self) -> bool:
         if self.lose == 0:
