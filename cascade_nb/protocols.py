@@ -33,6 +33,8 @@ class Solver(Protocol):
     ) -> Sequence[int]:
         """A rank for each node; the lower starts first, and no two are equal.
 
+        For a large graph it is asked in a thread beside the loop.
+
         Args:
             inputs: by node, the indexes of the nodes before it, all lower than its own.
             seconds: by node, how long it took in earlier runs, where known.

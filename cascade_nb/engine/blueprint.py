@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cascade_nb.engine.aside import beside
+from cascade_nb.engine.ends import skip_idle
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
-from cascade_nb.engine.scheduler import DONE, IDLE, Scheduler
+from cascade_nb.engine.scheduler import DONE, Scheduler
 from cascade_nb.engine.unfold import first_needs
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Solver
@@ -66,23 +67,16 @@ async def draw(
             ledger,
             Kinds(run_id, graph),
             list(solver.ranks([node.sources for node in nodes], seconds)),
-            _pruned(scheduler, ledger, standing),
+            _unread(scheduler, ledger, standing),
             scheduler.demand(graph.targets) if demand else None,
         )
 
     return await beside(len(graph.nodes), make)
 
 
-def _pruned(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:
-    state, pruned = scheduler.state, []
-    stack: list[int] = []
+def _unread(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:
+    idle: list[int] = []
     for index in standing:
-        if state[index] >= DONE:  # else its result is gone, and nobody needs it
-            stack += ledger.over(index, state)
-    while stack:
-        index = stack.pop()
-        if state[index] == IDLE:
-            scheduler.skip(index)
-            pruned.append(index)
-            stack += ledger.over(index, state)
-    return pruned
+        if scheduler.state[index] >= DONE:  # else its result is gone, and nobody needs it
+            idle += ledger.over(index, scheduler.state)
+    return skip_idle(scheduler, ledger, idle)

@@ -233,7 +233,8 @@ class SqliteFile:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         finally:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # some errors end it
+                db.execute("ROLLBACK")
         if application != APPLICATION and (application or version or tables):
             raise StateError(
                 f"{self.shown} is the database of another program, so nothing is written to it; "

@@ -9,9 +9,13 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine.aside import FEW
+from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.preparing import Preparation
 from cascade_nb.engine.solver import NativeSolver
 from cascade_nb.errors import RunCancelledError
+from cascade_nb.events import TaskExecutionStarted, TaskSkipped
+from cascade_nb.model.lazy import LazyResult
+from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 
 
@@ -68,3 +72,21 @@ async def test_a_cancel_that_comes_when_all_is_ready_is_obeyed(
     with pytest.raises(RunCancelledError):
         await run
     assert ran == []
+
+
+@pytest.mark.parametrize("nodes", [3, FEW + 1])
+async def test_what_only_a_reused_result_would_have_read_is_told_as_reused(
+    engine: Engine, spy: SpySubscriber, nodes: int
+) -> None:
+    def target() -> LazyResult:
+        return count([give(i) for i in range(nodes - 1)])
+
+    await engine.run(target())
+    spy.events.clear()
+    run = engine.start(target())
+    assert await run == nodes - 1
+    told = spy.events_of_type(TaskSkipped)
+    assert sorted(event.task_name for event in told) == ["count", *["give"] * (nodes - 1)]
+    assert {event.reason for event in told} == {"Reused"}
+    assert spy.events_of_type(TaskExecutionStarted) == []
+    assert run.status.reused == nodes
