@@ -49,6 +49,8 @@ FAILED: Final = int(State.FAILED)
 SKIPPED: Final = int(State.SKIPPED)
 CANCELLED: Final = int(State.CANCELLED)
 
+_NOBODY: Final = -1
+
 _STORY: Final = {
     IDLE: (),
     WAITING: ("demanded",),
@@ -80,7 +82,9 @@ class Scheduler:
         count = len(self._needs)
         self.state = [IDLE] * count
         self._missing = [0] * count
-        self._dependents: list[Sequence[int]] = [()] * count
+        # What waits for each: nearly always one node, and a list for it would take more memory than
+        # all the rest that is known of the node here.
+        self._dependents: list[int | list[int]] = [_NOBODY] * count
         self.unfinished = 0
         for node in done:
             self.state[node] = DONE
@@ -103,10 +107,12 @@ class Scheduler:
                 if now < DONE:
                     count += 1
                     others = dependents[source]
-                    if others:
-                        others.append(node)  # type: ignore[attr-defined]
+                    if others == _NOBODY:
+                        dependents[source] = node
+                    elif isinstance(others, int):
+                        dependents[source] = [others, node]
                     else:
-                        dependents[source] = [node]
+                        others.append(node)
                     if now == IDLE:
                         stack.append(source)
             if count:
@@ -138,13 +144,16 @@ class Scheduler:
             raise self._illegal("finish", node)
         state[node] = DONE
         self.unfinished -= 1
-        ready = []
-        for other in self._dependents[node]:
+        ready: list[int] = []
+        others = self._dependents[node]
+        if others == _NOBODY:
+            return ready
+        self._dependents[node] = _NOBODY
+        for other in (others,) if isinstance(others, int) else others:
             left = missing[other] = missing[other] - 1
             if not left and state[other] == WAITING:
                 state[other] = READY
                 ready.append(other)
-        self._dependents[node] = ()
         return ready
 
     def fail(self, node: int) -> tuple[list[int], Sequence[int]]:
@@ -168,8 +177,9 @@ class Scheduler:
         before = self.state[node]
         if before >= RUNNING:
             raise self._illegal("skip", node)
-        if before == IDLE:
-            self.unfinished += 1  # nobody had counted it
+        if before == IDLE:  # nobody had counted it, and nobody waits for it
+            self.state[node] = SKIPPED
+            return [], ()
         return self._over(node, SKIPPED)
 
     def again(self, node: int) -> None:
@@ -199,8 +209,7 @@ class Scheduler:
         for source in more:
             if state[source] < DONE:
                 count += 1
-                others = dependents[source]
-                dependents[source] = [*others, node]
+                dependents[source] = [*_each(dependents[source]), node]
         if count:
             state[node] = WAITING
             self._missing[node] = count
@@ -228,7 +237,7 @@ class Scheduler:
         self._needs.append(needs)
         self.state.append(IDLE)
         self._missing.append(0)
-        self._dependents.append(())
+        self._dependents.append(_NOBODY)
         return len(self.state) - 1
 
     def expand(self, node: int, count: int) -> range:
@@ -248,7 +257,7 @@ class Scheduler:
         self._needs.extend([()] * count)
         self.state.extend([READY] * count)
         self._missing.extend([0] * count)
-        self._dependents.extend([(node,)] * count)
+        self._dependents.extend([node] * count)
         self.unfinished += count
         return range(first, first + count)
 
@@ -272,7 +281,7 @@ class Scheduler:
         state, missing = self.state, self._missing
         state[node] = end
         self.unfinished -= 1
-        others, self._dependents[node] = self._dependents[node], ()
+        others, self._dependents[node] = _each(self._dependents[node]), _NOBODY
         ready = []
         for other in others:
             left = missing[other] = missing[other] - 1
@@ -284,3 +293,10 @@ class Scheduler:
     def _illegal(self, move: str, node: int) -> IllegalMoveError:
         state = self.state[node]
         return IllegalMoveError(move, node, State(state).name.lower(), _STORY[state])
+
+
+def _each(others: int | list[int]) -> Sequence[int]:
+    """Those who wait for a node, however few they are."""
+    if isinstance(others, int):
+        return () if others == _NOBODY else (others,)
+    return others

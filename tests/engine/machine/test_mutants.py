@@ -207,8 +207,14 @@ MUTANTS: Final = (
     Mutant(
         "the second who waits for a node drives out the first",
         f"{_SCHEDULER}.need",
-        "[*others, node]",
+        "[*_each(dependents[source]), node]",
         "[node]",
+    ),
+    Mutant(
+        "the second who asks for a node drives out the first",
+        f"{_SCHEDULER}.demand",
+        "dependents[source] = [others, node]",
+        "dependents[source] = node",
     ),
     Mutant(
         "a node starts twice",
