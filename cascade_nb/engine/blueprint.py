@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
 from cascade_nb.engine.scheduler import DONE, Scheduler
 from cascade_nb.engine.unfold import first_needs
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.protocols import Solver
 
 
@@ -40,7 +40,7 @@ async def draw(
     graph: Graph,
     have: Mapping[int, Any],
     standing: Iterable[int],
-    solver: Solver,
+    solver: Solver | None,
     means: Mapping[str, float],
     *,
     demand: bool,
@@ -52,26 +52,30 @@ async def draw(
         graph: what runs.
         have: results that are there already, by index.
         standing: nodes that need not run, nor read anything; not the parameters.
-        solver: whom to ask for the order of preference.
+        solver: whom to ask for the order of preference; None where nothing has to run.
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
     """
 
     def make() -> Blueprint:
         nodes = graph.nodes
-        seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
         scheduler = Scheduler([first_needs(node) for node in nodes], have)
         ledger = Ledger(graph, have)
         return Blueprint(
             scheduler,
             ledger,
             Kinds(run_id, graph),
-            list(solver.ranks([node.sources for node in nodes], seconds)),
+            [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
             _unread(scheduler, ledger, standing),
             scheduler.demand(graph.targets) if demand else None,
         )
 
     return await beside(len(graph.nodes), make)
+
+
+def _ranks(solver: Solver, nodes: Sequence[Node], means: Mapping[str, float]) -> list[int]:
+    seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
+    return list(solver.ranks([node.sources for node in nodes], seconds))
 
 
 def _unread(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:

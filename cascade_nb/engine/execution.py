@@ -28,6 +28,7 @@ from cascade_nb.errors import (
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.param import Param, check_given
+from cascade_nb.model.policy import PLAIN
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
@@ -58,8 +59,9 @@ class Execution:
         check_given(params, graph.params())
         self._settled = settled_in(graph, params)
         for node in graph.nodes:
-            if node.options.needs:
-                known = {n: a for n, a in node.options.needs.items() if isinstance(a, (int, float))}
+            options = node.lazy.options
+            if options is not PLAIN and options.needs:
+                known = {n: a for n, a in options.needs.items() if isinstance(a, (int, float))}
                 check_against(engine.constraints.pools, known, node.label)
 
     def cancel(self, reason: str) -> None:

@@ -145,12 +145,10 @@ class Flow:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
         pruned = self._blueprint.pruned
-        if self.parts.bus.listening:
-            for index in self.reused:
-                self.tell.skipped(index, "Reused", "an earlier run made its result")
-            for index in pruned:
-                if index not in self.carried:
-                    self.tell.skipped(index, *_UNREAD)
+        self.tell.all_skipped(self.reused, "Reused", "an earlier run made its result")
+        carried = self.carried
+        unread = (i for i in pruned if i not in carried) if carried else pruned
+        self.tell.all_skipped(unread, *_UNREAD)
         self.reused.update(pruned)
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile

@@ -204,8 +204,8 @@ class Preparation:
             self._run.graph,
             {**reuse.values, **given.values, **carried.values, **settled},
             reused | carried.done,
-            self._engine.adapters.solver,
-            self._engine.means if reuse.wanted else {},
+            self._engine.adapters.solver if reuse.wanted else None,
+            self._engine.means,
             demand=not given.skipped,
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())

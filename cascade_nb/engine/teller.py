@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cascade_nb.control.limits import Ticket
@@ -65,6 +66,17 @@ class Teller:
         """A node will not run."""
         if self._bus.listening:
             self._publish(record(TaskSkipped, (*self._head(index), reason, detail)))
+
+    def all_skipped(self, indexes: Iterable[int], reason: str, detail: str) -> None:
+        """None of these nodes will run, for the same reason; there may be very many."""
+        if not self._bus.listening:
+            return
+        run, wall, publish, flow = self._run_id, self._wall, self._publish, self._flow
+        work, kinds = flow.ledger.work, flow.kinds.of
+        for index in indexes:
+            one = work[index]
+            name = one.id if one.__class__ is Node else flow.id_of(index)
+            publish(record(TaskSkipped, (run, wall(), name, kinds[index].name, reason, detail)))
 
     def retrying(
         self, index: int, attempt: int, most: int, delay: float, error: BaseException
