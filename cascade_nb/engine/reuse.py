@@ -164,11 +164,11 @@ def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[in
     targets = set(graph.targets)
     return {
         node.index: key
-        for node, key in zip(graph.nodes, found, strict=True)
+        for node in graph.nodes
         if (keeps_all or node.name is not None or node.index in targets)
-        and key is not None
         and node.options.reuse
         and node.kind is not NodeKind.PARAM
+        and (key := found[node.index]) is not None
     }
 
 

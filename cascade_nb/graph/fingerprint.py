@@ -49,7 +49,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     def __init__(self, graph: Graph, params: Mapping[str, Any] = NOTHING) -> None:
         self._graph = graph
         self._params = params
-        self._keys: list[Fingerprint | None] = []
+        # Marked as what a node's readers take into their own; digits are made of what is asked for.
+        self._keys: list[bytes | None] = []
         self.gaps = Gaps(graph)
         # What a node's readers build on, and why they cannot; it differs from the node's own key
         # where more than its arguments decides what they get.
@@ -59,10 +60,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self._key_all()
 
     def __getitem__(self, index: Any) -> Any:
-        return self._keys[index]
+        found = self._keys[index]
+        return [*map(_in_digits, found)] if isinstance(found, list) else _in_digits(found)
 
     def __iter__(self) -> Iterator[Fingerprint | None]:
-        return iter(self._keys)
+        return map(_in_digits, self._keys)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -180,8 +182,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 self._keys.append(None)
                 read.append(None)
             else:
-                self._keys.append(raw.hex())  # type: ignore[arg-type]
-                read.append(b"<" + raw)
+                marked = b"<" + raw
+                self._keys.append(marked)
+                read.append(marked)
             if lazy.options is not PLAIN:
                 self._as_read(node)
 
@@ -293,6 +296,10 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
         ParamError: a value of `params` does not fit its parameter's type.
     """
     return Fingerprints(graph, params)
+
+
+def _in_digits(key: bytes | None) -> Fingerprint | None:
+    return None if key is None else Fingerprint(key[1:].hex())
 
 
 def _obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:
