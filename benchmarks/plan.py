@@ -18,6 +18,9 @@ LIMIT: Final = {
     "threads": "bare thread pool",
     "async": "bare asyncio",
 }
+#: Whose time is taken apart, and into which steps.
+STAGES: Final = {"inline": SHAPES, "threads": SHAPES[:2], "async": SHAPES[:2]}
+STEPS: Final = ("calls", "graph", "fingerprints", "machinery", "running", "events")
 PEERS: Final = ("pipefunc", "hamilton", "dask", "joblib", "networkx loop")
 ARRAYS: Final = ("handed on", "made anew")
 
@@ -181,6 +184,10 @@ def probe(room: str, name: str, workload: str, mode: str, rounds: int, **given: 
 
 
 def _probes(quick: bool) -> Iterator[Trial]:
+    for mode, shapes in STAGES.items():
+        for shape in shapes[:1] if quick else shapes:
+            made = probe("stages", "stages", f"stages, {shape}", mode, 1 if quick else 3)
+            yield replace(made, given={"workload": shape, "mode": mode, "size": QUICK_SIZES[-1]})
     for shape in ("wide",) if quick else ("wide", "chain"):
         for heard in ("heard",) if quick else ("heard", "silent"):
             made = probe("memory", "a node", f"memory, {shape}", heard, 1 if quick else 3)

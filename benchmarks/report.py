@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchmarks.bounds import lines
 from benchmarks.environment import pinned
 from benchmarks.lasting_report import lasting_tables
-from benchmarks.plan import ARRAYS, MODES, PEERS, SHAPES
+from benchmarks.plan import ARRAYS, MODES, PEERS, SHAPES, STEPS
 from benchmarks.results import PROBE, Key, Results
 from benchmarks.words import NOTHING, Line, micros, plain_number, table
 
@@ -37,6 +37,7 @@ def markdown(results: Results) -> str:
         _score(made),
         "### Everything that was measured",
         *_figures(results),
+        *_stages(results),
         *_memory(results),
         *_imports(results),
         *_kernels(results),
@@ -114,6 +115,25 @@ def _against(results: Results, key: Key, ours: Key) -> str:
             faster = " (ahead of us)" if ratio < 1 and key[0] in PEERS else ""
             return f"{ratio:,.2f}{faster}"
     return NOTHING
+
+
+def _stages(results: Results) -> Iterator[str]:
+    keys = [key for key in results.tried if key[1].startswith("stages, ")]
+    rows = [
+        [
+            f"{key[1].removeprefix('stages, ')}, {key[2]}",
+            *(_step(results, key, step) for step in (*STEPS, "all")),
+        ]
+        for key in keys
+    ]
+    if rows:
+        title = "**where the time goes, 10,000 nodes**: µs a node of processor time"
+        yield f"{title}\n\n{table(('workload', *STEPS, 'all'), rows)}"
+
+
+def _step(results: Results, key: Key, step: str) -> str:
+    figure = results.median(key, PROBE, step)
+    return (results.problem(key) or NOTHING) if figure is None else f"{figure:.2f}"
 
 
 def _memory(results: Results) -> Iterator[str]:
