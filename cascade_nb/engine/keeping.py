@@ -57,7 +57,8 @@ class Keeping:
         if key is None or (flow.sharing is not None and index in flow.sharing.found):
             self._completed(index, number, took, result, tell)
         else:
-            self._put(Entry(key, result, took, flow.lease), index, number, tell)
+            token = (index, number, tell, self._resumed)
+            self._put(Entry(key, result, took, flow.lease, token))
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
@@ -115,14 +116,14 @@ class Keeping:
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)
         for entry in entries:
-            self._put(entry, *entry.token[:3])
+            self._put(entry._replace(token=(*entry.token[:3], self._resumed)))
 
-    def _put(self, entry: Entry, index: int, number: int, tell: bool) -> None:
+    def _put(self, entry: Entry) -> None:
         flow = self._flow
-        entry = entry._replace(token=(index, number, tell, self._resumed))
         try:
             safe = flow.state.put(entry, self)
         except Exception as error:  # a backend that breaks its promise not to raise
+            index, number, tell, _ = entry.token
             if tell:
                 flow.tell.finished(index, "failed", entry.seconds, number, error)
             flow.outcomes.fail(index, error, number)
