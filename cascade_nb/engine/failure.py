@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.places import known_place, place_of
@@ -115,20 +115,6 @@ def where_raised(error: BaseException) -> str | None:
     name, line = best
     code = linecache.getline(name, line).strip()
     return f"{place_of(name)}, line {line}" + (f": {code[:120]}" if code else "")
-
-
-def picture(value: Any, limit: int = 80) -> str:
-    """A value in a few characters, whatever its `repr` does."""
-    kind = type(value)
-    try:
-        if kind.__module__.split(".")[0] in ("numpy", "pandas", "polars") and hasattr(
-            value, "shape"
-        ):
-            return f"{kind.__name__}{value.shape}"
-        text = repr(value) if not isinstance(value, (str, bytes)) else repr(value[:limit])
-    except Exception as error:
-        text = f"<{kind.__name__} whose repr raised {type(error).__name__}>"
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _frozen(name: str) -> bool:

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import Attempt
-from cascade_nb.engine.failure import Failure, picture, timed_out, where_raised
+from cascade_nb.engine.failure import Failure, timed_out, where_raised
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.errors import CascadeError
+from cascade_nb.graph.glimpse import glimpse
 from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import Retry
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 
+_GLIMPSE: Final = 80  # characters of an argument of what failed
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
@@ -177,5 +179,5 @@ class Outcomes:
             call = flow.call_of(index)
         except Exception as error:
             return (f"its arguments cannot be put together: {error}",)
-        named = (f"{name}={picture(value)}" for name, value in call.kwargs.items())
-        return (*map(picture, call.args), *named)
+        named = (f"{name}={glimpse(value, _GLIMPSE)}" for name, value in call.kwargs.items())
+        return (*(glimpse(value, _GLIMPSE) for value in call.args), *named)

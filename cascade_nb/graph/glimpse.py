@@ -62,18 +62,24 @@ class _Short(reprlib.Repr):
         ]
         return f"{{{', '.join([*shown, *([_CUT] if len(x) > _ITEMS else [])])}}}"
 
+    def repr_bytes(self, x: Any, level: int) -> str:
+        """The first of them; all of a file that was read would take long."""
+        return repr(x[: self.maxstring]) + (_CUT if len(x) > self.maxstring else "")
+
+    repr_bytearray = repr_bytes
+
     def repr_instance(self, x: Any, level: int) -> str:
         """What is none of Python's containers."""
         kind = type(x)
         if isinstance(x, (types.FunctionType, types.BuiltinFunctionType, type)):
-            return str(x.__qualname__)
+            return _name(x)
         if isinstance(x, types.ModuleType):
             return x.__name__
         if dataclasses.is_dataclass(x) and level > 0:
             fields = [f.name for f in dataclasses.fields(x) if f.repr and hasattr(x, f.name)]
             inside = [f"{n}={self.repr1(getattr(x, n), level - 1)}" for n in fields[:_ITEMS]]
             more = [_CUT] if len(fields) > _ITEMS else []
-            return f"{kind.__qualname__}({', '.join([*inside, *more])})"
+            return f"{_name(kind)}({', '.join([*inside, *more])})"
         shape = getattr(x, "shape", None)
         if shape == () and callable(getattr(x, "item", None)):
             return repr(x.item())
@@ -82,7 +88,12 @@ class _Short(reprlib.Repr):
             size = " by ".join(map(str, shape))
             return f"<{size} {kind.__name__}{'' if dtype is None else f' of {dtype}'}>"
         text = super().repr_instance(x, level) if kind.__module__ in _PLAIN else ""
-        return text if text and " at 0x" not in text else f"<{kind.__qualname__}>"
+        return text if text and " at 0x" not in text else f"<{_name(kind)}>"
+
+
+def _name(what: Any) -> str:
+    """Without the function that it was made in."""
+    return str(what.__qualname__).rpartition("<locals>.")[2]
 
 
 def glimpse(value: Any, limit: int = 300) -> str:

@@ -206,7 +206,7 @@ async def test_run_failures_list_node_attempt_inputs_and_traceback(engine: Engin
     await outcome(run)
     (failure,) = run.failures
     assert (failure.task, failure.task_id, failure.attempt) == ("tidy", "tidy", 2)
-    assert failure.inputs == ("[1, 2]", "<Odd whose repr raised RuntimeError>", "limit=3")
+    assert failure.inputs == ("[1, 2]", "<Odd>", "limit=3")
     assert failure.text == "UserError: no 2"
     assert "fail(len(rows))" in failure.traceback
     assert 'raise UserError(f"no {x}")' in failure.traceback

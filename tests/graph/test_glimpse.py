@@ -38,6 +38,8 @@ SHOWN = [
     ([1, [2, (3,)]], "[1, [2, (3,)]]"),
     ({"b": 1, "a": {2}}, "{'b': 1, 'a': {2}}"),
     ({2, 1}, "{1, 2}"),
+    (b"abc", "b'abc'"),
+    (bytearray(b"abc"), "bytearray(b'abc')"),
     (frozenset("a"), "frozenset({'a'})"),
     (set(), "set()"),
     ({}, "{}"),
@@ -69,9 +71,10 @@ def test_a_value_is_shown_as_python_would_write_it(value: Any, shown: str) -> No
         lambda: set(range(10**6)),
         lambda: dict.fromkeys(range(10**6)),
         lambda: "x" * 10**7,
+        lambda: b"\0" * 10**8,
         lambda: [[["y" * 10**6] * 100] * 100] * 100,
     ],
-    ids=["list", "set", "dict", "text", "nested"],
+    ids=["list", "set", "dict", "text", "bytes", "nested"],
 )
 def test_a_large_value_takes_no_time_and_little_room(make: Any) -> None:
     value = make()
