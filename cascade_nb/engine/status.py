@@ -189,7 +189,8 @@ def _paused(moment: Moment) -> str:
         by = f" by {moment.pause.by}" if moment.pause.by else ""
         why = f": {moment.pause.reason}" if moment.pause.reason else ""
     if moment.phase is Phase.PAUSING:
-        return f"Pausing{by}{why} · {moment.running} finishing · {held}"
+        said, whose = f"Pausing… {moment.running} finishing · {held}", f"{by}{why}".lstrip(": ")
+        return f"{said} · {whose}" if whose else said
     words = [f"Paused {ago(moment.paused_for or 0)}{by}{why}", held, "nothing is running"]
     if moment.unkept:
         words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")

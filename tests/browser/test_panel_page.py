@@ -62,12 +62,12 @@ def test_a_click_asks_and_the_answer_is_shown(panel: PanelPage) -> None:
     expect(switch).to_have_attribute("aria-checked", "false")
     expect(switch).to_have_attribute("aria-busy", "true")
     assert panel.sent("hold") == [{"type": "hold", "scope": "run", "on": True, "seq": 1}]
-    panel.tell(phase="pausing", headline=["Pausing by you · 4 finishing"])
+    panel.tell(phase="pausing", headline=["Pausing… 4 finishing"])
     expect(switch).to_have_attribute("aria-busy", "true")
     panel.tell(ack=1, error=None)
     expect(switch).to_have_attribute("aria-checked", "true")
     expect(switch).to_have_attribute("aria-busy", "false")
-    assert panel.text(".cs-headline") == "Pausing by you · 4 finishing"
+    assert panel.text(".cs-headline") == "Pausing… 4 finishing"
 
 
 def test_clicks_while_no_answer_is_there_ask_to_and_fro(panel: PanelPage) -> None:

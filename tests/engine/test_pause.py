@@ -87,7 +87,7 @@ async def test_the_phases_of_a_pause_are_shown(
     run = engine.start(give([worker(lane, hold)(i) for i in range(3)]))
     await until(lambda: len(hold.came) == 3)
     engine.pause(reason="lunch", by="Ann")
-    assert run.status.headline == "Pausing by Ann: lunch · 3 finishing · 1 task held"
+    assert run.status.headline == "Pausing… 3 finishing · 1 task held · by Ann: lunch"
     hold.let_go()
     await until(lambda: run.status.phase is Phase.PAUSED)
     await pass_time(clock, 12)
