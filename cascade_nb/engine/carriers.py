@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import AsyncAttempt
-from cascade_nb.engine.slices import INDEX, SLICE
+from cascade_nb.engine.slices import BREATH, INDEX, SLICE
 
 if TYPE_CHECKING:
     from cascade_nb.engine.arguments import Call
@@ -40,6 +40,7 @@ class Carriers:
         self.waiting: list[int] = []
         self.active = 0
         self._burst = 1
+        self._until: float | None = None  # the end of the slice, while one goes on
 
     def take(self) -> list[AsyncAttempt]:
         """Attempts to `begin` carriers with, admitted; under the lock.
@@ -57,7 +58,8 @@ class Carriers:
             attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
             if attempt is not None:
                 taken.append(attempt)
-        self._burst = min(2 * self._burst, BURST)
+        if taken:  # what only looks at what is held must not come back with a crowd
+            self._burst = min(2 * self._burst, BURST)
         self.active = len(taken)
         return taken
 
@@ -77,10 +79,12 @@ class Carriers:
         """Carry an admitted attempt, and then others."""
         flow, me = self._flow, asyncio.current_task()
         assert me is not None
-        until = perf_counter() + SLICE
         waited = False
         failure: BaseException | None = None
         try:
+            while (until := self._end_of_slice()) < perf_counter():  # noqa: ASYNC110
+                # Nothing tells when it is over but a turn of the loop.
+                await asyncio.sleep(BREATH)
             with flow.lock:
                 call = attempt.begin() if attempt is not None else None
                 if call is None:
@@ -120,6 +124,18 @@ class Carriers:
                     self._burst = 1
                     flow.lanes.breathe()
             del failure
+
+    def _end_of_slice(self) -> float:
+        """Until when the carriers may work in this turn of the loop. All share one slice: there may
+        be hundreds, and the loop would come to nothing else while each had one of its own.
+        """
+        if self._until is None:
+            self._until = perf_counter() + SLICE
+            self._flow.parts.door.loop.call_soon(self._turn_is_over)
+        return self._until
+
+    def _turn_is_over(self) -> None:
+        self._until = None
 
     def _next(self) -> tuple[AsyncAttempt, Call] | tuple[None, None]:
         """The first that is allowed to start, begun, and its call; under the lock."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import ThreadAttempt
 from cascade_nb.engine.carriers import Carriers
-from cascade_nb.engine.slices import INDEX, run_slice
+from cascade_nb.engine.slices import BREATH, INDEX, run_slice
 
 if TYPE_CHECKING:
     from cascade_nb.engine.attempt import AsyncAttempt
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Executor
 
-SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
-BREATH: Final = (
-    0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
-)
 LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket
     from cascade_nb.engine.flow import Flow
 
-SLICE: Final = 0.010  # seconds of work at a stretch
+SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
+BREATH: Final = (
+    0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
+)
 INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import time
 import weakref
 from typing import Any
 
@@ -188,3 +189,41 @@ async def test_arguments_live_as_long_as_their_coroutine(engine: Engine) -> None
 
     await engine.run(look(take(make())))
     assert gone == [True]
+
+
+async def most_between_turns(run: Any, done: list[int]) -> int:
+    """How many bodies ended, at most, before somebody else on the loop had a turn again."""
+    most = seen = 0
+    while not run.done():
+        await asyncio.sleep(0.001)
+        most, seen = max(most, len(done) - seen), len(done)
+    return most
+
+
+@pytest.mark.parametrize("before", ["a pause", "others that wait"])
+async def test_carriers_that_begin_together_leave_the_loop_to_others(
+    engine: Engine, before: str
+) -> None:
+    done: list[int] = []
+
+    async def busy(number: int) -> None:
+        until_then = time.perf_counter() + 0.0002
+        while time.perf_counter() < until_then:
+            pass
+        done.append(number)
+
+    async def wait(number: int) -> None:
+        await asyncio.sleep(0.001)
+
+    body, waits = link(busy), link(wait)
+    if before == "a pause":
+        engine.pause()
+        run = engine.start([body(number) for number in range(4_500)])
+        await until(lambda: run.status.held == 4_500)
+        engine.resume()
+    else:  # so that a crowd of carriers is begun at a stretch when the busy ones come
+        run = engine.start([body(n, waits(n)) for n in range(4_500)])
+    # A slice is 50 of them; a crowd in which each had its own would do a thousand and more.
+    assert await most_between_turns(run, done) < 300
+    await run
+    assert len(done) == 4_500
