@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.run import Run
 
+_ALL_WAIT = -2  # the version of a run that has no machinery yet
 _SHOWN = 5  # at most so many of a node's items are spoken of one by one
 
 
@@ -123,13 +124,19 @@ class Watch:
         with self._manager.lock:
             flow = self._flow
             if flow is None:
-                # What is reused is so from the start, and no change in the log says it.
-                return -1, {node.id: NodeState.WAITING for node in nodes}
+                told = version == _ALL_WAIT
+                return _ALL_WAIT, {} if told else {n.id: NodeState.WAITING for n in nodes}
             now, since = self._since + len(flow.log), version - self._since
-            if since < 0:
+            if since >= 0:
+                changed = set(flow.log[since:])
+            elif version == _ALL_WAIT and not self._since:
+                # Of what is there from the start no change in the log says it.
+                there = self._run.graph.settled
+                changed = {*flow.log, *flow.reused, *flow.carried, *there}
+            else:
                 return now, {node.id: self._state(node.index) for node in nodes}
             root_of, own = flow.unfold.root_of, len(nodes)
-            roots = {i if i < own else root_of(i) for i in set(flow.log[since:])}
+            roots = {i if i < own else root_of(i) for i in changed}
             return now, {nodes[i].id: self._state(i) for i in sorted(roots)}
 
     def progress_of(self, node_id: str) -> tuple[int, int]:

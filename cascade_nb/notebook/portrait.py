@@ -63,7 +63,7 @@ class Portrait:
         }
         self._homes = {node: box for box in self._boxes.values() for node in box.nodes}
         for node, state in self._states.items():
-            if node in self._homes:
+            if state != "waiting" and node in self._homes:
                 self._homes[node].move("waiting", state)
 
     def everything(self) -> Json:

@@ -113,3 +113,25 @@ async def test_what_was_there_from_the_start_counts_as_reused(engine: Engine) ->
     run = engine.start(target)
     await run
     assert (run.status.reused, run.status.done, run.status.total) == (2, 1, 3)
+
+
+async def test_who_looks_before_it_begins_is_told_of_what_is_there_from_the_start(
+    engine: Engine,
+) -> None:
+    @cs.task
+    def give(x: int) -> int:
+        return x
+
+    def made() -> list[Any]:
+        return [give(n).named(f"n{n}") for n in range(3)]
+
+    await engine.run(made()[:2])
+    run = engine.start([*made(), give(cs.Param("p", default=7))])
+    version, told = run.changed_since(-1)
+    assert set(told.values()) == {NodeState.WAITING}
+    assert len(told) == 5
+    assert run.changed_since(version) == (version, {})  # nothing twice, however large the graph
+    await run
+    told |= run.changed_since(version)[1]
+    assert told == run.states()
+    assert Counter(told.values()) == {NodeState.REUSED: 2, NodeState.DONE: 3}
