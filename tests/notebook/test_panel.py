@@ -179,6 +179,7 @@ print(took)
 
 
 def test_nobody_looks_so_little_is_told(panel: PanelClient) -> None:
+    panel.wait_until(lambda: panel.shown["boxes"])  # the graph, once drawn, is told to everybody
     panel.send(type="watch", visible=False)
     panel.answer(panel.hold("run", False))
     before = len(panel.patches)
