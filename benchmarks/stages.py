@@ -54,7 +54,7 @@ def _step_by_step(taken: Mapping[str, list[float]], calls: Callable[[], Any]) ->
     _timed(taken["fingerprints"], lambda: fingerprints(graph))
 
     async def drawn() -> None:
-        await draw("run", graph, {}, (), NativeSolver(), {}, demand=True)
+        await draw("run", graph, {}, NativeSolver(), {}, demand=True)
 
     _timed(taken["machinery"], lambda: asyncio.run(drawn()))
 

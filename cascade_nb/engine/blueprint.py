@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cascade_nb.engine.aside import beside
-from cascade_nb.engine.ends import skip_idle
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
-from cascade_nb.engine.scheduler import DONE, Scheduler
+from cascade_nb.engine.scheduler import Scheduler
 from cascade_nb.engine.unfold import first_needs
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.protocols import Solver
@@ -22,7 +21,6 @@ class Blueprint:
 
     Attributes:
         ranks: by node, the solver's preference.
-        pruned: what nobody will ask for, since all that would have read it is there.
         ready: what can start when the targets are asked for; None where they are not yet, because
             some nodes are to be skipped before.
     """
@@ -31,7 +29,6 @@ class Blueprint:
     ledger: Ledger
     kinds: Kinds
     ranks: list[int]
-    pruned: list[int]
     ready: list[int] | None
 
 
@@ -39,7 +36,6 @@ async def draw(
     run_id: str,
     graph: Graph,
     have: Mapping[int, Any],
-    standing: Iterable[int],
     solver: Solver | None,
     means: Mapping[str, float],
     *,
@@ -50,8 +46,7 @@ async def draw(
     Args:
         run_id: the run's identity.
         graph: what runs.
-        have: results that are there already, by index.
-        standing: nodes that need not run, nor read anything; not the parameters.
+        have: results that are there already, by index: what has one neither runs nor reads.
         solver: whom to ask for the order of preference; None where nothing has to run.
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
@@ -59,14 +54,15 @@ async def draw(
 
     def make() -> Blueprint:
         nodes = graph.nodes
-        scheduler = Scheduler([first_needs(node) for node in nodes], have)
         ledger = Ledger(graph, have)
+        reads, idle = ledger.sources, ledger.pruned
+        needs = [first_needs(node) if reads(i) else () for i, node in enumerate(nodes)]
+        scheduler = Scheduler(needs, have, idle)
         return Blueprint(
             scheduler,
             ledger,
             Kinds(run_id, graph),
             [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
-            _unread(scheduler, ledger, standing),
             scheduler.demand(graph.targets) if demand else None,
         )
 
@@ -76,11 +72,3 @@ async def draw(
 def _ranks(solver: Solver, nodes: Sequence[Node], means: Mapping[str, float]) -> list[int]:
     seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
     return list(solver.ranks([node.sources for node in nodes], seconds))
-
-
-def _unread(scheduler: Scheduler, ledger: Ledger, standing: Iterable[int]) -> list[int]:
-    idle: list[int] = []
-    for index in standing:
-        if scheduler.state[index] >= DONE:  # else its result is gone, and nobody needs it
-            idle += ledger.over(index, scheduler.state)
-    return skip_idle(scheduler, ledger, idle)

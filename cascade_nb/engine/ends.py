@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.engine.arguments import ABSENT, optional_inputs
-from cascade_nb.engine.ledger import Ledger
-from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED, Scheduler
+from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy import Lazy
 
@@ -71,11 +70,17 @@ class Ends:
     def prune(self, idle: list[int]) -> None:
         """Nobody will ever ask for these, nor for what only they would have read."""
         flow = self._flow
-        for index in skip_idle(flow.scheduler, flow.ledger, idle):
+        scheduler, stack = flow.scheduler, list(idle)
+        while stack:
+            index = stack.pop()
+            if scheduler.state[index] != IDLE:
+                continue
+            scheduler.skip(index)
             flow.skipped[index] = ("Pruned", "nothing that runs needs it")
             flow.log.append(index)
             if index not in flow.carried:
                 flow.tell.skipped(index, *flow.skipped[index])
+            stack += flow.ledger.over(index, scheduler.state)
 
     def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
         """The first of `sources` that is over in such a way that `index` cannot run."""
@@ -100,18 +105,6 @@ class Ends:
         if source in node.control.after and source not in node.inputs:
             return False
         return not has_default(node, source, flow.ledger.place)
-
-
-def skip_idle(scheduler: Scheduler, ledger: Ledger, idle: Iterable[int]) -> list[int]:
-    """Skip those of `idle` that nobody asked for, and what only they would have read."""
-    state, skipped, stack = scheduler.state, [], list(idle)
-    while stack:
-        index = stack.pop()
-        if state[index] == IDLE:
-            scheduler.skip(index)
-            skipped.append(index)
-            stack += ledger.over(index, state)
-    return skipped
 
 
 def has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:

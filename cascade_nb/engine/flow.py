@@ -127,8 +127,8 @@ class Flow:
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
         self.failures: list[Failure] = []
-        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.pruned, _UNREAD)
-        self.log: list[int] = list(blueprint.pruned)
+        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.ledger.pruned, _UNREAD)
+        self.log: list[int] = list(blueprint.ledger.pruned)
         self.began = self.last_end = parts.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
         self.inline: int | None = None
@@ -144,11 +144,10 @@ class Flow:
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
-        pruned = self._blueprint.pruned
+        pruned = self.ledger.pruned
         self.tell.all_skipped(self.reused, "Reused", "an earlier run made its result")
         carried = self.carried
-        unread = (i for i in pruned if i not in carried) if carried else pruned
-        self.tell.all_skipped(unread, *_UNREAD)
+        self.tell.all_skipped([i for i in pruned if i not in carried], *_UNREAD)
         self.reused.update(pruned)
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile

@@ -58,7 +58,9 @@ class Kinds:
                 task = None if node.task is None or lazy.nested else node.task
                 options = lazy.options
             self.of.append(kind)
-        self.plain: list[bool] = [is_plain(node) for node in graph.nodes]
+        self.plain: list[bool] = [
+            node.control is FREE and node.lazy.__class__ is LazyResult for node in graph.nodes
+        ]
 
     def kind_of(self, node: Node) -> Kind:
         """The kind of a node."""
@@ -108,11 +110,6 @@ class Kinds:
 
 
 _IN_THREAD: Final = -1
-
-
-def is_plain(node: Node) -> bool:
-    """Whether a node is ready just once: when all its inputs are there."""
-    return node.control is FREE and node.lazy.__class__ is LazyResult
 
 
 def _injects(lazy: Lazy) -> bool:

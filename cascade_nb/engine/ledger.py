@@ -9,7 +9,7 @@ for it: it is pruned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cascade_nb.engine.arguments import Expansion, Reader
@@ -30,25 +30,23 @@ class Ledger:
         values: by index, the result while somebody may read it.
         kept: indexes whose results stay to the end of the run.
         place: index by lazy value.
+        pruned: indexes of what nobody will ask for, as all that would have read it is there.
     """
 
     def __init__(self, graph: Graph, have: Mapping[int, Any]) -> None:
-        self.work: list[Node | Expansion] = list(graph.nodes)
-        self.values: list[Any] = [None] * len(graph.nodes)
-        for index, value in have.items():
-            self.values[index] = value
+        nodes = graph.nodes
+        self.work: list[Node | Expansion] = list(nodes)
+        self.values: list[Any] = [None] * len(nodes)
         self.kept = set(graph.targets)
-        self.kept.update(node.index for node in graph.nodes if node.name is not None)
+        self.kept.update([node.index for node in nodes if node.name is not None])
         self.place: dict[Lazy, int] = dict(graph.place)
         self.reader = Reader(self.values, self.place)
-        self._own = len(graph.nodes)
+        self._own = len(nodes)
         self._spare: list[int] = []
-        self._reads = [_sources_of(node) for node in graph.nodes]
-        self._readers = [0] * len(graph.nodes)
-        readers = self._readers
-        for sources in self._reads:
-            for source in sources:
-                readers[source] += 1
+        self._reads: list[tuple[int, ...]] = [()] * len(nodes)
+        self._readers = [0] * len(nodes)
+        self.pruned: list[int] = []
+        self._count_readers(nodes, frozenset(graph.targets), have)
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Every node whose result this one might read or wait for."""
@@ -138,6 +136,24 @@ class Ledger:
     def alive(self, index: int, state: Sequence[int]) -> bool:
         """Whether a node's result can still be read or is to come, or never will be there."""
         return state[index] != DONE or index in self.kept or self._readers[index] > 0
+
+    def _count_readers(
+        self, nodes: Sequence[Node], targets: Collection[int], have: Mapping[int, Any]
+    ) -> None:
+        """From the last node to the first: when one's turn comes, all its readers had theirs."""
+        reads, readers, values = self._reads, self._readers, self.values
+        for index in range(len(nodes) - 1, -1, -1):
+            read = readers[index]
+            if index in have:
+                if read or index in self.kept:
+                    values[index] = have[index]
+            elif read or index in targets:
+                reads[index] = sources = _sources_of(nodes[index])
+                for source in sources:
+                    readers[source] += 1
+            else:
+                self.pruned.append(index)
+        self.pruned.reverse()
 
     def _let_go(self, index: int, state: Sequence[int]) -> None:
         if state[index] != DONE:

@@ -203,7 +203,6 @@ class Preparation:
             self._run.id,
             self._run.graph,
             {**reuse.values, **given.values, **carried.values, **settled},
-            reused | carried.done,
             self._engine.adapters.solver if reuse.wanted else None,
             self._engine.means,
             demand=not given.skipped,

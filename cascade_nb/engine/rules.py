@@ -46,9 +46,12 @@ def floors(
         now: seconds since the epoch.
     """
     found: dict[int, Floor] = {}
+    first = next((n.index for n in graph.nodes if n.lazy.options.cache is not None), None)
+    if first is None:
+        return found
     # What the results of others must not be older than if they are made of this one.
     passed_on: dict[int, Floor] = {}
-    for node in graph.nodes:
+    for node in graph.nodes[first:]:
         index, cache = node.index, node.lazy.options.cache
         limit = None if cache is None else cache.ttl
         if limit is None and not passed_on:

@@ -69,6 +69,7 @@ class Scheduler:
     Args:
         needs: by node, the indexes of what it needs at first.
         done: nodes that are over from the start, since their results are there.
+        skipped: nodes that never will be asked for.
 
     Attributes:
         state: by node, a `State` as a plain number; to be read, and written by the moves alone.
@@ -77,7 +78,12 @@ class Scheduler:
 
     __slots__ = ("_dependents", "_missing", "_needs", "state", "unfinished")
 
-    def __init__(self, needs: Sequence[Sequence[int]], done: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        needs: Sequence[Sequence[int]],
+        done: Iterable[int] = (),
+        skipped: Iterable[int] = (),
+    ) -> None:
         self._needs: list[Sequence[int]] = list(needs)
         count = len(self._needs)
         self.state = [IDLE] * count
@@ -88,6 +94,8 @@ class Scheduler:
         self.unfinished = 0
         for node in done:
             self.state[node] = DONE
+        for node in skipped:
+            self.state[node] = SKIPPED
 
     def demand(self, roots: Iterable[int]) -> list[int]:
         """Nodes that are wanted. Gives those among them, and among what they need, that are

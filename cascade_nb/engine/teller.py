@@ -68,15 +68,17 @@ class Teller:
             self._publish(record(TaskSkipped, (*self._head(index), reason, detail)))
 
     def all_skipped(self, indexes: Iterable[int], reason: str, detail: str) -> None:
-        """None of these nodes will run, for the same reason; there may be very many."""
+        """None of these nodes of the graph will run, for one reason; they may be very many."""
         if not self._bus.listening:
             return
-        run, wall, publish, flow = self._run_id, self._wall, self._publish, self._flow
-        work, kinds = flow.ledger.work, flow.kinds.of
-        for index in indexes:
-            one = work[index]
-            name = one.id if one.__class__ is Node else flow.id_of(index)
-            publish(record(TaskSkipped, (run, wall(), name, kinds[index].name, reason, detail)))
+        run, now = self._run_id, self._wall()
+        nodes, kinds = self._flow.graph.nodes, self._flow.kinds.of
+        self._bus.publish_all(
+            [
+                record(TaskSkipped, (run, now, nodes[i].id, kinds[i].name, reason, detail))
+                for i in indexes
+            ]
+        )
 
     def retrying(
         self, index: int, attempt: int, most: int, delay: float, error: BaseException

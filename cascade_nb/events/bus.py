@@ -12,7 +12,7 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cascade_nb.events.events import Event
@@ -44,6 +44,9 @@ class Subscription:
         # Whoever hears everything and asks for it himself needs no more than a place to put it.
         plain = not kinds and callback is None and wake is None
         self.put: Callable[[Event], object] = self._events.append if plain else self._put
+        self.put_all: Callable[[Sequence[Event]], object] = (
+            self._events.extend if plain else self._put_all
+        )
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -81,6 +84,10 @@ class Subscription:
             self._wake()
         elif self._callback is not None and len(self._events) > BACKLOG:
             self._give_up()
+
+    def _put_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._put(event)
 
     def _wake(self) -> None:
         """Start the delivering thread; it ends by itself when there is nothing left to tell."""
@@ -140,6 +147,7 @@ class MessageBus:
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._puts: tuple[Callable[[Event], object], ...] = ()
+        self._puts_all: tuple[Callable[[Sequence[Event]], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
         self.listening = False
@@ -169,6 +177,11 @@ class MessageBus:
         for put in self._puts:
             put(event)
 
+    def publish_all(self, events: Sequence[Event]) -> None:
+        """Tell of many things that happened at once, in order; as `publish`."""
+        for put_all in self._puts_all:
+            put_all(events)
+
     def flush(self, timeout: float = FLUSH) -> bool:
         """Wait until every callback has heard everything so far; False when the time was up
         first.
@@ -182,6 +195,7 @@ class MessageBus:
     def _these_listen(self, *subscriptions: Subscription) -> None:
         self._subscriptions = subscriptions
         self._puts = tuple(subscription.put for subscription in subscriptions)
+        self._puts_all = tuple(subscription.put_all for subscription in subscriptions)
         self.listening = bool(subscriptions)
 
 
