@@ -228,19 +228,19 @@ class Run:
 
     def states(self) -> dict[str, NodeState]:
         """How each node of the graph stands, by id."""
-        return self._watch.changed_since(-1)[1]
+        return self._watch.states()
 
-    def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
-        """The nodes that changed since `version` (an earlier answer's; -1 for all), and the new
-        version.
+    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
+        """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),
+        by index, and the new version.
         """
         return self._watch.changed_since(version)
 
-    def progress_of(self, node_id: str) -> tuple[int, int]:
-        """Of a mapped node, how many items are done and how many there are; of another, 0 or 1 of
-        1.
+    def progress_of(self, index: int) -> tuple[int, int]:
+        """Of a mapped node of the graph, how many items are done and how many there are; of
+        another, 0 or 1 of 1.
         """
-        return self._watch.progress_of(node_id)
+        return self._watch.progress_of(index)
 
     @property
     def outcome(self) -> Phase | None:

@@ -7,6 +7,7 @@ each look holds up the kernel's loop. So nothing is looked at twice, and inside 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.engine.arguments import Expansion
@@ -49,7 +50,7 @@ class Tally:
         self._flow = flow
         self._own = len(flow.graph.nodes)
         self._read = 0  # so much of the log is counted
-        self._seen: dict[int, int] = {}  # as what a node is counted; what is not here waits
+        self._seen: list[int] = []  # by index, as what a node or an item is counted
         self._counts: dict[Kind, list[int]] = {}
         self._items: dict[int, list[int]] = {}  # by mapped node
 
@@ -64,14 +65,21 @@ class Tally:
         for index, expansion in flow.unfold.expander.grown.items():
             if index < self._own and index not in self._items:
                 self._expanded(index, expansion)
-        of, seen = flow.kinds.of, self._seen
+        of, state, seen, own = flow.kinds.of, flow.scheduler.state, self._seen, self._own
+        reused, carried = flow.reused, flow.carried
+        seen.extend([_WAITING] * (len(state) - len(seen)))
         for index in changed:
-            old, new = seen.get(index, _WAITING), self._number(index)
+            now = state[index]
+            if now >= DONE and index not in reused and index not in carried:
+                new = _SHOWN[now]
+            else:
+                new = self._number(index)
+            old = seen[index]
             if old == new:
                 continue
-            if index >= self._own:
+            if index >= own:
                 work = flow.ledger.work[index]
-                if not isinstance(work, Expansion) or work.node.index >= self._own:
+                if not isinstance(work, Expansion) or work.node.index >= own:
                     continue  # it continues another, which counts
                 items = self._items[work.node.index]
                 items[old] -= 1
@@ -94,6 +102,16 @@ class Tally:
         """Of the items of a mapped node, once it has grown them."""
         items = self._items.get(index)
         return None if items is None else Counter(_named(items))
+
+    def states(self, indexes: Iterable[int]) -> dict[int, NodeState]:
+        """How these stand."""
+        state, reused, carried = self._flow.scheduler.state, self._flow.reused, self._flow.carried
+        return {
+            index: _STATES[_SHOWN[state[index]]]
+            if state[index] >= DONE and index not in reused and index not in carried
+            else self.state(index)
+            for index in indexes
+        }
 
     def state(self, index: int) -> NodeState:
         """How one node stands."""
@@ -125,7 +143,8 @@ class Tally:
     def _expanded(self, index: int, expansion: Expansion) -> None:
         """A mapped node counted as one so far counts as its items from now on."""
         of = self._flow.kinds.of
-        self._counts[of[index]][self._seen.pop(index, _WAITING)] -= 1
+        seen = self._seen
+        self._counts[of[index]][seen[index] if index < len(seen) else _WAITING] -= 1
         self._items[index] = _waiting(expansion.count)
         if expansion.count:
             counts = self._counts.setdefault(of[expansion.first], _waiting(0))

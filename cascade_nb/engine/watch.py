@@ -116,16 +116,21 @@ class Watch:
         with self._manager.lock:
             return left_by(self._flow) if self._flow is not None else self._run.orders.given
 
-    def changed_since(self, version: int) -> tuple[int, dict[str, NodeState]]:
-        """States by id of the graph's nodes that changed since `version`, and the version of
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+        nodes = self._run.graph.nodes
+        return {nodes[index].id: state for index, state in self.changed_since(-1)[1].items()}
+
+    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
+        """States by index of the graph's nodes that changed since `version`, and the version of
         now.
         """
-        nodes = self._run.graph.nodes
+        own = len(self._run.graph)
         with self._manager.lock:
             flow = self._flow
-            if flow is None:
+            if flow is None or self._tally is None or flow.graph is not self._run.graph:
                 told = version == _ALL_WAIT
-                return _ALL_WAIT, {} if told else {n.id: NodeState.WAITING for n in nodes}
+                return _ALL_WAIT, {} if told else dict.fromkeys(range(own), NodeState.WAITING)
             now, since = self._since + len(flow.log), version - self._since
             if since >= 0:
                 changed = set(flow.log[since:])
@@ -134,15 +139,15 @@ class Watch:
                 there = self._run.graph.settled
                 changed = {*flow.log, *flow.reused, *flow.carried, *there}
             else:
-                return now, {node.id: self._state(node.index) for node in nodes}
-            root_of, own = flow.unfold.root_of, len(nodes)
-            roots = {i if i < own else root_of(i) for i in changed}
-            return now, {nodes[i].id: self._state(i) for i in sorted(roots)}
+                return now, self._tally.states(range(own))
+            if len(flow.scheduler.state) > own:
+                root_of = flow.unfold.root_of
+                changed = {i if i < own else root_of(i) for i in changed}
+            return now, self._tally.states(changed)
 
-    def progress_of(self, node_id: str) -> tuple[int, int]:
+    def progress_of(self, index: int) -> tuple[int, int]:
         """Items done and in all."""
         with self._manager.lock:
-            index = self._run.graph.node(node_id).index
             self._kinds()
             items = None if self._tally is None else self._tally.items(index)
             if items is None:

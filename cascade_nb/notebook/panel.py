@@ -143,14 +143,15 @@ class Panel:
         self._arm()
 
     async def _draw(self, rendered: Rendered | None) -> None:
+        graph = self._graph
         if rendered is None:
             # Folding a large graph takes a while too, so it happens off the loop.
-            picture = await asyncio.to_thread(picture_of, self.run.graph)
+            picture = await asyncio.to_thread(picture_of, graph)
             rendered = await lay_out(picture)
             self._cell.call(self._saved.show_picture, rendered)
         if self._widget is not None:
             with self._lock:
-                self._portrait.place(rendered.picture)
+                self._portrait.place(rendered.picture, graph)
             self._widget.svg = rendered.svg or ""
             if self._heard:
                 self._tell_everything()
@@ -168,7 +169,7 @@ class Panel:
         self._picture = rendered.picture
         if self._widget is not None:
             with self._lock:
-                self._portrait.place(rendered.picture)
+                self._portrait.place(rendered.picture, graph)
             self._widget.svg = rendered.svg or ""
             self._tell_everything()
 
@@ -177,8 +178,6 @@ class Panel:
         graph = self.run.graph
         if graph is not self._graph:
             self._graph = graph
-            with self._lock:
-                self._portrait.clear()
             self._redrawing = self._loop.create_task(self._redraw(graph))
 
     async def _save_until_over(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.words import ago
-from cascade_nb.engine.status import KindStatus, Phase, RunStatus
+from cascade_nb.engine.status import KindStatus, NodeState, Phase, RunStatus
+from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.view.picture import Picture
 from cascade_nb.view.states import Marks, together
@@ -27,7 +29,7 @@ _COUNTS: Final = (
     "waiting",
     "held",
 )
-_OVER: Final = frozenset({"done", "reused", "skipped"})
+_OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 
 class Portrait:
@@ -44,27 +46,33 @@ class Portrait:
     def __init__(self, run: Run, output: TaskOutput) -> None:
         self._run = run
         self._output = output
-        self._version = -1
-        self._states: dict[str, str] = {}
-        self._boxes: dict[str, _Box] = {}
-        self._homes: dict[str, _Box] = {}
-        self._moved: dict[str, _Box] = {}  # what may look different from what was told
         self._told: Json = {}
+        self._begin(run.graph)
 
-    def clear(self) -> None:
-        """The run goes on with another graph: forget what was seen of the one before."""
+    def _begin(self, graph: Graph) -> None:
+        """Nothing is known of this graph."""
+        self._graph = graph
         self._version = -1
-        self._states, self._boxes, self._homes, self._moved = {}, {}, {}, {}
+        self._states = [NodeState.WAITING] * len(graph)  # by index of node
+        self._boxes: list[_Box] = []
+        self._homes: Sequence[int] = ()  # by index of node, the place of its box
+        self._moved: set[int] = set()  # places of boxes that may look different from what was told
 
-    def place(self, picture: Picture) -> None:
-        """From now on, tell about the boxes of this picture too."""
-        self._boxes = {
-            box.id: _Box(box.id, picture.members[box.id], box.stacked) for box in picture.boxes
-        }
-        self._homes = {node: box for box in self._boxes.values() for node in box.nodes}
-        for node, state in self._states.items():
-            if state != "waiting" and node in self._homes:
-                self._homes[node].move("waiting", state)
+    def place(self, picture: Picture, graph: Graph) -> None:
+        """From now on, tell about the boxes of this picture too, unless it is not of the graph that
+        the run goes on with.
+        """
+        self._look()
+        if graph is not self._graph:
+            return
+        self._homes = picture.homes
+        some = dict(zip(picture.homes, range(len(graph)), strict=True))
+        self._boxes = [
+            _Box(box.id, box.stacked, len(picture.members[box.id]), some[place])
+            for place, box in enumerate(picture.boxes)
+        ]
+        for (home, state), count in Counter(zip(self._homes, self._states, strict=True)).items():
+            self._boxes[home].counts[state] = count
 
     def everything(self) -> Json:
         """All of it. What changed before this moment is not told again."""
@@ -73,7 +81,7 @@ class Portrait:
         self._told = self._fields(status)
         self._output.take_new()
         self._moved.clear()
-        boxes = {box.id: box.tell(self._run) for box in self._boxes.values()}
+        boxes = {box.id: box.tell(self._run) for box in self._boxes}
         return {
             **self._told,
             "time": self._time,
@@ -85,7 +93,7 @@ class Portrait:
         """What is new, by field; nothing when nothing is."""
         status = self._run.status
         self._look()
-        moved = [*self._moved.values()]
+        moved = [self._boxes[place] for place in self._moved]
         self._moved.clear()
         boxes = {box.id: told for box in moved if (told := box.news(self._run)) is not None}
         fields = self._fields(status)
@@ -103,21 +111,33 @@ class Portrait:
     def marks(self) -> Marks:
         """What is to be painted on the picture that is saved."""
         self._look()
-        single = [box for box in self._boxes.values() if box.stacked and len(box.nodes) == 1]
-        progress = {box.nodes[0]: self._run.progress_of(box.nodes[0]) for box in single}
-        return Marks(dict(self._states), progress)
+        nodes = self._graph.nodes
+        mapped = [box for box in self._boxes if box.stacked and box.size == 1]
+        progress = {nodes[box.node].id: self._run.progress_of(box.node) for box in mapped}
+        states = zip(nodes, self._states, strict=True)
+        return Marks({node.id: state.value for node, state in states}, progress)
 
     def _look(self) -> None:
         """Take note of the nodes that moved, and of the boxes that may look different now."""
-        self._version, changed = self._run.changed_since(self._version)
-        self._moved |= {box.id: box for box in self._boxes.values() if box.counts_items}
-        for node, state in changed.items():
-            before = self._states.get(node, "waiting")
-            self._states[node] = state.value
-            box = self._homes.get(node)
-            if box is not None:
-                box.move(before, state.value)
-                self._moved[box.id] = box
+        graph = None
+        while graph is not self._run.graph:  # or it was edited while this asked
+            graph = self._run.graph
+            if graph is not self._graph:
+                self._begin(graph)
+            version, changed = self._run.changed_since(self._version)
+        self._version = version
+        self._moved.update(place for place, box in enumerate(self._boxes) if box.counts_items)
+        states, homes, boxes, moved = self._states, self._homes, self._boxes, self._moved
+        for index, state in changed.items():
+            before = states[index]
+            if state is not before:
+                states[index] = state
+                if boxes:
+                    home = homes[index]
+                    counts = boxes[home].counts
+                    counts[before] -= 1
+                    counts[state] += 1
+                    moved.add(home)
 
     def _fields(self, status: RunStatus) -> Json:
         """Everything that may change but for the graph, the clock and the output."""
@@ -142,25 +162,29 @@ class Portrait:
 
 
 class _Box:
-    """What a box of the picture shows: the state of its nodes together, and how many are done."""
+    """What a box of the picture shows: the state of its nodes together, and how many are done.
 
-    def __init__(self, box: str, nodes: tuple[str, ...], stacked: bool) -> None:
+    Args:
+        box: its id.
+        stacked: whether it stands for several pieces of work.
+        size: for how many nodes it stands.
+        node: the index of one of them.
+    """
+
+    def __init__(self, box: str, stacked: bool, size: int, node: int) -> None:
         self.id = box
-        self.nodes = nodes
         self.stacked = stacked
-        self.counts: Counter[str] = Counter(waiting=len(nodes))
+        self.size = size
+        self.node = node
+        self.counts: Counter[NodeState] = Counter()
         self.counts_items = False
         self._told: list[Any] = []
 
-    def move(self, before: str, after: str) -> None:
-        self.counts[before] -= 1
-        self.counts[after] += 1
-
     def tell(self, run: Run) -> list[Any]:
         """State, done and total; without the last two where there is nothing to count."""
-        present = [state for state, count in self.counts.items() if count > 0]
+        present = [state.value for state, count in self.counts.items() if count > 0]
         # The items of a mapped node come and go without a change of its own state.
-        self.counts_items = self.stacked and len(self.nodes) == 1 and "running" in present
+        self.counts_items = self.stacked and self.size == 1 and "running" in present
         self._told = [together(present), *self._progress(run)]
         return self._told
 
@@ -172,9 +196,9 @@ class _Box:
     def _progress(self, run: Run) -> tuple[int, ...]:
         if not self.stacked:
             return ()
-        if len(self.nodes) > 1:
-            return sum(self.counts[state] for state in _OVER), len(self.nodes)
-        return run.progress_of(self.nodes[0])
+        if self.size > 1:
+            return sum(self.counts[state] for state in _OVER), self.size
+        return run.progress_of(self.node)
 
 
 def _headline(status: RunStatus) -> list[str]:

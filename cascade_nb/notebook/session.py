@@ -63,9 +63,9 @@ class Session:
                 run.add_done_callback(self._over)
 
     def _over(self, run: Run) -> None:
-        states = run.states()
+        states = run.changed_since(-1)[1]
         for node in run.graph.nodes:
-            if node.name is not None and states[node.id] in (NodeState.DONE, NodeState.REUSED):
+            if node.name is not None and states[node.index] in (NodeState.DONE, NodeState.REUSED):
                 self.done.add(node.id)
 
     def live_runs(self) -> list[Run]:

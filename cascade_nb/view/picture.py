@@ -89,6 +89,7 @@ class Picture:
     Attributes:
         title: what a person calls the whole.
         members: by id of box, the ids of the nodes that it stands for.
+        homes: by index of node, the place of its box in `boxes`.
         size: how many nodes the graph has.
         notes: sentences that stand below it, on what was drawn as one and why.
         upright: whether it grows downwards rather than to the right.
@@ -100,6 +101,7 @@ class Picture:
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
     members: Mapping[str, tuple[str, ...]]
+    homes: tuple[int, ...]
     size: int
     notes: tuple[str, ...]
     upright: bool
@@ -116,9 +118,12 @@ def picture_of(graph: Graph) -> Picture:
     targets = frozenset(graph.targets)
     boxes: list[Box] = []
     members: dict[str, tuple[str, ...]] = {}
-    for group in folded.groups:
+    homes = [0] * len(graph)
+    for place, group in enumerate(folded.groups):
         box = _box(group, deciding, targets)
         boxes.append(box)
+        for node in group.nodes:
+            homes[node.index] = place
         members[box.id] = tuple(node.id for node in group.nodes)
     lines = tuple(_line(boxes[a], boxes[b], kind) for a, b, kind in folded.links)
     ranks = _ranks(folded, boxes)
@@ -127,6 +132,7 @@ def picture_of(graph: Graph) -> Picture:
         boxes=tuple(boxes),
         lines=lines,
         members=members,
+        homes=tuple(homes),
         size=len(graph),
         notes=_notes(graph, folded),
         upright=_upright(ranks),

@@ -273,7 +273,7 @@ async def test_whoever_watches_is_told_of_everything_anew(engine: Engine) -> Non
     assert await run == (3,)
     later, states = run.changed_since(version)
     assert later > version
-    assert states["scale#1"] is NodeState.DONE
+    assert states[run.graph.node("scale#1").index] is NodeState.DONE
 
 
 def _helper(x: int) -> int:

@@ -68,7 +68,7 @@ def gate() -> Gate:
 
 def watch(run: Run) -> Browser:
     portrait = Portrait(run, TaskOutput())
-    portrait.place(picture_of(run.graph))
+    portrait.place(picture_of(run.graph), run.graph)
     return Browser(portrait)
 
 
@@ -219,7 +219,7 @@ async def test_a_picture_that_comes_late_shows_what_happened_before(
     assert browser.shown["boxes"] == {}
     await run
     browser.hear()
-    portrait.place(picture_of(run.graph))
+    portrait.place(picture_of(run.graph), run.graph)
     states = {told[0] for told in portrait.everything()["boxes"].values()}
     assert states == {"done"}
 

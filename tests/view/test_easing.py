@@ -22,7 +22,7 @@ def placed(
     """A picture with one line from the first box to the last, which Graphviz drew as a detour."""
     first, last = boxes[0][0].id, boxes[-1][0].id
     line = Line("edge", first, last, EdgeType.DATA)
-    picture = Picture("", tuple(b for b, _, _ in boxes), (line,), {}, 2, (), upright, 2, 1)
+    picture = Picture("", tuple(b for b, _, _ in boxes), (line,), {}, (), 2, (), upright, 2, 1)
     start, end = Point(boxes[0][1], boxes[0][2]), Point(boxes[-1][1], boxes[-1][2])
     detour = Curve((start, Point(-99, -99), Point(-99, 99), Point(end.x - 40, end.y)), end)
     centres = {b.id: Point(x, y) for b, x, y in boxes}
