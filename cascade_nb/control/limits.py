@@ -167,6 +167,14 @@ class Gate:
         ticket.parked = None
         return ticket
 
+    def pop_all(self) -> list[Ticket]:
+        """Take everyone out who waits, in no particular order."""
+        waiting = [ticket for _, _, ticket in self.queue if ticket.parked is self]
+        self.queue.clear()
+        for ticket in waiting:
+            ticket.parked = None
+        return waiting
+
     def passed(self) -> Collection[Ticket]:
         """Who has passed and is not done."""
         return ()

@@ -301,8 +301,7 @@ class ConstraintManager:
         if self.bus.listening and constraint.type != _HOLD:
             self.bus.publish(lifted(constraint, self.clock.wall(), cause))
         freed: dict[Owner, list[Ticket]] = {}
-        while gate.first() is not None:
-            ticket = gate.pop()
+        for ticket in gate.pop_all():
             freed.setdefault(ticket.owner, []).append(ticket)
         for owner, tickets in freed.items():
             owner.take_back(tickets, constraint.since)

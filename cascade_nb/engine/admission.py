@@ -120,9 +120,11 @@ class Admission:
             return
         if not flow.flying:
             flow.rested += max(0.0, flow.parts.clock.now() - max(since, flow.last_end))
-        for ticket in tickets:
-            flow.push(ticket.key)
-            flow.log.append(ticket.key)
+        indexes = [ticket.key for ticket in tickets]
+        flow.log += indexes
+        for index in indexes:
+            flow.parked.pop(index, None)
+        flow.push_all(indexes)
         flow.lanes.pump_soon()
 
     def lifting(self) -> None:

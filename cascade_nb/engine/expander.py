@@ -108,7 +108,8 @@ class Expander:
             return
         rank = flow.ranks[flow.unfold.root_of(index)]
         assert kind.lane is not None
-        flow.lanes.push_all(items, kind.lane, rank)
+        flow.lanes.push_all([rank << 32 | item for item in items], kind.lane)
+        flow.lanes.pump_soon()
 
     def _take(self, items: range, results: Mapping[int, Any]) -> None:
         """Have the results of some items from an earlier run; the others start."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from cascade_nb.control.limits import Ticket
@@ -163,6 +163,18 @@ class Flow:
         lane = self.kinds.of[index].lane
         assert lane is not None
         self.lanes.push(index, lane, self.ranks[self.unfold.root_of(index)])
+
+    def push_all(self, indexes: Iterable[int]) -> None:
+        """Ready nodes go to their lanes; there may be very many."""
+        of, ranks, own = self.kinds.of, self.ranks, len(self.graph.nodes)
+        root_of = self.unfold.root_of
+        keys: dict[str | None, list[int]] = {}
+        for index in indexes:
+            rank = ranks[index if index < own else root_of(index)]
+            keys.setdefault(of[index].lane, []).append(rank << 32 | index)
+        for lane, of_one in keys.items():
+            assert lane is not None
+            self.lanes.push_all(of_one, lane)
 
     def stop(self, why: str) -> None:
         """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import ThreadAttempt
 from cascade_nb.engine.carriers import Carriers
-from cascade_nb.engine.slices import BREATH, INDEX, run_slice
+from cascade_nb.engine.slices import BREATH, INDEX, SLICE, run_slice
 
 if TYPE_CHECKING:
     from cascade_nb.engine.attempt import AsyncAttempt
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Executor
 
-LOOK: Final = 2_000  # refusals at a stretch, after which the lock is given up for a moment
+FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
 
 
 class Workers:
@@ -88,18 +89,17 @@ class Lanes:
         else:
             heappush(self.inline, rank << 32 | index)
 
-    def push_all(self, items: range, lane: str, rank: int) -> None:
-        """The items of a mapped node are ready; they stand in order already."""
+    def push_all(self, keys: list[int], lane: str) -> None:
+        """Many are ready: the numbers of rank and index that stand in the heap."""
         heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[lane]
-        keys = [rank << 32 | index for index in items]
-        if heap:
+        if len(keys) < len(heap) // FEW:
             for key in keys:
                 heappush(heap, key)
         else:
-            heap.extend(keys)
+            heap += keys
+            heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
         if lane == "thread":
             self._hungry()
-        self.pump_soon()
 
     def clear(self) -> None:
         """Nothing more is to start."""
@@ -162,17 +162,22 @@ class Lanes:
     def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
         """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
         flow, heap = self.flow, self.thread
-        looks = 0
+        until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap:
-            if looks == LOOK:
-                self.door.call(self._on_loop)
-                return None
             index = heappop(heap) & INDEX
             attempt = flow.admission.admitted(index, ThreadAttempt)
             if attempt is not None and (not at_once or attempt.begin_at_once()):
                 return attempt
-            looks += 1
+            if perf_counter() > until:
+                self._go_on_later()
+                return None
         return None
+
+    def _go_on_later(self) -> None:
+        """Look at the rest of what threads may run when others had the lock and the loop."""
+        if not self._asked:
+            self._asked = True
+            self.door.call(lambda: self.door.later(BREATH, self._on_loop))
 
     def _hungry(self) -> None:
         if self not in self.workers.hungry:

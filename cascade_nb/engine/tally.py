@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.engine.arguments import Expansion
-from cascade_nb.engine.scheduler import DONE, RUNNING, State
+from cascade_nb.engine.scheduler import DONE, READY, RUNNING, State
 from cascade_nb.engine.status import SHOWN, NodeState
 
 if TYPE_CHECKING:
@@ -60,18 +60,21 @@ class Tally:
         changed = set(log[self._read :])
         if not self._counts:
             self._enter_all()
-            changed.update(flow.reused, flow.carried)  # no change in the log says it of these
+            # No change in the log says it of these.
+            changed.update(flow.reused, flow.carried, flow.graph.settled)
         self._read = len(log)
         for index, expansion in flow.unfold.expander.grown.items():
             if index < self._own and index not in self._items:
                 self._expanded(index, expansion)
         of, state, seen, own = flow.kinds.of, flow.scheduler.state, self._seen, self._own
-        reused, carried = flow.reused, flow.carried
+        reused, carried, parked = flow.reused, flow.carried, flow.parked
         seen.extend([_WAITING] * (len(state) - len(seen)))
         for index in changed:
             now = state[index]
             if now >= DONE and index not in reused and index not in carried:
                 new = _SHOWN[now]
+            elif now == READY and index in parked and parked[index].parked is not None:
+                new = _HELD
             else:
                 new = self._number(index)
             old = seen[index]
@@ -84,12 +87,13 @@ class Tally:
                 items = self._items[work.node.index]
                 items[old] -= 1
                 items[new] += 1
-            elif index in self._items or of[index].lane is None:
+            elif index in self._items:
                 continue
-            counts = self._counts[of[index]]
-            counts[old] -= 1
-            counts[new] += 1
             seen[index] = new
+            if of[index].lane is not None:
+                counts = self._counts[of[index]]
+                counts[old] -= 1
+                counts[new] += 1
 
     def kinds(self) -> dict[str, Counter[NodeState]]:
         """By task name."""
@@ -104,14 +108,12 @@ class Tally:
         return None if items is None else Counter(_named(items))
 
     def states(self, indexes: Iterable[int]) -> dict[int, NodeState]:
-        """How these stand."""
-        state, reused, carried = self._flow.scheduler.state, self._flow.reused, self._flow.carried
-        return {
-            index: _STATES[_SHOWN[state[index]]]
-            if state[index] >= DONE and index not in reused and index not in carried
-            else self.state(index)
-            for index in indexes
-        }
+        """How these nodes of the graph stand."""
+        self.catch_up()
+        seen, items = self._seen, self._items
+        if not items:
+            return {index: _STATES[seen[index]] for index in indexes}
+        return {i: self.state(i) if i in items else _STATES[seen[i]] for i in indexes}
 
     def state(self, index: int) -> NodeState:
         """How one node stands."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.limits import Gate, PauseGate, Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.failure import error_text
 from cascade_nb.events.events import (
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 
+_STANDS: Final = 0.25  # seconds for which it stands how long ago a pause began
+
+
 class Teller:
     """Makes the events of one run. Called under the engine's lock, so their order is that of the
     moves.
@@ -37,6 +41,9 @@ class Teller:
         self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""
+        self._pause: Gate | None = None  # of which `_said` is true until `_said_until`
+        self._said = "", ""
+        self._said_until = -math.inf
 
     def started(self, index: int, attempt: int) -> None:
         """An attempt begins; asked only when somebody listens."""
@@ -92,9 +99,8 @@ class Teller:
         """A constraint does not let a node start."""
         gate = ticket.parked
         if self._bus.listening and gate is not None:
-            name = str(gate.constraint) if gate.constraint is not None else "resources"
-            detail = explain(gate, self._clock.now(), ticket)
-            self._publish(record(TaskBlocked, (*self._head(index), name, detail)))
+            words = self._why(gate, ticket)
+            self._publish(record(TaskBlocked, (*self._head(index), *words)))
 
     def progress(self, index: int, done: int, total: int | None) -> None:
         """A running task says how far it is."""
@@ -104,6 +110,20 @@ class Teller:
     def forget_names(self) -> None:
         """A place in the run is used for another node."""
         self._last = -1
+
+    def _why(self, gate: Gate, ticket: Ticket) -> tuple[str, str]:
+        """What holds a node, and why.
+
+        A pause says the same of all that it holds, which may be all there is; what waits for a slot
+        or a share is told who has them.
+        """
+        now = self._clock.now()
+        if gate is not self._pause or now >= self._said_until:
+            name = str(gate.constraint) if gate.constraint is not None else "resources"
+            self._said = name, explain(gate, now, ticket)
+            self._pause = gate if isinstance(gate, PauseGate) else None
+            self._said_until = now + _STANDS
+        return self._said
 
     def _head(self, index: int) -> tuple[str, float, str, str]:
         """What every event of a task begins with."""

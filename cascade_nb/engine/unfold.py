@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Expansion
@@ -27,6 +27,9 @@ from cascade_nb.model.routing import Router
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
+
+
+MANY: Final = 100  # ready nodes from which on they are pushed all at once
 
 
 class Stage(enum.Enum):
@@ -92,10 +95,13 @@ class Unfolding:
         expansion = self.expander.grown.get(index)
         return range(expansion.first, expansion.first + expansion.count) if expansion else range(0)
 
-    def arrive(self, ready: Iterable[int]) -> None:
+    def arrive(self, ready: Sequence[int]) -> None:
         """Nodes have become ready."""
         flow = self._flow
         if flow.stopping is not None:
+            return
+        if len(ready) > MANY and not flow.harmed:
+            self._many_arrive(ready)
             return
         lanes, kinds, ranks = flow.lanes, flow.kinds, flow.ranks
         plain, of, own = kinds.plain, kinds.of, self._own
@@ -108,6 +114,16 @@ class Unfolding:
         if self._agenda:
             self._work_off()
         lanes.pump_soon()
+
+    def _many_arrive(self, ready: Sequence[int]) -> None:
+        plain, own = self._flow.kinds.plain, self._own
+        straight = [index for index in ready if index < own and plain[index]]
+        self._flow.push_all(straight)
+        if len(straight) < len(ready):
+            there = set(straight)
+            self._agenda.extend((index, "", "") for index in ready if index not in there)
+            self._work_off()
+        self._flow.lanes.pump_soon()
 
     def skip_later(self, index: int, reason: str, detail: str) -> None:
         """A node is to be skipped, when what led to it is done."""

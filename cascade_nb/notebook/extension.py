@@ -17,6 +17,7 @@ from cascade_nb.notebook.reprs import lazy_text, show_run
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.shims import answer_through_the_stream
+from cascade_nb.notebook.turns import take_turns_often
 
 Undo = Callable[[], object]
 
@@ -45,6 +46,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
     try:
         for put in (
             _put_replies,
+            _put_turns,
             _put_places,
             _put_names,
             _put_edits,
@@ -68,6 +70,11 @@ def unload_ipython_extension(shell: Shell) -> None:
 def _put_replies(shell: Shell, session: Session) -> list[Undo]:
     """Have the kernel hear a click that comes while it answers a cell."""
     return [answer_through_the_stream()]
+
+
+def _put_turns(shell: Shell, session: Session) -> list[Undo]:
+    """Have the kernel hear a click that comes while tasks compute in threads."""
+    return [take_turns_often()]
 
 
 def _put_places(shell: Shell, session: Session) -> list[Undo]:

@@ -189,7 +189,9 @@ class Panel:
             over = await self._is_over_within(wait)
             wait = SAVED
             if over or self._loop.time() - painted >= PICTURES:
-                before, marks, painted = marks, self._marks(), self._loop.time()
+                # The names of 100,000 nodes take a while, too.
+                before, marks = marks, await asyncio.to_thread(self._marker())
+                painted = self._loop.time()
                 if over or marks != before:
                     await self._redrawing
                     assert self._picture is not None  # or there would be nothing to save
@@ -197,9 +199,9 @@ class Panel:
                     self._cell.call(self._saved.show_picture, drawn)
             self._cell.call(self._saved.show_text)
 
-    def _marks(self) -> Marks:
+    def _marker(self) -> Callable[[], Marks]:
         with self._lock:
-            return self._portrait.marks()
+            return self._portrait.marker()
 
     async def _is_over_within(self, seconds: float) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.words import ago
@@ -108,14 +108,18 @@ class Portrait:
             news["time"] = self._time
         return news
 
-    def marks(self) -> Marks:
-        """What is to be painted on the picture that is saved."""
+    def marker(self) -> Callable[[], Marks]:
+        """What makes the marks of this moment, on the picture that is saved; in any thread."""
         self._look()
-        nodes = self._graph.nodes
+        nodes, states = self._graph.nodes, list(self._states)
         mapped = [box for box in self._boxes if box.stacked and box.size == 1]
         progress = {nodes[box.node].id: self._run.progress_of(box.node) for box in mapped}
-        states = zip(nodes, self._states, strict=True)
-        return Marks({node.id: state.value for node, state in states}, progress)
+
+        def made() -> Marks:
+            pairs = zip(nodes, states, strict=True)
+            return Marks({node.id: state.value for node, state in pairs}, progress)
+
+        return made
 
     def _look(self) -> None:
         """Take note of the nodes that moved, and of the boxes that may look different now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -13,6 +14,7 @@ from cascade_nb.events import (
     ConstraintApplied,
     ConstraintLifted,
     RunFinished,
+    TaskBlocked,
     TaskExecutionStarted,
 )
 from cascade_nb.testing import SpySubscriber, VirtualClock
@@ -210,3 +212,34 @@ async def test_the_short_ways_reach_every_engine_of_the_process(engine: Engine) 
     cs.rate("task:give", None)
     assert engine.constraints.constraints() == []
     assert not cs.resume()
+
+
+@pytest.mark.parametrize("lane", ["thread", "inline", "async"])
+async def test_many_tasks_are_held_and_freed_without_keeping_the_loop(
+    engine: Engine, spy: SpySubscriber, lane: str
+) -> None:
+    many = 30_000
+
+    def count(values: list[int]) -> int:
+        return len(values)
+
+    async def give_async() -> int:
+        return 1
+
+    give = cs.task(name="give", executor=None if lane == "async" else lane)(
+        give_async if lane == "async" else lambda: 1
+    )
+    engine.pause("task:give")
+    run = engine.start(cs.task(count)([give() for _ in range(many)]))
+    turns = 0
+    await until(lambda: spy.events_of_type(TaskBlocked))
+    while len(spy.events_of_type(TaskBlocked)) < many:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 3, "it looked at all of them in one go"
+    assert run.status.held == many
+    assert not started(spy, "give")
+    engine.resume("task:give")
+    assert run.status.held == 0
+    assert await run == many
+    assert len(started(spy, "give")) == many

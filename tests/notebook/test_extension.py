@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from typing import Any
 
 import pytest
 
 from cascade_nb.errors import UsageError
 from cascade_nb.notebook import load_ipython_extension, unload_ipython_extension
+from cascade_nb.notebook.turns import TURN
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
@@ -23,6 +25,7 @@ def traces(notebook: Notebook) -> dict[str, Any]:
         "registry": set(shell.magics_manager.registry),
         "transformers": list(shell.input_transformers_post),
         "matchers": list(shell.Completer.custom_matchers),
+        "turns": sys.getswitchinterval(),
         "texts": dict(shell.display_formatter.formatters["text/plain"].type_printers),
         "displays": dict(shell.display_formatter.ipython_display_formatter.type_printers),
         "deferred": dict(shell.display_formatter.ipython_display_formatter.deferred_printers),
@@ -38,6 +41,25 @@ def test_unloading_takes_everything_out_again(plain_notebook: Notebook) -> None:
     plain_notebook.ok("%unload_ext cascade_nb")
     assert traces(plain_notebook) == before
     assert "not found" in plain_notebook.run("%cascade status").text
+
+
+def test_short_turns_of_threads_are_left_as_somebody_else_made_them(
+    plain_notebook: Notebook,
+) -> None:
+    before = sys.getswitchinterval()
+    try:
+        plain_notebook.ok("%load_ext cascade_nb")
+        assert sys.getswitchinterval() == TURN
+        sys.setswitchinterval(before / 2)
+        plain_notebook.ok("%unload_ext cascade_nb")
+        assert sys.getswitchinterval() == before / 2
+        sys.setswitchinterval(TURN / 2)
+        plain_notebook.ok("%load_ext cascade_nb")
+        assert sys.getswitchinterval() == TURN / 2
+        plain_notebook.ok("%unload_ext cascade_nb")
+        assert sys.getswitchinterval() == TURN / 2
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_second_load_changes_nothing(notebook: Notebook) -> None:

@@ -231,7 +231,7 @@ async def test_what_is_painted_at_the_end_is_how_the_nodes_ended(
     run = engine.start(flow(gate).named("best"))
     browser = watch(run)
     await run
-    marks = browser.portrait.marks()
+    marks = browser.portrait.marker()()
     assert marks.states == {node: state.value for node, state in run.states().items()}
 
 
@@ -257,6 +257,19 @@ async def test_what_is_reused_is_told_to_who_has_watched_since_before_the_run_be
     assert states == {"node-data": "reused", "node-sum": "done"}
 
 
+async def test_the_picture_of_another_graph_is_not_told_about(engine: Engine, gate: Gate) -> None:
+    # An edit can be taken up while the picture of the graph before is laid out.
+    gate.open()
+    run = engine.start(flow(gate))
+    await run
+    portrait = Portrait(run, TaskOutput())
+    other = cs.build_graph(flow(gate, items=3))
+    portrait.place(picture_of(other), other)
+    assert portrait.everything()["boxes"] == {}
+    portrait.place(picture_of(run.graph), run.graph)
+    assert {told[0] for told in portrait.everything()["boxes"].values()} == {"done"}
+
+
 async def test_painting_what_is_saved_takes_no_news_from_who_watches(
     engine: Engine, gate: Gate
 ) -> None:
@@ -266,8 +279,8 @@ async def test_painting_what_is_saved_takes_no_news_from_who_watches(
     browser = watch(run)
     while not run.done():
         await asyncio.sleep(0.001)
-        browser.portrait.marks()
-    browser.portrait.marks()
+        browser.portrait.marker()()
+    browser.portrait.marker()()
     browser.hear()
     assert {told[0] for told in browser.shown["boxes"].values()} == {"done"}
 
