@@ -34,6 +34,12 @@ class Bindings(Protocol):
         """The name that is bound to `lazy`."""
         ...
 
+    def is_lost(self, lazy: Lazy) -> bool:
+        """Whether `lazy` stands only for a name that means nothing any more: what it once read is
+        not followed then, since names that it read may have come to read it.
+        """
+        ...
+
 
 def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
     """The graph of everything that `target` needs.
@@ -92,6 +98,10 @@ class _Builder:
             place[lazy] = _OPEN
             ready = True
             options = lazy.options
+            if bindings is not None and bindings.is_lost(lazy):
+                stack.pop()
+                self._make(lazy, lost=True)
+                continue
             needed = lazy.inputs if options.plain and type(lazy) is not Router else _needs(lazy)
             for read in needed if len(needed) < 2 else reversed(needed):
                 other = read if bindings is None else bindings.current(read)
@@ -116,13 +126,14 @@ class _Builder:
             place[lazy] = index = len(nodes)
             nodes.append(Node(index, lazy, lazy.task, inputs, options.name, ordinal))
 
-    def _make(self, lazy: Lazy) -> None:
-        """The node of `lazy`, whose inputs have theirs."""
+    def _make(self, lazy: Lazy, *, lost: bool = False) -> None:
+        """The node of `lazy`, whose inputs have theirs; that of a lost one reads nothing."""
         task = self._task(lazy)
         name = self._name(lazy)
-        inputs = self._inputs(lazy)
+        inputs = () if lost else self._inputs(lazy)
         routed = isinstance(lazy, Router)
-        control = FREE if lazy.options.plain and not routed else self._control(lazy)
+        free = lost or (lazy.options.plain and not routed)
+        control = FREE if free else self._control(lazy)
         base = name or (task.name if task is not None else type(lazy).__name__)
         self.counts[base] = ordinal = self.counts.get(base, 0) + 1
         nodes = self.nodes

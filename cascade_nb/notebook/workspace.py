@@ -131,6 +131,10 @@ class Workspace:
         chain = self.chains[layer.name]
         return layer.name if chain.top() is layer else f"{layer.name}.{chain.index(layer) + 1}"
 
+    def is_lost(self, lazy: Lazy) -> bool:
+        """Never: `current` refuses what is lost."""
+        return False
+
     def found(self, lazy: Lazy) -> Lazy | None:
         """What stands today where `lazy` was written; None when nothing does."""
         place = self.places.get(lazy)
@@ -329,6 +333,9 @@ class _Lenient:
 
     def current_task(self, task: AnyTask) -> AnyTask:
         return task
+
+    def is_lost(self, lazy: Lazy) -> bool:
+        return self._workspace.found(lazy) is None
 
 
 def _task_of(node: Node) -> AnyTask | None:

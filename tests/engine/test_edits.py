@@ -35,6 +35,9 @@ class Names:
     def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
         return self.tasks.get(task, task)
 
+    def is_lost(self, lazy: Lazy) -> bool:
+        return False
+
     def name_of(self, lazy: Lazy) -> str | None:
         return None
 

@@ -76,6 +76,23 @@ class State:
             return (rest[0], *(self.value(part, above) for part in rest[1]))
         return rest[0] if kind == "plain" else self.value(rest[0], above)
 
+    def check(self, ref: Ref, above: tuple[int, ...] = ()) -> None:
+        """Make sure that it does not need itself; what means nothing any more needs nothing.
+
+        Raises:
+            CircleError: it does.
+        """
+        if isinstance(ref, int):
+            layer = self.standing(ref)
+            if layer in above:
+                raise CircleError
+            formula = None if layer is None else self.formula[layer]
+            if layer is not None and formula is not None:
+                self.check(formula, (*above, layer))
+        elif ref[0] != "plain":
+            for part in ref[2] if ref[0] == "f" else ref[1:]:
+                self.check(part, above)
+
     def reads(self, ref: Ref, seen: set[int]) -> set[int]:
         """The layers that it reads, and their layers, also where they mean nothing any more."""
         if isinstance(ref, int):
@@ -116,7 +133,7 @@ class Spreadsheet:
             laid = self._commit(cell, bound)
             for name in self.state.chains:
                 for layer in self.state.chains[name]:
-                    self._check(layer)
+                    self.state.check(layer)
             self._lift(cell, bound)
         except (FailedError, CircleError):
             self.state = before
@@ -232,12 +249,6 @@ class Spreadsheet:
         if formula[0] == "f":
             return ("f", formula[1], tuple(through(part) for part in formula[2]))
         return formula if formula[0] == "plain" else ("same", through(formula[1]))
-
-    def _check(self, layer: int) -> None:
-        try:
-            self.state.value(layer)
-        except LostError:
-            return
 
     def _lift(self, cell: object, bound: dict[str, Ref]) -> None:
         """Lay layers of this cell on top that read one above them."""

@@ -120,6 +120,16 @@ def test_a_name_its_cell_no_longer_binds_is_gone_and_its_readers_say_so(sheet: S
         sheet.value("y")
 
 
+def test_what_a_lost_name_once_read_may_read_it_now(sheet: Sheet) -> None:
+    # Nothing needs itself here: y means nothing any more, and so it reads nothing.
+    sheet.cell("A", "x = f(0)\ny = x")
+    sheet.cell("A", "x = f(1, y)")
+    with pytest.raises(DroppedNameError, match=r"`x` reads `y`, which cell In\[2\]"):
+        sheet.value("x")
+    sheet.cell("B", "y = f(2)")
+    assert sheet.value("x") == (1, (2,))
+
+
 def test_a_layer_its_cell_no_longer_lays_uncovers_the_one_below(sheet: Sheet) -> None:
     sheet.cell("A", "x = f('a')")
     sheet.cell("B", "x = f('b', x)")
