@@ -105,10 +105,18 @@ class Ticket:
 
 
 class Gate:
-    """One reason why work may have to wait."""
+    """One reason why work may have to wait.
+
+    Attributes:
+        says_the_same: whether it says the same to all that it refuses at one moment.
+        moves: goes up when it has something else to say.
+    """
+
+    says_the_same = True
 
     def __init__(self, constraint: Constraint | None) -> None:
         self.constraint = constraint
+        self.moves = 0
         self.queue: list[tuple[int, int, Ticket]] = []
         self.members: dict[Owner, frozenset[int]] = {}
         self._arrivals = 0
@@ -204,11 +212,13 @@ class ConcurrencyGate(Gate):
 
     def take(self, ticket: Ticket) -> None:
         self.inside[ticket] = None
+        self.moves += 1
 
     def give_back(self, ticket: Ticket) -> bool:
         if ticket not in self.inside:  # it started before the limit was there, and was not counted
             return False
         del self.inside[ticket]
+        self.moves += 1
         return True
 
     def passed(self) -> Collection[Ticket]:
@@ -246,6 +256,7 @@ class RateGate(Gate):
         if ticket not in self.paid:
             self.paid.add(ticket)
             self.tokens -= 1
+            self.moves += 1
 
     def give_back(self, ticket: Ticket) -> bool:
         self.paid.discard(ticket)
@@ -256,6 +267,7 @@ class RateGate(Gate):
             return False
         self.paid.remove(ticket)
         self.tokens = min(self.capacity, self.tokens + 1)
+        self.moves += 1
         return True
 
     def passed(self) -> Collection[Ticket]:
@@ -282,6 +294,8 @@ class PoolGate(Gate):
     Waiters are served strictly in order: one that needs much is not overtaken for ever by many that
     need little. Nothing that waits holds a share, so everything comes to its turn.
     """
+
+    says_the_same = False
 
     def __init__(self, name: str, total: float) -> None:
         super().__init__(None)

@@ -200,6 +200,7 @@ class ConstraintManager:
                 assert gate.constraint is not None
                 constraint = dataclasses.replace(constraint, since=gate.constraint.since)
                 gate.constraint = constraint
+            self._gates[constraint.key].moves += 1
             self.timer_changed()
             if self.bus.listening:
                 self.bus.publish(applied(constraint, self.clock.wall(), lasts))

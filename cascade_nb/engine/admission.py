@@ -111,7 +111,7 @@ class Admission:
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
-                flow.lanes.start_on_loop(attempt)
+                flow.lanes.carriers.offered(attempt)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""

@@ -41,6 +41,7 @@ class Carriers:
         self.active = 0
         self._burst = 1
         self._until: float | None = None  # the end of the slice, while one goes on
+        self._offers: list[AsyncAttempt] | None = None  # of this moment, while one hands in
 
     def take(self) -> list[AsyncAttempt]:
         """Attempts to `begin` carriers with, admitted; under the lock.
@@ -70,8 +71,17 @@ class Carriers:
             work = self._carry(attempt)
             attempt.task = flow.context.copy().run(flow.parts.door.loop.create_task, work)
 
-    def begin_with(self, attempt: AsyncAttempt) -> None:
-        """Begin a carrier with one that was admitted otherwise; on the loop, without the lock."""
+    def offered(self, attempt: AsyncAttempt) -> None:
+        """One was admitted otherwise, because what it waited for was free; under the lock.
+
+        The carrier whose coroutine has just ended goes on with it, or else one begins with it.
+        """
+        if self._offers is not None:
+            self._offers.append(attempt)
+        else:
+            self._flow.parts.door.call(partial(self._begin_with, attempt))
+
+    def _begin_with(self, attempt: AsyncAttempt) -> None:
         self.active += 1
         self.begin([attempt])
 
@@ -107,11 +117,15 @@ class Carriers:
                     failure = error
                 del body, context
                 ends_all = isinstance(failure, (KeyboardInterrupt, SystemExit))
-                over = waited or ends_all or _is_asked_to_end(me) or perf_counter() > until
+                if waited:
+                    until = self._end_of_slice()
+                over = ends_all or _is_asked_to_end(me) or perf_counter() > until
                 with flow.lock:
-                    attempt.end(result, failure)
+                    attempt, call = self._hand_in(attempt, result, failure, over, waited)
+                    if waited and call is not None:
+                        waited = False
+                        self.active += 1
                     del result
-                    attempt, call = (None, None) if over else self._next()
                 if ends_all and failure is not None:
                     raise failure
         except Exception as broken:
@@ -124,6 +138,32 @@ class Carriers:
                     self._burst = 1
                     flow.lanes.breathe()
             del failure
+
+    def _hand_in(
+        self,
+        attempt: AsyncAttempt,
+        result: Any,
+        failure: BaseException | None,
+        over: bool,
+        waited: bool,
+    ) -> tuple[AsyncAttempt, Call] | tuple[None, None]:
+        """One is over; gives what its carrier goes on with, begun, unless that is over too.
+
+        One that waited has left the heap to others, and only takes what its end has freed: to begin
+        a task for that would take as long again as all the rest, and a turn of the loop more.
+        """
+        self._offers = []
+        try:
+            attempt.end(result, failure)
+        finally:
+            offers, self._offers = self._offers, None
+        mine = offers.pop(0) if offers and not over else None
+        for other in offers:
+            self.offered(other)
+        call = mine.begin() if mine is not None else None
+        if mine is not None and call is not None:
+            return mine, call
+        return (None, None) if over or waited else self._next()
 
     def _end_of_slice(self) -> float:
         """Until when the carriers may work in this turn of the loop. All share one slice: there may

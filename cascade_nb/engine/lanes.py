@@ -10,7 +10,6 @@ Every method is called under the engine's lock.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +19,6 @@ from cascade_nb.engine.carriers import Carriers
 from cascade_nb.engine.slices import BREATH, INDEX, SLICE, run_slice
 
 if TYPE_CHECKING:
-    from cascade_nb.engine.attempt import AsyncAttempt
     from cascade_nb.engine.door import Door
     from cascade_nb.engine.flow import Flow
     from cascade_nb.protocols import Executor
@@ -123,10 +121,6 @@ class Lanes:
         if not self._asked and self._loop_is_wanted():
             self._asked = True
             self.door.later(BREATH, self._on_loop)
-
-    def start_on_loop(self, attempt: AsyncAttempt) -> None:
-        """Begin an admitted coroutine, from whatever thread this is."""
-        self.door.call(partial(self.carriers.begin_with, attempt))
 
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from cascade_nb.control.limits import Gate, PauseGate, Ticket
+from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.failure import error_text
 from cascade_nb.events.events import (
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 
-_STANDS: Final = 0.25  # seconds for which it stands how long ago a pause began
+_STANDS: Final = 0.25  # seconds for which what is said of times stands
 
 
 class Teller:
@@ -41,7 +41,7 @@ class Teller:
         self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""
-        self._pause: Gate | None = None  # of which `_said` is true until `_said_until`
+        self._moment: tuple[Gate, int] | None = None  # at which this was said, and for how long
         self._said = "", ""
         self._said_until = -math.inf
 
@@ -112,17 +112,14 @@ class Teller:
         self._last = -1
 
     def _why(self, gate: Gate, ticket: Ticket) -> tuple[str, str]:
-        """What holds a node, and why.
-
-        A pause says the same of all that it holds, which may be all there is; what waits for a slot
-        or a share is told who has them.
-        """
+        """What holds a node, and why; a pause or a limit may have to be told of all there is."""
         now = self._clock.now()
-        if gate is not self._pause or now >= self._said_until:
+        moment = gate, gate.moves
+        if moment != self._moment or now >= self._said_until:
             name = str(gate.constraint) if gate.constraint is not None else "resources"
             self._said = name, explain(gate, now, ticket)
-            self._pause = gate if isinstance(gate, PauseGate) else None
             self._said_until = now + _STANDS
+            self._moment = moment if gate.says_the_same else None
         return self._said
 
     def _head(self, index: int) -> tuple[str, float, str, str]:

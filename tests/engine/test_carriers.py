@@ -227,3 +227,24 @@ async def test_carriers_that_begin_together_leave_the_loop_to_others(
     assert await most_between_turns(run, done) < 300
     await run
     assert len(done) == 4_500
+
+
+async def test_who_gives_a_slot_free_goes_on_with_who_waited_for_it(engine: Engine) -> None:
+    tasks: set[Any] = set()
+    most = now = 0
+
+    async def nap(number: int) -> int:
+        nonlocal most, now
+        tasks.add(asyncio.current_task())
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.001)
+        now -= 1
+        return number
+
+    engine.limit("task:nap", 5)
+    body = link(nap)
+    assert await engine.run([body(number) for number in range(100)]) == list(range(100))
+    assert most == 5
+    # One for each slot; a few more where a slice was over, on a machine that is busy.
+    assert len(tasks) < 50

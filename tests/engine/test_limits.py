@@ -144,6 +144,31 @@ async def test_who_waits_is_told_who_holds_what(engine: Engine, spy: SpySubscrib
     await run
 
 
+async def test_whoever_is_blocked_is_told_what_holds_it_then(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    # The words are put together once for many, and must not outlive what they say.
+    first, second = Hold(), Hold()
+    engine.pause("task:work", reason="lunch")
+    work = worker("async")
+    before = [cs.task(name="before")(hold.wait)() for hold in (first, second)]
+    run = engine.start([work(1), *map(work, before)])
+    await until(lambda: len(spy.events_of_type(TaskBlocked)) == 1)
+    engine.pause("task:work", reason="dinner")
+    first.let_go()
+    await until(lambda: len(spy.events_of_type(TaskBlocked)) == 2)
+    engine.resume("task:work")
+    engine.limit("task:work", 0, reason="night")
+    second.let_go()
+    await until(lambda: run.status.held == 3)
+    details = [event.detail.split("; ")[0] for event in spy.events_of_type(TaskBlocked)]
+    reasons = [detail.split(": ")[1] for detail in details]
+    assert list(dict.fromkeys(reasons)) == ["lunch", "dinner", "night"]
+    assert reasons.count("night") == 3
+    engine.limit("task:work", None)
+    await run
+
+
 async def test_the_longest_remaining_path_gets_the_slot_first(
     engine: Engine, spy: SpySubscriber
 ) -> None:
