@@ -61,14 +61,30 @@ class Expansion:
         node: the mapped node.
         first: index of its first item.
         count: how many there are.
+        fn: what each calls.
+        injects: whether each needs resources.
     """
 
-    __slots__ = ("_columns", "_fixed", "_names", "_single", "count", "first", "injects", "node")
+    __slots__ = (
+        "_columns",
+        "_fixed",
+        "_id",
+        "_names",
+        "_single",
+        "count",
+        "first",
+        "fn",
+        "injects",
+        "node",
+    )
 
     def __init__(
         self, node: Node, first: int, columns: Mapping[str, list[Any]], fixed: Mapping[str, Any]
     ) -> None:
+        assert node.task is not None
         self.node = node
+        self.fn = node.task.fn
+        self._id = node.id
         self.first = first
         self.count = len(next(iter(columns.values())))
         self._names = tuple(columns)
@@ -79,15 +95,21 @@ class Expansion:
 
     def call_of(self, index: int) -> Call:
         """What the item at `index` calls."""
-        assert self.node.task is not None
+        return Call(self.fn, (), self.kwargs_of(index), self.injects)
+
+    def kwargs_of(self, index: int) -> dict[str, Any]:
+        """What it calls it with."""
         position = index - self.first
         if self._single is not None and not self._fixed:
-            kwargs: dict[str, Any] = {self._names[0]: self._single[position]}
-        else:
-            kwargs = dict(self._fixed)
-            for name, column in zip(self._names, self._columns, strict=True):
-                kwargs[name] = column[position]
-        return Call(self.node.task.fn, (), kwargs, self.injects)
+            return {self._names[0]: self._single[position]}
+        kwargs = dict(self._fixed)
+        for name, column in zip(self._names, self._columns, strict=True):
+            kwargs[name] = column[position]
+        return kwargs
+
+    def id_of(self, index: int) -> str:
+        """The identity of an item in events."""
+        return f"{self._id}[{index - self.first}]"
 
     def again(self, node: Node, first: int) -> Expansion:
         """The same items from another index on."""

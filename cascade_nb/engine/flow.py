@@ -256,9 +256,7 @@ class Flow:
     def id_of(self, index: int) -> str:
         """The identity of a node in events."""
         work = self.ledger.work[index]
-        if isinstance(work, Expansion):
-            return f"{work.node.id}[{index - work.first}]"
-        return work.id
+        return work.id_of(index) if isinstance(work, Expansion) else work.id
 
     def node_of(self, index: int) -> Node:
         """The node at an index, the mapped one for an item."""

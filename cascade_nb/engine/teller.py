@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.why import explain
+from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.failure import error_text
 from cascade_nb.events.events import (
     TaskBlocked,
@@ -18,7 +19,6 @@ from cascade_nb.events.events import (
     TaskSkipped,
 )
 from cascade_nb.events.record import record
-from cascade_nb.graph.graph import Node
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -133,5 +133,5 @@ class Teller:
         self._last = index
         flow = self._flow
         work = flow.ledger.work[index]
-        self._id = work.id if work.__class__ is Node else flow.id_of(index)
+        self._id = work.id_of(index) if isinstance(work, Expansion) else work.id
         self._name = flow.kinds.of[index].name
