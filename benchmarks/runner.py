@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,23 +53,30 @@ def said_by(trial: Trial, python: str) -> Iterator[Mapping[str, Any]]:
     """Start one process; what it said, and how it ended where it did not end well."""
     command = [python, "-m", "benchmarks.child", json.dumps(trial.order())]
     problem: str | None = None
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=trial.budget + (0 if trial.is_peer else GRACE),
-        )
-        output = done.stdout
-        if done.returncode:
-            last = done.stderr.decode(errors="replace").strip().splitlines() or ["no word"]
-            problem = f"ended with {done.returncode}: {last[-1][:120]}"
-    except subprocess.TimeoutExpired as late:
-        output = late.stdout or b""
-        problem = f"over {trial.budget:.0f} s"
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that what it starts, a server for instance, can end with it
+    ) as child:
+        try:
+            output, words = child.communicate(
+                timeout=trial.budget + (0 if trial.is_peer else GRACE)
+            )
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            output, _ = child.communicate()
+            problem = f"over {trial.budget:.0f} s"
+        except BaseException:  # Ctrl-C does not reach it where it is
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+        else:
+            if child.returncode:
+                last = words.decode(errors="replace").strip().splitlines() or ["no word"]
+                problem = f"ended with {child.returncode}: {last[-1][:120]}"
     heard = [_figures(line) for line in output.decode(errors="replace").splitlines()]
     figures = [one for one in heard if one is not None]
     yield from figures

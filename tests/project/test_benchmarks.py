@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from benchmarks import bare, lasting, memory, ours, reused
+from benchmarks import bare, lasting, memory, ours, reused, runner
 from benchmarks.bounds import lines
 from benchmarks.cached import OUTDATED, TASKS
 from benchmarks.caches import side_by_side
@@ -54,6 +57,25 @@ def test_every_workload_of_ours_runs_and_its_result_is_right(name: str) -> None:
     (figures,) = measured(MODULES[trial.module], order(trial))
     assert "error" not in figures, figures["error"]
     assert figures["seconds"] > 0
+
+
+def test_what_a_benchmark_started_ends_with_it_when_its_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else its redis-server would stay, and weigh on all that is measured after it.
+    note = tmp_path / "pid"
+    monkeypatch.setattr(runner, "GRACE", 10.0)
+    trial = Trial(
+        "tests.project.hanging", "x", "y", "z", budget=0.0, probe="hang", given={"note": str(note)}
+    )
+    (said,) = said_by(trial, sys.executable)
+    assert said["error"] == "over 0 s"
+    started = int(note.read_text())
+    gone = (psutil.NoSuchProcess, psutil.ZombieProcess)  # nobody may be there to reap it
+    with contextlib.suppress(*gone):
+        process = psutil.Process(started)
+        psutil.wait_procs([process], timeout=20)
+        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_wrong_result_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
