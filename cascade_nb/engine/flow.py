@@ -145,7 +145,7 @@ class Flow:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
         pruned = self.ledger.pruned
-        self.tell.all_skipped(self.reused, "Reused", "an earlier run made its result")
+        self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
         carried = self.carried
         self.tell.all_skipped([i for i in pruned if i not in carried], *_UNREAD)
         self.reused.update(pruned)

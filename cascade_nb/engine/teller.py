@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.failure import error_text
+from cascade_nb.events.bus import Many
 from cascade_nb.events.events import (
     TaskBlocked,
     TaskExecutionFinished,
@@ -74,18 +75,18 @@ class Teller:
         if self._bus.listening:
             self._publish(record(TaskSkipped, (*self._head(index), reason, detail)))
 
-    def all_skipped(self, indexes: Iterable[int], reason: str, detail: str) -> None:
+    def all_skipped(self, indexes: Sequence[int], reason: str, detail: str) -> None:
         """None of these nodes of the graph will run, for one reason; they may be very many."""
         if not self._bus.listening:
             return
         run, now = self._run_id, self._wall()
         nodes, kinds = self._flow.graph.nodes, self._flow.kinds.of
-        self._bus.publish_all(
-            [
-                record(TaskSkipped, (run, now, nodes[i].id, kinds[i].name, reason, detail))
-                for i in indexes
-            ]
-        )
+
+        def made() -> Iterator[TaskSkipped]:
+            for i in indexes:
+                yield record(TaskSkipped, (run, now, nodes[i].id, kinds[i].name, reason, detail))
+
+        self._publish(Many(TaskSkipped, made))
 
     def retrying(
         self, index: int, attempt: int, most: int, delay: float, error: BaseException

@@ -12,8 +12,8 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.events.events import Event
 from cascade_nb.events.warning import warn
@@ -24,6 +24,20 @@ FLUSH: Final = 2.0  # seconds that an ending run waits for subscribers
 
 class SubscriberWarning(UserWarning):
     """A subscriber raised or hangs; said once for each."""
+
+
+class Many(NamedTuple):
+    """Events of one kind that happened at once, made when they are heard.
+
+    There may be 100,000, and whoever publishes has the engine's lock.
+
+    Attributes:
+        kind: their class.
+        made: makes them, in order, in the thread that hears them.
+    """
+
+    kind: type[Event]
+    made: Callable[[], Iterable[Event]]
 
 
 class Subscription:
@@ -40,13 +54,10 @@ class Subscription:
         self._kinds = kinds
         self._callback = callback
         self._told_to_wake = wake
-        self._events: deque[Event] = deque()
+        self._events: deque[Event | Many] = deque()
         # Whoever hears everything and asks for it himself needs no more than a place to put it.
         plain = not kinds and callback is None and wake is None
-        self.put: Callable[[Event], object] = self._events.append if plain else self._put
-        self.put_all: Callable[[Sequence[Event]], object] = (
-            self._events.extend if plain else self._put_all
-        )
+        self.put: Callable[[Event | Many], object] = self._events.append if plain else self._put
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -56,7 +67,11 @@ class Subscription:
         """The events since the last call, oldest first, for a subscription without a callback."""
         taken: list[Event] = []
         while self._events and not self._closed:
-            taken.append(self._events.popleft())
+            one = self._events.popleft()
+            if one.__class__ is Many:
+                taken.extend(one.made())
+            else:
+                taken.append(one)  # type: ignore[arg-type]
         return taken
 
     def close(self) -> None:
@@ -74,8 +89,9 @@ class Subscription:
         with self._change:
             return self._change.wait_for(lambda: self._thread is None or self._closed, timeout)
 
-    def _put(self, event: Event) -> None:
-        if self._closed or (self._kinds and not isinstance(event, self._kinds)):
+    def _put(self, event: Event | Many) -> None:
+        kind = event.kind if isinstance(event, Many) else type(event)
+        if self._closed or (self._kinds and not issubclass(kind, self._kinds)):
             return
         self._events.append(event)
         if self._told_to_wake is not None:
@@ -84,10 +100,6 @@ class Subscription:
             self._wake()
         elif self._callback is not None and len(self._events) > BACKLOG:
             self._give_up()
-
-    def _put_all(self, events: Sequence[Event]) -> None:
-        for event in events:
-            self._put(event)
 
     def _wake(self) -> None:
         """Start the delivering thread; it ends by itself when there is nothing left to tell."""
@@ -104,13 +116,16 @@ class Subscription:
         while True:
             while self._events and not self._closed:
                 try:
-                    event = self._events.popleft()
+                    one = self._events.popleft()
                 except IndexError:  # close() emptied the queue between the look and the take
                     break
-                try:
-                    callback(event)
-                except Exception as error:
-                    self._warn(f"raised {error!r} at {type(event).__name__}", error)
+                for event in one.made() if isinstance(one, Many) else (one,):
+                    if self._closed:
+                        break
+                    try:
+                        callback(event)
+                    except Exception as error:
+                        self._warn(f"raised {error!r} at {type(event).__name__}", error)
             with self._change:
                 # First say that nobody delivers, then look once more: a publisher appends first and
                 # looks for a thread afterwards, so one of the two always sees the other's step.
@@ -146,8 +161,7 @@ class MessageBus:
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._puts: tuple[Callable[[Event], object], ...] = ()
-        self._puts_all: tuple[Callable[[Sequence[Event]], object], ...] = ()
+        self._puts: tuple[Callable[[Event | Many], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
         self.listening = False
@@ -172,15 +186,10 @@ class MessageBus:
             self._these_listen(*self._subscriptions, subscription)
         return subscription
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event | Many) -> None:
         """Tell everybody who listens; never waits and never raises for a subscriber's sake."""
         for put in self._puts:
             put(event)
-
-    def publish_all(self, events: Sequence[Event]) -> None:
-        """Tell of many things that happened at once, in order; as `publish`."""
-        for put_all in self._puts_all:
-            put_all(events)
 
     def flush(self, timeout: float = FLUSH) -> bool:
         """Wait until every callback has heard everything so far; False when the time was up
@@ -195,7 +204,6 @@ class MessageBus:
     def _these_listen(self, *subscriptions: Subscription) -> None:
         self._subscriptions = subscriptions
         self._puts = tuple(subscription.put for subscription in subscriptions)
-        self._puts_all = tuple(subscription.put_all for subscription in subscriptions)
         self.listening = bool(subscriptions)
 
 

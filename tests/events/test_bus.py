@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -63,6 +64,48 @@ def test_only_the_asked_kinds_and_their_subclasses_are_heard(bus: MessageBus) ->
     for event in (RunStarted(), TaskProgress(), RunFinished(), Event()):
         bus.publish(event)
     assert [type(event) for event in subscription.drain()] == [TaskProgress, RunFinished]
+
+
+def some(numbers: range, made_in: list[threading.Thread]) -> bus_module.Many:
+    def made() -> Iterator[TaskProgress]:
+        made_in.append(threading.current_thread())
+        yield from (TaskProgress(done=i) for i in numbers)
+
+    return bus_module.Many(TaskProgress, made)
+
+
+def test_many_events_are_made_by_who_hears_them_and_in_their_turn(bus: MessageBus) -> None:
+    made_in: list[threading.Thread] = []
+    kept, others = bus.subscribe(), bus.subscribe(None, RunStarted)
+    heard: list[int] = []
+    bus.subscribe(lambda event: heard.append(event.done), TaskEvent)
+    bus.publish(TaskProgress(done=0))
+    bus.publish(some(range(1, 1000), made_in))
+    bus.publish(TaskProgress(done=1000))
+    flushed(bus)
+    assert heard == list(range(1001))
+    assert [thread.name for thread in made_in] == ["cascade-subscriber"]
+    assert [event.done for event in kept.drain()] == list(range(1001))  # type: ignore[attr-defined]
+    assert made_in[1:] == [threading.current_thread()]
+    assert others.drain() == []
+
+
+def test_one_may_close_in_the_middle_of_many_and_may_raise_at_each(bus: MessageBus) -> None:
+    heard: list[int] = []
+
+    def hear(event: TaskProgress) -> None:
+        heard.append(event.done)
+        if event.done == 3:
+            subscription.close()
+        raise ValueError
+
+    subscription = bus.subscribe(hear)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bus.publish(some(range(10), []))
+        nobody_delivers()
+    assert [warning.category for warning in caught] == [SubscriberWarning]
+    assert heard == [0, 1, 2, 3]
 
 
 def test_it_knows_whether_anybody_listens(bus: MessageBus) -> None:
