@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -125,7 +125,8 @@ async def test_no_event_is_made_when_nobody_listens(
     assert made == []
     listening = engine.bus.subscribe()
     await outcome(engine.start(rich_target()))
-    assert made == [type(event) for event in listening.drain()]
+    heard = [type(event) for event in listening.drain()]
+    assert Counter(made) == Counter(heard)  # some are made only when they are heard
     listening.close()
 
 
