@@ -123,7 +123,7 @@ class Admission:
         indexes = [ticket.key for ticket in tickets]
         flow.log += indexes
         for index in indexes:
-            flow.parked.pop(index, None)
+            flow.parked.pop(index, None)  # or who looks for what is blocked goes through them all
         flow.push_all(indexes)
         flow.lanes.pump_soon()
 

@@ -66,7 +66,7 @@ class Portrait:
         if graph is not self._graph:
             return
         self._homes = picture.homes
-        some = dict(zip(picture.homes, range(len(graph)), strict=True))
+        some = dict(zip(picture.homes, range(len(graph)), strict=True))  # one node of each box
         self._boxes = [
             _Box(box.id, box.stacked, len(picture.members[box.id]), some[place])
             for place, box in enumerate(picture.boxes)

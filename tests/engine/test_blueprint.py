@@ -10,10 +10,12 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine.aside import FEW
 from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.ledger import Ledger
 from cascade_nb.engine.preparing import Preparation
 from cascade_nb.engine.solver import NativeSolver
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import TaskExecutionStarted, TaskSkipped
+from cascade_nb.graph.build import build_graph
 from cascade_nb.model.lazy import LazyResult
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
@@ -72,6 +74,20 @@ async def test_a_cancel_that_comes_when_all_is_ready_is_obeyed(
     with pytest.raises(RunCancelledError):
         await run
     assert ran == []
+
+
+def test_a_result_that_is_there_is_held_only_for_who_reads_it() -> None:
+    first, second = give(1), give(2)
+    middle, named = count([first]), count([second]).named("named")
+    graph = build_graph(count([middle, named, first]))
+    place = {lazy: graph.place[lazy] for lazy in (first, second, middle, named)}
+    ledger = Ledger(graph, {index: index for index in place.values()})
+    held = {lazy for lazy, index in place.items() if ledger.values[index] is not None}
+    assert held == {first, middle, named}
+    ledger = Ledger(graph, {graph.targets[0]: 3, **{place[lazy]: 1 for lazy in (first, named)}})
+    held = {lazy for lazy, index in place.items() if ledger.values[index] is not None}
+    assert held == {named}  # it may be asked for by its name
+    assert set(ledger.pruned) == {place[middle], place[second]}
 
 
 @pytest.mark.parametrize("nodes", [3, FEW + 1])

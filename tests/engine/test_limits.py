@@ -19,7 +19,7 @@ from cascade_nb.events import (
     TaskExecutionFinished,
     TaskExecutionStarted,
 )
-from cascade_nb.testing import SpySubscriber
+from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, finished, started, until
 from tests.support.examples import examples
@@ -166,6 +166,30 @@ async def test_whoever_is_blocked_is_told_what_holds_it_then(
     assert list(dict.fromkeys(reasons)) == ["lunch", "dinner", "night"]
     assert reasons.count("night") == 3
     engine.limit("task:work", None)
+    await run
+
+
+async def test_who_holds_what_is_told_as_it_is_when_some_are_done(make_engine: MakeEngine) -> None:
+    # No words are said anew because time has passed.
+    engine = make_engine(clock=VirtualClock())
+    spy = SpySubscriber(engine.bus)
+    holds = {name: Hold() for name in "abcd"}
+    work = {name: worker("async", holds[name])(0).named(name) for name in "ab"}
+    later = {name: worker("async")(cs.task(holds[name].wait)(0)).named(name) for name in "cd"}
+    engine.limit("task:work", 2)
+    run = engine.start([*work.values(), *later.values()])
+    await until(lambda: holds["a"].came and holds["b"].came)
+    engine.limit("task:work", 1)
+    for name, ended, held in (("c", "a", 1), ("d", "b", 2)):
+        holds[name].let_go()
+        await until(lambda held=held: run.status.held == held)
+        if ended == "a":
+            holds[ended].let_go()
+            await until(lambda: "a" in finished(spy))
+    first, second = (event.detail for event in spy.events_of_type(TaskBlocked))
+    assert first.endswith("; now: a, b")
+    assert second.endswith("; now: b")
+    holds["b"].let_go()
     await run
 
 
