@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.events import TaskBlocked
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.test_limits import worker
-from tests.engine.tools import pass_time, started, until
+from tests.engine.tools import Hold, pass_time, started, until
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,26 @@ async def test_raising_a_rate_counts_at_once_and_keeps_the_tokens(
     await asyncio.sleep(0)
     assert len(started(spy)) == 1  # a new rate is no new token
     await pass_time(clock, 1.1)
+    await run
+
+
+async def test_who_waits_for_a_token_is_told_how_long_anew_when_one_is_gone(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    engine = make_engine(clock=clock)
+    spy = SpySubscriber(engine.bus)
+    later = Hold()
+    engine.rate("task:work", "1/10s")
+    clock.advance(9.9)
+    work = worker("async")
+    run = engine.start([work(1), work(2), work(cs.task(later.wait)(3))])
+    await until(lambda: len(spy.events_of_type(TaskBlocked)) == 1)
+    await pass_time(clock, 10.0)
+    await until(lambda: len(started(spy, "work")) == 2)
+    later.let_go()
+    await until(lambda: len(spy.events_of_type(TaskBlocked)) == 2)
+    assert spy.events_of_type(TaskBlocked)[1].detail.endswith("next in 10 s")
+    engine.rate("task:work", None)
     await run
 
 
