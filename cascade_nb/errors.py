@@ -27,6 +27,7 @@
     │   └── RunCancelledError        somebody cancelled the run
     ├── RunFailures                  several of them at once                 (an ExceptionGroup)
     ├── StateError                   where results are kept cannot be used now         (an OSError)
+    │   ├── UnusableStateError       what is there is damaged or not ours; no waiting mends it
     │   ├── LeaseHeldError           another kernel goes on with this run
     │   └── LeaseLostError           another kernel has taken this run over
     ├── CodecError                   a value that cannot be written as bytes
@@ -82,6 +83,7 @@ __all__ = [
     "TaskFailedError",
     "TaskTimeoutError",
     "UnknownNameError",
+    "UnusableStateError",
     "UsageError",
     "nearest",
 ]
@@ -222,6 +224,14 @@ class StateError(CascadeError, OSError):
     """The place where results are kept cannot be reached, read or written now.
 
     The message says what to do. What was kept before is not touched by it.
+    """
+
+
+class UnusableStateError(StateError):
+    """What lies in the place of results is damaged, another program's, or of a newer version.
+
+    A run that begins there fails at once: unlike a full disk or a server that is away, it does not
+    mend itself while the run waits.
     """
 
 

@@ -17,7 +17,7 @@ from cascade_nb.engine.recovery import order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
 from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, edited
 from cascade_nb.engine.standby import Standby
-from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
+from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.protocols import Lease
 
@@ -85,12 +85,13 @@ class Preparation:
 
         Raises:
             LeaseHeldError, LeaseLostError: the run is another kernel's.
+            UnusableStateError: no waiting would mend the state.
         """
         while True:
             try:
                 reuse = await self._begin()
                 return await self._prepared(reuse, settled, self._orders.given, NOTHING_CARRIED)
-            except (LeaseHeldError, LeaseLostError):
+            except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
                 await standby.pause(str(error), THE_STATE)

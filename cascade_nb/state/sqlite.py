@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.state.sqlite_cells import known_of
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 from cascade_nb.state.sqlite_journal import SqliteJournal
 from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desk, Desks
@@ -53,6 +54,8 @@ class SqliteState:
             `<path>-wal`, `<path>-shm` and the folder `<path>.blobs`; they belong together.
         key: 16 bytes or more that sign the values; default `cascade_nb.state.keyring.user_key()`.
 
+    Rows that this library did not write so count as absent, which is warned about once.
+
     Attributes:
         journal: of the runs, in the same file.
 
@@ -74,6 +77,7 @@ class SqliteState:
         self._values = values
         self._writer = Writer(self._desks, values)
         self._refused: dict[str, float] = {}
+        self._damaged: set[str] = set()  # what has been warned about
         self.journal = SqliteJournal(self._desks, values)
 
     @property
@@ -104,7 +108,16 @@ class SqliteState:
             StateError: the file cannot be read.
         """
         wanted = list(keys)
-        found = await self._desks.ask(VALUES, lambda session: _look_up(session, wanted))
+        found, damaged = await self._desks.ask(VALUES, lambda session: _look_up(session, wanted))
+        new = [key for key in damaged if key not in self._damaged]
+        if new:
+            self._damaged.update(new)
+            warnings.warn(
+                f"{len(new)} kept results of {self._path} are left out, since their rows are not "
+                f"as they were written (the first is {new[0]}); they are computed again",
+                RefusedBlobWarning,
+                stacklevel=2,
+            )
         for key, made in list(self._refused.items()):
             if key in found and found[key].made == made:
                 del found[key]
@@ -143,7 +156,7 @@ class SqliteState:
                     refused.append(_Refused(key, made, str(error)))
         return found, refused
 
-    def _value(self, session: Session, key: str, data: bytes | None, digest: str | None) -> Any:
+    def _value(self, session: Session, key: str, data: object, digest: object) -> Any:
         place = result_place(session, key)
         try:
             return self._values.unpack(data, digest, place, session.blobs)
@@ -160,6 +173,14 @@ def _can_write(session: Session) -> None:
         pass
 
 
-def _look_up(session: Session, keys: Sequence[str]) -> dict[str, Known]:
-    rows = session.db.execute(_LOOK_UP, (json.dumps(keys),))
-    return {keys[place]: Known(seconds, made) for place, seconds, made in rows}
+def _look_up(session: Session, keys: Sequence[str]) -> tuple[dict[str, Known], list[str]]:
+    """What is known of keys, and those of them whose rows are damaged."""
+    found: dict[str, Known] = {}
+    damaged: list[str] = []
+    for place, seconds, made in session.db.execute(_LOOK_UP, (json.dumps(keys),)):
+        known = known_of(seconds, made)
+        if known is None:
+            damaged.append(keys[place])
+        else:
+            found[keys[place]] = known
+    return found, damaged

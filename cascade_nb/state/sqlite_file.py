@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cascade_nb.errors import StateError
-from cascade_nb.state.blobs import Blobs, make_folder
+from cascade_nb.errors import StateError, UnusableStateError
+from cascade_nb.state.blobs import Blobs, is_digest, make_folder
+from cascade_nb.state.sqlite_cells import decoded, is_whole
 from cascade_nb.state.sqlite_opened import Identity, enter, leave, making_a_file
 
 BUSY: Final = 5.0  # seconds to wait for another program that writes
@@ -51,6 +52,12 @@ _IS_READ: Final = (
     " OR EXISTS (SELECT 1 FROM parts WHERE digest = :digest)"
 )
 
+_MOVE_AWAY: Final = (
+    "move it away, with what else begins with its name, then resume: a new one is made, and "
+    "nothing is deleted"
+)
+# "no such": of a table or a column, which only somebody else can have taken away
+_DAMAGED: Final = ("malformed", "not a database", "no such", "has no column")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -123,10 +130,12 @@ class Session:
         """Remove the files of values that were replaced, once that is certain: the row that named
         such a file went with an earlier transaction.
         """
-        for (digest,) in self.db.execute("SELECT DISTINCT digest FROM unread").fetchall():
-            if not self.db.execute(_IS_READ, {"digest": digest}).fetchone()[0]:
+        rows = self.db.execute("SELECT rowid, digest FROM unread").fetchall()
+        for digest in {digest for _, digest in rows}:
+            named = is_digest(digest)  # anything else would be a path that somebody else chose
+            if named and not self.db.execute(_IS_READ, {"digest": digest}).fetchone()[0]:
                 self.blobs.remove(digest)
-            self.db.execute("DELETE FROM unread WHERE digest = ?", (digest,))
+        self.db.executemany("DELETE FROM unread WHERE rowid = ?", [(row,) for row, _ in rows])
 
 
 class SqliteFile:
@@ -169,6 +178,7 @@ class SqliteFile:
         enter(identity, self.shown)
         try:
             db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
+            db.text_factory = decoded
             try:
                 return Session(self, identity, db, self._prepare(db, durable))
             except BaseException:
@@ -203,10 +213,9 @@ class SqliteFile:
                 f"another program has {self.shown} locked for more than {BUSY:g} s; end what it "
                 "does, then resume"
             )
-        elif "malformed" in text or "not a database" in text:
-            advice = (
-                f"{self.shown} is damaged or no database ({text}); move it away, with what else "
-                "begins with its name, then resume: a new one is made, and nothing is deleted"
+        elif any(words in text for words in _DAMAGED):
+            return UnusableStateError(
+                f"{self.shown} is damaged or no database ({text}); {_MOVE_AWAY}"
             )
         else:
             advice = f"{self.shown} cannot be used: {text}; mend that, then resume"
@@ -219,11 +228,19 @@ class SqliteFile:
 
     def _prepare(self, db: sqlite3.Connection, durable: bool) -> str:
         """See to it that the tables are there; gives the namespace."""
+        db.execute("PRAGMA trusted_schema = OFF")  # the file's own SQL calls nothing with effects
         self._refuse_others(db)
         self._use_log(db)
         db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._make_tables(db)
-        return str(db.execute("SELECT namespace FROM about").fetchone()[0])
+        about = db.execute("SELECT namespace, last_fence FROM about").fetchall()
+        if len(about) == 1 and isinstance(about[0][0], str) and is_whole(about[0][1]):
+            return str(about[0][0])
+        raise self.damage("its table `about` has not the one row that it was made with")
+
+    def damage(self, what: str) -> UnusableStateError:
+        """Somebody wrote into the file what this library did not."""
+        return UnusableStateError(f"{self.shown} is damaged ({what}); {_MOVE_AWAY}")
 
     def _refuse_others(self, db: sqlite3.Connection) -> None:
         """See whose it is before anything is written to it."""
@@ -236,12 +253,12 @@ class SqliteFile:
             if db.in_transaction:  # some errors end it
                 db.execute("ROLLBACK")
         if application != APPLICATION and (application or version or tables):
-            raise StateError(
+            raise UnusableStateError(
                 f"{self.shown} is the database of another program, so nothing is written to it; "
                 "choose another place"
             )
         if version > VERSION:
-            raise StateError(
+            raise UnusableStateError(
                 f"{self.shown} was written by a newer cascade_nb (its tables have version "
                 f"{version}, this one knows {VERSION}); upgrade, or choose another place"
             )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 from cascade_nb.protocols import Lease, RunRecord
+from cascade_nb.state.sqlite_cells import lines_of, record_of
 from cascade_nb.state.sqlite_file import Session
 from cascade_nb.state.sqlite_leases import check_lease, claim_lease, free_lease
 from cascade_nb.state.sqlite_threads import LEASES, VALUES, Desks
@@ -42,6 +43,7 @@ class SqliteJournal:
     def __init__(self, desks: Desks, values: Values) -> None:
         self._desks = desks
         self._values = values
+        self._damaged = 0  # runs that were warned about when they were listed last
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
         """Take the lease of a run for `ttl` seconds, with a new fence. One that an owner let run
@@ -160,7 +162,7 @@ class SqliteJournal:
         try:
             return await self._desks.ask(VALUES, work)
         except RefusedBlobError as error:
-            warnings.warn(f"{part} of run {run_id}: {error}", RefusedBlobWarning, stacklevel=2)
+            _warn(f"{part} of run {run_id}: {error}")
             raise KeyError(part) from error
 
     async def history(self, run_id: str) -> list[str]:
@@ -171,11 +173,13 @@ class SqliteJournal:
         """
         query = "SELECT lines FROM history WHERE run_id = ? ORDER BY n"
 
-        def work(session: Session) -> list[str]:
-            rows = session.db.execute(query, (run_id,))
-            return [line for (lines,) in rows for line in json.loads(lines)]
+        def work(session: Session) -> list[list[str] | None]:
+            return [lines_of(cell) for (cell,) in session.db.execute(query, (run_id,))]
 
-        return await self._desks.ask(VALUES, work)
+        found = await self._desks.ask(VALUES, work)
+        if None in found:
+            _warn(f"some of the history of run {run_id} is damaged and left out")
+        return [line for lines in found if lines is not None for line in lines]
 
     async def runs(self) -> list[RunRecord]:
         """All that is written down, latest first.
@@ -184,15 +188,20 @@ class SqliteJournal:
             StateError: the file cannot be read.
         """
 
-        def work(session: Session) -> list[RunRecord]:
+        def work(session: Session) -> list[RunRecord | None]:
             rows = session.db.execute(
-                "SELECT run_id, title, owner, started, status, total, max(0.0, expires - ?)"
-                " FROM runs WHERE title IS NOT NULL ORDER BY started DESC, fence DESC",
-                (time.time(),),
+                "SELECT run_id, title, owner, started, status, total, expires"
+                " FROM runs WHERE title IS NOT NULL ORDER BY started DESC, fence DESC"
             )
-            return [RunRecord(*row) for row in rows]
+            now = time.time()
+            return [record_of(row, now) for row in rows]
 
-        return await self._desks.ask(VALUES, work)
+        found = await self._desks.ask(VALUES, work)
+        damaged = found.count(None)
+        if damaged and damaged != self._damaged:
+            _warn(f"{damaged} runs are left out, since their rows are not as they were written")
+        self._damaged = damaged
+        return [record for record in found if record is not None]
 
     async def forget(self, run_id: str) -> None:
         """Drop everything about a run but the results that it kept by fingerprint.
@@ -215,6 +224,10 @@ class SqliteJournal:
                 change(db)
 
         await self._desks.ask(LEASES, work)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RefusedBlobWarning, stacklevel=3)
 
 
 def _place(session: Session, run_id: str, part: str) -> str:

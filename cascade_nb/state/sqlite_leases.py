@@ -8,6 +8,7 @@ import sqlite3
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.protocols import Lease
+from cascade_nb.state.sqlite_cells import is_moment, is_whole
 
 
 def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
@@ -24,11 +25,14 @@ def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, n
         LeaseHeldError: somebody else has it.
     """
     row = db.execute("SELECT owner, expires FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-    if row is not None and row[0] != owner and row[1] > now:
-        raise LeaseHeldError(run_id, row[0], row[1] - now)
+    # A row that this library did not write holds nobody up.
+    if row is not None and row[0] != owner and is_moment(row[1]) and row[1] > now:
+        raise LeaseHeldError(run_id, str(row[0]), row[1] - now)
     # One counter for all runs: it goes on growing for a run that was forgotten and comes again.
     db.execute("UPDATE about SET last_fence = last_fence + 1")
-    (fence,) = db.execute("SELECT last_fence FROM about").fetchone()
+    (fence,) = db.execute("SELECT last_fence FROM about").fetchone() or (None,)
+    if not is_whole(fence):
+        raise sqlite3.DatabaseError("malformed: its count of leases is no whole number")
     db.execute(
         "INSERT INTO runs (run_id, owner, fence, expires) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (run_id) DO UPDATE SET"
@@ -44,7 +48,7 @@ def loss_of(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
     row = db.execute(query, (lease.run_id,)).fetchone()
     if row is None:
         return LeaseLostError(lease.run_id, "")
-    return None if row[0] == lease.fence else LeaseLostError(lease.run_id, row[1])
+    return None if row[0] == lease.fence else LeaseLostError(lease.run_id, str(row[1] or ""))
 
 
 def check_lease(db: sqlite3.Connection, lease: Lease) -> None:

@@ -12,7 +12,7 @@ from cascade_nb.state.keyring import user_key
 
 INLINE: Final = 64 * 1024  # bytes up to which a value lies in its row
 
-Row: TypeAlias = tuple[bytes | None, str | None]  # its columns `bytes` and `digest`
+Row: TypeAlias = tuple[object, object]  # its columns `bytes` and `digest`, as anybody wrote them
 
 
 class Packed(NamedTuple):
@@ -68,7 +68,7 @@ class Values:
             return Packed(size, b"".join(chunks), None)
         return Packed(size, None, blobs.write(chunks))
 
-    def unpack(self, data: bytes | None, digest: str | None, place: str, blobs: Blobs) -> Any:
+    def unpack(self, data: object, digest: object, place: str, blobs: Blobs) -> Any:
         """The value of a row.
 
         Raises:
@@ -76,7 +76,10 @@ class Values:
             FileNotFoundError: its file is gone.
             OSError: its file cannot be read, or the user's key not.
         """
-        blob = memoryview(data or b"" if digest is None else blobs.read(digest))
+        if digest is None:
+            blob = memoryview(data if isinstance(data, bytes) else b"")
+        else:
+            blob = memoryview(blobs.read(digest if isinstance(digest, str) else repr(digest)))
         return self._get_codec().decode(blob, place)
 
     def read(self, find: Callable[[], Row | None], place: str, blobs: Blobs) -> Any:
