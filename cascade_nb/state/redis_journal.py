@@ -17,9 +17,11 @@ from cascade_nb.errors import (
     RefusedBlobWarning,
 )
 from cascade_nb.protocols import Lease, RunRecord
+from cascade_nb.state.cells import lines_of, record_of
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.redis_keys import RedisKeys
 from cascade_nb.state.redis_link import RedisLink, RedisServer, Script
+from cascade_nb.state.redis_replies import all_bytes, anything, maybe_bytes
 from cascade_nb.state.redis_scripts import (
     APPEND,
     CLAIM,
@@ -124,7 +126,7 @@ class RedisJournal:
             StateError: the server cannot be reached.
         """
         parts = self._keys.run(run_id)[2]
-        blob = await self._link.ask(lambda server: server.command("HGET", parts, part))
+        blob = await self._link.ask(lambda server: server.command(maybe_bytes, "HGET", parts, part))
         if blob is None:
             raise KeyError(part)
         place = self._keys.part_place(run_id, part)
@@ -210,23 +212,25 @@ class RedisJournal:
     async def _history(self, server: RedisServer, run_id: str) -> tuple[list[str], bool]:
         key = self._keys.run(run_id)[1]
         lines, damaged, start = list[str](), False, 0
-        while page := await server.command("LRANGE", key, start, start + PAGE - 1):
+        while page := await server.command(all_bytes, "LRANGE", key, start, start + PAGE - 1):
             for entry in page:
-                some = _lines(entry)
+                some = lines_of(entry.decode(errors="replace"))
                 damaged |= some is None
                 lines += some or []
             start += len(page)
         return lines, damaged
 
     async def _runs(self, server: RedisServer) -> list[RunRecord]:
-        listed = await server.command("ZREVRANGE", self._keys.runs, 0, -1)
-        names = [_text(name) for name in listed]
+        listed = await server.command(all_bytes, "ZREVRANGE", self._keys.runs, 0, -1)
+        # A name that is no text is of no run: its key would be another one's.
+        names = [name.decode() for name in listed if _is_text(name)]
         keys = [self._keys.run(name)[0] for name in names]
         now, *found = await server.script(RECORDS, keys, _FIELDS)
-        gone = [name for name, fields in zip(names, found, strict=True) if not any(fields)]
+        pairs = list(zip(names, found, strict=False))
+        gone = [name for name, fields in pairs if not any(fields)]
         if gone:
-            await server.command("ZREM", self._keys.runs, *gone)
-        records = [_record(name, fields, now) for name, fields in zip(names, found, strict=True)]
+            await server.command(anything, "ZREM", self._keys.runs, *gone)
+        records = [_record(name, fields, now) for name, fields in pairs]
         return [record for record in records if record is not None]
 
 
@@ -236,19 +240,10 @@ def _record(run_id: str, fields: Sequence[bytes | None], now: bytes) -> RunRecor
         return None  # it went by itself, or somebody else wrote it
     title, owner, started, status, total, until = some
     try:
-        left = (int(until) - int(now)) / 1e6
-        return RunRecord(run_id, title, owner, float(started), status, int(total), left)
-    except ValueError:
+        row = (run_id, title, owner, float(started), status, int(total), int(until) / 1e6)
+        return record_of(row, int(now) / 1e6)
+    except (ValueError, OverflowError):
         return None
-
-
-def _lines(entry: bytes) -> list[str] | None:
-    try:
-        lines = json.loads(entry)
-    except (ValueError, RecursionError):
-        return None
-    sound = isinstance(lines, list) and all(isinstance(line, str) for line in lines)
-    return lines if sound else None
 
 
 def _refuse(lease: Lease, owner: bytes | None) -> None:
@@ -258,6 +253,14 @@ def _refuse(lease: Lease, owner: bytes | None) -> None:
 
 def _microseconds(seconds: float) -> int:
     return int(seconds * 1_000_000)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text(data: bytes) -> str:

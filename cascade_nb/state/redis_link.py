@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.state.loopthread import LoopThread
 from cascade_nb.state.redis_advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
+from cascade_nb.state.redis_replies import Shape, maybe_bytes
 
 try:
     from redis import DriverInfo, __version__, exceptions
@@ -50,10 +51,12 @@ class Script:
 
     Args:
         text: its Lua.
+        reply: the shape of what it gives.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, reply: Shape = maybe_bytes) -> None:
         self.text = text
+        self.reply = reply
         self.digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -71,12 +74,13 @@ class RedisServer:
         self._client: Any = _client(url)
         self.turn = asyncio.Lock()
 
-    async def command(self, *words: Word) -> Any:
-        """The answer to one command."""
-        return await self._answer(lambda: self._client.execute_command(*words))
+    async def command(self, reply: Shape, *words: Word) -> Any:
+        """The answer to one command, which has the shape `reply`."""
+        answer = await self._answer(lambda: self._client.execute_command(*words))
+        return self._checked(answer, reply(answer))
 
     async def script(self, script: Script, keys: Sequence[str], words: Sequence[Word]) -> Any:
-        """What a script gives for these keys and arguments."""
+        """What a script gives for these keys and arguments, in its shape."""
 
         async def ask() -> Any:
             execute = self._client.execute_command
@@ -85,7 +89,8 @@ class RedisServer:
             except exceptions.NoScriptError:  # a server that started anew has forgotten it
                 return await execute("EVAL", script.text, len(keys), *keys, *words)
 
-        return await self._answer(ask)
+        answer = await self._answer(ask)
+        return self._checked(answer, script.reply(answer))
 
     async def close(self) -> None:
         """Leave. A server that does not answer is left all the same."""
@@ -103,6 +108,11 @@ class RedisServer:
                 return await ask()
         except exceptions.RedisError as error:
             raise self._trouble(error) from error
+
+    def _checked(self, answer: Any, sound: bool) -> Any:
+        if not sound:
+            raise trouble(self._where, STRANGE, f"{answer!r:.60}")
+        return answer
 
     def _trouble(self, error: exceptions.RedisError) -> StateError:
         return trouble(self._where, self._code(error), str(error))

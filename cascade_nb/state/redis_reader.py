@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError
 from cascade_nb.protocols import Known
+from cascade_nb.state.cells import known_of
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.redis_keys import Head, RedisKeys
 from cascade_nb.state.redis_link import RedisServer
+from cascade_nb.state.redis_replies import pair
 from cascade_nb.state.redis_scripts import HEADS, READ
 
 KEYS_AT_ONCE: Final = 2000
@@ -49,10 +51,11 @@ class RedisReader:
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
             heads = await server.script(HEADS, [self._keys.result(key) for key in some], [])
-            for key, text in zip(some, heads, strict=True):
+            for key, text in zip(some, heads, strict=False):
                 head = None if text is None else Head.read(text)
-                if head is not None and self._refused.get(key) != text:
-                    known[key] = Known(head.seconds, head.made)
+                told = None if head is None else known_of(head.seconds, head.made)
+                if told is not None and self._refused.get(key) != text:
+                    known[key] = told
         return known
 
     async def values(self, server: RedisServer, keys: Sequence[str]) -> Found:
@@ -80,18 +83,18 @@ class RedisReader:
         return found
 
     async def _whole(
-        self, server: RedisServer, key: str, text: bytes, chunk: bytes
+        self, server: RedisServer, key: str, text: bytes | None, chunk: bytes | None
     ) -> bytes | bytearray:
         place = self._keys.result(key)
         for _ in range(LOOKS):
-            head = Head.read(text)
+            head = None if text is None else Head.read(text)
             if head is None or chunk is None:
                 raise RefusedBlobError("what lies there is no result of this library")
             if head.chunks == 1:
                 return chunk
             blob = bytearray(chunk)
             for number in range(1, head.chunks):
-                now, more = await server.command("HMGET", place, "h", number)
+                now, more = await server.command(pair, "HMGET", place, "h", number)
                 if now != text:  # somebody has put it anew
                     break
                 if more is None:
@@ -99,7 +102,7 @@ class RedisReader:
                 blob += more
             else:
                 return blob
-            text, chunk = await server.command("HMGET", place, "h", 0)
+            text, chunk = await server.command(pair, "HMGET", place, "h", 0)
         raise RefusedBlobError("it was put anew again and again while it was read")
 
     def _decode(self, blobs: Mapping[str, bytes | bytearray], found: Found) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from cascade_nb.state.redis_link import Script
+from cascade_nb.state.redis_replies import anything, claim, maybe_each, records, some_pairs
 
 # `touch` never shortens a time: the lease of a run may be longer than what was not used is kept.
 _SHARED: Final = """
@@ -35,7 +36,7 @@ local function whole(number)
 end
 """
 
-OPEN: Final = Script("return redis.call('SET', KEYS[1], '1', 'PX', 1000)")
+OPEN: Final = Script("return redis.call('SET', KEYS[1], '1', 'PX', 1000)", reply=anything)
 """See that writing is possible. KEYS: any that is free."""
 
 # The first thing written is one that a full server refuses: after a DEL it would let the rest pass.
@@ -105,7 +106,8 @@ for i, key in ipairs(KEYS) do
     heads[i] = type(head) == 'string' and head
 end
 return heads
-"""
+""",
+    reply=maybe_each,
 )
 """The heads of results, nothing for those that are none. KEYS: results."""
 
@@ -124,7 +126,8 @@ for i, key in ipairs(KEYS) do
     end
 end
 return found
-"""
+""",
+    reply=some_pairs,
 )
 """Head and first chunk of results, of as many as come to so many bytes. KEYS: results. ARGV: bytes,
 keep.
@@ -144,7 +147,8 @@ local fence = whole(math.max((tonumber(run[1]) or 0) + 1, now))
 redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', whole(now + lease))
 touch(KEYS, keep)
 return {fence}
-"""
+""",
+    reply=claim,
 )
 """Take a lease. KEYS: of the run. ARGV: owner, microseconds, keep. Gives the fence, or who has it
 and for how many microseconds.
@@ -250,6 +254,7 @@ for i, key in ipairs(KEYS) do
     found[i + 1] = fields.err and {} or fields
 end
 return found
-"""
+""",
+    reply=records,
 )
 """The server's time in microseconds, then some fields of runs. KEYS: runs. ARGV: their names."""

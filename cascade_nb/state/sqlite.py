@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
-from cascade_nb.state.sqlite_cells import known_of
+from cascade_nb.state.cells import known_of
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 from cascade_nb.state.sqlite_journal import SqliteJournal
 from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desk, Desks

@@ -15,7 +15,7 @@ from typing import Final
 
 from cascade_nb.errors import StateError, UnusableStateError
 from cascade_nb.state.blobs import Blobs, is_digest, make_folder
-from cascade_nb.state.sqlite_cells import decoded, is_whole
+from cascade_nb.state.cells import decoded, is_whole
 from cascade_nb.state.sqlite_opened import Identity, enter, leave, making_a_file
 
 BUSY: Final = 5.0  # seconds to wait for another program that writes

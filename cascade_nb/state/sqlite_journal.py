@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 from cascade_nb.protocols import Lease, RunRecord
-from cascade_nb.state.sqlite_cells import lines_of, record_of
+from cascade_nb.state.cells import lines_of, record_of
 from cascade_nb.state.sqlite_file import Session
 from cascade_nb.state.sqlite_leases import check_lease, claim_lease, free_lease
 from cascade_nb.state.sqlite_threads import LEASES, VALUES, Desks

@@ -8,7 +8,7 @@ import sqlite3
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.protocols import Lease
-from cascade_nb.state.sqlite_cells import is_moment, is_whole
+from cascade_nb.state.cells import is_moment, is_whole
 
 
 def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:

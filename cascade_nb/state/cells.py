@@ -1,7 +1,7 @@
-"""Checks cells of a database as they are read, since anybody who can write the file wrote them.
+"""Checks what is read of results and runs: anybody who can write the place may have written it.
 
-SQLite keeps any kind of value in any column, so each cell is looked at for its type and its range.
-What is read from a bad row is None, and whoever asked leaves the row out and says so once.
+SQLite keeps any kind of value in any column, and Redis any text in any field, so each is looked at
+for its type and its range. What is read from a bad row is None; whoever asked leaves it out.
 """
 
 from __future__ import annotations
