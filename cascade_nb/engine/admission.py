@@ -77,7 +77,7 @@ class Admission:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:
             return flow.call_of(index)
-        except Exception as error:  # the user's classes have a say in it
+        except BaseException as error:  # the user's classes have a say in it
             flow.outcomes.end(attempt, None, error)
             return None
 

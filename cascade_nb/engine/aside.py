@@ -50,6 +50,9 @@ async def in_thread(work: Callable[[], T]) -> T:
         error: BaseException | None = None
         try:
             value = context.run(work)
+        except StopIteration as raised:  # which no future takes
+            error = RuntimeError("it raised StopIteration")
+            error.__cause__ = raised
         except BaseException as raised:
             error = raised
         if not loop.is_closed():

@@ -98,7 +98,7 @@ class Attempt:
         flow = self.flow
         try:
             return flow.admission.begin(self)
-        except Exception as error:
+        except BaseException as error:
             flow.flying.pop(self.ticket, None)
             flow.break_off(error)
             return None
@@ -107,7 +107,7 @@ class Attempt:
         """It is over; under the lock."""
         try:
             self.flow.outcomes.end(self, result, error)
-        except Exception as broken:
+        except BaseException as broken:  # it may be the user's code: an object that is compared
             self.flow.break_off(broken)
 
 

@@ -113,21 +113,18 @@ class Carriers:
                         waited = True
                         self._leave_to_others()
                         result = await _Rest(context, body, first)
-                except BaseException as error:
+                except BaseException as error:  # also what would end the loop: it is the task's own
                     failure = error
                 del body, context
-                ends_all = isinstance(failure, (KeyboardInterrupt, SystemExit))
                 if waited:
                     until = self._end_of_slice()
-                over = ends_all or _is_asked_to_end(me) or perf_counter() > until
+                over = _is_asked_to_end(me) or perf_counter() > until
                 with flow.lock:
                     attempt, call = self._hand_in(attempt, result, failure, over, waited)
                     if waited and call is not None:
                         waited = False
                         self.active += 1
                     del result
-                if ends_all and failure is not None:
-                    raise failure
         except Exception as broken:
             with flow.lock:
                 flow.break_off(broken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ class Execution:
             raise asyncio.CancelledError
         engine.constraints.tick()
         await engine.link.join(self)
-        return await self._ready.begin(self._standby(parts), self._settled)
+        return await _unharmed(self._ready.begin(self._standby(parts), self._settled))
 
     async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
@@ -225,7 +225,7 @@ class Execution:
         run.revise(revision)
         self._settled = settled_in(revision.graph, self._orders.params)
         self._preparing = parts.door.loop.create_task(
-            self._ready.revise(revision, self._standby(parts), self._settled, carried)
+            _unharmed(self._ready.revise(revision, self._standby(parts), self._settled, carried))
         )
         return await self._preparing
 
@@ -303,6 +303,23 @@ class Execution:
     def _give_up(self, flow: Flow) -> None:
         with flow.lock:
             flow.close()
+
+
+async def _unharmed(work: Coroutine[Any, Any, Prepared]) -> Prepared:
+    """What `work` gives; where the user's code is asked about a value it may raise anything, and
+    `SystemExit` in a task of asyncio ends the loop.
+
+    Raises:
+        RunError: it raised what is no `Exception`.
+    """
+    try:
+        return await work
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        raise
+    except BaseException as error:
+        raise RunError(f"the run could not begin: {error_text(error)}") from error
 
 
 def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:

@@ -54,10 +54,10 @@ class Expander:
         flow = self._flow
         keys: list[str] = []
         results: dict[int, Any] = {}
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             keys, results = await self._found(node, columns)
-        except Exception as error:
+        except BaseException as error:
             failure = error
         with flow.lock:
             flow.keeping.under_way -= 1
@@ -72,7 +72,7 @@ class Expander:
                     self._grow(index, expansion, results, keys)
                 flow.settle()
                 flow.lanes.pump_soon()
-            except Exception as error:
+            except BaseException as error:
                 flow.break_off(error)
 
     async def _found(

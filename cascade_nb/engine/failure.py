@@ -94,7 +94,7 @@ def error_text(error: BaseException) -> str:
     """An exception in one line of bounded length."""
     try:
         words = str(error)
-    except Exception as inner:
+    except BaseException as inner:
         words = f"<its text cannot be had: {type(inner).__name__}>"
     first = words.strip().splitlines()[0] if words.strip() else ""
     return f"{type(error).__name__}: {first[:300]}" if first else type(error).__name__

@@ -139,7 +139,7 @@ class Flow:
         self.harmed = False
         self.left_behind: list[int] = []
         self.is_over = False
-        self.accident: Exception | None = None
+        self.accident: BaseException | None = None
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
@@ -229,7 +229,7 @@ class Flow:
         if self.is_over and not self.flying:
             self.parts.manager.leave(self.admission)
 
-    def break_off(self, error: Exception) -> None:
+    def break_off(self, error: BaseException) -> None:
         """Something in this machinery went wrong: end the run with it.
 
         It is no fault of the user's, but whoever waits for the run must not wait for ever.

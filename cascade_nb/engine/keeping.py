@@ -85,7 +85,7 @@ class Keeping:
                     self._safe(entry)
                 flow.settle()
                 flow.lanes.pump_soon()
-            except Exception as error:
+            except BaseException as error:
                 flow.break_off(error)
 
     def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
@@ -122,7 +122,7 @@ class Keeping:
         flow = self._flow
         try:
             safe = flow.state.put(entry, self)
-        except Exception as error:  # a backend that breaks its promise not to raise
+        except BaseException as error:  # a backend that breaks its promise not to raise
             index, number, tell, _ = entry.token
             if tell:
                 flow.tell.finished(index, "failed", entry.seconds, number, error)

@@ -141,7 +141,7 @@ class Lanes:
         try:
             attempt.ended(result, error)
             job = workers.next_job(at_once=True)
-        except Exception as broken:
+        except BaseException as broken:
             self.flow.break_off(broken)
         finally:
             workers.one_is_asking = False
@@ -181,7 +181,7 @@ class Lanes:
         """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""
         try:
             self._slice()
-        except Exception as error:
+        except BaseException as error:
             with self.flow.lock:
                 self.flow.break_off(error)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.wire import FILTER, Message, parse_message
@@ -62,6 +63,8 @@ class Link:
         self._sender: asyncio.Task[None] | None = None
         self._remote: set[tuple[Scope, str]] = set()
         self._announced: set[tuple[Scope, str]] | None = None
+        self._wait = FIRST_WAIT
+        self._left: set[asyncio.Task[Any]] = set()
         self.trouble: str | None = None
 
     async def join(self, member: object) -> None:
@@ -119,7 +122,7 @@ class Link:
         for task in (sender, keeper):
             if task is not None:
                 task.cancel()
-                await asyncio.wait([task])
+                await self._within_reason(task)
         if self._told is not None:
             self._told.close()
             self._told = None
@@ -137,7 +140,7 @@ class Link:
         # Made anew for each time of service: an asyncio object stays with the loop that first used
         # it.
         self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.trouble = None
+        self.trouble, self._wait = None, FIRST_WAIT
         news = self._news
 
         def wake() -> None:
@@ -150,25 +153,35 @@ class Link:
 
     async def _keep(self, connector: Connector) -> None:
         """Connect, and connect again whenever the connection is lost."""
-        wait, attempt = FIRST_WAIT, 1
+        attempt = 1
         while True:
             try:
                 await connector.connect()
                 self._announced = set()
                 await connector.subscribe(FILTER, self._on_message)
-            except Exception as error:
-                self._say_lost(error, wait)
-                await asyncio.sleep(wait)
-                wait, attempt = min(wait * 2, LONGEST_WAIT), attempt + 1
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # of the connector's, which ends nothing but itself
+                self._say_lost(error, self._wait)
+                await self._back_off()
+                attempt += 1
                 continue
             self._forget_what_was_lifted()
             self.trouble = None
             self._lost.clear()
             self._publish(ConnectorConnected(timestamp=self._wall(), attempt=attempt))
             self._ready.set()
-            wait, attempt = FIRST_WAIT, 1
+            attempt = 1
             await self._lost.wait()
             self._ready.clear()
+            await self._back_off()
+
+    async def _back_off(self) -> None:
+        """Wait before another try, longer each time until something could be sent: one that may
+        connect but not publish is asked no more often than one that cannot connect.
+        """
+        wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
+        await asyncio.sleep(wait)
 
     async def _send(self, connector: Connector) -> None:
         """Send what is told, in order, each event until it is gone."""
@@ -184,18 +197,25 @@ class Link:
             payload = telemetry_payload(event, self._org, self._project, self._source)
             try:
                 await connector.publish(topic, payload)
-            except Exception as error:
-                await self._disconnect(connector, error, FIRST_WAIT)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                if self._sender is not asyncio.current_task():
+                    return
                 self._ready.clear()
+                await self._disconnect(connector, error, self._wait)
                 self._lost.set()
                 continue
+            if self._sender is not asyncio.current_task():
+                return  # it was left behind: the queue is another's
+            self._wait = FIRST_WAIT
             del self._queue[0]
 
     async def _all_sent(self) -> None:
         while True:
             self._take()
-            if not self._queue:
-                return
+            if not self._queue or not self._ready.is_set():
+                return  # what cannot be sent now holds nobody
             self._news.set()
             await asyncio.sleep(0.001)
 
@@ -250,11 +270,25 @@ class Link:
     async def _disconnect(
         self, connector: Connector, error: BaseException | None, retry_in: float | None
     ) -> None:
-        try:
-            await asyncio.wait_for(connector.disconnect(), FLUSH)
-        except Exception as raised:
-            error = error or raised
+        leaving = asyncio.get_running_loop().create_task(_error_of(connector.disconnect()))
+        if await self._within_reason(leaving):
+            error = error or leaving.result()
+        else:
+            error = error or TimeoutError("it does not answer")
         self._say_lost(error, retry_in)
+
+    async def _within_reason(self, task: asyncio.Task[Any]) -> bool:
+        """Wait for a task of the connector's, but not for one that does not even end when it is
+        cancelled; whether it ended by itself.
+        """
+        try:
+            await asyncio.wait([task], timeout=FLUSH)
+        finally:
+            if not task.done():
+                task.cancel()
+                self._left.add(task)
+                task.add_done_callback(self._left.discard)
+        return task.done() and not task.cancelled()
 
     def _say_lost(self, error: BaseException | None, retry_in: float | None) -> None:
         text = None if error is None else error_text(error)
@@ -268,3 +302,14 @@ class Link:
 
     def _wall(self) -> float:
         return self._engine.clock.wall()
+
+
+async def _error_of(work: Awaitable[object]) -> BaseException | None:
+    """What `work` raised, whatever it is: raised in a task of its own it could end the loop."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return error
+    return None

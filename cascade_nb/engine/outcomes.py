@@ -177,7 +177,7 @@ class Outcomes:
             return ()  # it failed before it asked for them
         try:
             call = flow.call_of(index)
-        except Exception as error:
+        except BaseException as error:
             return (f"its arguments cannot be put together: {error}",)
         named = (f"{name}={glimpse(value, _GLIMPSE)}" for name, value in call.kwargs.items())
         return (*(glimpse(value, _GLIMPSE) for value in call.args), *named)

@@ -134,7 +134,7 @@ class ResourceDesk:
         generator = resource.fn(**given)
         try:
             value = _yielded(next(generator, _ENDED))
-        except Exception as raised:
+        except BaseException as raised:
             raise _failed("open", resource, raised) from raised
         lent.append(_Opened(resource, generator, value))
         self._tell_opened(resource, attempt)
@@ -145,7 +145,7 @@ class ResourceDesk:
         try:
             if next(opened.generator, _ENDED) is not _ENDED:
                 error = ResourceError(f"resource {opened.resource.name} yielded twice")
-        except Exception as raised:
+        except BaseException as raised:
             error = _failed("close", opened.resource, raised)
         self._tell_closed(opened.resource, attempt, error)
         if error is not None:
@@ -176,7 +176,9 @@ class ResourceDesk:
             else:
                 value, interrupted = await _to_the_end(partial(next, generator, _ENDED))
                 value = _yielded(value)
-        except Exception as raised:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as raised:  # as it is it could end the loop
             raise _failed("open", resource, raised) from raised
         into.append(_Opened(resource, generator, value))
         self._tell_opened(resource, attempt)
@@ -194,10 +196,10 @@ class ResourceDesk:
                 left, interrupted = await _to_the_end(partial(next, opened.generator, _ENDED))
             if left is not _ENDED:
                 error = ResourceError(f"resource {opened.resource.name} yielded twice")
-        except Exception as raised:
-            error = _failed("close", opened.resource, raised)
         except asyncio.CancelledError as raised:
             interrupted = raised  # it went through the generator, which is over
+        except BaseException as raised:
+            error = _failed("close", opened.resource, raised)
         self._tell_closed(opened.resource, attempt, error)
         if interrupted is not None:
             raise interrupted
@@ -250,14 +252,25 @@ async def _to_the_end(
     A generator that runs in a thread can be neither used nor closed before it stands still, so a
     cancellation has to wait until it does.
     """
-    doing = asyncio.get_running_loop().create_task(in_thread(work))
+    doing = asyncio.get_running_loop().create_task(in_thread(partial(_tried, work)))
     interrupted: asyncio.CancelledError | None = None
     while not doing.done():
         try:
             await asyncio.wait([doing])
         except asyncio.CancelledError as raised:
             interrupted = raised
-    return doing.result(), interrupted
+    value, error = doing.result()
+    if error is not None:
+        raise error
+    return value, interrupted
+
+
+def _tried(work: Callable[[], object]) -> tuple[object, BaseException | None]:
+    """What `work` gives, or what it raises: a task that raises `SystemExit` would end the loop."""
+    try:
+        return work(), None
+    except BaseException as error:
+        return None, error
 
 
 def _yielded(value: Any) -> Any:

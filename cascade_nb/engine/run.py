@@ -17,12 +17,17 @@ from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
 from cascade_nb.errors import BlockingError, UsageError
+from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.revision import Revision
+
+
+class DoneCallbackWarning(UserWarning):
+    """What was to be called at the end of a run raised."""
 
 
 class Run:
@@ -112,8 +117,20 @@ class Run:
         return self._future.done()
 
     def add_done_callback(self, callback: Callable[[Run], object]) -> None:
-        """Call `callback` with this run when it is over, on the thread where it ends."""
-        self._future.add_done_callback(lambda _: callback(self))
+        """Call `callback` with this run when it is over, on the thread where it ends.
+
+        What it raises is a warning: it hurts neither the run nor the thread.
+        """
+
+        def call(_: object) -> None:
+            try:
+                callback(self)
+            except BaseException as error:
+                name = getattr(callback, "__qualname__", repr(callback))
+                words = f"{name} raised {error!r} at the end of {self.graph.title}"
+                warn(words, DoneCallbackWarning, error)
+
+        self._future.add_done_callback(call)
 
     def exception(self) -> BaseException | None:
         """What it ended with instead of a value; None while it goes on or when it has one."""

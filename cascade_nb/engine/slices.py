@@ -58,7 +58,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             number = tries.get(index, 1) if tries else 1
             try:
                 fn, args, kwargs = _call_of(flow, work[index], index)
-            except Exception as wrong:
+            except BaseException as wrong:
                 flow.scheduler.start(index)
                 _end(flow, index, ticket, number, 0.0, None, wrong)
                 continue

@@ -182,7 +182,8 @@ class Unfolding:
                 branch = work.control.routes[self._chosen(work)]
                 assert branch is not None
                 self.finish(index, flow.ledger.values[branch])
-        except Exception as error:  # the truth of a condition, the items of a map: the user's code
+        except BaseException as error:
+            # The truth of a condition, the items of a map: the user's code.
             flow.tell.finished(index, "failed", 0.0, 1, error)
             flow.outcomes.fail(index, error)
 

@@ -124,7 +124,7 @@ class Subscription:
                         break
                     try:
                         callback(event)
-                    except Exception as error:
+                    except BaseException as error:  # it ends neither this thread nor a run
                         self._warn(f"raised {error!r} at {type(event).__name__}", error)
             with self._change:
                 # First say that nobody delivers, then look once more: a publisher appends first and

@@ -103,7 +103,7 @@ def glimpse(value: Any, limit: int = 300) -> str:
     """
     try:
         found = _SHORT.repr(value)
-    except Exception as error:  # an attribute of the user's that raises, a dict that grows
+    except BaseException as error:  # an attribute of the user's that raises, a dict that grows
         found = f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
     return found if len(found) <= limit else found[: limit - 1] + _CUT
 

@@ -109,7 +109,7 @@ def _name_of(kind: type) -> str:
 def _said(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # it answers every question with an error: then its type has to do
+    except BaseException:  # it answers every question with an error: then its type has to do
         text = ""
     name = type(error).__name__
     return f"{name}: {text}" if text else name

@@ -138,30 +138,19 @@ async def test_a_pause_from_inside_one_holds_the_next(engine: Engine) -> None:
     assert len(spy.events_of_type(TaskExecutionStarted)) == 5
 
 
-def test_an_exit_goes_through_and_the_other_nodes_are_done_all_the_same() -> None:
-    # The exit ends the task that carried it, which must not have begun another coroutine by then.
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda _, context: None)  # an exit is nobody's to retrieve
-    engine = Engine()
-    runs: list[Any] = []
-
+async def test_an_exit_fails_its_node_and_the_other_nodes_are_done_all_the_same(
+    engine: Engine,
+) -> None:
     async def leave(number: int) -> int:
         if number == 1:
             raise SystemExit(3)
         return number
 
-    async def start() -> None:
-        body = link(leave)
-        runs.append(engine.start([body(number) for number in range(4)], on_error="continue"))
-        await until(runs[0].done)
-
-    with pytest.raises(SystemExit):
-        loop.run_until_complete(start())
-    (run,) = runs
-    loop.run_until_complete(until(run.done))
+    body = link(leave)
+    run = engine.start([body(number) for number in range(4)], on_error="continue")
+    with pytest.raises(cs.errors.TaskFailedError):
+        await run
     assert (run.status.done, run.status.failed) == (3, 1)
-    loop.run_until_complete(engine.aclose())
-    loop.close()
 
 
 async def test_arguments_live_as_long_as_their_coroutine(engine: Engine) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -317,3 +319,46 @@ async def test_an_engine_without_a_connector_talks_to_nobody(
     assert {type(e) for e in spy.events} >= {RunStarted, RunFinished}
     assert not spy.events_of_type(ConnectorConnected)
     assert engine.unreachable is None
+
+
+async def test_a_connector_that_may_not_publish_is_asked_less_and_less_and_holds_no_run(
+    make_engine: MakeEngine,
+) -> None:
+    class MayNotPublish(InProcessConnector):
+        tries = 0
+
+        async def publish(self, *_: object, **__: object) -> None:
+            self.tries += 1
+            raise ValueError("not authorised")
+
+    connector = MayNotPublish()
+    engine = make_engine(connector=connector)
+    for x in range(3):
+        began = time.monotonic()
+        assert await engine.run(slow_echo(x)) == x
+        assert time.monotonic() - began < 2
+    # With waits of 0.2, 0.4 … seconds; it was asked a million times when nothing held it back.
+    assert connector.tries < 30
+
+
+async def test_a_connector_that_cannot_even_be_cancelled_is_left_behind(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "FLUSH", 0.1)
+    let_go = asyncio.Event()
+
+    class Stubborn(InProcessConnector):
+        async def publish(self, *_: object, **__: object) -> None:
+            while not let_go.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await let_go.wait()
+
+    engine = make_engine(connector=Stubborn())
+    assert await asyncio.wait_for(engine.run(slow_echo(1)), 5) == 1
+    let_go.set()
+
+
+@cs.task
+async def slow_echo(x: int) -> int:
+    await asyncio.sleep(0.3)
+    return x
