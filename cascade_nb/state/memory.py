@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.state.sizes import size_in_memory
 
 LIMIT: Final = 2 * 1024**3
 
@@ -26,8 +26,7 @@ class MemoryState:
 
     Args:
         limit_bytes: when the kept results are larger together, those unused for the longest go
-            first. Sizes are what `nbytes` or `sys.getsizeof` say, so they are a measure, not a
-            promise.
+            first. What is inside containers counts, see `size_in_memory`.
 
     Raises:
         UsageError: the limit is below zero.
@@ -54,7 +53,7 @@ class MemoryState:
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Keep a result; it is safe when this returns."""
-        made = _Kept(entry.value, Known(entry.seconds, time.time()), _size(entry.value))
+        made = _Kept(entry.value, Known(entry.seconds, time.time()), size_in_memory(entry.value))
         with self._lock:
             old = self._entries.pop(entry.key, None)
             self._size -= old.size if old is not None else 0
@@ -86,20 +85,3 @@ class MemoryState:
         with self._lock:
             self._entries.clear()
             self._size = 0
-
-
-def _size(value: Any) -> int:
-    try:
-        return max(0, _measured(value))
-    except Exception:  # it answers every question with an error: then its parts are not counted
-        return object.__sizeof__(value)
-
-
-def _measured(value: Any) -> int:
-    size = getattr(value, "nbytes", None)
-    if isinstance(size, int):
-        return size
-    usage = getattr(value, "memory_usage", None)  # pandas: without what objects point to
-    if callable(usage):
-        return int(sum(usage(deep=False))) if hasattr(value, "columns") else int(usage(deep=False))
-    return sys.getsizeof(value)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols import Entry
 from cascade_nb.state import MemoryState
+from cascade_nb.state.sizes import size_in_memory
 
 
 class Sized:
@@ -98,3 +101,54 @@ async def test_whatever_says_nothing_sensible_of_its_size_is_kept(value: Any) ->
     state = MemoryState()
     put(state, "a", value)
     assert (await state.values(["a"]))["a"] is value
+
+
+TEXTS = [f"text {i}" * 10 for i in range(2000)]
+
+
+class Plain:
+    def __init__(self, inside: Any) -> None:
+        self.inside = inside
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        TEXTS,
+        dict.fromkeys(TEXTS, 1.5),
+        set(TEXTS),
+        Plain(TEXTS),
+        [Plain({"a": tuple(TEXTS[:1000])}), TEXTS[1000:]],
+        {"frame": pd.DataFrame({"x": np.array(TEXTS, dtype=object)})},
+        np.array(TEXTS, dtype=object),
+        pl.DataFrame({"x": TEXTS}),
+        [np.zeros(30_000)],
+        [bytes(200) for _ in range(1000)],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_is_inside_counts(value: Any) -> None:
+    assert 150_000 < size_in_memory(value) < 700_000
+    state = MemoryState(limit_bytes=100_000)
+    put(state, "a", value)
+    assert await state.known(["a"]) == {}
+
+
+def test_what_is_there_many_times_counts_once() -> None:
+    one = bytes(100_000)
+    assert size_in_memory([one] * 10_000) < 200_000
+    circle: list[Any] = [one]
+    circle.append(circle)
+    assert size_in_memory(circle) < 101_000
+
+
+def test_a_large_value_is_measured_by_looking_at_a_thousand_objects_at_most() -> None:
+    class Counted(list[int]):
+        asked = 0
+
+        def __sizeof__(self) -> int:
+            Counted.asked += 1
+            return 10
+
+    size_in_memory([[Counted() for _ in range(100)] for _ in range(100)])
+    assert Counted.asked <= 1000
