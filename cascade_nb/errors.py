@@ -260,7 +260,17 @@ class CodecError(CascadeError):
 
 
 class RefusedBlobError(CascadeError, ValueError):
-    """Bytes that are damaged, or not signed by this user's key for this place; not unpickled."""
+    """Bytes that are damaged, or not signed by this user's key for this place; not unpickled.
+
+    Args:
+        text: what to say of them.
+        of_another_key: whether what signed them may be a key that is not this user's, or is no
+            longer.
+    """
+
+    def __init__(self, text: str, *, of_another_key: bool = False) -> None:
+        super().__init__(text)
+        self.of_another_key = of_another_key
 
 
 class RefusedBlobWarning(UserWarning):

@@ -83,6 +83,7 @@ class Envelope:
                     place,
                     "signed with another key than this user's, or damaged",
                     "those who share results need the same key file, see CASCADE_KEY_FILE",
+                    of_another_key=True,
                 )
             raise _refused(place, "not what was signed: it was altered or damaged")
         (size,) = _PLACE.unpack_from(view, _START)
@@ -105,6 +106,9 @@ def _measured(view: memoryview, place: str) -> tuple[int, bytes]:
     return total, mark
 
 
-def _refused(place: str, what: str, advice: str = "") -> RefusedBlobError:
+def _refused(
+    place: str, what: str, advice: str = "", *, of_another_key: bool = False
+) -> RefusedBlobError:
     advice = advice or "it is not read, and has to be computed again"
-    return RefusedBlobError(f"what lies at {place!r} is {what}; {advice}")
+    text = f"what lies at {place!r} is {what}; {advice}"
+    return RefusedBlobError(text, of_another_key=of_another_key)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cascade_nb.errors import RefusedBlobWarning, StateError
+from cascade_nb.errors import StateError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.keyring import user_key
@@ -17,6 +16,7 @@ from cascade_nb.state.redis_link import RedisLink, RedisServer
 from cascade_nb.state.redis_reader import RedisReader
 from cascade_nb.state.redis_scripts import OPEN
 from cascade_nb.state.redis_writer import RedisWriter
+from cascade_nb.state.refusals import Refusals
 
 
 class RedisState:
@@ -54,6 +54,7 @@ class RedisState:
         self._writer_link = RedisLink(url, "cascade-redis-writer")
         self._key = key
         self._made: Codec | None = None
+        self._refusals = Refusals()
         self._writer = RedisWriter(self._writer_link, self._keys, self._codec)
         self._reader = RedisReader(self._keys, self._codec)
         self.journal: Journal | None = RedisJournal(self._link, self._keys, self._codec)
@@ -94,8 +95,7 @@ class RedisState:
             StateError: the server cannot be read.
         """
         found = await self._link.ask(lambda server: self._reader.values(server, keys))
-        for key, why in found.refused.items():
-            warnings.warn(f"result {key}: {why}", RefusedBlobWarning, stacklevel=2)
+        self._refusals.tell(found.refused)
         return found.values
 
     async def close(self) -> None:

@@ -29,7 +29,7 @@ class Found(NamedTuple):
     """
 
     values: dict[str, Any]
-    refused: dict[str, str]
+    refused: dict[str, RefusedBlobError]
 
 
 class RedisReader:
@@ -72,7 +72,7 @@ class RedisReader:
                     if chunk is not None:
                         blobs[key] = await self._whole(server, key, heads[key], chunk)
                 except RefusedBlobError as error:
-                    found.refused[key] = str(error)
+                    found.refused[key] = error
             await asyncio.to_thread(self._decode, blobs, found)
             for key, text in heads.items():
                 if key in found.refused:
@@ -111,4 +111,4 @@ class RedisReader:
             try:
                 found.values[key] = codec.decode(memoryview(blob), self._keys.place(key))
             except RefusedBlobError as error:
-                found.refused[key] = str(error)
+                found.refused[key] = error

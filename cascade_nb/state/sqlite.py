@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.cells import known_of
+from cascade_nb.state.refusals import Refusals
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 from cascade_nb.state.sqlite_journal import SqliteJournal
 from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desk, Desks
@@ -35,7 +36,7 @@ _FETCH_ONE: Final = "SELECT bytes, digest FROM results WHERE key = ?"
 class _Refused(NamedTuple):
     key: str
     made: float
-    why: str
+    error: RefusedBlobError
 
 
 class SqliteState:
@@ -77,6 +78,7 @@ class SqliteState:
         self._values = values
         self._writer = Writer(self._desks, values)
         self._refused: dict[str, float] = {}
+        self._refusals = Refusals()
         self._damaged: set[str] = set()  # what has been warned about
         self.journal = SqliteJournal(self._desks, values)
 
@@ -132,9 +134,8 @@ class SqliteState:
         """
         wanted = list(keys)
         found, refused = await self._desks.ask(VALUES, lambda session: self._fetch(session, wanted))
-        for key, made, why in refused:
-            self._refused[key] = made
-            warnings.warn(f"the kept result {key}: {why}", RefusedBlobWarning, stacklevel=2)
+        self._refused.update({key: made for key, made, _ in refused})
+        self._refusals.tell({key: error for key, _, error in refused})
         return found
 
     async def close(self) -> None:
@@ -153,7 +154,7 @@ class SqliteState:
                 try:
                     found[key] = self._value(session, key, data, digest)
                 except RefusedBlobError as error:
-                    refused.append(_Refused(key, made, str(error)))
+                    refused.append(_Refused(key, made, error))
         return found, refused
 
     def _value(self, session: Session, key: str, data: object, digest: object) -> Any:

@@ -234,9 +234,8 @@ async def test_what_is_not_what_was_signed_counts_as_absent_and_can_be_kept_anew
     assert set(await state.known(keys)) == set(keys)  # nobody has read them yet
     with pytest.warns(RefusedBlobWarning) as caught:
         assert await state.values(keys) == ({} if whole else {"fine": 3})
-    for key in ["small", "large"]:
-        assert any(f"the kept result {key}: " in str(warning.message) for warning in caught)
-    assert len(caught) == (3 if whole else 2)
+    (words,) = (str(warning.message) for warning in caught)
+    assert f"(and {2 if whole else 1} more): " in words
     assert set(await state.known(keys)) == (set() if whole else {"fine"})
 
     await keep(state, *entries)
