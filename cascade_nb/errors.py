@@ -4,15 +4,15 @@
 
     CascadeError
     ├── UsageError                   what was written cannot mean anything; nothing was started
-    │   ├── TaskDefinitionError      a function that cannot be a task
+    │   ├── TaskDefinitionError      a function that cannot be a task                (a TypeError)
     │   ├── TaskCallError            a task called with arguments it does not take   (a TypeError)
     │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
-    │   ├── MapError                 `.map` over something that has no items, or of unequal lengths
+    │   ├── MapError                 `.map` over what has no items, or unequal ones (a ValueError)
     │   ├── ParamError               an unknown parameter, or a value of the wrong type
-    │   ├── PolicyError              a retry, timeout or resource need that makes no sense
+    │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
     │   ├── ConstraintError          an unknown scope, a limit below zero, a rate nobody can read
     │   ├── UnknownNameError         a name nobody defined; the message has the nearest ones
-    │   ├── RouteError               a router's selector gave a key that has no route
+    │   ├── RouteError               a selector's key has no route (a LookupError, a ValueError)
     │   ├── BlockingError            `run()` where blocking would lose messages or never end
     │   └── GraphError               a graph that cannot be built
     │       ├── TargetError          the target is no lazy value                     (a TypeError)
@@ -97,7 +97,7 @@ class UsageError(CascadeError):
     """What was written cannot mean anything; nothing was started and nothing was kept."""
 
 
-class TaskDefinitionError(UsageError):
+class TaskDefinitionError(UsageError, TypeError):
     """A function that cannot be a task."""
 
 
@@ -109,7 +109,7 @@ class LazyValueError(UsageError, TypeError):
     """A lazy value was used as if its result were there already."""
 
 
-class MapError(UsageError):
+class MapError(UsageError, ValueError):
     """`.map` was given something without items, or collections of unequal lengths."""
 
 
@@ -117,7 +117,7 @@ class ParamError(UsageError):
     """A parameter that the graph does not have, or a value that its type refuses."""
 
 
-class PolicyError(UsageError):
+class PolicyError(UsageError, ValueError):
     """A retry, timeout or resource need that makes no sense."""
 
 
@@ -132,7 +132,7 @@ class UnknownNameError(UsageError, LookupError):
         super().__init__(f"there is no {what} {name!r}{nearest(name, known)}{advice}")
 
 
-class RouteError(UsageError, LookupError):
+class RouteError(UsageError, LookupError, ValueError):
     """A router's selector gave a key for which there is no route."""
 
 

@@ -12,6 +12,8 @@ from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 
 if TYPE_CHECKING:
@@ -51,13 +53,16 @@ def run(
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
-    An interrupt cancels the run. For the arguments see `Engine.start`.
+    What is a value already is given as it is: a container without lazy values, and in a task's body
+    whatever a plain call gave. An interrupt cancels the run. For the arguments see `Engine.start`.
 
     Raises:
         UsageError: as `Engine.start`.
         BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
         RunError, RunFailures: the run ended without a value.
     """
+    if not (params or isinstance(target, Graph)) and is_present(target):
+        return target
     return wait_for(
         start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
     )

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.failure import timed_out
+from cascade_nb.model.body import enter_body
+from cascade_nb.model.present import returned
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -143,17 +145,18 @@ class ThreadAttempt(Attempt):
 
     def _body(self, call: Call) -> Any:
         current_attempt.set(self)
+        enter_body()
         sharing = self.flow.sharing
         if sharing is not None:
             found = sharing.before_in_thread(self)
             if found is not None:
                 return found.value
         if not call.injects:
-            return call.fn(*call.args, **call.kwargs)
+            return returned(call.fn(*call.args, **call.kwargs))
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
-            return ready.fn(*ready.args, **ready.kwargs)
+            return returned(ready.fn(*ready.args, **ready.kwargs))
         finally:
             self.flow.resources.give_back_from_thread(self)
 
@@ -184,17 +187,18 @@ class AsyncAttempt(Attempt):
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
         current_attempt.set(self)
+        enter_body()
         sharing = self.flow.sharing
         if sharing is not None:
             found = await sharing.before(self)
             if found is not None:
                 return found.value
         if not call.injects:
-            return await call.fn(*call.args, **call.kwargs)
+            return returned(await call.fn(*call.args, **call.kwargs))
         resources = self.flow.resources
         borrowed = await resources.borrow(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
-            return await ready.fn(*ready.args, **ready.kwargs)
+            return returned(await ready.fn(*ready.args, **ready.kwargs))
         finally:
             await resources.give_back(self)

@@ -1,14 +1,16 @@
-"""Tasks that return a lazy value: what they return is run, and its result is theirs.
+"""Tasks that return lazy values: what they return is run, and its results are theirs.
 
-Loops and recursion are written that way. A task that only continues another is left out of the
-chain at once, so that a loop of any length is no deeper than one step, and the places of what is
-over are used again, so that it is no larger either.
+A lazy value alone is continued by its result; lazy values inside lists, tuples, dicts, sets or
+dataclasses by the same containers around their results. Loops and recursion are written that way.
+A task that only continues another is left out of the chain at once, so that a loop of any length is
+no deeper than one step, and the places of what is over are used again, so that it is no larger
+either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.errors import CascadeError, CycleError
@@ -22,14 +24,16 @@ if TYPE_CHECKING:
 
 
 class Continuations:
-    """The nodes of a run whose result will be another's."""
+    """The nodes of a run whose results will be made of others'."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._own = len(flow.graph.nodes)
         self._added = 0
-        self._awaited: dict[int, int] = {}  # node -> the node whose result will be its own
-        self._heir: dict[int, int] = {}  # the same the other way, where nothing else reads it
+        self._awaited: dict[
+            int, Any
+        ] = {}  # node -> what it returned, whose results will be its own
+        self._heir: dict[int, int] = {}  # the node of what was returned -> who waits for it alone
         self._before: dict[int, tuple[int, float]] = {}  # attempt and seconds of what is continued
         self._roots: dict[int, int] = {}
 
@@ -40,8 +44,8 @@ class Continuations:
         """The node of the original graph that added this one."""
         return self._roots.get(index, index)
 
-    def continue_with(self, index: int, lazy: Lazy, number: int, took: float) -> None:
-        """Attempt `number` at a node, after `took` seconds, returned a lazy value."""
+    def continue_with(self, index: int, result: Any, number: int, took: float) -> None:
+        """Attempt `number` at a node, after `took` seconds, returned lazy values."""
         flow = self._flow
         waiting = self._heir.pop(index, None)
         if waiting is None:
@@ -53,36 +57,49 @@ class Continuations:
             flow.ledger.no_longer_reads(waiting, index, flow.scheduler.state)
             index = waiting
         try:
-            target = self._graft(lazy, index)
+            targets = self._graft(result, index)
         except CascadeError as error:
             flow.tell.finished(index, "failed", took, number, error)
             flow.outcomes.fail(index, error, number)
             return
-        self._awaited[index] = target
+        self._awaited[index] = result
         if index < self._own:
             flow.kinds.plain[index] = False
         ledger = flow.ledger
-        if target >= self._own and target not in ledger.kept and ledger.unread(target):
-            self._heir[target] = index
-        ledger.also_reads(index, target)
+        if isinstance(result, Lazy):
+            target = targets[0]
+            if target >= self._own and target not in ledger.kept and ledger.unread(target):
+                self._heir[target] = index
+        for target in targets:
+            ledger.also_reads(index, target)
         flow.log.append(index)
-        flow.unfold.continued(index, target)
+        flow.unfold.continued(index, targets)
 
-    def arrived(self, index: int) -> tuple[int, int, float]:
-        """What a node waited for is there: its index, and the attempt and seconds of the node."""
-        source = self._awaited.pop(index)
-        self._heir.pop(source, None)
-        number, took = self._before.pop(index, (1, 0.0))
-        return source, number, took
+    def arrived(self, index: int) -> tuple[Any, int, float]:
+        """What a node waited for is there: its result, and the attempt and seconds of the node.
 
-    def _graft(self, lazy: Lazy, index: int) -> int:
-        """Add what `lazy`, which `index` returned, needs; what is there and alive is shared.
+        Raises:
+            UsageError: a container cannot be made again around the results.
+        """
+        returned = self._awaited[index]
+        result = self._flow.ledger.reader.value_of(returned)
+        return result, *self.left(index)
+
+    def left(self, index: int) -> tuple[int, float]:
+        """A node waits no longer; gives the attempt and the seconds that it had before."""
+        returned = self._awaited.pop(index)
+        if isinstance(returned, Lazy):
+            self._heir.pop(self._flow.ledger.place.get(returned, -1), None)
+        return self._before.pop(index, (1, 0.0))
+
+    def _graft(self, returned: Any, index: int) -> tuple[int, ...]:
+        """Add what `returned`, which `index` gave, needs; what is there and alive is shared.
 
         Raises:
             GraphError: no graph can be made of it, or it needs `index` itself.
         """
         flow, ledger = self._flow, self._flow.ledger
-        graph = build_graph(lazy, flow.orders.bindings)
+        graph = build_graph(returned, flow.orders.bindings)
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
@@ -95,20 +112,20 @@ class Continuations:
                 index_of[node.index] = self._adopt(node, index_of, flow.unfold.root_of(index))
         for other, place in graph.place.items():
             ledger.place[other] = index_of[place]
-        target = index_of[graph.targets[0]]
+        targets = tuple(dict.fromkeys(index_of[target] for target in graph.targets))
         if shares_open:
-            self._refuse_cycle(index, target)
-        return target
+            self._refuse_cycle(index, targets)
+        return targets
 
-    def _refuse_cycle(self, index: int, target: int) -> None:
+    def _refuse_cycle(self, index: int, targets: tuple[int, ...]) -> None:
         """What waits for itself would wait for ever.
 
         Raises:
-            CycleError: `target`, by which `index` is to be continued, needs `index`.
+            CycleError: one of `targets`, by which `index` is to be continued, needs `index`.
         """
         flow = self._flow
-        read_by = {target: index}
-        stack = [target]
+        read_by = dict.fromkeys(targets, index)
+        stack = list(targets)
         while stack:
             node = stack.pop()
             if node == index:

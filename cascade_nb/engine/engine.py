@@ -30,6 +30,7 @@ from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
 GRACE = 3.0
@@ -133,12 +134,15 @@ class Engine(Controls, Foresight, Records):
         log: str | None = None,
         share: str = "no",
     ) -> Any:
-        """Start a run and wait for its value; see `start`.
+        """Start a run and wait for its value; see `start`. What is a value already is given as it
+        is.
 
         Raises:
             UsageError: as `start`.
             RunError, RunFailures: it ended without a value.
         """
+        if not (params or isinstance(target, Graph)) and is_present(target):
+            return target
         return await self.start(
             target,
             params=params,
@@ -163,7 +167,8 @@ class Engine(Controls, Foresight, Records):
         """Start a run of what `target` needs, from any thread, and return at once.
 
         Args:
-            target: a lazy value, a container of such, or a `Graph`.
+            target: a lazy value, a container of such, or a `Graph`. A value that is there, such as
+                a container of plain values, gives itself.
             params: values of parameters by name.
             bindings: what names mean now.
             on_error: "stop": after a failure nothing new starts, what runs may finish; "continue":
@@ -184,7 +189,10 @@ class Engine(Controls, Foresight, Records):
         bindings = bindings if bindings is not None else self.bindings
         log = checked_log(log) or self.log
         shares = checked_share(share, self.state.journal)
-        graph = self.graph_of(target, bindings)
+        if isinstance(target, Graph) or not is_present(target):
+            graph = self.graph_of(target, bindings)
+        else:
+            graph = Graph((), (), target, {})
         orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
         return self.begin(graph, orders)
 

@@ -242,7 +242,8 @@ class Execution:
         Raises:
             RunError, RunFailures: there is none.
         """
-        title = self._run.graph.title
+        graph = self._run.graph
+        title = graph.title
         if flow.accident is not None:
             raise RunError(
                 f"{title} was broken off by an error of cascade_nb itself, please report it: "
@@ -250,15 +251,14 @@ class Execution:
             ) from flow.accident
         if self._cancelled is not None:
             raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
-        target = self._run.graph.nodes[self._run.graph.targets[0]]
-        asked = target.label if len(self._run.graph.targets) == 1 else title
+        asked = graph.nodes[graph.targets[0]].label if len(graph.targets) == 1 else title
         if flow.failures:
             raise together(flow.failures, asked)
-        for index in self._run.graph.targets:
+        for index in graph.targets:
             if index in flow.skipped:
                 raise DependencyMissingError(flow.label(index), flow.skipped[index][1])
         values = flow.ledger.values
-        value = Reader(values, flow.ledger.place).value_of(self._run.graph.shape)
+        value = Reader(values, flow.ledger.place).value_of(graph.shape)
         assert value is not ABSENT
         return value
 

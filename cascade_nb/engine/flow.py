@@ -215,7 +215,7 @@ class Flow:
                     self.scheduler.cancel(index)
                     self.log.append(index)
                     if index in self.unfold.continuations:  # it was told to have begun
-                        _, number, took = self.unfold.continuations.arrived(index)
+                        number, took = self.unfold.continuations.left(index)
                         self.tell.finished(index, "cancelled", took, number, "cancelled")
         self.leave()
         self.on_over()

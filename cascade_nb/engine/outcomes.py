@@ -12,8 +12,8 @@ from cascade_nb.engine.scheduler import DONE
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.glimpse import glimpse
 from cascade_nb.graph.graph import Node, NodeKind
-from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import Retry
+from cascade_nb.model.present import Continued
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -40,7 +40,7 @@ class Outcomes:
         parts.manager.release(attempt.ticket)
         if not attempt.abandoned:
             took, index = attempt.worked(now), attempt.index
-            if error is not None or isinstance(result, Lazy) or index in flow.keys.of:
+            if error is not None or index in flow.keys.of or result.__class__ is Continued:
                 self.outcome(index, attempt.number, took, result, error, attempt.stop)
             else:
                 self.completed(index, attempt.number, took, result)
@@ -61,8 +61,8 @@ class Outcomes:
         """Attempt `number` at a node took `took` seconds and gave this."""
         flow = self._flow
         if error is None:
-            if isinstance(result, Lazy):
-                flow.unfold.continuations.continue_with(index, result, number, took)
+            if result.__class__ is Continued:
+                flow.unfold.continuations.continue_with(index, result.value, number, took)
             else:
                 flow.keeping.keep(index, number, took, result)
             return

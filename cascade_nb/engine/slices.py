@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.engine.arguments import LAZIES
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.body import enter_body
+from cascade_nb.model.inputs import ATOMS
 from cascade_nb.model.policy import NOTHING
+from cascade_nb.model.present import Continued, returned
 
 if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket
@@ -31,7 +33,11 @@ INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; a
 
 
 def run_slice(flow: Flow, heap: list[int]) -> None:
-    """Run what stands in `heap` until it is empty or the slice is over. Called without the lock."""
+    """Run what stands in `heap` until it is empty or the slice is over.
+
+    Called without the lock, and in a context of its own: all that runs in it counts as a body.
+    """
+    enter_body()
     lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
     kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
     state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
@@ -75,13 +81,15 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             lock.release()
             try:
                 result = fn(*args, **kwargs) if kwargs else fn(*args)
+                if result.__class__ not in ATOMS:
+                    result = returned(result)
             except BaseException as raised:
                 error = raised
             lock.acquire()
             ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
             flow.inline = flow.inline_ticket = None
             now = perf_counter()
-            if error is not None or ticket is not None or isinstance(result, Lazy):
+            if error is not None or ticket is not None or result.__class__ is Continued:
                 _end(flow, index, ticket, number, now - began, result, error)
             elif index in keys:
                 flow.keeping.keep(index, number, now - began, result)

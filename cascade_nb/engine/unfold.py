@@ -137,10 +137,10 @@ class Unfolding:
         self._flow.tries.pop(index, None)
         self._flow.tell.forget_names()
 
-    def continued(self, index: int, target: int) -> None:
-        """The result of a node will be that of `target`."""
+    def continued(self, index: int, targets: Sequence[int]) -> None:
+        """The result of a node will be made of those of `targets`."""
         self.stages[index] = Stage.CONTINUATION
-        self._need(index, (target,))
+        self._need(index, targets)
         self._work_off()
         self._flow.lanes.pump_soon()  # where the target is over, others may be ready by now
 
@@ -168,8 +168,8 @@ class Unfolding:
         stage = self.stages.get(index)
         try:
             if stage is Stage.CONTINUATION:
-                source, number, took = self.continuations.arrived(index)
-                self.finish(index, flow.ledger.values[source], number, took, tell=True)
+                result, number, took = self.continuations.arrived(index)
+                self.finish(index, result, number, took, tell=True)
             elif isinstance(work, Expansion):
                 flow.push(index)
             elif stage is None:

@@ -196,6 +196,8 @@ class Graph:
     @property
     def title(self) -> str:
         """What a person calls the whole: its target's name."""
+        if not self.targets:
+            return "nothing"
         labels = [self.nodes[i].name or self.nodes[i].label for i in self.targets[:3]]
         return ", ".join(labels) + (" …" if len(self.targets) > 3 else "")
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
-from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError, nearest
+from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
+from cascade_nb.model.body import in_body
 from cascade_nb.model.collections import equal_lengths, items_of
+from cascade_nb.model.functions import (
+    check_function,
+    executor_for,
+    name_of,
+    no_such_option,
+    wrap,
+)
 from cascade_nb.model.inputs import scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.policy import (
@@ -21,15 +27,14 @@ from cascade_nb.model.policy import (
     checked_timeout,
 )
 from cascade_nb.model.resources import Injected
+from cascade_nb.model.signature import Signed
 from cascade_nb.model.travel import reduced
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-EXECUTORS: Final = ("thread", "async", "inline")
 
-
-class Task(Generic[P, R]):
+class Task(Signed, Generic[P, R]):
     """A function whose call is a node of a graph.
 
     Attributes:
@@ -50,52 +55,48 @@ class Task(Generic[P, R]):
         options: Options = PLAIN,
         version: str | None = None,
     ) -> None:
-        functools.update_wrapper(self, fn)
+        if isinstance(fn, (Task, PartialTask)):
+            known = fn if isinstance(fn, Task) else fn.task
+            raise TaskDefinitionError(f"{known.name} is a task already")
+        check_function(fn)
+        wrap(self, fn)
         self.fn: Callable[..., Any] = fn
-        self.name = _task_name(fn, name)
+        self.name = name_of(fn, name)
         self.options = options
         self.version = version
-        self.executor = _executor(fn, executor, self.name)
-        self.signature = inspect.signature(fn)
-        self._read_signature()
-
-    def _read_signature(self) -> None:
-        """What a call needs to know of the signature, so that the usual call need not bind it."""
-        least = most = 0
-        self._simple = True
-        self._standing: dict[str, Any] = {}
-        self.optional: frozenset[str] = frozenset()
-        for parameter in self.signature.parameters.values():
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                most += 1
-                least += parameter.default is parameter.empty
-            else:
-                self._simple = False
-            if isinstance(parameter.default, (Lazy, Injected)):
-                self._standing[parameter.name] = parameter.default
-            elif parameter.default is not parameter.empty:
-                self.optional |= {parameter.name}
-        self._least, self._most = least, most
+        self.executor = executor_for(fn, executor, self.name)
+        self._read(fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
-        """One call, not run yet.
+        """One call, not run yet. In the body of a task it is the call of the plain function.
+
+        In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
+        plain function could do nothing with.
 
         Raises:
             TaskCallError: the function does not take these arguments.
         """
-        if self._simple and not kwargs and self._least <= len(args) <= self._most:
-            if not self._standing:
-                inputs, nested = scan(args)
-                if nested:
-                    args = snapshot(args)
-                return lazy_call(self, args, NOTHING, inputs, nested, self.options)
-        else:
-            self.check(args, kwargs)
-        named = self._with_standing(args, kwargs)
-        inputs, nested = scan((*args, *named.values()))
-        if nested:
-            args, named = snapshot(args), snapshot(named)
-        return lazy_call(self, args, named, inputs, nested, self.options)
+        if in_body():
+            if self._is_plain_call(args, kwargs):
+                return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
+        elif self._simple and not kwargs and self._least <= len(args) <= self._most:
+            # What `_node` does, for nearly every call that builds a large graph.
+            inputs, nested = scan(args)
+            if nested:
+                args = snapshot(args)
+            return lazy_call(self, args, NOTHING, inputs, nested, self.options)
+        return self._node(args, kwargs)
+
+    def lazy(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
+        """One call, not run yet, also in the body of a task.
+
+        What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
+        run in its place: loops, recursion and fan-outs are written that way.
+
+        Raises:
+            TaskCallError: the function does not take these arguments.
+        """
+        return self._node(args, kwargs)
 
     def map(self, *args: Any, **collections: Any) -> MappedLazyResult:
         """Call it once for each item of the collections, which are gone through side by side.
@@ -125,21 +126,38 @@ class Task(Generic[P, R]):
             self._check_parameter(name)
         return PartialTask(self, fixed)
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Refuse a call that the function would refuse.
+    def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult:
+        """One call as a lazy value.
 
         Raises:
-            TaskCallError: the arguments do not fit the signature.
+            TaskCallError: the function does not take these arguments.
         """
-        try:
-            self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            # A misspelt name is told before the parameter that is missing because of it.
-            unknown = next((name for name in kwargs if not self._takes(name)), None)
-            reason = str(error) if unknown is None else self._unknown(unknown)
-            raise TaskCallError(
-                f"{self.name}{self.signature} cannot be called so: {reason}"
-            ) from None
+        if kwargs or not (self._simple and self._least <= len(args) <= self._most):
+            self.check(args, kwargs)
+        named = self._with_standing(args, kwargs) if kwargs or not self._simple else NOTHING
+        inputs, nested = scan((*args, *named.values()))
+        if nested:
+            args, named = snapshot(args), snapshot(named)
+        return lazy_call(self, args, named, inputs, nested, self.options)
+
+    def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call in a body can be made at once.
+
+        Raises:
+            TaskCallError: it takes a resource, which only a node is given.
+        """
+        given = (*args, *kwargs.values())
+        if self._standing:
+            given += tuple(self._with_standing(args, kwargs).values())
+        for value in given:
+            if isinstance(value, Lazy):
+                return False
+            if value.__class__ is Injected:
+                raise TaskCallError(
+                    f"{self.name} borrows the resource {value.resource.name!r}, which only a node "
+                    f"is given: return {self.name}.lazy(…), or hand the thing itself as argument"
+                )
+        return True
 
     def _mapped(self, collections: Mapping[str, Any], fixed: Mapping[str, Any]) -> MappedLazyResult:
         if not collections:
@@ -164,23 +182,6 @@ class Task(Generic[P, R]):
             literal, steady = snapshot(literal), snapshot(steady)
         return lazy_map(self, literal, steady, inputs, nested, self.options)
 
-    def _with_standing(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments, with defaults that are lazy or injected filled in."""
-        given = self.signature.bind_partial(*args, **named).arguments if self._standing else ()
-        missing = {n: v for n, v in self._standing.items() if n not in given}
-        return {**named, **missing}
-
-    def _check_parameter(self, name: str) -> None:
-        if not self._takes(name):
-            raise TaskCallError(f"{self.name}{self.signature}: {self._unknown(name)}")
-
-    def _takes(self, name: str) -> bool:
-        parameters = self.signature.parameters
-        return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-    def _unknown(self, name: str) -> str:
-        return f"there is no parameter {name!r}{nearest(name, self.signature.parameters)}"
-
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(
             f"{self.name} is a method; a task is a plain function: move it out of the class "
@@ -203,12 +204,20 @@ class PartialTask:
         self.fixed = dict(fixed)
 
     def __call__(self, *args: Any, **kwargs: Any) -> LazyResult:
-        """One call with the given and these arguments; the later word counts.
+        """One call with the given and these arguments; the later word counts. As `Task.__call__`.
 
         Raises:
             TaskCallError: the function does not take them together.
         """
         return self.task(*args, **{**self.fixed, **kwargs})
+
+    def lazy(self, *args: Any, **kwargs: Any) -> LazyResult:
+        """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
+
+        Raises:
+            TaskCallError: the function does not take them together.
+        """
+        return self.task.lazy(*args, **{**self.fixed, **kwargs})
 
     def map(self, **collections: Any) -> MappedLazyResult:
         """`Task.map` over the parameters that are not given yet.
@@ -257,6 +266,7 @@ def task(
     resources: Mapping[str, float] | None = None,
     version: str | None = None,
     reuse: bool = True,
+    **unknown: Any,
 ) -> Any:
     """Make a function a task: its call gives a `LazyResult` and runs nothing.
 
@@ -273,10 +283,12 @@ def task(
         reuse: False for a task with effects, whose earlier result never stands for a new run.
 
     Raises:
-        TaskDefinitionError: it is no function, a generator, a method, or the executor does not fit
-            it.
+        TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
+            or there is no such option.
         PolicyError: a retry, timeout or need that makes no sense.
     """
+    for word in unknown:
+        raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
     options = PLAIN
     if tags or retry is not None or timeout is not None or resources or not reuse:
         options = Options(
@@ -291,32 +303,3 @@ def task(
         return Task(function, name=name, executor=executor, options=options, version=version)
 
     return make if fn is None else make(fn)
-
-
-def _task_name(fn: Any, name: str | None) -> str:
-    if name is not None:
-        return checked_name(name, "task name")
-    own = getattr(fn, "__name__", None) or type(fn).__name__
-    return "lambda" if own == "<lambda>" else checked_name(own, "task name")
-
-
-def _executor(fn: Any, wanted: str | None, name: str) -> str:
-    if not callable(fn) or isinstance(fn, type):
-        raise TaskDefinitionError(f"a task is made of a function, and {fn!r:.60} is none")
-    if isinstance(fn, Task):
-        raise TaskDefinitionError(f"{name} is a task already")
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        raise TaskDefinitionError(
-            f"{name} is a generator, whose values nothing here would ask for; return a list"
-        )
-    is_async = inspect.iscoroutinefunction(fn)
-    if wanted is None:
-        return "async" if is_async else "thread"
-    if wanted not in EXECUTORS:
-        raise TaskDefinitionError(
-            f"{name}: there is no executor {wanted!r}; there is {', '.join(EXECUTORS)}"
-        )
-    if is_async != (wanted == "async"):
-        kind = "an async def runs on the loop" if is_async else "only an async def runs as 'async'"
-        raise TaskDefinitionError(f"{name}: {kind}, so executor={wanted!r} does not fit it")
-    return wanted

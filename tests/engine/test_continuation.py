@@ -24,12 +24,12 @@ def add(*values: Any) -> Any:
 
 @cs.task(executor="inline")
 def count(n: int, until_n: int) -> Any:
-    return n if n == until_n else count(n + 1, until_n)
+    return n if n == until_n else count.lazy(n + 1, until_n)
 
 
 @cs.task(executor="inline")
 def fib(n: int) -> Any:
-    return n if n < 2 else add(fib(n - 1), fib(n - 2))
+    return n if n < 2 else add.lazy(fib.lazy(n - 1), fib.lazy(n - 2))
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ async def test_a_loop_of_100_000_steps_has_constant_depth_and_bounded_memory(
             gc.collect()
             nodes.append(sum(isinstance(o, Node) for o in gc.get_objects()))
             depths.append(_depth())
-        return n if n == 100_000 else step(n + 1)
+        return n if n == 100_000 else step.lazy(n + 1)
 
     assert await engine.run(step(0)) == 100_000
     assert len(nodes) == 4
@@ -66,13 +66,13 @@ async def test_a_loop_works_in_every_lane(engine: Engine, spy: SpySubscriber, la
 
         @cs.task
         async def step(n: int) -> Any:
-            return "done" if n == 200 else step(n + 1)
+            return "done" if n == 200 else step.lazy(n + 1)
 
     else:
 
         @cs.task(executor=lane)
         def step(n: int) -> Any:
-            return "done" if n == 200 else step(n + 1)
+            return "done" if n == 200 else step.lazy(n + 1)
 
     assert await engine.run(step(0)) == "done"
     assert len(started(spy)) == len(finished(spy)) == 201
@@ -83,7 +83,9 @@ async def test_a_loop_through_several_tasks_and_values(engine: Engine) -> None:
     def collatz(n: int, steps: int) -> Any:
         if n == 1:
             return steps
-        return collatz(half(n) if n % 2 == 0 else add(add(n, n), n, 1), add(steps, 1))
+        return collatz.lazy(
+            half(n) if n % 2 == 0 else add.lazy(add.lazy(n, n), n, 1), add(steps, 1)
+        )
 
     @cs.task(executor="inline")
     def half(n: int) -> int:
@@ -102,13 +104,13 @@ async def test_mapped_items_are_continued_each_for_itself(engine: Engine, lane: 
 
         @cs.task
         async def item(x: int) -> Any:
-            return add(x, x) if x % 2 else count(0, x)
+            return add.lazy(x, x) if x % 2 else count.lazy(0, x)
 
     else:
 
         @cs.task(executor=lane)
         def item(x: int) -> Any:
-            return add(x, x) if x % 2 else count(0, x)
+            return add.lazy(x, x) if x % 2 else count.lazy(0, x)
 
     assert await engine.run(item.map(x=[1, 2, 3, 4])) == [2, 2, 6, 4]
 
@@ -133,7 +135,7 @@ async def test_a_continuation_shares_what_the_run_has(engine: Engine, spy: SpySu
 
     @cs.task
     def more(x: int) -> Any:
-        return add(base, x)
+        return add.lazy(base, x)
 
     assert await engine.run([more(base), more(base), base]) == [6, 6, 3]
     assert started(spy).count("base") == 1
@@ -147,7 +149,7 @@ async def test_what_was_pruned_runs_after_all_when_a_task_asks_for_it(
 
     @cs.task
     def more(x: int) -> Any:
-        return add(unchosen, x)
+        return add.lazy(unchosen, x)
 
     assert await engine.run(more(router)) == 7
     assert skips(spy)["unchosen"] == "Pruned"
@@ -188,7 +190,7 @@ async def test_a_continuation_that_fails_fails_the_run_with_its_cause(
 
     @cs.task
     def start(x: int) -> Any:
-        return add(broken())
+        return add.lazy(broken.lazy())
 
     target = start.map(x=[1]) if mapped else start(1)
     with pytest.raises(TaskFailedError, match=r"because broken failed: ValueError: no") as caught:
@@ -202,7 +204,7 @@ async def test_a_continuation_that_is_skipped_skips_who_it_continues(
 ) -> None:
     @cs.task
     def start(x: int) -> Any:
-        return add(x).run_if(False)
+        return add.lazy(x).run_if(False)
 
     target = start.map(x=[1, 2]) if mapped else start(1)
     label = r"map\(start\)" if mapped else "start"
@@ -220,7 +222,7 @@ async def test_a_failed_continuation_fails_only_its_own_item(
 
     @cs.task
     def item(x: int) -> Any:
-        return broken(x) if x == 2 else add(x)
+        return broken.lazy(x) if x == 2 else add.lazy(x)
 
     run = engine.start(item.map(x=[1, 2, 3]), on_error="continue")
     assert isinstance(await outcome(run), TaskFailedError)
@@ -234,7 +236,7 @@ async def test_constraints_reach_what_a_task_adds(engine: Engine, spy: SpySubscr
     @cs.task
     async def first() -> Any:
         await hold.rest()
-        return add(1, 2)
+        return add.lazy(1, 2)
 
     engine.start(add(1))
     run = engine.start(first().named("loop"))
@@ -250,7 +252,7 @@ async def test_constraints_reach_what_a_task_adds(engine: Engine, spy: SpySubscr
 async def test_a_step_that_names_itself_again_is_found_by_its_name(engine: Engine) -> None:
     @cs.task(executor="inline")
     def step(n: int) -> Any:
-        return n if n == 50 else step(n + 1).named("step").tagged("loop")
+        return n if n == 50 else step.lazy(n + 1).named("step").tagged("loop")
 
     engine.limit("tag:loop", 1)
     assert await engine.run(step(0)) == 50
@@ -268,7 +270,7 @@ async def test_a_continuation_obeys_retry_and_timeout_of_its_own(engine: Engine)
 
     @cs.task
     async def start() -> Any:
-        return flaky().with_retry(3)
+        return flaky.lazy().with_retry(3)
 
     assert await engine.run(start()) == 3
 

@@ -30,7 +30,7 @@ async def test_each_step_of_a_loop_has_all_its_attempts(engine: Engine) -> None:
         tries[n] = tries.get(n, 0) + 1
         if tries[n] < 3:
             raise ValueError(f"{n} is not ready")
-        return step(n - 1).with_retry(3) if n else "landed"
+        return step.lazy(n - 1).with_retry(3) if n else "landed"
 
     assert await engine.run(step(5).with_retry(3)) == "landed"
     assert tries == dict.fromkeys(range(6), 3)
@@ -44,7 +44,7 @@ async def test_each_step_of_a_loop_needs_what_it_says(make_engine: Any) -> None:
     @task(executor="inline")
     def step(n: int) -> Any:
         free.append(engine.constraints.pools["gpu"].free)
-        return step(n - 1).with_constraints(gpu=n) if n else "landed"
+        return step.lazy(n - 1).with_constraints(gpu=n) if n else "landed"
 
     assert await engine.run(step(4)) == "landed"
     assert free == [9, 5, 6, 7, 8]
@@ -55,7 +55,7 @@ async def test_steps_that_take_one_place_have_ids_of_their_own(
 ) -> None:
     @task(executor="inline")
     def step(n: int) -> Any:
-        return step(n - 1) if n else "landed"
+        return step.lazy(n - 1) if n else "landed"
 
     assert await engine.run(step(20)) == "landed"
     starts = [(e.task_id, e.attempt) for e in spy.events_of_type(TaskExecutionStarted)]
@@ -97,7 +97,7 @@ async def test_two_tasks_may_return_the_same_lazy_value(engine: Engine) -> None:
     @task
     async def slow() -> Any:
         await hold.rest()
-        return add(41)
+        return add.lazy(41)
 
     shared = slow()
 
@@ -119,7 +119,7 @@ async def test_a_cancelled_run_tells_the_end_of_what_was_to_be_continued(
 
     @task(executor="inline")
     def first() -> Any:
-        return task(name="rest")(forever.rest)()
+        return task(name="rest")(forever.rest).lazy()
 
     run = engine.start(first())
     await until(lambda: forever.came)

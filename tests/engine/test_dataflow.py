@@ -214,7 +214,7 @@ async def test_cancelling_the_wait_cancels_the_run(engine: Engine) -> None:
     assert run.outcome is Phase.CANCELLED  # its end was waited for
 
 
-@pytest.mark.parametrize("wrong", [3, None, double, [1, 2]])
+@pytest.mark.parametrize("wrong", [3, None, double, [1, double]])
 async def test_a_target_that_is_no_lazy_value_starts_nothing(engine: Engine, wrong: Any) -> None:
     with pytest.raises(TargetError, match=r"is no lazy value"):
         engine.start(wrong)

@@ -86,9 +86,7 @@ def test_what_a_signature_takes_is_taken() -> None:
         wide(1, 2)
 
 
-@pytest.mark.parametrize(
-    "wrong", [3, "name", None, [len], dict], ids=["number", "text", "None", "list", "class"]
-)
+@pytest.mark.parametrize("wrong", [3, "name", None, [len]], ids=["number", "text", "None", "list"])
 def test_only_functions_can_be_tasks(wrong: Any) -> None:
     with pytest.raises(TaskDefinitionError, match=r"made of a function, and .* is none"):
         cs.task()(wrong)
