@@ -130,8 +130,9 @@ class Admission:
     def lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
         flow = self._flow
-        if flow.unseen_edit and flow.stopping is None:
-            flow.unseen_edit = False
+        edits = flow.edits
+        if edits.unseen and not edits.looking and flow.stopping is None:
+            edits.looking = True
             flow.parts.manager.hold(flow.run_id, "your edits are being looked at")
             flow.on_edited()
 

@@ -9,7 +9,7 @@ either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.scheduler import DONE
@@ -39,6 +39,10 @@ class Continuations:
 
     def __contains__(self, index: int) -> bool:
         return index in self._awaited
+
+    def awaited(self) -> Collection[int]:
+        """The nodes whose body is over and whose result is not there."""
+        return self._awaited
 
     def root_of(self, index: int) -> int:
         """The node of the original graph that added this one."""

@@ -249,10 +249,15 @@ class Engine(Controls, Foresight, Records):
         if execution is not None:
             execution.cancel(reason)
 
+    def editing(self) -> None:
+        """A cell is about to run, and may edit what runs are made of."""
+        for execution in list(self._executions.values()):
+            execution.edits.editing()
+
     def edited(self) -> None:
         """A cell was run: runs that are held look at what it changed before they go on."""
         for execution in list(self._executions.values()):
-            execution.edited()
+            execution.edits.edited()
 
     async def aclose(self) -> None:
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
-from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.edits import AN_EDIT, Edits, cannot_be_taken_up
 from cascade_nb.engine.failure import error_text, together
 from cascade_nb.engine.flow import Flow
-from cascade_nb.engine.orders import Orders
+from cascade_nb.engine.orders import Orders, left_by
 from cascade_nb.engine.preparing import Preparation, Prepared
-from cascade_nb.engine.revision import Revision, carry
-from cascade_nb.engine.scheduler import DONE
+from cascade_nb.engine.revision import Revision, carried_over, named_anew
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 class Execution:
     """What goes on behind a `Run`.
 
+    Attributes:
+        edits: what of the session's edits it knows.
+
     Raises:
         ParamError: a parameter is unknown, missing or of the wrong type.
         PolicyError: a node needs more of a resource than there is.
@@ -50,8 +52,9 @@ class Execution:
         self._orders = orders
         self._preparing: asyncio.Task[Prepared] | None = None
         self._flow: Flow | None = None
-        self._revision: Revision | None = None
+        self._told = False
         self._ready = Preparation(engine, run, orders, self._lost)
+        self.edits = Edits(engine, run, orders, self._ready)
         self._parts: Parts
         self._over = asyncio.Event()
         self._cancelled: str | None = None
@@ -73,9 +76,9 @@ class Execution:
                 self._give_up_after_grace(self._flow)
             return
         self._cancelled = reason or "it was cancelled"
+        if self._preparing is not None:
+            self._preparing.cancel()
         if self._flow is None:
-            if self._preparing is not None:
-                self._preparing.cancel()
             return
         flow = self._flow
         with flow.lock:
@@ -110,23 +113,33 @@ class Execution:
 
     async def _prepare(self, parts: Parts) -> Prepared:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
-        engine = self._engine
+        engine, run = self._engine, self._run
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
         await engine.link.join(self)
+        if (graph := self.edits.newest_graph()) is not None:
+            run.take(graph, named_anew(run.graph, graph))
+            self._settled = settled_in(graph, self._orders.params)
         return await _unharmed(self._ready.begin(self._standby(parts), self._settled))
 
     async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
-        run, flow = self._run, None
+        run, before = self._run, None
         while True:
             if self._cancelled is not None:  # after it was prepared, and before this goes on
                 raise asyncio.CancelledError
-            flow = self._flow = self._flow_of(parts, prepared, flow)
-            run.begin(flow, prepared.reuse)
+            if self.edits.unseen:
+                prepared = await self._in_a_task(self._up_to_date(parts, prepared, before))
+                continue
+            flow = self._flow_of(parts, prepared, before)
             with flow.lock:
-                if self._revision is None:
+                if self.edits.unseen:
+                    continue
+                self._flow = self.edits.flow = flow
+                run.begin(flow, prepared.reuse)
+                if not self._told:
+                    self._told = True
                     total = len(run.graph) - len(self._settled)
                     self._publish(RunStarted, title=run.graph.title, total=total)
                 flow.start()
@@ -134,7 +147,29 @@ class Execution:
             await self._come_to_rest(flow)
             if flow.stopping != "edited":
                 return self._value(flow)
-            prepared = await self._revised(parts, flow)
+            before = flow
+            with flow.lock:
+                self._engine.remember(flow.kinds.timings())
+            for problem in await flow.resources.close():
+                raise problem
+            self._over.clear()
+            revision = self.edits.revision
+            assert revision is not None
+            prepared = await self._in_a_task(self._revised(parts, flow, revision))
+
+    async def _in_a_task(self, work: Coroutine[Any, Any, Prepared]) -> Prepared:
+        """A task of its own, so that it can be cancelled."""
+        self._preparing = self._parts.door.loop.create_task(_unharmed(work))
+        return await self._preparing
+
+    async def _up_to_date(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Prepared:
+        """What was edited while the run was got ready is taken up before anything of it starts."""
+        try:
+            revision = await self.edits.look_before_start()
+        except Exception as error:
+            await self._standby(parts).pause(cannot_be_taken_up(error), AN_EDIT)
+            return prepared
+        return prepared if revision is None else await self._revised(parts, before, revision)
 
     def _flow_of(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Flow:
         engine, run, ready = self._engine, self._run, self._ready
@@ -149,7 +184,9 @@ class Execution:
             keys=ready.keys,
             on_over=lambda: parts.door.call(self._over.set),
             on_lost=self._lost,
-            on_edited=lambda: parts.spawn(self._look_for_edits()),
+            on_edited=lambda: parts.spawn(self.edits.look_while_held(flow)),
+            edits=self.edits,
+            sight=ready.sight,
             carried=prepared.carried,
             lease=ready.lease,
             scribe=engine.scribe,
@@ -168,66 +205,17 @@ class Execution:
                 flow.close()
             raise
 
-    def edited(self) -> None:
-        """A cell was run that may have changed what is to run; seen to when a pause is lifted.
-
-        Until then nothing is kept under a key that does not say any more what was run: a helper is
-        looked up when it is called, and may be another by now.
-        """
-        if self._flow is not None:
-            with self._flow.lock:
-                self._flow.unseen_edit = True
-            self._parts.spawn(self._distrust_keys(self._flow))
-
-    async def _distrust_keys(self, flow: Flow) -> None:
-        sight = self._ready.sight
-        outdated = await in_thread(sight.prints.outdated) if sight is not None else ()
-        with flow.lock:
-            for index in outdated:
-                for place in (index, *flow.unfold.items(index)):
-                    if flow.scheduler.state[place] < DONE:
-                        flow.keys.distrust(place)
-
-    async def _look_for_edits(self) -> None:
-        """On the loop, while the run is held: go on as it was, or with another graph."""
-        run, flow = self._run, self._flow
-        assert flow is not None
-        manager = flow.parts.manager
-        revision: Revision | None = None
-        trouble: Exception | None = None
-        try:
-            revision = await self._ready.look_for_edits()
-        except Exception as error:
-            trouble = error
-        with flow.lock:
-            if trouble is not None and flow.stopping is None:
-                flow.unseen_edit = True
-                words = f"what was edited cannot be taken up: {trouble}"
-                manager.apply(run.scope, "pause", reason=words)
-            elif revision is not None and flow.stopping is None:
-                self._revision = revision
-                flow.stop("edited")
-                flow.settle()
-                return
-            manager.let_go(run.id)
-
-    async def _revised(self, parts: Parts, flow: Flow) -> Prepared:
-        """Everything has come to rest: what the run goes on with."""
-        engine, run, revision = self._engine, self._run, self._revision
-        assert revision is not None
-        assert self._ready.sight is not None
-        with flow.lock:
-            carried = carry(flow, self._ready.sight, revision.graph, revision.sight)
-            engine.remember(flow.kinds.timings())
-        for problem in await flow.resources.close():
-            raise problem
-        self._over.clear()
-        run.revise(revision)
+    async def _revised(self, parts: Parts, flow: Flow | None, revision: Revision) -> Prepared:
+        """What the run goes on with, where nothing of it is under way."""
+        run = self._run
+        if flow is None:
+            carried = carried_over(self._orders.given, revision)
+        else:
+            with flow.lock:
+                carried = carried_over(left_by(flow), revision)
+        run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._orders.params)
-        self._preparing = parts.door.loop.create_task(
-            _unharmed(self._ready.revise(revision, self._standby(parts), self._settled, carried))
-        )
-        return await self._preparing
+        return await self._ready.revise(revision, self._standby(parts), self._settled, carried)
 
     def _standby(self, parts: Parts) -> Standby:
         return Standby(self._engine.constraints, self._run.scope, parts.door)

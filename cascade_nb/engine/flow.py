@@ -21,6 +21,8 @@ from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
 from cascade_nb.engine.attempt import Attempt, current_attempt
 from cascade_nb.engine.blueprint import Blueprint
+from cascade_nb.engine.code_watch import CodeWatch
+from cascade_nb.engine.edits import Edits
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import Keeping
@@ -29,6 +31,7 @@ from cascade_nb.engine.lanes import Lanes
 from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.outcomes import Outcomes
 from cascade_nb.engine.parts import Parts
+from cascade_nb.engine.reuse import Sight
 from cascade_nb.engine.scheduler import DONE, IDLE
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.engine.sharing import Sharing
@@ -61,8 +64,11 @@ class Flow:
         carried: indexes of what was done before an edit, and stands.
         scribe: who writes the run down, where anybody does.
         lease: the right to write about this run, where runs are journaled.
+        edits: what the run knows of edits.
+        sight: what the keys come from; None where they are no fingerprints of today.
 
     Attributes:
+        code: whether code is what the keys say.
         flying: what is admitted, by ticket.
         parked: the tickets that wait at a gate, by index.
         tries: the number of the attempt to come, where it is not the first.
@@ -72,7 +78,6 @@ class Flow:
         log: every index whose state changed, in order, for who watches.
         harmed: whether anything failed or was skipped so far.
         stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
-        unseen_edit: whether a cell was run that may have changed what is to run.
         left_behind: what ran when the run was over, and whose end nobody waited for.
     """
 
@@ -90,6 +95,8 @@ class Flow:
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],
         on_edited: Callable[[], None],
+        edits: Edits,
+        sight: Sight | None = None,
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
         scribe: Scribe | None = None,
@@ -122,6 +129,9 @@ class Flow:
         self.ends = Ends(self)
         self.unfold = Unfolding(self)
         self.resources = parts.desk_for(self)
+        self.edits = edits
+        self.sight = sight
+        self.code = CodeWatch(self, sight.prints, sight.code) if sight is not None else None
         self.flying: dict[Ticket, Attempt] = {}
         self.parked: dict[int, Ticket] = {}
         self.tries: dict[int, int] = {}
@@ -135,7 +145,6 @@ class Flow:
         self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
-        self.unseen_edit = False
         self.harmed = False
         self.left_behind: list[int] = []
         self.is_over = False

@@ -8,8 +8,10 @@ backend's advice. When that pause is lifted they are put again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.engine.code_watch import Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.warning import warn
 from cascade_nb.protocols import Entry
@@ -53,12 +55,33 @@ class Keeping:
             kind = flow.kinds.of[index]
             kind.times += 1
             kind.seconds += took
+        self._keep(index, number, took, result, tell)
+
+    def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        flow = self._flow
         key = flow.keys.of.get(index)
+        if key is not None and flow.code is not None:
+            verdict = flow.code.verdict(index)
+            if verdict is Verdict.WAIT:
+                self.under_way += 1
+                flow.code.wait(partial(self._keep_now, index, number, took, result, tell))
+                return
+            if verdict is Verdict.USE_ONLY:
+                key = None
         if key is None or (flow.sharing is not None and index in flow.sharing.found):
             self._completed(index, number, took, result, tell)
         else:
             token = (index, number, tell, self._resumed)
             self._put(Entry(key, result, took, flow.lease, token))
+
+    def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        """It is known by now whether it may be kept."""
+        flow = self._flow
+        self.under_way -= 1
+        if not flow.is_over:
+            self._keep(index, number, took, result, tell)
+            flow.settle()
+            flow.lanes.pump_soon()
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""

@@ -66,11 +66,6 @@ class Keys:
         """Whether the items of mapped nodes are kept one by one."""
         return self._prints is not None or self._taken_up
 
-    def distrust(self, index: int) -> None:
-        """What this node gives is not what its fingerprint says: nobody else is to use it."""
-        if self.of.pop(index, None) is not None and self._scribe is not None:
-            self.of[index] = f"{self._run_id}/{index}"
-
     async def of_items(self, node: Node, columns: Mapping[str, list[Any]]) -> list[str]:
         """The keys of a mapped node's items, in order.
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.reuse import Sight
 from cascade_nb.engine.scheduler import DONE, SKIPPED
 from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -36,14 +38,21 @@ class Given:
     """What an earlier run of the same graph leaves to a later one.
 
     Attributes:
-        values: results by index of node.
+        done: indexes of what came to a result.
+        values: those results that are still there.
+        tainted: indexes of what stands for this run only, since its key is another today.
+        graph, sight: of that run, where its results may have to stand after an edit.
         skipped: reason and words by index.
         items: by index of mapped nodes that did not come to their end.
     """
 
+    done: frozenset[int] = frozenset()
     values: Mapping[int, Any] = dataclasses.field(default_factory=dict)
     skipped: Mapping[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
     items: Mapping[int, GivenItems] = dataclasses.field(default_factory=dict)
+    tainted: frozenset[int] = frozenset()
+    graph: Graph | None = None
+    sight: Sight | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +77,18 @@ class Orders:
 def left_by(flow: Flow) -> Given:
     """What a run that is over leaves to the next try. Call under its lock."""
     ledger, state = flow.ledger, flow.scheduler.state
+    if flow.code is not None:
+        flow.code.catch_up()
+    tainted = flow.code.tainted - flow.code.lent if flow.code is not None else ()
+    done: set[int] = set()
     values: dict[int, Any] = {}
     skipped: dict[int, tuple[str, str]] = {}
     items: dict[int, GivenItems] = {}
     for index in range(len(flow.graph.nodes)):
         if state[index] == DONE:
+            if index in tainted:
+                continue
+            done.add(index)
             if ledger.alive(index, flow.scheduler.state):
                 values[index] = ledger.values[index]
         elif state[index] == SKIPPED:
@@ -81,6 +97,11 @@ def left_by(flow: Flow) -> Given:
         elif places := flow.unfold.items(index):
             expansion = ledger.work[places[0]]
             assert isinstance(expansion, Expansion)
-            done = {n: ledger.values[i] for n, i in enumerate(places) if state[i] == DONE}
-            items[index] = GivenItems(expansion, done)
-    return Given(values, skipped, items)
+            there = {
+                n: ledger.values[i]
+                for n, i in enumerate(places)
+                if state[i] == DONE and i not in tainted
+            }
+            items[index] = GivenItems(expansion, there)
+    lent = frozenset(flow.code.lent & done) if flow.code is not None else frozenset()
+    return Given(frozenset(done), values, skipped, items, lent, graph=flow.graph, sight=flow.sight)

@@ -15,7 +15,7 @@ from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Given
 from cascade_nb.engine.recovery import order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
-from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, edited
+from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, carried_over, edited
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
 from cascade_nb.graph.build import build_graph
@@ -90,14 +90,14 @@ class Preparation:
         while True:
             try:
                 reuse = await self._begin()
-                return await self._prepared(reuse, settled, self._orders.given, NOTHING_CARRIED)
+                return await self._prepared(reuse, settled, self._given(), NOTHING_CARRIED)
             except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
                 await standby.pause(str(error), THE_STATE)
 
     async def look_for_edits(self) -> Revision | None:
-        """The run as it is now, where that is not what it was.
+        """The run as it is now; None where edits do not count.
 
         Raises:
             GraphError, TaskCallError: what was edited does not fit together any more.
@@ -108,8 +108,7 @@ class Preparation:
         graph = build_graph(run.graph.shape, self._orders.bindings)
         params = self._orders.params
         after = await look_at(graph, params, engine.state.keeps_all, engine.past)
-        what = edited(before, graph, after)
-        return Revision(graph, after, what) if what else None
+        return Revision(graph, after, edited(before, graph, after))
 
     async def revise(
         self, revision: Revision, standby: Standby, settled: Mapping[int, Any], carried: Carried
@@ -126,6 +125,19 @@ class Preparation:
                 raise
             except StateError as error:
                 await standby.pause(str(error), THE_STATE)
+
+    def _given(self) -> Given:
+        """What of an earlier try's results stands today: its code may have been edited since."""
+        given, sight = self._orders.given, self.sight
+        if given.sight is None or sight is None or list(given.sight.prints) == list(sight.prints):
+            return given
+        before = given.sight
+        if all(snapshot.holds() for snapshot in before.code.values()):
+            # Nothing was edited; what tasks themselves change, a counter of theirs, is no edit.
+            changed = (i for i in given.done if before.prints[i] != sight.prints[i])
+            return dataclasses.replace(given, tainted=given.tainted.union(changed))
+        carried = carried_over(given, Revision(self._run.graph, sight, ()))
+        return Given(carried.done, carried.values, items=carried.items)
 
     async def _begin(self) -> Reuse:
         engine, orders, run = self._engine, self._orders, self._run

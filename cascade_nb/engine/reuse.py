@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
 from cascade_nb.engine.rules import Floor, floors
+from cascade_nb.graph.code_snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.gaps import Gaps
 from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.model.task import Task
 from cascade_nb.protocols import StateBackend
 
 
@@ -55,11 +57,13 @@ class Sight(NamedTuple):
         prints: the fingerprints of its nodes.
         keys: by index, those whose results are worth keeping.
         grounds: what nodes are made of, now and before.
+        code: of each task, what its code led to when its key was made, or just before.
     """
 
     prints: Fingerprints
     keys: Mapping[int, str]
     grounds: Grounds
+    code: Mapping[Task[..., Any], CodeSnapshot]
 
 
 async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: Past) -> Sight:
@@ -74,11 +78,13 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
     """
 
     def look() -> Sight:
+        tasks = dict.fromkeys(node.task for node in graph.nodes if node.task is not None)
+        code = {task: CodeSnapshot(task) for task in tasks}
         prints = fingerprints(graph, params)
         keys = worth_keeping(graph, prints, keeps_all)
         grounds = past.look(graph, prints, keys)
         prints.settle()
-        return Sight(prints, keys, grounds)
+        return Sight(prints, keys, grounds, code)
 
     return await in_thread(look)
 

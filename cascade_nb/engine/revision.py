@@ -9,16 +9,11 @@ whose fingerprint stands.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from cascade_nb.engine.arguments import Expansion
-from cascade_nb.engine.orders import GivenItems
+from cascade_nb.engine.orders import Given, GivenItems
 from cascade_nb.engine.reuse import Sight
-from cascade_nb.engine.scheduler import DONE
 from cascade_nb.graph.graph import Graph, Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.flow import Flow
 
 
 class Revision(NamedTuple):
@@ -64,57 +59,72 @@ def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
     return tuple(names)
 
 
-def carry(flow: Flow, before: Sight, graph: Graph, after: Sight) -> Carried:
-    """What stands of a flow that has come to rest. Call under its lock."""
-    return _Carrying(flow, before, graph, after).carried()
+def same_graph(one: Graph, other: Graph) -> bool:
+    """Whether two graphs of one target are made of the same calls of the same tasks."""
+    return len(one.nodes) == len(other.nodes) and all(
+        a.lazy is b.lazy
+        and a.task is b.task
+        and a.name == b.name
+        and a.inputs == b.inputs
+        and a.control == b.control
+        for a, b in zip(one.nodes, other.nodes, strict=True)
+    )
 
 
-class _Carrying:
-    def __init__(self, flow: Flow, before: Sight, graph: Graph, after: Sight) -> None:
-        self._flow = flow
-        self._before = before
-        self._after = after
-        self._graph = graph
-        self._old_place = flow.graph.place
-        self._by_key = {
-            key: index for index, key in enumerate(before.prints) if key is not None
-        }  # of two with one key either will do
-        self._stands: dict[int, int] = {}
+def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
+    """What another graph has that was not there before, for people."""
+    fresh = (node for node in graph.nodes if node.lazy not in before.place)
+    return tuple(dict.fromkeys(node.name or node.label for node in fresh))
 
-    def carried(self) -> Carried:
-        """Node after node: what one reads comes before it."""
-        flow = self._flow
-        state, ledger = flow.scheduler.state, flow.ledger
-        values: dict[int, Any] = {}
-        done: set[int] = set()
-        items: dict[int, GivenItems] = {}
-        for node in self._graph.nodes:
-            old = self._same_as(node)
-            if old is None:
-                continue
-            self._stands[node.index] = old
-            if state[old] == DONE:
-                done.add(node.index)
-                if ledger.alive(old, flow.scheduler.state):
-                    values[node.index] = ledger.values[old]
-            elif places := flow.unfold.items(old):
-                expansion = ledger.work[places[0]]
-                assert isinstance(expansion, Expansion)
-                there = {n: ledger.values[i] for n, i in enumerate(places) if state[i] == DONE}
-                items[node.index] = GivenItems(expansion, there)
-        return Carried(frozenset(done), values, items)
 
-    def _same_as(self, node: Node) -> int | None:
-        """The node of before whose result stands for this one's."""
-        key = self._after.prints[node.index]
+def carried_over(given: Given, revision: Revision) -> Carried:
+    """What of an earlier try stands after an edit, whether it was this run's or another's."""
+    if given.sight is None or given.graph is None:
+        return NOTHING_CARRIED  # nobody knows of what code it was made
+    stands = _standing(given.graph, given.sight, revision.graph, revision.sight)
+    whole = given.done - given.tainted
+    done: set[int] = set()
+    values: dict[int, Any] = {}
+    items: dict[int, GivenItems] = {}
+    for index, old in stands.items():
+        if old in whole:
+            done.add(index)
+            if old in given.values:
+                values[index] = given.values[old]
+        elif old in given.items:
+            items[index] = given.items[old]
+    return Carried(frozenset(done), values, items)
+
+
+def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:
+    """By index in the graph of now, the node of before whose result would stand for its."""
+    # Of two with one key either will do.
+    by_key = {key: i for i, key in enumerate(old.prints) if key is not None}
+    stands: dict[int, int] = {}
+    for node in graph.nodes:  # what one reads comes before it
+        key = new.prints[node.index]
         if key is not None:
-            return self._by_key.get(key)
-        # Without a key it is the same when it is the same call of the same code, and when all that
-        # it reads is the same.
-        old = self._old_place.get(node.lazy)
-        if old is None or self._before.prints[old] is not None:
-            return None
-        code, now = self._before.prints.code(old), self._after.prints.code(node.index)
-        if (code and code.parts) != (now and now.parts):
-            return None
-        return old if all(source in self._stands for source in node.inputs) else None
+            same = by_key.get(key)
+        else:
+            same = before.place.get(node.lazy)
+            if same is not None and not (
+                _same_code(old, same, new, node) and all(i in stands for i in node.sources)
+            ):
+                same = None
+        condition = node.control.condition
+        if same is not None and node.control.wanted and (condition is None or condition in stands):
+            stands[node.index] = same
+    return stands
+
+
+def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
+    """Whether a node without a key is the same call of the same code as one of before."""
+    if old.prints[place] is not None:
+        return False
+    code, now = old.prints.code(place), new.prints.code(node.index)
+    if code is None or now is None:
+        return code is now
+    snapshot = old.code.get(node.task) if node.task is not None else None
+    if code.unkeyed and not (snapshot is not None and snapshot.holds()):
+        return False  # what stands for "cannot be told" looks the same whatever it is
+    return code.parts == now.parts

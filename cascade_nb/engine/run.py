@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ from cascade_nb.graph.graph import Graph
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.flow import Flow
-    from cascade_nb.engine.revision import Revision
 
 
 class DoneCallbackWarning(UserWarning):
@@ -289,10 +288,10 @@ class Run:
         """What its nodes are made of, and were before; for the engine."""
         return NO_GROUNDS if self._reuse is None else self._reuse.grounds
 
-    def revise(self, revision: Revision) -> None:
-        """It goes on with another graph, because of an edit; for the engine."""
-        self.graph = revision.graph
-        self.edits = (*self.edits, *(name for name in revision.edited if name not in self.edits))
+    def take(self, graph: Graph, edited: Iterable[str]) -> None:
+        """It goes on with another graph, because of edits of these; for the engine."""
+        self.graph = graph
+        self.edits = (*self.edits, *(name for name in edited if name not in self.edits))
 
     def begin(self, flow: Flow, reuse: Reuse) -> None:
         """Its machinery is there, and what of its graph was there before; for the engine."""

@@ -12,6 +12,7 @@ from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.why import explain
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.edits import AN_EDIT
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Given, left_by
@@ -212,7 +213,7 @@ class Watch:
             return self._run.outcome, None, None
         if flow is None:
             pause = self._manager.find(Scope("run", self._run.id))
-            if pause is None or pause.by != THE_STATE:
+            if pause is None or pause.by not in (THE_STATE, AN_EDIT):
                 return Phase.STARTING, None, None
             return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - pause.since)
         if flow.stopping == "cancelled":

@@ -16,7 +16,13 @@ _OPEN = -1
 
 
 class Bindings(Protocol):
-    """What names mean now, where lazy values were given names that may be bound anew."""
+    """What names mean now, where lazy values were given names that may be bound anew.
+
+    Attributes:
+        version: grows whenever that may have changed.
+    """
+
+    version: int
 
     def current(self, lazy: Lazy) -> Lazy:
         """What stands today where `lazy` was written.

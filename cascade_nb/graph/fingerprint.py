@@ -95,16 +95,15 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                     twice.add(task.name)
         return {name: code for name, code in found.items() if name not in twice}
 
-    def outdated(self) -> frozenset[int]:
-        """The nodes whose key does not say any more what running them would do: code that their
-        task names has changed since, or that of a node which they come after.
+    def edited_tasks(self) -> frozenset[Task[..., Any]]:
+        """The tasks whose code is not what their nodes' keys say, or cannot be told.
 
         It may read files: not for the loop.
         """
         keys = self._tasks.items()
-        changed = {t for t, key in keys if t is not None and code_key(t).parts != key.code.parts}
-        roots = [node.index for node in self._graph.nodes if node.task in changed]
-        return frozenset(self._graph.descendants(roots)) if roots else frozenset()
+        return frozenset(
+            t for t, key in keys if t is not None and code_key(t).parts != key.code.parts
+        )
 
     def key_of(self, value: Any) -> str:
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""

@@ -44,7 +44,7 @@ def module_text(name: str) -> ModuleText | None:
     A file is read again when its time or size has changed.
     """
     file = file_of_module(name)
-    stamp = _stamp(file) if file is not None else None
+    stamp = stamp_of(file) if file is not None else None
     if file is None or stamp is None:
         return None
     return _read(file, stamp) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
@@ -65,7 +65,7 @@ def changed_since_import(name: str) -> bool:
     file = getattr(module, "__file__", None)
     if spec is None or not isinstance(file, str):
         return False
-    now = _stamp(file)
+    now = stamp_of(file)
     known = _imported.get(name)
     if known is None or known[0] is not spec:  # a reload makes a new spec
         compiled = _compiled_from(getattr(spec, "cached", None))
@@ -114,7 +114,8 @@ def _read(file: str, stamp: Stamp) -> ModuleText:
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
 
 
-def _stamp(file: str) -> Stamp | None:
+def stamp_of(file: str) -> Stamp | None:
+    """The stamp of a file now; None where there is none."""
     try:
         found = os.stat(file)  # noqa: PTH116 - one call instead of a Path for each look
     except OSError:

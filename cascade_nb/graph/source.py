@@ -89,12 +89,17 @@ def facts_of(code: types.CodeType) -> Facts:
     return facts
 
 
-def _read(code: types.CodeType) -> Facts:
+def names_in(code: types.CodeType) -> tuple[tuple[tuple[str, ...], ...], tuple[Import, ...]]:
+    """The global names that `code` reads, and what it imports, without a look at its text."""
     references: dict[tuple[str, ...], None] = {}
     imports: dict[Import, None] = {}
     for part in _nested(code):
         _names(part, references, imports)
-    names, imported = tuple(references), tuple(imports)
+    return tuple(references), tuple(imports)
+
+
+def _read(code: types.CodeType) -> Facts:
+    names, imported = names_in(code)
     linecache.checkcache(code.co_filename)
     lines = _without_magic(linecache.getlines(code.co_filename))
     try:

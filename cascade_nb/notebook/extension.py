@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -103,12 +104,18 @@ def _put_names(shell: Shell, session: Session) -> list[Undo]:
 def _put_edits(shell: Shell, session: Session) -> list[Undo]:
     """Have runs that are held look at what a cell changed before they go on."""
 
-    def look(_result: object) -> None:
+    def before(_info: object) -> None:
+        for engine in session.engines:
+            engine.editing()
+
+    def after(_result: object) -> None:
         for engine in session.engines:
             engine.edited()
 
-    shell.events.register("post_run_cell", look)
-    return [lambda: shell.events.unregister("post_run_cell", look)]
+    hooks = {"pre_run_cell": before, "post_run_cell": after}
+    for event, hook in hooks.items():
+        shell.events.register(event, hook)
+    return [partial(shell.events.unregister, event, hook) for event, hook in hooks.items()]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

@@ -83,7 +83,7 @@ class Workspace:
         self.namespace = namespace
         self.chains: dict[str, Chain] = {}
         self.definitions: dict[str, Definition] = {}
-        self.latest = Latest(None, (), ())
+        self.latest, self.version = Latest(None, (), ()), 0
         self.recorded: Cell | None = None
         self._overview: Graph | None = None
         self.places: WeakKeyDictionary[Lazy, Place] = WeakKeyDictionary()
@@ -237,6 +237,7 @@ class Workspace:
                 self.forget(name, self.chains[name], "which was dropped")
             else:
                 self.definitions[name].gone = "which was dropped"
+                self.changed()
                 if self.namespace.get(name) is tasks[name]:
                     del self.namespace[name]
 
@@ -281,6 +282,7 @@ class Workspace:
 
     def changed(self) -> None:
         """What was seen in the last overview does not hold any more."""
+        self.version += 1
         self._overview = None
 
     def layers_in(self, graph: Graph) -> Iterator[tuple[Node, Layer]]:
@@ -325,7 +327,7 @@ class _Lenient:
     """Bindings that never refuse: what is lost stands for itself."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+        self._workspace, self.version = workspace, workspace.version
         self.name_of = workspace.name_of
 
     def current(self, lazy: Lazy) -> Lazy:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
-from cascade_nb.errors import DroppedNameError, RunCancelledError
+from cascade_nb.engine.preparing import Preparation
+from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.task import Task
+from cascade_nb.protocols import Known
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.states import PaperState
+from tests.engine.states import PaperState, PlainState
 from tests.engine.tools import Hold, outcome, started, until
+
+_versions = itertools.count()
 
 
 class Names:
@@ -26,6 +32,10 @@ class Names:
         self.tasks: dict[Task[..., Any], Task[..., Any]] = {}
         self.lazies: dict[Lazy, Lazy] = {}
         self.trouble: Exception | None = None
+
+    @property
+    def version(self) -> int:
+        return next(_versions)
 
     def current(self, lazy: Lazy) -> Lazy:
         if self.trouble is not None:
@@ -289,20 +299,189 @@ def waits_and_helps(gate: Gate, x: int) -> int:
     return _helper(x)
 
 
+@pytest.mark.parametrize("told", [True, False])
 async def test_what_ran_with_another_helper_than_its_key_says_stands_for_nothing(
-    engine: Engine, spy: SpySubscriber, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, told: bool
 ) -> None:
-    # The run is not held: what is under way looks its helper up when it calls it.
+    # The run is not held: what is under way looks its helper up when it calls it. The cell that
+    # edits it may itself go on meanwhile, so that nobody was told of its end.
     gate = Gate()
     target = waits_and_helps(gate, 3)
     run = engine.start(target, bindings=Names())
     await until(lambda: gate.came)
     original = _helper
     monkeypatch.setitem(globals(), "_helper", lambda x: x * 100)
-    engine.edited()
-    execution = engine._executions[run]
-    await until(lambda: not execution._flow or 0 not in execution._flow.keys.of)
+    if told:
+        engine.edited()
     gate.let_go()
     assert await run == 300
     monkeypatch.setitem(globals(), "_helper", original)
     assert await engine.run(target) == 3
+
+
+async def test_what_read_a_result_of_other_code_stands_for_nothing_either(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, other = Gate(), Gate()
+    target = last(cs.task(name="rest")(other.wait)(waits_and_helps(gate, 4)))
+    run = engine.start(target, bindings=Names())
+    await until(lambda: gate.came)
+    original = _helper
+    monkeypatch.setitem(globals(), "_helper", lambda x: x * 100)
+    engine.edited()
+    gate.let_go()
+    await until(lambda: other.came)
+    monkeypatch.setitem(globals(), "_helper", original)  # what reads it begins under the old code
+    engine.edited()
+    other.let_go()
+    assert await run == (400,)
+    assert await engine.run(target) == (4,)
+
+
+async def test_an_edit_undone_while_held_costs_nothing(
+    engine: Engine, spy: SpySubscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    gate.let_go()
+    target = waits_and_helps(gate, first(6)).named("helped")
+    engine.pause("task:waits_and_helps")
+    run = engine.start(target, bindings=Names())
+    await until(lambda: run.status.held == 1)
+    original = _helper
+    for helper in (lambda x: x * 100, original):
+        engine.editing()
+        monkeypatch.setitem(globals(), "_helper", helper)
+        engine.edited()
+    engine.resume("task:waits_and_helps")
+    assert await run == 7
+    assert started(spy) == ["first#1", "helped"]
+    assert await engine.run(target) == 7
+    assert len(started(spy)) == 2
+
+
+class SlowToOpen(PlainState):
+    """A state that a run waits for until it is let go."""
+
+    keeps_all = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = False
+        self.go = asyncio.Event()
+
+    async def open(self) -> None:
+        self.asked = True
+        await self.go.wait()
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+async def test_an_edit_counts_while_the_run_is_still_starting(
+    make_engine: MakeEngine, held: bool, late: bool
+) -> None:
+    names, state = Names(), SlowToOpen()
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    scale = named(double)
+    if held:
+        engine.pause()
+    run = engine.start(last(scale(5)), bindings=names)
+    if late:  # else it has not even begun
+        await until(lambda: state.asked)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    if held:
+        engine.resume()
+    state.go.set()
+    assert await run == (15,)
+    assert started(spy) == ["scale#1", "last#1"]
+
+
+async def test_an_edit_counts_while_an_earlier_one_is_taken_up(
+    engine: Engine, spy: SpySubscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names()
+    scale = named(double)
+    engine.pause("task:last")
+    run = engine.start(last(scale(5)), bindings=names)
+    await until(lambda: run.status.held == 1)
+    prepared = Preparation.revise
+    again = [named(lambda x: 4 * x), named(lambda x: 5 * x)]
+
+    async def revise(self: Preparation, *args: Any) -> Any:
+        result = await prepared(self, *args)
+        if again:
+            names.tasks[scale] = again.pop(0)
+            engine.edited()
+        return result
+
+    monkeypatch.setattr(Preparation, "revise", revise)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:last")
+    assert await run == (25,)
+    assert started(spy) == ["scale#1", "scale#1", "last#1"]
+
+
+async def test_an_edit_that_does_not_fit_holds_a_run_that_is_still_starting(
+    make_engine: MakeEngine,
+) -> None:
+    names, state = Names(), SlowToOpen()
+    engine = make_engine(state_backend=state)
+    run = engine.start(last(first(1)), bindings=names)
+    await until(lambda: state.asked)
+    names.trouble = DroppedNameError("`last` reads `x`, which was dropped")
+    engine.edited()
+    state.go.set()
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    assert "cannot be taken up: `last` reads `x`, which was dropped" in run.status.headline
+    names.trouble = None
+    run.resume()
+    assert await run == (2,)
+
+
+async def test_it_can_be_cancelled_while_an_edit_waits_for_a_state_that_is_gone(
+    make_engine: MakeEngine,
+) -> None:
+    class Gone(PlainState):
+        trouble = False
+
+        async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
+            if self.trouble:
+                raise StateError("the disk is full")
+            return await super().known(keys)
+
+    names, state = Names(), Gone()
+    engine = make_engine(state_backend=state)
+    scale = named(double)
+    engine.pause("task:last")
+    run = engine.start(last(scale(5)), bindings=names)
+    await until(lambda: run.status.held == 1)
+    state.trouble = True
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume("task:last")
+    await until(lambda: engine.constraints.find(run.scope))
+    run.cancel("no more")
+    assert isinstance(await outcome(run), RunCancelledError)
+
+
+async def test_what_a_retry_is_given_stands_only_with_the_code_that_made_it(
+    engine: Engine, spy: SpySubscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, broken = Gate(), True
+    gate.let_go()
+
+    def once(x: int) -> int:
+        if broken:
+            raise ValueError("not yet")
+        return x
+
+    kept = first(1)
+    run = engine.start(last(kept, cs.task(once)(waits_and_helps(gate, 3))), bindings=Names())
+    await outcome(run)
+    broken = False
+    monkeypatch.setitem(globals(), "_helper", lambda x: x * 100)
+    assert await run.retry_failed() == (2, 300)
+    assert started(spy, "first") == ["first#1"]
+    assert len(started(spy, "waits_and_helps")) == 2

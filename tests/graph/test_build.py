@@ -40,6 +40,8 @@ class Pair:
 class Names:
     """Bindings as a workspace has them: what stands today for what was written."""
 
+    version = 0
+
     def __init__(self, today: dict[Any, Any] | None = None, dropped: tuple[Any, ...] = ()) -> None:
         self.today = today or {}
         self.dropped = dropped

@@ -1,0 +1,212 @@
+"""Says of each result of a flow whether the code that its key names is the code that made it.
+
+A helper is looked up when it is called, so a cell that is run while tasks run may change what they
+do. Where nothing that the tasks lead to is another than it was, one quick look before a result is
+kept says so. Else the code is looked at anew, beside the loop, and what ends meanwhile waits for
+that before it is kept. What may have run with other code than its key says is *tainted*, and so is
+all that read it: it is used in this run, and stands for nothing later.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.arguments import Expansion
+from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.scheduler import DONE
+from cascade_nb.graph.code_snapshot import CodeSnapshot
+from cascade_nb.graph.fingerprint import Fingerprints
+from cascade_nb.model.task import Task
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.flow import Flow
+
+AnyTask = Task[..., Any]
+
+
+class Verdict(enum.Enum):
+    """What is to become of a result."""
+
+    KEEP = enum.auto()
+    USE_ONLY = enum.auto()
+    WAIT = enum.auto()
+
+
+class CodeWatch:
+    """Everything here is called under the engine's lock.
+
+    Args:
+        prints: what the flow's keys come from.
+        snapshots: of its tasks, not younger than `prints`.
+
+    Attributes:
+        tainted: indexes of what may have been made by other code than its key says: of nodes of the
+            flow's graph, and of items.
+        lent: those among them that an earlier try made, and what read no others.
+    """
+
+    def __init__(
+        self, flow: Flow, prints: Fingerprints, snapshots: Mapping[AnyTask, CodeSnapshot]
+    ) -> None:
+        self._flow = flow
+        self._prints = prints
+        self._snapshots = dict(snapshots)
+        self._own = len(flow.graph.nodes)
+        self._unkeyed = {
+            node.task
+            for node in flow.graph.nodes
+            if node.task is not None and node.index not in flow.keys.of
+        }
+        self.lent = set(flow.orders.given.tainted)
+        self.tainted = set(self.lent)
+        self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
+        self._open: set[AnyTask] = set()  # of which that is not known just now
+        self._unsure: set[int] = set()  # what ran when that was so
+        self._waiting: list[Callable[[], None]] = []
+        self._mark = 0  # so much of the flow's log is seen to
+        self._checking = False
+        self._again = False
+
+    @property
+    def checking(self) -> bool:
+        """Whether it is not known just now what was edited."""
+        return self._checking
+
+    def verdict(self, index: int) -> Verdict:
+        """What is to become of the result of a node that ran, or of an item."""
+        if not all(map(CodeSnapshot.holds, self._snapshots.values())):
+            self.edited()
+        if not (self._open or self._edited or self.tainted):
+            self._mark = len(self._flow.log)
+            return Verdict.KEEP
+        self.catch_up()
+        unit, task = self._unit(index), self._task(index)
+        if self._taint(unit, task in self._edited and task not in self._open):
+            return Verdict.USE_ONLY
+        if task in self._open or self._unkeyed & self._open:
+            if task in self._open:
+                self._unsure.add(unit)
+            return Verdict.WAIT
+        return Verdict.KEEP
+
+    def wait(self, again: Callable[[], None]) -> None:
+        """Call `again` when more is known."""
+        self._waiting.append(again)
+
+    def edited(self) -> None:
+        """Something may have been edited: find out, where the tasks here lead to any of it."""
+        moved = {
+            task
+            for task, snapshot in self._snapshots.items()
+            if not (snapshot.certain and snapshot.holds())
+        }
+        if not moved or self._flow.is_over:
+            return
+        if not self._open:
+            self._see_to_log()
+        # Of what was edited twice before anybody could look, nobody knows what ran in between.
+        if lost := self._open & moved:
+            maybe = (*self._unsure, *self._done_unkept())
+            self.tainted.update(i for i in maybe if self._task(i) in lost)
+        self._open |= moved
+        self._unsure.update(i for i in self._under_way() if self._task(i) in moved)
+        for task in moved:
+            self._snapshots[task] = CodeSnapshot(task)
+        self._again = True
+        if not self._checking:
+            self._checking = True
+            self._flow.parts.spawn(self._check())
+
+    def catch_up(self) -> None:
+        """Nothing is edited just now: what was done so far was done with the code that is known."""
+        if not self._open:
+            self._see_to_log()
+            self._mark = len(self._flow.log)
+
+    def _see_to_log(self) -> None:
+        """Find what is tainted among what was done since the last time without being kept."""
+        if self._edited or self.tainted:
+            flow, keys = self._flow, self._flow.keys.of
+            for index in self._done():
+                unit = self._unit(index)
+                self._taint(unit, index not in keys and self._task(index) in self._edited)
+                if index != unit and not self.tainted.isdisjoint(flow.ledger.sources(index)):
+                    self.tainted.add(unit)
+
+    def _done(self) -> list[int]:
+        state = self._flow.scheduler.state
+        recent = self._flow.log[self._mark :]
+        return [i for i in recent if i < len(state) and state[i] == DONE]
+
+    def _done_unkept(self) -> list[int]:
+        return [self._unit(i) for i in self._done() if i not in self._flow.keys.of]
+
+    async def _check(self) -> None:
+        flow, lock = self._flow, self._flow.lock
+        try:
+            while True:
+                with lock:
+                    self._again = False
+                edited = await in_thread(self._prints.edited_tasks)
+                with lock:
+                    if not (self._again or flow.is_over or self._all_hold()):
+                        self.edited()
+                    if self._again and not flow.is_over:
+                        continue
+                    self._found(edited)
+                    return
+        except Exception as error:
+            with lock:
+                flow.break_off(error)
+
+    def _all_hold(self) -> bool:
+        return all(self._snapshots[task].holds() for task in self._open)
+
+    def _found(self, edited: frozenset[AnyTask]) -> None:
+        self._checking = False
+        self._edited = edited
+        self._open.clear()
+        self.tainted.update(i for i in self._unsure if self._task(i) in edited)
+        self._unsure.clear()
+        self.catch_up()
+        waiting, self._waiting = self._waiting, []
+        for again in waiting:
+            again()
+
+    def _under_way(self) -> Iterable[int]:
+        """What runs, or has run and waits for what it returned."""
+        flow = self._flow
+        found = {self._unit(a.index) for a in flow.flying.values() if a.started is not None}
+        if flow.inline is not None:
+            found.add(self._unit(flow.inline))
+        found.update(map(self._unit, flow.unfold.continuations.awaited()))
+        return found
+
+    def _taint(self, unit: int, tainted: bool) -> bool:
+        """Whether a node or item is tainted, by itself or by what it reads."""
+        if not tainted and unit not in self.tainted:
+            flow = self._flow
+            node = unit if unit < self._own else flow.node_of(unit).index
+            reads = (*flow.graph.nodes[node].sources, *flow.unfold.items(unit))
+            found = self.tainted.intersection(reads)
+            if found and found <= self.lent:
+                self.lent.add(unit)
+            tainted = bool(found)
+        if tainted:
+            self.tainted.add(unit)
+        return unit in self.tainted
+
+    def _unit(self, index: int) -> int:
+        """What is tainted with a node: the item that it is, else the graph's own node."""
+        if index < self._own:
+            return index
+        work = self._flow.ledger.work[index]
+        if isinstance(work, Expansion) and work.node.index < self._own:
+            return index
+        return self._flow.unfold.root_of(index)
+
+    def _task(self, index: int) -> AnyTask | None:
+        """The task whose key covers what a node does."""
+        return self._flow.graph.nodes[self._flow.unfold.root_of(index)].task

@@ -1,0 +1,152 @@
+"""A quick look whether the code that a task leads to may be another by now.
+
+A key says what code was when it was worked out, and a helper is looked up when it is called. What
+the names on the way led to then is remembered by identity, so that the question costs a dictionary
+look-up for each name, and can be asked before a result is kept.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from cascade_nb.graph.encoder import CODE
+from cascade_nb.graph.modules import Stamp, resolved, stamp_of
+from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
+from cascade_nb.graph.source import names_in
+from cascade_nb.model.resources import Resource
+from cascade_nb.model.task import Task
+
+_MISSING: Final = object()
+_FIXED: Final = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    types.ModuleType,
+    types.BuiltinFunctionType,
+)
+
+
+class CodeSnapshot:
+    """What the code of one task leads to, by identity, at the moment when this is made.
+
+    Attributes:
+        certain: whether nothing of it can be changed in place, as a list can; only then `holds`
+            says all there is to say.
+    """
+
+    def __init__(self, task: Task[..., Any]) -> None:
+        self.certain = True
+        self._names: list[tuple[Mapping[str, Any], str, Callable[[], Any]]] = []
+        self._codes: list[tuple[types.FunctionType, tuple[Any, ...]]] = []
+        self._files: list[tuple[str, Stamp | None]] = []
+        self._seen: set[object] = set()
+        self._todo: list[Any] = [task.fn]
+        while self._todo:
+            self._look(self._todo.pop())
+        del self._seen, self._todo
+
+    def holds(self) -> bool:
+        """Whether every name leads to what it led to."""
+        for space, name, there in self._names:
+            if space.get(name, _MISSING) is not there():
+                return False
+        for function, parts in self._codes:
+            if any(a is not b for a, b in zip(_parts(function), parts, strict=True)):
+                return False
+        return all(stamp_of(file) == stamp for file, stamp in self._files)
+
+    def _look(self, thing: Any) -> None:
+        if isinstance(thing, (Task, Resource)):
+            thing = thing.fn
+        if isinstance(thing, (staticmethod, classmethod)):
+            thing = thing.__func__
+        if isinstance(thing, types.MethodType):
+            self._look(thing.__self__)
+            thing = thing.__func__
+        if isinstance(thing, property):
+            self._todo += [part for part in (thing.fget, thing.fset, thing.fdel) if part]
+            return
+        wrapped = getattr(thing, "__wrapped__", None) if isinstance(thing, CODE) else None
+        if wrapped is not None:
+            self._todo.append(wrapped)
+        if isinstance(thing, types.FunctionType):
+            self._function(thing)
+        elif isinstance(thing, type):
+            self._class(thing)
+        elif not isinstance(thing, (*_FIXED, *CODE)):
+            self.certain = False
+
+    def _function(self, function: types.FunctionType) -> None:
+        space = function.__globals__
+        if id(function) in self._seen or not origin_of_namespace(space).followed:
+            return
+        self._seen.add(id(function))
+        self._codes.append((function, _parts(function)))
+        for value in _held(function):
+            self._look(value)
+        references, imports = names_in(function.__code__)
+        for names in references:
+            self._follow(space, names)
+        for found in imports:
+            name = resolved(found, space)
+            if origin_of_module(name).followed and name not in self._seen:
+                self._seen.add(name)
+                file = file_of_module(name)
+                if file is not None:
+                    self._files.append((file, stamp_of(file)))
+
+    def _class(self, cls: type) -> None:
+        if id(cls) in self._seen or not origin_of_module(str(cls.__module__)).followed:
+            return
+        self._seen.add(id(cls))
+        self._todo += cls.__bases__
+        for name, value in list(vars(cls).items()):
+            if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
+                self._names.append((vars(cls), name, _reference(value)))
+                self._todo.append(value)
+
+    def _follow(self, space: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        """Along ``a.b.c``, as far as modules under edit go."""
+        for name in names:
+            value = space.get(name, _MISSING)
+            if (id(space), name) not in self._seen:
+                self._seen.add((id(space), name))
+                self._names.append((space, name, _reference(value)))
+                if value is not _MISSING:
+                    self._look(value)
+            if not isinstance(value, types.ModuleType):
+                return
+            if not origin_of_module(value.__name__).followed:
+                return
+            space = vars(value)
+
+
+def _parts(function: types.FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
+
+
+def _held(function: types.FunctionType) -> Iterator[Any]:
+    """The values that a function carries along."""
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+
+
+def _reference(value: Any) -> Callable[[], Any]:
+    """What gives `value` again, without keeping large data alive."""
+    if not isinstance(value, (*_FIXED, *CODE)):
+        try:
+            return weakref.ref(value)
+        except TypeError:  # a list, a tuple
+            pass
+    return lambda: value
