@@ -105,7 +105,8 @@ def test_it_sees_a_reload_and_an_edit_of_what_is_still_to_be_imported(
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "snap_mod.py").write_text("def helper(): return 1\n")
     (tmp_path / "snap_late.py").write_text("def late(): return 1\n")
-    module = importlib.import_module("snap_mod")
+    name = "snap_mod"
+    module = importlib.import_module(name)
     names: dict[str, Any] = {"__name__": "__main__", "snap_mod": module}
     exec(
         "def one(): return snap_mod.helper()\n"
