@@ -20,6 +20,7 @@ import fractions
 import math
 import pathlib
 import types
+import typing
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -145,9 +146,21 @@ class Writer:
             return {"$": name, "text": text} if same else None
         if isinstance(value, NAMED) and stands(value):
             return {"$": "global", "class": where_is(value).written()}
+        if typing.get_origin(value) is not None:
+            return self._type(value)
         if isinstance(value, enum.Enum) and stands(kind) and value.name in kind.__members__:
             return {"$": "enum", "class": where_is(kind).written(), "name": value.name}
         return None
+
+    def _type(self, value: Any) -> dict[str, Any] | None:
+        """A type with others in it, such as `list[int]` or `int | None`."""
+        origin = typing.get_origin(value)
+        items = [None if one is type(None) else one for one in typing.get_args(value)]
+        if origin in (typing.Union, types.UnionType):
+            return {"$": "union", "items": self._all(items)}
+        if origin is typing.Literal:
+            return {"$": "literal", "items": self._all(items)}
+        return {"$": "generic", "of": self._write(origin), "items": self._all(items)}
 
     def _container(self, value: Any) -> dict[str, Any] | None:
         kind = type(value)

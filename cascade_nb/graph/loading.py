@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import datetime as dt
 import enum
+import typing
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -128,6 +129,10 @@ class Loader:
             object.__setattr__(made, name, value)
         return made
 
+    def _generic(self, data: dict[str, Any]) -> Any:
+        of, items = _parts(data, "of", "items")
+        return self.load(of)[tuple(self.load(items))]
+
     def _pairs(self, items: Any) -> list[tuple[Any, Any]]:
         return [(self.load(key), self.load(value)) for key, value in items]
 
@@ -168,8 +173,11 @@ _LOADERS: Final[Mapping[str, Callable[[Loader, dict[str, Any]], Any]]] = {
     "namedtuple": Loader._namedtuple,
     "dataclass": Loader._dataclass,
     "enum": Loader._enum,
+    "generic": Loader._generic,
     "global": Loader._global,
     "inject": Loader._inject,
+    "literal": _items(lambda items: typing.Literal[tuple(items)]),
     "node": Loader._node,
     "opaque": Loader._opaque,
+    "union": _items(lambda items: typing.Union[tuple(items)]),  # noqa: UP007 - however many
 }

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.errors import SerializationError, TaskCallError, UsageError
+from cascade_nb.errors import ParamError, SerializationError, TaskCallError, UsageError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fields import Fields
 from cascade_nb.graph.graph import Graph
@@ -151,15 +151,19 @@ class Reading:
     def _param(self, fields: Fields) -> Param:
         name, description = fields.take("name", str), fields.take("description", str)
         default = fields.take("default", object, REQUIRED)
+        self._loader.missing = []
         kind = self._loader.load(fields.take("type", object, None))
         fields.end()
-        if kind is not None and not isinstance(kind, type):
+        if self._loader.missing or isinstance(kind, (Lazy, list, dict)):
             raise SerializationError(f"the type of parameter {name!r} cannot be found here")
         self._loader.missing = []
         default = default if default is REQUIRED else self._loader.load(default)
         if self._loader.missing:
             default = REQUIRED  # it is not in the JSON, so a run must give it
-        return Param(name, default, kind, description)
+        try:
+            return Param(name, default, kind, description)
+        except ParamError as error:
+            raise SerializationError(f"parameter {name!r}: {error}") from error
 
     def _options(self, fields: Fields) -> Options:
         retry = fields.take("retry", dict, None)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import ParamError, nearest
 from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.param_types import kind_of
 from cascade_nb.model.policy import PLAIN, checked_name
 
 
@@ -21,9 +22,6 @@ class _Required:
 
 
 REQUIRED: Final = _Required()
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_FROM_TEXT: Final = frozenset({"pathlib", "decimal", "fractions", "uuid"})
-_FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
 class Param(Lazy):
@@ -32,26 +30,28 @@ class Param(Lazy):
     Args:
         name: the key in ``params={…}``.
         default: its value when none is given; without one a run must give it.
-        type: what a value is checked against and, where nothing is lost, coerced to: text to a
-            number or truth value (as a terminal or a form gives it), a whole number to a float.
+        type: what a value is checked against and, where nothing is lost, coerced to: a class,
+            `list[int]`, `dict[str, float]`, `Literal["fast", "exact"]`, an `Enum`, a date, a union
+            such as `int | None`. Text is read, as a terminal, a form or JSON gives it.
         description: one line for people.
 
     Raises:
-        ParamError: the default does not fit the type.
+        ParamError: the default does not fit the type, or no value can be checked against that.
         UsageError: the name is empty, too long, or has '/', '#' or '+' in it.
     """
 
-    __slots__ = ("default", "description", "name", "type")
+    __slots__ = ("_kind", "default", "description", "name", "type")
 
     def __init__(
         self,
         name: str,
         default: Any = REQUIRED,
-        type: type[Any] | None = None,
+        type: Any = None,
         description: str = "",
     ) -> None:
         self.name = checked_name(name, "parameter name")
         self.type = type
+        self._kind = None if type is None else kind_of(type)
         self.description = description
         self.inputs = ()
         self.options = PLAIN
@@ -68,16 +68,20 @@ class Param(Lazy):
         Raises:
             ParamError: it does not fit the type.
         """
-        kind = self.type
-        if kind is None or (isinstance(value, kind) and not _bool_as_number(value, kind)):
+        kind = self._kind
+        if kind is None:
             return value
         try:
-            return _coerced(value, kind)
-        except (TypeError, ValueError) as error:
+            return kind.take(value)
+        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ParamError(
-                f"parameter {self.name!r} takes {kind.__name__}, and "
-                f"{value!r} ({type(value).__name__}) is none"
+                f"parameter {self.name!r} takes {kind.name}, and "
+                f"{value!r:.200} ({type(value).__name__}) is none"
             ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its kind is made anew of its type.
+        return Param, (self.name, self.default, self.type, self.description)
 
     def settled(self, given: Mapping[str, Any]) -> Any:
         """The value for a run that was given these parameters.
@@ -105,24 +109,3 @@ def check_given(given: Mapping[str, Any], known: Mapping[str, Param]) -> None:
         if name not in known:
             fix = nearest(name, known) or f"; a task reads one that is given cs.Param({name!r}, …)"
             raise ParamError(f"nothing here reads a parameter {name!r}{fix}")
-
-
-def _bool_as_number(value: Any, kind: type[Any]) -> bool:
-    return isinstance(value, bool) and kind in (int, float, complex)
-
-
-def _coerced(value: Any, kind: type[Any]) -> Any:
-    if kind is bool:
-        word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
-        if word in _TRUE or word in _FALSE:
-            return word in _TRUE
-        raise ValueError(value)
-    if isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1):
-        raise ValueError(value)  # True is no count, and 2.5 is not 2
-    if kind in (list, tuple, set, frozenset) and isinstance(value, (list, tuple, set, frozenset)):
-        return kind(value)
-    if kind in (int, float, complex) and isinstance(value, (int, float, str)):
-        return kind(value)
-    if isinstance(value, str) and kind.__module__.partition(".")[0] in _FROM_TEXT:
-        return kind(value)
-    raise TypeError(value)

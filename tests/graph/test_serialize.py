@@ -14,8 +14,8 @@ import pathlib
 import threading
 import uuid
 from collections import OrderedDict, defaultdict, namedtuple
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -432,3 +432,23 @@ def test_a_long_chain_needs_no_deep_stack() -> None:
     for _ in range(5_000):
         lazy = fetch(lazy)
     assert len(from_json(to_json(build_graph(lazy)))) == 5_001
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list[int],
+        dict[str, list[float]],
+        tuple[int, ...],
+        Sequence[str],
+        int | None,
+        Literal["fast", 1],
+        list[Literal["a"] | None],
+    ],
+    ids=str,
+)
+def test_a_parameter_keeps_a_compound_type(kind: Any) -> None:
+    text = to_json(build_graph(fetch(cs.Param("p", type=kind))))
+    back = from_json(text)
+    assert back.params()["p"].type == kind
+    assert to_json(back) == text

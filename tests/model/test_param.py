@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
+import enum
 import pathlib
+import pickle
+import re
 import uuid
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NewType, Optional, TypeVar
 
 import pytest
 
@@ -105,3 +110,104 @@ def test_a_parameter_is_described() -> None:
     described = cs.Param("p", 1, int, "how many")
     assert (described.label, described.default, described.type) == ("p", 1, int)
     assert described.description == "how many"
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = "b"
+
+
+Count = NewType("Count", int)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "taken"),
+    [
+        (list[int], [1, "2", 3.0], [1, 2, 3]),
+        (list[int], "[1, 2]", [1, 2]),
+        (list[list[float]], [[1], (2,)], [[1.0], [2.0]]),
+        (tuple[int, str], ["1", "a"], (1, "a")),
+        (tuple[int, ...], [1, 2, 3], (1, 2, 3)),
+        (set[str], ["a", "a"], {"a"}),
+        (dict[str, int], {"a": "1"}, {"a": 1}),
+        (dict[str, int], '{"a": 1}', {"a": 1}),
+        (dict[str, list[Color]], {"a": ["RED", "b"]}, {"a": [Color.RED, Color.BLUE]}),
+        (Sequence[int], (1, 2), (1, 2)),
+        (Mapping[str, int], {"a": 1}, {"a": 1}),
+        (Literal["fast", "exact"], "fast", "fast"),
+        (Literal[1, "1"], "1", "1"),
+        (Literal[1, 2], "2", 2),
+        (Color, "RED", Color.RED),
+        (Color, "1", Color.RED),
+        (Color, "b", Color.BLUE),
+        (Color, 1, Color.RED),
+        (int | None, None, None),
+        (int | None, "3", 3),
+        (int | None, "none", None),
+        (Optional[float], 3, 3.0),  # noqa: UP045 - people write it so
+        (str | int, "3", "3"),
+        (int | str, "3", "3"),
+        (list[int] | int, "3", 3),
+        (dt.date, "2026-11-28", dt.date(2026, 11, 28)),
+        (
+            dt.datetime,
+            "2026-11-28T10:00:00Z",
+            dt.datetime(2026, 11, 28, 10, tzinfo=dt.timezone.utc),
+        ),
+        (dt.timedelta, "1h30m", dt.timedelta(minutes=90)),
+        (Annotated[int, "rows"], "3", 3),
+        (Count, "3", 3),
+        (Any, "3", "3"),
+    ],
+)
+def test_a_value_of_a_compound_type_is_coerced_all_the_way_down(
+    kind: Any, given: Any, taken: Any
+) -> None:
+    value = cs.Param("p", type=kind).settled({"p": given})
+    assert value == taken
+    assert type(value) is type(taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "words"),
+    [
+        (list[int], ["a"], "list[int]"),
+        (list[int], [2.5], "list[int]"),
+        (list[str], "ab", "list[str]"),
+        (tuple[int, str], [1], "tuple[int, str]"),
+        (dict[str, int], [("a", 1)], "dict[str, int]"),
+        (dict[str, int], "{", "dict[str, int]"),
+        (Literal["fast", "exact"], "quick", "one of 'fast', 'exact'"),
+        (Literal[1], True, "one of 1"),
+        (Color, "GREEN", "Color"),
+        (Color, True, "Color"),
+        (int | None, "x", "int | None"),
+        (dt.date, "tomorrow", "date"),
+        (dt.timedelta, "soon", "timedelta"),
+        (int, float("inf"), "int"),
+        (list[int], "[" * 100_000, "list[int]"),
+        (decimal.Decimal, "x", "Decimal"),
+    ],
+)
+def test_a_value_that_a_compound_type_does_not_take_is_refused(
+    kind: Any, given: Any, words: str
+) -> None:
+    with pytest.raises(ParamError, match=rf"takes {re.escape(words)}, and .* is none"):
+        cs.Param("p", type=kind).settled({"p": given})
+
+
+@pytest.mark.parametrize("kind", ["int", [int], list["int"], TypeVar("T"), Callable[[int], int], 3])
+def test_a_type_that_nothing_can_be_checked_against_is_refused_at_once(kind: Any) -> None:
+    with pytest.raises(ParamError, match=r"a parameter's type is a class"):
+        cs.Param("p", type=kind)
+
+
+def test_a_value_that_fits_stays_the_very_object() -> None:
+    rows = [1, 2]
+    assert cs.Param("p", type=list[int]).settled({"p": rows}) is rows
+
+
+def test_a_parameter_with_a_compound_type_can_be_pickled() -> None:
+    param = pickle.loads(pickle.dumps(cs.Param("p", [1], list[int] | None, "sizes")))
+    assert (param.default, param.type, param.description) == ([1], list[int] | None, "sizes")
+    assert param.settled({"p": ["2"]}) == [2]
