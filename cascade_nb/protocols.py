@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -97,6 +98,7 @@ class Entry(NamedTuple):
         seconds: how long it took to compute.
         lease: of the run that made it, where runs are journaled.
         token: means nothing to the backend; the keeper knows its entry by it.
+        made: when, in seconds since the epoch; None for now, by the backend's own clock.
     """
 
     key: str
@@ -104,6 +106,12 @@ class Entry(NamedTuple):
     seconds: float
     lease: Lease | None = None
     token: Any = None
+    made: float | None = None
+
+    @property
+    def dated(self) -> float:
+        """When it was made, in seconds since the epoch."""
+        return time.time() if self.made is None else self.made
 
 
 class Known(NamedTuple):
@@ -111,7 +119,7 @@ class Known(NamedTuple):
 
     Attributes:
         seconds: how long it took to compute.
-        made: when it was put, in seconds since the epoch.
+        made: when it was made, in seconds since the epoch.
     """
 
     seconds: float

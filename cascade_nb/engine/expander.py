@@ -84,7 +84,7 @@ class Expander:
         while True:
             try:
                 keys = await flow.keys.of_items(node, columns)
-                return keys, await flow.keys.standing(node, keys, flow.state)
+                return keys, await flow.keys.standing(node.index, keys, flow.state)
             except StateError as error:
                 if flow.stopping is not None:
                     raise

@@ -15,7 +15,7 @@ from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.param import check_given
-from cascade_nb.protocols import StateBackend
+from cascade_nb.protocols import Clock, StateBackend
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
@@ -32,6 +32,7 @@ class Foresight:
     past: Past
     means: dict[str, float]
     constraints: ConstraintManager
+    clock: Clock
     state: StateBackend
     reuse: bool
     runs: list[Run]
@@ -76,7 +77,13 @@ class Foresight:
         await self.state.open()
         sight = await look_at(graph, params, self.state.keeps_all, self.past)
         found = await look_up(
-            graph, self.state, sight.keys, sight=sight, settled=settled, fetch=False
+            graph,
+            self.state,
+            sight.keys,
+            sight=sight,
+            settled=settled,
+            now=self.clock.wall(),
+            fetch=False,
         )
         self.past.stands(graph, found.grounds, found.standing)
         return found

@@ -72,7 +72,7 @@ class Keeping:
             self._completed(index, number, took, result, tell)
         else:
             token = (index, number, tell, self._resumed)
-            self._put(Entry(key, result, took, flow.lease, token))
+            self._put(Entry(key, result, took, flow.lease, token, flow.parts.clock.wall()))
 
     def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         """It is known by now whether it may be kept."""

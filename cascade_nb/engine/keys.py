@@ -92,16 +92,16 @@ class Keys:
         return keys
 
     async def standing(
-        self, node: Node, keys: Sequence[str], state: StateBackend
+        self, index: int, keys: Sequence[str], state: StateBackend
     ) -> dict[int, Any]:
-        """The results of those items of a mapped node that are there and count, by position.
+        """The results of a node, or of items of one, that are there and count, by position.
 
         Raises:
             StateError: the place cannot be read.
         """
         if self._since == math.inf:
             return {}
-        floor = self.floors.get(node.index)
+        floor = self.floors.get(index)
         since = self._since if floor is None else max(self._since, floor.moment)
         known = await state.known(keys)
         there = [key for key in keys if key in known and known[key].made >= since]

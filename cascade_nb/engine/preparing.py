@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -189,7 +188,7 @@ class Preparation:
 
     async def _order(self) -> dict[str, object]:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
-        since = time.time() if self._orders.fresh else self._since
+        since = self._engine.clock.wall() if self._orders.fresh else self._since
         graph, orders, keys = self._run.graph, self._orders, self.keys.of
         order = await beside(len(graph), lambda: order_of(graph, orders, keys, since))
         return {**order, "revision": self._revision}
@@ -202,6 +201,7 @@ class Preparation:
             self.keys.of,
             sight=self.sight,
             settled=graph.settled,
+            now=engine.clock.wall(),
             since=self._since,
         )
         self.keys.floors = found.floors

@@ -110,7 +110,7 @@ def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:
 
 def apply_again(manager: ConstraintManager, said: Mapping[str, Any]) -> None:
     """Put a constraint that was written down into force, unless one of its kind is already."""
-    left = None if said["expires_at"] is None else said["expires_at"] - time.time()
+    left = None if said["expires_at"] is None else said["expires_at"] - manager.clock.wall()
     if (left is not None and left <= 0) or manager.find(said["scope"], said["type"]) is not None:
         return
     manager.apply(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
-from cascade_nb.engine.rules import Floor, floors
+from cascade_nb.engine.rules import Floor, floors, not_ahead
 from cascade_nb.graph.code_snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.gaps import Gaps
@@ -96,6 +95,7 @@ async def look_up(
     *,
     sight: Sight | None = None,
     settled: frozenset[int] = frozenset(),
+    now: float,
     since: float = 0.0,
     fetch: bool = True,
 ) -> Reuse:
@@ -108,6 +108,7 @@ async def look_up(
         sight: what was seen of it; None where its results count whatever the code says today, and
             however old they are.
         settled: nodes whose values are known without running, parameters for instance.
+        now: seconds since the epoch; a result that is dated ahead counts as made now.
         since: what was made before this moment, in seconds since the epoch, does not count;
             infinity when nothing is to be reused.
         fetch: whether to get the values, or only to see that they are there.
@@ -115,10 +116,11 @@ async def look_up(
     Raises:
         StateError: the place cannot be read.
     """
-    known = {} if since == math.inf else await state.known(list(keys.values()))
+    found_there = {} if since == math.inf else await state.known(list(keys.values()))
+    known = {key: not_ahead(what, now) for key, what in found_there.items()}
 
     def weigh() -> tuple[dict[int, Floor], set[str], set[int]]:
-        floor = floors(graph, keys, known, time.time()) if sight is not None else {}
+        floor = floors(graph, keys, known, now) if sight is not None else {}
         standing = {key for key, what in known.items() if what.made >= since}
         old = (i for i, one in floor.items() if keys.get(i) in standing
                and known[keys[i]].made < one.moment)  # fmt: skip

@@ -29,6 +29,11 @@ class Floor(NamedTuple):
 _NONE: Final = Floor(-math.inf, "", -1)
 
 
+def not_ahead(known: Known, now: float) -> Known:
+    """What is known of a result, which counts as made now where some clock dated it ahead."""
+    return known._replace(made=now) if known.made > now else known
+
+
 def floors(
     graph: Graph, keys: Mapping[int, str], known: Mapping[str, Known], now: float
 ) -> dict[int, Floor]:

@@ -174,7 +174,7 @@ class Scribe:
             # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
             if lease is None:
                 await self._write_order(page, title, order)
-            await journal.describe(mine, title, time.time(), total)
+            await journal.describe(mine, title, self._manager.clock.wall(), total)
         except BaseException:
             await journal.release(mine)
             raise

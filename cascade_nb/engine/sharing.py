@@ -112,10 +112,10 @@ class Sharing:
             if mine:
                 self._claimed.add(index)
             # Also when the claim is ours: its last owner may have let it go with a result.
-            there = await self._state.values([key])
-            if key in there:
+            there = await self._flow.keys.standing(index, [key], self._state)
+            if there:
                 self.found.add(index)
-                return Found(there[key])
+                return Found(there[0])
             if mine:
                 return None
             await asyncio.sleep(LOOK)

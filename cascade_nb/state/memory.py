@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -53,7 +52,7 @@ class MemoryState:
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Keep a result; it is safe when this returns."""
-        made = _Kept(entry.value, Known(entry.seconds, time.time()), size_in_memory(entry.value))
+        made = _Kept(entry.value, Known(entry.seconds, entry.dated), size_in_memory(entry.value))
         with self._lock:
             old = self._entries.pop(entry.key, None)
             self._size -= old.size if old is not None else 0

@@ -7,7 +7,6 @@ import itertools
 import secrets
 import sys
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -67,7 +66,7 @@ class RedisWriter:
     def put(self, entry: Entry, keeper: Keeper) -> None:
         """Have `entry` written soon; from any thread."""
         with self._lock:
-            self._queue.append(_Item(entry, keeper, time.time()))
+            self._queue.append(_Item(entry, keeper, entry.dated))
             if self._awake:
                 return
             self._awake = True

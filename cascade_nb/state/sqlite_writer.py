@@ -67,7 +67,7 @@ class Writer:
 
     def put(self, entry: Entry, keeper: Keeper) -> None:
         """Have an entry kept with the next batch."""
-        self._queue.append(_Waiting(entry, keeper, time.time()))
+        self._queue.append(_Waiting(entry, keeper, entry.dated))
         if not self._awake:
             self._awake = True
             try:

@@ -35,7 +35,11 @@ class PlainState:
 
     async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
         """What is there."""
-        return {k: Known(self.entries[k].seconds, 1.0) for k in keys if k in self.entries}
+        return {
+            k: Known(self.entries[k].seconds, self.entries[k].made or 1.0)
+            for k in keys
+            if k in self.entries
+        }
 
     async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """Their values."""

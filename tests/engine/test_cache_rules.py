@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import time
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ from cascade_nb.engine import Engine
 from cascade_nb.engine.rules import floors
 from cascade_nb.protocols import Known
 from cascade_nb.state.sqlite import SqliteState
-from cascade_nb.testing import SpySubscriber
+from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
+from tests.engine.states import PaperState
 from tests.engine.tools import started
 
 HOUR = 3600.0
@@ -35,24 +35,21 @@ def report(x: int, y: int = 0) -> tuple[int, int]:
     return x, y
 
 
-class Wall:
-    """The time of day."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+class Wall(VirtualClock):
+    """The time of day, which only passes where a test says so."""
 
     def pass_by(self, seconds: float) -> None:
-        self.now += seconds
+        self.advance(seconds)
 
 
 @pytest.fixture
-def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
-    made = Wall()
-    monkeypatch.setattr(time, "time", made)
-    return made
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+def engine(make_engine: MakeEngine, wall: Wall) -> Engine:
+    return make_engine(clock=wall)
 
 
 class Runs:
@@ -214,7 +211,8 @@ def test_without_a_limit_nothing_is_looked_at() -> None:
 async def test_items_that_are_too_old_are_made_anew_where_each_is_kept(
     make_engine: MakeEngine, wall: Wall, tmp_path: pathlib.Path
 ) -> None:
-    engine = make_engine(state_backend=SqliteState(tmp_path / "results.db", key=b"k" * 32))
+    state = SqliteState(tmp_path / "results.db", key=b"k" * 32)
+    engine = make_engine(state_backend=state, clock=wall)
     spy, seen = SpySubscriber(engine.bus), []
 
     def target(*numbers: int) -> Any:
@@ -234,3 +232,33 @@ async def test_items_that_are_too_old_are_made_anew_where_each_is_kept(
     wall.pass_by(3 * HOUR / 4)
     # The third is not an hour old yet.
     assert await ran(target(1, 2, 3, 4)) == ["first[3]", "items[0]", "items[1]", "items[3]"]
+
+
+async def test_a_result_that_a_wrong_clock_dated_ahead_ages_from_now_on(
+    make_engine: MakeEngine, tmp_path: pathlib.Path
+) -> None:
+    state = f"sqlite:///{tmp_path / 'results.db'}"
+    target = fetch().named("raw").with_cache(ttl=HOUR)
+    ahead = Wall(epoch=2_000_000_000.0)
+    await make_engine(state_backend=state, clock=ahead).run(target)
+    today = Wall(epoch=1_000_000_000.0)
+    runs = Runs(make_engine(state_backend=state, clock=today))
+    assert await runs(target) == []
+    assert await runs(report(target).named("report")) == ["report"]
+    assert await runs(report(target).named("report")) == []
+
+
+async def test_what_another_kernel_shares_is_not_older_than_the_limit(
+    make_engine: MakeEngine, wall: Wall
+) -> None:
+    state = PaperState()
+    target = fetch().named("raw").with_cache(ttl=HOUR)
+    engine = make_engine(state_backend=state, clock=wall)
+    spy = SpySubscriber(engine.bus)
+    for _ in range(2):
+        await engine.run(target, share="wait")
+        wall.pass_by(2 * HOUR)
+    assert started(spy) == ["raw", "raw"]
+    entries = list(state.entries.values())
+    assert len(entries) == 1
+    assert entries[0].dated == wall.wall() - 2 * HOUR

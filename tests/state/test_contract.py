@@ -18,7 +18,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.protocols import Entry, StateBackend
+from cascade_nb.protocols import Entry, Known, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.redis import RedisState
 from cascade_nb.state.sqlite import SqliteState
@@ -116,6 +116,13 @@ async def test_what_was_never_kept_is_not_known_and_cannot_be_had(state: StateBa
     assert await state.values([]) == {}
     assert await state.known(["nothing"]) == {}
     assert await state.values(["nothing"]) == {}
+
+
+@every
+async def test_it_knows_when_a_result_was_made(state: StateBackend) -> None:
+    await keep(state, Entry("key", 1, 2.5, made=1_000_000.25))
+    assert (await state.known(["key"]))["key"] == Known(2.5, 1_000_000.25)
+    assert await state.values(["key"]) == {"key": 1}
 
 
 @every
