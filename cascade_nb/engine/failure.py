@@ -13,6 +13,7 @@ from typing import Final
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.places import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
+from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[1]) + os.sep
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
@@ -97,7 +98,8 @@ def error_text(error: BaseException) -> str:
     except BaseException as inner:
         words = f"<its text cannot be had: {type(inner).__name__}>"
     first = words.strip().splitlines()[0] if words.strip() else ""
-    return f"{type(error).__name__}: {first[:300]}" if first else type(error).__name__
+    told = readable(first[:300])
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def where_raised(error: BaseException) -> str | None:
@@ -114,7 +116,7 @@ def where_raised(error: BaseException) -> str | None:
         return None
     name, line = best
     code = linecache.getline(name, line).strip()
-    return f"{place_of(name)}, line {line}" + (f": {code[:120]}" if code else "")
+    return f"{place_of(name)}, line {line}" + (f": {readable(code[:120])}" if code else "")
 
 
 def _frozen(name: str) -> bool:

@@ -34,6 +34,7 @@ from cascade_nb.events.events import (
     TaskRetrying,
     TaskSkipped,
 )
+from cascade_nb.text import readable
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
@@ -132,7 +133,7 @@ class RunLog:
         if self._human:
             clock = time.strftime("%H:%M:%S", time.localtime(moment))
             line = f"{clock} {self._run.graph.title} · {line}"
-        stream.write(line + "\n")
+        stream.write(readable(line) + "\n")
         stream.flush()
 
 

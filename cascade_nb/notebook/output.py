@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from IPython import get_ipython
 
 from cascade_nb.engine.attempt import current_attempt
+from cascade_nb.text import readable
 
 #: Characters of text that a run may keep in the kernel; what is older is dropped, and counted.
 KEPT: Final = 5_000_000
@@ -63,12 +64,13 @@ class TaskOutput:
         """Take text."""
         if not text:
             return
-        chunk = Chunk(stream, text[-KEPT:])
+        kept = text[-KEPT:]
+        chunk = Chunk(stream, readable(kept))
         with self._lock:
             self._chunks.append(chunk)
             self._unsent += 1
             self._size += len(chunk.text)
-            self.dropped += len(text) - len(chunk.text)
+            self.dropped += len(text) - len(kept)
             while self._size > KEPT:
                 gone = len(self._chunks.popleft().text)
                 self._size -= gone

@@ -138,8 +138,7 @@ class Lines {
   }
 
   add(stream, text) {
-    // Colours and cursor moves of terminals mean nothing here.
-    const plain = text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n")
+    const plain = text.replace(/\r\n/g, "\n")
     const pieces = plain.split("\n")
     pieces.forEach((piece, i) => {
       const last = this.lines[this.lines.length - 1]

@@ -87,6 +87,7 @@ class Panel:
         self._undo: list[Callable[[], None]] = []
         self._clicks: ClickDelivery | None = None
         self._heard = False
+        self._lost = False
         self._often = True
         self._timer: asyncio.TimerHandle | None = None
         self._displays_at = 0.0
@@ -222,17 +223,26 @@ class Panel:
     def _look(self) -> None:
         if self._over.is_set():
             return
-        self._notice_edits()
-        self._tell()
-        self._tell_displays()
-        self._arm()
+        try:
+            self._notice_edits()
+            self._tell()
+            self._tell_displays()
+        finally:  # one message that cannot be sent is the loop's to report, and not the last
+            self._arm()
 
     def _tell(self, **more: Any) -> None:
-        """Say what changed, and `more`; nothing if there is neither, or nobody ever looked."""
+        """Say what changed, and `more`; nothing if there is neither, or nobody ever looked. After a
+        message that was lost, say everything.
+        """
         with self._lock:
-            news = {**self._portrait.changes(), **more} if self._heard else more
+            if self._lost:
+                news = {**self._all_there_is(), **more}
+            else:
+                news = {**self._portrait.changes(), **more} if self._heard else more
             if news:
+                self._lost = True
                 self._send(news)
+                self._lost = False
 
     def _tell_everything(self) -> None:
         with self._lock:
@@ -315,11 +325,13 @@ class Panel:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._notice_edits()
-        self._tell()
-        self._displays_at = 0.0
-        self._tell_displays()
-        for undo in self._undo:
-            undo()
-        self._undo.clear()
-        self._over.set()
+        try:
+            self._notice_edits()
+            self._displays_at = 0.0
+            self._tell_displays()
+            self._tell()
+        finally:
+            for undo in self._undo:
+                undo()
+            self._undo.clear()
+            self._over.set()

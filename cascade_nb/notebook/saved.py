@@ -16,6 +16,7 @@ from IPython.display import display
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.status import Phase, RunStatus
 from cascade_nb.notebook.output import TaskOutput
+from cascade_nb.text import carryable
 from cascade_nb.view.layout import Rendered
 from cascade_nb.view.visual import static_bundle, static_metadata
 
@@ -76,6 +77,7 @@ class SavedRun:
         self._show("text", {"text/plain": "\n".join(lines)}, {})
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        data = carryable(data)
         handle = self._handles.get(name)
         if handle is None:
             shown = display(  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from IPython.display import display
 
 from cascade_nb.notebook.layers import Cell
+from cascade_nb.text import readable
 
 Transformer = Callable[[list[str]], list[str]]
 
@@ -70,4 +71,4 @@ def running_cell(shell: Shell) -> Running:
 
 def say(text: str) -> None:
     """Show text below the current cell."""
-    display({"text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/plain": readable(text)}, raw=True)  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from typing import Final
 
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.shell import Shell
+from cascade_nb.text import encodable, readable
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
 
@@ -25,9 +26,8 @@ def in_words(shell: Shell, error: CascadeError) -> CascadeError:
     cause = error.__cause__
 
     def render() -> list[str]:
-        if cause is None:
-            return [words]
-        return [*_rendered(shell, cause), "", words]
+        told = readable(words)
+        return [told] if cause is None else [*_rendered(shell, cause), "", told]
 
     error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
@@ -51,7 +51,7 @@ def _rendered(shell: Shell, error: BaseException) -> list[str]:
     lines: list[str] = shell.InteractiveTB.structured_traceback(
         type(error), error, below, tb_offset=0
     )
-    return lines
+    return list(map(encodable, lines))
 
 
 def _is_ours(frame: FrameType) -> bool:

@@ -10,6 +10,8 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from cascade_nb.text import carryable
+
 _HERE: Final = Path(__file__).parent
 
 Listener = Callable[[Mapping[str, Any]], None]
@@ -52,13 +54,17 @@ class PanelWidget(anywidget.AnyWidget):
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if "snapshot" in state:
             state["snapshot"] = self._make_snapshot()
-        return state
+        return carryable(state)  # type: ignore[no-any-return]
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Tell the browser, whatever text tasks have put into it."""
+        super().send(carryable(content), buffers)
 
     def show_displays(self, bundles: tuple[dict[str, Any], ...]) -> None:
         """Show these display outputs, as nbformat has them, and no others."""
         if self.displays is None:
             self.displays = ipywidgets.Output()
-        self.displays.outputs = bundles
+        self.displays.outputs = carryable(bundles)
 
     def rest(self, last: dict[str, Any]) -> None:
         """From now on show this and ask nobody: ipywidgets keeps every widget, and none shall keep

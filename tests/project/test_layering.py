@@ -20,6 +20,7 @@ else:
 LAYERS = (
     ("errors",),
     ("protocols",),
+    ("text",),
     ("model",),
     ("graph",),
     ("events",),

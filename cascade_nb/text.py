@@ -1,0 +1,58 @@
+"""Text of others, made fit for where it is shown: the one door on the way to panel, file, terminal
+and log.
+
+What tasks print and raise may hold what no message can carry or what a terminal obeys. It is
+cleaned where it leaves the kernel, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_REPLACEMENT: Final = "\ufffd"
+_SURROGATES: Final = re.compile("[\ud800-\udfff]+")
+#: What terminals obey (CSI, OSC and their like, whole), and control characters but for tab, line
+#: feed and the carriage return of progress bars.
+_COMMANDS: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]?|\x9b[0-?]*[ -/]*[@-~]"
+)
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def encodable(text: str) -> str:
+    """`text` as UTF-8 can carry it: two halves of a character are joined, a half alone becomes
+    ``U+FFFD``.
+    """
+    if text.isascii():
+        return text
+    return _SURROGATES.sub(_joined, text)
+
+
+def readable(text: str) -> str:
+    """`text` as a person may be shown it anywhere: `encodable`, without the commands that
+    terminals obey, and with ``U+FFFD`` for other control characters.
+    """
+    if text.isprintable():
+        return text  # neither surrogates nor control characters are
+    return _CONTROLS.sub(_REPLACEMENT, _COMMANDS.sub("", encodable(text)))
+
+
+def carryable(value: Any) -> Any:
+    """JSON-like data with every text in it `encodable`; what is fit already is not copied."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, Mapping):
+        return {carryable(key): carryable(inner) for key, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(carryable, value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(carryable, value))
+    return value
+
+
+def _joined(found: re.Match[str]) -> str:
+    return found[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
