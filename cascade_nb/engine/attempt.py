@@ -26,6 +26,25 @@ if TYPE_CHECKING:
 current_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("cascade_attempt")
 """The attempt whose body is running here, for `checkpoint` and `track`."""
 
+current_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "cascade_runs", default=()
+)
+"""Ids of the runs whose task is running here: first the one that a cell started, last its own."""
+
+at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.ContextVar(
+    "cascade_at_end", default=None
+)
+"""What is to be called when the body that runs here is over, in its own thread and context."""
+
+
+def finish_body() -> None:
+    """Call what is to be called `at_end`; that does not raise."""
+    try:
+        for callback in at_end.get() or ():
+            callback()
+    finally:
+        at_end.set(None)
+
 
 class Attempt:
     """What is known of an attempt while it is under way.
@@ -152,12 +171,17 @@ class ThreadAttempt(Attempt):
             if found is not None:
                 return found.value
         if not call.injects:
-            return returned(call.fn(*call.args, **call.kwargs))
+            try:
+                return returned(call.fn(*call.args, **call.kwargs))
+            finally:
+                if at_end.get() is not None:
+                    finish_body()
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
             return returned(ready.fn(*ready.args, **ready.kwargs))
         finally:
+            finish_body()
             self.flow.resources.give_back_from_thread(self)
 
 
@@ -194,11 +218,16 @@ class AsyncAttempt(Attempt):
             if found is not None:
                 return found.value
         if not call.injects:
-            return returned(await call.fn(*call.args, **call.kwargs))
+            try:
+                return returned(await call.fn(*call.args, **call.kwargs))
+            finally:
+                if at_end.get() is not None:
+                    finish_body()
         resources = self.flow.resources
         borrowed = await resources.borrow(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
             return returned(await ready.fn(*ready.args, **ready.kwargs))
         finally:
+            finish_body()
             await resources.give_back(self)

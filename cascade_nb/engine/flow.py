@@ -19,7 +19,7 @@ from typing import Final
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
-from cascade_nb.engine.attempt import Attempt, current_attempt
+from cascade_nb.engine.attempt import Attempt, at_end, current_attempt, current_runs
 from cascade_nb.engine.blueprint import Blueprint
 from cascade_nb.engine.code_watch import CodeWatch
 from cascade_nb.engine.edits import Edits
@@ -117,7 +117,7 @@ class Flow:
         shares = orders.share and scribe is not None
         self.sharing = Sharing(self, scribe, state) if scribe and shares else None
         self.context = contextvars.copy_context()
-        self.context.run(current_attempt.set, None)  # where a task itself started this run
+        self.context.run(self._enter_context)
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
         self._blueprint = blueprint
@@ -149,6 +149,12 @@ class Flow:
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: BaseException | None = None
+
+    def _enter_context(self) -> None:
+        """Where a task itself started this run, nothing is that task's here."""
+        current_attempt.set(None)
+        at_end.set(None)
+        current_runs.set((*current_runs.get(), self.run_id))
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""

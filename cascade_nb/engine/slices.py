@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.arguments import LAZIES
+from cascade_nb.engine.attempt import finish_body
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.body import enter_body
@@ -106,6 +107,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 return
     finally:
         lock.release()
+        finish_body()  # what its nodes left to do, together
 
 
 def _call_of(

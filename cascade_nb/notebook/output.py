@@ -18,7 +18,9 @@ from typing import Any, Final, NamedTuple
 
 from IPython import get_ipython
 
-from cascade_nb.engine.attempt import current_attempt
+from cascade_nb.engine.attempt import current_runs
+from cascade_nb.notebook.captured import catch_in_tasks, caught, cleared, stream_of
+from cascade_nb.notebook.figures import figures_by_task
 from cascade_nb.text import readable
 
 #: Characters of text that a run may keep in the kernel; what is older is dropped, and counted.
@@ -154,9 +156,14 @@ class _Router:
             self._outputs = left
 
     def here(self) -> TaskOutput | None:
-        """The output of the run whose task is running here, if it has a panel."""
-        attempt = current_attempt.get(None)
-        return None if attempt is None else self._outputs.get(attempt.flow.run_id)
+        """The output of the run whose task is running here, or of the run that it is part of,
+        whichever has a panel.
+        """
+        for run_id in reversed(current_runs.get()):
+            output = self._outputs.get(run_id)
+            if output is not None:
+                return output
+        return None
 
     def _install(self) -> None:
         for name in ("stdout", "stderr"):
@@ -165,6 +172,8 @@ class _Router:
         if publisher is not None:
             self._replace(publisher, "publish", self._publisher)
             self._replace(publisher, "clear_output", self._clearer)
+        for replaced in (figures_by_task, catch_in_tasks):
+            self._undo.append(replaced(lambda: self.here() is not None))
 
     def _reroute(self, stream: Any, name: str) -> None:
         kind = type(stream)
@@ -194,6 +203,8 @@ class _Router:
             display_id = (more.get("transient") or {}).get("display_id")
             if output is not None:
                 bundle = _bundle(data, metadata)
+                if not more.get("update") and caught(bundle):
+                    return None
                 if output.display(bundle, display_id, more.get("update", False)):
                     return None
             return usual(data, metadata, **more)
@@ -204,7 +215,9 @@ class _Router:
         def clear_output(wait: bool = False) -> Any:
             # It would clear the launching cell, the panel and the saved picture with it.
             output = self.here()
-            return usual(wait) if output is None else output.clear()
+            if output is None:
+                return usual(wait)
+            return None if cleared() else output.clear()
 
         return clear_output
 
@@ -224,7 +237,8 @@ def _asking(kind: type[Any], name: str, here: Callable[[], TaskOutput | None]) -
             output = here()
             if output is None or not isinstance(text, str):
                 return usual(text)
-            output.write(name, text)
+            if not caught(stream_of(name, text)):
+                output.write(name, text)
             return len(text)
 
         write.usual = usual  # type: ignore[attr-defined]

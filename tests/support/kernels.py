@@ -15,6 +15,7 @@ import contextlib
 import os
 import queue
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ LABELS = tuple(KERNELS)
 #: For a test that needs a kernel and not all of them.
 NEWEST = LABELS[0]
 
+#: The ipykernel of the tests' own environment, which has NumPy, pandas and Matplotlib.
+OWN = "own"
+
 #: Seconds that a kernel may take for anything that is not the tests' own work.
 PATIENCE = 60.0
 
@@ -43,6 +47,8 @@ Message = dict[str, Any]
 
 def kernel_python(label: str) -> Path:
     """The Python whose ipykernel is the one called `label`; made now where it is missing."""
+    if label == OWN:
+        return Path(sys.executable)
     return kernel_environment(label).make()
 
 
@@ -159,7 +165,7 @@ class RealKernel:
         """Start a kernel with Jupyter's and IPython's folders of its own; ends it in every case.
 
         Args:
-            label: one of `LABELS`.
+            label: one of `LABELS`, or `OWN`.
             cwd: its working directory, by default an empty one that goes with it.
             extra: additional environment variables.
         """
