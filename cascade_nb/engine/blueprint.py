@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ async def draw(
     run_id: str,
     graph: Graph,
     have: Mapping[int, Any],
+    pending: Collection[int],
     solver: Solver | None,
     means: Mapping[str, float],
     *,
@@ -47,6 +48,7 @@ async def draw(
         run_id: the run's identity.
         graph: what runs.
         have: results that are there already, by index: what has one neither runs nor reads.
+        pending: indexes of nodes whose results are there if their conditions turn out true.
         solver: whom to ask for the order of preference; None where nothing has to run.
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
@@ -54,9 +56,11 @@ async def draw(
 
     def make() -> Blueprint:
         nodes = graph.nodes
-        ledger = Ledger(graph, have)
+        ledger = Ledger(graph, have, pending)
         reads, idle = ledger.sources, ledger.pruned
         needs = [first_needs(node) if reads(i) else () for i, node in enumerate(nodes)]
+        for index in pending:  # what precedes it runs only if its own result does not stand
+            needs[index] = nodes[index].deciding[:1]
         scheduler = Scheduler(needs, have, idle)
         return Blueprint(
             scheduler,

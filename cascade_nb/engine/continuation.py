@@ -157,6 +157,8 @@ class Continuations:
                 after=tuple(index_of[i] for i in control.after),
                 condition=None if control.condition is None else index_of[control.condition],
                 routes={k: None if r is None else index_of[r] for k, r in control.routes.items()},
+                follows=tuple(index_of[i] for i in control.follows),
+                otherwise=tuple(index_of[i] for i in control.otherwise),
             )
         spare = ledger.spare()
         index = len(ledger.work) if spare is None else spare

@@ -100,7 +100,7 @@ class Ends:
             return True  # an item, which waits for nothing but what continues it
         if self.because_of(source)[0] == "UpstreamFailed":
             return True
-        if source == node.control.condition:
+        if source == node.control.condition or source in node.control.follows:
             return True  # also where it is to come after it anyhow
         if source in node.control.after and source not in node.inputs:
             return False

@@ -181,6 +181,7 @@ class Execution:
             dataclasses.replace(self._orders, given=prepared.given),
             prepared.blueprint,
             reused=prepared.reused,
+            pending=prepared.pending,
             keys=ready.keys,
             on_over=lambda: parts.door.call(self._over.set),
             on_lost=self._lost,

@@ -118,8 +118,5 @@ class Expander:
             if position not in results:
                 flow.push(item)
                 continue
-            flow.reused.add(item)
-            flow.tell.skipped(item, "Reused", "an earlier run made its result")
-            flow.scheduler.start(item)
-            flow.outcomes.finish(item, results[position])
+            flow.unfold.take_kept(item, results[position])
         flow.lanes.pump_soon()

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
@@ -57,6 +57,8 @@ class Flow:
         orders: what was asked for, and what an earlier try left.
         blueprint: what follows from the graph and from the results that are there already.
         reused: the results among them that an earlier run made.
+        pending: by index, results that an earlier run made and that stand if the conditions of
+            their nodes turn out true.
         keys: by which the results are kept.
         on_over: called once, on whatever thread, when nothing more will happen.
         on_lost: called, on whatever thread, when another kernel has taken the run over.
@@ -91,6 +93,7 @@ class Flow:
         blueprint: Blueprint,
         *,
         reused: Collection[int],
+        pending: Mapping[int, Any],
         keys: Keys,
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],
@@ -108,6 +111,7 @@ class Flow:
         self.lock = parts.manager.lock
         self.keys = keys
         self.reused = set(reused)
+        self.pending = dict(pending)
         self.orders = orders
         self.on_over = on_over
         self.on_lost = on_lost

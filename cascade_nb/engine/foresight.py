@@ -14,7 +14,7 @@ from cascade_nb.engine.reuse import Reuse, look_at, look_up
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.param import check_given
+from cascade_nb.model.param import REQUIRED, Param, check_given
 from cascade_nb.protocols import Clock, StateBackend
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Foresight:
         reuse = await self.standing(graph, params or {})
         outlook = Outlook(
             reuse,
-            await self._conditions(graph, reuse),
+            {**given_in(graph, params or {}), **await self._conditions(graph, reuse)},
             tuple(self.constraints.constraints()),
             dict(self.means),
             await self._seconds(graph, reuse),
@@ -120,3 +120,13 @@ class Foresight:
                 keys[index] = str(made.key)
         known = await self.state.known(list(keys.values())) if keys else {}
         return {index: known[key].seconds for index, key in keys.items() if key in known}
+
+
+def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of those parameters that have one, by index."""
+    found = ((index, graph.nodes[index].lazy) for index in graph.settled)
+    return {
+        index: lazy.settled(params)
+        for index, lazy in found
+        if isinstance(lazy, Param) and (lazy.default is not REQUIRED or lazy.name in params)
+    }

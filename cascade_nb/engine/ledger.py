@@ -24,6 +24,8 @@ class Ledger:
     Args:
         graph: what runs.
         have: results that are there already, by index.
+        pending: indexes of nodes whose results are there too, if their conditions turn out true:
+            they read no inputs.
 
     Attributes:
         work: by index, the node, or the expansion that an item belongs to.
@@ -33,7 +35,9 @@ class Ledger:
         pruned: indexes of what nobody will ask for, as all that would have read it is there.
     """
 
-    def __init__(self, graph: Graph, have: Mapping[int, Any]) -> None:
+    def __init__(
+        self, graph: Graph, have: Mapping[int, Any], pending: Collection[int] = ()
+    ) -> None:
         nodes = graph.nodes
         self.work: list[Node | Expansion] = list(nodes)
         self.values: list[Any] = [None] * len(nodes)
@@ -46,7 +50,7 @@ class Ledger:
         self._reads: list[tuple[int, ...]] = [()] * len(nodes)
         self._readers = [0] * len(nodes)
         self.pruned: list[int] = []
-        self._count_readers(nodes, frozenset(graph.targets), have)
+        self._count_readers(nodes, frozenset(graph.targets), have, pending)
 
     def sources(self, index: int) -> tuple[int, ...]:
         """Every node whose result this one might read or wait for."""
@@ -138,7 +142,11 @@ class Ledger:
         return state[index] != DONE or index in self.kept or self._readers[index] > 0
 
     def _count_readers(
-        self, nodes: Sequence[Node], targets: Collection[int], have: Mapping[int, Any]
+        self,
+        nodes: Sequence[Node],
+        targets: Collection[int],
+        have: Mapping[int, Any],
+        pending: Collection[int],
     ) -> None:
         """From the last node to the first: when one's turn comes, all its readers had theirs."""
         reads, readers, values = self._reads, self._readers, self.values
@@ -148,7 +156,8 @@ class Ledger:
                 if read or index in self.kept:
                     values[index] = have[index]
             elif read or index in targets:
-                reads[index] = sources = _sources_of(nodes[index])
+                sources = nodes[index].deciding if index in pending else _sources_of(nodes[index])
+                reads[index] = sources
                 for source in sources:
                     readers[source] += 1
             else:

@@ -13,6 +13,7 @@ from cascade_nb.engine.reasons import Reasons
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy import Lazy, MappedLazyResult
+from cascade_nb.model.policy import NO_ELSE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,7 @@ class _Planning:
         self._graph = graph
         self._outlook = outlook
         self._found = outlook.reuse.found
+        self._pending = outlook.reuse.pending
         self._skipped: dict[int, str] = {}
         for node in graph.nodes:
             reason = None if node.index in self._found else self._skip(node)
@@ -68,12 +70,20 @@ class _Planning:
 
     def _step(self, node: Node) -> Step:
         index = node.index
+        same = "its code and inputs are the same"
         if index in self._found:
-            return Step(node.id, node.task_name, "reuse", "its code and inputs are the same")
+            return Step(node.id, node.task_name, "reuse", same)
         if index in self._skipped and index in self._asked:
             return Step(node.id, node.task_name, "skip", self._skipped[index])
         if index not in self._asked:
             return Step(node.id, node.task_name, "skip", "nothing that runs needs it")
+        if self._refused(node):
+            words = "its condition is false, and a value stands for its result"
+            return Step(node.id, node.task_name, "skip", words)
+        if index in self._pending:
+            doubt = self._condition(node)
+            words = f"{same}; {doubt}" if doubt else same
+            return Step(node.id, node.task_name, "reuse", words)
         seconds = self._seconds(node)
         if index in self._held:
             return Step(node.id, node.task_name, "hold", self._held[index], seconds)
@@ -85,13 +95,18 @@ class _Planning:
     def _skip(self, node: Node) -> str | None:
         """Why a node will be skipped, as far as that is known now."""
         condition, nodes = node.control.condition, self._graph.nodes
-        if not node.control.wanted:
-            return "its condition is false"
-        if condition is not None:
-            if condition in self._skipped:
-                return f"its condition {nodes[condition].id} is skipped"
-            if condition in self._outlook.conditions and not self._outlook.conditions[condition]:
-                return f"its condition {nodes[condition].id} is false"
+        if condition is not None and condition in self._skipped:
+            return f"its condition {nodes[condition].id} is skipped"
+        for source in node.control.follows:
+            if source in self._skipped:
+                return f"it follows {nodes[source].id}, which is skipped"
+        if self._refused(node):
+            if node.options.otherwise is not NO_ELSE:
+                return None
+            which = "" if condition is None else f" {nodes[condition].id}"
+            return f"its condition{which} is false"
+        if node.index in self._pending:
+            return None
         place: Mapping[Lazy, int] = self._graph.place
         for source in node.inputs:
             if source in self._skipped and not has_default(node, source, place):
@@ -108,9 +123,8 @@ class _Planning:
                 continue
             asked.add(index)
             node = self._graph.nodes[index]
-            condition = node.control.condition
-            if self._refused(node):
-                stack.extend([] if condition is None else [condition])
+            if self._refused(node) or index in self._pending:
+                stack.extend(node.deciding)
             else:  # what is skipped for one of its inputs has asked for the others by then
                 stack.extend(node.sources)
         return asked
@@ -137,6 +151,10 @@ class _Planning:
                     doubt = self._condition(node) or own
                 if edge.source in node.control.routes.values():
                     doubt = f"only if {node.id} takes it"
+                elif edge.source in node.control.otherwise and not self._refused(node):
+                    doubt = f"only if {node.id} is not to run"
+                elif edge.source in node.control.follows and node.index not in self._pending:
+                    doubt = own
                 if doubt is None:
                     sure.add(edge.source)
                 else:
@@ -198,7 +216,7 @@ class _Planning:
         before: dict[int, int] = {}
         for node in self._graph.nodes:
             index = node.index
-            if index not in self._asked or index in self._skipped:
+            if index not in self._asked or index in self._skipped or index in self._pending:
                 continue
             sources = [source for source in node.sources if source in until]
             last = max(sources, key=lambda one: (until[one], one), default=None)

@@ -34,6 +34,7 @@ class Prepared(NamedTuple):
         given: what an earlier try leaves.
         reused, carried: indexes of what an earlier run made, and of what stands from before an
             edit.
+        pending: by index, results that stand if the conditions of their nodes turn out true.
         blueprint: the machinery, as far as it follows from graph and results.
     """
 
@@ -41,6 +42,7 @@ class Prepared(NamedTuple):
     given: Given
     reused: frozenset[int]
     carried: frozenset[int]
+    pending: Mapping[int, Any]
     blueprint: Blueprint
 
 
@@ -212,13 +214,18 @@ class Preparation:
         self, reuse: Reuse, settled: Mapping[int, Any], given: Given, carried: Carried
     ) -> Prepared:
         reused = frozenset((reuse.found | given.values.keys()) - settled.keys() - carried.done)
+        values = {index: reuse.values[index] for index in reuse.found if index in reuse.values}
+        have = {**values, **given.values, **carried.values, **settled}
+        pending = {**{i: reuse.values[i] for i in reuse.pending}, **carried.pending}
+        pending = {index: value for index, value in pending.items() if index not in have}
         blueprint = await draw(
             self._run.id,
             self._run.graph,
-            {**reuse.values, **given.values, **carried.values, **settled},
+            have,
+            pending,
             self._engine.adapters.solver if reuse.wanted else None,
             self._engine.means,
             demand=not given.skipped,
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
-        return Prepared(bare, given, reused, carried.done, blueprint)
+        return Prepared(bare, given, reused, carried.done, pending, blueprint)

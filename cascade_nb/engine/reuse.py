@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
+from cascade_nb.engine.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
 from cascade_nb.engine.rules import Floor, floors, not_ahead
 from cascade_nb.graph.code_snapshot import CodeSnapshot
@@ -25,7 +26,9 @@ class Reuse:
     Attributes:
         keys: fingerprint by index, for every node whose result is worth keeping.
         found: indexes of results that stand and that something will read.
-        values: those results; empty where they were only looked for.
+        pending: indexes of results that stand if the conditions of their nodes turn out true, which
+            has to be seen first; none of them is in `found`.
+        values: the results of both; empty where they were only looked for.
         wanted: indexes of what has to run, as far as the graph tells before it unfolds.
         fresh: whether nothing was to be reused.
         lasting: whether results of other kernels are among what was looked for.
@@ -47,6 +50,7 @@ class Reuse:
     floors: Mapping[int, Floor] = dataclasses.field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
     standing: frozenset[int] = frozenset()
+    pending: frozenset[int] = frozenset()
 
 
 class Sight(NamedTuple):
@@ -130,12 +134,19 @@ async def look_up(
     values: dict[int, Any] = {}
     lost = set(too_old)
 
-    def look() -> tuple[set[int], set[int], set[int]]:
+    def look() -> tuple[set[int], Frontier]:
         there = {i for i, key in keys.items() if key in standing and i not in lost}
-        return there, *_frontier(graph, there, settled)
+        seen = frontier_of(graph, there, settled)
+        while sight is not None and (again := comes_after(graph, seen)):
+            floor.update(again)
+            there.difference_update(again)
+            lost.update(again)
+            seen = frontier_of(graph, there, settled)
+        return there, seen
 
     while True:
-        there, found, wanted = await beside(len(graph), look)
+        there, seen = await beside(len(graph), look)
+        found = seen.found | seen.pending
         missing = [index for index in found if index not in values]
         if not fetch or not missing:
             break
@@ -148,16 +159,17 @@ async def look_up(
     values = {index: value for index, value in values.items() if index in found}
     return Reuse(
         keys,
-        frozenset(found),
+        frozenset(seen.found),
         values,
-        frozenset(wanted),
+        frozenset(seen.wanted),
         fresh=since == math.inf,
         lasting=state.keeps_all,
         grounds=NO_GROUNDS if sight is None else sight.grounds,
         gaps=None if sight is None else sight.prints.gaps,
         floors=floor,
-        too_old=frozenset(too_old),
+        too_old=frozenset(too_old.union(i for i in floor if floor[i].moment == math.inf)),
         standing=frozenset(there),
+        pending=frozenset(seen.pending),
     )
 
 
@@ -178,21 +190,3 @@ def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[in
         and node.kind is not NodeKind.PARAM
         and (key := found[node.index]) is not None
     }
-
-
-def _frontier(graph: Graph, there: set[int], settled: frozenset[int]) -> tuple[set[int], set[int]]:
-    """The results that will be read, and the nodes that have to run."""
-    found: set[int] = set()
-    wanted: set[int] = set()
-    stack = list(graph.targets)
-    while stack:
-        index = stack.pop()
-        if index in found or index in wanted or index in settled:
-            continue
-        if index in there:
-            found.add(index)
-            continue
-        wanted.add(index)
-        if graph.nodes[index].control.wanted:  # what is skipped reads nothing
-            stack.extend(graph.nodes[index].sources)
-    return found, wanted

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.engine.orders import Given, GivenItems
 from cascade_nb.engine.reuse import Sight
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.policy import NO_ELSE
 
 
 class Revision(NamedTuple):
@@ -37,23 +38,27 @@ class Carried(NamedTuple):
         done: everything that came to its result and need not run again.
         values: those results that are still there.
         items: of mapped nodes that were in the middle.
+        pending: results that stand if the conditions of their nodes turn out true, now that
+            something about these was edited.
     """
 
     done: frozenset[int]
     values: Mapping[int, Any]
     items: Mapping[int, GivenItems]
+    pending: Mapping[int, Any]
 
 
-NOTHING_CARRIED: Final = Carried(frozenset(), {}, {})
+NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {})
 
 
 def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
     """What differs between two looks at a run, for people; empty when nothing does."""
     old, new = before.prints.codes(), after.prints.codes()
     names = [n for n in new if n not in old or old[n].parts != new[n].parts]
-    if not names and list(before.prints) != list(after.prints):
-        known = set(before.prints)
-        changed = {n.index for n in graph.nodes if after.prints[n.index] not in known}
+    was, now = before.prints, after.prints
+    if not names and (list(was), was.read) != (list(now), now.read):
+        known = set(zip(was, was.read, strict=True))
+        changed = {n.index for n in graph.nodes if (now[n.index], now.read[n.index]) not in known}
         first = (graph.nodes[i] for i in changed if changed.isdisjoint(graph.nodes[i].sources))
         names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
     return tuple(names)
@@ -93,17 +98,26 @@ def carried_over(given: Given, revision: Revision) -> Carried:
                 values[index] = given.values[old]
         elif old in given.items:
             items[index] = given.items[old]
-    return Carried(frozenset(done), values, items)
+    by_key = _by_key(given.graph, given.sight)
+    pending: dict[int, Any] = {}
+    for node in revision.graph.nodes:
+        if node.control.condition is not None and node.index not in stands:
+            same = by_key.get(revision.sight.prints[node.index] or "")
+            if same in whole and same in given.values:
+                pending[node.index] = given.values[same]
+    return Carried(frozenset(done), values, items, pending)
 
 
 def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:
     """By index in the graph of now, the node of before whose result would stand for its."""
-    # Of two with one key either will do.
-    by_key = {key: i for i, key in enumerate(old.prints) if key is not None}
+    by_key, by_read = _by_key(before, old), _by_read(old)
     stands: dict[int, int] = {}
     for node in graph.nodes:  # what one reads comes before it
-        key = new.prints[node.index]
-        if key is not None:
+        key, read = new.prints[node.index], new.prints.read[node.index]
+        same: int | None
+        if read is not None and read in by_read:
+            same = by_read[read]
+        elif key is not None and node.control.condition is None and node.control.wanted:
             same = by_key.get(key)
         else:
             same = before.place.get(node.lazy)
@@ -111,15 +125,30 @@ def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, 
                 _same_code(old, same, new, node) and all(i in stands for i in node.sources)
             ):
                 same = None
-        condition = node.control.condition
-        if same is not None and node.control.wanted and (condition is None or condition in stands):
+        if same is not None:
             stands[node.index] = same
     return stands
 
 
+def _by_key(graph: Graph, sight: Sight) -> dict[str, int]:
+    """Indexes by key; of two with one key either will do. What stands for a skipped result has
+    another value than its key says.
+    """
+    return {
+        key: index
+        for index, key in enumerate(sight.prints)
+        if key is not None and graph.nodes[index].options.otherwise is NO_ELSE
+    }
+
+
+def _by_read(sight: Sight) -> dict[bytes, int]:
+    """Indexes by what readers build on, conditions and all."""
+    return {key: index for index, key in enumerate(sight.prints.read) if key is not None}
+
+
 def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
     """Whether a node without a key is the same call of the same code as one of before."""
-    if old.prints[place] is not None:
+    if old.prints[place] != new.prints[node.index]:
         return False
     code, now = old.prints.code(place), new.prints.code(node.index)
     if code is None or now is None:

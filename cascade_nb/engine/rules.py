@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.control.words import ago, seconds_text
-from cascade_nb.graph.graph import EdgeType, Graph, Node
+from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.protocols import Known
 
 
@@ -61,7 +61,7 @@ def floors(
         limit = None if cache is None else cache.ttl
         if limit is None and not passed_on:
             continue
-        floor = max((passed_on.get(source, _NONE) for source in _read_by(node)), default=_NONE)
+        floor = max((passed_on.get(source, _NONE) for source in node.sources), default=_NONE)
         own = _NONE if limit is None else _own(node, limit, keys, known, now)
         if floor.moment > -math.inf or limit is not None:
             found[index] = max(floor, own)
@@ -91,10 +91,3 @@ def _after(
     if was.made < floor.moment:  # it will be made anew
         return floor._replace(moment=now)
     return max(floor, Floor(was.made, f"result was made anew {ago(now - was.made)}", node.index))
-
-
-def _read_by(node: Node) -> tuple[int, ...]:
-    """The nodes that its result is made of; what it only comes after is not among them."""
-    if not node.control.after:
-        return node.sources
-    return tuple(edge.source for edge in node.edges() if edge.type is not EdgeType.ORDER)

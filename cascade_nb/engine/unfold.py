@@ -22,8 +22,8 @@ from cascade_nb.engine.expander import Expander
 from cascade_nb.engine.scheduler import DONE, FAILED, SKIPPED
 from cascade_nb.errors import MapError, RouteError
 from cascade_nb.graph.graph import FREE, Node, NodeKind
-from cascade_nb.model.policy import checked_amount
-from cascade_nb.model.routing import Router
+from cascade_nb.model.policy import NO_ELSE, checked_amount
+from cascade_nb.model.routing import DEFAULT, Router
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -35,24 +35,26 @@ MANY: Final = 100  # ready nodes from which on they are pushed all at once
 class Stage(enum.Enum):
     """What a node that is not plain is waiting for."""
 
-    CONDITION = enum.auto()
+    STEPS = enum.auto()
     INPUTS = enum.auto()
     ITEMS = enum.auto()
     BRANCH = enum.auto()
+    ELSE = enum.auto()
     CONTINUATION = enum.auto()
 
 
 def first_needs(node: Node) -> tuple[int, ...]:
     """What a node needs before anything else.
 
-    Its condition where it has one, for nothing else is to run for a node that will be skipped.
+    Its condition where it has one, for nothing else is to run for a node that will be skipped; but
+    what precedes it in a sequence runs in any case.
     """
     control = node.control
     if control is FREE:
         return node.inputs
     if control.condition is not None:
-        return (control.condition,)
-    return _inputs_and_order(node) if control.wanted else ()
+        return (control.condition, *control.follows)
+    return _inputs_and_order(node) if control.wanted else control.follows
 
 
 class Unfolding:
@@ -176,6 +178,10 @@ class Unfolding:
                 self._first_needs_are_there(index, work)
             elif stage is Stage.INPUTS:
                 self._inputs_are_there(index, work)
+            elif stage is Stage.STEPS:
+                self._refuse(index, work)
+            elif stage is Stage.ELSE:
+                self._take_else(index, work)
             elif stage is Stage.ITEMS:
                 self._items_are_over(index)
             else:
@@ -197,7 +203,7 @@ class Unfolding:
         elif node.control.condition is not None:
             self._decide(index, node, node.control.condition)
         elif not node.control.wanted:
-            flow.ends.skip(index, "ConditionFalse", "its condition is false")
+            self._refuse(index, node)
         else:
             self._inputs_are_there(index, node)
 
@@ -205,11 +211,48 @@ class Unfolding:
         """The condition is known."""
         flow = self._flow
         if not flow.ledger.values[condition]:
-            words = f"its condition {flow.label(condition)} is false"
-            flow.ends.skip(index, "ConditionFalse", words)
+            if flow.pending.pop(index, ABSENT) is ABSENT:
+                self._refuse(index, node)
+            else:  # it has not asked for what precedes it: its own result might have stood
+                self.stages[index] = Stage.STEPS
+                self._need(index, node.control.follows)
+        elif index in flow.pending:
+            self.take_kept(index, flow.pending.pop(index))
+        else:
+            self.stages[index] = Stage.INPUTS
+            self._need(index, _inputs_and_order(node))
+
+    def take_kept(self, index: int, value: Any) -> None:
+        """A ready node has the result that an earlier run made."""
+        flow = self._flow
+        flow.reused.add(index)
+        flow.tell.skipped(index, "Reused", "an earlier run made its result")
+        flow.scheduler.start(index)
+        flow.outcomes.finish(index, value)
+
+    def _refuse(self, index: int, node: Node) -> None:
+        """The condition of a node is false: it is skipped, unless something stands for its
+        result.
+        """
+        flow, condition = self._flow, node.control.condition
+        if node.options.otherwise is not NO_ELSE:
+            self.stages[index] = Stage.ELSE
+            self._need(index, node.control.otherwise)
             return
-        self.stages[index] = Stage.INPUTS
-        self._need(index, _inputs_and_order(node))
+        which = "" if condition is None else f" {flow.label(condition)}"
+        flow.ends.skip(index, "ConditionFalse", f"its condition{which} is false")
+
+    def _take_else(self, index: int, node: Node) -> None:
+        """What stands for the result of a node is there. It is not what the node's key says, so it
+        is not kept under that.
+        """
+        flow = self._flow
+        value = flow.ledger.reader.value_of(node.options.otherwise)
+        if value is ABSENT:
+            flow.ends.skip(index, "UpstreamSkipped", "what it stands for was skipped")
+            return
+        flow.scheduler.start(index)
+        flow.outcomes.finish(index, value)
 
     def _inputs_are_there(self, index: int, node: Node) -> None:
         flow = self._flow
@@ -266,6 +309,8 @@ class Unfolding:
             known = key in lazy.routes
         except TypeError:  # a list, say, which can be no key
             known = False
+        if not known and DEFAULT in lazy.routes:
+            return DEFAULT
         if not known:
             known_ones = ", ".join(f"{route!r:.60}" for route in list(lazy.routes)[:20])
             raise RouteError(f"{node.label} has no route {key!r:.60}; it has {known_ones}")
@@ -298,4 +343,4 @@ class Unfolding:
 
 
 def _inputs_and_order(node: Node) -> tuple[int, ...]:
-    return tuple(dict.fromkeys((*node.inputs, *node.control.after)))
+    return tuple(dict.fromkeys((*node.inputs, *node.control.order)))

@@ -9,6 +9,7 @@ from cascade_nb.graph.graph import FREE, Control, Graph, Node
 from cascade_nb.model.inputs import scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
+from cascade_nb.model.policy import NO_ELSE
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
@@ -173,6 +174,8 @@ class _Builder:
                 key: self._index(route) if isinstance(route, Lazy) else None
                 for key, route in routes.items()
             },
+            follows=tuple(dict.fromkeys(self._index(other) for other in options.follows)),
+            otherwise=tuple(dict.fromkeys(map(self._index, _otherwise(lazy)))),
         )
 
     def _task(self, lazy: Lazy) -> Task[..., Any] | None:
@@ -205,10 +208,16 @@ class _Builder:
 def _needs(lazy: Lazy) -> tuple[Lazy, ...]:
     """Everything that must be a node before `lazy` can be one."""
     options = lazy.options
-    needed = [*lazy.inputs, *options.after]
+    needed = [*lazy.inputs, *options.after, *options.follows, *_otherwise(lazy)]
     if isinstance(options.condition, Lazy):
         needed.append(options.condition)
     needed += [amount for amount in options.needs.values() if isinstance(amount, Lazy)]
     if isinstance(lazy, Router):
         needed += [route for route in lazy.routes.values() if isinstance(route, Lazy)]
     return tuple(needed)
+
+
+def _otherwise(lazy: Lazy) -> tuple[Lazy, ...]:
+    """What makes its value where its condition is false."""
+    value = lazy.options.otherwise
+    return () if value is NO_ELSE or lazy.options.condition is True else scan((value,))[0]

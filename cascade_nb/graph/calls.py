@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.graph.atoms import digest, text
+from cascade_nb.graph.atoms import CannotKeyError, digest, frame, text
 from cascade_nb.graph.code import CodeKey, code_key
 from cascade_nb.graph.encoder import Encoder
+from cascade_nb.graph.files import files_bytes
+from cascade_nb.model.caching import Cache
 from cascade_nb.model.task import Task
 
 _SCHEME: Final = b"call 1"
@@ -78,6 +80,24 @@ def arguments(
         if value is not _GAP:
             yield name, value
     yield from rest
+
+
+def check(key: TaskKey) -> None:
+    """Refuse a task whose code cannot be keyed.
+
+    Raises:
+        CannotKeyError: there is a gap in the key of its code.
+    """
+    if key.code.unkeyed:
+        raise CannotKeyError("its code", key.code.unkeyed[0])
+
+
+def with_rules(raw: bytes, cache: Cache | None) -> bytes:
+    """The key of a node whose result has rules of its own: `raw` is that of its call."""
+    if cache is None or (cache.version is None and not cache.files):
+        return raw
+    version = b"" if cache.version is None else text(cache.version)
+    return digest(b"rules" + raw + frame(b"v", version) + files_bytes(cache.files))
 
 
 def _sorted_out(

@@ -10,19 +10,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NewType
 
-from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest, frame, text
-from cascade_nb.graph.calls import NO_TASK, TaskKey, arguments, call_bytes, task_key
+from cascade_nb.graph.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
+from cascade_nb.graph.calls import (
+    NO_TASK,
+    TaskKey,
+    arguments,
+    call_bytes,
+    check,
+    task_key,
+    with_rules,
+)
 from cascade_nb.graph.code import CodeKey, code_key, reference
 from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
-from cascade_nb.graph.files import files_bytes
-from cascade_nb.graph.gaps import Gap, Gaps
+from cascade_nb.graph.gaps import NEW_EACH_TIME, Gap, Gaps
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.caching import Cache
 from cascade_nb.model.inputs import CALLS
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import NOTHING, PLAIN
+from cascade_nb.model.policy import NO_ELSE, NOTHING, PLAIN
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
@@ -32,9 +38,10 @@ Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
 class _UpstreamError(CannotKeyError):
     """A lazy value stands for a node that gives nothing to build a key on."""
 
-    def __init__(self, source: int) -> None:
+    def __init__(self, source: int, verb: str = "reads") -> None:
         super().__init__("a result", "what it reads has no key")
         self.source = source
+        self.verb = verb
 
 
 class Fingerprints(Sequence["Fingerprint | None"]):
@@ -43,6 +50,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     They tell of code and data as these were when `fingerprints` was called.
 
     Attributes:
+        read: by index, what a node's readers build on, and None where they cannot; it differs from
+            the node's own key where more than its call decides what they get.
         gaps: why some have none.
     """
 
@@ -52,9 +61,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         # Marked as what a node's readers take into their own; digits are made of what is asked for.
         self._keys: list[bytes | None] = []
         self.gaps = Gaps(graph)
-        # What a node's readers build on, and why they cannot; it differs from the node's own key
-        # where more than its arguments decides what they get.
-        self._read: list[bytes | None] = []
+        self.read: list[bytes | None] = []
         self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
         self._seen: Encoder | None = Encoder(reference, self._lazy)
         self._key_all()
@@ -145,9 +152,10 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     ) -> Fingerprint | Unkeyed:
         key = self._task(node.task)
         try:
-            _check(key)
+            check(key)
             raw = digest(call_bytes(key, encoder, args, kwargs))
-            return Fingerprint(_with_rules(raw, node.options.cache).hex())
+            raw = self._in_order(node, with_rules(raw, node.options.cache))
+            return Fingerprint(raw.hex())
         except CannotKeyError as error:
             gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
             return Unkeyed("this call", self.gaps.story(gap))
@@ -155,7 +163,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     def _key_all(self) -> None:
         """Key every node; what a node reads comes before it."""
         encoder = self._encoder()
-        encode, place, read, tasks = encoder.encode, self._graph.place, self._read, self._tasks
+        encode, place, read, tasks = encoder.encode, self._graph.place, self.read, self._tasks
         for node in self._graph.nodes:
             lazy = node.lazy
             try:
@@ -175,7 +183,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 else:
                     raw = digest(self._bytes(node, encoder))
                 if lazy.options is not PLAIN:
-                    raw = _with_rules(raw, lazy.options.cache)
+                    raw = self._in_order(node, with_rules(raw, lazy.options.cache))
             except CannotKeyError as error:
                 self.gaps.own[node.index] = self._blame(error, self.given(node.index), encoder)
                 self._keys.append(None)
@@ -190,7 +198,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     def _bytes(self, node: Node, encoder: Encoder) -> bytes:
         """The bytes of a node of any kind."""
         lazy, key = node.lazy, self._task(node.task)
-        _check(key)
+        check(key)
         if isinstance(lazy, LazyResult):
             return call_bytes(key, encoder, lazy.args, lazy.kwargs)
         if isinstance(lazy, MappedLazyResult):
@@ -205,27 +213,53 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     def _as_read(self, node: Node) -> None:
         """What the readers of a node build on, where it is not just the node's key.
 
-        Whether a node is skipped decides what its readers do, so its condition is in their keys,
-        though not in its own. A task with effects may give another result each time, so that
-        nothing can be built on its key.
+        Whether a node is skipped decides what its readers do, so its condition, and what stands for
+        its result where that is false, are in their keys, though not in its own. A task with
+        effects may give another result each time, so that nothing can be built on its key.
         """
         index, condition = node.index, node.control.condition
-        if not node.options.reuse:
-            self._read[index] = None
-            self.gaps.read[index] = Gap("results are new each time (reuse=False)")
+        own = self.read[index]
+        if condition is None and node.control.wanted:
+            if not node.options.reuse:
+                self.read[index] = None
+                self.gaps.read[index] = NEW_EACH_TIME
             return
-        own = self._read[index]
-        if own is None:
-            return
-        if condition is not None:
-            decides = self._read[condition]
-            if decides is None:
-                self._read[index] = None
-                self.gaps.read[index] = Gap("", condition)
-            else:
-                self._read[index] = b"<" + digest(b"if" + own + decides)
-        elif not node.control.wanted:
-            self._read[index] = b"<" + digest(b"never" + own)
+        self.read[index] = None
+        decides = b"" if condition is None else self.read[condition]
+        if decides is None:
+            self.gaps.read[index] = Gap("", condition)
+        elif decides and not node.options.reuse:
+            self.gaps.read[index] = NEW_EACH_TIME
+        elif own is not None or not decides:
+            try:
+                instead = self._instead(node.options.otherwise)
+                # what never runs does not count
+                said = instead if own is None or not decides else own + decides + instead
+                self.read[index] = b"<" + digest(b"if" + said)
+            except CannotKeyError as error:
+                given = [("otherwise", node.options.otherwise)]
+                self.gaps.read[index] = self._blame(error, given, self._encoder())
+
+    def _instead(self, otherwise: Any) -> bytes:
+        """The bytes of what stands for a skipped result."""
+        return b"" if otherwise is NO_ELSE else b"else" + self._encoder().encode(otherwise)
+
+    def _in_order(self, node: Node, raw: bytes) -> bytes:
+        """The key of a node that comes after others: `raw` is what it would be without them.
+
+        Raises:
+            CannotKeyError: one of them gives nothing to build a key on.
+        """
+        control = node.control
+        if not control.after and not control.follows:
+            return raw
+        parts = [raw]
+        for tag, sources in ((b"after", control.after), (b"follows", control.follows)):
+            known = [self.read[source] for source in sources]
+            if None in known:
+                raise _UpstreamError(sources[known.index(None)], "comes after")
+            parts += [tag, *sorted(set(filter(None, known)))]
+        return digest(b"".join(parts))
 
     def _task(self, task: Task[..., Any] | None) -> TaskKey:
         key = self._tasks.get(task)
@@ -256,6 +290,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self, error: CannotKeyError, given: Sequence[tuple[str, Any]], encoder: Encoder
     ) -> Gap:
         """Which of the arguments `given` is in the way."""
+        if isinstance(error, _UpstreamError) and error.verb != "reads":
+            return Gap("", error.source, error.verb)
         for name, value in given:
             cause = _obstacle(encoder, value)
             if isinstance(cause, _UpstreamError):
@@ -269,7 +305,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
 
     def _lazy(self, lazy: Lazy) -> bytes:
         index = self._graph.place[lazy]
-        known = self._read[index]
+        known = self.read[index]
         if known is None:
             raise _UpstreamError(index)
         return known
@@ -279,11 +315,12 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
     """The fingerprint of each node of `graph`, for code and data as they are now.
 
     A node's fingerprint covers the code of its task (`code_key`), the task's version, its arguments
-    by content (`content_key`) and, where they are results of nodes, those nodes' fingerprints. How
-    a call was written does not count (by place or by name), nor do names, tags, order, retries,
-    timeouts and resource needs. A parameter counts by the value that it has in this run, a router
-    by its selector and all its routes. A condition is in the keys of what reads the node that it
-    decides about.
+    by content (`content_key`) and, where they are results of nodes, those nodes' fingerprints; what
+    it comes after counts like an argument. How a call was written does not count (by place or by
+    name), nor do names, tags, retries, timeouts and resource needs. A parameter counts by the value
+    that it has in this run, a router by its selector and all its routes. A condition, and what
+    stands for the result where it is false, are in the keys of what reads the node that it decides
+    about.
 
     It reads files' times and sizes, and hashes large data: call it in a thread, not on the loop.
 
@@ -307,17 +344,3 @@ def _obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:
     except CannotKeyError as error:
         return error
     return None
-
-
-def _check(key: TaskKey) -> None:
-    """Refuse a task whose code cannot be keyed."""
-    if key.code.unkeyed:
-        raise CannotKeyError("its code", key.code.unkeyed[0])
-
-
-def _with_rules(raw: bytes, cache: Cache | None) -> bytes:
-    """The key of a node whose result has rules of its own: `raw` is that of its call."""
-    if cache is None or (cache.version is None and not cache.files):
-        return raw
-    version = b"" if cache.version is None else text(cache.version)
-    return digest(b"rules" + raw + frame(b"v", version) + files_bytes(cache.files))

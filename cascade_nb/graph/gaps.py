@@ -15,10 +15,15 @@ class Gap(NamedTuple):
     Attributes:
         words: "argument model (a socket) cannot be keyed: …", to be said of its owner.
         source: index of the node that it reads and whose gap it really is.
+        verb: what it does with that: "reads", "comes after".
     """
 
     words: str
     source: int | None = None
+    verb: str = "reads"
+
+
+NEW_EACH_TIME: Final = Gap("results are new each time (reuse=False)")
 
 
 class Gaps:
@@ -48,7 +53,7 @@ class Gaps:
         subject, whose, way = "it", "its", []
         while gap.source is not None:
             label = self._graph.nodes[gap.source].label
-            way.append(f"{subject} reads {label}")
+            way.append(f"{subject} {gap.verb} {label}")
             subject, whose = label, f"{label}'s"
             gap = self.read.get(gap.source) or self.own[gap.source]
         if len(way) > _WAY_SHOWN:

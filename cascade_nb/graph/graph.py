@@ -50,12 +50,21 @@ class Control(NamedTuple):
         wanted: False for a node whose plain condition was false.
         routes: for a router, by key, the index of the branch's node, or None where the branch is a
             plain value.
+        follows: indexes of the steps before it, which run also when it is skipped.
+        otherwise: indexes of the nodes that make its value where its condition is false.
     """
 
     after: tuple[int, ...] = ()
     condition: int | None = None
     wanted: bool = True
     routes: Mapping[Any, int | None] = NOTHING
+    follows: tuple[int, ...] = ()
+    otherwise: tuple[int, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Everything that it only comes after."""
+        return (*self.after, *self.follows)
 
 
 FREE: Final = Control()
@@ -137,15 +146,28 @@ class Node:
             return self.inputs
         return tuple(dict.fromkeys(edge.source for edge in self.edges()))
 
+    @property
+    def deciding(self) -> tuple[int, ...]:
+        """What a node with a condition waits for if its own result is there already: the condition
+        and, where that is false, what is done and given instead.
+        """
+        control = self.control
+        condition = () if control.condition is None else (control.condition,)
+        return tuple(dict.fromkeys((*condition, *control.follows, *control.otherwise)))
+
     def edges(self) -> Iterator[Edge]:
-        """The edges that end here. A router's routes count: each may be read."""
+        """The edges that end here. A router's routes count, and what stands for a skipped node:
+        each may be read.
+        """
         for source in self.inputs:
             yield Edge(source, self.index, EdgeType.DATA)
         control = self.control
         for route in control.routes.values():
             if isinstance(route, int):
                 yield Edge(route, self.index, EdgeType.DATA)
-        for source in control.after:
+        for source in control.otherwise:
+            yield Edge(source, self.index, EdgeType.DATA)
+        for source in control.order:
             yield Edge(source, self.index, EdgeType.ORDER)
         if control.condition is not None:
             yield Edge(control.condition, self.index, EdgeType.CONDITION)

@@ -67,6 +67,10 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
     node = graph.nodes[index]
     what = "" if node.task is None else "argument "  # a parameter's value, a router's selector
     given = [_given(graph, prints, what + name, value) for name, value in prints.given(index)]
+    for number, source in enumerate(node.control.order, 1):
+        known, before = prints.read[source], graph.nodes[source].id
+        key = "" if known is None else known.hex()
+        given.append(Given(f"step before it ({number})", key, before, before))
     if node.task is not None and node.task.version is not None:
         given.append(Given("version", node.task.version, node.task.version))
     cache = node.options.cache

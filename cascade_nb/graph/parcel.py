@@ -20,7 +20,7 @@ from cascade_nb.model.policy import NOTHING, PLAIN, Options
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Hole:
@@ -134,7 +134,9 @@ class _Packing:
                 if said is PLAIN
                 else said.but(
                     after=self._full(said.after),
+                    follows=self._full(said.follows),
                     condition=self._full(said.condition),
+                    otherwise=self._full(said.otherwise),
                     needs=self._full(dict(said.needs)),
                 )
             )
@@ -201,7 +203,9 @@ class _Unpacking:
             said = self._parcel.options[number]
             made = PLAIN if said is None else said.but(
                 after=self._filled(said.after),
+                follows=self._filled(said.follows),
                 condition=self._filled(said.condition),
+                otherwise=self._filled(said.otherwise),
                 needs=self._filled(dict(said.needs)) or NOTHING,
             )  # fmt: skip
             self._options[number] = made

@@ -15,8 +15,8 @@ from cascade_nb.graph.loading import Loader
 from cascade_nb.model.inputs import scan
 from cascade_nb.model.lazy import Lazy, lazy_call, lazy_map
 from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import PLAIN, Options, Retry, checked_needs
-from cascade_nb.model.routing import Router
+from cascade_nb.model.policy import NO_ELSE, PLAIN, Options, Retry, checked_needs
+from cascade_nb.model.routing import DEFAULT, Router
 from cascade_nb.model.task import Task
 
 VERSION: Final = 1
@@ -126,8 +126,11 @@ class Reading:
         if kind == "router":
             selector = self._loader.load(fields.take("selector", object))
             routes = [self._loader.load(pair) for pair in fields.take("routes", list)]
+            default = fields.take("default", object, DEFAULT)
             fields.end()
-            return Router(selector, dict(routes), options=options)
+            if default is not DEFAULT:
+                default = self._loader.load(default)
+            return Router(selector, dict(routes), default=default, options=options)
         number = fields.take("task", int)
         if not 0 <= number < len(self._tasks):
             raise SerializationError(f"there is no task {number}")
@@ -169,11 +172,17 @@ class Reading:
         retry = fields.take("retry", dict, None)
         load = self._loader.load
         condition = load(fields.take("condition", object, True))
-        after = load(fields.take("after", list, []))
-        if not all(isinstance(lazy, Lazy) for lazy in after):
+        otherwise = fields.take("otherwise", object, NO_ELSE)
+        otherwise = otherwise if otherwise is NO_ELSE else load(otherwise)
+        after, follows = (
+            load(fields.take("after", list, [])),
+            load(fields.take("follows", list, [])),
+        )
+        if not all(isinstance(lazy, Lazy) for lazy in (*after, *follows)):
             raise SerializationError("what it comes after is no node")
-        options = PLAIN.but(after=tuple(after), reuse=fields.take("reuse", bool, True))
-        lazy = _Holder(options).tagged(*fields.take("tags", list, [])).run_if(condition)
+        order = {"after": tuple(after), "follows": tuple(follows)}
+        options = PLAIN.but(**order, reuse=fields.take("reuse", bool, True))
+        lazy = _Holder(options).tagged(*fields.take("tags", list, [])).run_if(condition, otherwise)
         if (name := fields.take("name", str, None)) is not None:
             lazy = lazy.named(name)
         if (timeout := fields.take("timeout", (int, float), None)) is not None:

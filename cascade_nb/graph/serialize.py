@@ -19,8 +19,8 @@ from cascade_nb.graph.literals import Writer
 from cascade_nb.graph.reading import FORMAT, NUMBERS, VERSION, Reading, Unrunnable
 from cascade_nb.model.lazy import LazyResult, MappedLazyResult
 from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import Retry
-from cascade_nb.model.routing import Router
+from cascade_nb.model.policy import NO_ELSE, Retry
+from cascade_nb.model.routing import DEFAULT, Router
 from cascade_nb.model.task import Task
 
 
@@ -104,8 +104,12 @@ class _Text:
             said["fixed"] = self._values(lazy.fixed)
         elif isinstance(lazy, Router):
             said["selector"] = self._exactly(lazy.selector)
-            routes = lazy.routes.items()
-            said["routes"] = [[self._exactly(key), self._exactly(route)] for key, route in routes]
+            routes = dict(lazy.routes)
+            if DEFAULT in routes:
+                said["default"] = self._exactly(routes.pop(DEFAULT))
+            said["routes"] = [
+                [self._exactly(key), self._exactly(one)] for key, one in routes.items()
+            ]
         elif isinstance(lazy, Param):
             return {**said, **self._param(lazy)}
         options = self._options(node)
@@ -136,6 +140,7 @@ class _Text:
             "name": node.name,
             "tags": sorted(options.tags),
             "after": [write(lazy) for lazy in options.after],
+            "follows": [write(lazy) for lazy in options.follows],
             "retry": None if options.retry is None else _written_retry(options.retry),
             "timeout": options.timeout,
             "needs": self._values(options.needs),
@@ -143,6 +148,8 @@ class _Text:
         said = {name: value for name, value in said.items() if value}
         if options.condition is not True:
             said["condition"] = write(options.condition)
+            if options.otherwise is not NO_ELSE:
+                said["otherwise"] = self._exactly(options.otherwise)
         if not options.reuse:
             said["reuse"] = False
         if options.cache is not None:

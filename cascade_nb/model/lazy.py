@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
 from cascade_nb.model.caching import checked_cache
 from cascade_nb.model.policy import (
+    NO_ELSE,
     PLAIN,
     Options,
     Retry,
@@ -68,7 +69,8 @@ class Lazy:
     def after(self: Self, *others: Lazy) -> Self:
         """The same, started only when `others` are done, though it reads none of their results.
 
-        A skipped one counts as done; a failed one does not.
+        A skipped one counts as done; a failed one does not. What it comes after is part of what its
+        result stands on, and when one of `others` runs in a run, it runs too.
 
         Raises:
             UsageError: one of `others` is no lazy value.
@@ -80,17 +82,21 @@ class Lazy:
                 )
         return self._with(self.options.but(after=self.options.after + others))
 
-    def run_if(self: Self, condition: Any) -> Self:
+    def run_if(self: Self, condition: Any, otherwise: Any = NO_ELSE) -> Self:
         """The same, run only if `condition` is true, else skipped.
 
         The condition is looked at first: what only a skipped node needs does not run either. What
-        reads a skipped node is skipped too, unless its parameter has a default.
+        reads a skipped node is skipped too, unless its parameter has a default. A result that an
+        earlier run kept stands only where the condition is true now.
 
         Args:
             condition: a lazy value, whose result is asked for its truth, or a plain value.
+            otherwise: the result where the condition is false, instead of being skipped: a plain
+                value, or lazy ones, which then run only for that.
         """
         settled = condition if isinstance(condition, Lazy) else bool(condition)
-        return self._with(self.options.but(condition=settled))
+        otherwise = NO_ELSE if settled is True else otherwise
+        return self._with(self.options.but(condition=settled, otherwise=otherwise))
 
     def with_retry(
         self: Self,

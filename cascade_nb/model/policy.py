@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from cascade_nb.model.lazy import Lazy
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class _NoElse:
+    """What stands for the value of a skipped node that has none."""
+
+    def __reduce__(self) -> str:
+        return "NO_ELSE"  # there is one, and it is known by its identity
+
+    def __repr__(self) -> str:
+        return "<skipped>"
+
+
+NO_ELSE: Final = _NoElse()
 NAME_LIMIT: Final = 120
 
 
@@ -86,6 +99,9 @@ class Options:
     """Everything that is asked for a node; immutable, shared by all calls that ask for the same.
 
     Attributes:
+        follows: the step of a sequence before this one: unlike those of `after`, it also runs when
+            this one is skipped, and this one is skipped when it is.
+        otherwise: the value where the condition is false; `NO_ELSE` where there is none.
         plain: whether nothing here adds an edge: no order, no condition, no need.
     """
 
@@ -98,10 +114,12 @@ class Options:
     needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
     reuse: bool = True
     cache: Cache | None = None
+    follows: tuple[Lazy, ...] = ()
+    otherwise: Any = NO_ELSE
     plain: bool = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        adds_edges = self.after or self.condition is not True or self.needs
+        adds_edges = self.after or self.follows or self.condition is not True or self.needs
         object.__setattr__(self, "plain", not adds_edges)
 
     def __reduce__(self) -> tuple[Any, ...]:

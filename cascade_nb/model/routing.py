@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.errors import UsageError
+from cascade_nb.model.inputs import scan
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.policy import PLAIN, Options
+
+
+class _Default:
+    """The key of the branch that is taken where no other has the key that was chosen."""
+
+    def __reduce__(self) -> str:
+        return "DEFAULT"  # there is one, and it is known by its identity
+
+    def __repr__(self) -> str:
+        return "default"
+
+
+DEFAULT: Final = _Default()
 
 
 class Router(Lazy):
@@ -18,22 +32,36 @@ class Router(Lazy):
     Args:
         selector: a lazy value; its result is the key of the branch. A plain key chooses at once.
         routes: branch by key: lazy values, or plain ones that need no work.
+        default: the branch for every other key, lazy or plain; without one such a key is a
+            `RouteError`.
 
     Raises:
-        UsageError: there are no routes.
+        UsageError: there are no routes, or one is a container around lazy values.
     """
 
     __slots__ = ("routes", "selector")
 
     def __init__(
-        self, selector: Any, routes: Mapping[Any, Any], *, options: Options = PLAIN
+        self,
+        selector: Any,
+        routes: Mapping[Any, Any],
+        *,
+        default: Any = DEFAULT,
+        options: Options = PLAIN,
     ) -> None:
         if not isinstance(routes, Mapping) or not routes:
             raise UsageError(
                 f"a Router takes its routes as a dict of key and branch, not {routes!r:.60}"
             )
+        routes = dict(routes) if default is DEFAULT else {**routes, DEFAULT: default}
+        for key, route in routes.items():
+            if not isinstance(route, Lazy) and scan((route,))[0]:
+                raise UsageError(
+                    f"the branch {key!r:.60} of a Router is a {type(route).__name__} with lazy "
+                    "values in it; have a task put it together, and give its call"
+                )
         self.selector = selector
-        self.routes = dict(routes)
+        self.routes = routes
         self.inputs = (selector,) if isinstance(selector, Lazy) else ()
         self.options = options
 
@@ -52,6 +80,9 @@ class Router(Lazy):
 def sequence(*steps: Lazy) -> Lazy:
     """The last of `steps`, each of which starts only when the one before it is done.
 
+    A step that is skipped takes along what follows it, and never what precedes it. When a step runs
+    in a run, so do those that follow.
+
     Raises:
         UsageError: there is no step, or one is no lazy value.
     """
@@ -62,7 +93,7 @@ def sequence(*steps: Lazy) -> Lazy:
         raise UsageError("a sequence needs at least one step")
     last = steps[0]
     for step in steps[1:]:
-        last = step.after(last)
+        last = step._with(step.options.but(follows=(*step.options.follows, last)))
     return last
 
 

@@ -171,7 +171,6 @@ def test_what_does_not_change_the_value_does_not_count() -> None:
         plain.with_retry(5),
         plain.with_timeout(9),
         plain.with_constraints(gpu=1),
-        plain.after(load(7)),
         task(add.fn, name="other", executor="inline", timeout=3)(load(1), 2),
     ]
     assert {key(lazy) for lazy in others} == {key(plain)}

@@ -36,6 +36,13 @@ def test_a_router_without_routes_is_refused(routes: Any) -> None:
         cs.Router(one(), routes)
 
 
+def test_a_branch_around_lazy_values_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"branch 1 of a Router is a list with lazy values in it"):
+        cs.Router(one(), {1: [one()]})
+    with pytest.raises(UsageError, match=r"branch default of a Router is a dict"):
+        cs.Router(one(), {1: 1}, default={"a": one()})
+
+
 def test_routes_changed_afterwards_do_not_change_the_router() -> None:
     routes: dict[Any, Any] = {1: one()}
     router = cs.Router(one(), routes)
@@ -47,8 +54,9 @@ def test_a_sequence_is_its_last_step_after_the_others() -> None:
     first, second, third = one(), one(), one()
     last = cs.sequence(first, second, third)
     assert last.task is third.task  # type: ignore[attr-defined]
-    (before,) = last.options.after
-    assert before.options.after == (first,)
+    (before,) = last.options.follows
+    assert before.options.follows == (first,)
+    assert cs.sequence(first, last).options.follows == (before, first)
     assert cs.sequence(first) is first
 
 

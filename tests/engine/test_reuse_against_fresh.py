@@ -1,0 +1,68 @@
+"""An engine that has run other programs gives what a fresh one gives, and runs nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cascade_nb.engine import Engine
+from cascade_nb.errors import CascadeError, DependencyMissingError
+from cascade_nb.events import TaskExecutionFinished
+from cascade_nb.state import MemoryState
+from cascade_nb.testing import SpySubscriber
+from tests.support import tried
+from tests.support.examples import examples
+from tests.support.random_programs import Program
+
+SEEDS = st.integers(0, 2**32)
+# Which of a history's seeds, and which variant of its program.
+STEPS = st.lists(st.tuples(st.sampled_from((0, 0, 1)), st.integers(0, 6)), min_size=3, max_size=14)
+
+
+class _KeepsAll(MemoryState):
+    """Keeps every result, as states do that last."""
+
+    keeps_all = True
+
+
+async def outcome(engine: Engine, program: Program) -> Any:
+    """What a run of a program comes to."""
+    tried.forget()
+    try:
+        return await engine.run(program.target, params=program.params, on_error="continue")
+    except DependencyMissingError as error:
+        return f"skipped: {error}"
+    except CascadeError as error:
+        return f"failed: {type(error).__name__}"
+
+
+async def history(seeds: list[tuple[int, int]], state: type[MemoryState]) -> None:
+    warm, fresh = Engine(state_backend=state()), Engine(reuse=False)
+    spy = SpySubscriber(warm.bus)
+    stands: set[str] = set()  # what kept results stand on
+    for seed in seeds:
+        program = Program(*seed)
+        wanted = await outcome(fresh, program)
+        before = len(spy.events)
+        got = await outcome(warm, program)
+        assert got == wanted, f"program {seed} of {seeds}"
+        ended = [e for e in spy.events[before:] if isinstance(e, TaskExecutionFinished)]
+        done = {e.task_id for e in ended if e.status == "completed"}
+        kept = program.own if warm.state.keeps_all else program.kept
+        for name in done & kept.keys() - program.ordered:
+            assert kept[name] not in stands, f"{name} of {seed} of {seeds} ran again"
+        stands.update(own for name, own in kept.items() if own is not None and name in done)
+    await warm.aclose()
+    await fresh.aclose()
+
+
+@settings(max_examples=examples(250))
+@given(seeds=st.tuples(SEEDS, SEEDS), steps=STEPS, keeps_all=st.booleans())
+def test_random_histories_give_what_fresh_engines_give_and_nothing_that_stands_runs_twice(
+    seeds: tuple[int, int], steps: list[tuple[int, int]], keeps_all: bool
+) -> None:
+    programs = [(seeds[which], variant) for which, variant in steps]
+    asyncio.run(history(programs, _KeepsAll if keeps_all else MemoryState))
