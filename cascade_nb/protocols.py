@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from cascade_nb.file_stamps import FileStamp
+
 Callback: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """What a connector calls with the topic and payload of each message."""
 
@@ -99,6 +101,7 @@ class Entry(NamedTuple):
         lease: of the run that made it, where runs are journaled.
         token: means nothing to the backend; the keeper knows its entry by it.
         made: when, in seconds since the epoch; None for now, by the backend's own clock.
+        files: what was read to make it, here and upstream, and what was written.
     """
 
     key: str
@@ -107,6 +110,7 @@ class Entry(NamedTuple):
     lease: Lease | None = None
     token: Any = None
     made: float | None = None
+    files: frozenset[FileStamp] = frozenset()
 
     @property
     def dated(self) -> float:
@@ -120,10 +124,12 @@ class Known(NamedTuple):
     Attributes:
         seconds: how long it took to compute.
         made: when it was made, in seconds since the epoch.
+        files: as its entry had them.
     """
 
     seconds: float
     made: float
+    files: frozenset[FileStamp] = frozenset()
 
 
 class Keeper(Protocol):

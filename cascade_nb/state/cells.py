@@ -10,6 +10,7 @@ import json
 import math
 from typing import Any, Final, TypeGuard
 
+from cascade_nb.file_stamps import from_json
 from cascade_nb.protocols import Known, RunRecord
 
 #: Whole numbers beyond it are none of ours: fences count up from one, runs have fewer nodes.
@@ -20,11 +21,14 @@ _LAST_MOMENT: Final = 253_402_300_799.0
 STATUSES: Final = ("running", "succeeded", "failed", "cancelled")
 
 
-def known_of(seconds: Any, made: Any) -> Known | None:
+def known_of(seconds: Any, made: Any, files: Any) -> Known | None:
     """What a row of results tells without its value."""
     if not _is_number(seconds) or not 0 <= seconds < math.inf or not is_moment(made):
         return None
-    return Known(float(seconds), float(made))
+    try:
+        return Known(float(seconds), float(made), from_json(files))
+    except ValueError:
+        return None
 
 
 def record_of(row: tuple[Any, ...], now: float) -> RunRecord | None:

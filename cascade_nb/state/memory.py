@@ -52,7 +52,8 @@ class MemoryState:
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Keep a result; it is safe when this returns."""
-        made = _Kept(entry.value, Known(entry.seconds, entry.dated), size_in_memory(entry.value))
+        known = Known(entry.seconds, entry.dated, entry.files)
+        made = _Kept(entry.value, known, size_in_memory(entry.value))
         with self._lock:
             old = self._entries.pop(entry.key, None)
             self._size -= old.size if old is not None else 0

@@ -73,23 +73,30 @@ class Head(NamedTuple):
         made: when it was put, in seconds since the epoch.
         chunks: how many there are.
         stamp: no two puts have the same.
+        files: what was read to make it, and what was written, as `in_json` says it.
     """
 
     seconds: float
     made: float
     chunks: int
     stamp: str
+    files: str
 
     def write(self) -> str:
         """As text."""
-        return f"{self.seconds!r} {self.made!r} {self.chunks} {self.stamp}"
+        return f"{self.seconds!r} {self.made!r} {self.chunks} {self.stamp} {self.files}"
+
+    @property
+    def told(self) -> tuple[float, float, str]:
+        """What is known of the result without its bytes."""
+        return self.seconds, self.made, self.files
 
     @classmethod
     def read(cls, text: bytes) -> Head | None:
         """A head from its text, None where it is none: anybody may have written it."""
         try:
-            seconds, made, chunks, stamp = text.decode("ascii").split(" ")
-            head = cls(float(seconds), float(made), int(chunks), stamp)
+            seconds, made, chunks, stamp, files = text.decode("ascii").split(" ", 4)
+            head = cls(float(seconds), float(made), int(chunks), stamp, files)
         except ValueError:
             return None
         sound = 0 <= head.seconds < math.inf and math.isfinite(head.made) and head.chunks > 0

@@ -53,7 +53,7 @@ class RedisReader:
             heads = await server.script(HEADS, [self._keys.result(key) for key in some], [])
             for key, text in zip(some, heads, strict=False):
                 head = None if text is None else Head.read(text)
-                told = None if head is None else known_of(head.seconds, head.made)
+                told = None if head is None else known_of(*head.told)
                 if told is not None and self._refused.get(key) != text:
                     known[key] = told
         return known

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
+from cascade_nb.file_stamps import in_json
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.redis_keys import Head, RedisKeys
@@ -38,7 +39,7 @@ class _Packed(NamedTuple):
 
     def head(self, chunks: int) -> str:
         entry = self.item.entry
-        return Head(float(entry.seconds), self.item.made, chunks, self.stamp).write()
+        return Head(float(entry.seconds), self.item.made, chunks, self.stamp, in_json(entry.files)).write()
 
 
 class RedisWriter:

@@ -24,7 +24,7 @@ _AT_ONCE: Final = 100  # rows that are read with their bytes, which may be 64 kB
 
 # For each place in the list that is asked for; the order of the join is the one that is written.
 _LOOK_UP: Final = (
-    "SELECT wanted.key, seconds, made FROM json_each(?) AS wanted"
+    "SELECT wanted.key, seconds, made, files FROM json_each(?) AS wanted"
     " CROSS JOIN results ON results.key = wanted.value"
 )
 _FETCH: Final = (
@@ -178,8 +178,8 @@ def _look_up(session: Session, keys: Sequence[str]) -> tuple[dict[str, Known], l
     """What is known of keys, and those of them whose rows are damaged."""
     found: dict[str, Known] = {}
     damaged: list[str] = []
-    for place, seconds, made in session.db.execute(_LOOK_UP, (json.dumps(keys),)):
-        known = known_of(seconds, made)
+    for place, *cells in session.db.execute(_LOOK_UP, (json.dumps(keys),)):
+        known = known_of(*cells)
         if known is None:
             damaged.append(keys[place])
         else:

@@ -20,12 +20,13 @@ from cascade_nb.state.sqlite_opened import Identity, enter, leave, making_a_file
 
 BUSY: Final = 5.0  # seconds to wait for another program that writes
 APPLICATION: Final = 0x63736E62  # "csnb": marks the file as this library's
-VERSION: Final = 1  # of the tables below
+VERSION: Final = 2  # of the tables below
 
 _SCHEMA: Final = """
 CREATE TABLE about (namespace TEXT, last_fence INTEGER);
 CREATE TABLE results (
-    key TEXT PRIMARY KEY, seconds REAL, made REAL, size INTEGER, bytes BLOB, digest TEXT
+    key TEXT PRIMARY KEY, seconds REAL, made REAL, size INTEGER, bytes BLOB, digest TEXT,
+    files TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX results_in_files ON results (digest) WHERE digest IS NOT NULL;
 CREATE TABLE runs (
@@ -46,6 +47,9 @@ CREATE TRIGGER part_replaced AFTER UPDATE ON parts WHEN old.digest IS NOT NULL
 CREATE TRIGGER part_deleted AFTER DELETE ON parts WHEN old.digest IS NOT NULL
     BEGIN INSERT INTO unread VALUES (old.digest); END;
 """
+
+# What version 1 did not keep.
+_ADD_FILES: Final = "ALTER TABLE results ADD COLUMN files TEXT NOT NULL DEFAULT ''"
 
 _IS_READ: Final = (
     "SELECT EXISTS (SELECT 1 FROM results WHERE digest = :digest)"
@@ -282,16 +286,19 @@ class SqliteFile:
             )
 
     def _make_tables(self, db: sqlite3.Connection) -> None:
-        if db.execute("PRAGMA user_version").fetchone()[0]:
+        if db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
             return
         db.execute("BEGIN IMMEDIATE")
         try:
-            if not db.execute("PRAGMA user_version").fetchone()[0]:  # nobody was faster
+            (version,) = db.execute("PRAGMA user_version").fetchone()  # somebody may be faster
+            if not version:
                 for statement in _statements(_SCHEMA):
                     db.execute(statement)
                 db.execute("INSERT INTO about VALUES (?, 0)", (secrets.token_hex(16),))
                 db.execute(f"PRAGMA application_id = {APPLICATION}")
-                db.execute(f"PRAGMA user_version = {VERSION}")
+            elif version == 1:
+                db.execute(_ADD_FILES)
+            db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:

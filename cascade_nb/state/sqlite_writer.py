@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from cascade_nb.errors import CodecError, StateError
+from cascade_nb.file_stamps import in_json
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.sqlite_file import Session
 from cascade_nb.state.sqlite_leases import loss_of
@@ -22,9 +23,11 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 MOST_SECONDS: Final = 0.05  # of encoding
 
 _INSERT: Final = (
-    "INSERT INTO results (key, seconds, made, size, bytes, digest) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO results (key, seconds, made, size, bytes, digest, files)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET seconds = excluded.seconds, made = excluded.made,"
-    " size = excluded.size, bytes = excluded.bytes, digest = excluded.digest"
+    " size = excluded.size, bytes = excluded.bytes, digest = excluded.digest,"
+    " files = excluded.files"
 )
 
 
@@ -144,7 +147,8 @@ def result_place(session: Session, key: str) -> str:
 
 
 def _row(waiting: _Waiting, packed: Packed) -> tuple[object, ...]:
-    return (waiting.entry.key, waiting.entry.seconds, waiting.made, *packed.columns)
+    entry = waiting.entry
+    return (entry.key, entry.seconds, waiting.made, *packed.columns, in_json(entry.files))
 
 
 def _in_short(error: BaseException) -> StateError:

@@ -18,7 +18,7 @@ else:
 
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
-    ("errors",),
+    ("errors", "file_stamps"),
     ("protocols",),
     ("text",),
     ("model",),

@@ -18,6 +18,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events import TaskExecutionStarted
+from cascade_nb.file_stamps import ABSENT, FileStamp
 from cascade_nb.protocols import Entry, Known, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.redis import RedisState
@@ -108,6 +109,31 @@ async def test_what_is_kept_comes_back(state: StateBackend, value: Any) -> None:
     back = (await state.values(["key"]))["key"]
     assert back == value
     assert type(back) is type(value)
+
+
+STAMPS = frozenset(
+    {
+        FileStamp("in.txt", "3,1700000000000000000"),
+        FileStamp("/data/ \udc80ü\n\x00'.csv", ABSENT),
+        FileStamp("/data/", "names,ab"),
+        FileStamp("out.bin", "5,6 abcd", wrote=True),
+    }
+)
+
+
+@every
+@pytest.mark.parametrize("value", [1, b"z" * 3_000_000], ids=["small", "large"])
+async def test_what_a_result_was_made_of_comes_back_with_it(
+    state: StateBackend, value: Any
+) -> None:
+    await keep(state, Entry("key", value, 1.0, files=STAMPS), Entry("bare", value, 1.0))
+    known = await state.known(["key", "bare"])
+    assert known["key"].files == STAMPS
+    assert known["bare"].files == frozenset()
+    await keep(state, Entry("key", value, 1.0), Entry("bare", value, 1.0, files=STAMPS))
+    known = await state.known(["key", "bare"])
+    assert known["key"].files == frozenset()
+    assert known["bare"].files == STAMPS
 
 
 @every

@@ -32,7 +32,7 @@ LARGE = bytes(range(256)) * 1000
 VALUES = {"small": [1, 2], "large": LARGE, "other": LARGE[1:]}
 TABLES = {
     "about": ("namespace", "last_fence"),
-    "results": ("key", "seconds", "made", "size", "bytes", "digest"),
+    "results": ("key", "seconds", "made", "size", "bytes", "digest", "files"),
     "runs": ("run_id", "owner", "fence", "expires", "title", "started", "status", "total"),
     "parts": ("run_id", "name", "size", "bytes", "digest"),
     "history": ("run_id", "lines"),

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from cascade_nb.errors import RefusedBlobWarning
+from cascade_nb.file_stamps import FileStamp
 from cascade_nb.protocols import Entry
 from cascade_nb.state.blobs import FORGOTTEN, Blobs
 from cascade_nb.state.sqlite import SqliteState
@@ -273,7 +274,7 @@ async def test_a_row_of_another_database_is_refused(state: SqliteState, tmp_path
     await keep(other, Entry("a", 1, 0.0))
     await other.close()
     (row,) = sql(tmp_path / "other.db", "SELECT * FROM results")
-    sql(tmp_path / "results.db", "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", *row)
+    sql(tmp_path / "results.db", "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
     assert set(await state.known(["a"])) == {"a"}
     with pytest.warns(RefusedBlobWarning, match="another place"):
         assert await state.values(["a"]) == {}
@@ -390,3 +391,29 @@ def test_everybody_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> Non
 
         with ThreadPoolExecutor(len(files)) as pool:
             assert len(set(pool.map(connect, files))) == 1
+
+
+async def test_a_file_of_the_first_version_keeps_its_results_and_learns_what_they_read(
+    path: Path,
+) -> None:
+    state = SqliteState(path, key=KEY)
+    await keep(state, Entry("old", 1, 2.0))
+    await state.close()
+    sql(path, "ALTER TABLE results DROP COLUMN files")
+    sql(path, "PRAGMA user_version = 1")
+    stamps = frozenset({FileStamp("in.txt", "3,4")})
+    await keep(state, Entry("new", 2, 2.0, files=stamps))
+    assert await state.values(["old", "new"]) == {"old": 1, "new": 2}
+    known = await state.known(["old", "new"])
+    assert (known["old"].files, known["new"].files) == (frozenset(), stamps)
+    await state.close()
+    assert sql(path, "PRAGMA user_version") == [(2,)]
+
+
+@pytest.mark.parametrize("said", ["{", "[1]", '[["a", "b"]]', '[["a", 1, true]]', "[" * 100_000])
+async def test_a_result_that_says_nonsense_of_files_counts_as_absent(
+    state: SqliteState, path: Path, said: str
+) -> None:
+    await keep(state, Entry("a", 1, 2.0), Entry("b", 1, 2.0))
+    sql(path, "UPDATE results SET files = ? WHERE key = 'a'", said)
+    assert set(await state.known(["a", "b"])) == {"b"}

@@ -1,0 +1,119 @@
+"""What a file is known by, so that a later look tells whether it is still as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+ABSENT: Final = ""
+FOLDER: Final = "folder"
+
+# A file system tells times in ticks: what was written within one of them cannot be told from what
+# was written later in it. Of a file so young, a small one, the content counts too, as in Git's
+# "racy" index entries.
+_TICK: Final = 20_000_000  # nanoseconds
+_SMALL: Final = 1 << 20  # bytes
+
+
+class FileStamp(NamedTuple):
+    """A file as a task found it or left it.
+
+    Attributes:
+        path: where it is; a relative one counts from the current folder of whoever looks. With a
+            separator at its end it means the names of all that is in a folder.
+        stamp: see `stamp_of`.
+        wrote: whether the task wrote it: then it counts only for what still has to read it.
+    """
+
+    path: str
+    stamp: str
+    wrote: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is still so."""
+        said, _, content = self.stamp.partition(" ")
+        now = stamp_of(self.path, young=False)
+        return now == said and (not content or _content(self.path) == content)
+
+
+def stamp_of(path: str, *, young: bool = True) -> str:
+    """Size and time of the file at `path`, as text; `ABSENT` where there is none, `FOLDER` for a
+    folder, and a digest of all names for one whose content is meant.
+
+    Args:
+        young: whether to take in the content of a file that was written this very moment.
+    """
+    if path.endswith(os.sep):
+        return _listed(path)
+    try:
+        found = os.stat(path)  # noqa: PTH116 - it is asked at each open, and a Path costs more
+    except (OSError, ValueError):  # it is not there, or nothing can be
+        return ABSENT
+    if stat.S_ISDIR(found.st_mode):
+        return FOLDER
+    said = f"{found.st_size},{found.st_mtime_ns}"
+    if young and found.st_size <= _SMALL and time.time_ns() - found.st_mtime_ns < _TICK:
+        return f"{said} {_content(path)}"
+    return said
+
+
+def is_ordinary(path: str) -> bool:
+    """Whether `path` is a file with a content, or nothing: no pipe, device or folder."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - as above
+    except (OSError, ValueError):
+        return True
+
+
+def in_json(stamps: Collection[FileStamp]) -> str:
+    """As text for a state backend; empty for none."""
+    return json.dumps(sorted(stamps)) if stamps else ""
+
+
+def from_json(said: object) -> frozenset[FileStamp]:
+    """The opposite of `in_json`.
+
+    Raises:
+        ValueError: this was never written by it.
+    """
+    if said == "":
+        return frozenset()
+    try:
+        found = json.loads(said) if isinstance(said, str) else None
+    except RecursionError:
+        raise ValueError("these are no stamps of files") from None
+    if not isinstance(found, list) or not all(map(_is_stamp, found)):
+        raise ValueError("these are no stamps of files")
+    return frozenset(FileStamp(*one) for one in found)
+
+
+def standing(stamps: Iterable[FileStamp]) -> dict[FileStamp, bool]:
+    """Whether each of `stamps` still stands. It looks at the disk: not for a loop."""
+    return {one: one.stands for one in dict.fromkeys(stamps)}
+
+
+def _is_stamp(said: object) -> bool:
+    return isinstance(said, list) and [type(one) for one in said] == [str, str, bool]
+
+
+def _listed(path: str) -> str:
+    try:
+        names = sorted(os.listdir(path))  # noqa: PTH208 - names alone are wanted
+    except (OSError, ValueError):
+        return ABSENT
+    said = "\0".join(names).encode(errors="surrogateescape")
+    return f"names,{blake2b(said, digest_size=16).hexdigest()}"
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            return blake2b(file.read(), digest_size=16).hexdigest()
+    except OSError:
+        return "unreadable"
