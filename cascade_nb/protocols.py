@@ -95,8 +95,7 @@ class Entry(NamedTuple):
     """A result on its way into a state backend.
 
     Attributes:
-        key: what it is found by later.
-        value: the result.
+        key, value: what it is found by later, and the result.
         seconds: how long it took to compute.
         lease: of the run that made it, where runs are journaled.
         token: means nothing to the backend; the keeper knows its entry by it.
@@ -122,9 +121,7 @@ class Known(NamedTuple):
     """What a state backend says of a result without giving it.
 
     Attributes:
-        seconds: how long it took to compute.
-        made: when it was made, in seconds since the epoch.
-        files: as its entry had them.
+        seconds, made, files: as its entry had them; `made` in seconds since the epoch.
     """
 
     seconds: float
@@ -155,8 +152,7 @@ class StateBackend(Protocol):
     """Keeps results by key.
 
     Attributes:
-        keeps_all: True where every result is worth keeping, since they outlive this process; False
-            where only those of named nodes and of targets are.
+        keeps_all: whether every result is worth keeping, or only those of named nodes and targets.
         journal: where runs are written down, for a backend that outlives this process.
     """
 
@@ -330,8 +326,7 @@ class Connector(Protocol):
         ...
 
     async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
-        """Hand a message on; a retained one is given to later subscribers too, an empty one forgets
-        it.
+        """Hand a message on; a retained one goes to later subscribers too; an empty one forgets it.
 
         Raises:
             OSError: the connection is gone.

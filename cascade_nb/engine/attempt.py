@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.failure import timed_out
+from cascade_nb.engine.opened_files import NO_PATHS, OpenedFiles
 from cascade_nb.model.body import enter_body
 from cascade_nb.model.present import returned
 
@@ -62,11 +63,13 @@ class Attempt:
             ended.
         rests_since: since when it waits at a checkpoint, or None.
         wake: for one on the loop, what ends that wait.
+        files: what it opened, and what its result points to; None for nothing.
     """
 
     __slots__ = (
         "_call",
         "abandoned",
+        "files",
         "flow",
         "index",
         "late",
@@ -98,6 +101,7 @@ class Attempt:
         self.task: asyncio.Task[None] | None = None
         self.timer: Callable[[], object] | None = None
         self.wake: Callable[[], object] | None = None
+        self.files: OpenedFiles | None = None
 
     @property
     def in_thread(self) -> bool:
@@ -114,6 +118,14 @@ class Attempt:
         assert self.started is not None
         until = now if self.rests_since is None else self.rests_since
         return max(0.0, until - self.started - self.rested)
+
+    def _noted(self, result: Any) -> Any:
+        """A result, with what is to be known of files; where the body ran, since it may take a
+        look at the disk.
+        """
+        if self.files is not None or result.__class__ not in NO_PATHS:
+            self.flow.files.note(self, result)
+        return result
 
     def _begun(self) -> Call | None:
         flow = self.flow
@@ -169,17 +181,17 @@ class ThreadAttempt(Attempt):
         if sharing is not None:
             found = sharing.before_in_thread(self)
             if found is not None:
-                return found.value
+                return self._noted(found.value)
         if not call.injects:
             try:
-                return returned(call.fn(*call.args, **call.kwargs))
+                return self._noted(returned(call.fn(*call.args, **call.kwargs)))
             finally:
                 if at_end.get() is not None:
                     finish_body()
         borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
-            return returned(ready.fn(*ready.args, **ready.kwargs))
+            return self._noted(returned(ready.fn(*ready.args, **ready.kwargs)))
         finally:
             finish_body()
             self.flow.resources.give_back_from_thread(self)
@@ -216,10 +228,10 @@ class AsyncAttempt(Attempt):
         if sharing is not None:
             found = await sharing.before(self)
             if found is not None:
-                return found.value
+                return self._noted(found.value)
         if not call.injects:
             try:
-                return returned(await call.fn(*call.args, **call.kwargs))
+                return self._noted(returned(await call.fn(*call.args, **call.kwargs)))
             finally:
                 if at_end.get() is not None:
                     finish_body()
@@ -227,7 +239,7 @@ class AsyncAttempt(Attempt):
         borrowed = await resources.borrow(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
-            return returned(await ready.fn(*ready.args, **ready.kwargs))
+            return self._noted(returned(await ready.fn(*ready.args, **ready.kwargs)))
         finally:
             finish_body()
             await resources.give_back(self)

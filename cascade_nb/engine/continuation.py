@@ -57,6 +57,7 @@ class Continuations:
         else:
             flow.tell.finished(index, "completed", took, number, None)
             flow.scheduler.finish(index)
+            flow.files.hand_on(index, waiting)
             flow.ledger.over(index, flow.scheduler.state)
             flow.ledger.no_longer_reads(waiting, index, flow.scheduler.state)
             index = waiting

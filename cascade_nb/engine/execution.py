@@ -188,6 +188,7 @@ class Execution:
             on_edited=lambda: parts.spawn(self.edits.look_while_held(flow)),
             edits=self.edits,
             sight=ready.sight,
+            files=prepared.files,
             carried=prepared.carried,
             lease=ready.lease,
             scribe=engine.scribe,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.keys import Standing
+from cascade_nb.engine.run_files import NO_FILES, Stamps
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import StateError
@@ -33,7 +35,7 @@ class Expander:
         given = flow.orders.given.items.get(index)
         if given is not None:
             expansion = given.expansion.again(node, len(flow.ledger.work))
-            self._grow(index, expansion, given.results, [])
+            self._grow(index, expansion, given.results, [], given.files)
             return
         columns, fixed = flow.ledger.reader.columns_of(node)
         if flow.keys.for_items and index < len(flow.graph.nodes) and any(columns.values()):
@@ -53,7 +55,7 @@ class Expander:
         """On the loop, without the lock: which items are there already."""
         flow = self._flow
         keys: list[str] = []
-        results: dict[int, Any] = {}
+        results: dict[int, Standing] = {}
         failure: BaseException | None = None
         try:
             keys, results = await self._found(node, columns)
@@ -69,7 +71,9 @@ class Expander:
                     flow.outcomes.fail(index, failure)
                 else:
                     expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
-                    self._grow(index, expansion, results, keys)
+                    values = {n: one.value for n, one in results.items()}
+                    files = {n: one.files for n, one in results.items()}
+                    self._grow(index, expansion, values, keys, files)
                 flow.settle()
                 flow.lanes.pump_soon()
             except BaseException as error:
@@ -77,7 +81,7 @@ class Expander:
 
     async def _found(
         self, node: Node, columns: Mapping[str, list[Any]]
-    ) -> tuple[list[str], dict[int, Any]]:
+    ) -> tuple[list[str], dict[int, Standing]]:
         """The keys of all items, and the results of those that stand, by position."""
         flow = self._flow
         standby = Standby(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
@@ -91,7 +95,12 @@ class Expander:
                 await standby.pause(str(error), THE_STATE)
 
     def _grow(
-        self, index: int, expansion: Expansion, results: Mapping[int, Any], keys: list[str]
+        self,
+        index: int,
+        expansion: Expansion,
+        results: Mapping[int, Any],
+        keys: list[str],
+        files: Mapping[int, Stamps] = NO_FILES,
     ) -> None:
         flow = self._flow
         self.grown[index] = expansion
@@ -103,6 +112,8 @@ class Expander:
         if not items:
             flow.unfold.finish(index, [])
             return
+        for position, stamps in files.items():
+            flow.files.met(items[position], stamps)
         if results:
             self._take(items, results)
             return

@@ -32,6 +32,7 @@ from cascade_nb.engine.orders import Orders
 from cascade_nb.engine.outcomes import Outcomes
 from cascade_nb.engine.parts import Parts
 from cascade_nb.engine.reuse import Sight
+from cascade_nb.engine.run_files import RunFiles, Stamps
 from cascade_nb.engine.scheduler import DONE, IDLE
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.engine.sharing import Sharing
@@ -63,6 +64,7 @@ class Flow:
         on_over: called once, on whatever thread, when nothing more will happen.
         on_lost: called, on whatever thread, when another kernel has taken the run over.
         on_edited: called, under the lock, when a pause goes that something was edited in.
+        files: by index, those that the results which are there already were made of.
         carried: indexes of what was done before an edit, and stands.
         scribe: who writes the run down, where anybody does.
         lease: the right to write about this run, where runs are journaled.
@@ -98,6 +100,7 @@ class Flow:
         on_over: Callable[[], None],
         on_lost: Callable[[LeaseLostError], None],
         on_edited: Callable[[], None],
+        files: Mapping[int, Stamps],
         edits: Edits,
         sight: Sight | None = None,
         carried: frozenset[int] = frozenset(),
@@ -121,6 +124,7 @@ class Flow:
         shares = orders.share and scribe is not None
         self.sharing = Sharing(self, scribe, state) if scribe and shares else None
         self.context = contextvars.copy_context()
+        self.files = RunFiles(self, files, self.context)
         self.context.run(self._enter_context)
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks

@@ -59,6 +59,7 @@ class Keeping:
 
     def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         flow = self._flow
+        files = flow.files.settle(index)
         key = flow.keys.of.get(index)
         if key is not None and flow.code is not None:
             verdict = flow.code.verdict(index)
@@ -72,7 +73,8 @@ class Keeping:
             self._completed(index, number, took, result, tell)
         else:
             token = (index, number, tell, self._resumed)
-            self._put(Entry(key, result, took, flow.lease, token, flow.parts.clock.wall()))
+            made = flow.parts.clock.wall()
+            self._put(Entry(key, result, took, flow.lease, token, made, files))
 
     def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         """It is known by now whether it may be kept."""

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.kept_files import KeptFiles
 from cascade_nb.engine.rules import Floor
+from cascade_nb.engine.run_files import Stamps
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.protocols import StateBackend
+
+
+class Standing(NamedTuple):
+    """A result that stands for an item, and the files that it was made of."""
+
+    value: Any
+    files: Stamps
 
 
 class Keys:
@@ -93,7 +102,7 @@ class Keys:
 
     async def standing(
         self, index: int, keys: Sequence[str], state: StateBackend
-    ) -> dict[int, Any]:
+    ) -> dict[int, Standing]:
         """The results of a node, or of items of one, that are there and count, by position.
 
         Raises:
@@ -104,9 +113,16 @@ class Keys:
         floor = self.floors.get(index)
         since = self._since if floor is None else max(self._since, floor.moment)
         known = await state.known(keys)
-        there = [key for key in keys if key in known and known[key].made >= since]
-        values = await state.values(there) if there else {}
-        return {n: values[key] for n, key in enumerate(keys) if key in values}
+        there = {key for key in keys if key in known and known[key].made >= since}
+        if not self._taken_up:
+            files = KeptFiles(known, dict(enumerate(keys)))
+            there.difference_update(keys[n] for n in await files.outdated())
+        values = await state.values(list(there)) if there else {}
+        return {
+            n: Standing(values[key], known[key].files)
+            for n, key in enumerate(keys)
+            if key in values
+        }
 
     def _made(self, node: Node, columns: Mapping[str, list[Any]], count: int) -> list[str]:
         own = [f"{self._run_id}/{node.index}/{position}" for position in range(count)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.reuse import Sight
+from cascade_nb.engine.run_files import NO_FILES, Stamps
 from cascade_nb.engine.scheduler import DONE, SKIPPED
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
@@ -27,10 +28,12 @@ class GivenItems(NamedTuple):
     Attributes:
         expansion: what it grew into the first time.
         results: by position, the results that are there.
+        files: by position, what they were made of.
     """
 
     expansion: Expansion
     results: Mapping[int, Any]
+    files: Mapping[int, Stamps] = NO_FILES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Given:
         graph, sight: of that run, where its results may have to stand after an edit.
         skipped: reason and words by index.
         items: by index of mapped nodes that did not come to their end.
+        files: by index, what the results were made of.
     """
 
     done: frozenset[int] = frozenset()
@@ -53,6 +57,7 @@ class Given:
     tainted: frozenset[int] = frozenset()
     graph: Graph | None = None
     sight: Sight | None = None
+    files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +107,15 @@ def left_by(flow: Flow) -> Given:
                 for n, i in enumerate(places)
                 if state[i] == DONE and i not in tainted
             }
-            items[index] = GivenItems(expansion, there)
+            items[index] = GivenItems(expansion, there, flow.files.by_position(places))
     lent = frozenset(flow.code.lent & done) if flow.code is not None else frozenset()
-    return Given(frozenset(done), values, skipped, items, lent, graph=flow.graph, sight=flow.sight)
+    return Given(
+        frozenset(done),
+        values,
+        skipped,
+        items,
+        lent,
+        graph=flow.graph,
+        sight=flow.sight,
+        files={index: of for index, of in flow.files.of.items() if index in done},
+    )

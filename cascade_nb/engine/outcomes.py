@@ -40,6 +40,8 @@ class Outcomes:
         parts.manager.release(attempt.ticket)
         if not attempt.abandoned:
             took, index = attempt.worked(now), attempt.index
+            if attempt.files is not None and error is None:
+                flow.files.met(index, attempt.files.met)
             if error is not None or index in flow.keys.of or result.__class__ is Continued:
                 self.outcome(index, attempt.number, took, result, error, attempt.stop)
             else:
@@ -88,6 +90,8 @@ class Outcomes:
         kind = flow.kinds.of[index]
         kind.times += 1
         kind.seconds += took
+        if flow.files.of:
+            flow.files.settle(index)
         if flow.parts.bus.listening:
             flow.tell.finished(index, "completed", took, number, None)
         self.finish(index, result)

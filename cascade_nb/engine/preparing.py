@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cascade_nb.engine.aside import beside
 from cascade_nb.engine.blueprint import Blueprint, draw
 from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.kept_files import outdated_in
 from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Given
 from cascade_nb.engine.recovery import order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
 from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, carried_over, edited
+from cascade_nb.engine.run_files import Stamps
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
 from cascade_nb.graph.build import build_graph
@@ -36,6 +38,7 @@ class Prepared(NamedTuple):
             edit.
         pending: by index, results that stand if the conditions of their nodes turn out true.
         blueprint: the machinery, as far as it follows from graph and results.
+        files: by index, what the results that are there were made of.
     """
 
     reuse: Reuse
@@ -44,6 +47,7 @@ class Prepared(NamedTuple):
     carried: frozenset[int]
     pending: Mapping[int, Any]
     blueprint: Blueprint
+    files: Mapping[int, Stamps]
 
 
 class Preparation:
@@ -138,7 +142,7 @@ class Preparation:
             changed = (i for i in given.done if before.prints[i] != sight.prints[i])
             return dataclasses.replace(given, tainted=given.tainted.union(changed))
         carried = carried_over(given, Revision(self._run.graph, sight, ()))
-        return Given(carried.done, carried.values, items=carried.items)
+        return Given(carried.done, carried.values, items=carried.items, files=carried.files)
 
     async def _begin(self) -> Reuse:
         engine, orders, run = self._engine, self._orders, self._run
@@ -213,6 +217,7 @@ class Preparation:
     async def _prepared(
         self, reuse: Reuse, settled: Mapping[int, Any], given: Given, carried: Carried
     ) -> Prepared:
+        given = await still_given(given)
         reused = frozenset((reuse.found | given.values.keys()) - settled.keys() - carried.done)
         values = {index: reuse.values[index] for index in reuse.found if index in reuse.values}
         have = {**values, **given.values, **carried.values, **settled}
@@ -228,4 +233,27 @@ class Preparation:
             demand=not given.skipped,
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
-        return Prepared(bare, given, reused, carried.done, pending, blueprint)
+        files = {**reuse.files, **given.files, **carried.files}
+        return Prepared(bare, given, reused, carried.done, pending, blueprint, files)
+
+
+async def still_given(given: Given) -> Given:
+    """What an earlier try left, without what was made of files that are not as they were."""
+    stale = await outdated_in(given.files)
+    items = {index: await outdated_in(of_one.files) for index, of_one in given.items.items()}
+    if not stale and not any(items.values()):
+        return given
+    return dataclasses.replace(
+        given,
+        done=given.done - stale,
+        values={index: value for index, value in given.values.items() if index not in stale},
+        skipped={},  # what decides about others may come out otherwise now
+        items={
+            index: of_one._replace(
+                results={n: v for n, v in of_one.results.items() if n not in items[index]}
+            )
+            for index, of_one in given.items.items()
+            if index not in stale
+        },
+        files={index: stamps for index, stamps in given.files.items() if index not in stale},
+    )

@@ -108,6 +108,11 @@ class Reasons:
         floor = self._reuse.floors.get(node.index)
         if floor is not None and node.index in self._reuse.too_old:
             return _Cause(floor.source, floor.words)
+        outdated = self._reuse.outdated.get(node.index)
+        if outdated is not None:
+            causes = (self._causes.get(source) for source in node.sources)
+            same = (one for one in causes if one is not None and one.words == outdated)
+            return next(same, _Cause(node.index, outdated))
         found = self._changes(node)
         own = [change for change in found if change.source is None]
         if own:

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.frontier import Frontier, comes_after, frontier_of
+from cascade_nb.engine.kept_files import KeptFiles
 from cascade_nb.engine.past import NO_GROUNDS, Grounds, Past
 from cascade_nb.engine.rules import Floor, floors, not_ahead
+from cascade_nb.engine.run_files import Stamps
 from cascade_nb.graph.code_snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.gaps import Gaps
@@ -37,6 +39,9 @@ class Reuse:
         floors: by index, before which moment results are too old.
         too_old: indexes of results that are kept and too old.
         standing: indexes of all results that stand, whether something will read them or not.
+        files: by index, what the results in `found` were made of, where that was any file.
+        outdated: by index, what became of a file that a kept result depends on: "file in.txt
+            changed 3 min ago".
     """
 
     keys: Mapping[int, str]
@@ -51,6 +56,8 @@ class Reuse:
     too_old: frozenset[int] = frozenset()
     standing: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
+    files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
+    outdated: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
 class Sight(NamedTuple):
@@ -133,6 +140,8 @@ async def look_up(
     floor, standing, too_old = await beside(len(graph), weigh)
     values: dict[int, Any] = {}
     lost = set(too_old)
+    files = KeptFiles(known if sight is not None else {}, keys)
+    lost.update(await files.outdated())
 
     def look() -> tuple[set[int], Frontier]:
         there = {i for i, key in keys.items() if key in standing and i not in lost}
@@ -147,6 +156,9 @@ async def look_up(
     while True:
         there, seen = await beside(len(graph), look)
         found = seen.found | seen.pending
+        if unmade := await files.unmade(graph, found, seen.wanted):
+            lost.update(unmade)
+            continue
         missing = [index for index in found if index not in values]
         if not fetch or not missing:
             break
@@ -170,6 +182,8 @@ async def look_up(
         too_old=frozenset(too_old.union(i for i in floor if floor[i].moment == math.inf)),
         standing=frozenset(there),
         pending=frozenset(seen.pending),
+        files={i: known[keys[i]].files for i in found if known[keys[i]].files},
+        outdated=files.words,
     )
 
 

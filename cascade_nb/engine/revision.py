@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.orders import Given, GivenItems
 from cascade_nb.engine.reuse import Sight
+from cascade_nb.engine.run_files import Stamps
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import NO_ELSE
 
@@ -40,15 +41,17 @@ class Carried(NamedTuple):
         items: of mapped nodes that were in the middle.
         pending: results that stand if the conditions of their nodes turn out true, now that
             something about these was edited.
+        files: what the results were made of.
     """
 
     done: frozenset[int]
     values: Mapping[int, Any]
     items: Mapping[int, GivenItems]
     pending: Mapping[int, Any]
+    files: Mapping[int, Stamps]
 
 
-NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {})
+NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {})
 
 
 def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
@@ -91,9 +94,12 @@ def carried_over(given: Given, revision: Revision) -> Carried:
     done: set[int] = set()
     values: dict[int, Any] = {}
     items: dict[int, GivenItems] = {}
+    files: dict[int, Stamps] = {}
     for index, old in stands.items():
         if old in whole:
             done.add(index)
+            if old in given.files:
+                files[index] = given.files[old]
             if old in given.values:
                 values[index] = given.values[old]
         elif old in given.items:
@@ -105,7 +111,9 @@ def carried_over(given: Given, revision: Revision) -> Carried:
             same = by_key.get(revision.sight.prints[node.index] or "")
             if same in whole and same in given.values:
                 pending[node.index] = given.values[same]
-    return Carried(frozenset(done), values, items, pending)
+                if same in given.files:
+                    files[node.index] = given.files[same]
+    return Carried(frozenset(done), values, items, pending, files)
 
 
 def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:

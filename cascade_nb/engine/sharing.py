@@ -12,6 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, RunCancelledError, UsageError
 from cascade_nb.protocols import Journal, Lease, StateBackend
 
@@ -115,7 +116,10 @@ class Sharing:
             there = await self._flow.keys.standing(index, [key], self._state)
             if there:
                 self.found.add(index)
-                return Found(there[0])
+                if there[0].files:
+                    attempt.files = attempt.files or OpenedFiles()
+                    attempt.files.add(there[0].files)
+                return Found(there[0].value)
             if mine:
                 return None
             await asyncio.sleep(LOOK)

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.arguments import LAZIES
 from cascade_nb.engine.attempt import finish_body
+from cascade_nb.engine.file_reads import InlineFiles, inline_here
+from cascade_nb.engine.opened_files import NO_PATHS
+from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.body import enter_body
@@ -42,6 +45,8 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
     lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
     kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
     state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
+    files, here = flow.files.of, InlineFiles(flow)
+    inline_here.set(here)
     open_kind, open_version = None, -1  # what nothing stood in the way of, and when that was
     began = perf_counter()
     until = began + SLICE
@@ -86,10 +91,15 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                     result = returned(result)
             except BaseException as raised:
                 error = raised
+            met = NO_STAMPS
+            if here.files is not None or result.__class__ not in NO_PATHS:
+                met = flow.files.noted_inline(here, index, result)
             lock.acquire()
             ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
             flow.inline = flow.inline_ticket = None
             now = perf_counter()
+            if met and error is None:
+                flow.files.met(index, met)
             if error is not None or ticket is not None or result.__class__ is Continued:
                 _end(flow, index, ticket, number, now - began, result, error)
             elif index in keys:
@@ -98,6 +108,8 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 # What `Outcomes.completed` does.
                 kind.times += 1
                 kind.seconds += now - began
+                if files:
+                    flow.files.settle(index)
                 if bus.listening:
                     tell.finished(index, "completed", now - began, number, None)
                 finish(index, result)

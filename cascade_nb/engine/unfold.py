@@ -136,6 +136,7 @@ class Unfolding:
         self.stages.pop(index, None)
         self.expander.grown.pop(index, None)
         self._needs.pop(index, None)
+        self._flow.files.forget(index)
         self._flow.tries.pop(index, None)
         self._flow.tell.forget_names()
 

@@ -120,6 +120,11 @@ def file_of_module(name: str) -> str | None:
     return file if isinstance(file, str) else _found(name)
 
 
+def code_folders() -> tuple[pathlib.Path, ...]:
+    """Where the standard library and installed packages lie."""
+    return (*_standard_folders(), *_library_folders())
+
+
 def _origin(name: str, file: object) -> Origin:
     top = name.partition(".")[0]
     if name in ("__main__", "__mp_main__"):

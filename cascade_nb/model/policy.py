@@ -113,6 +113,7 @@ class Options:
     timeout: float | None = None
     needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
     reuse: bool = True
+    track_files: bool = True
     cache: Cache | None = None
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE

@@ -253,6 +253,7 @@ def task(
     resources: Mapping[str, float] | None = ...,
     version: str | None = ...,
     reuse: bool = ...,
+    track_files: bool = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     fn: Callable[..., Any] | None = None,
@@ -266,6 +267,7 @@ def task(
     resources: Mapping[str, float] | None = None,
     version: str | None = None,
     reuse: bool = True,
+    track_files: bool = True,
     **unknown: Any,
 ) -> Any:
     """Make a function a task: its call gives a `LazyResult` and runs nothing.
@@ -281,6 +283,8 @@ def task(
         resources: how much of the engine's `system_resources` each call needs while it runs.
         version: changes the fingerprint when it changes.
         reuse: False for a task with effects, whose earlier result never stands for a new run.
+        track_files: False when its result stands whatever becomes of the files that it opens or
+            returns paths of.
 
     Raises:
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
@@ -290,13 +294,14 @@ def task(
     for word in unknown:
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
     options = PLAIN
-    if tags or retry is not None or timeout is not None or resources or not reuse:
+    if tags or retry is not None or timeout is not None or resources or not (reuse and track_files):
         options = Options(
             tags=frozenset(checked_name(tag, "tag") for tag in tags),
             retry=retry if isinstance(retry, Retry) or retry is None else Retry(retry),
             timeout=None if timeout is None else checked_timeout(timeout),
             needs=checked_needs(resources or {}),
             reuse=reuse,
+            track_files=track_files,
         )
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:

@@ -39,7 +39,9 @@ class _Packed(NamedTuple):
 
     def head(self, chunks: int) -> str:
         entry = self.item.entry
-        return Head(float(entry.seconds), self.item.made, chunks, self.stamp, in_json(entry.files)).write()
+        return Head(
+            float(entry.seconds), self.item.made, chunks, self.stamp, in_json(entry.files)
+        ).write()
 
 
 class RedisWriter:

@@ -1,0 +1,217 @@
+"""The files of one attempt: what it found, what it left, what its result points to."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import pathlib
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Final
+
+from cascade_nb.file_stamps import ABSENT, FOLDER, FileStamp, is_ordinary, stamp_of
+from cascade_nb.graph.atoms import ATOMS
+from cascade_nb.graph.origin import code_folders
+
+# Hot: asked at each open, where a Path would cost more than the look at the disk.
+_join, _exists = os.path.join, os.path.exists
+
+_ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+_BELOW: Final = 1_000  # files and folders that are looked at below one that a result points to
+_SYSTEM: Final = ("/proc/", "/dev/", "/sys/")
+
+NO_PATHS: Final = frozenset({*ATOMS, bytearray, types.FunctionType, range, slice})
+"""Types of results that point to no file."""
+
+
+class OpenedFiles:
+    """Gathers what one attempt does with files, from any of its threads.
+
+    Args:
+        tracked: whether to note anything.
+
+    Attributes:
+        closed: whether nothing more is noted.
+        met: all that counts, once the result is there.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_found",
+        "_listed",
+        "_made",
+        "_nested",
+        "_went",
+        "_written",
+        "closed",
+        "met",
+    )
+
+    def __init__(self, tracked: bool = True) -> None:
+        self._went = False
+        self.closed = not tracked
+        # Each by its absolute path.
+        self._found: dict[str, FileStamp] = {}
+        self._listed: dict[str, str] = {}
+        self._written: dict[str, tuple[str, bool]] = {}
+        self._made: tuple[str, ...] = ()
+        self._nested: list[frozenset[FileStamp]] = []
+        self.met: frozenset[FileStamp] = frozenset()
+
+    def opened(self, path: Any, flags: int) -> None:
+        """A file is about to be opened."""
+        access = flags & _ACCESS
+        if access != os.O_WRONLY and not flags & (os.O_TRUNC | os.O_EXCL):
+            self._read(*self._named(path))
+        if access != os.O_RDONLY:
+            self.wrote(path, whole=not flags & os.O_APPEND)
+
+    def connected(self, database: Any) -> None:
+        """A database is about to be opened, be it to read or to write.
+
+        One that is not there is made, so that its content is the task's own. Of one that is there,
+        a log beside it may have what was written last.
+        """
+        name, place = self._named(database)
+        if not name or name.startswith((":memory:", "file:")) or self._is_own(place):
+            return
+        if stamp_of(place) == ABSENT:
+            self.wrote(database)
+            return
+        self._read(name, place)
+        if stamp_of(f"{place}-wal").partition(",")[0] not in (ABSENT, "0"):
+            self._read(f"{name}-wal", f"{place}-wal")
+
+    def listed(self, folder: Any) -> None:
+        """The names in a folder are about to be read."""
+        name, place = self._named("." if folder is None else folder)
+        inner = _join(place, "")
+        if inner not in self._listed and not self._is_own(inner) and not is_of_system(inner):
+            self._listed[inner] = stored = _join(name, "")
+            self._found[inner] = FileStamp(stored, stamp_of(stored))
+
+    def went(self) -> None:
+        """The current folder is about to be another. Until then a relative path is kept as such, to
+        be looked for from wherever a later run is.
+        """
+        self._went = True
+
+    def made(self, folder: Any) -> None:
+        """A folder is about to be made."""
+        _, place = self._named(folder)
+        if not _exists(place):
+            self._made = (*self._made, _join(place, ""))
+
+    def wrote(self, path: Any, whole: bool = True) -> None:
+        """A file is the task's own from now on.
+
+        Args:
+            whole: whether all of its content is.
+        """
+        name, place = self._named(path)
+        if is_ordinary(place):
+            self._written[place] = name, whole and self._written.get(place, ("", True))[1]
+
+    def add(self, stamps: frozenset[FileStamp]) -> None:
+        """A run that the task has started met these."""
+        if not self.closed:
+            self._nested.append(stamps)
+
+    def settle(self, result: Any) -> None:
+        """The result is there: nothing more is noted."""
+        if self.closed:
+            return
+        self.closed = True
+        found = dict(self._found)
+        for folder, name in self._listed.items():
+            if any(place.startswith(folder) for place in self._written):
+                found[folder] = FileStamp(name, stamp_of(name))  # with what it put there itself
+        stamps = {*found.values(), *self._pointed_to(result)}
+        for place, (name, whole) in self._written.items():
+            if whole and not is_of_system(place) and (stamp := stamp_of(place)):
+                stamps.add(FileStamp(name, stamp, wrote=True))
+        self.met = frozenset(stamps.union(*self._nested))
+
+    def _read(self, name: str, place: str) -> None:
+        if place in self._found or self._is_own(place) or is_of_system(place):
+            return
+        if is_ordinary(place):
+            self._found[place] = FileStamp(name, stamp_of(place))
+
+    def _is_own(self, place: str) -> bool:
+        return place in self._written or any(map(place.startswith, self._made))
+
+    def _named(self, path: Any) -> tuple[str, str]:
+        """How to keep a path, and where it leads."""
+        name = os.path.normpath(os.fsdecode(path))
+        if os.path.isabs(name):  # noqa: PTH117 - hot, as above
+            return name, name
+        place = os.path.normpath(_join(os.getcwd(), name))  # noqa: PTH109 - hot, as above
+        return (place if self._went else name), place
+
+    def _pointed_to(self, result: Any) -> Iterator[FileStamp]:
+        for path in paths_in(result):
+            name, place = self._named(path)
+            stamp = stamp_of(name)
+            yield FileStamp(name, stamp)
+            if stamp == FOLDER:
+                for inner in _below(place):
+                    yield FileStamp(_join(name, inner), stamp_of(_join(name, inner)))
+
+
+def paths_in(result: Any) -> Iterator[pathlib.Path]:
+    """The paths that a result is or holds, in lists, tuples, sets, mappings and dataclasses."""
+    if result.__class__ in NO_PATHS:
+        return
+    seen: set[int] = set()
+    stack = [result]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, pathlib.Path):
+            yield value
+            continue
+        parts = _parts(value)
+        if parts and id(value) not in seen:
+            seen.add(id(value))
+            if not NO_PATHS.issuperset(map(type, parts)):
+                stack.extend(part for part in parts if part.__class__ not in NO_PATHS)
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return [getattr(value, field.name, None) for field in fields]
+    return []
+
+
+def _below(folder: str) -> Iterator[str]:
+    """The files below a folder, by their paths from there; the first few of very many."""
+    left = _BELOW
+    for root, inner, names in os.walk(folder):
+        inner.sort()
+        for name in sorted(names)[:left]:
+            yield os.path.relpath(_join(root, name), folder)
+        left -= len(names) + len(inner)
+        if left <= 0:
+            return
+
+
+def is_of_system(place: str) -> bool:
+    """Whether a path is of Python, an installed library, the system or a cache, not of the user."""
+    return place.startswith(_not_the_users()) or "__pycache__" in place
+
+
+@functools.cache
+def _not_the_users() -> tuple[str, ...]:
+    home = pathlib.Path.home()
+    caches = [pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")]
+    if sys.platform == "darwin":
+        caches.append(home / "Library" / "Caches")
+    folders = [*code_folders(), *caches]
+    return (*_SYSTEM, *(_join(str(folder), "") for folder in folders))

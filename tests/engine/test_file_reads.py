@@ -1,0 +1,587 @@
+"""What a task reads while it runs is part of what its result stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import importlib
+import json
+import os
+import pathlib
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.engine.kept_files import what_became_of
+from cascade_nb.engine.opened_files import paths_in
+from cascade_nb.file_stamps import FileStamp, stamp_of
+from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import started
+from tests.support.examples import examples
+
+
+class Runs:
+    """Runs a target and says which nodes ran; the plan has to have known it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._spy = SpySubscriber(engine.bus)
+        self._seen = 0
+        self.value: Any = None
+
+    async def __call__(self, target: Any) -> list[str]:
+        plan = await self.engine.plan(target)
+        self.value = await self.engine.run(target)
+        ran = started(self._spy)[self._seen :]
+        self._seen += len(ran)
+        planned = {step.node for step in plan.steps if step.action == "run"}
+        roots = {name.split("[")[0] for name in ran}
+        assert planned == roots & {step.node for step in plan.steps}  # others continue them
+        return sorted(ran)
+
+    async def reason(self, target: Any, name: str) -> str:
+        return (await self.engine.plan(target)).step(name).reason
+
+
+@pytest.fixture
+def runs(engine: Engine) -> Runs:
+    return Runs(engine)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _lines(path: Any) -> str:
+    with open(path) as file:  # noqa: PTH123 - one of the ways
+        return file.read().strip()
+
+
+def _in_a_thread(path: Any) -> str:
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(_lines(path)))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def _in_a_pool(path: Any) -> str:
+    with ThreadPoolExecutor(2) as pool:
+        return next(iter(pool.map(_lines, [path, path])))
+
+
+def _through_sqlite(path: Any) -> str:
+    with sqlite3.connect(path) as db:
+        return str(db.execute("SELECT x FROM t").fetchone()[0])
+
+
+def _by_descriptor(path: Any) -> str:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(handle, 100).decode().strip()
+    finally:
+        os.close(handle)
+
+
+LATE = "late_module"
+
+WAYS: dict[str, Callable[[Any], str]] = {
+    "open": _lines,
+    "pathlib": lambda path: pathlib.Path(path).read_text().strip(),
+    "bytes": lambda path: pathlib.Path(path).read_bytes().decode().strip(),
+    "pandas": lambda path: str(pd.read_csv(path, header=None)[0][0]),
+    "numpy": lambda path: str(int(np.loadtxt(path))),
+    "a memory map": lambda path: bytes(np.memmap(path, mode="r")).decode().strip(),
+    "json": lambda path: str(json.loads(pathlib.Path(path).read_bytes())),
+    "descriptor": _by_descriptor,
+    "thread": _in_a_thread,
+    "pool": _in_a_pool,
+}
+
+
+@cs.task
+def by_thread(way: str, path: Any) -> str:
+    return WAYS[way](path)
+
+
+@cs.task
+async def by_loop(way: str, path: Any) -> str:
+    return await asyncio.to_thread(WAYS[way], path)
+
+
+@cs.task(executor="inline")
+def by_inline(way: str, path: Any) -> str:
+    return WAYS[way](path)
+
+
+@cs.task
+def join(*parts: Any) -> str:
+    return "+".join(map(str, parts))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("task", [by_thread, by_loop, by_inline], ids=lambda task: task.name)
+@pytest.mark.may_block("an inline task opens a file on the loop itself")
+async def test_a_file_that_was_read_counts_however_it_is_opened(
+    runs: Runs, folder: pathlib.Path, way: str, task: Any
+) -> None:
+    if task is by_inline and way in ("thread", "pool"):
+        way = "open"  # on the loop nobody waits for a thread
+    file = folder / "in.txt"
+    file.write_text("1\n")
+    target = join(join(task(way, "in.txt"))).named("end")
+    assert len(await runs(target)) == 3
+    assert (await runs(target), runs.value) == ([], "1")
+    file.write_text("2\n")
+    assert (len(await runs(target)), runs.value) == (3, "2")
+    assert (await runs(target), runs.value) == ([], "2")
+
+
+async def test_a_database_counts_and_one_that_the_task_makes_does_not(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    def fill(x: int) -> None:
+        db = sqlite3.connect("in.db")
+        with db:
+            db.execute("CREATE TABLE IF NOT EXISTS t (x)")
+            db.execute("DELETE FROM t")
+            db.execute("INSERT INTO t VALUES (?)", (x,))
+        db.close()
+
+    fill(1)
+    target = by_thread("sqlite", "in.db").named("x")
+    WAYS["sqlite"] = _through_sqlite
+    assert (await runs(target), runs.value) == (["x"], "1")
+    assert await runs(target) == []
+    fill(2)
+    assert (await runs(target), runs.value) == (["x"], "2")
+
+    @cs.task
+    def store() -> int:
+        db = sqlite3.connect("out.db")
+        with db:
+            db.execute("CREATE TABLE t (x)")
+        db.close()
+        return 1
+
+    assert await runs(store().named("s")) == ["s"]
+    assert await runs(store().named("s")) == []
+
+
+async def test_what_was_tried_and_not_there_counts_when_it_comes(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def config() -> str:
+        try:
+            return pathlib.Path("own.cfg").read_text()
+        except FileNotFoundError:
+            return "usual"
+
+    own = folder / "own.cfg"
+    target = config().named("c")
+    assert (await runs(target), runs.value) == (["c"], "usual")
+    assert await runs(target) == []
+    own.write_text("mine")
+    assert await runs.reason(target, "c") == "its file own.cfg is there now"
+    assert (await runs(target), runs.value) == (["c"], "mine")
+    own.unlink()
+    assert await runs.reason(target, "c") == "its file own.cfg is gone"
+    assert (await runs(target), runs.value) == (["c"], "usual")
+
+
+async def test_a_folder_that_was_looked_through_counts_by_its_names(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def total() -> int:
+        return sum(int(path.read_text()) for path in pathlib.Path("data").glob("*.txt"))
+
+    @cs.task
+    def listed() -> list[str]:
+        return sorted(os.listdir("data"))  # noqa: PTH208 - one of the ways
+
+    (folder / "data").mkdir()
+    (folder / "data" / "a.txt").write_text("1")
+    both = [total().named("t"), listed().named("l")]
+    assert await runs(both) == ["l", "t"]
+    assert await runs(both) == []
+    (folder / "data" / "b.txt").write_text("5")
+    assert (await runs(both), runs.value) == (["l", "t"], [6, ["a.txt", "b.txt"]])
+    (folder / "data" / "b.txt").write_text("66")  # its name is the same
+    assert (await runs(both), runs.value) == (["t"], [67, ["a.txt", "b.txt"]])
+
+
+async def test_what_the_task_itself_wrote_is_none_of_what_it_read(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def work() -> str:
+        pathlib.Path("own.txt").write_text("a")
+        with tempfile.TemporaryDirectory() as inner:
+            (pathlib.Path(inner) / "x").write_text("b")
+            said = "".join((pathlib.Path(inner) / one).read_text() for one in os.listdir(inner))  # noqa: PTH208
+        pathlib.Path("part.txt").write_text("c")
+        pathlib.Path("part.txt").replace("whole.txt")
+        with open("log.txt", "a") as log:  # noqa: PTH123
+            log.write("once\n")
+        return said + pathlib.Path("own.txt").read_text() + pathlib.Path("whole.txt").read_text()
+
+    assert (await runs(work().named("w")), runs.value) == (["w"], "bac")
+    (folder / "log.txt").write_text("")
+    (folder / "own.txt").write_text("other")
+    assert await runs(work().named("w")) == []
+
+
+async def test_a_file_that_changes_while_it_is_read_lets_nothing_stand(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def slow() -> str:
+        text = pathlib.Path("in.txt").read_text()
+        if text == "1":
+            (folder / "in.txt").write_text("2")  # as somebody else would, by then
+        return text
+
+    (folder / "in.txt").write_text("1")
+    assert (await runs(slow().named("s")), runs.value) == (["s"], "1")
+    assert (await runs(slow().named("s")), runs.value) == (["s"], "2")
+    assert await runs(slow().named("s")) == []
+
+
+async def test_a_file_of_the_same_size_written_in_the_same_moment_is_another(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    file = folder / "in.txt"
+    file.write_text("1")
+    moment = time.time_ns()
+    os.utime(file, ns=(moment, moment))
+    target = by_thread("open", "in.txt").named("x")
+    await runs(target)
+    file.write_text("2")
+    os.utime(file, ns=(moment, moment))
+    assert (await runs(target), runs.value) == (["x"], "2")
+
+
+async def test_code_that_is_imported_or_shown_is_no_file_that_was_read(
+    runs: Runs, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / f"{LATE}.py").write_text("X = 1\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+    @cs.task
+    def imports() -> int:
+        return int(importlib.import_module(LATE).X)
+
+    @cs.task
+    def reads() -> str:
+        return pathlib.Path(f"{LATE}.py").read_text()
+
+    both = [imports().named("i").with_cache(version=1), reads().named("r")]
+    await runs(both)
+    (folder / f"{LATE}.py").touch()
+    (folder / "beside.txt").write_text("")
+    os.utime(folder / f"{LATE}.py", ns=(1, 1))
+    assert "r" in await runs(both)
+    step = (await runs.engine.plan(both)).step("i")
+    assert step.action == "reuse"
+
+
+async def test_a_task_that_says_so_is_not_watched(runs: Runs, folder: pathlib.Path) -> None:
+    @cs.task(track_files=False)
+    def fixed() -> pathlib.Path:
+        pathlib.Path("in.txt").read_text()
+        return pathlib.Path("in.txt")
+
+    (folder / "in.txt").write_text("1")
+    assert await runs(fixed().named("f")) == ["f"]
+    (folder / "in.txt").unlink()
+    assert await runs(fixed().named("f")) == []
+
+
+@dataclasses.dataclass
+class Report:
+    title: str
+    plot: pathlib.Path
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda path: path,
+        lambda path: [1, (path, 2)],
+        lambda path: {"a": {"b": path}},
+        lambda path: Report("t", path),
+    ],
+)
+async def test_a_result_that_points_to_a_file_stands_while_that_is_as_it_was(
+    runs: Runs, folder: pathlib.Path, wrap: Callable[[pathlib.Path], Any]
+) -> None:
+    @cs.task
+    def make() -> Any:
+        file = pathlib.Path("out.bin")
+        file.write_text("result")
+        return wrap(file)
+
+    made = make().named("made")
+    target = join(made).named("end")
+    assert await runs(target) == ["end", "made"]
+    assert await runs(target) == []
+    (folder / "out.bin").write_text("by hand")
+    assert await runs.reason(target, "end") == "it reads made, whose file out.bin changed just now"
+    assert await runs(target) == ["end", "made"]
+    assert await runs(target) == []
+    (folder / "out.bin").unlink()
+    assert await runs(target) == ["end", "made"]
+    assert (folder / "out.bin").read_text() == "result"
+
+
+async def test_a_folder_as_a_result_stands_while_what_was_in_it_is_there(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def make() -> pathlib.Path:
+        inner = pathlib.Path("out") / "deep"
+        inner.mkdir(parents=True, exist_ok=True)
+        (inner / "a").write_text("a")
+        return pathlib.Path("out")
+
+    @cs.task
+    def put(where: pathlib.Path) -> int:
+        (where / "later").write_text("b")
+        return 1
+
+    target = put(make().named("made")).named("put")
+    assert await runs(target) == ["made", "put"]
+    assert await runs(target) == []  # what others put into it changes nothing of it
+    (folder / "out" / "deep" / "a").unlink()
+    assert await runs(target) == ["made", "put"]
+
+
+async def test_who_wrote_a_file_runs_again_when_it_is_gone_and_needed(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def write(text: str) -> str:
+        pathlib.Path("between.txt").write_text(text)
+        return "between.txt"
+
+    target = by_thread("open", write("1").named("w")).named("r")
+    assert (await runs(target), runs.value) == (["r", "w"], "1")
+    assert await runs(target) == []
+    (folder / "between.txt").unlink()
+    assert (await runs(target), runs.value) == (["r", "w"], "1")
+    (folder / "between.txt").unlink()
+    other = by_thread("bytes", write("1").named("w")).named("other")
+    assert (await runs(other), runs.value) == (["other", "w"], "1")
+    # Where nothing has to read it, it need not be there.
+    (folder / "between.txt").unlink()
+    assert await runs(write("1").named("w")) == []
+
+
+async def test_items_and_what_continues_a_task_hand_on_what_they_read(
+    make_engine: MakeEngine, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def item(n: int) -> str:
+        return pathlib.Path(f"{n}.txt").read_text()
+
+    @cs.task
+    def loop(n: int, said: str) -> Any:
+        said += pathlib.Path(f"{n}.txt").read_text()
+        return said if n == 0 else getattr(loop, "lazy", loop)(n - 1, said)
+
+    for n in range(4):
+        (folder / f"{n}.txt").write_text(str(n))
+    for state in ("memory", "sqlite"):
+        engine = make_engine(
+            **({} if state == "memory" else {"state_backend": SqliteState(folder / "r.db")})
+        )
+        whole = join(join(item.map(n=range(4)))).named("items")
+        looped = join(loop(3, "")).named("looped")
+        runs = Runs(engine)
+        await runs([whole, looped])
+        assert runs.value == ["['0', '1', '2', '3']", "3210"]
+        assert await runs([whole, looped]) == []
+        for n in (0, 2):
+            (folder / f"{n}.txt").write_text("x")
+            ran = await runs([whole, looped])
+            assert "items" in ran
+            assert "looped" in ran
+            if state == "sqlite":
+                assert sum(one.startswith("item#") for one in ran) == 1  # only what read it
+            assert await runs([whole, looped]) == []
+        for n in (0, 2):
+            (folder / f"{n}.txt").write_text(str(n))
+
+
+async def test_a_run_inside_a_task_hands_on_what_it_read(runs: Runs, folder: pathlib.Path) -> None:
+    inner = by_thread("open", "in.txt")
+
+    @cs.task
+    def outer() -> str:
+        return str(cs.run(inner))
+
+    (folder / "in.txt").write_text("1")
+    target = outer().named("outer")
+    assert (await runs(target), runs.value) == (["outer"], "1")
+    assert await runs(target) == []
+    (folder / "in.txt").write_text("2")
+    assert (await runs(target), runs.value) == (["outer"], "2")
+    assert await runs(target) == []
+
+
+async def test_a_relative_path_is_looked_for_from_where_one_is(
+    runs: Runs, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (folder / name).mkdir()
+        (folder / name / "in.txt").write_text(name)
+    target = by_thread("open", "in.txt").named("x")
+    for name in ("here", "there"):
+        monkeypatch.chdir(folder / name)
+        assert (await runs(target), runs.value) == (["x"], name)
+        assert await runs(target) == []
+
+
+async def test_a_retry_takes_what_stands_and_not_what_was_edited(
+    make_engine: MakeEngine, folder: pathlib.Path
+) -> None:
+    engine = make_engine()
+    spy = SpySubscriber(engine.bus)
+    (folder / "in.txt").write_text("1")
+    (folder / "fails").write_text("")
+
+    @cs.task(track_files=False)
+    def fail(x: str) -> str:
+        if (folder / "fails").exists():
+            raise ValueError("not yet")
+        return x
+
+    run = engine.start(join(by_thread("open", "in.txt"), fail(by_thread("open", "in.txt"))))
+    with pytest.raises(cs.errors.RunError):
+        await run
+    (folder / "fails").unlink()
+    again = run.retry_failed()
+    assert await again == "1+1"
+    assert len(started(spy, "by_thread")) == 2
+    (folder / "fails").write_text("")
+    run = engine.start(join(by_thread("open", "in.txt"), fail(by_thread("bytes", "in.txt"))))
+    with pytest.raises(cs.errors.RunError):
+        await run
+    (folder / "fails").unlink()
+    (folder / "in.txt").write_text("2")
+    assert await run.retry_failed() == "2+2"
+
+
+FILES = ("a", "b", "c")
+
+
+@cs.task
+def leaf(name: str) -> str:
+    try:
+        return pathlib.Path(name).read_text()
+    except FileNotFoundError:
+        return "-"
+
+
+@cs.task(track_files=False)
+def mix(*parts: str) -> str:
+    return f"({','.join(parts)})"
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Any:
+    """Leaves that read files, and nodes above them, some with a name."""
+    nodes: list[Any] = []
+    for n in range(draw(st.integers(1, 7))):
+        if not nodes or draw(st.booleans()):
+            node = leaf(draw(st.sampled_from(FILES)))
+        else:
+            chosen = draw(st.lists(st.sampled_from(nodes), min_size=1, max_size=3))
+            node = mix(*chosen)
+        nodes.append(node.named(f"n{n}") if draw(st.booleans()) else node)
+    return mix(*nodes).named("end")
+
+
+EDITS = st.tuples(st.sampled_from(FILES), st.sampled_from(["1", "2", "333", None]))
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["memory", "sqlite"])
+@settings(max_examples=examples(25))
+@given(programs(), st.lists(st.lists(EDITS, max_size=2), min_size=1, max_size=4))
+def test_with_any_edits_of_files_a_run_gives_what_a_fresh_one_would(
+    lasting: bool, program: Any, history: list[list[tuple[str, str | None]]]
+) -> None:
+    def edit(edits: list[tuple[str, str | None]]) -> None:
+        for name, text in edits:
+            file = pathlib.Path(name)
+            file.unlink(missing_ok=True)
+            if text is not None:
+                file.write_text(text)
+
+    async def main(reusing: Engine) -> None:
+        fresh = Engine(reuse=False)
+        runs = Runs(reusing)
+        for edits in [[], *history]:
+            edit(edits)
+            await runs(program)
+            assert runs.value == await fresh.run(program)
+            assert await runs(program) == []
+        await reusing.aclose()
+        await fresh.aclose()
+
+    before = pathlib.Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            asyncio.run(main(Engine(state_backend="sqlite:///r.db" if lasting else None)))
+        finally:
+            os.chdir(before)
+
+
+def test_what_became_of_a_file_is_said_in_words(folder: pathlib.Path) -> None:
+    file = folder / "in.txt"
+    assert what_became_of(FileStamp(str(file), "1,1")) == "file in.txt is gone"
+    assert what_became_of(FileStamp("data/", "names,1")) == "folder data/ is gone"
+    file.write_text("")
+    old = time.time() - 200
+    os.utime(file, (old, old))
+    assert what_became_of(FileStamp("in.txt", "1,1")) == "file in.txt changed 3 min ago"
+    assert what_became_of(FileStamp("in.txt", "")) == "file in.txt is there now"
+
+
+def test_a_stamp_stands_while_nothing_changes(folder: pathlib.Path) -> None:
+    file = folder / "in.txt"
+    for make in (lambda: None, lambda: file.write_text("1"), lambda: file.write_text("22")):
+        make()
+        assert FileStamp("in.txt", stamp_of("in.txt")).stands
+    os.utime(file, ns=(5, 5))
+    assert stamp_of("in.txt") == "2,5"
+    assert FileStamp("in.txt", "2,5").stands
+    assert not FileStamp("in.txt", "2,6").stands
+
+
+def test_paths_are_found_in_containers_that_hold_themselves_and_in_long_ones() -> None:
+    one, two = pathlib.Path("a"), pathlib.Path("b")
+    loop: list[Any] = [one]
+    loop.append(loop)
+    assert list(paths_in(loop)) == [one]
+    assert set(paths_in([*range(1_000_000), {"x": {two}}, (one,)])) == {one, two}
+    assert list(paths_in({"a": 1, "b": [np.arange(3), pd.DataFrame()]})) == []
