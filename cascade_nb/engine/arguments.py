@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.collections import equal_lengths, items_of
 from cascade_nb.model.inputs import replace, scan
@@ -178,12 +179,17 @@ class Reader:
         return replace(value, Lazy, self._of)
 
     def _of(self, lazy: Lazy) -> Any:
-        return self.values[self.place[lazy]]
+        place = self.place.get(lazy)
+        if place is None:
+            raise UsageError(
+                f"the lazy value {lazy.label} came into an argument after the call was made, so "
+                "nothing has computed it; make the call again with it"
+            )
+        return self.values[place]
 
     def _careful_call(self, lazy: LazyResult, task: Task[..., Any]) -> Call:
         """With containers looked into, and skipped inputs left to the defaults of the signature."""
-        args = tuple(self.value_of(a) for a in lazy.args)
-        kwargs = {k: self.value_of(v) for k, v in lazy.kwargs.items()}
+        args, kwargs = self.value_of((lazy.args, dict(lazy.kwargs)))
         if self.absent and any(v is ABSENT for v in (*args, *kwargs.values())):
             bound = task.signature.bind(*args, **kwargs)
             for name in [n for n, v in bound.arguments.items() if v is ABSENT]:

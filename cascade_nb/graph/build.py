@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
-from cascade_nb.model.inputs import scan
+from cascade_nb.model.inputs import OutOfReachError, scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
 from cascade_nb.model.policy import NO_ELSE
@@ -63,7 +63,10 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
         DroppedNameError: a node reads a name that was dropped.
         TaskCallError: a task was redefined and an earlier call does not fit it any more.
     """
-    wanted, _ = scan((target,))
+    try:
+        wanted, _ = scan((target,))
+    except OutOfReachError as error:
+        raise TargetError(error.told("the target")) from None
     if not wanted:
         if isinstance(target, Task):
             fix = f"call the task: {target.name}(…)"

@@ -304,7 +304,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return self._seen or Encoder(reference, self._lazy)
 
     def _lazy(self, lazy: Lazy) -> bytes:
-        index = self._graph.place[lazy]
+        index = self._graph.place.get(lazy)
+        if index is None:  # it came into a container after the call was made
+            raise CannotKeyError(f"the lazy value {lazy.label}", "it is no part of this graph")
         known = self.read[index]
         if known is None:
             raise _UpstreamError(index)

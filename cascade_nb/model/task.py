@@ -15,7 +15,7 @@ from cascade_nb.model.functions import (
     no_such_option,
     wrap,
 )
-from cascade_nb.model.inputs import scan, snapshot
+from cascade_nb.model.inputs import OutOfReachError, scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.policy import (
     NOTHING,
@@ -74,14 +74,18 @@ class Task(Signed, Generic[P, R]):
         plain function could do nothing with.
 
         Raises:
-            TaskCallError: the function does not take these arguments.
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
         """
         if in_body():
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
         elif self._simple and not kwargs and self._least <= len(args) <= self._most:
             # What `_node` does, for nearly every call that builds a large graph.
-            inputs, nested = scan(args)
+            try:
+                inputs, nested = scan(args)
+            except OutOfReachError as error:
+                raise error.in_call(self.name, self.signature, args) from None
             if nested:
                 args = snapshot(args)
             return lazy_call(self, args, NOTHING, inputs, nested, self.options)
@@ -94,7 +98,8 @@ class Task(Signed, Generic[P, R]):
         run in its place: loops, recursion and fan-outs are written that way.
 
         Raises:
-            TaskCallError: the function does not take these arguments.
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
         """
         return self._node(args, kwargs)
 
@@ -130,14 +135,18 @@ class Task(Signed, Generic[P, R]):
         """One call as a lazy value.
 
         Raises:
-            TaskCallError: the function does not take these arguments.
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
         """
         if kwargs or not (self._simple and self._least <= len(args) <= self._most):
             self.check(args, kwargs)
         named = self._with_standing(args, kwargs) if kwargs or not self._simple else NOTHING
-        inputs, nested = scan((*args, *named.values()))
+        try:
+            inputs, nested = scan((*args, *named.values()))
+        except OutOfReachError as error:
+            raise error.in_call(self.name, self.signature, args, named) from None
         if nested:
-            args, named = snapshot(args), snapshot(named)
+            args, named = snapshot((args, named))
         return lazy_call(self, args, named, inputs, nested, self.options)
 
     def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -177,9 +186,13 @@ class Task(Signed, Generic[P, R]):
         self.check((), {**fixed, **literal})
         standing = self._with_standing((), {**fixed, **literal})
         steady = {n: v for n, v in standing.items() if n not in literal}
-        inputs, nested = scan((*literal.values(), *steady.values()))
+        try:
+            inputs, nested = scan((*literal.values(), *steady.values()))
+        except OutOfReachError as error:
+            names = (*literal, *steady)
+            raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
         if nested:
-            literal, steady = snapshot(literal), snapshot(steady)
+            literal, steady = snapshot((literal, steady))
         return lazy_map(self, literal, steady, inputs, nested, self.options)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:

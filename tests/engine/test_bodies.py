@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import DependencyMissingError, LazyValueError, TargetError, TaskFailedError
-from cascade_nb.model.present import holds_lazy
+from cascade_nb.model.containers import holds
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_dataflow import every_lane
 from tests.engine.tools import finished, started
@@ -303,11 +304,11 @@ containers = st.recursive(
 def test_a_lazy_value_is_found_wherever_a_container_holds_it(
     value: Any, data: st.DataObject
 ) -> None:
-    assert not holds_lazy(value)
+    assert not holds(value, Lazy)
     spots = list(_lists_in(value))
     if spots:
         data.draw(st.sampled_from(spots)).append(norm("a"))
-        assert holds_lazy(value)
+        assert holds(value, Lazy)
 
 
 def _lists_in(value: Any) -> Iterator[list[Any]]:
@@ -327,6 +328,6 @@ def _lists_in(value: Any) -> Iterator[list[Any]]:
 def test_a_list_that_holds_itself_is_searched_once() -> None:
     round_trip: list[Any] = [1]
     round_trip.append(round_trip)
-    assert not holds_lazy(round_trip)
+    assert not holds(round_trip, Lazy)
     round_trip.append(norm("a"))
-    assert holds_lazy(round_trip)
+    assert holds(round_trip, Lazy)
