@@ -7,6 +7,7 @@
     │   ├── TaskDefinitionError      a function that cannot be a task                (a TypeError)
     │   ├── TaskCallError            a task called with arguments it does not take   (a TypeError)
     │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
+    │   │   └── LazyAttributeError   an attribute of its result       (an AttributeError as well)
     │   ├── MapError                 `.map` over what has no items, or unequal ones (a ValueError)
     │   ├── ParamError               an unknown parameter, or a value of the wrong type
     │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
@@ -61,6 +62,7 @@ __all__ = [
     "DroppedNameError",
     "GraphError",
     "IllegalMoveError",
+    "LazyAttributeError",
     "LazyValueError",
     "LeaseHeldError",
     "LeaseLostError",
@@ -107,6 +109,10 @@ class TaskCallError(UsageError, TypeError):
 
 class LazyValueError(UsageError, TypeError):
     """A lazy value was used as if its result were there already."""
+
+
+class LazyAttributeError(LazyValueError, AttributeError):
+    """An attribute of a lazy value's result was asked for."""
 
 
 class MapError(UsageError, ValueError):

@@ -137,7 +137,9 @@ class Node:
         """How messages call it: `clean`, `map(clean)`, or its name."""
         if self.kind is NodeKind.MAP:
             return f"map({self.task_name})"
-        return self.name or self.task_name
+        if self.name is not None or not isinstance(self.lazy, LazyResult) or self.task is None:
+            return self.name or self.task_name
+        return self.task.label_of(self.lazy.args)
 
     @property
     def sources(self) -> tuple[int, ...]:

@@ -192,7 +192,7 @@ class Reading:
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)
         fields.end()
         made = lazy.options.but(needs=needs, retry=None if retry is None else self._retry(retry))
-        return PLAIN if made == PLAIN else made
+        return made.shared()
 
     def _retry(self, data: dict[str, Any]) -> Retry:
         fields = Fields(data, "a retry")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.operations import operation
+from cascade_nb.model.operators import unpacked, use_operations
 from cascade_nb.model.param import Param
 from cascade_nb.model.policy import Options, Retry
 from cascade_nb.model.resources import Resource, inject, resource
@@ -25,4 +27,7 @@ __all__ = [
     "resource",
     "sequence",
     "task",
+    "unpacked",
 ]
+
+use_operations(operation)

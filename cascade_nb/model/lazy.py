@@ -2,15 +2,17 @@
 
 A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity,
 because two calls of one function are two pieces of work even when their arguments are equal.
+Operators on it give further lazy values; every other use of it as a value is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
 from cascade_nb.model.caching import checked_cache
+from cascade_nb.model.operators import Operators, unpacked
 from cascade_nb.model.policy import (
     NO_ELSE,
     PLAIN,
@@ -20,6 +22,7 @@ from cascade_nb.model.policy import (
     checked_needs,
     checked_timeout,
 )
+from cascade_nb.model.refusals import Refusals, refuse_change
 
 if TYPE_CHECKING:
     from cascade_nb.model.task import Task
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Lazy")
 
 
-class Lazy:
+class Lazy(Refusals, Operators):
     """What every lazy value can do: say how it is to be run, and refuse to be used as a value.
 
     Attributes:
@@ -174,53 +177,15 @@ class Lazy:
         needs = checked_needs(resources, Lazy)
         return self._with(self.options.but(needs={**self.options.needs, **needs}))
 
-    def __bool__(self) -> NoReturn:
-        raise LazyValueError(
-            f"{self.label} is not computed yet, so it is neither true nor false; to branch on its "
-            "result use .run_if(…) or Router, or run it first"
-        )
-
-    def __iter__(self) -> NoReturn:
-        raise LazyValueError(
-            f"{self.label} is not computed yet, so it cannot be looped over; to run a task "
-            "for each "
-            "of its items use task.map(parameter=…)"
-        )
-
-    def __len__(self) -> NoReturn:
-        raise LazyValueError(f"{self.label} is not computed yet, so it has no length")
-
-    def __getitem__(self, key: object) -> NoReturn:
-        raise LazyValueError(
-            f"{self.label} is not computed yet, so it has no item {key!r}; take it out in a task"
-        )
-
-    def __contains__(self, item: object) -> NoReturn:
-        raise LazyValueError(
-            f"{self.label} is not computed yet, so nothing can be looked for in it; do so in a task"
-        )
-
     def __copy__(self: Self) -> Self:
         return self  # it cannot be changed, and another one would be another piece of work
 
     def __deepcopy__(self: Self, memo: object) -> Self:
         return self
 
-    def __getattr__(self, name: str) -> NoReturn:
-        # An AttributeError it must be: pickle and every display protocol probe for attributes.
-        if name in ("options", "task"):  # asked of one that is only being made: it has no label
-            raise AttributeError(f"{type(self).__name__} has no {name} yet")
-        raise AttributeError(
-            f"{self.label} is not computed yet, so it has no attribute {name!r}; use it in a task"
-        )
-
     def __repr__(self) -> str:
         name = f" as {self.options.name!r}" if self.options.name else ""
         return f"<lazy {self.label}{name}>"
-
-
-def _refuse(self: Lazy, name: str, *value: object) -> NoReturn:
-    raise AttributeError("a lazy value cannot be changed; its .with_…(…) methods give a new one")
 
 
 class CallFields(Lazy):
@@ -256,13 +221,18 @@ class LazyResult(CallFields):
     """
 
     __slots__ = ()
-    __setattr__ = _refuse
-    __delattr__ = _refuse
+    __setattr__ = refuse_change
+    __delattr__ = refuse_change
 
     @property
     def label(self) -> str:
-        """Its name, or its task's."""
-        return self.options.name or self.task.name
+        """Its name, or its task's; an operator as it would be written."""
+        return self.options.name or self.task.label_of(self.args)
+
+    def __iter__(self) -> Iterator[LazyResult]:
+        """One lazy value for each output of its task, where it says how many it has."""
+        count = self.task.outputs
+        return super().__iter__() if count is None else iter(unpacked(self, count))
 
     def _with(self, options: Options) -> LazyResult:
         return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
@@ -300,8 +270,8 @@ class MappedLazyResult(MapFields):
     """
 
     __slots__ = ()
-    __setattr__ = _refuse
-    __delattr__ = _refuse
+    __setattr__ = refuse_change
+    __delattr__ = refuse_change
 
     @property
     def label(self) -> str:

@@ -134,6 +134,11 @@ class Options:
         """These options with some of them changed."""
         return dataclasses.replace(self, **changes)
 
+    def shared(self) -> Options:
+        """These, or where nothing is asked for the one object that stands for that."""
+        lazy_ones = self.after or self.needs or self.condition is not True  # they refuse `==`
+        return self if lazy_ones or self != PLAIN else PLAIN
+
 
 PLAIN: Final = Options()
 
@@ -141,7 +146,7 @@ PLAIN: Final = Options()
 def _options(said: dict[str, Any]) -> Options:
     """What `Options.__reduce__` wrote; the plain ones are always the same object."""
     made = Options(**{**said, "needs": said["needs"] or NOTHING})
-    return PLAIN if made == PLAIN else made
+    return made.shared()
 
 
 def checked_name(name: object, what: str = "name") -> str:

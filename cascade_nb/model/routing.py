@@ -105,7 +105,7 @@ def pipeline(value: Any, *tasks: Callable[[Any], LazyResult]) -> Any:
         TaskCallError: one does not take exactly one argument.
     """
     for step in tasks:
-        if not callable(step):
+        if not callable(step) or isinstance(step, Lazy):
             raise UsageError(f"a pipeline goes through tasks, not {step!r:.60}")
         value = step(value)
     return value

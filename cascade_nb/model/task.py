@@ -17,6 +17,7 @@ from cascade_nb.model.functions import (
 )
 from cascade_nb.model.inputs import OutOfReachError, scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.outputs import checked_outputs, outputs_of
 from cascade_nb.model.policy import (
     NOTHING,
     PLAIN,
@@ -54,6 +55,7 @@ class Task(Signed, Generic[P, R]):
         executor: str | None = None,
         options: Options = PLAIN,
         version: str | None = None,
+        outputs: int | None = None,
     ) -> None:
         if isinstance(fn, (Task, PartialTask)):
             known = fn if isinstance(fn, Task) else fn.task
@@ -64,6 +66,7 @@ class Task(Signed, Generic[P, R]):
         self.name = name_of(fn, name)
         self.options = options
         self.version = version
+        self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
         self._read(fn)
 
@@ -90,6 +93,15 @@ class Task(Signed, Generic[P, R]):
                 args = snapshot(args)
             return lazy_call(self, args, NOTHING, inputs, nested, self.options)
         return self._node(args, kwargs)
+
+    @property
+    def outputs(self) -> int | None:
+        """How many values `a, b = task(…)` unpacks; None where nobody says it."""
+        return outputs_of(self.fn) if self._outputs is None else self._outputs
+
+    def label_of(self, args: tuple[Any, ...]) -> str:
+        """How a call with these arguments is called where a person reads it."""
+        return self.name
 
     def lazy(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
         """One call, not run yet, also in the body of a task.
@@ -267,6 +279,7 @@ def task(
     version: str | None = ...,
     reuse: bool = ...,
     track_files: bool = ...,
+    outputs: int | None = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     fn: Callable[..., Any] | None = None,
@@ -281,6 +294,7 @@ def task(
     version: str | None = None,
     reuse: bool = True,
     track_files: bool = True,
+    outputs: int | None = None,
     **unknown: Any,
 ) -> Any:
     """Make a function a task: its call gives a `LazyResult` and runs nothing.
@@ -298,6 +312,8 @@ def task(
         reuse: False for a task with effects, whose earlier result never stands for a new run.
         track_files: False when its result stands whatever becomes of the files that it opens or
             returns paths of.
+        outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
+            each. A return annotation such as ``tuple[int, str]`` says it too.
 
     Raises:
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
@@ -318,6 +334,13 @@ def task(
         )
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:
-        return Task(function, name=name, executor=executor, options=options, version=version)
+        return Task(
+            function,
+            name=name,
+            executor=executor,
+            options=options,
+            version=version,
+            outputs=outputs,
+        )
 
     return make if fn is None else make(fn)

@@ -11,10 +11,11 @@ from cascade_nb.engine.places import name_files_by
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.refusals import use_ways
 from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
 from cascade_nb.notebook.magics import CascadeMagics, waits
-from cascade_nb.notebook.reprs import lazy_text, show_run
+from cascade_nb.notebook.reprs import lazy_text, show_run, ways_out
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.shims import answer_through_the_stream
@@ -54,6 +55,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_magics,
             _put_transformer,
             _put_completion,
+            _put_ways,
             _put_reprs,
         ):
             undo += put(shell, session)
@@ -141,6 +143,11 @@ def _put_completion(shell: Shell, session: Session) -> list[Undo]:
     match = matcher(session)
     completer.custom_matchers.append(match)
     return [lambda: completer.custom_matchers.remove(match)]
+
+
+def _put_ways(shell: Shell, session: Session) -> list[Undo]:
+    """Have a lazy value that is used as a value say what to do in words that work in a cell."""
+    return [use_ways(partial(ways_out, session))]
 
 
 def _put_reprs(shell: Shell, session: Session) -> list[Undo]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from cascade_nb.engine.run import Run
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.session import Session
@@ -18,6 +20,20 @@ def lazy_text(session: Session, lazy: Lazy) -> str:
     shown = ", ".join(reads[:6]) + (f" and {len(reads) - 6} more" if len(reads) > 6 else "")
     text = f"{what}, not run yet" + (f"; reads {shown}" if reads else "")
     return f"{text}. To run it: " + (f"%cascade run {bound}" if bound else "cs.run(…)")
+
+
+def ways_out(session: Session, lazy: Lazy) -> str:
+    """The three ways to go on after a lazy value was used as a value, in words that work in a cell;
+    see `use_ways`.
+    """
+    name = _name(session, lazy) or "…"
+    module = sys.modules["cascade_nb"]
+    alias = next((n for n, value in session.shell.user_ns.items() if value is module), None)
+    call = f"{alias}.run({name})" if alias else f"`import cascade_nb as cs`, then cs.run({name}),"
+    return (
+        f"{call} gives its value now; a task that is given it gets the value when it is there; a "
+        "function whose name begins with _ runs at once"
+    )
 
 
 def _name(session: Session, lazy: Lazy) -> str | None:

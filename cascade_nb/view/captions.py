@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cascade_nb.graph.graph import Node, NodeKind
-from cascade_nb.model.lazy import Lazy, MappedLazyResult
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
 from cascade_nb.model.routing import Router
 from cascade_nb.view.folding import Because, Group
@@ -90,8 +90,9 @@ def _one(node: Node) -> tuple[str, str]:
         return clean(title, _TITLE), f"one of {len(lazy.routes)}"
     task = clean(node.task_name, _TITLE)
     if node.name is None or node.name == node.task_name:
-        return task, ""
-    return clean(node.name, _TITLE), f"{task}()"
+        return clean(node.label, _TITLE), ""
+    written = lazy.task.label_of(lazy.args) if isinstance(lazy, LazyResult) else task
+    return clean(node.name, _TITLE), f"{task}()" if written == node.task_name else written
 
 
 def _mapped(node: Node, lazy: MappedLazyResult) -> tuple[str, str]:

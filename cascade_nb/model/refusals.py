@@ -1,0 +1,156 @@
+"""What a lazy value says when it is used as if its result were there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from cascade_nb.errors import LazyAttributeError, LazyValueError
+
+Ways = Callable[[Any], str]
+
+
+def ways_in_scripts(lazy: Any) -> str:
+    """The three ways to go on from here, where a script is read."""
+    return (
+        "cs.run(…) gives its value now; a task that is given it gets the value when it is there; "
+        "a function without @cs.task runs at once"
+    )
+
+
+_ways: Ways = ways_in_scripts
+
+
+def use_ways(ways: Ways) -> Callable[[], object]:
+    """Have every refusal end with what `ways` says for its lazy value, in words that work where
+    they are read; gives what undoes it. A notebook does.
+    """
+    global _ways  # a process has one place where its errors are read
+    before, _ways = _ways, ways
+
+    def undo() -> None:
+        global _ways  # noqa: PLW0603 - as above
+        _ways = before
+
+    return undo
+
+
+def refused(lazy: Any, what: str) -> LazyValueError:
+    """The error for a use of `lazy` that needs its value; `what` ends a sentence: "it has no
+    length".
+    """
+    return LazyValueError(_sentence(lazy, what))
+
+
+class Refusals:
+    """Every use of a lazy value as a value, refused with advice.
+
+    It has a hash and is equal to itself alone, since graphs look it up; to compare it with what is
+    no lazy value is refused like all the rest.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if isinstance(other, Refusals):
+            return False
+        raise refused(self, f"it cannot be compared with {_kind(other)}")
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> NoReturn:
+        raise refused(
+            self,
+            "it is neither true nor false (to branch on it while a run goes on, use .run_if(…) or "
+            "cs.Router)",
+        )
+
+    def __iter__(self) -> Any:
+        raise refused(
+            self,
+            "it cannot be looped over (to run a task for each of its items, use "
+            "task.map(parameter=…); to unpack it, say how many there are: @cs.task(outputs=2))",
+        )
+
+    def __len__(self) -> NoReturn:
+        raise refused(self, "it has no length")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise refused(self, "nothing can be looked for in it")
+
+    def __str__(self) -> str:
+        raise refused(self, "it has no text (repr() shows what it stands for)")
+
+    def __format__(self, spec: str) -> str:
+        raise refused(self, "it has no text (`!r` shows what it stands for)")
+
+    def __await__(self) -> Any:
+        raise refused(self, "it cannot be awaited")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise refused(self, "it is no array")
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise refused(self, "nothing can be put into it")
+
+    def __delitem__(self, key: object) -> NoReturn:
+        raise refused(self, "nothing can be taken out of it")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # An AttributeError it must be: pickle and every display protocol probe for attributes.
+        if name in ("options", "task"):  # asked of one that is only being made: it has no label
+            raise AttributeError(f"{type(self).__name__} has no {name} yet")
+        if name.startswith("_"):  # nobody reads the answer to a probe
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        raise LazyAttributeError(_sentence(self, f"it has no attribute {name!r}"))
+
+
+def refuse_change(lazy: Any, name: str, *value: object) -> NoReturn:
+    """What setting and deleting attributes does."""
+    raise LazyAttributeError(
+        f"a lazy value cannot be changed; its .with_…(…) methods give a new one; {_ways(lazy)}"
+    )
+
+
+def _sentence(lazy: Any, what: str) -> str:
+    return f"{lazy.label} is not computed yet, so {what}; {_ways(lazy)}"
+
+
+def _kind(value: object) -> str:
+    try:
+        return f"the {type(value).__name__} {value!r:.40}"
+    except Exception:  # the repr of somebody's class
+        return f"a {type(value).__name__}"
+
+
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    def refuse(self: Any, *_args: object) -> NoReturn:
+        raise refused(self, what)
+
+    return refuse
+
+
+_NO_NUMBER: Final = "it is no number"
+_NO_ARITHMETIC: Final = "it cannot be reckoned with so"
+_NO_CONTEXT: Final = "it cannot be entered by `with`"
+_MORE: Final = {
+    **dict.fromkeys(
+        ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil"), _NO_NUMBER
+    ),
+    **dict.fromkeys(
+        ("divmod", "rdivmod", "lshift", "rlshift", "rshift", "rrshift"), _NO_ARITHMETIC
+    ),
+    **dict.fromkeys(("enter", "exit", "aenter", "aexit"), _NO_CONTEXT),
+    "aiter": "it cannot be looped over",
+    "bytes": "it has no bytes",
+    "call": "it cannot be called",
+    "fspath": "it is no path",
+    "reversed": "it cannot be looped over",
+}
+for _name, _what in _MORE.items():
+    setattr(Refusals, f"__{_name}__", _refusing(_what))
