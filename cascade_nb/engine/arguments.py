@@ -112,11 +112,10 @@ class Expansion:
         """The identity of an item in events."""
         return f"{self._id}[{index - self.first}]"
 
-    def again(self, node: Node, first: int) -> Expansion:
-        """The same items from another index on."""
-        return Expansion(
-            node, first, dict(zip(self._names, self._columns, strict=True)), self._fixed
-        )
+    @property
+    def goes_through(self) -> tuple[dict[str, list[Any]], Mapping[str, Any]]:
+        """What it goes through, by parameter, and what every item gets."""
+        return dict(zip(self._names, self._columns, strict=True)), self._fixed
 
     def forget(self) -> None:
         """Let go of the collections; their items are all over."""

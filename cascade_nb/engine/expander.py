@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.keys import Standing
-from cascade_nb.engine.run_files import NO_FILES, Stamps
+from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import StateError
@@ -33,17 +33,21 @@ class Expander:
         """The collections of a mapped node are there."""
         flow = self._flow
         given = flow.orders.given.items.get(index)
+        there: dict[int, Standing] = {}
         if given is not None:
-            expansion = given.expansion.again(node, len(flow.ledger.work))
-            self._grow(index, expansion, given.results, [], given.files)
-            return
-        columns, fixed = flow.ledger.reader.columns_of(node)
+            there = {
+                n: Standing(value, given.files.get(n, NO_STAMPS))
+                for n, value in given.results.items()
+            }
+            columns, fixed = given.expansion.goes_through
+        else:
+            columns, fixed = flow.ledger.reader.columns_of(node)
         if flow.keys.for_items and index < len(flow.graph.nodes) and any(columns.values()):
             flow.keeping.under_way += 1  # the run is not over while somebody looks
-            flow.parts.spawn(self._look(index, node, columns, fixed))
+            flow.parts.spawn(self._look(index, node, columns, fixed, there))
             return
         expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
-        self._grow(index, expansion, {}, [])
+        self._grow(index, expansion, there, [])
 
     async def _look(
         self,
@@ -51,6 +55,7 @@ class Expander:
         node: Node,
         columns: Mapping[str, list[Any]],
         fixed: Mapping[str, Any],
+        given: Mapping[int, Standing],
     ) -> None:
         """On the loop, without the lock: which items are there already."""
         flow = self._flow
@@ -58,7 +63,8 @@ class Expander:
         results: dict[int, Standing] = {}
         failure: BaseException | None = None
         try:
-            keys, results = await self._found(node, columns)
+            keys, found = await self._found(node, columns)
+            results = {**found, **given}
         except BaseException as error:
             failure = error
         with flow.lock:
@@ -71,9 +77,7 @@ class Expander:
                     flow.outcomes.fail(index, failure)
                 else:
                     expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
-                    values = {n: one.value for n, one in results.items()}
-                    files = {n: one.files for n, one in results.items()}
-                    self._grow(index, expansion, values, keys, files)
+                    self._grow(index, expansion, results, keys)
                 flow.settle()
                 flow.lanes.pump_soon()
             except BaseException as error:
@@ -95,12 +99,7 @@ class Expander:
                 await standby.pause(str(error), THE_STATE)
 
     def _grow(
-        self,
-        index: int,
-        expansion: Expansion,
-        results: Mapping[int, Any],
-        keys: list[str],
-        files: Mapping[int, Stamps] = NO_FILES,
+        self, index: int, expansion: Expansion, results: Mapping[int, Standing], keys: list[str]
     ) -> None:
         flow = self._flow
         self.grown[index] = expansion
@@ -112,8 +111,8 @@ class Expander:
         if not items:
             flow.unfold.finish(index, [])
             return
-        for position, stamps in files.items():
-            flow.files.met(items[position], stamps)
+        for position, one in results.items():
+            flow.files.met(items[position], one.files)
         if results:
             self._take(items, results)
             return
@@ -122,12 +121,12 @@ class Expander:
         flow.lanes.push_all([rank << 32 | item for item in items], kind.lane)
         flow.lanes.pump_soon()
 
-    def _take(self, items: range, results: Mapping[int, Any]) -> None:
+    def _take(self, items: range, results: Mapping[int, Standing]) -> None:
         """Have the results of some items from an earlier run; the others start."""
         flow = self._flow
         for position, item in enumerate(items):
             if position not in results:
                 flow.push(item)
                 continue
-            flow.unfold.take_kept(item, results[position])
+            flow.unfold.take_kept(item, results[position].value)
         flow.lanes.pump_soon()

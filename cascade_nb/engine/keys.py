@@ -7,9 +7,10 @@ by its place in this very run: only whoever takes up the run finds it.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.kept_files import KeptFiles
@@ -19,6 +20,8 @@ from cascade_nb.engine.scribe import Scribe
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.protocols import StateBackend
+
+_NONE: Final[Mapping[int, str]] = {}
 
 
 class Standing(NamedTuple):
@@ -38,8 +41,10 @@ class Keys:
         prints: what they come from; None where items of mapped nodes are not kept one by one.
         scribe: where the run is written down, if it is.
         since: results made before this moment, in seconds since the epoch, do not count.
-        lasting: by index, every key, where the run was taken up.
         revision: how often the graph was edited since the run began.
+        known: by index, keys under which results are that stand, whatever `of` says.
+        written: for whoever took the run up, the revision whose items' keys are written down …
+        anew: … but for those of these nodes, whose code is not what it was.
 
     Attributes:
         of: by index, for each node whose result is worth keeping.
@@ -54,26 +59,31 @@ class Keys:
         prints: Fingerprints | None,
         scribe: Scribe | None,
         since: float,
-        lasting: Mapping[int, str] | None = None,
         revision: int = 0,
+        *,
+        known: Mapping[int, str] = _NONE,
+        written: int | None = None,
+        anew: Collection[int] = (),
     ) -> None:
         self._run_id = run_id
         self._prints = prints
         self._scribe = scribe
         self._since = since
-        self._taken_up = lasting is not None
         self._revision = revision
+        self._written = written
+        self._anew = anew
         self.floors: Mapping[int, Floor] = {}
-        self.of = dict(of if lasting is None else lasting)
-        if scribe is not None and lasting is None:
+        self.of = {**of, **known}
+        if scribe is not None:
+            # A place of its own for each revision: a node may be another now at the same index.
             for node in graph.nodes:
                 if node.index not in self.of and node.kind is not NodeKind.PARAM:
-                    self.of[node.index] = f"{run_id}/{node.index}"
+                    self.of[node.index] = f"{run_id}/{revision}.{node.index}"
 
     @property
     def for_items(self) -> bool:
         """Whether the items of mapped nodes are kept one by one."""
-        return self._prints is not None or self._taken_up
+        return self._prints is not None
 
     async def of_items(self, node: Node, columns: Mapping[str, list[Any]]) -> list[str]:
         """The keys of a mapped node's items, in order.
@@ -85,19 +95,19 @@ class Keys:
         Raises:
             StateError: they cannot be read or written down now.
         """
-        part = f"items.{self._revision}.{node.index}"
-        if self._taken_up:
+        keys: list[str] = []
+        if self._written is not None and node.index not in self._anew:
             assert self._scribe is not None
-            try:
-                written: list[str] = await self._scribe.journal.read(self._run_id, part)
-            except KeyError:
-                written = []  # the run had not come so far
-            if written:
-                return written
+            part = f"items.{self._written}.{node.index}"
+            with contextlib.suppress(KeyError):  # the run had not come so far
+                keys = await self._scribe.journal.read(self._run_id, part)
+            if keys and self._written == self._revision:
+                return keys
         count = len(next(iter(columns.values())))
-        keys = await in_thread(lambda: self._made(node, columns, count))
+        if len(keys) != count:
+            keys = await in_thread(lambda: self._made(node, columns, count))
         if self._scribe is not None:
-            await self._scribe.note(self._run_id, part, keys)
+            await self._scribe.note(self._run_id, f"items.{self._revision}.{node.index}", keys)
         return keys
 
     async def standing(
@@ -114,7 +124,7 @@ class Keys:
         since = self._since if floor is None else max(self._since, floor.moment)
         known = await state.known(keys)
         there = {key for key in keys if key in known and known[key].made >= since}
-        if not self._taken_up:
+        if self._written is None:
             files = KeptFiles(known, dict(enumerate(keys)))
             there.difference_update(keys[n] for n in await files.outdated())
         values = await state.values(list(there)) if there else {}
@@ -125,7 +135,8 @@ class Keys:
         }
 
     def _made(self, node: Node, columns: Mapping[str, list[Any]], count: int) -> list[str]:
-        own = [f"{self._run_id}/{node.index}/{position}" for position in range(count)]
+        place = f"{self._run_id}/{self._revision}.{node.index}"
+        own = [f"{place}/{position}" for position in range(count)]
         if self._prints is None or not node.options.reuse:
             return own
         items = [

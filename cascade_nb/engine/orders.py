@@ -44,6 +44,7 @@ class Given:
         done: indexes of what came to a result.
         values: those results that are still there.
         tainted: indexes of what stands for this run only, since its key is another today.
+        keys: under which results are kept that no fingerprint finds.
         graph, sight: of that run, where its results may have to stand after an edit.
         skipped: reason and words by index.
         items: by index of mapped nodes that did not come to their end.
@@ -55,6 +56,7 @@ class Given:
     skipped: Mapping[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
     items: Mapping[int, GivenItems] = dataclasses.field(default_factory=dict)
     tainted: frozenset[int] = frozenset()
+    keys: Mapping[int, str] = dataclasses.field(default_factory=dict)
     graph: Graph | None = None
     sight: Sight | None = None
     files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
@@ -109,12 +111,14 @@ def left_by(flow: Flow) -> Given:
             }
             items[index] = GivenItems(expansion, there, flow.files.by_position(places))
     lent = frozenset(flow.code.lent & done) if flow.code is not None else frozenset()
+    own = {i: key for i, key in flow.keys.of.items() if i in done and "/" in key}
     return Given(
         frozenset(done),
         values,
         skipped,
         items,
         lent,
+        own,
         graph=flow.graph,
         sight=flow.sight,
         files={index: of for index, of in flow.files.of.items() if index in done},

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cascade_nb.engine.aside import beside
+from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.blueprint import Blueprint, draw
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.kept_files import outdated_in
 from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Given
-from cascade_nb.engine.recovery import order_of
+from cascade_nb.engine.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
 from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, carried_over, edited
 from cascade_nb.engine.run_files import Stamps
@@ -124,7 +124,7 @@ class Preparation:
         self.sight = revision.sight
         while True:
             try:
-                reuse = await self._revise()
+                reuse = await self._revise(carried.keys)
                 return await self._prepared(reuse, settled, Given(items=carried.items), carried)
             except LeaseLostError:
                 raise
@@ -148,9 +148,14 @@ class Preparation:
         engine, orders, run = self._engine, self._orders, self._run
         graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
         await engine.state.open()
-        if engine.reuse and taken_up is None:
+        known: Mapping[int, str] = {}
+        anew = frozenset[int]()
+        if engine.reuse or taken_up is not None:
             self.sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
-        self._make_keys()
+        if taken_up is not None:
+            assert self.sight is not None
+            known, anew = await self._still_known(taken_up, self.sight)
+        self._make_keys(known, taken_up, anew)
         there = await self._look_up()
         if scribe is not None and (there.wanted or taken_up is not None):
             # A run of which everything is there has nothing that could be taken up.
@@ -163,18 +168,37 @@ class Preparation:
                 self._on_lost,
                 lease,
             )
+            if anew:
+                await scribe.note(run.id, "order", await self._order())
         return there
 
-    async def _revise(self) -> Reuse:
-        self._make_keys()
+    async def _still_known(
+        self, taken_up: TakenUp, sight: Sight
+    ) -> tuple[Mapping[int, str], frozenset[int]]:
+        """The keys of the run that was taken up, as far as its code is what it was, and the nodes
+        whose code is not, with all that reads them.
+        """
+        run = self._run
+        names, anew = await in_thread(lambda: changed_since(run.graph, sight, taken_up))
+        if anew:
+            run.take(run.graph, names)
+            self._revision = taken_up.revision + 1
+        return {i: key for i, key in taken_up.keys.items() if i not in anew}, anew
+
+    async def _revise(self, known: Mapping[int, str]) -> Reuse:
+        self._make_keys(known)
         scribe = self._engine.scribe
         if scribe is not None:
             await scribe.note(self._run.id, "order", await self._order())
         return await self._look_up()
 
-    def _make_keys(self) -> None:
+    def _make_keys(
+        self,
+        known: Mapping[int, str],
+        taken_up: TakenUp | None = None,
+        anew: frozenset[int] = frozenset(),
+    ) -> None:
         engine, run, sight = self._engine, self._run, self.sight
-        taken_up = None if self._edited else self._orders.taken_up
         self.keys = Keys(
             run.id,
             run.graph,
@@ -182,8 +206,10 @@ class Preparation:
             sight.prints if sight is not None and engine.state.keeps_all else None,
             engine.scribe,
             self._since,
-            None if taken_up is None else taken_up.keys,
             self._revision,
+            known=known,
+            written=None if taken_up is None else taken_up.revision,
+            anew=anew,
         )
 
     @property
@@ -205,7 +231,7 @@ class Preparation:
             graph,
             engine.state,
             self.keys.of,
-            sight=self.sight,
+            sight=self.sight if self._orders.taken_up is None or self._edited else None,
             settled=graph.settled,
             now=engine.clock.wall(),
             since=self._since,

@@ -11,10 +11,13 @@ from typing import Any, Final
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.orders import Orders
+from cascade_nb.engine.reuse import Sight
 from cascade_nb.engine.scribe import Scribe
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
+from cascade_nb.graph.code import carried_code
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.parcel import pack, unpack
+from cascade_nb.model.task import Task
 from cascade_nb.protocols import Journal, Lease, RunRecord
 
 OnWait = Callable[[LeaseHeldError], object]
@@ -30,6 +33,7 @@ class TakenUp:
     Attributes:
         lease: the right to go on with it.
         keys: by index, by which key each result was to be kept.
+        code: by index, a digest of its task's code.
         revision: how often the graph was edited in it.
         since: results made before this moment, in seconds since the epoch, do not count.
         history: what happened so far, an event a line.
@@ -37,6 +41,7 @@ class TakenUp:
 
     lease: Lease
     keys: Mapping[int, str]
+    code: Sequence[str | None]
     revision: int
     since: float
     history: tuple[str, ...]
@@ -49,6 +54,7 @@ def order_of(graph: Graph, orders: Orders, keys: Mapping[int, str], since: float
         "params": dict(orders.params),
         "on_error": orders.on_error,
         "keys": [keys.get(node.index) for node in graph.nodes],
+        "code": _codes_of(graph),
         "since": since,
     }
 
@@ -81,8 +87,33 @@ async def take_up(
         await journal.release(lease)
         raise
     keys = {index: key for index, key in enumerate(said["keys"]) if key is not None}
-    taken_up = TakenUp(lease, keys, said["revision"], said["since"], tuple(history))
+    taken_up = TakenUp(lease, keys, said["code"], said["revision"], said["since"], tuple(history))
     return graph, Orders(said["params"], on_error=said["on_error"], taken_up=taken_up)
+
+
+def changed_since(
+    graph: Graph, sight: Sight, taken_up: TakenUp
+) -> tuple[list[str], frozenset[int]]:
+    """The tasks of a run whose code is not what it was when the run was written down, by name, and
+    their nodes, with all that come after them. It may read files: not for the loop.
+    """
+    code = _codes_of(graph)
+    roots = [
+        node
+        for node in graph.nodes
+        if code[node.index] != taken_up.code[node.index]
+        and sight.prints[node.index] != taken_up.keys.get(node.index)
+    ]
+    names = list(dict.fromkeys(node.task_name for node in roots))
+    return names, frozenset(graph.descendants([node.index for node in roots]))
+
+
+def _codes_of(graph: Graph) -> list[str | None]:
+    known: dict[Task[..., Any] | None, str | None] = {None: None}
+    for node in graph.nodes:
+        if node.task not in known:
+            known[node.task] = carried_code(node.task)
+    return [known[node.task] for node in graph.nodes]
 
 
 def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:

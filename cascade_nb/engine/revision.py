@@ -42,6 +42,7 @@ class Carried(NamedTuple):
         pending: results that stand if the conditions of their nodes turn out true, now that
             something about these was edited.
         files: what the results were made of.
+        keys: under which results are kept that no fingerprint finds.
     """
 
     done: frozenset[int]
@@ -49,9 +50,10 @@ class Carried(NamedTuple):
     items: Mapping[int, GivenItems]
     pending: Mapping[int, Any]
     files: Mapping[int, Stamps]
+    keys: Mapping[int, str]
 
 
-NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {})
+NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {}, {})
 
 
 def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
@@ -113,7 +115,8 @@ def carried_over(given: Given, revision: Revision) -> Carried:
                 pending[node.index] = given.values[same]
                 if same in given.files:
                     files[node.index] = given.files[same]
-    return Carried(frozenset(done), values, items, pending, files)
+    keys = {index: given.keys[old] for index, old in stands.items() if old in given.keys}
+    return Carried(frozenset(done), values, items, pending, files, keys)
 
 
 def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from cascade_nb.graph.atoms import CannotKeyError, digest, text
 from cascade_nb.graph.glimpse import Seen
 from cascade_nb.graph.origin import name_of
+from cascade_nb.graph.source import carried
 from cascade_nb.graph.walk import Walk
 
 _SCHEME: Final = b"code 1"
@@ -69,6 +70,19 @@ def code_key(thing: Any) -> CodeKey:
         tuple(walk.unkeyed),
         walk.values,
     )
+
+
+def carried_code(thing: Any) -> str:
+    """A digest of code that is the same for a function and for what a pickle makes of it.
+
+    It says less of what a person would call the same: a renamed local variable counts. It is for
+    comparing a function with itself, in another kernel.
+    """
+    token = carried.set(True)
+    try:
+        return code_key(thing).digest
+    finally:
+        carried.reset(token)
 
 
 def reference(thing: Any) -> bytes:

@@ -32,7 +32,7 @@ class Where(NamedTuple):
             value: Any = importlib.import_module(self.module) if module is None and load else module
             for name in self.qualname.split("."):
                 value = getattr(value, name)
-        except (ImportError, AttributeError, ValueError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise SerializationError(f"there is no {self} here: {error}") from error
         return value
 

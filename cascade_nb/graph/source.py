@@ -10,6 +10,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextvars
 import dis
 import functools
 import linecache
@@ -74,12 +75,17 @@ class Facts(NamedTuple):
     decorators: tuple[Decorator, ...] = ()
 
 
+carried: contextvars.ContextVar[bool] = contextvars.ContextVar("cascade_carried", default=False)
+"""Whether code counts without its text, which a function that was pickled leaves behind."""
+
 # By identity: code objects that are equal may still have been written differently.
 _facts: dict[int, tuple[weakref.ref[types.CodeType], Facts]] = {}
 
 
 def facts_of(code: types.CodeType) -> Facts:
     """What `code` says; worked out once for each code object."""
+    if carried.get():
+        return Facts(bytecode_digest(code), *names_in(code))
     key = id(code)
     known = _facts.get(key)
     if known is not None and known[0]() is code:

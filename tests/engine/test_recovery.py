@@ -7,9 +7,13 @@ in the tests of the states that last.
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 import threading
 import time
+import types
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,8 +36,23 @@ from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState
 from tests.engine.tools import finished, outcome, started, until
 
-calls: list[Any] = []
-gate = threading.Event()
+
+class Calls(list[Any]):
+    """What ran; it counts as the same in a key however much that is, as in another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Calls, ()
+
+
+class Gate(threading.Event):
+    """The same of what holds tasks up."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Gate, ()
+
+
+calls = Calls()
+gate = Gate()
 
 
 @cs.task
@@ -159,8 +178,7 @@ async def test_a_fresh_run_goes_on_with_what_it_made_itself(
     await take_lease_away(state, run.id)
     gate.set()
     assert await (await make_engine(state_backend=state).attach(run.id)) == 20
-    # This state says of everything that it was made at the beginning of time: all is old.
-    assert calls.count(("first", 1)) == 2
+    assert calls.count(("first", 1)) == 1
 
 
 async def test_pauses_and_limits_are_in_force_before_anything_starts(
@@ -405,3 +423,77 @@ async def test_a_run_is_listed_only_when_it_can_be_taken_up(
     monkeypatch.setattr(state.paper, "describe", look_first)
     await make_engine(state_backend=state).run(first(1))
     assert listed == [True]
+
+
+HELPER = "K = {k}\ndef times(x): return x * K\n"
+
+
+async def test_code_that_was_edited_since_runs_under_keys_of_its_own(
+    make_engine: MakeEngine,
+    state: PaperState,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A module is edited between the death of a kernel and the attach of the next, which imports it
+    # anew. What its code made stands for nothing, what others made stands, and no result of the
+    # new code is found by whoever goes back to the old.
+    name = "recovered_helper"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / f"{name}.py").write_text(HELPER.format(k=2))
+    module = importlib.import_module(name)
+    space: dict[str, Any] = {"__name__": "__main__", "me": sys.modules[__name__], name: module}
+    exec(
+        "def times(x):\n    me.calls.append(('times', x))\n"
+        f"    if x == 3: assert me.gate.wait(20)\n    return {name}.times(x)\n",
+        space,
+    )
+    times = cs.task(space["times"])
+    target = total(times.map(x=first.map(n=[0, 1, 2])))
+    _, run = await left_behind(make_engine, state, target)
+    await until(lambda: calls.count(("times", 3)) and len(state.entries) == 6)
+    await take_lease_away(state, run.id)
+    (tmp_path / f"{name}.py").write_text(HELPER.format(k=100))
+    importlib.reload(module)
+    calls.clear()
+    other = make_engine(state_backend=state)
+    again = await other.attach()
+    gate.set()
+    assert await again == 600
+    assert "times" in again.edits
+    assert sorted(c for c in calls if c[0] != "total") == [("times", 1), ("times", 2), ("times", 3)]
+    (tmp_path / f"{name}.py").write_text(HELPER.format(k=2))
+    importlib.reload(module)
+    calls.clear()
+    assert await other.run(times(2)) == 4
+    assert await other.run(times(3)) == 6
+    assert calls == [("times", 3)]
+    del sys.modules[name]
+
+
+async def test_whoever_takes_up_a_run_whose_code_was_edited_can_die_too(
+    make_engine: MakeEngine, state: PaperState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space: dict[str, Any] = {"__name__": "edited_since", "calls": calls, "gate": gate, "K": 2}
+    module = types.ModuleType("edited_since")
+    module.__dict__.update(space)
+    monkeypatch.setitem(sys.modules, "edited_since", module)
+    source = "def times(x):\n    calls.append(x)\n    if x == 3: assert gate.wait(20)\n"
+    exec(source + "    return x * K\n", module.__dict__)
+    times = cs.task(module.__dict__["times"])
+    target = [times.map(x=first.map(n=[0, 1, 2])), wait_here(first(4))]
+    _, run = await left_behind(make_engine, state, target)
+    await until(lambda: 3 in calls and ("wait_here", 5) in calls)
+    await take_lease_away(state, run.id)
+    module.__dict__["K"] = 100
+    second = make_engine(state_backend=state)
+    again = await second.attach()
+    await until(lambda: calls.count(1) == calls.count(3) == 2)
+    await take_lease_away(state, run.id)
+    third = make_engine(state_backend=state)
+    last = await third.attach()
+    gate.set()
+    assert await last == [[100, 200, 300], 50]
+    assert calls.count(1) == 2  # the second kernel's result stood for the third
+    assert calls.count(("first", 4)) == 1
+    for left in (run, again):
+        assert isinstance(await outcome(left), RunCancelledError)
