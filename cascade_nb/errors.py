@@ -45,7 +45,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or sys.version_info >= (3, 11):
     from builtins import ExceptionGroup
@@ -93,6 +93,10 @@ __all__ = [
 
 class CascadeError(Exception):
     """The root of everything this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its constructor may want other arguments than those that it keeps."""
+        return _made_again, (type(self), self.args, vars(self))
 
 
 class UsageError(CascadeError):
@@ -181,7 +185,8 @@ class RunError(CascadeError):
 
 
 class TaskFailedError(RunError):
-    """A task raised. The user's exception is the `__cause__`.
+    """A task raised. The user's exception is the `__cause__`, and this is of its class too where
+    Python allows it, so that ``except ValueError`` around a run catches a task's `ValueError`.
 
     `task` is the label of the node that failed (`map(clean)[3]`), `target` that of what was asked
     for, `where` the user's file or cell and line, as far as the traceback tells.
@@ -192,6 +197,12 @@ class TaskFailedError(RunError):
         self.task = task
         self.target = target
         self.where = where
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # whatever the class of its cause makes of its arguments
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.args[0]!r})"
 
 
 class TaskTimeoutError(TaskFailedError):
@@ -219,7 +230,12 @@ class RunCancelledError(RunError):
 
 
 class RunFailures(CascadeError, ExceptionGroup[RunError]):  # noqa: N818 - a group, not an error
-    """Several independent failures of one run, each a `RunError` with its own cause."""
+    """Several independent failures of one run, each a `RunError` with its own cause. The group is
+    of the class too that their causes share.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunFailures, (self.message, self.exceptions)
 
     def derive(self, excs: Sequence[RunError]) -> RunFailures:  # type: ignore[override]
         """Keep the type when `except*` or `split` takes the group apart."""
@@ -296,6 +312,15 @@ class IllegalMoveError(CascadeError, RuntimeError):
 
 class RefusedMessageError(CascadeError, ValueError):
     """A message from outside that cannot be read as a constraint."""
+
+
+def _made_again(
+    kind: type[CascadeError], args: tuple[Any, ...], state: dict[str, Any]
+) -> CascadeError:
+    made = kind.__new__(kind)
+    made.args = args
+    vars(made).update(state)
+    return made
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.failure_classes import group, with_cause
 from cascade_nb.engine.places import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 from cascade_nb.text import readable
@@ -67,8 +68,7 @@ class Failure:
         if isinstance(self.error, TaskTimeoutError):
             return TaskTimeoutError(message, task=self.task, target=target, where=self.where)
         made = TaskFailedError(message, task=self.task, target=target, where=self.where)
-        made.__cause__ = self.error
-        return made
+        return with_cause(made, self.error)
 
 
 def together(failures: list[Failure], target: str) -> RunError | RunFailures:
@@ -76,7 +76,7 @@ def together(failures: list[Failure], target: str) -> RunError | RunFailures:
     errors: list[RunError] = [failure.raised(target) for failure in failures]
     if len(errors) == 1:
         return errors[0]
-    return RunFailures(f"{len(errors)} tasks of {target} failed", errors)
+    return group(f"{len(errors)} tasks of {target} failed", errors)
 
 
 def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:

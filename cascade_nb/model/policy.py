@@ -136,8 +136,9 @@ class Options:
 
     def shared(self) -> Options:
         """These, or where nothing is asked for the one object that stands for that."""
-        lazy_ones = self.after or self.needs or self.condition is not True  # they refuse `==`
-        return self if lazy_ones or self != PLAIN else PLAIN
+        # Lazy values in them refuse `==`, and so may the value that stands for a skipped one.
+        asked = not self.plain or self.otherwise is not NO_ELSE
+        return self if asked or self != PLAIN else PLAIN
 
 
 PLAIN: Final = Options()

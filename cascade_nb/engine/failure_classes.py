@@ -1,0 +1,125 @@
+"""Errors of a run that `except` finds by the class of what the user's task raised, too.
+
+``except ValueError`` around a run is meant for the task's `ValueError`. So the error that is raised
+is of that class as well, made when it is first needed. Its text, `task`, `target` and `where` are
+ours; every other attribute is that of the cause.
+"""
+
+from __future__ import annotations
+
+import pickle
+import types
+import weakref
+from itertools import takewhile
+from typing import Any, Final
+
+from cascade_nb.errors import CascadeError, RunError, RunFailures, TaskFailedError, UsageError
+
+#: Raised again, these would end a coroutine or a generator that they pass through.
+_NEVER: Final = (StopIteration, StopAsyncIteration)
+_OF_HEAP: Final = 1 << 9  # the flag of a class that a `class` statement made
+_FIELDS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
+
+# A class holds the class that it is made of, so the number of that one is nobody else's meanwhile.
+_made: Final[weakref.WeakValueDictionary[tuple[type, int], type]] = weakref.WeakValueDictionary()
+
+
+def with_cause(error: TaskFailedError, cause: BaseException) -> TaskFailedError:
+    """`error`, caused by `cause`, as an error of the cause's class too wherever Python allows it:
+    not for what ends programs, loops and coroutines, and not for groups.
+    """
+    error.__cause__ = cause
+    kind = _also(cause)
+    if kind is None:
+        return error
+    try:
+        return _like(error, cause, kind)
+    except Exception:  # a class of somebody else's, which may be closed to others
+        return error
+
+
+def group(message: str, errors: list[RunError]) -> RunFailures:
+    """The failures of a run as one error, of the class too that the causes of all of them share."""
+    kinds = [_also(error.__cause__) for error in errors if error.__cause__ is not None]
+    if len(kinds) == len(errors) and kinds[0] is not None:
+        for kind in kinds[0].__mro__:
+            if kind in _COMMON or not all(one and issubclass(one, kind) for one in kinds):
+                continue
+            try:
+                made: RunFailures = _class_of(RunFailures, kind)(message, errors)
+            except Exception:  # as above
+                break
+            return made
+    return RunFailures(message, errors)
+
+
+_COMMON: Final = (CascadeError, UsageError, Exception, BaseException, object)
+
+
+def _also(cause: BaseException) -> type[Exception] | None:
+    """The class that an error caused by `cause` can be of."""
+    if isinstance(cause, TaskFailedError):  # a run in a task's body failed
+        also: type[Exception] | None = getattr(type(cause), "also", None)
+        return also
+    kind = type(cause)
+    if kind is Exception or not issubclass(kind, Exception) or issubclass(kind, _NEVER):
+        return None
+    if issubclass(kind, CascadeError) and not issubclass(kind, UsageError):
+        return None
+    is_group = hasattr(kind, "derive") and hasattr(kind, "split")
+    return None if is_group else kind
+
+
+def _class_of(base: type, kind: type[Exception]) -> Any:
+    """`base` and `kind` in one class, the same each time."""
+    key = (base, id(kind))
+    made = _made.get(key)
+    if made is None:
+        body = {"__module__": base.__module__, "__qualname__": base.__qualname__, "also": kind}
+        body["__doc__"] = base.__doc__
+        if base is not RunFailures:
+            body |= {"__getattr__": _of_cause, "__reduce__": _reduced}
+        made = types.new_class(base.__name__, (base, kind), {}, lambda names: names.update(body))
+        _made[key] = made
+    return made
+
+
+def _like(error: TaskFailedError, cause: BaseException, kind: type[Exception]) -> TaskFailedError:
+    """`error` as an object of `kind` too, whose constructor may want anything and is not called."""
+    built_in: Any = next(one for one in kind.__mro__ if not one.__flags__ & _OF_HEAP)
+    made: TaskFailedError = built_in.__new__(_class_of(type(error), kind))
+    made.args = error.args
+    for one in takewhile(lambda one: one is not BaseException, built_in.__mro__):
+        for name, field in vars(one).items():
+            if isinstance(field, _FIELDS) and not name.startswith("__"):
+                _copy_field(made, cause, name)
+    state = {name: value for name, value in vars(cause).items() if name != "__notes__"}
+    made.__dict__.update(state | vars(error))
+    made.__cause__ = cause
+    return made
+
+
+def _copy_field(made: BaseException, cause: BaseException, name: str) -> None:
+    value = getattr(cause, name, None)
+    if value is not None:
+        setattr(made, name, value)
+
+
+def _of_cause(self: TaskFailedError, name: str) -> Any:
+    """What the cause has and its fields do not show, such as what its class keeps in slots."""
+    if self.__cause__ is None or (name.startswith("__") and name.endswith("__")):
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    return getattr(self.__cause__, name)
+
+
+def _reduced(self: TaskFailedError) -> tuple[Any, ...]:
+    """Without its cause where that cannot be pickled and read again, and then of no class but
+    ours.
+    """
+    plain: type[TaskFailedError] = type(self).__mro__[1]
+    made = plain(*self.args, task=self.task, target=self.target, where=self.where)
+    try:
+        pickle.loads(pickle.dumps(self.__cause__))  # noqa: S301 - it was here a moment ago
+    except Exception:
+        return tuple(made.__reduce__())
+    return with_cause, (made, self.__cause__)
