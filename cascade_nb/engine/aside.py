@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar
 from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
 
 T = TypeVar("T")
+HELD_UP: Final = 0.05  # seconds after which a loop counts as held up
 LOOK: float = 0.5  # seconds after which a thread that waits for the loop looks whether it is there
 
 
@@ -34,7 +36,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
-    if not SAFE_ANYWHERE:
+    if not SAFE_ANYWHERE and elsewhere.get() is None:
         context.run(elsewhere.set, partial(_call_on, loop))
 
     def settle(value: Any, error: BaseException | None) -> None:
@@ -86,3 +88,53 @@ def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:
         except concurrent.futures.TimeoutError:
             if loop.is_closed():
                 raise RuntimeError("the event loop ended while a thread waited for it") from None
+
+
+class ParsingElsewhere:
+    """Has a function called on a loop that may be held up for long, or here where it is.
+
+    A cell that holds it up hardly parses itself. Without garbage collection, which may let another
+    thread on in the middle, a parse here is over before that has its turn.
+
+    Args:
+        loop: whose thread parses cells.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._unanswered = False
+
+    def __call__(self, function: Callable[[], Any]) -> Any:
+        """What `function` gives."""
+        if asyncio._get_running_loop() is self._loop:
+            return function()
+        there: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        if not self._unanswered and self._asked(there, function):
+            try:
+                return there.result(HELD_UP)
+            except concurrent.futures.TimeoutError:
+                if not there.cancel():
+                    return there.result()
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return function()
+        finally:
+            if collects:
+                gc.enable()
+
+    def _asked(self, there: concurrent.futures.Future[Any], function: Callable[[], Any]) -> bool:
+        def call() -> None:
+            self._unanswered = False
+            if there.set_running_or_notify_cancel():
+                try:
+                    there.set_result(function())
+                except Exception as error:
+                    there.set_exception(error)
+
+        self._unanswered = True
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:  # it is closed: nobody parses there
+            return False
+        return True

@@ -127,6 +127,22 @@ class Attempt:
             self.flow.files.note(self, result)
         return result
 
+    def cancel(self) -> None:
+        """Cancel its coroutine, if it is one and has begun; under the lock."""
+        task, door = self.task, self.flow.parts.coroutines
+        if task is None:
+            return
+        if door.is_here:
+            task.cancel()
+            return
+
+        def cancel() -> None:
+            # Its task may carry another attempt by now.
+            if self.task is task and self.ticket in self.flow.flying:
+                task.cancel()
+
+        door.call(cancel)
+
     def _begun(self) -> Call | None:
         flow = self.flow
         try:

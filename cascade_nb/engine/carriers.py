@@ -69,7 +69,7 @@ class Carriers:
         flow = self._flow
         for attempt in attempts:
             work = self._carry(attempt)
-            attempt.task = flow.context.copy().run(flow.parts.door.loop.create_task, work)
+            attempt.task = flow.context.copy().run(flow.parts.coroutines.loop.create_task, work)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted otherwise, because what it waited for was free; under the lock.
@@ -79,7 +79,7 @@ class Carriers:
         if self._offers is not None:
             self._offers.append(attempt)
         else:
-            self._flow.parts.door.call(partial(self._begin_with, attempt))
+            self._flow.parts.coroutines.call(partial(self._begin_with, attempt))
 
     def _begin_with(self, attempt: AsyncAttempt) -> None:
         self.active += 1
@@ -133,7 +133,7 @@ class Carriers:
                 with flow.lock:
                     self.active -= 1
                     self._burst = 1
-                    flow.lanes.breathe()
+                    flow.lanes.breathe_for_coroutines()
             del failure
 
     def _hand_in(
@@ -168,7 +168,7 @@ class Carriers:
         """
         if self._until is None:
             self._until = perf_counter() + SLICE
-            self._flow.parts.door.loop.call_soon(self._turn_is_over)
+            self._flow.parts.coroutines.loop.call_soon(self._turn_is_over)
         return self._until
 
     def _turn_is_over(self) -> None:
@@ -192,7 +192,8 @@ class Carriers:
         with self._flow.lock:
             self.active -= 1
             taken = self.take()
-            self._flow.lanes.breathe()  # what was not looked at yet, and nobody else will look at
+            # What was not looked at yet, and nobody else will look at.
+            self._flow.lanes.breathe_for_coroutines()
         self.begin(taken)
 
 

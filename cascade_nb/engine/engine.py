@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.aside import ParsingElsewhere, in_thread
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
@@ -30,6 +31,7 @@ from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -232,7 +234,7 @@ class Engine(Controls, Foresight, Records):
     @property
     def door(self) -> Door:
         """The way to the loop that this engine works on."""
-        return self.home.parts().door
+        return self.home.door
 
     @property
     def unreachable(self) -> str | None:
@@ -266,12 +268,14 @@ class Engine(Controls, Foresight, Records):
             ended = asyncio.wrap_future(run._future)
             await asyncio.wait([ended])
             ended.exception()  # heard, so that nobody reports it as never retrieved
-        await self.link.close()
+        await self.home.there(self.link.close())
         if self.scribe is not None:
             await self.scribe.close()
         await self.state.close()
         self.adapters.executor.close()
         Engine._alive.discard(self)
+        if self.home.own is not None and not self.home.is_on_own:
+            await in_thread(self.home.leave)
 
     def close(self) -> None:
         """`aclose` for where no loop runs.
@@ -300,6 +304,8 @@ class Engine(Controls, Foresight, Records):
         del self._executions[run]
 
     def _spawn(self, parts: Parts, execution: Execution) -> None:
+        if not SAFE_ANYWHERE and parts.are_apart:
+            elsewhere.set(ParsingElsewhere(parts.coroutines.loop))
         task = parts.door.loop.create_task(execution.main(parts))
         parts.tasks.add(task)
         task.add_done_callback(parts.tasks.discard)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.edits import AN_EDIT, Edits, cannot_be_taken_up
-from cascade_nb.engine.failure import error_text, together
+from cascade_nb.engine.failure import LeftBehindWarning, error_text, together, unharmed
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Orders, left_by
 from cascade_nb.engine.preparing import Preparation, Prepared
@@ -25,6 +25,7 @@ from cascade_nb.errors import (
     RunError,
 )
 from cascade_nb.events.events import Event, RunFinished, RunStarted
+from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.param import Param, check_given
 from cascade_nb.model.policy import PLAIN
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.parts import Parts
     from cascade_nb.engine.run import Run
+
+
+CLOSING: Final = 10.0  # seconds that a run which has its value waits for resources to close
 
 
 class Execution:
@@ -87,8 +91,7 @@ class Execution:
             for attempt in list(flow.flying.values()):
                 if attempt.started is not None:
                     attempt.stop = True
-                    if attempt.task is not None:
-                        attempt.task.cancel()
+                    attempt.cancel()
             flow.wake_resting()
             flow.settle()
         self._give_up_after_grace(flow)
@@ -121,7 +124,7 @@ class Execution:
         if (graph := self.edits.newest_graph()) is not None:
             run.take(graph, named_anew(run.graph, graph))
             self._settled = settled_in(graph, self._orders.params)
-        return await _unharmed(self._ready.begin(self._standby(parts), self._settled))
+        return await unharmed(self._ready.begin(self._standby(parts), self._settled))
 
     async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
@@ -150,7 +153,8 @@ class Execution:
             before = flow
             with flow.lock:
                 self._engine.remember(flow.kinds.timings())
-            for problem in await flow.resources.close():
+            problems, _ = await flow.resources.close()
+            for problem in problems:
                 raise problem
             self._over.clear()
             revision = self.edits.revision
@@ -159,7 +163,7 @@ class Execution:
 
     async def _in_a_task(self, work: Coroutine[Any, Any, Prepared]) -> Prepared:
         """A task of its own, so that it can be cancelled."""
-        self._preparing = self._parts.door.loop.create_task(_unharmed(work))
+        self._preparing = self._parts.door.loop.create_task(unharmed(work))
         return await self._preparing
 
     async def _up_to_date(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Prepared:
@@ -263,9 +267,16 @@ class Execution:
                 timings = flow.kinds.timings()
                 engine.remember(timings)
                 engine.past.enter(run.grounds, flow.scheduler.state, timings)
-            problems = await flow.resources.close()
+            within = engine.grace if error is not None else max(engine.grace, CLOSING)
+            problems, left = await flow.resources.close(within)
             if problems and error is None:
                 error = problems[0]
+            if left:
+                still += tuple(f"resource {name}" for name in left)
+                words = (
+                    f"{run.graph.title} ended without {', '.join(left)}: not closed, left behind"
+                )
+                warn(words, LeftBehindWarning)
         if isinstance(error, asyncio.CancelledError):
             error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
         run.settle(_phase(error), still)
@@ -293,23 +304,7 @@ class Execution:
     def _give_up(self, flow: Flow) -> None:
         with flow.lock:
             flow.close()
-
-
-async def _unharmed(work: Coroutine[Any, Any, Prepared]) -> Prepared:
-    """What `work` gives; where the user's code is asked about a value it may raise anything, and
-    `SystemExit` in a task of asyncio ends the loop.
-
-    Raises:
-        RunError: it raised what is no `Exception`.
-    """
-    try:
-        return await work
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        raise
-    except BaseException as error:
-        raise RunError(f"the run could not begin: {error_text(error)}") from error
+        flow.resources.give_up()
 
 
 def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:

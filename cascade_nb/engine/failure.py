@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import linecache
 import os
 import sys
 import traceback
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.failure_classes import group, with_cause
@@ -18,6 +20,13 @@ from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[1]) + os.sep
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
+
+
+T = TypeVar("T")
+
+
+class LeftBehindWarning(UserWarning):
+    """A run ended without something that did not stop."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +98,21 @@ def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
     return TaskTimeoutError(
         f"{label} took longer than {seconds_text(seconds)}{rest}", task=label, target=label
     )
+
+
+async def unharmed(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; where the user's code is asked about a value it may raise anything, and
+    `SystemExit` in a task of asyncio ends the loop.
+
+    Raises:
+        RunError: it raised what is no `Exception`.
+    """
+    try:
+        return await work
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        raise RunError(f"the run could not begin: {error_text(error)}") from error
 
 
 def error_text(error: BaseException) -> str:

@@ -129,7 +129,7 @@ class Flow:
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
         self._blueprint = blueprint
-        self.lanes = Lanes(self, parts.workers, parts.door)
+        self.lanes = Lanes(self, parts)
         self.tell = Teller(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self)
@@ -267,7 +267,7 @@ class Flow:
         self.resting.notify_all()
         for attempt in self.flying.values():
             if attempt.resting and attempt.wake is not None:
-                self.parts.door.call(attempt.wake)
+                self.parts.coroutines.call(attempt.wake)
 
     def label(self, index: int) -> str:
         """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""

@@ -1,9 +1,11 @@
-"""On which loop an engine works."""
+"""On which loop an engine works, and on which its coroutines do."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cascade_nb.engine.alarm import Alarm
 from cascade_nb.engine.door import Door
@@ -15,12 +17,25 @@ from cascade_nb.errors import BlockingError
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
 
+T = TypeVar("T")
+
+_held_up: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
+
+
+def may_be_held_up(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Say of a loop that what runs on it may block it for long, as cells do a kernel's. Engines
+    then work beside it, and only coroutines need it. Gives how to take that back.
+    """
+    _held_up.add(loop)
+    return lambda: _held_up.discard(loop)
+
 
 class Home:
     """The loop of an engine, and the parts that its runs reach for there.
 
     Attributes:
-        own: the loop in a thread of the engine's own, where its user has none.
+        own: the loop in a thread of the engine's own, where its user has none, or one that may be
+            held up.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -31,9 +46,30 @@ class Home:
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller's thread is the one whose loop the engine works on."""
+        """Whether the caller's thread is one whose loop the engine works on."""
         running = asyncio._get_running_loop()
-        return self._parts is not None and self._parts.door.loop is running
+        parts = self._parts
+        return parts is not None and running in (parts.door.loop, parts.coroutines.loop)
+
+    async def there(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives on the loop that the engine works on, or here where that has ended."""
+        parts = self._parts
+        if parts is None or not parts.door.loop.is_running():
+            return await work
+        return await parts.door.there(work)
+
+    @property
+    def is_on_own(self) -> bool:
+        """Whether the caller is on the engine's own loop."""
+        return self.own is not None and asyncio._get_running_loop() is self.own.loop
+
+    @property
+    def door(self) -> Door:
+        """The way to the loop that it works on, from any thread."""
+        parts = self._parts
+        if parts is not None and not parts.door.loop.is_closed():
+            return parts.door
+        return self.parts().door
 
     def parts(self) -> Parts:
         """The parts on the loop to work on: where runs go on, else the caller's, else one of the
@@ -44,20 +80,21 @@ class Home:
         """
         running = asyncio._get_running_loop()
         parts = self._parts
-        if parts is not None and not parts.door.loop.is_closed():
+        if parts is not None and not parts.are_gone:
             # A loop that is open and does not run would never start what it is given: an earlier
             # `run_until_complete` is over. From another thread one that runs is as good as ours.
-            if running is parts.door.loop or (running is None and parts.door.loop.is_running()):
+            theirs = (parts.coroutines.loop, parts.door.loop)
+            if running in theirs or (running is None and all(one.is_running() for one in theirs)):
                 return parts
             if self._engine.runs:
                 raise BlockingError(
                     "runs of this engine go on on another event loop; wait for them, or use "
                     "another Engine()"
                 )
-        if running is None:
+        if running is None or running in _held_up:
             self.own = self.own or HomeLoop()
-            running = self.own.loop
-        return self._move(running)
+            return self._move(self.own.loop, running or self.own.loop)
+        return self._move(running, running)
 
     def leave(self) -> None:
         """End the loop of its own, if there is one; the next run makes another."""
@@ -65,17 +102,21 @@ class Home:
             self.own.stop()
         self.own = self._parts = None
 
-    def _move(self, loop: asyncio.AbstractEventLoop) -> Parts:
+    def _move(
+        self, loop: asyncio.AbstractEventLoop, coroutines: asyncio.AbstractEventLoop
+    ) -> Parts:
         engine = self._engine
+        door = Door(loop)
         self._parts = Parts(
             solver=engine.adapters.solver,
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,
             workers=Workers(engine.adapters.executor),
-            door=Door(loop),
+            door=door,
+            coroutines=door if coroutines is loop else Door(coroutines),
             overrides=engine.overrides,
         )
-        self._alarm.move(self._parts.door)
+        self._alarm.move(door)
         engine.link.move()
         return self._parts

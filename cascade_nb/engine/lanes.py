@@ -19,10 +19,11 @@ from cascade_nb.engine.carriers import Carriers
 from cascade_nb.engine.slices import BREATH, INDEX, SLICE, run_slice
 
 if TYPE_CHECKING:
-    from cascade_nb.engine.door import Door
     from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.parts import Parts
     from cascade_nb.protocols import Executor
 
+HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
 FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
 
 
@@ -64,15 +65,17 @@ class Workers:
 class Lanes:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, flow: Flow, workers: Workers, door: Door) -> None:
+    def __init__(self, flow: Flow, parts: Parts) -> None:
         self.flow = flow
-        self.workers = workers
-        self.door = door
+        self.workers = parts.workers
+        self.door, self.coroutines = parts.door, parts.coroutines
+        self._apart = parts.are_apart
         self.carriers = Carriers(flow)
         self.thread: list[int] = []
         self.on_loop = self.carriers.waiting
         self.inline: list[int] = []
         self._asked = False
+        self._asked_since: float | None = None  # of the loop of coroutines, where that is another
 
     def push(self, index: int, lane: str, rank: int) -> None:
         """A node is ready for its lane. One number carries rank and index, since comparing it is
@@ -115,12 +118,29 @@ class Lanes:
             # One wake-up of the loop for many completions.
             self._asked = True
             self.door.call(self._on_loop)
+        if self._apart and self._asked_since is None and self._coroutines_are_wanted():
+            self._asked_since = perf_counter()
+            self.coroutines.call(self._on_loop_of_coroutines)
 
     def breathe(self) -> None:
         """The same for the loop's lanes alone, by the loop, which has other things to do first."""
         if not self._asked and self._loop_is_wanted():
             self._asked = True
             self.door.later(BREATH, self._on_loop)
+
+    def breathe_for_coroutines(self) -> None:
+        """`breathe`, by the loop of coroutines."""
+        if not self._apart:
+            self.breathe()
+        elif self._asked_since is None and self._coroutines_are_wanted():
+            self._asked_since = perf_counter()
+            self.coroutines.later(BREATH, self._on_loop_of_coroutines)
+
+    @property
+    def loop_is_held_up(self) -> bool:
+        """Whether coroutines could begin and their loop does not come to it."""
+        asked = self._asked_since
+        return asked is not None and perf_counter() - asked > HELD_UP
 
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
@@ -192,7 +212,7 @@ class Lanes:
             if self.thread:
                 self._hungry()
                 self.workers.pump()
-            taken = self.carriers.take()
+            taken = [] if self._apart else self.carriers.take()
         self.carriers.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
@@ -201,5 +221,21 @@ class Lanes:
             self.breathe()
             flow.settle()
 
+    def _on_loop_of_coroutines(self) -> None:
+        """Begin coroutines, by their loop where it is another, without the lock."""
+        try:
+            with self.flow.lock:
+                self._asked_since = None
+                taken = self.carriers.take()
+            self.carriers.begin(taken)
+            with self.flow.lock:
+                self.breathe_for_coroutines()
+        except BaseException as error:
+            with self.flow.lock:
+                self.flow.break_off(error)
+
     def _loop_is_wanted(self) -> bool:
-        return bool(self.inline) or (bool(self.on_loop) and not self.carriers.active)
+        return bool(self.inline) or (not self._apart and self._coroutines_are_wanted())
+
+    def _coroutines_are_wanted(self) -> bool:
+        return bool(self.on_loop) and not self.carriers.active

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.wire import FILTER, Message, parse_message
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.door import Door
 from cascade_nb.engine.failure import error_text
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import Subscription
@@ -141,11 +142,11 @@ class Link:
         # it.
         self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.trouble, self._wait = None, FIRST_WAIT
-        news = self._news
+        news, door = self._news, Door(loop)
 
         def wake() -> None:
             if not news.is_set():
-                self._engine.door.call(news.set)
+                door.call(news.set)
 
         self._told = self._engine.bus.subscribe(None, *SENT, wake=wake)
         self._keeper = loop.create_task(self._keep(connector))

@@ -138,7 +138,7 @@ class Outcomes:
                 return
             attempt.late = True
             if attempt.task is not None:
-                attempt.task.cancel()
+                attempt.cancel()
                 return
             # Its ticket stays in flight: the thread goes on, and what it holds is not free.
             attempt.abandoned = True

@@ -50,6 +50,9 @@ class Parts:
     """What a run at work reaches for.
 
     Attributes:
+        door: to the loop that the engine works on.
+        coroutines: to the loop of async tasks and async resources; another one where their user's
+            loop may be held up.
         overrides: what stands for a resource in this engine, for tests.
     """
 
@@ -59,9 +62,20 @@ class Parts:
     manager: ConstraintManager
     workers: Workers
     door: Door
+    coroutines: Door
     overrides: dict[Any, Any]
     tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set)
     rng: random.Random = dataclasses.field(default_factory=random.Random)
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether coroutines run on another loop than everything else."""
+        return self.coroutines is not self.door
+
+    @property
+    def are_gone(self) -> bool:
+        """Whether a loop is closed that these need."""
+        return self.door.loop.is_closed() or self.coroutines.loop.is_closed()
 
     def desk_for(self, flow: Flow) -> ResourceDesk:
         """Where the tasks of a run borrow."""

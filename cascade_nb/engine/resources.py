@@ -1,6 +1,7 @@
 """Opens what tasks borrow, once for each run or attempt, and closes it in reverse order.
 
-Run resources live on the loop: a task that opens one shares it with everybody who comes meanwhile.
+Run resources live on the engine's loop, those that are coroutines on that of coroutines: a task
+that opens one shares it with everybody who comes meanwhile.
 A task resource of a thread task is opened and closed in that very thread, since many things (a
 database connection, for one) may only be used where they were made.
 """
@@ -8,6 +9,7 @@ database connection, for one) may only be used where they were made.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _ENDED: Final = object()
+_MOMENT: Final = 0.1  # seconds in which what is cancelled may end
 
 
 class _Opened(NamedTuple):
@@ -46,18 +49,23 @@ class ResourceDesk:
         self._shared: dict[Resource, asyncio.Task[Any]] = {}
         self._order: list[_Opened] = []
         self._lent: dict[Attempt, list[_Opened]] = {}
+        self._given_up = asyncio.Event()
+        self._left = False  # nobody waits any longer for what hangs
 
     async def borrow(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
-        """What a task on the loop is given for each resource.
+        """What a coroutine is given for each resource.
 
         Raises:
             ResourceError: one did not open; those opened for the attempt are closed again.
         """
+        return await self._flow.parts.door.there(self._borrow(attempt, wanted))
+
+    async def _borrow(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
         lent = self._lent.setdefault(attempt, [])
         try:
             return {resource: await self._value(resource, attempt, lent) for resource in wanted}
         except BaseException:
-            await self.give_back(attempt)
+            await self._give_back(attempt)
             raise
 
     async def give_back(self, attempt: Attempt) -> None:
@@ -66,6 +74,9 @@ class ResourceDesk:
         Raises:
             ResourceError: one did not close.
         """
+        await self._flow.parts.door.there(self._give_back(attempt))
+
+    async def _give_back(self, attempt: Attempt) -> None:
         problem: BaseException | None = None
         for opened in reversed(self._lent.pop(attempt, [])):
             try:
@@ -105,18 +116,54 @@ class ResourceDesk:
         if problem is not None:
             raise problem
 
-    async def close(self) -> list[ResourceError]:
-        """Close everything that lasts for the run, last opened first; gives what did not close."""
-        errors = []
+    async def close(self, within: float = math.inf) -> tuple[list[ResourceError], list[str]]:
+        """Close everything that lasts for the run, last opened first.
+
+        Args:
+            within: seconds to wait for it; `give_up` makes them fewer.
+
+        Returns:
+            what did not close, and the names of those whose opening or closing still goes on.
+        """
+        if not self._shared and not self._order:
+            self._left = True
+            return [], []
+        errors: list[ResourceError] = []
+        left = list(self._order)
         for task in self._shared.values():
             task.cancel()  # one that is still opening: whoever wanted it is gone
+        tasks = [asyncio.get_running_loop().create_task(self._close_all(errors, left))]
+        enough = asyncio.get_running_loop().create_task(self._given_up.wait())
+        try:
+            limit = None if within == math.inf else within
+            await asyncio.wait([*tasks, enough], timeout=limit, return_when="FIRST_COMPLETED")
+        finally:
+            self._left = True
+            enough.cancel()
+            opening = [r.name for r, task in self._shared.items() if not task.done()]
+            tasks += self._shared.values()
+            hanging = [task for task in tasks if not task.done()]
+            for task in hanging:
+                task.cancel()
+        if not hanging:
+            return errors, []
+        await asyncio.wait(hanging, timeout=_MOMENT)
+        return errors, list(dict.fromkeys([*opening, *(one.resource.name for one in left)]))
+
+    def give_up(self) -> None:
+        """On the engine's loop: `close` has waited long enough."""
+        self._given_up.set()
+
+    async def _close_all(self, errors: list[ResourceError], left: list[_Opened]) -> None:
         await asyncio.gather(*self._shared.values(), return_exceptions=True)
+        left[:] = self._order
         while self._order:
+            opened = self._order.pop()
             try:
-                await self._close(self._order.pop(), None)
+                await self._close(opened, None)
             except ResourceError as error:
                 errors.append(error)
-        return errors
+            left.remove(opened)
 
     def _real(self, resource: Resource) -> Any:
         return self._overrides.get(resource, resource)
@@ -172,9 +219,10 @@ class ResourceDesk:
         interrupted: asyncio.CancelledError | None = None
         try:
             if resource.is_async:
-                value = _yielded(await anext(generator, _ENDED))
+                step = _next(generator)
+                value = _yielded(await self._flow.parts.coroutines.there(step))
             else:
-                value, interrupted = await _to_the_end(partial(next, generator, _ENDED))
+                value, interrupted = await self._to_the_end(partial(next, generator, _ENDED))
                 value = _yielded(value)
         except asyncio.CancelledError:
             raise
@@ -191,9 +239,10 @@ class ResourceDesk:
         interrupted: asyncio.CancelledError | None = None
         try:
             if opened.resource.is_async:
-                left = await anext(opened.generator, _ENDED)
+                step = _next(opened.generator)
+                left = await self._flow.parts.coroutines.there(step)
             else:
-                left, interrupted = await _to_the_end(partial(next, opened.generator, _ENDED))
+                left, interrupted = await self._to_the_end(partial(next, opened.generator, _ENDED))
             if left is not _ENDED:
                 error = ResourceError(f"resource {opened.resource.name} yielded twice")
         except asyncio.CancelledError as raised:
@@ -208,6 +257,29 @@ class ResourceDesk:
 
     def _on_loop(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._flow.parts.door.loop).result()
+
+    async def _to_the_end(
+        self, work: Callable[[], object]
+    ) -> tuple[Any, asyncio.CancelledError | None]:
+        """What `work` gives in a thread, and what cancelled the wait for it.
+
+        A generator that runs in a thread can be neither used nor closed before it stands still, so
+        a cancellation has to wait until it does, unless the run has ended without it.
+        """
+        doing = asyncio.get_running_loop().create_task(in_thread(partial(_tried, work)))
+        interrupted: asyncio.CancelledError | None = None
+        while not doing.done():
+            try:
+                await asyncio.wait([doing])
+            except asyncio.CancelledError as raised:
+                interrupted = raised
+                if self._left:
+                    doing.cancel()
+                    raise
+        value, error = doing.result()
+        if error is not None:
+            raise error
+        return value, interrupted
 
     def _tell_opened(self, resource: Resource, attempt: Attempt | None) -> None:
         self._tell(ResourceAcquired, resource, attempt)
@@ -244,25 +316,8 @@ class ResourceDesk:
             )
 
 
-async def _to_the_end(
-    work: Callable[[], object],
-) -> tuple[Any, asyncio.CancelledError | None]:
-    """What `work` gives in a thread, and what cancelled the wait for it.
-
-    A generator that runs in a thread can be neither used nor closed before it stands still, so a
-    cancellation has to wait until it does.
-    """
-    doing = asyncio.get_running_loop().create_task(in_thread(partial(_tried, work)))
-    interrupted: asyncio.CancelledError | None = None
-    while not doing.done():
-        try:
-            await asyncio.wait([doing])
-        except asyncio.CancelledError as raised:
-            interrupted = raised
-    value, error = doing.result()
-    if error is not None:
-        raise error
-    return value, interrupted
+async def _next(generator: Any) -> Any:
+    return await anext(generator, _ENDED)
 
 
 def _tried(work: Callable[[], object]) -> tuple[object, BaseException | None]:

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable, Container, Generator, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.log import RunLog
@@ -23,6 +23,9 @@ from cascade_nb.graph.graph import Graph
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.flow import Flow
+
+
+_LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
 class DoneCallbackWarning(UserWarning):
@@ -78,15 +81,17 @@ class Run:
 
     async def _wait(self) -> Any:
         waiting = asyncio.wrap_future(self._future)
+        waiting.add_done_callback(_heard)
         try:
-            return await asyncio.shield(waiting)
+            while not waiting.done():
+                # Tornado tells the kernel's loop of an interrupt without waking it.
+                await asyncio.wait([waiting], timeout=_LOOK)
         except asyncio.CancelledError:
-            if not self._future.done():
+            if not waiting.done():
                 self.cancel("the cell that waited for it was interrupted")
                 await asyncio.wait([waiting])
-            if not waiting.cancelled():
-                waiting.exception()  # heard, so that nobody reports it as never retrieved
             raise
+        return waiting.result()
 
     def result(self, timeout: float | None = None) -> Any:
         """Block this thread until its value is there.
@@ -314,3 +319,9 @@ class Run:
     def __repr__(self) -> str:
         status = self.status
         return f"<run {self.number} of {status.title}: {status.headline}>"
+
+
+def _heard(waiting: asyncio.Future[Any]) -> None:
+    """Whoever waited was interrupted, perhaps: nobody is to report this as never retrieved."""
+    if not waiting.cancelled():
+        waiting.exception()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
 
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
+#: What is said of coroutines that could begin, but for the loop that they need.
+HELD_UP: Final = "waits for the kernel's loop: a cell is running"
 _SHOWN = 5  # at most so many of a node's items are spoken of one by one
 
 
@@ -181,6 +183,8 @@ class Watch:
             if state is NodeState.WAITING and waiting:
                 return [f"{node.id} waits for {', '.join(waiting)}"]
             if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
+                if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
+                    return [f"{node.id} {HELD_UP}"]
                 busy = flow.parts.workers.executor.capacity
                 return [f"{node.id} is ready and waits for one of {busy} threads"]
             return [f"{node.id} is {state.value}"]
@@ -275,7 +279,7 @@ class Watch:
         for ticket in flow.parked.values():
             if ticket.parked is not None:
                 return explain(ticket.parked, self._manager.clock.now(), ticket)
-        return None
+        return HELD_UP if flow.lanes.loop_is_held_up else None
 
     def _retrying(self) -> str | None:
         flow = self._flow

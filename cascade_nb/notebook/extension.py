@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from cascade_nb.engine.home import may_be_held_up
 from cascade_nb.engine.places import name_files_by
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import UsageError
@@ -49,6 +51,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
         for put in (
             _put_replies,
             _put_turns,
+            _put_loop,
             _put_places,
             _put_names,
             _put_edits,
@@ -78,6 +81,12 @@ def _put_replies(shell: Shell, session: Session) -> list[Undo]:
 def _put_turns(shell: Shell, session: Session) -> list[Undo]:
     """Have the kernel hear a click that comes while tasks compute in threads."""
     return [take_turns_often()]
+
+
+def _put_loop(shell: Shell, session: Session) -> list[Undo]:
+    """Have runs go on while cells hold up the kernel's loop."""
+    loop = asyncio._get_running_loop()
+    return [] if loop is None else [may_be_held_up(loop)]
 
 
 def _put_places(shell: Shell, session: Session) -> list[Undo]:

@@ -1,0 +1,120 @@
+"""What does not stop is waited for no longer than the engine's grace, named, and left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import execution
+from cascade_nb.engine.failure import LeftBehindWarning
+from cascade_nb.errors import RunCancelledError
+from cascade_nb.events import RunFinished
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import until
+
+pytestmark = pytest.mark.filterwarnings("ignore::cascade_nb.engine.failure.LeftBehindWarning")
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("where", ["opening", "closing"])
+async def test_a_resource_that_hangs_does_not_hold_a_cancelled_run(
+    make_engine: MakeEngine, is_async: bool, where: str
+) -> None:
+    let_go, hangs = threading.Event(), threading.Event()
+
+    @cs.resource(scope="run")
+    def db() -> Iterator[int]:
+        if where == "opening":
+            hangs.set()
+            let_go.wait()
+        yield 1
+        if where == "closing":
+            hangs.set()
+            let_go.wait()
+
+    @cs.resource(scope="run")
+    async def session() -> AsyncIterator[int]:
+        while where == "opening" and not let_go.is_set():
+            hangs.set()
+            with contextlib.suppress(asyncio.CancelledError):  # nothing helps with one like that
+                await asyncio.sleep(0.02)
+        yield 1
+        while not let_go.is_set():
+            hangs.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.02)
+
+    @cs.task
+    async def use(it: int = cs.inject(session if is_async else db)) -> int:
+        if where == "closing":
+            await asyncio.sleep(3600)
+        return it
+
+    engine = make_engine(grace=0.1)
+    spy = SpySubscriber(engine.bus)
+    run = engine.start(use())
+    await until(hangs.is_set if where == "opening" else lambda: run.status.running)
+    await asyncio.sleep(0.05)
+    run.cancel()
+    began = time.monotonic()
+    with pytest.raises(RunCancelledError):
+        await run
+    assert time.monotonic() - began < 3
+    name = "session" if is_async else "db"
+    assert f"resource {name}" in spy.events_of_type(RunFinished)[0].still_running
+    assert f"resource {name}" in run.still_running
+    let_go.set()
+    await asyncio.sleep(0.2)
+
+
+async def test_a_run_with_its_value_gives_it_though_a_resource_does_not_close(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "CLOSING", 0.2)
+    let_go = threading.Event()
+
+    @cs.resource(scope="run")
+    def db() -> Iterator[int]:
+        yield 1
+        let_go.wait()
+
+    @cs.task
+    def use(it: int = cs.inject(db)) -> int:
+        return it
+
+    engine = make_engine(grace=0.1)
+    run = engine.start(use())
+    with pytest.warns(LeftBehindWarning, match="without db"):
+        assert await run == 1
+    assert run.still_running == ("resource db",)
+    let_go.set()
+
+
+async def test_a_cancel_ends_the_wait_for_a_resource_that_closes_slowly(
+    make_engine: MakeEngine,
+) -> None:
+    let_go, closing = threading.Event(), threading.Event()
+
+    @cs.resource(scope="run")
+    def db() -> Iterator[int]:
+        yield 1
+        closing.set()
+        let_go.wait()
+
+    @cs.task
+    def use(it: int = cs.inject(db)) -> int:
+        return it
+
+    engine = make_engine(grace=0.1)
+    run = engine.start(use())
+    await until(closing.is_set)
+    run.cancel()
+    assert await asyncio.wait_for(run, 5) == 1
+    let_go.set()
