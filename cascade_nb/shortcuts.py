@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.run import Run
+from cascade_nb.engine.run import INTERRUPTED, Run
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
@@ -167,16 +168,29 @@ def beside(work: Coroutine[Any, Any, T]) -> T:
     running, and is not to be run from within.
     """
     made: Future[T] = Future()
+    doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def main() -> T:
+        task = asyncio.get_running_loop().create_task(work)
+        doing.append((asyncio.get_running_loop(), task))
+        return await task
 
     def body() -> None:
         try:
-            made.set_result(asyncio.run(work))
+            made.set_result(asyncio.run(main()))
         except BaseException as error:
             made.set_exception(error)
 
     thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except KeyboardInterrupt:  # nothing is to go on behind the back of whoever interrupted it
+        for loop, task in doing:
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(task.cancel)
+        thread.join(INTERRUPTED)
+        raise
     return made.result()
 
 

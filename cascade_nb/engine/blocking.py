@@ -5,13 +5,24 @@ called.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.errors import BlockingError
+from cascade_nb.engine.attempt import AsyncAttempt
+from cascade_nb.engine.failure import in_a_line
+from cascade_nb.engine.slices import run_slice
+from cascade_nb.errors import BlockingError, CascadeError
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
+
+_PACKAGE: Final = __name__.partition(".")[0] + "."
+_CALL: Final = (AsyncAttempt.body.__code__, run_slice.__code__)
 
 
 def wait_for(run: Run) -> Any:
@@ -30,10 +41,10 @@ def wait_for(run: Run) -> Any:
         return _nested(run)
     try:
         return run.result()
-    except KeyboardInterrupt:
-        run.cancel("it was interrupted")
+    except KeyboardInterrupt as interrupt:
+        run.interrupt()
         _wait_for_end(run)
-        raise
+        raise in_a_line(interrupt, run.interrupted) from None
     finally:
         run.finish_log()
 
@@ -57,13 +68,63 @@ def _nested(run: Run) -> Any:
     import nest_asyncio2  # noqa: PLC0415 - only for whom it serves; it costs everybody
 
     nest_asyncio2.apply(loop)
+    with _interrupts(run, loop) as noted:
+        try:
+            value = loop.run_until_complete(_awaited(run))
+        except KeyboardInterrupt as interrupt:
+            # It came up through the loop from whatever ran in it.
+            run.interrupt()
+            loop.run_until_complete(_ended(run))
+            raise in_a_line(interrupt, run.interrupted) from None
+        except CascadeError:
+            if not noted:
+                raise
+    if noted:
+        raise in_a_line(KeyboardInterrupt(), run.interrupted) from None
+    return value
+
+
+@contextlib.contextmanager
+def _interrupts(run: Run, loop: asyncio.AbstractEventLoop) -> Iterator[list[int]]:
+    """Hear of real interrupts while a run is waited for here; gives where they are noted.
+
+    What a task raises is its own affair, also a `KeyboardInterrupt`. So the signal itself is heard,
+    and raises only in the body of a task, which may block the loop: in the middle of what an engine
+    does it would leave things half done.
+    """
+    noted: list[int] = []
+    before = signal.getsignal(signal.SIGINT) if _is_main_thread() else None
+    if not callable(before):
+        yield noted
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        again = bool(noted)
+        noted.append(number)
+        run.interrupt()
+        loop.call_soon_threadsafe(lambda: None)  # it may sleep
+        if again or _in_a_body(frame):
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handle)
     try:
-        return loop.run_until_complete(_awaited(run))
-    except KeyboardInterrupt:
-        # It came up through the loop from whatever ran in it; the run itself has not heard of it.
-        run.cancel("it was interrupted")
-        loop.run_until_complete(_ended(run))
-        raise
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _in_a_body(frame: FrameType | None) -> bool:
+    """Whether a frame belongs to what a task does: the first of ours above it is one that calls."""
+    step = frame
+    while step is not None:
+        if str(step.f_globals.get("__name__", "")).startswith(_PACKAGE):
+            return step is not frame and step.f_code in _CALL
+        step = step.f_back
+    return False
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 async def _awaited(run: Run) -> Any:

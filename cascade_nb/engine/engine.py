@@ -245,11 +245,11 @@ class Engine(Controls, Foresight, Records):
         """Whether the caller's thread is the one whose loop this engine works on."""
         return self.home.is_here
 
-    def cancel_on_loop(self, run: Run, reason: str) -> None:
+    def cancel_on_loop(self, run: Run, reason: str, within: float | None = None) -> None:
         """What `Run.cancel` does, on the loop."""
         execution = self._executions.get(run)
         if execution is not None:
-            execution.cancel(reason)
+            execution.cancel(reason, within)
 
     def editing(self) -> None:
         """A cell is about to run, and may edit what runs are made of."""

@@ -62,6 +62,7 @@ class Execution:
         self._parts: Parts
         self._over = asyncio.Event()
         self._cancelled: str | None = None
+        self._within = engine.grace
         graph, params = run.graph, orders.params
         check_given(params, graph.params())
         self._settled = settled_in(graph, params)
@@ -71,13 +72,13 @@ class Execution:
                 known = {n: a for n, a in options.needs.items() if isinstance(a, (int, float))}
                 check_against(engine.constraints.pools, known, node.label)
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: str, within: float | None = None) -> None:
         """On the loop: end it. What does not end within the engine's grace is left behind and
         named. Asked again, the grace may have become shorter, as when the kernel is about to end.
         """
         if self._cancelled is not None:
             if self._flow is not None:
-                self._give_up_after_grace(self._flow)
+                self._give_up_after_grace(self._flow, within)
             return
         self._cancelled = reason or "it was cancelled"
         if self._preparing is not None:
@@ -94,7 +95,7 @@ class Execution:
                     attempt.cancel()
             flow.wake_resting()
             flow.settle()
-        self._give_up_after_grace(flow)
+        self._give_up_after_grace(flow, within)
 
     async def main(self, parts: Parts) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
@@ -267,7 +268,7 @@ class Execution:
                 timings = flow.kinds.timings()
                 engine.remember(timings)
                 engine.past.enter(run.grounds, flow.scheduler.state, timings)
-            within = engine.grace if error is not None else max(engine.grace, CLOSING)
+            within = self._within if error is not None else max(engine.grace, CLOSING)
             problems, left = await flow.resources.close(within)
             if problems and error is None:
                 error = problems[0]
@@ -298,8 +299,10 @@ class Execution:
             wall = engine.clock.wall()
             engine.bus.publish(kind(run_id=self._run.id, timestamp=wall, **fields))
 
-    def _give_up_after_grace(self, flow: Flow) -> None:
-        self._engine.clock.call_later(self._engine.grace, partial(self._give_up, flow))
+    def _give_up_after_grace(self, flow: Flow, within: float | None) -> None:
+        grace = self._engine.grace if within is None else min(within, self._engine.grace)
+        self._within = min(grace, self._within)
+        self._engine.clock.call_later(grace, partial(self._give_up, flow))
 
     def _give_up(self, flow: Flow) -> None:
         with flow.lock:

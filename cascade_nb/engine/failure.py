@@ -23,6 +23,7 @@ _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
 
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 
 class LeftBehindWarning(UserWarning):
@@ -98,6 +99,13 @@ def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
     return TaskTimeoutError(
         f"{label} took longer than {seconds_text(seconds)}{rest}", task=label, target=label
     )
+
+
+def in_a_line(interrupt: E, words: str) -> E:
+    """`interrupt`, of which IPython shows a line: how a wait was made is nothing to read."""
+    line = f"{type(interrupt).__name__}: {words}"
+    interrupt._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
+    return interrupt
 
 
 async def unharmed(work: Coroutine[Any, Any, T]) -> T:

@@ -59,6 +59,11 @@ class Home:
         return await parts.door.there(work)
 
     @property
+    def is_apart(self) -> bool:
+        """Whether its coroutines run on another loop than everything else."""
+        return self._parts is not None and self._parts.are_apart
+
+    @property
     def is_on_own(self) -> bool:
         """Whether the caller is on the engine's own loop."""
         return self.own is not None and asyncio._get_running_loop() is self.own.loop

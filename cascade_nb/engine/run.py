@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.failure import Failure, in_a_line
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 
+INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
@@ -86,11 +87,14 @@ class Run:
             while not waiting.done():
                 # Tornado tells the kernel's loop of an interrupt without waking it.
                 await asyncio.wait([waiting], timeout=_LOOK)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as interrupt:
             if not waiting.done():
-                self.cancel("the cell that waited for it was interrupted")
+                self.cancel(
+                    "the cell that waited for it was interrupted",
+                    within=INTERRUPTED if self._engine.home.is_apart else None,
+                )
                 await asyncio.wait([waiting])
-            raise
+            raise in_a_line(interrupt, self.interrupted) from None
         return waiting.result()
 
     def result(self, timeout: float | None = None) -> Any:
@@ -186,13 +190,21 @@ class Run:
         """
         self._engine.rate(scope or self.scope, rate, capacity=capacity, by=by)
 
-    def cancel(self, reason: str = "") -> None:
+    def cancel(self, reason: str = "", *, within: float | None = None) -> None:
         """End it: nothing starts any more, async tasks are cancelled, threads are asked to stop.
 
         What cannot be stopped within the engine's `grace` is named in `RunFinished`; nothing waits
         for it.
+
+        Args:
+            reason: for people.
+            within: seconds that are less than the engine's `grace`.
         """
-        self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason))
+        self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason, within))
+
+    def interrupt(self) -> None:
+        """`cancel`, by somebody who waits for its end and is not to wait for long."""
+        self.cancel("it was interrupted", within=INTERRUPTED)
 
     def retry_failed(self) -> Run:
         """A new run of the same graph that does only what is missing.
@@ -209,6 +221,11 @@ class Run:
         if not self.failures and self._outcome is not Phase.CANCELLED:
             raise UsageError(f"nothing failed in {self!r}, so there is nothing to do again")
         return self._engine.retry(self)
+
+    @property
+    def interrupted(self) -> str:
+        """What an interrupt of who waits for it says."""
+        return f"run {self.number} of {self.graph.title} was interrupted"
 
     @property
     def history(self) -> tuple[str, ...]:
