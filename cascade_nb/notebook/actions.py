@@ -141,7 +141,7 @@ def end(session: Session, given: Namespace, _awaited: bool) -> None:
 
 def drop_names(session: Session, given: Namespace, _awaited: bool) -> None:
     """Take names out of the workspace."""
-    session.workspace.drop(*given.name)
+    session.workspace.drop(*map(session.spelled, given.name))
     say(f"Dropped: {', '.join(given.name)}.")
 
 

@@ -19,7 +19,7 @@ from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.task import Task
 from cascade_nb.notebook.layers import standing_for
-from cascade_nb.notebook.recording import Names
+from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.shell import Running, Shell
 
 _AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -41,6 +41,7 @@ class Body:
         cell: which cell that is.
         is_empty: whether there is nothing in it.
         awaits: whether it has a top-level `await`.
+        may_bind: names that it may bind past the mapping that it runs in.
         error: what came out of one of its lines.
 
     Raises:
@@ -55,6 +56,7 @@ class Body:
         source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
         name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
         tree = shell.transform_ast(shell.compile.ast_parse(source.padded, filename=name))
+        self.may_bind = bound_past(tree)
         tree = rewritten(tree)
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
@@ -124,6 +126,17 @@ def rewritten(tree: ast.Module) -> ast.Module:
     """
     changed: ast.Module = ast.fix_missing_locations(_TopLevel().visit(tree))
     return changed
+
+
+def bound_past(tree: ast.Module) -> frozenset[str]:
+    """The names that code in `tree` writes as globals, wherever its own names are kept."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            names.update(node.names)
+        elif isinstance(node, ast.NamedExpr):
+            names.add(_id(node.target))
+    return frozenset(names)
 
 
 def awaits(source: str) -> bool:

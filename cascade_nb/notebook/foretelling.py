@@ -33,6 +33,7 @@ async def why(session: Session, name: str) -> list[str]:
     Raises:
         UnknownNameError: neither a run nor the workspace has such a node.
     """
+    name = session.spelled(name)
     for run in session.runs():
         try:
             # In a large graph it may have to go a long way up to where it begins.

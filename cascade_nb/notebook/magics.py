@@ -108,8 +108,7 @@ class CascadeMagics(Magics):
         try:
             given = CELL.read(line)
             _check(body, awaited)
-            with recording(session.workspace, body.cell, HELPERS) as names:
-                await body.run(names)
+            await _run(session, body)
             done = None
             if given.run is not None:
                 done = launch(session, Order([given.run] if given.run else [], awaited=awaited))
@@ -124,6 +123,19 @@ class CascadeMagics(Magics):
             if isinstance(error, CascadeError):
                 raise in_words(session.shell, error) from error.__cause__
             raise
+
+
+async def _run(session: Session, body: Body) -> None:
+    """Run a body, and say below it what it has to say, however it ends."""
+    __tracebackhide__ = True
+    told: dict[str, None] = {}
+    try:
+        with recording(session.workspace, body.cell, HELPERS, body.may_bind) as names:
+            told = names.told
+            await body.run(names)
+    finally:
+        if told:
+            say("\n".join(told))
 
 
 def _check(body: Body, awaited: bool) -> None:

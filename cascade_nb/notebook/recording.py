@@ -1,18 +1,18 @@
 """One run of one cell: what it sees, what it binds, and what that changes in the workspace.
 
-It is all or nothing. When a cell fails, every name that meant or would mean something in the
-workspace is what it was before: nodes, containers of nodes, tasks. Plain values keep what the cell
-gave them, as in any failing cell, because what ran did run: an import stays imported, and what took
-a minute to load can be looked at.
+When a cell fails, what it had bound before stays, as in any cell of Python, and the workspace takes
+it up as far as it came; names that it did not come to keep what they meant. Only what cannot be,
+because a node would need itself, is put back as a whole: nodes, containers of nodes, tasks. Plain
+values keep what the cell gave them even then, because what ran did run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import CycleError, UsageError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.task import PartialTask, Task
 from cascade_nb.notebook.layers import (
@@ -25,84 +25,53 @@ from cascade_nb.notebook.layers import (
     lazies_in,
     meaning_of,
 )
+from cascade_nb.notebook.recorded_names import ABSENT, Names
 from cascade_nb.notebook.workspace import Definition, Latest, Workspace
-
-_ABSENT: Final = object()
-
-
-class Names(MutableMapping[str, Any]):
-    """The user's namespace as the body of a cell has it; it notes which names are bound.
-
-    Attributes:
-        bound: the names that were bound, the one bound last at the end.
-        deleted: the names that were deleted.
-        before: what each of them was first.
-    """
-
-    def __init__(
-        self, namespace: MutableMapping[str, Any], helpers: Mapping[str, Any] | None = None
-    ) -> None:
-        self._namespace = namespace
-        self._helpers = helpers or {}
-        self.bound: dict[str, None] = {}
-        self.deleted: dict[str, None] = {}
-        self.before: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return self._namespace[name]
-        except KeyError:
-            return self._helpers[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self.before.setdefault(name, self._namespace.get(name, _ABSENT))
-        self._namespace[name] = value
-        self.bound.pop(name, None)
-        self.bound[name] = None
-
-    def __delitem__(self, name: str) -> None:
-        self.before.setdefault(name, self._namespace.get(name, _ABSENT))
-        del self._namespace[name]
-        self.bound.pop(name, None)
-        self.deleted[name] = None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._namespace)
-
-    def __len__(self) -> int:
-        return len(self._namespace)
 
 
 @contextmanager
 def recording(
-    workspace: Workspace, cell: Cell, helpers: Mapping[str, Any] | None = None
+    workspace: Workspace,
+    cell: Cell,
+    helpers: Mapping[str, Any] | None = None,
+    may_bind: Collection[str] = (),
 ) -> Iterator[Names]:
     """Run the body of `cell` in the names this gives.
 
-    When it ends well the workspace has what the cell bound; when it raises, or what it bound cannot
-    be, the workspace is as it was.
+    When it ends the workspace has what the cell bound, also when it ends by an exception. When what
+    it bound cannot be, the workspace is as it was.
 
     Args:
         helpers: further names that the body can read.
+        may_bind: names that the body writes into the namespace itself.
 
     Raises:
         UsageError: another cell is being recorded.
-        CycleError: with what the cell bound, a node would need itself.
+        CycleError: with what the cell bound, a node would need itself, and the cell did not fail.
     """
     if workspace.recorded is not None:
         raise UsageError("a %%cascade cell cannot run inside another one; run one after the other")
     saved = _Saved(workspace)
     names = Names(workspace.namespace, helpers)
     workspace.recorded = cell
+    failed = True
     try:
         _show(workspace, cell)
+        names.begin()
         yield names
-        _Commit(workspace, cell, names).make()
-    except BaseException:
-        saved.restore(names)
-        raise
+        failed = False
     finally:
-        workspace.recorded = None
+        try:
+            names.compare()
+            _Commit(workspace, cell, names, frozenset(may_bind), failed=failed).make()
+        except BaseException as error:
+            saved.restore(names)
+            if not (failed and isinstance(error, CycleError)):
+                raise
+            names.told[f"What this cell had bound is as it was before: {error}."] = None
+        finally:
+            workspace.recorded = None
+            names.end()
 
 
 def _show(workspace: Workspace, cell: Cell) -> None:
@@ -124,12 +93,28 @@ def _show(workspace: Workspace, cell: Cell) -> None:
 
 
 class _Commit:
-    """What a cell that ran well changes."""
+    """What a cell changes that ran.
 
-    def __init__(self, workspace: Workspace, cell: Cell, names: Names) -> None:
+    Args:
+        may_bind: names that it may have bound to what they were already.
+        failed: whether it came to no end, so that what it did not bind it may only not have come
+            to.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        cell: Cell,
+        names: Names,
+        may_bind: frozenset[str],
+        *,
+        failed: bool,
+    ) -> None:
         self.workspace = workspace
         self.cell = cell
         self.names = names
+        self.spared = may_bind
+        self.failed = failed
         self.bound = {
             name: workspace.namespace[name]
             for name in names.bound
@@ -234,17 +219,17 @@ class _Commit:
 
     def _lose(self) -> bool:
         """Take away what the cell bound earlier and does not now, and what it deleted."""
-        workspace, key = self.workspace, self.cell.key
+        workspace, key = self.workspace, object() if self.failed else self.cell.key
         label = self.cell.label
         lost = False
         for name, chain in workspace.chains.items():
-            own = chain.of(self.cell)
+            own = next((layer for layer in chain if layer.cell.key == key), None)
             if name in self.bound:
                 continue
             if name in self.names.deleted:
                 workspace.forget(name, chain, f"which cell {label} deleted")
                 lost = True
-            elif own is not None and own.meaning is not None:
+            elif own is not None and own.meaning is not None and name not in self.spared:
                 own.loses(f"which cell {label} no longer defines")
                 lost = True
         for name, definition in workspace.definitions.items():
@@ -292,7 +277,7 @@ class _Saved:
         self._places = workspace.places.copy()
         self._defined = workspace.defined.copy()
         known = (*workspace.chains, *workspace.definitions)
-        self._shown = {name: workspace.namespace.get(name, _ABSENT) for name in known}
+        self._shown = {name: workspace.namespace.get(name, ABSENT) for name in known}
 
     def restore(self, names: Names) -> None:
         """Make it so again."""
@@ -311,9 +296,9 @@ class _Saved:
         workspace.places = self._places
         workspace.defined = self._defined
         for name, before in {**names.before, **self._shown}.items():
-            now = workspace.namespace.get(name, _ABSENT)
+            now = workspace.namespace.get(name, ABSENT)
             if name in self._shown or _concerns(before) or _concerns(now):
-                if before is _ABSENT:
+                if before is ABSENT:
                     workspace.namespace.pop(name, None)
                 else:
                     workspace.namespace[name] = before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 from weakref import WeakSet
 
 from cascade_nb.control.constraint import KINDS, Constraint, Scope, parse_scope
@@ -111,9 +112,17 @@ class Session:
         Raises:
             UsageError: there is nothing to run, or it is not clear what is meant.
         """
-        chosen = names or [self.workspace.default_target()]
+        chosen = [self.spelled(name) for name in names] or [self.workspace.default_target()]
         values = [self.workspace.target(name) for name in chosen]
         return chosen, values[0] if len(values) == 1 else values
+
+    def spelled(self, name: str) -> str:
+        """`name` as Python spells it, to which ``ﬁt`` and ``fit`` are one, where that is known."""
+        if name.isascii():
+            return name
+        here, python = self.workspace, normalize("NFKC", name)
+        known = python in here.namespace or python in here.chains or python in here.definitions
+        return python if known else name
 
     def scope(self, text: str | None) -> Scope:
         """A scope out of its text; the bare name of a task or node is one too, where it is clear.
@@ -123,6 +132,7 @@ class Session:
         """
         if text is None or ":" in text or text in KINDS:
             return parse_scope(text if text is not None else "global")
+        text = self.spelled(text)
         tasks, nodes = self.task_names(), self.node_names()
         as_task = Scope("task", text)
         is_task = any(as_task.matches(name) for name in tasks)

@@ -13,7 +13,7 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.task import task
-from cascade_nb.notebook.cells import HELPERS, rewritten
+from cascade_nb.notebook.cells import HELPERS, bound_past, rewritten
 from cascade_nb.notebook.layers import Cell
 from cascade_nb.notebook.recording import recording
 from cascade_nb.notebook.workspace import Workspace
@@ -31,14 +31,23 @@ class Sheet:
         self.names: dict[str, Any] = {"f": f, "task": task}
         self.workspace = Workspace(self.names)
         self.count = 0
+        self._told: dict[str, None] = {}
 
     def cell(self, key: object, source: str) -> None:
         """Run a cell; None as its key makes it one without an identity."""
         self.count += 1
         cell = Cell(object() if key is None else key, f"In[{self.count}]")
-        code = compile(rewritten(ast.parse(source)), f"<{cell.label}>", "exec")
-        with recording(self.workspace, cell, HELPERS) as names:
+        tree = ast.parse(source)
+        may_bind = bound_past(tree)
+        code = compile(rewritten(tree), f"<{cell.label}>", "exec")
+        with recording(self.workspace, cell, HELPERS, may_bind) as names:
+            self._told = names.told
             exec(code, self.names, names)
+
+    @property
+    def told(self) -> str:
+        """What the last cell has to say."""
+        return "\n".join(self._told)
 
     def value(self, what: str | Lazy) -> Any:
         """What a name or a lazy value comes to today."""

@@ -23,7 +23,15 @@ class CircleError(Exception):
 
 
 class FailedError(Exception):
-    """The cell raises."""
+    """The cell raises.
+
+    Attributes:
+        laid: the layers that it had laid before, by name.
+    """
+
+    def __init__(self, laid: dict[str, int] | None = None) -> None:
+        super().__init__()
+        self.laid = laid or {}
 
 
 @dataclass
@@ -122,29 +130,38 @@ class Spreadsheet:
         """Run a cell; the layers that it laid, by name.
 
         Raises:
-            FailedError, CircleError: it failed, and what it would have changed is as it was.
+            FailedError: it failed; what it had bound before stays, unless that is circular.
+            CircleError: it did not, and what it would have changed is as it was.
         """
         before = copy.deepcopy(self.state)
         env = self._view(cell)
         bound: dict[str, Ref] = {}
+        failed = False
         try:
             for line in lines:
                 self._line(cell, line, env, bound)
-            laid = self._commit(cell, bound)
+        except FailedError:
+            failed = True
+        try:
+            laid = self._commit(cell, bound, failed)
             for name in self.state.chains:
                 for layer in self.state.chains[name]:
                     self.state.check(layer)
             self._lift(cell, bound)
-        except (FailedError, CircleError):
+        except CircleError:
             self.state = before
             for name, ref in bound.items():
                 known = name in before.chains
                 if not known and not isinstance(ref, int) and ref[0] == "plain":
                     self.state.plain[name] = ref[1]
+            if failed:
+                raise FailedError from None
             raise
         for name in bound:
             if name in self.state.chains:
                 self.state.plain.pop(name, None)
+        if failed:
+            raise FailedError(laid)
         return laid
 
     def drop(self, name: str) -> bool:
@@ -173,7 +190,7 @@ class Spreadsheet:
         if kind == "raise":
             raise FailedError
         if kind == "f":
-            tag, names = rest
+            tag, names, *_ = rest
             if any(other not in env for other in names):
                 raise FailedError
             ref: Ref = ("f", tag, tuple(self._seen(env[other]) for other in names))
@@ -198,7 +215,7 @@ class Spreadsheet:
         formula = self.state.formula.get(ref) if isinstance(ref, int) else ref
         return formula if formula is not None and formula[0] == "plain" else ref
 
-    def _commit(self, cell: object, bound: dict[str, Ref]) -> dict[str, int]:
+    def _commit(self, cell: object, bound: dict[str, Ref], failed: bool) -> dict[str, int]:
         state = self.state
         fresh = {
             name: ref
@@ -233,7 +250,7 @@ class Spreadsheet:
             state.formula[own] = self._through_names(written, numbers)
         for name, chain in state.chains.items():
             for layer in chain:
-                if state.cell[layer] == cell and name not in bound:
+                if state.cell[layer] == cell and name not in bound and not failed:
                     state.formula[layer] = None
         for name, ref in bound.items():
             if name not in state.chains and isinstance(ref, tuple):

@@ -17,11 +17,22 @@ from tests.support.examples import examples
 names = st.sampled_from("xyz")
 tags = st.integers(0, 9)
 plain = st.integers(100, 109)
+#: How Python can bind a name. What a second name for a node means is known of an assignment only.
+WAYS = (
+    "{name} = {value}",
+    "any(({name} := v) is None for v in [{value}])",
+    "exec('global {name}; {name} = {value}')",
+    "exec('def _set(v):\\n global {name}\\n {name} = v'); _set({value})",
+    "for {name} in [{value}]: pass",
+    "globals()['{name}'] = {value}",
+    "exec('{name} = {value}')",
+)
+ways = st.integers(0, len(WAYS) - 1)
 lines = st.one_of(
-    st.tuples(st.just("f"), names, tags, st.lists(names, max_size=2).map(tuple)),
-    st.tuples(st.just("f"), names, tags, st.lists(names, max_size=2).map(tuple)),
-    st.tuples(st.just("plain"), names, plain),
-    st.tuples(st.just("same"), names, names),
+    st.tuples(st.just("f"), names, tags, st.lists(names, max_size=2).map(tuple), ways),
+    st.tuples(st.just("f"), names, tags, st.lists(names, max_size=2).map(tuple), ways),
+    st.tuples(st.just("plain"), names, plain, st.just(0)),
+    st.tuples(st.just("same"), names, names, st.just(0)),
 )
 bodies = st.tuples(st.lists(lines, max_size=3), st.sampled_from([False] * 9 + [True]))
 steps = st.one_of(
@@ -33,9 +44,9 @@ steps = st.one_of(
 
 def source(line: tuple[Any, ...]) -> str:
     kind, name, *rest = line
-    if kind == "f":
-        return f"{name} = f({', '.join([str(rest[0]), *rest[1]])})"
-    return f"{name} = {rest[0]}"
+    way = rest.pop()
+    value = f"f({', '.join([str(rest[0]), *rest[1]])})" if kind == "f" else str(rest[0])
+    return WAYS[way].format(name=name, value=value)
 
 
 def worth(find: Any, ref: Any) -> Any:
@@ -62,21 +73,23 @@ def test_names_mean_what_a_spreadsheet_says(history: list[tuple[Any, ...]]) -> N
             key, (body, fails) = rest
             text = "\n".join([*map(source, body), "raise ValueError" if fails else "pass"])
             planned = [*body, ("raise", "")] if fails else body
+            laid: dict[str, int] = {}
             try:
                 laid = oracle.run(object() if key is None else key, planned)
-            except FailedError:
+            except FailedError as failed:
                 with pytest.raises((ValueError, NameError)):
                     sheet.cell(key, text)
+                laid = failed.laid
             except CircleError:
                 with pytest.raises(CycleError):
                     sheet.cell(key, text)
             else:
                 sheet.cell(key, text)
-                for name, layer in laid.items():
-                    chain = sheet.workspace.chains[name]
-                    made = next(n for n in chain if n.cell.label == f"In[{sheet.count}]")
-                    assert made.meaning is not None
-                    handles.append((made.meaning.whole, layer))
+            for name, layer in laid.items():
+                chain = sheet.workspace.chains[name]
+                made = next(n for n in chain if n.cell.label == f"In[{sheet.count}]")
+                assert made.meaning is not None
+                handles.append((made.meaning.whole, layer))
         compare(sheet, oracle)
         for lazy, layer in handles:
             assert worth(sheet.value, lazy) == worth(oracle.state.value, layer)
