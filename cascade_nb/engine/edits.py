@@ -8,12 +8,16 @@ the first time or after an edit.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.revision import Revision, same_graph
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.value_classes import holds_superseded
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
@@ -110,8 +114,12 @@ class Edits:
             count = self._count
             revision: Revision | None = None
             trouble: Exception | None = None
+            stale = False
             try:
                 revision = await self._ready.look_for_edits()
+                with flow.lock:
+                    values = list(flow.ledger.values)
+                stale = await in_thread(partial(_any_is_old, values))
             except Exception as error:
                 trouble = error
             with flow.lock:
@@ -121,19 +129,23 @@ class Edits:
                     self.looking = False
                     if trouble is None:
                         self._seen = count
-                    self._go_on(flow, revision, trouble)
+                    self._go_on(flow, revision, trouble, stale)
                     return
             await asyncio.sleep(_LOOK if looking else 0)
 
-    def _go_on(self, flow: Flow, revision: Revision | None, trouble: Exception | None) -> None:
-        """It is known what was edited; under the lock."""
+    def _go_on(
+        self, flow: Flow, revision: Revision | None, trouble: Exception | None, stale: bool
+    ) -> None:
+        """It is known what was edited, and whether results are of classes of before; under the
+        lock.
+        """
         manager, code = flow.parts.manager, flow.code
         if flow.stopping is None and trouble is not None:
             manager.apply(self._run.scope, "pause", reason=cannot_be_taken_up(trouble))
         elif flow.stopping is None and revision is not None:
             if code is not None:
                 code.catch_up()
-            if revision.edited or (code is not None and code.tainted):
+            if stale or revision.edited or (code is not None and code.tainted):
                 self.revision = revision
                 flow.stop("edited")
                 flow.settle()
@@ -144,3 +156,7 @@ class Edits:
 def cannot_be_taken_up(error: Exception) -> str:
     """Why a run stays held after an edit."""
     return f"what was edited cannot be taken up: {error}"
+
+
+def _any_is_old(values: Iterable[Any]) -> bool:
+    return any(map(holds_superseded, values))

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.edits import AN_EDIT, Edits, cannot_be_taken_up
 from cascade_nb.engine.failure import LeftBehindWarning, error_text, together, unharmed
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Orders, left_by
 from cascade_nb.engine.preparing import Preparation, Prepared
-from cascade_nb.engine.revision import Revision, carried_over, named_anew
+from cascade_nb.engine.revision import (
+    Revision,
+    carried_over,
+    named_anew,
+    with_classes_of_today,
+)
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import (
@@ -215,11 +221,11 @@ class Execution:
     async def _revised(self, parts: Parts, flow: Flow | None, revision: Revision) -> Prepared:
         """What the run goes on with, where nothing of it is under way."""
         run = self._run
-        if flow is None:
-            carried = carried_over(self._orders.given, revision)
-        else:
+        given = self._orders.given
+        if flow is not None:
             with flow.lock:
-                carried = carried_over(left_by(flow), revision)
+                given = left_by(flow)
+        carried = carried_over(await in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._orders.params)
         return await self._ready.revise(revision, self._standby(parts), self._settled, carried)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
@@ -15,7 +16,14 @@ from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Given
 from cascade_nb.engine.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.reuse import Reuse, Sight, look_at, look_up
-from cascade_nb.engine.revision import NOTHING_CARRIED, Carried, Revision, carried_over, edited
+from cascade_nb.engine.revision import (
+    NOTHING_CARRIED,
+    Carried,
+    Revision,
+    carried_over,
+    edited,
+    with_classes_of_today,
+)
 from cascade_nb.engine.run_files import Stamps
 from cascade_nb.engine.standby import Standby
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
@@ -95,7 +103,7 @@ class Preparation:
         while True:
             try:
                 reuse = await self._begin()
-                return await self._prepared(reuse, settled, self._given(), NOTHING_CARRIED)
+                return await self._prepared(reuse, settled, await self._given(), NOTHING_CARRIED)
             except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
@@ -131,9 +139,11 @@ class Preparation:
             except StateError as error:
                 await standby.pause(str(error), THE_STATE)
 
-    def _given(self) -> Given:
+    async def _given(self) -> Given:
         """What of an earlier try's results stands today: its code may have been edited since."""
         given, sight = self._orders.given, self.sight
+        if given.values or given.items:
+            given = await in_thread(partial(with_classes_of_today, given))
         if given.sight is None or sight is None or list(given.sight.prints) == list(sight.prints):
             return given
         before = given.sight

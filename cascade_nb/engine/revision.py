@@ -8,6 +8,7 @@ whose fingerprint stands.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from cascade_nb.engine.orders import Given, GivenItems
 from cascade_nb.engine.reuse import Sight
 from cascade_nb.engine.run_files import Stamps
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.value_classes import holds_superseded
 from cascade_nb.model.policy import NO_ELSE
 
 
@@ -85,6 +87,21 @@ def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
     """What another graph has that was not there before, for people."""
     fresh = (node for node in graph.nodes if node.lazy not in before.place)
     return tuple(dict.fromkeys(node.name or node.label for node in fresh))
+
+
+def with_classes_of_today(given: Given) -> Given:
+    """Without results that hold instances of classes which were defined anew since. It looks
+    through all of the values: not for the loop.
+    """
+    old = {i for i, value in given.values.items() if holds_superseded(value)}
+    items = {
+        index: one._replace(
+            results={n: v for n, v in one.results.items() if not holds_superseded(v)}
+        )
+        for index, one in given.items.items()
+    }
+    values = {i: value for i, value in given.values.items() if i not in old}
+    return dataclasses.replace(given, done=given.done - old, values=values, items=items)
 
 
 def carried_over(given: Given, revision: Revision) -> Carried:

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cascade_nb.errors import UsageError
+from cascade_nb.graph.value_classes import superseded, user_classes
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.sizes import size_in_memory
 
 LIMIT: Final = 2 * 1024**3
 
 
-class _Kept(NamedTuple):
-    value: Any
-    known: Known
-    size: int
+_SOON: Final = 100_000  # bytes of values that may be searched on the loop
+
+
+class _Kept:
+    """A value, and the user's classes in it once they were asked for."""
+
+    __slots__ = ("classes", "known", "size", "value")
+
+    def __init__(self, value: Any, known: Known, size: int) -> None:
+        self.value = value
+        self.known = known
+        self.size = size
+        self.classes: frozenset[type] | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether every class in it is still the one that its name means."""
+        return not self.classes or superseded(self.classes) is None
 
 
 class MemoryState:
@@ -66,22 +82,37 @@ class MemoryState:
         return True
 
     async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
-        """What is known of those of `keys` that are kept."""
-        with self._lock:
-            return {key: self._entries[key].known for key in keys if key in self._entries}
+        """What is known of those of `keys` that are kept, without those that hold instances of a
+        class which was defined anew since.
+        """
+        return {key: kept.known for key, kept in (await self._standing(keys)).items()}
 
     async def values(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """Kept results, without those that were never kept or had to go."""
-        found = {}
+        standing = await self._standing(keys)
         with self._lock:
-            for key in keys:
+            for key in standing:
                 if key in self._entries:
                     self._entries.move_to_end(key)
-                    found[key] = self._entries[key].value
-        return found
+        return {key: kept.value for key, kept in standing.items()}
+
+    async def _standing(self, keys: Sequence[str]) -> dict[str, _Kept]:
+        with self._lock:
+            found = {key: self._entries[key] for key in keys if key in self._entries}
+        new = [kept for kept in found.values() if kept.classes is None]
+        if sum(kept.size for kept in new) > _SOON:
+            await asyncio.to_thread(_find_classes, new)
+        else:
+            _find_classes(new)
+        return {key: kept for key, kept in found.items() if kept.stands}
 
     async def close(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
             self._size = 0
+
+
+def _find_classes(entries: list[_Kept]) -> None:
+    for kept in entries:
+        kept.classes = user_classes(kept.value)

@@ -45,7 +45,7 @@ def read_pickle(stream: bytes | memoryview, beside: Sequence[memoryview]) -> Any
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # untyped
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type) and obj.__module__ == _NOTEBOOK and _lookup(obj) is obj:
+        if isinstance(obj, type) and obj.__module__ == _NOTEBOOK and isinstance(_lookup(obj), type):
             whole = cloudpickle.dumps(obj, protocol=_PROTOCOL)
             return _class_of_notebook, (obj.__qualname__, whole)
         return super().reducer_override(obj)

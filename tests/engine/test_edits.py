@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
+import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -485,3 +488,64 @@ async def test_what_a_retry_is_given_stands_only_with_the_code_that_made_it(
     assert await run.retry_failed() == (2, 300)
     assert started(spy, "first") == ["first#1"]
     assert len(started(spy, "waits_and_helps")) == 2
+
+
+CLASS_CELL = "class Point:\n    def __init__(self, x): self.x = x\n"
+POINT_TASKS = "def make(x): return Point(x)\ndef is_point(p): return isinstance(p, Point)\n"
+
+
+@pytest.fixture
+def space(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of a user's module, with a class and two functions."""
+    module = types.ModuleType("a_module_with_points")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(CLASS_CELL + POINT_TASKS, module.__dict__)
+    return module.__dict__
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+async def test_what_is_kept_is_of_the_class_that_its_name_means(
+    make_engine: MakeEngine, space: dict[str, Any], tmp_path: Path, lasting: bool
+) -> None:
+    state = f"sqlite:///{tmp_path / 'results.db'}" if lasting else None
+    engine = make_engine(state_backend=state)
+    point = cs.task(space["make"])(3).named("point")
+    target = cs.task(space["is_point"])(point)
+    assert await engine.run([target, point])
+    exec(CLASS_CELL, space)  # the cell is run again, as it was
+    assert isinstance(await engine.run(point), space["Point"])
+    assert await engine.run(target, fresh=True)
+
+
+async def test_a_held_run_goes_on_with_instances_of_todays_class(
+    engine: Engine, spy: SpySubscriber, space: dict[str, Any]
+) -> None:
+    point = cs.task(space["make"])(3)
+    engine.pause("task:is_point")
+    run = engine.start(cs.task(space["is_point"])(point), bindings=Names())
+    await until(lambda: run.status.held == 1)
+    engine.editing()
+    exec(CLASS_CELL, space)
+    engine.edited()
+    engine.resume("task:is_point")
+    assert await run
+    assert started(spy, "make") == ["make#1", "make#1"]
+
+
+async def test_a_retry_goes_on_with_instances_of_todays_class(
+    engine: Engine, space: dict[str, Any]
+) -> None:
+    broken = True
+
+    @cs.task
+    def once(p: Any) -> Any:
+        if broken:
+            raise ValueError("not yet")
+        return p
+
+    point = cs.task(space["make"])(3)
+    run = engine.start(cs.task(space["is_point"])(once(point)))
+    await outcome(run)
+    broken = False
+    exec(CLASS_CELL, space)
+    assert await run.retry_failed()
