@@ -7,13 +7,16 @@ import contextlib
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from cascade_nb.advice import advised
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import INTERRUPTED, Run
+from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.lazy import Lazy, use_look_up
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from cascade_nb.view.visual import Visual
 
 T = TypeVar("T")
+PATIENCE: Final = 5.0  # seconds that a name at the end of a cell may hold up the kernel
 
 
 def start(
@@ -79,6 +83,23 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     from cascade_nb.planned import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
     return ShownPlan.of(beside(default_engine().plan(target, params=params)))
+
+
+def value_of(lazy: Lazy) -> Any:
+    """What `Lazy.value` gives.
+
+    Raises:
+        LazyValueError: no result stands.
+        StateError: where results are kept cannot be read, or does not answer.
+    """
+    engine = default_engine()
+    found = beside(engine.find(lazy), PATIENCE)
+    if found.there:
+        return found.value
+    bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
+    name = bound or lazy.options.name or lazy.label
+    what = advised("cs.run(…)", f"run {bound or '…'}")
+    raise LazyValueError(f"no value of {name} stands: {found.words}; {what} computes it")
 
 
 def attach(run: str | None = None, *, log: str | None = None) -> Run:
@@ -163,9 +184,15 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
         engine.rate(scope, rate, capacity=capacity, by=by)
 
 
-def beside(work: Coroutine[Any, Any, T]) -> T:
+def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     """What `work` gives, on a loop of its own in a thread of its own: the caller's loop may be
     running, and is not to be run from within.
+
+    Args:
+        timeout: seconds to wait at most.
+
+    Raises:
+        StateError: it takes longer.
     """
     made: Future[T] = Future()
     doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
@@ -184,16 +211,21 @@ def beside(work: Coroutine[Any, Any, T]) -> T:
     thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
     thread.start()
     try:
-        thread.join()
+        thread.join(timeout)
     except KeyboardInterrupt:  # nothing is to go on behind the back of whoever interrupted it
         for loop, task in doing:
             with contextlib.suppress(RuntimeError):  # it has just ended
                 loop.call_soon_threadsafe(task.cancel)
         thread.join(INTERRUPTED)
         raise
+    if thread.is_alive():
+        raise StateError(f"where results are kept did not answer within {timeout:g} s")
     return made.result()
 
 
 def _engines() -> list[Engine]:
     default_engine()  # so that what is said before the first run is heard by it
     return Engine.alive()
+
+
+use_look_up(value_of)

@@ -54,7 +54,7 @@ async def test_nodes_without_a_name_share_a_row_where_the_same_is_said() -> None
     reason = "the result of a node without a name is not kept, and report needs it"
     assert rows(plan.html) == [
         f"▷ run load \u00d71,000 {reason}",
-        "▷ run report it never ran before",
+        "▷ run report its result is not in this kernel's memory",
     ]
 
 

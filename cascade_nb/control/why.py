@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from cascade_nb.advice import advised_resume
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.limits import ConcurrencyGate, Gate, PoolGate, RateGate, Ticket
 from cascade_nb.control.words import ago, amount_text, seconds_text
@@ -30,7 +31,7 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if constraint.type not in TYPES:  # nobody outside can lift it
         return constraint.reason
     since = ago(now - constraint.since)
-    return f"{scope.words} paused {since}{tail}; resume({str(scope)!r}) frees it"
+    return f"{scope.words} paused {since}{tail}; {advised_resume(str(scope))} frees it"
 
 
 def _held_by(lead: str, gate: Gate, limit: int = 4) -> str:

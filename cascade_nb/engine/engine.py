@@ -17,6 +17,7 @@ from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.foresight import Foresight
+from cascade_nb.engine.history import History
 from cascade_nb.engine.home import Home
 from cascade_nb.engine.link import Link
 from cascade_nb.engine.log import checked_log
@@ -80,6 +81,7 @@ class Engine(Controls, Foresight, Records):
         bus: where to subscribe.
         runs: the runs that are not over, oldest first.
         bindings: what names mean where nothing else is said; a notebook's workspace sets it.
+        history: what became of the runs that are over.
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
@@ -111,8 +113,10 @@ class Engine(Controls, Foresight, Records):
         self.log = checked_log(log)
         self.reuse = reuse
         self.bindings: Bindings | None = None
+        self.given = {}
         self.means = {}
         self.past = Past()
+        self.history = History()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self.overrides = dict(overrides or {})
         self.lease = lease
@@ -196,7 +200,9 @@ class Engine(Controls, Foresight, Records):
         else:
             graph = Graph((), (), target, {})
         orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
-        return self.begin(graph, orders)
+        run = self.begin(graph, orders)
+        self.given.update(orders.params)
+        return run
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""

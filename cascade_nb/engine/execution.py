@@ -66,6 +66,7 @@ class Execution:
         self._ready = Preparation(engine, run, orders, self._lost)
         self.edits = Edits(engine, run, orders, self._ready)
         self._parts: Parts
+        self._began = engine.clock.wall()
         self._over = asyncio.Event()
         self._cancelled: str | None = None
         self._within = engine.grace
@@ -287,6 +288,7 @@ class Execution:
         if isinstance(error, asyncio.CancelledError):
             error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
         run.settle(_phase(error), still)
+        engine.history.enter(run.status, self._began, flow)
         self._publish(
             RunFinished,
             status=_phase(error).value,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.history import History
 from cascade_nb.engine.past import Past
 from cascade_nb.engine.plan import Plan
 from cascade_nb.engine.planning import Outlook, plan_of
 from cascade_nb.engine.reuse import Reuse, look_at, look_up
+from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.param import REQUIRED, Param, check_given
 from cascade_nb.protocols import Clock, StateBackend
 
@@ -21,15 +24,40 @@ if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
 
 
+class Found(NamedTuple):
+    """What stands for a lazy value.
+
+    Attributes:
+        there: whether a result does.
+        value: that result.
+        made: when it was made, in seconds since the epoch.
+        seconds: how long that took.
+        words: why there is none.
+    """
+
+    there: bool
+    value: Any = None
+    made: float | None = None
+    seconds: float | None = None
+    words: str = ""
+
+
+_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.WAITING}
+
+
 class Foresight:
     """Plans, and the answers to why.
 
     Attributes:
         past: what results were made of.
+        history: what became of runs.
+        given: values of parameters, by name, as runs were given them last.
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
     past: Past
+    history: History
+    given: dict[str, Any]
     means: dict[str, float]
     constraints: ConstraintManager
     clock: Clock
@@ -61,8 +89,50 @@ class Foresight:
             tuple(self.constraints.constraints()),
             dict(self.means),
             await self._seconds(graph, reuse),
+            self.history.why_no_result,
         )
         return await in_thread(lambda: plan_of(graph, outlook))
+
+    async def find(
+        self,
+        lazy: Lazy,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Found:
+        """The result that stands for `lazy`, or why there is none; nothing runs.
+
+        Args:
+            params: values of parameters by name; what it does not read is left out. By default what
+                runs were given last.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(lazy, bindings)
+        known = graph.params()
+        chosen = self.given if params is None else params
+        given = {name: value for name, value in chosen.items() if name in known}
+        check_given(given, known)
+        index = graph.targets[0]
+        node = graph.nodes[index]
+        if isinstance(node.lazy, Param):
+            return Found(True, node.lazy.settled(given))
+        for run in reversed(self.runs):
+            if run.states().get(node.id) in _UNDER_WAY:
+                return Found(False, words=f"run {run.number} goes on: {run.why(node.id)[0]}")
+        reuse = await self.standing(graph, given)
+        if index in reuse.found:
+            key = reuse.keys[index]
+            values, kept = await self.state.values([key]), await self.state.known([key])
+            if key in values:
+                made = kept.get(key)
+                seconds = None if made is None else made.seconds
+                return Found(True, values[key], None if made is None else made.made, seconds)
+        step = (await self.plan(graph, params=given)).step(node.id)
+        verb = {"skip": "it is skipped: ", "hold": "it is held: "}.get(step.action, "")
+        return Found(False, words=f"{verb}{step.reason}")
 
     async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
         """What earlier runs have made of `graph`, without getting it.

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Final
 
 from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.engine.answers import item_of, node_named
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph
 
@@ -104,12 +105,13 @@ class Plan:
         return f"{about}; the longest way is {told}, about {seconds_text(self.path_seconds)}."
 
     def step(self, name: str) -> Step:
-        """What would become of the node of this name or id.
+        """What would become of the node of this name or id, or of that of an item: ``t[17]``.
 
         Raises:
             UnknownNameError: there is no such node, or it is a parameter.
         """
-        node = self.graph.node(name)
+        item = item_of(self.graph, name)
+        node = item[0] if item is not None else node_named(self.graph, name)
         for step in self.steps:
             if step.node == node.id:
                 return step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascade_nb.control.constraint import Constraint
@@ -26,6 +26,7 @@ class Outlook:
         constraints: what is not allowed now.
         means: seconds of an attempt, by task name.
         seconds: what earlier runs of a node took, by index.
+        why_no_result: why a node came to no result when it was last in a run.
     """
 
     reuse: Reuse
@@ -33,6 +34,7 @@ class Outlook:
     constraints: tuple[Constraint, ...]
     means: Mapping[str, float]
     seconds: Mapping[int, float]
+    why_no_result: Callable[[Node], str | None] = lambda _: None
 
 
 def plan_of(graph: Graph, outlook: Outlook) -> Plan:
@@ -61,7 +63,7 @@ class _Planning:
                 held = next((i for i in node.sources if i in self._held and i in self._asked), None)
                 if held is not None:
                     self._held[node.index] = f"it waits for {graph.nodes[held].id}, which is held"
-        self._reasons = Reasons(graph, outlook.reuse)
+        self._reasons = Reasons(graph, outlook.reuse, outlook.why_no_result)
 
     def plan(self) -> Plan:
         nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]

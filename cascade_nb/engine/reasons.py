@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.graph.made import Change, changes, code_changes
+
+_NOT_HERE: Final = "its result is not in this kernel's memory"
 
 
 class Reason(NamedTuple):
@@ -45,11 +47,18 @@ class Reasons:
     Args:
         graph: what runs.
         reuse: what was found of it.
+        why_no_result: why a node came to no result when it was last in a run.
     """
 
-    def __init__(self, graph: Graph, reuse: Reuse) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        reuse: Reuse,
+        why_no_result: Callable[[Node], str | None] = lambda _: None,
+    ) -> None:
         self._graph = graph
         self._reuse = reuse
+        self._why_no_result = why_no_result
         self._by_task: dict[str, list[Change]] = {}
         self._causes: dict[int, _Cause | None] = {}
 
@@ -61,12 +70,16 @@ class Reasons:
         story = None if reuse.gaps is None else reuse.gaps.why_not(index)
         if story is not None:
             return Reason(f"{story}, so no earlier result can stand for it")
-        cause = self._first_cause(index)
+        cause, ended = self._first_cause(index), self._why_no_result(node)
         if cause is not None:
-            return self._told(node, cause)
+            told = self._told(node, cause)
+            return told if ended is None else Reason(f"{told.words}; it {ended}", told.lines)
+        if ended is not None:
+            return Reason(f"it {ended}")
         if node.id in reuse.grounds.now and node.id not in reuse.grounds.before:
-            other = ", or not with this code and these inputs" if reuse.lasting else ""
-            return Reason(f"it never ran before{other}")
+            if not reuse.lasting:  # it may have run in a kernel that is gone
+                return Reason(_NOT_HERE)
+            return Reason("it never ran before, or not with this code and these inputs")
         if index not in reuse.keys:
             return Reason(self._not_kept(node))
         return Reason("its last result is no longer kept")
@@ -79,6 +92,8 @@ class Reasons:
         if node.id not in grounds.before and node.task_name not in grounds.code_before:
             return []
         reason = self.of(index)
+        if reason.words == _NOT_HERE:
+            return []
         return [f"no earlier result stands for it: {reason.words}", *indented(reason.lines)]
 
     def _first_cause(self, index: int) -> _Cause | None:

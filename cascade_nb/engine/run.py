@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.engine.answers import item_of, node_named
 from cascade_nb.engine.failure import Failure, in_a_line
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
@@ -240,11 +241,16 @@ class Run:
         """Why a node runs, waits or did not run, in words, one reason a line; and, where an
         earlier result might have stood for it, why that did not, with what changed.
 
+        Args:
+            name: of a node, or an item of a mapped one: ``t[17]``, ``map(train)[17]``.
+
         Raises:
-            UnknownNameError: the graph has no such node.
+            UnknownNameError: the graph has no such node or item.
         """
         lines = self._watch.why(name)
-        index = self.graph.node(name).index
+        if item_of(self.graph, name) is not None:
+            return lines
+        index = node_named(self.graph, name).index
         if self._reuse is None or index not in self._reuse.wanted or index in self._skipped:
             return lines
         return [*lines, *Reasons(self.graph, self._reuse).again(index)]

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.why import explain
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.answers import HELD_UP, item_of, node_named, why_of
 from cascade_nb.engine.edits import AN_EDIT
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Given, left_by
-from cascade_nb.engine.scheduler import READY
 from cascade_nb.engine.status import (
     FailureLine,
     KindStatus,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
 
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
-#: What is said of coroutines that could begin, but for the loop that they need.
-HELD_UP: Final = "waits for the kernel's loop: a cell is running"
-_SHOWN = 5  # at most so many of a node's items are spoken of one by one
 
 
 class Watch:
@@ -159,46 +156,13 @@ class Watch:
 
     def why(self, name: str) -> list[str]:
         """Reasons in words."""
-        node = self._run.graph.node(name)
+        found = item_of(self._run.graph, name)
+        node = found[0] if found is not None else node_named(self._run.graph, name)
         with self._manager.lock:
             flow = self._flow
             if flow is None:
                 return [f"{node.id} waits: the run is starting"]
-            index = node.index
-            state = self._state(index)
-            if index in flow.skipped:
-                reason, detail = flow.skipped[index]
-                return [f"{node.id} was skipped ({reason}): {detail}"]
-            failed = [f for f in flow.failures if f.task_id.split("[")[0] == node.id]
-            if failed:
-                return [f"{f.task} failed in attempt {f.attempt}: {f.text}" for f in failed]
-            retrying = [i for i in flow.retry_at if flow.unfold.root_of(i) == index]
-            if retrying:
-                soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
-                return [f"{flow.id_of(i)} waits: {self._retry_text(i)}" for i in soonest]
-            held = self._held(index)
-            if held:
-                return [f"{node.id} is held: {text}" for text in held]
-            waiting = [flow.label(i) for i in flow.scheduler.waiting_for(index)]
-            if state is NodeState.WAITING and waiting:
-                return [f"{node.id} waits for {', '.join(waiting)}"]
-            if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
-                if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
-                    return [f"{node.id} {HELD_UP}"]
-                busy = flow.parts.workers.executor.capacity
-                return [f"{node.id} is ready and waits for one of {busy} threads"]
-            return [f"{node.id} is {state.value}"]
-
-    def _held(self, index: int) -> list[str]:
-        """Which constraints hold a node, its items or what continues it, each once."""
-        flow = self._flow
-        assert flow is not None
-        texts: dict[str, None] = {}
-        now = self._manager.clock.now()
-        for item, ticket in flow.parked.items():
-            if ticket.parked is not None and flow.unfold.root_of(item) == index:
-                texts[explain(ticket.parked, now, ticket)] = None
-        return list(texts)
+            return why_of(flow, name, self._state, self._retry_text)
 
     def _kinds(self) -> dict[str, Counter[NodeState]]:
         """By task name, how its nodes stand now."""

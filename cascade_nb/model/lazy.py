@@ -7,7 +7,7 @@ Operators on it give further lazy values; every other use of it as a value is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Lazy")
 
 
+def _nowhere(lazy: Lazy) -> Any:
+    raise LazyValueError(f"{lazy.label} has no value where only cascade_nb.model is loaded")
+
+
+_look_up: Callable[[Lazy], Any] = _nowhere
+
+
+def use_look_up(look_up: Callable[[Lazy], Any]) -> None:
+    """Say how `Lazy.value` finds a result; `shortcuts` does, once."""
+    global _look_up  # noqa: PLW0603 - said once, by `shortcuts`
+    _look_up = look_up
+
+
 class Lazy(Refusals, Operators):
     """What every lazy value can do: say how it is to be run, and refuse to be used as a value.
 
@@ -47,6 +60,17 @@ class Lazy(Refusals, Operators):
     def label(self) -> str:
         """How it is called where a person reads it."""
         raise LazyValueError(f"a bare {type(self).__name__} stands for nothing")
+
+    @property
+    def value(self) -> Any:
+        """The result that stands for it, as an earlier run made it; nothing is computed.
+
+        Raises:
+            LazyValueError: none stands: it never ran, failed, was skipped, or something that it is
+                made of has changed since; the message says which.
+            StateError: where results are kept cannot be read.
+        """
+        return _look_up(self)
 
     def _with(self: Self, options: Options) -> Self:
         """A copy that differs in its options only."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from cascade_nb.advice import advise_magics
 from cascade_nb.engine.home import may_be_held_up
 from cascade_nb.engine.places import name_files_by
 from cascade_nb.engine.run import Run
@@ -17,7 +18,7 @@ from cascade_nb.model.refusals import use_ways
 from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
 from cascade_nb.notebook.magics import CascadeMagics, waits
-from cascade_nb.notebook.reprs import lazy_text, show_run, ways_out
+from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.shims import answer_through_the_stream
@@ -167,6 +168,12 @@ def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
     return [
         _put(texts, Lazy, lambda lazy, printer, _: printer.text(lazy_text(session, lazy))),
         _put(shell.display_formatter.ipython_display_formatter, Run, show),
+        _put(
+            shell.display_formatter.ipython_display_formatter,
+            Lazy,
+            lambda lazy: show_lazy(session, lazy),
+        ),
+        advise_magics(session.short_scope),
     ]
 
 

@@ -4,22 +4,64 @@ from __future__ import annotations
 
 import sys
 
+from IPython.display import display
+
+from cascade_nb.control.words import ago, seconds_text
+from cascade_nb.engine.foresight import Found
 from cascade_nb.engine.run import Run
+from cascade_nb.errors import CascadeError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.shortcuts import PATIENCE, beside
+from cascade_nb.text import carryable
 
 
 def lazy_text(session: Session, lazy: Lazy) -> str:
-    """What a lazy value is, what it reads, and how to run it."""
-    bound = _name(session, lazy)
-    name = bound or lazy.options.name
-    label = lazy.label
-    what = f"{name} = {label}" if name and name != label else label
+    """What a lazy value is, and how to run it, where it is part of something that is shown."""
+    return f"{_described(session, lazy)}; {_to_run(_name(session, lazy))} computes it"
+
+
+def _described(session: Session, lazy: Lazy) -> str:
+    """What it is, and what it reads."""
+    name = _name(session, lazy) or lazy.options.name
     reads = [_name(session, other) or other.label for other in lazy.inputs]
     shown = ", ".join(reads[:6]) + (f" and {len(reads) - 6} more" if len(reads) > 6 else "")
-    text = f"{what}, not run yet" + (f"; reads {shown}" if reads else "")
-    return f"{text}. To run it: " + (f"%cascade run {bound}" if bound else "cs.run(…)")
+    return _what(name, lazy) + (f", which reads {shown}" if reads else "")
+
+
+def show_lazy(session: Session, lazy: Lazy) -> None:
+    """The value that stands for it as Jupyter would show it, below how old it is; else why none
+    does, and what to do.
+    """
+    name = _name(session, lazy)
+    try:
+        found = beside(session.engine.find(lazy), PATIENCE)
+    except CascadeError as error:
+        say(f"{lazy_text(session, lazy)}\nIts value cannot be looked for: {error}")
+        return
+    if not found.there:
+        no_value = f"No value stands: {found.words}. {_to_run(name)} computes it."
+        say(f"{_described(session, lazy)}\n{no_value}")
+        return
+    say(f"{_what(name or lazy.options.name, lazy)}{_made(found, session.engine.clock.wall())}")
+    data, metadata = session.shell.display_formatter.format(found.value)
+    if data:  # or it has shown itself, as widgets do
+        display(carryable(data), metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _made(found: Found, now: float) -> str:
+    if found.made is None or found.seconds is None:
+        return ""
+    return f" · made {ago(now - found.made)} in {seconds_text(found.seconds)}"
+
+
+def _what(name: str | None, lazy: Lazy) -> str:
+    return f"{name} = {lazy.label}" if name and name != lazy.label else lazy.label
+
+
+def _to_run(bound: str | None) -> str:
+    return f"`%cascade run {bound}`" if bound else "cs.run(…)"
 
 
 def ways_out(session: Session, lazy: Lazy) -> str:

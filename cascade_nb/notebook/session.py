@@ -12,6 +12,7 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
 from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import ConstraintError, UnknownNameError, UsageError, nearest
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.workspace import Workspace
 
@@ -25,7 +26,6 @@ class Session:
         latest: the run that a magic started last.
         shown_in: that run, and the number of the cell that has its panel.
         done: ids of named nodes that a run was through with.
-        params: parameters as they were given last.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -34,13 +34,17 @@ class Session:
         self.latest: Run | None = None
         self.shown_in: tuple[Run, int] | None = None
         self.done: set[str] = set()
-        self.params: dict[str, Any] = {}
         self._noticed: WeakSet[Run] = WeakSet()
 
     @property
     def engine(self) -> Engine:
         """What runs are started on."""
         return default_engine()
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters as runs were given them last."""
+        return self.engine.given
 
     @property
     def engines(self) -> list[Engine]:
@@ -146,6 +150,15 @@ class Session:
             f"there is no scope, task or node {text!r}{nearest(text, [*KINDS, *tasks, *nodes])}; a "
             "scope is global, task:…, tag:…, node:…, from:… or run:…"
         )
+
+    def short_scope(self, text: str) -> str:
+        """The shortest text that means this scope here; quick, since it may be asked for often."""
+        kind, _, value = text.partition(":")
+        if kind in ("task", "node") and value.isidentifier() and value not in KINDS:
+            is_node = isinstance(self.shell.user_ns.get(value), Lazy)
+            if is_node == (kind == "node"):
+                return value
+        return text
 
     def task_names(self) -> set[str]:
         """The names of tasks that are defined here or part of a run."""

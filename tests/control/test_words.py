@@ -80,10 +80,11 @@ def test_a_pause_says_who_why_since_when_and_how_to_end_it() -> None:
     scope = Scope("task", "train")
     pause = Constraint(scope, "pause", reason="lunch", by="Ann", since=88.0, expires=160.0)
     assert explain(gate_for(pause, 100.0), 100.0) == (
-        "train tasks paused 12 s ago by Ann: lunch, for 1 min more; resume('task:train') frees it"
+        "train tasks paused 12 s ago by Ann: lunch, for 1 min more; "
+        "cs.resume('task:train') frees it"
     )
     plain = gate_for(Constraint(Scope("global"), "pause", since=100.0), 100.0)
-    assert explain(plain, 100.0) == "everything paused just now; resume('global') frees it"
+    assert explain(plain, 100.0) == "everything paused just now; cs.resume('global') frees it"
 
 
 def test_a_limit_says_how_many_and_who() -> None:

@@ -43,7 +43,7 @@ def reasons(plan: Plan) -> dict[str, str]:
 async def test_everything_runs_the_first_time_and_nothing_the_second(engine: Engine) -> None:
     target = both(clean(load(1)).named("rows")).named("report")
     plan = await engine.plan(target)
-    assert set(reasons(plan).values()) == {"it never ran before"}
+    assert set(reasons(plan).values()) == {"its result is not in this kernel's memory"}
     assert plan.summary == "report: 3 to run"
     await engine.run(target)
     plan = await engine.plan(target)
@@ -169,7 +169,10 @@ async def test_a_condition_that_is_computed_already_decides_in_the_plan(engine: 
     target = both(1, clean(2).named("maybe").run_if(asked)).named("report")
     plan = await engine.plan(target)
     assert plan.step("maybe").action == "run"
-    assert plan.step("maybe").reason == "it never ran before; only if asked is true"
+    assert (
+        plan.step("maybe").reason
+        == "its result is not in this kernel's memory; only if asked is true"
+    )
     await engine.run(asked)
     plan = await engine.plan(target)
     assert actions(plan) == {"asked": "reuse", "maybe": "skip", "report": "run"}
@@ -210,7 +213,7 @@ async def test_what_somebody_needs_for_sure_is_not_doubted(engine: Engine) -> No
     shared = load(1).named("shared")
     maybe = clean(shared).named("maybe").run_if(load(0).named("asked"))
     plan = await engine.plan(both(shared, maybe).named("report"))
-    assert plan.step("shared").reason == "it never ran before"
+    assert plan.step("shared").reason == "its result is not in this kernel's memory"
 
 
 # Holds.
@@ -309,7 +312,7 @@ async def test_a_nodes_own_history_counts_more_than_its_tasks(engine: Engine) ->
 async def test_a_plan_prints_itself(engine: Engine) -> None:
     text = str(await engine.plan(timed(engine)))
     assert text.splitlines()[0] == "report: 4 to run"
-    assert "  run    rows    it never ran before, about 5 s" in text
+    assert "  run    rows    its result is not in this kernel's memory, about 5 s" in text
     assert repr(await engine.plan(load(1))).startswith("load: 1 to run")
 
 

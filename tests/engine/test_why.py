@@ -81,7 +81,7 @@ async def test_a_failed_run_leaves_what_it_completed(engine: Engine) -> None:
         await run
     plan = await engine.plan(fail(load(1).named("raw")).named("report"))
     assert plan.step("raw").action == "reuse"
-    assert plan.step("report").reason == "it never ran before"
+    assert plan.step("report").reason == "it failed in run 1: ValueError: 1"
 
 
 async def test_the_engine_answers_for_its_newest_run_with_such_a_node(engine: Engine) -> None:

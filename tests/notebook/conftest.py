@@ -13,6 +13,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets.config import Config
 
+import cascade_nb
+
 
 @dataclass
 class Done:
@@ -72,6 +74,7 @@ def plain_notebook(
     config.InteractiveShell.cache_size = 1000
     shell = InteractiveShell.instance(config=config)
     yield Notebook(shell, capsys)
+    cascade_nb.unload_ipython_extension(shell)  # which words the process's messages too
     shell.reset(new_session=False)
     shell.atexit_operations()
     atexit.unregister(shell.atexit_operations)

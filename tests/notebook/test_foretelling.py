@@ -68,7 +68,7 @@ def test_why_of_a_run_that_goes_on_is_about_that_run(built: Notebook) -> None:
 def test_why_of_what_never_ran_says_what_would_be(built: Notebook) -> None:
     text = built.ok("%cascade why report").text
     assert "report is part of no run; `%cascade run report` starts one." in text
-    assert "In a run of now it would run: it never ran before" in text
+    assert "In a run of now it would run: its result is not in this kernel's memory" in text
 
 
 def test_why_works_where_nothing_can_be_awaited(built: Notebook) -> None:

@@ -62,8 +62,11 @@ def test_graph_of_nothing_says_so(notebook: Notebook) -> None:
 
 def test_a_lazy_value_says_what_it_is_and_how_to_run_it(built: Notebook) -> None:
     text = built.ok("report").text
-    assert "report = total, not run yet; reads raw. To run it: %cascade run report" in text
-    assert "load, not run yet. To run it: cs.run(…)" in built.ok("load(3)").text
+    assert "report = total, which reads raw\nNo value stands: its result is not" in text
+    assert "`%cascade run report` computes it." in text
+    assert "memory. cs.run(…) computes it." in built.ok("load(3)").text
+    in_a_list = built.ok("[report]").text
+    assert "[report = total, which reads raw; `%cascade run report` computes it]" in in_a_list
     assert "now = load" in built.ok("%%cascade --quiet\nnow = load(3)\nnow").text
 
 

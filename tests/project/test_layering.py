@@ -20,7 +20,7 @@ else:
 LAYERS = (
     ("errors", "file_stamps"),
     ("protocols",),
-    ("text",),
+    ("text", "advice"),
     ("model",),
     ("graph",),
     ("events",),

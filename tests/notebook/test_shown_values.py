@@ -1,0 +1,94 @@
+"""A node's name as the last line of a cell shows its value as Jupyter would, or why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.notebook.conftest import Notebook
+from tests.support.kernels import OWN, Execution, RealKernel
+
+CELL = """%%cascade --quiet
+def _h(x): return x
+def load(n): return list(range(_h(n)))
+def pick(x):
+    if x == 2: raise KeyError("no such column")
+    return x
+xs = load(3)
+picked = pick.map(x=xs)
+last = load(pick(x=1))
+skipped = load(7).run_if(False)
+"""
+
+
+def test_after_a_run_a_name_shows_its_value_and_its_age(notebook: Notebook) -> None:
+    notebook.ok(CELL, "A")
+    notebook.ok("%cascade run xs --wait")
+    text = notebook.ok("xs").text
+    assert "xs = load · made just now in " in text
+    assert text.endswith("\n[0, 1, 2]\n")
+    assert notebook.ok("xs.value").result == [0, 1, 2]
+    notebook.ok(CELL.replace("return x\n", "return x + 1\n", 1), "A")
+    text = notebook.ok("xs").text
+    assert "No value stands: its helper _h changed. `%cascade run xs` computes it." in text
+    assert "[0, 1, 2]" not in text
+
+
+@pytest.mark.may_block("IPython reads sources for a traceback")
+def test_what_failed_or_was_skipped_says_so(notebook: Notebook) -> None:
+    notebook.ok(CELL, "A")
+    assert notebook.run("%cascade run picked --wait").error is not None
+    text = notebook.ok("picked").text
+    assert "No value stands: it failed at [2] in run " in text
+    assert "KeyError: 'no such column'. `%cascade run picked` computes it." in text
+    assert "it is skipped: its condition is false" in notebook.ok("skipped").text
+    error = notebook.run("picked.value").error
+    assert "`%cascade run picked` computes it" in str(error)
+
+
+def test_what_goes_on_says_what_it_waits_for(notebook: Notebook) -> None:
+    notebook.ok(CELL, "A")
+    notebook.ok("import cascade_nb as cs\n%cascade pause load\nrun = cs.start(xs)")
+    notebook.ok("import time\nwhile not run.status.held: time.sleep(0.01)")
+    text = notebook.ok("xs").text
+    assert "goes on: xs is held: load tasks paused" in text
+    assert "`%cascade resume load` frees it" in text
+    notebook.ok("%cascade resume\nrun.result()")
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[RealKernel]:
+    with RealKernel.start(OWN) as running:
+        running.check("%load_ext cascade_nb\nimport pandas as pd, ipywidgets")
+        yield running
+
+
+def displayed(cell: Execution, kind: str) -> str:
+    return "".join(str(shown.get(kind, "")) for shown in cell.displays)
+
+
+@pytest.mark.may_block("a kernel is waited for")
+def test_values_show_themselves_as_they_would_alone(kernel: RealKernel) -> None:
+    kernel.check(
+        """%%cascade --quiet
+class Odd:
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": "odd " + chr(0xd83d), "text/markdown": "**odd**"}
+def frame(): return pd.DataFrame({"rows": [12345]})
+def odd(): return Odd()
+def box(): return ipywidgets.IntSlider(description="slides")
+def nothing(): return None
+df, o, w, n = frame(), odd(), box(), nothing()
+"""
+    )
+    kernel.check("%cascade run df o w n --wait")
+    frame = kernel.check("df")
+    assert "<table" in displayed(frame, "text/html")
+    assert "12345" in displayed(frame, "text/plain")
+    odd = kernel.check("o")
+    assert displayed(odd, "text/markdown") == "**odd**"
+    assert "odd \ufffd" in displayed(odd, "text/plain"), "a lone surrogate stops no message"
+    widget = kernel.check("display(w)")
+    assert "model_id" in displayed(widget, "application/vnd.jupyter.widget-view+json")
+    assert displayed(kernel.check("n"), "text/plain").endswith("None")
