@@ -1,7 +1,7 @@
 """NumPy, pandas, Polars and Arrow data by content. Nothing here imports them: the user has.
 
-Equal data have equal bytes whatever the memory around them looks like: the order of an array's
-axes, the padding of a record, the blocks of a frame, what lies under a mask. Contiguous
+Equal data have equal bytes whatever the memory around them looks like: the padding of a record, the
+blocks of a frame, what lies under a mask. Contiguous
 memory is read where it lies; other layouts are copied in pieces of a few megabytes.
 """
 
@@ -65,11 +65,30 @@ def _library(kind: type) -> str:
 
 
 def _array(encoder: Encodes, value: Any) -> bytes:
+    """An array: its items, and the order in which they lie in memory."""
+    return _layout(value) + _items(encoder, value)
+
+
+def _layout(value: Any) -> bytes:
+    """What a body can see of where items lie: the axes from the widest stride to the narrowest,
+    each with its direction, and whether there are gaps. Whoever adds up numbers does so in that
+    order, so that the last digits depend on it.
+    """
+    flags = value.flags
+    if flags.c_contiguous:
+        return b"C"
+    if flags.f_contiguous:
+        return b"F"
+    strides = [(-abs(step), n, step < 0) for n, step in enumerate(value.strides)]
+    return b"G" + b"".join([b"%d%d" % (n, back) for _, n, back in sorted(strides)])
+
+
+def _items(encoder: Encodes, value: Any) -> bytes:
     """dtype, shape and bytes in C order; objects, and text of variable width, item by item."""
     dtype = value.dtype
     if dtype.names is not None:
         # field by field, because the padding between fields holds anything
-        return text(repr(dtype)) + b"".join([_array(encoder, value[name]) for name in dtype.names])
+        return text(repr(dtype)) + b"".join([_items(encoder, value[name]) for name in dtype.names])
     head = text(dtype.str) + encoder.encode(value.shape)
     if dtype.hasobject or dtype.kind == "T":
         return head + encoder.items(value.ravel().tolist())
@@ -134,19 +153,19 @@ def _column(encoder: Encodes, value: Any) -> bytes:
     head = text(str(dtype))
     kind = type(value).__name__
     if hasattr(value, "asi8"):  # dates, times, periods
-        return head + _array(encoder, value.asi8)
+        return head + _items(encoder, value.asi8)
     if kind == "Categorical":
         categories = _index(encoder, value.categories)
-        return head + encoder.encode(value.ordered) + categories + _array(encoder, value.codes)
+        return head + encoder.encode(value.ordered) + categories + _items(encoder, value.codes)
     if kind.startswith("Arrow"):
         return head + arrow_array(encoder, value.__arrow_array__())
     if hasattr(dtype, "numpy_dtype") and kind.endswith("Array") and hasattr(value, "_mask"):
         plain = value.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
-        return head + _array(encoder, value.isna()) + _array(encoder, plain)
+        return head + _items(encoder, value.isna()) + _items(encoder, plain)
     if kind in ("NumpyExtensionArray", "PandasArray"):
-        return head + _array(encoder, value.to_numpy())
+        return head + _items(encoder, value.to_numpy())
     if kind.endswith("StringArray"):
-        return head + _array(encoder, value.to_numpy(dtype=object))
+        return head + _items(encoder, value.to_numpy(dtype=object))
     return head + encoder.encode(value)  # intervals, sparse and foreign ones: as pickle sees them
 
 

@@ -11,9 +11,15 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.graph.atoms import ATOMS
+
 # Of the names with underscores on both sides, these say something about the class: where libraries
 # make classes out of fields, they keep the fields there.
 _TELLING: Final = frozenset({"__slots__", "__pydantic_fields__", "__attrs_attrs__"})
+# What Python says of a class by itself; other such names that have plain values were given it.
+_BY_ITSELF: Final = frozenset(
+    {"__module__", "__doc__", "__firstlineno__", "__static_attributes__", "__match_args__"}
+)
 # What Python itself puts into a class, for its slots and for `abc`.
 _MACHINERY: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _ABC: Final = "_abc_impl"
@@ -53,7 +59,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(cls: type) -> Shape:
-    """What makes `cls` what it is: not its name, its documentation, or where it stands."""
+    """What makes `cls` what it is but its name: not its documentation, nor where it stands."""
     own = cls.__dict__
     bases = tuple(base for base in (*cls.__bases__, type(cls)) if base not in (object, type))
     annotations = own.get("__annotations__")
@@ -80,9 +86,20 @@ def _members(cls: type) -> Iterator[Member]:
             if not ("__dataclass_fields__" in own and _written_by_dataclass(functions[0])):
                 yield Member(name, role, functions)
         elif name in _TELLING or not (
-            special or is_enum or name == _ABC or isinstance(value, _MACHINERY)
+            (special and not _plainly_given(name, value))
+            or is_enum
+            or name == _ABC
+            or isinstance(value, _MACHINERY)
         ):
             yield Member(name, role, value=parts)
+
+
+def _plainly_given(name: str, value: object) -> bool:
+    """Whether a name with underscores on both sides is something like ``__hash__ = None``."""
+    if name in _BY_ITSELF or name.startswith(("__pydantic", "__dataclass")):
+        return False
+    parts = value if isinstance(value, tuple) else (value,)
+    return all(type(part) in ATOMS for part in parts)
 
 
 def _written_by_dataclass(function: types.FunctionType) -> bool:

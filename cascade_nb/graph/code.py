@@ -18,9 +18,10 @@ from cascade_nb.graph.atoms import CannotKeyError, digest, text
 from cascade_nb.graph.glimpse import Seen
 from cascade_nb.graph.origin import name_of
 from cascade_nb.graph.source import carried
+from cascade_nb.graph.titles import title_of
 from cascade_nb.graph.walk import Walk
 
-_SCHEME: Final = b"code 1"
+_SCHEME: Final = b"code 2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,7 @@ class CodeKey:
         values: those parts that are values (constants, defaults, closures) as they looked.
         unkeyed: why the key does not cover everything, in words; empty for a whole one. A result of
             code with such a gap must not be reused across runs.
+        environment: whether it asks for environment variables.
     """
 
     digest: str
@@ -43,6 +45,7 @@ class CodeKey:
     sources: Mapping[str, str]
     unkeyed: tuple[str, ...] = ()
     values: Mapping[str, Seen] = dataclasses.field(default_factory=dict)
+    environment: bool = False
 
 
 def code_key(thing: Any) -> CodeKey:
@@ -55,12 +58,13 @@ def code_key(thing: Any) -> CodeKey:
     Args:
         thing: a function, lambda, partial, bound method, callable object, built-in, class or task.
             A bound method and a callable object count by their state too. The name of a function
-            does not count: one that was merely renamed keeps its key.
+            does not count: one that was merely renamed keeps its key. That of a class does.
     """
     walk = Walk()
     root = walk.run(thing)
     # under one name for all, so that renaming a function does not change its key
-    named = {("function" if label == root else label): part for label, part in walk.parts.items()}
+    renamed = "" if root.startswith("class ") else root
+    named = {"function" if one == renamed else one: part for one, part in walk.parts.items()}
     said = b"".join(text(label) + named[label] for label in sorted(named))
     said += b"".join(map(text, walk.unkeyed))
     return CodeKey(
@@ -69,6 +73,7 @@ def code_key(thing: Any) -> CodeKey:
         walk.sources,
         tuple(walk.unkeyed),
         walk.values,
+        walk.environment.asked,
     )
 
 
@@ -94,4 +99,5 @@ def reference(thing: Any) -> bytes:
     key = code_key(thing)
     if key.unkeyed:
         raise CannotKeyError(f"the code of {name_of(thing)}", key.unkeyed[0])
-    return b"@" + bytes.fromhex(key.digest)
+    # Who has it can ask for its name.
+    return b"@" + digest(text(title_of(thing)) + bytes.fromhex(key.digest))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.encoder import CODE
+from cascade_nb.graph.environment import ASKING
 from cascade_nb.graph.modules import Stamp, resolved, stamp_of
 from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
 from cascade_nb.graph.source import names_in
@@ -88,6 +89,8 @@ class CodeSnapshot:
             return
         self._seen.add(id(function))
         self._codes.append((function, _parts(function)))
+        if not ASKING.isdisjoint(function.__code__.co_names):
+            self.certain = False  # what stands in the environment is looked up when it runs
         for value in _held(function):
             self._look(value)
         references, imports = names_in(function.__code__)

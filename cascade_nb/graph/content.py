@@ -51,11 +51,15 @@ def content_key(value: Any) -> ContentKey | Unkeyed:
     - types count: ``1``, ``1.0`` and ``True`` differ, so do ``"a"`` and ``b"a"``, ``[1]`` and
       ``(1,)``;
     - floats and arrays count by their bits: ``0.0`` and ``-0.0`` differ, a NaN is like itself;
-    - the order of sets and of dicts does not count, as for ``==``; it does in an `OrderedDict`;
+    - the order of a dict counts, since whoever goes through it sees it; that of a set does not,
+      since it may be another in the next process;
     - a path counts by its resolved text and, if it exists, the size and `mtime_ns` of what is there
       (a folder's change when entries come and go, not when a file in it is written); a path given
       as text is text;
-    - arrays count by dtype, shape and items in C order, data frames by labels, dtypes and items;
+    - arrays count by dtype, shape, items, and the order in which they lie in memory, which decides
+      what ``ravel("K")`` gives and in which order sums are made; whether they may be written to
+      does not count, since a task's results are handed on read-only anyhow;
+    - data frames count by labels, dtypes and items: how they lie in memory is the library's affair;
     - functions and classes count by `code_key`, an object by its class and by what pickle would
       keep;
     - locks, context variables and caches of weak references count by their kind.

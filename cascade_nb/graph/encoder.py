@@ -1,9 +1,10 @@
 """The canonical bytes of a value, from which its key is made.
 
 Equal values of equal types have equal bytes, in every process and for every hash seed. What lies
-behind a value's identity or history does not count: which objects are shared, the order of a set or
-of a dict's keys. Values of different types differ (``1``, ``1.0``, ``True``); floats count by their
-bits (``0.0`` and ``-0.0`` differ).
+behind a value's identity or history does not count: which objects are shared, the order of a set.
+What a task can see without them counts: the order of a dict, the memory order of an array. Values
+of different types differ (``1``, ``1.0``, ``True``); floats count by their bits (``0.0`` and
+``-0.0`` differ).
 """
 
 from __future__ import annotations
@@ -135,19 +136,14 @@ class Encoder:
         return self._reduced(value)
 
     def _dict(self, value: dict[Any, Any]) -> bytes:
-        if set(map(type, value)) <= _TEXT:
-            names = sorted(value)
-            return frame(b"d", self.items(names) + self.items([value[name] for name in names]))
-        encode = self.encode
-        pairs = sorted([(encode(k), encode(v)) for k, v in value.items()])
-        return frame(b"d", b"*" + b"".join([part for pair in pairs for part in pair]))
+        # in its order, which whoever goes through it sees
+        return frame(b"d", self.items(list(value)) + self.items(list(value.values())))
 
     def _set(self, value: set[Any] | frozenset[Any]) -> bytes:
         return b"".join(sorted(map(self.encode, value)))
 
     def _range(self, value: range) -> bytes:
-        # ranges are equal when they give the same numbers, however they were written
-        return self.items([len(value), *value[:1], *value[-1:]])
+        return self.items([value.start, value.stop, value.step])
 
     def _path(self, value: pathlib.Path) -> bytes:
         place = os.path.realpath(value)
@@ -196,6 +192,8 @@ class Encoder:
         parts: list[Any] = [*told]
         maker, arguments, state, items, pairs, setter = parts + [None] * (6 - len(parts))
         encoded = self.items([maker, arguments, state, setter])
+        if isinstance(value, BaseException) and value.__cause__ is not None:
+            encoded += b"!" + self.encode(value.__cause__)
         if items is not None:
             encoded += b"+" + self.items(list(items))
         if pairs is not None:
@@ -234,6 +232,7 @@ _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     type(threading.Lock()): _by_kind,
     type(threading.RLock()): _by_kind,
     threading.local: _by_kind,
+    type(os.environ): _by_kind,  # those variables count that are read by name
     weakref.WeakKeyDictionary: _by_kind,
     weakref.WeakValueDictionary: _by_kind,
     weakref.WeakSet: _by_kind,

@@ -17,13 +17,16 @@ from cascade_nb.graph.calls import (
     arguments,
     call_bytes,
     check,
+    map_bytes,
+    named_variables,
+    obstacle,
     task_key,
     with_rules,
 )
 from cascade_nb.graph.code import CodeKey, code_key, reference
 from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
-from cascade_nb.graph.gaps import NEW_EACH_TIME, Gap, Gaps
+from cascade_nb.graph.gaps import NEW_EACH_TIME, Gap, Gaps, UpstreamError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.inputs import CALLS
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
@@ -33,15 +36,6 @@ from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
 Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
-
-
-class _UpstreamError(CannotKeyError):
-    """A lazy value stands for a node that gives nothing to build a key on."""
-
-    def __init__(self, source: int, verb: str = "reads") -> None:
-        super().__init__("a result", "what it reads has no key")
-        self.source = source
-        self.verb = verb
 
 
 class Fingerprints(Sequence["Fingerprint | None"]):
@@ -179,6 +173,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                             parts.append(read[place[value]] or self._lazy(value))
                         else:
                             parts.append(encode(value))
+                    if key.tails:
+                        parts.append(key.tails[len(lazy.args)])
                     raw = blake2b(b"".join(parts), digest_size=DIGEST_SIZE).digest()
                 else:
                     raw = digest(self._bytes(node, encoder))
@@ -202,9 +198,10 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         if isinstance(lazy, LazyResult):
             return call_bytes(key, encoder, lazy.args, lazy.kwargs)
         if isinstance(lazy, MappedLazyResult):
-            return b"map" + key.prefix + encoder.encode((dict(lazy.collections), dict(lazy.fixed)))
+            return map_bytes(key, encoder, lazy.collections, lazy.fixed)
         if isinstance(lazy, Router):
-            return b"router" + encoder.encode((lazy.selector, lazy.routes))
+            routes = [encoder.encode(key) + encoder.encode(r) for key, r in lazy.routes.items()]
+            return b"router" + encoder.encode(lazy.selector) + b"".join(sorted(routes))
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
         if not self._known(lazy):
             raise CannotKeyError("a parameter", "value is known only once a run is given one")
@@ -257,7 +254,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         for tag, sources in ((b"after", control.after), (b"follows", control.follows)):
             known = [self.read[source] for source in sources]
             if None in known:
-                raise _UpstreamError(sources[known.index(None)], "comes after")
+                raise UpstreamError(sources[known.index(None)], "comes after")
             parts += [tag, *sorted(set(filter(None, known)))]
         return digest(b"".join(parts))
 
@@ -265,7 +262,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         key = self._tasks.get(task)
         if key is None:
             assert task is not None, "what has no task has a key from the start"
-            key = self._tasks[task] = task_key(task)
+            key = self._tasks[task] = task_key(task, self._encoder())
         return key
 
     def given(self, index: int) -> list[tuple[str, Any]]:
@@ -275,12 +272,21 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         if isinstance(lazy, LazyResult) and node.task is not None:
             return list(arguments(self._task(node.task), lazy.args, lazy.kwargs))
         if isinstance(lazy, MappedLazyResult):
-            return [*lazy.collections.items(), *lazy.fixed.items()]
+            ignored = self._task(node.task).ignored
+            every = (*lazy.collections.items(), *lazy.fixed.items())
+            return [(name, value) for name, value in every if name not in ignored]
         if isinstance(lazy, Router):
             routes = [(f"route {key!r:.40}", route) for key, route in lazy.routes.items()]
             return [("selector", lazy.selector), *routes]
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
         return [("value", lazy.settled(self._params))] if self._known(lazy) else []
+
+    def variables(self, index: int) -> Mapping[str, str]:
+        """The environment variables that the arguments of node `index` name and its code reads."""
+        node = self._graph.nodes[index]
+        if node.task is None or not self._task(node.task).code.environment:
+            return NOTHING
+        return named_variables(self._task(node.task), (), dict(self.given(index)))
 
     def _known(self, param: Param) -> bool:
         """Whether a parameter has a value in this run."""
@@ -290,11 +296,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self, error: CannotKeyError, given: Sequence[tuple[str, Any]], encoder: Encoder
     ) -> Gap:
         """Which of the arguments `given` is in the way."""
-        if isinstance(error, _UpstreamError) and error.verb != "reads":
+        if isinstance(error, UpstreamError) and error.verb != "reads":
             return Gap("", error.source, error.verb)
         for name, value in given:
-            cause = _obstacle(encoder, value)
-            if isinstance(cause, _UpstreamError):
+            cause = obstacle(encoder, value)
+            if isinstance(cause, UpstreamError):
                 return Gap("", cause.source)
             if cause is not None:
                 return Gap(f"argument {name} ({whole(value, cause)}) cannot be keyed: {cause.why}")
@@ -309,7 +315,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             raise CannotKeyError(f"the lazy value {lazy.label}", "it is no part of this graph")
         known = self.read[index]
         if known is None:
-            raise _UpstreamError(index)
+            raise UpstreamError(index)
         return known
 
 
@@ -338,11 +344,3 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
 
 def _in_digits(key: bytes | None) -> Fingerprint | None:
     return None if key is None else Fingerprint(key[1:].hex())
-
-
-def _obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:
-    try:
-        encoder.encode(value)
-    except CannotKeyError as error:
-        return error
-    return None

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from cascade_nb.graph.atoms import CannotKeyError
 from cascade_nb.graph.graph import Graph
 
 _WAY_SHOWN: Final = 6
+
+
+class UpstreamError(CannotKeyError):
+    """A lazy value stands for a node that gives nothing to build a key on."""
+
+    def __init__(self, source: int, verb: str = "reads") -> None:
+        super().__init__("a result", "what it reads has no key")
+        self.source = source
+        self.verb = verb
 
 
 class Gap(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cascade_nb.graph.atoms import digest, text
 from cascade_nb.graph.code import CodeKey
 from cascade_nb.graph.differences import changers, source_difference, value_difference
 from cascade_nb.graph.files import files_told
@@ -71,6 +72,8 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
         known, before = prints.read[source], graph.nodes[source].id
         key = "" if known is None else known.hex()
         given.append(Given(f"step before it ({number})", key, before, before))
+    for name, value in prints.variables(index).items():  # a secret, perhaps: it is not shown
+        given.append(Given(f"environment variable {name}", digest(text(value)).hex(), ""))
     if node.task is not None and node.task.version is not None:
         given.append(Given("version", node.task.version, node.task.version))
     cache = node.options.cache

@@ -106,7 +106,9 @@ class Reading:
                 f"{where} runs as {found.executor!r} and not as {executor!r} any more"
             )
         if found.name != name:  # another task of the same function
-            return Task(found.fn, name=name, executor=executor, version=found.version)
+            return Task(
+                found.fn, name=name, executor=executor, version=found.version, ignore=found.ignore
+            )
         return found
 
     def _numbered(self, number: int, data: Any) -> Lazy:

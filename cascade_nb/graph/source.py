@@ -18,9 +18,10 @@ import textwrap
 import types
 import weakref
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.atoms import ATOMS, digest, frame, text
+from cascade_nb.graph.environment import texts_in
 from cascade_nb.graph.parsing import parse
 from cascade_nb.graph.syntax import (
     FUNCTIONS,
@@ -34,6 +35,7 @@ from cascade_nb.graph.syntax import (
 _FUTURE: Final = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 )
+_THIS_PACKAGE: Final = __name__.partition(".")[0]
 _GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTE_READS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
@@ -65,6 +67,8 @@ class Facts(NamedTuple):
         source: the text, where it is known to be the code's.
         annotations: digest of the function's annotations; empty where the text is not known.
         decorators: as they are written, the outermost first.
+        names: every name that it uses for anything but its own variables.
+        texts: the texts in it.
     """
 
     digest: bytes
@@ -73,6 +77,8 @@ class Facts(NamedTuple):
     source: str | None = None
     annotations: bytes = b""
     decorators: tuple[Decorator, ...] = ()
+    names: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
 
 
 carried: contextvars.ContextVar[bool] = contextvars.ContextVar("cascade_carried", default=False)
@@ -85,12 +91,12 @@ _facts: dict[int, tuple[weakref.ref[types.CodeType], Facts]] = {}
 def facts_of(code: types.CodeType) -> Facts:
     """What `code` says; worked out once for each code object."""
     if carried.get():
-        return Facts(bytecode_digest(code), *names_in(code))
+        return _with_texts(code, Facts(bytecode_digest(code), *names_in(code)))
     key = id(code)
     known = _facts.get(key)
     if known is not None and known[0]() is code:
         return known[1]
-    facts = _read(code)
+    facts = _with_texts(code, _said_by(code))
     _facts[key] = (weakref.ref(code, lambda _: _facts.pop(key, None)), facts)
     return facts
 
@@ -104,7 +110,15 @@ def names_in(code: types.CodeType) -> tuple[tuple[tuple[str, ...], ...], tuple[I
     return tuple(references), tuple(imports)
 
 
-def _read(code: types.CodeType) -> Facts:
+def _with_texts(code: types.CodeType, facts: Facts) -> Facts:
+    """The same with all names that the code uses, and the texts in it."""
+    parts = list(_nested(code))
+    used = frozenset(name for part in parts for name in part.co_names)
+    texts = [one for part in parts for value in part.co_consts for one in texts_in(value)]
+    return facts._replace(names=used, texts=tuple(dict.fromkeys(texts)))
+
+
+def _said_by(code: types.CodeType) -> Facts:
     names, imported = names_in(code)
     linecache.checkcache(code.co_filename)
     lines = _without_magic(linecache.getlines(code.co_filename))
@@ -255,3 +269,19 @@ def _source(lines: list[str], node: Function) -> str:
         return ast.get_source_segment("".join(lines), node) or ""
     _, start = _place(node)
     return textwrap.dedent("".join(lines[start - 1 : node.end_lineno]))
+
+
+def decorators_of(function: types.FunctionType) -> list[Decorator]:
+    """The decorators of a function as written, without this package's own."""
+    space = function.__globals__
+    return [
+        one
+        for one in facts_of(function.__code__).decorators
+        if not _ours(space.get(one.name[0]) if one.name else None)
+    ]
+
+
+def _ours(thing: Any) -> bool:
+    of_module = isinstance(thing, types.ModuleType)
+    name = thing.__name__ if of_module else getattr(thing, "__module__", "")
+    return str(name).partition(".")[0] == _THIS_PACKAGE

@@ -75,8 +75,8 @@ def _statements(body: Iterable[ast.stmt], *, typed: bool) -> bytes:
 
 
 def _idle(statement: ast.stmt, typed: bool) -> bool:
-    if isinstance(statement, ast.AnnAssign):
-        return statement.value is None and not typed
+    if isinstance(statement, ast.AnnAssign):  # of a name alone it makes a variable of the function
+        return statement.value is None and not typed and not isinstance(statement.target, ast.Name)
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)
     return isinstance(statement, ast.Pass)
@@ -95,7 +95,9 @@ def _value(value: object, *, typed: bool) -> bytes:
 
 
 def _node(node: ast.AST, *, typed: bool) -> bytes:
-    if isinstance(node, ast.AnnAssign) and node.value is not None and not typed:
+    if isinstance(node, ast.AnnAssign) and not typed:
+        if node.value is None:
+            return b"declares" + _value(node.target, typed=False)
         node = ast.Assign(targets=[node.target], value=node.value)
     fields = [
         text(name) + _value(value, typed=_typed(node, name, typed))

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.graph.atoms import CannotKeyError, digest, frame, text
+from cascade_nb.graph.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.classes import Member, shape_of
 from cascade_nb.graph.encoder import CODE, Encoder
+from cascade_nb.graph.environment import EnvironmentReads
 from cascade_nb.graph.glimpse import Seen, seen
 from cascade_nb.graph.modules import changed_since_import, module_text, relative, resolved
 from cascade_nb.graph.origin import (
@@ -19,20 +20,21 @@ from cascade_nb.graph.origin import (
     Owner,
     counts,
     file_of_module,
-    name_of,
     origin_of,
     origin_of_module,
     origin_of_namespace,
 )
-from cascade_nb.graph.source import Facts, facts_of
+from cascade_nb.graph.source import Facts, decorators_of, facts_of
+from cascade_nb.graph.titles import place_of, plain_of, title_of, written_name
 from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.resources import Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
-_THIS_PACKAGE: Final = __name__.partition(".")[0]
 # Set by Python itself, and differently in a worker process.
 _NOT_CONSTANTS: Final = frozenset({"__name__", "__builtins__", "__spec__", "__package__"})
+# What `functools` itself sets on functions; a signature only says how another function is called.
+_NOT_ATTRIBUTES: Final = frozenset({"__wrapped__", "cache_parameters", "__signature__"})
+_OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
 
 
 class Walk:
@@ -46,6 +48,7 @@ class Walk:
         sources: the text of those that have one.
         values: those that are values, as a person can read them.
         unkeyed: what could not be keyed, in words.
+        environment: the environment variables that the code reads.
     """
 
     def __init__(self) -> None:
@@ -59,25 +62,33 @@ class Walk:
         self._constants: dict[tuple[int, str], str] = {}
         self._todo: deque[tuple[str, Any]] = deque()
         self._encoder = Encoder(self.refer, _lazy)
+        self.environment = EnvironmentReads()
+        self._ignored: frozenset[str] = frozenset()
+        # What was set on tasks beside what a task has, by the id of their function.
+        self._set_on: dict[int, Mapping[str, Any]] = {}
 
     def run(self, thing: Any) -> str:
         """Look at `thing` and all that it leads to; the name of its own piece."""
-        thing = _plain(thing)
+        if isinstance(thing, Task):
+            self._ignored = thing.ignore
+        thing = self._plain(thing)
         if not counts(thing, origin_of(thing)):
-            root = self._unused(f"function {_title(thing)}")
+            root = self._unused(f"function {title_of(thing)}")
             self._value(root, thing)
         elif isinstance(thing, types.FunctionType):
             root = self._name_chain(thing)
         else:
-            root = self._admit(thing, "class", _title(thing))
+            root = self._admit(thing, "class", title_of(thing))
         while self._todo:
             label, piece = self._todo.popleft()
             self._look(label, piece)
+        for name, value in self.environment.found().items():
+            self.parts[f"environment variable {name}"] = digest(text(value))
         return root
 
     def refer(self, thing: Any) -> bytes:
         """The bytes that stand for a function, class or module; it is looked at later."""
-        thing = _plain(thing)
+        thing = self._plain(thing)
         label = self._names.get(id(thing))
         if label is not None:
             return b"@" + text(label)
@@ -86,8 +97,8 @@ class Walk:
         origin = origin_of(thing)
         if isinstance(thing, functools._lru_cache_wrapper) or counts(thing, origin):
             kind = "class" if isinstance(thing, type) else "helper"
-            return b"@" + text(self._admit(thing, kind, _title(thing)))
-        name = frame(b"n", text(origin.module) + text(_title(thing)))
+            return b"@" + text(self._admit(thing, kind, title_of(thing)))
+        name = frame(b"n", text(origin.module) + text(title_of(thing)))
         if origin.owner is Owner.INSTALLED:
             self.parts[origin.part] = digest(text(origin.part))
         elif origin.owner is Owner.LOCAL:  # compiled code under edit
@@ -117,10 +128,10 @@ class Walk:
         while isinstance(wrapped := inner.__dict__.get("__wrapped__"), types.FunctionType):
             if id(wrapped) in seen:
                 break
-            self._admit(inner, "decorator", _written(inner))
+            self._admit(inner, "decorator", written_name(inner))
             seen.add(id(wrapped))
             inner = wrapped
-        self._admit(inner, "function", _title(inner))
+        self._admit(inner, "function", title_of(inner))
         return self._names[id(root)]
 
     def _look(self, label: str, thing: Any) -> None:
@@ -133,6 +144,7 @@ class Walk:
         else:  # functools.lru_cache around a function
             said = self.refer(thing.__wrapped__)
             said += self._encoder.encode(thing.cache_parameters())
+            said += self._attributes(f" of {title_of(thing)}", vars(thing), whole=True)
         self.parts[label] = digest(said)
 
     def _function(self, label: str, function: types.FunctionType) -> bytes:
@@ -145,23 +157,46 @@ class Walk:
         if origin.followed:
             facts = facts_of(code)
             said += facts.digest + self._read(facts, space)
+            self.environment.code(facts.names, facts.texts)
             if facts.source is not None:
                 self.sources[label] = facts.source
         else:
-            said += text(origin.module) + text(_written(function))
+            said += text(origin.module) + text(written_name(function))
             if origin.owner is Owner.INSTALLED:
                 self.parts[origin.part] = digest(text(origin.part))
         positional = code.co_varnames[: code.co_argcount]
         defaults = function.__defaults__ or ()
         named = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+        ignored = self._ignored if kind == "function" else ()
         for name, value in {**named, **(function.__kwdefaults__ or {})}.items():
-            said += text(name) + self._value(f"default {name}{whose}", value)
+            if name not in ignored:
+                said += text(name) + self._value(f"default {name}{whose}", value)
         if wrapped is not _MISSING:
             said += self._wrapped(wrapped)
         registry = function.__dict__.get("registry")
         if isinstance(registry, types.MappingProxyType):  # functools.singledispatch
             return said + self._value(f"registry{whose}", registry)
+        set_on = {**function.__dict__, **self._set_on.get(id(function), {})}
+        said += self._attributes(whose, set_on, whole=origin.followed)
         return said + self._closure(function, whose, origin, wrapped)
+
+    def _attributes(self, whose: str, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
+        """What was set on a function; only plain values where that is a library's wrapper, which
+        may keep its books there.
+        """
+        said = b""
+        for name in sorted(set_on.keys() - _NOT_ATTRIBUTES):
+            if whole or type(set_on[name]) in ATOMS:
+                said += text(name) + self._value(f"attribute {name}{whose}", set_on[name])
+        return b"a" + said if said else b""
+
+    def _plain(self, thing: Any) -> Any:
+        """The function of a task or resource; anything else as it is."""
+        if isinstance(thing, Task):
+            beside = {k: v for k, v in vars(thing).items() if k not in _OF_A_TASK}
+            if beside:
+                self._set_on[id(thing.fn)] = beside
+        return plain_of(thing)
 
     def _read(self, facts: Facts, space: Mapping[str, Any]) -> bytes:
         """What the global names that a body reads stand for today."""
@@ -189,14 +224,14 @@ class Walk:
                 try:
                     said += text(name) + self._encoder.encode(value)
                 except CannotKeyError:
-                    said += b"".join(one.digest for one in _decorators(wrapped))
+                    said += b"".join(one.digest for one in decorators_of(wrapped))
                 continue
             said += text(name) + self._value(f"closure {name}{whose}", value)
         return said
 
     def _wrapped(self, inner: Any) -> bytes:
         """What a decorator got: the function, and its annotations, which decorators may read."""
-        inner = _plain(inner)
+        inner = plain_of(inner)
         try:
             said = self._encoder.encode(inner)
         except CannotKeyError as error:
@@ -211,20 +246,20 @@ class Walk:
         said = b"".join(map(self.refer, shape.bases))
         said += self._encoder.encode(shape.annotations)
         if shape.fields:
-            said += self._value(f"fields of {_title(cls)}", shape.fields)
+            said += self._value(f"fields of {title_of(cls)}", shape.fields)
         for member in shape.members:
             said += text(member.name) + text(member.role) + self._member(cls, member)
         return said
 
     def _member(self, cls: type, member: Member) -> bytes:
         if not member.functions:
-            what = f"attribute {_title(cls)}.{member.name}"
-            what = what if member.name else f"members of {_title(cls)}"
+            what = f"attribute {title_of(cls)}.{member.name}"
+            what = what if member.name else f"members of {title_of(cls)}"
             return self._value(what, member.value)
         said = b""
         for function in member.functions:
             if id(function) not in self._names and counts(function, origin_of(function)):
-                self._admit(function, "method", _title(function))
+                self._admit(function, "method", title_of(function))
             said += self.refer(function)
         return said
 
@@ -240,14 +275,15 @@ class Walk:
             space, value, name = vars(value), inner, attribute
         if value is _MISSING or name in _NOT_CONSTANTS:
             return b""
-        if isinstance(_plain(value), CODE):
+        self.environment.value(value)
+        if isinstance(self._plain(value), CODE):
             return self.refer(value)
         return self._constant(space, name, value)
 
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))
         if label is None:
-            label = self._unused(f"constant {_place(origin_of_namespace(space), name)}")
+            label = self._unused(f"constant {place_of(origin_of_namespace(space), name)}")
             self._constants[id(space), name] = label
             self._value(label, value)
         return b"@" + text(label)
@@ -257,6 +293,7 @@ class Walk:
         if self.parts.get(label):
             label = self._unused(label)
         self.values[label] = seen(value)
+        self.environment.value(value)
         try:
             self.parts[label] = digest(self._encoder.encode(value))
         except CannotKeyError as error:
@@ -291,6 +328,7 @@ class Walk:
                 "says: reload it, or let %autoreload do so"
             )
         self.sources[label] = found.source
+        self.environment.module(found.source)
         package = name if (file_of_module(name) or "").endswith("__init__.py") else ""
         package = package or name.rpartition(".")[0]
         imports = [self._imported(relative(one, package), one.names) for one in found.imports]
@@ -309,42 +347,3 @@ class Walk:
 def _lazy(value: Lazy) -> bytes:
     """A lazy value in code is a default; what a call really gets is among its arguments."""
     return frame(b"L", text(type(value).__name__))
-
-
-def _plain(thing: Any) -> Any:
-    """The function of a task or resource; anything else as it is."""
-    return thing.fn if isinstance(thing, (Task, Resource)) else thing
-
-
-def _title(thing: Any) -> str:
-    """How a person calls it: its name, with its module where that is not the notebook."""
-    name = name_of(thing).replace(".<locals>", "")
-    origin = origin_of(thing)
-    return _place(origin, name) if origin.followed else name
-
-
-def _place(origin: Origin, name: str) -> str:
-    return name if origin.owner is Owner.USER else f"{origin.module}.{name}"
-
-
-def _written(function: types.FunctionType) -> str:
-    """How the code itself is called, whatever name `functools.wraps` gave to the function."""
-    code = function.__code__
-    name: str = getattr(code, "co_qualname", code.co_name)
-    return name.partition(".<locals>")[0] if "<locals>" in name else name
-
-
-def _decorators(function: types.FunctionType) -> list[Any]:
-    """The decorators of a function as written, without this package's own."""
-    space = function.__globals__
-    return [
-        one
-        for one in facts_of(function.__code__).decorators
-        if not _ours(space.get(one.name[0]) if one.name else None)
-    ]
-
-
-def _ours(thing: Any) -> bool:
-    of_module = isinstance(thing, types.ModuleType)
-    name = thing.__name__ if of_module else getattr(thing, "__module__", "")
-    return str(name).partition(".")[0] == _THIS_PACKAGE

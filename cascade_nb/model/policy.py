@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,6 +142,33 @@ class Options:
 
 
 PLAIN: Final = Options()
+
+
+def task_options(
+    tags: Iterable[str],
+    retry: Retry | int | None,
+    timeout: float | None,
+    resources: Mapping[str, float] | None,
+    *,
+    reuse: bool,
+    track_files: bool,
+) -> Options:
+    """What every call of a task starts with; the plain ones are always the same object.
+
+    Raises:
+        PolicyError: a retry, timeout or need that makes no sense.
+        UsageError: a tag that cannot be one.
+    """
+    if not tags and retry is None and timeout is None and not resources and reuse and track_files:
+        return PLAIN
+    return Options(
+        tags=frozenset(checked_name(tag, "tag") for tag in tags),
+        retry=retry if isinstance(retry, Retry) or retry is None else Retry(retry),
+        timeout=None if timeout is None else checked_timeout(timeout),
+        needs=checked_needs(resources or {}),
+        reuse=reuse,
+        track_files=track_files,
+    )
 
 
 def _options(said: dict[str, Any]) -> Options:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cascade_nb.errors import TaskCallError, nearest
+from cascade_nb.errors import TaskCallError, TaskDefinitionError, nearest
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.resources import Injected
 
@@ -81,6 +81,18 @@ class Signed:
         given = self.signature.bind_partial(*args, **named).arguments if self._standing else ()
         missing = {n: v for n, v in self._standing.items() if n not in given}
         return {**named, **missing}
+
+    def _known_ones(self, names: Iterable[str] | str) -> frozenset[str]:
+        """`names`, each of which a call may give.
+
+        Raises:
+            TaskDefinitionError: the function has no such parameter.
+        """
+        known = frozenset({names} if isinstance(names, str) else names)
+        for name in sorted(known, key=str):
+            if not self._takes(name):
+                raise TaskDefinitionError(f"ignore: {self.name}: {self._unknown(name)}")
+        return known
 
     def _check_parameter(self, name: str) -> None:
         if not self._takes(name):

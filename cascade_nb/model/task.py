@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
@@ -23,9 +23,7 @@ from cascade_nb.model.policy import (
     PLAIN,
     Options,
     Retry,
-    checked_name,
-    checked_needs,
-    checked_timeout,
+    task_options,
 )
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
@@ -45,6 +43,7 @@ class Task(Signed, Generic[P, R]):
             slices, for tiny pure functions).
         options: what every call of it starts with.
         version: part of the fingerprint; change it to say that the task means something new.
+        ignore: the parameters whose values are no part of the fingerprint.
     """
 
     def __init__(
@@ -56,6 +55,7 @@ class Task(Signed, Generic[P, R]):
         options: Options = PLAIN,
         version: str | None = None,
         outputs: int | None = None,
+        ignore: Iterable[str] | str = (),
     ) -> None:
         if isinstance(fn, (Task, PartialTask)):
             known = fn if isinstance(fn, Task) else fn.task
@@ -69,6 +69,7 @@ class Task(Signed, Generic[P, R]):
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
         self._read(fn)
+        self.ignore = self._known_ones(ignore)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
         """One call, not run yet. In the body of a task it is the call of the plain function.
@@ -280,6 +281,7 @@ def task(
     reuse: bool = ...,
     track_files: bool = ...,
     outputs: int | None = ...,
+    ignore: Iterable[str] | str = ...,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     fn: Callable[..., Any] | None = None,
@@ -295,6 +297,7 @@ def task(
     reuse: bool = True,
     track_files: bool = True,
     outputs: int | None = None,
+    ignore: Iterable[str] | str = (),
     **unknown: Any,
 ) -> Any:
     """Make a function a task: its call gives a `LazyResult` and runs nothing.
@@ -314,24 +317,17 @@ def task(
             returns paths of.
         outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
             each. A return annotation such as ``tuple[int, str]`` says it too.
+        ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
+            kept result stands whatever their values.
 
     Raises:
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
-            or there is no such option.
+            or there is no such option, or no such parameter to ignore.
         PolicyError: a retry, timeout or need that makes no sense.
     """
     for word in unknown:
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
-    options = PLAIN
-    if tags or retry is not None or timeout is not None or resources or not (reuse and track_files):
-        options = Options(
-            tags=frozenset(checked_name(tag, "tag") for tag in tags),
-            retry=retry if isinstance(retry, Retry) or retry is None else Retry(retry),
-            timeout=None if timeout is None else checked_timeout(timeout),
-            needs=checked_needs(resources or {}),
-            reuse=reuse,
-            track_files=track_files,
-        )
+    options = task_options(tags, retry, timeout, resources, reuse=reuse, track_files=track_files)
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:
         return Task(
@@ -341,6 +337,7 @@ def task(
             options=options,
             version=version,
             outputs=outputs,
+            ignore=ignore,
         )
 
     return make if fn is None else make(fn)

@@ -484,7 +484,7 @@ from enum import Enum
 import numpy as np
 
 NAMES = {"alpha", "beta", "gamma", "delta", "epsilon"}
-TABLE = {name: frozenset({name, name * 2}) for name in NAMES}
+TABLE = {name: frozenset({name, name * 2}) for name in sorted(NAMES)}
 
 class Kind(Enum):
     A = "a"

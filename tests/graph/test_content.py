@@ -173,8 +173,11 @@ def test_a_change_anywhere_inside_changes_the_key(values: list[Any], data: st.Da
 
 
 @given(st.lists(st.tuples(HASHABLE, ATOMS), max_size=6, unique_by=lambda pair: pair[0]))
-def test_the_order_in_which_a_dict_or_set_was_filled_does_not_count(pairs: list[Any]) -> None:
-    assert key(dict(pairs)) == key(dict(reversed(pairs)))
+def test_the_order_in_which_a_set_was_filled_does_not_count_and_that_of_a_dict_does(
+    pairs: list[Any],
+) -> None:
+    one, other = dict(pairs), dict(reversed(pairs))
+    assert (key(one) == key(other)) == (len(pairs) < 2)
     keys = [k for k, _ in pairs]
     backwards = set()
     for one in reversed(keys):
@@ -250,10 +253,46 @@ def test_a_value_has_one_key(value: Any) -> None:
     assert len(key(value)) < 80
 
 
-def test_ranges_count_by_the_numbers_that_they_give() -> None:
-    assert key(range(0, 3, 2)) == key(range(0, 4, 2))
-    assert key(range(5, 5)) == key(range(0))
-    assert key(range(3)) != key(range(4))
+def test_what_is_alike_but_for_its_name_has_two_keys() -> None:
+    class MissingError(Exception):
+        pass
+
+    class DeniedError(Exception):
+        pass
+
+    def one() -> int:
+        return 1
+
+    def first() -> int:
+        return 1
+
+    class Again:
+        class MissingError(Exception):
+            pass
+
+    different = [
+        MissingError,
+        DeniedError,
+        Again.MissingError,
+        MissingError(),
+        DeniedError(),
+        one,
+        first,
+        [one],
+        [first],
+    ]
+    assert len({key(value) for value in different}) == len(different)
+    one.mode = 2  # type: ignore[attr-defined]
+    assert key(one) not in {key(first), key(different[5:6])}
+    caused, other = ValueError("a"), ValueError("a")
+    caused.__cause__ = KeyError("b")
+    assert key(caused) != key(other)
+
+
+def test_ranges_count_by_all_that_can_be_asked_of_them() -> None:
+    assert key(range(3)) == key(range(0, 3, 1))
+    assert len({key(range(3)), key(range(4)), key(range(0, 4, 2)), key(range(0, 3, 2))}) == 4
+    assert key(range(5, 5)) != key(range(0)), "its `start` is another"
 
 
 def test_shared_and_equal_objects_are_the_same_to_a_key() -> None:
@@ -397,14 +436,14 @@ def test_what_is_nested_beyond_all_measure_is_a_reason_and_no_error() -> None:
 
 
 def test_what_grows_while_it_is_read_is_a_reason_and_no_error() -> None:
-    growing: dict[Any, Any] = {}
+    growing: set[Any] = set()
 
     class Grows:
         def __reduce_ex__(self, protocol: Any) -> Any:
-            growing[len(growing)] = self
+            growing.add(len(growing))
             return (Grows, ())
 
-    growing[0] = Grows()
+    growing.add(Grows())
     found = content_key(growing)
     assert isinstance(found, Unkeyed)
     assert "it changed meanwhile" in found.why
@@ -444,7 +483,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from tests.graph.test_content import DIFFERENT, SAME_TWICE, key, Item, Plain, Colour
 names = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
 more = [set(names), frozenset(names), {{n: set(names) for n in names}}, {{(n, 1) for n in names}},
-        Plain(**{{n: {{n}} for n in set(names)}}), {{Colour.RED, Colour.BLUE}}, {{None, 1, "a"}}]
+        Plain(**{{n: {{n}} for n in names}}), {{Colour.RED, Colour.BLUE}}, {{None, 1, "a"}}]
 print(json.dumps([key(value).hex() for value in [*sum(DIFFERENT, []), *SAME_TWICE, *more]]))
 """
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.errors import ParamError
+from cascade_nb.errors import ParamError, TaskDefinitionError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.content import Unkeyed
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
@@ -72,12 +72,12 @@ def test_equal_calls_have_equal_keys_and_others_have_not() -> None:
     assert key(add(load(1), 2)) == key(add(load(1), 2))
     different = [
         add(1),
-        add(2),
+        add(2, 2),
         add(1.0),
         add("1"),
         add([1]),
         add(1, 2),
-        add(2, 1),
+        add(2),
         add(1, scale=2),
         add(1, 2, scale=2),
         add(None),
@@ -100,8 +100,63 @@ def test_equal_calls_have_equal_keys_and_others_have_not() -> None:
 def test_how_an_argument_was_given_does_not_count() -> None:
     assert key(add(1, 2)) == key(add(1, y=2)) == key(add(x=1, y=2)) == key(add(y=2, x=1))
     assert key(add(load(1), y=[load(2)])) == key(add(y=[load(2)], x=load(1)))
-    assert key(gather(a=1, b=2)) == key(gather(b=2, a=1))
+    assert key(gather(a=1, b=2)) != key(gather(b=2, a=1)), "whoever goes through them sees it"
     assert key(add(1, scale=2)) == key(add(scale=2, x=1))
+
+
+def test_a_default_that_is_given_is_a_default_that_is_left_out() -> None:
+    @task
+    def every(
+        a: Any, b: Any = (1,), /, c: Any = 2, *rest: Any, d: Any = None, e: Any, **more: Any
+    ) -> Any:
+        return a
+
+    calls = [
+        every(0, e=5),
+        every(0, (1,), e=5),
+        every(0, (1,), 2, e=5),
+        every(0, (1,), c=2, e=5, d=None),
+        every(0, e=5, c=2),
+    ]
+    assert len({key(call) for call in calls}) == 1
+    others = [
+        every(0, (1.0,), e=5),
+        every(0, c=2.0, e=5),
+        every(0, (1,), 2, 2, e=5),
+        every(0, e=None),
+        every(0, e=5, d=5),
+        every(0, e=5, f=None),
+        every(0, e=5, **{"*": (2,)}),
+        every(0, e=5, a=1),
+    ]
+    assert len({key(call) for call in [*calls, *others]}) == len(others) + 1
+    assert key(add.map(x=[1])) == key(add.partial(y=1).map(x=[1])) != key(add.map(x=[1], y=[1]))
+    same = (add.map(x=[4]), add.partial(scale=1, y=1).map(x=[4]))
+    items = [fingerprints(build_graph(one)).of_items(0, [{"x": 4}]) for one in same]
+    assert items[0] == items[1] == [key(add(4))]
+
+
+def test_arguments_that_are_to_be_ignored_do_not_count() -> None:
+    @task(ignore=("verbose", "n_jobs"))
+    def fit(x: int, verbose: Any = True, *, n_jobs: Any = 1, **more: Any) -> int:
+        return x
+
+    same = [fit(1), fit(1, False), fit(1, verbose=load(3)), fit(1, n_jobs=[2], verbose=object)]
+    assert len({key(call) for call in same}) == 1
+    assert key(fit(1, socket.socket)) == key(fit(1))
+    assert key(fit(1)) != key(fit(2))
+    assert key(fit(1, a=1)) != key(fit(1))
+    assert key(fit.partial(verbose=1).map(x=[1])) == key(fit.partial(n_jobs=1).map(x=[1]))
+    loud = task(ignore="verbose")(fit.fn)
+    assert key(loud(1, 3)) == key(loud(1)) != key(loud(1, n_jobs=2))
+    with pytest.raises(TaskDefinitionError, match=r"ignore: load: there is no parameter 'm'"):
+        task(ignore=["m"])(load.fn)
+
+
+def test_another_default_of_an_ignored_argument_does_not_count() -> None:
+    sources = [f"def f(x, verbose={v}): return x" for v in (True, False)]
+    keys_of = [key(cell_task(source, ignore=("verbose",))(1)) for source in sources]
+    assert keys_of[0] == keys_of[1] != key(cell_task(sources[0])(1))
 
 
 def test_a_parameter_left_out_is_not_taken_for_the_next() -> None:
@@ -333,7 +388,7 @@ def test_maps_differ_by_collections_and_by_what_is_fixed() -> None:
         add.map(x=[load(1), 2]),
         add.map(x=load([1, 2])),
         add.map(x=[1, 2], y=[1, 2]),
-        add.partial(y=1).map(x=[1, 2]),
+        add.partial(y=2).map(x=[1, 2]),
         add.partial(y=[1, 2]).map(x=[1, 2]),
         add([1, 2]),
         total.map(xs=[1, 2]),
