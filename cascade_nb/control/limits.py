@@ -59,9 +59,16 @@ class Subject:
     it.
     """
 
-    __slots__ = ("gates", "run_id", "tags", "task_name", "version")
+    __slots__ = ("above", "gates", "run_id", "tags", "task_name", "version")
 
-    def __init__(self, run_id: str, task_name: str, tags: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        task_name: str,
+        tags: frozenset[str] = frozenset(),
+        above: Subject | None = None,
+    ) -> None:
+        self.above = above  # of the task that started this run, if one did
         self.run_id = run_id
         self.task_name = task_name
         self.tags = tags
@@ -152,6 +159,10 @@ class Gate:
         """This ticket passed and did not start after all. True when the gate refuses less."""
         return self.give_back(ticket)
 
+    def lend(self, ticket: Ticket, back: bool) -> bool:
+        """What this ticket is for waits for other work, or goes on. True when it refuses less."""
+        return False
+
     def opens_at(self, now: float) -> float:
         """When time alone makes it refuse less; infinity when only an event can."""
         return math.inf
@@ -193,7 +204,12 @@ class Gate:
 
 
 class PauseGate(Gate):
-    """Lets nothing pass."""
+    """Lets nothing pass, and nothing of the runs that what it is about has started."""
+
+    def covers(self, subject: Subject) -> bool:
+        if super().covers(subject):
+            return True
+        return subject.above is not None and self.covers(subject.above)
 
 
 class ConcurrencyGate(Gate):
@@ -219,6 +235,12 @@ class ConcurrencyGate(Gate):
         del self.inside[ticket]
         self.moves += 1
         return True
+
+    def lend(self, ticket: Ticket, back: bool) -> bool:
+        if not back:
+            return self.give_back(ticket)
+        self.take(ticket)  # for a moment there is one more than there may be
+        return False
 
     def passed(self) -> Collection[Ticket]:
         return self.inside.keys()
@@ -285,52 +307,6 @@ class RateGate(Gate):
         self.constraint = constraint
         self.rate, self.capacity = constraint.rate, constraint.capacity
         self.tokens = min(self.tokens, self.capacity)
-
-
-class PoolGate(Gate):
-    """An amount of something that the engine was told it has.
-
-    Waiters are served strictly in order: one that needs much is not overtaken for ever by many that
-    need little. Nothing that waits holds a share, so everything comes to its turn.
-    """
-
-    says_the_same = False
-
-    def __init__(self, name: str, total: float) -> None:
-        super().__init__(None)
-        self.name = name
-        self.total = total
-        self.shares: dict[Ticket, float] = {}
-
-    @property
-    def free(self) -> float:
-        """What is not taken."""
-        return self.total - math.fsum(self.shares.values())
-
-    def refuses(self, ticket: Ticket, now: float) -> bool:
-        amount = self.amount(ticket)
-        if amount <= 0:
-            return False
-        first = self.first()
-        overtakes = first is not None and first.rank < ticket.rank
-        return overtakes or amount > self.free + 1e-9
-
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
-        return False  # its share is its own since it was admitted
-
-    def amount(self, ticket: Ticket) -> float:
-        """What this ticket needs of it."""
-        return (ticket.needs or {}).get(self.name, 0.0)
-
-    def take(self, ticket: Ticket) -> None:
-        if amount := self.amount(ticket):
-            self.shares[ticket] = amount
-
-    def give_back(self, ticket: Ticket) -> bool:
-        return self.shares.pop(ticket, None) is not None
-
-    def passed(self) -> Collection[Ticket]:
-        return self.shares.keys()
 
 
 def gate_for(constraint: Constraint, now: float) -> Gate:

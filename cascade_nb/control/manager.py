@@ -151,6 +151,12 @@ class ConstraintManager:
             if gate.undo(ticket):
                 self._drain(gate)
 
+    def lend(self, ticket: Ticket, back: bool = False) -> None:
+        """What `ticket` is for waits for other work, which has its places. Call under `lock`."""
+        for gate in self._gates_of(ticket):
+            if gate.lend(ticket, back):
+                self._drain(gate)
+
     def forget(self, ticket: Ticket) -> None:
         """`ticket` waits no longer. Call under `lock`."""
         gate, ticket.parked = ticket.parked, None
@@ -334,12 +340,8 @@ class ConstraintManager:
         return gates
 
     def _look_up(self, subject: Subject) -> None:
-        covering = (
-            gate
-            for gate in self._gates.values()
-            if gate not in self._node_gates and gate.covers(subject)
-        )
-        subject.gates = in_order_of_asking(covering)
+        others = (gate for gate in self._gates.values() if gate not in self._node_gates)
+        subject.gates = in_order_of_asking(gate for gate in others if gate.covers(subject))
         subject.version = self.version
 
 

@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 
-from cascade_nb.control.limits import PoolGate
+from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.words import amount_text
 from cascade_nb.errors import PolicyError, nearest
 from cascade_nb.model.policy import checked_needs
+
+
+class PoolGate(Gate):
+    """An amount of something that the engine was told it has.
+
+    Waiters are served strictly in order: one that needs much is not overtaken for ever by many that
+    need little. Nothing that waits holds a share, so everything comes to its turn.
+    """
+
+    says_the_same = False
+
+    def __init__(self, name: str, total: float) -> None:
+        super().__init__(None)
+        self.name = name
+        self.total = total
+        self.shares: dict[Ticket, float] = {}
+
+    @property
+    def free(self) -> float:
+        """What is not taken."""
+        return self.total - math.fsum(self.shares.values())
+
+    def refuses(self, ticket: Ticket, now: float) -> bool:
+        """Whether there is not enough, or another comes first."""
+        amount = self.amount(ticket)
+        if amount <= 0:
+            return False
+        first = self.first()
+        overtakes = first is not None and first.rank < ticket.rank
+        return overtakes or amount > self.free + 1e-9
+
+    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+        """Never."""
+        return False  # its share is its own since it was admitted
+
+    def amount(self, ticket: Ticket) -> float:
+        """What this ticket needs of it."""
+        return (ticket.needs or {}).get(self.name, 0.0)
+
+    def take(self, ticket: Ticket) -> None:
+        """Its share is its own."""
+        if amount := self.amount(ticket):
+            self.shares[ticket] = amount
+
+    def give_back(self, ticket: Ticket) -> bool:
+        """Its share is free."""
+        return self.shares.pop(ticket, None) is not None
+
+    def passed(self) -> Collection[Ticket]:
+        """Whose shares are taken."""
+        return self.shares.keys()
 
 
 def pools_of(resources: Mapping[str, float]) -> dict[str, PoolGate]:

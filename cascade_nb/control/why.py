@@ -6,7 +6,8 @@ from itertools import islice
 
 from cascade_nb.advice import advised_resume
 from cascade_nb.control.constraint import TYPES
-from cascade_nb.control.limits import ConcurrencyGate, Gate, PoolGate, RateGate, Ticket
+from cascade_nb.control.limits import ConcurrencyGate, Gate, RateGate, Ticket
+from cascade_nb.control.pools import PoolGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
 
 

@@ -100,14 +100,14 @@ class Admission:
         if flow.stopping is not None or flow.scheduler.state[index] != READY:
             return
         lane = flow.kinds.of[index].lane
-        if lane == "inline" or (lane == "thread" and not flow.parts.workers.free):
+        if lane == "inline" or (lane == "thread" and flow.workers.free <= 0):
             flow.push(index)
             flow.lanes.pump_soon()
         elif lane == "thread":
             job = self.admitted(index, ThreadAttempt)
             if job is not None:
-                flow.parts.workers.free -= 1
-                flow.parts.workers.executor.submit(job)
+                flow.workers.free -= 1
+                flow.workers.executor.submit(job)
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
@@ -144,7 +144,7 @@ class Admission:
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""
         flow = self._flow
-        tickets = list(flow.flying)
+        tickets = [ticket for ticket in flow.flying if ticket not in flow.lent]
         if flow.inline is not None:
             if flow.inline_ticket is None:
                 flow.inline_ticket = self.ticket_for(flow.inline)

@@ -81,6 +81,10 @@ def why_of(
     held = _held(flow, index)
     if held:
         return [f"{node.id} is held: {text}" for text in held]
+    nested = [run for run, a in flow.nested.items() if flow.unfold.root_of(a.index) == index]
+    if nested:
+        some = sorted(nested, key=lambda run: run.number)[:_SHOWN]
+        return [f"{node.id} is running; {run.in_words}" for run in some]
     return [_waits(flow, index, node.id, state_of(index))]
 
 
@@ -166,6 +170,7 @@ def _waits(flow: Flow, index: int, name: str, state: NodeState) -> str:
     if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
         if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
             return f"{name} {HELD_UP}"
-        busy = flow.parts.workers.executor.capacity
-        return f"{name} is ready and waits for one of {busy} threads"
+        busy, lost = flow.workers.executor.capacity, flow.workers.lost
+        more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
+        return f"{name} is ready and waits for one of {busy} threads{more}"
     return f"{name} is {state.value}{_attempts(flow.tries.get(index, 1))}"

@@ -8,10 +8,11 @@ under the lock that a pause takes. After that it is in flight, and it finishes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
@@ -47,6 +48,47 @@ def finish_body() -> None:
         at_end.set(None)
 
 
+class NestedRun(Protocol):
+    """A run that a task has started, as far as the task's own run has to do with it."""
+
+    number: int
+
+    @property
+    def in_words(self) -> str:
+        """Which run it is, and how it goes."""
+
+    def cancel(self, reason: str = "", *, within: float | None = None) -> None:
+        """End it."""
+
+
+def asking_attempt() -> Attempt | None:
+    """The attempt that asks for something here, while it is under way."""
+    attempt = current_attempt.get(None)
+    if attempt is None or attempt.flow.flying.get(attempt.ticket) is not attempt:
+        return None  # something that it began has outlived it
+    return attempt
+
+
+@contextlib.contextmanager
+def waiting_for_others() -> Iterator[None]:
+    """While a task waits here for a run, its places in limits are for others."""
+    attempt = asking_attempt()
+    if attempt is None or attempt.ticket in attempt.flow.lent:
+        yield
+        return
+    flow, ticket = attempt.flow, attempt.ticket
+    with flow.lock:
+        flow.lent.add(ticket)
+        flow.parts.manager.lend(ticket)
+    try:
+        yield
+    finally:
+        with flow.lock:
+            flow.lent.discard(ticket)
+            if ticket in flow.flying:
+                flow.parts.manager.lend(ticket, back=True)
+
+
 class Attempt:
     """What is known of an attempt while it is under way.
 
@@ -61,6 +103,7 @@ class Attempt:
         late: whether its time is up.
         abandoned: whether it counts no longer, being a thread whose time is up or whose run has
             ended.
+        replaced: whether another thread has its place, since its own may never end.
         rests_since: since when it waits at a checkpoint, or None.
         wake: for one on the loop, what ends that wait.
         files: what it opened, and what its result points to; None for nothing.
@@ -75,6 +118,7 @@ class Attempt:
         "late",
         "number",
         "progress",
+        "replaced",
         "rested",
         "rests_since",
         "started",
@@ -97,6 +141,7 @@ class Attempt:
         self.stop = False
         self.late = False
         self.abandoned = False
+        self.replaced = False
         self.rests_since: float | None = None
         self.task: asyncio.Task[None] | None = None
         self.timer: Callable[[], object] | None = None

@@ -44,7 +44,7 @@ def wait_for(run: Run) -> Any:
     except KeyboardInterrupt as interrupt:
         run.interrupt()
         _wait_for_end(run)
-        raise in_a_line(interrupt, run.interrupted) from None
+        raise in_a_line(interrupt, run.number, run.graph.title) from None
     finally:
         run.finish_log()
 
@@ -75,12 +75,12 @@ def _nested(run: Run) -> Any:
             # It came up through the loop from whatever ran in it.
             run.interrupt()
             loop.run_until_complete(_ended(run))
-            raise in_a_line(interrupt, run.interrupted) from None
+            raise in_a_line(interrupt, run.number, run.graph.title) from None
         except CascadeError:
             if not noted:
                 raise
     if noted:
-        raise in_a_line(KeyboardInterrupt(), run.interrupted) from None
+        raise in_a_line(KeyboardInterrupt(), run.number, run.graph.title) from None
     return value
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cascade_nb.control.limits import Subject
 from cascade_nb.engine.aside import beside
 from cascade_nb.engine.kinds import Kinds
 from cascade_nb.engine.ledger import Ledger
@@ -41,6 +42,7 @@ async def draw(
     means: Mapping[str, float],
     *,
     demand: bool,
+    above: Subject | None = None,
 ) -> Blueprint:
     """Make one.
 
@@ -52,6 +54,7 @@ async def draw(
         solver: whom to ask for the order of preference; None where nothing has to run.
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
+        above: what scopes ask of the task that started the run, if one did.
     """
 
     def make() -> Blueprint:
@@ -65,7 +68,7 @@ async def draw(
         return Blueprint(
             scheduler,
             ledger,
-            Kinds(run_id, graph),
+            Kinds(run_id, graph, above),
             [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
             scheduler.demand(graph.targets) if demand else None,
         )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import ParsingElsewhere, in_thread
+from cascade_nb.engine.attempt import asking_attempt
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
@@ -28,7 +29,7 @@ from cascade_nb.engine.records import Records
 from cascade_nb.engine.run import Run
 from cascade_nb.engine.scribe import LEASE
 from cascade_nb.engine.sharing import checked_share
-from cascade_nb.errors import BlockingError, UsageError
+from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
@@ -212,13 +213,22 @@ class Engine(Controls, Foresight, Records):
 
     def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
         """What `start`, `retry` and `attach` have in common."""
+        parent = asking_attempt()
+        if parent is not None and (parent.stop or parent.abandoned):
+            label = parent.flow.label(parent.index)
+            raise RunCancelledError(f"{label} was cancelled, so it starts no run any more")
         with self._starting:
-            run = Run(self, run_id or uuid.uuid4().hex[:12], self._started + 1, graph, orders)
+            run_id = run_id or uuid.uuid4().hex[:12]
+            run = Run(self, run_id, self._started + 1, graph, orders, parent)
             execution = Execution(self, run, orders)
             parts = self.home.parts()
             self._started += 1
             self.runs.append(run)
             self._executions[run] = execution
+        if parent is not None:
+            nested = parent.flow.nested
+            nested[run] = parent
+            run.add_done_callback(lambda run: nested.pop(run, None))
         run.begin_log()
         parts.door.call(partial(self._spawn, parts, execution))
         return run

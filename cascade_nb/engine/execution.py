@@ -101,6 +101,8 @@ class Execution:
                     attempt.stop = True
                     attempt.cancel()
             flow.wake_resting()
+            words = f"{self._run.graph.title}, which started it, was cancelled"
+            flow.cancel_nested(words, within=within)
             flow.settle()
         self._give_up_after_grace(flow, within)
 
@@ -204,6 +206,7 @@ class Execution:
             carried=prepared.carried,
             lease=ready.lease,
             scribe=engine.scribe,
+            depth=run.depth,
         )
         if before is not None:
             flow.began, flow.rested, flow.last_end = before.began, before.rested, before.last_end

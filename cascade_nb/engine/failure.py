@@ -8,7 +8,7 @@ import linecache
 import os
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,6 +16,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.failure_classes import group, with_cause
 from cascade_nb.engine.places import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
+from cascade_nb.events.warning import warn
 from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[1]) + os.sep
@@ -28,6 +29,10 @@ E = TypeVar("E", bound=BaseException)
 
 class LeftBehindWarning(UserWarning):
     """A run ended without something that did not stop."""
+
+
+class DoneCallbackWarning(UserWarning):
+    """What was to be called at the end of a run raised."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +106,9 @@ def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
     )
 
 
-def in_a_line(interrupt: E, words: str) -> E:
+def in_a_line(interrupt: E, number: int, title: str) -> E:
     """`interrupt`, of which IPython shows a line: how a wait was made is nothing to read."""
-    line = f"{type(interrupt).__name__}: {words}"
+    line = f"{type(interrupt).__name__}: run {number} of {title} was interrupted"
     interrupt._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
     return interrupt
 
@@ -121,6 +126,15 @@ async def unharmed(work: Coroutine[Any, Any, T]) -> T:
         raise
     except BaseException as error:
         raise RunError(f"the run could not begin: {error_text(error)}") from error
+
+
+def call_unharmed(callback: Callable[[T], object], given: T, when: str) -> None:
+    """Call back; what it raises, whatever it is, is a warning."""
+    try:
+        callback(given)
+    except BaseException as error:
+        name = getattr(callback, "__qualname__", repr(callback))
+        warn(f"{name} raised {error!r} {when}", DoneCallbackWarning, error)
 
 
 def error_text(error: BaseException) -> str:

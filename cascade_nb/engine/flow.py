@@ -19,7 +19,7 @@ from typing import Any, Final
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
-from cascade_nb.engine.attempt import Attempt, at_end, current_attempt, current_runs
+from cascade_nb.engine.attempt import Attempt, NestedRun, at_end, current_attempt, current_runs
 from cascade_nb.engine.blueprint import Blueprint
 from cascade_nb.engine.code_watch import CodeWatch
 from cascade_nb.engine.edits import Edits
@@ -68,12 +68,15 @@ class Flow:
         carried: indexes of what was done before an edit, and stands.
         scribe: who writes the run down, where anybody does.
         lease: the right to write about this run, where runs are journaled.
+        depth: how many runs are above this one, each of which has started the next.
         edits: what the run knows of edits.
         sight: what the keys come from; None where they are no fingerprints of today.
 
     Attributes:
         code: whether code is what the keys say.
         flying: what is admitted, by ticket.
+        lent: the tickets of tasks that wait for runs of their own.
+        nested: the runs that its tasks have started, and which attempt did.
         parked: the tickets that wait at a gate, by index.
         tries: the number of the attempt to come, where it is not the first.
         retry_at: when it comes, on the engine's clock.
@@ -106,6 +109,7 @@ class Flow:
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
         scribe: Scribe | None = None,
+        depth: int = 0,
     ) -> None:
         self.run_id = run_id
         self.graph = graph
@@ -129,6 +133,8 @@ class Flow:
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
         self._blueprint = blueprint
+        self.depth = depth
+        self.workers = parts.workers_at(depth)
         self.lanes = Lanes(self, parts)
         self.tell = Teller(self)
         self.admission = Admission(self)
@@ -141,6 +147,8 @@ class Flow:
         self.sight = sight
         self.code = CodeWatch(self, sight.prints, sight.code) if sight is not None else None
         self.flying: dict[Ticket, Attempt] = {}
+        self.lent: set[Ticket] = set()
+        self.nested: dict[NestedRun, Attempt] = {}
         self.parked: dict[int, Ticket] = {}
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
@@ -230,6 +238,8 @@ class Flow:
             attempt.abandoned = attempt.stop = True
             if attempt.started is not None:
                 self.left_behind.append(attempt.index)
+                if attempt.in_thread:
+                    self.workers.replace(attempt)
         self.wake_resting()
         state = self.scheduler.state
         if self.scheduler.unfinished or self.stopping is not None:
@@ -261,6 +271,14 @@ class Flow:
             self.accident = error
         self.stop("failed")
         self.close()
+
+    def cancel_nested(
+        self, reason: str, of: Attempt | None = None, within: float | None = None
+    ) -> None:
+        """End the runs that its tasks have started, or that one attempt has."""
+        for run, attempt in list(self.nested.items()):
+            if of is None or attempt is of:
+                run.cancel(reason, within=within)
 
     def wake_resting(self) -> None:
         """Have every task that rests at a checkpoint look again."""

@@ -44,8 +44,9 @@ class Kinds:
         plain: by index of the graph's own nodes, whether it goes straight from ready to its lane.
     """
 
-    def __init__(self, run_id: str, graph: Graph) -> None:
+    def __init__(self, run_id: str, graph: Graph, above: Subject | None = None) -> None:
         self._run_id = run_id
+        self._above = above
         self._known: dict[tuple[object, int], Kind] = {}
         self.of: list[Kind] = []
         task: object = None
@@ -69,7 +70,7 @@ class Kinds:
         key = (node.task or type(node.lazy), id(options))
         kind = self._known.get(key)
         if kind is None:
-            subject = Subject(self._run_id, node.task_name, options.tags)
+            subject = Subject(self._run_id, node.task_name, options.tags, self._above)
             kind = self._known[key] = Kind(node.task_name, None, options, subject)
             kind.lane = node.task.executor if node.task is not None else None
         if kind.lane == "inline" and (options.timeout is not None or _injects(node.lazy)):

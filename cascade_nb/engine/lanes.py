@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.attempt import ThreadAttempt
+from cascade_nb.engine.attempt import Attempt, ThreadAttempt
 from cascade_nb.engine.carriers import Carriers
 from cascade_nb.engine.slices import BREATH, INDEX, SLICE, run_slice
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cascade_nb.protocols import Executor
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
+LOST: Final = 64  # threads that may be replaced at least, while they do not end
 FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
 
 
@@ -34,6 +35,7 @@ class Workers:
         self.executor = executor
         self.free = executor.capacity
         self.hungry: deque[Lanes] = deque()
+        self.lost = 0  # threads that may never end; others have taken their places
         self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
 
     def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
@@ -53,6 +55,15 @@ class Workers:
                 return job
         return None
 
+    def replace(self, attempt: Attempt) -> None:
+        """The thread of an attempt may never end: another takes its place, within bounds."""
+        if attempt.started is None or attempt.replaced:
+            return
+        if self.lost < max(LOST, 4 * self.executor.capacity):
+            attempt.replaced = True
+            self.lost += 1
+            self.free += 1
+
     def pump(self) -> None:
         """Give every free worker something to do, while there is something."""
         if self.one_is_asking:
@@ -67,7 +78,7 @@ class Lanes:
 
     def __init__(self, flow: Flow, parts: Parts) -> None:
         self.flow = flow
-        self.workers = parts.workers
+        self.workers = flow.workers
         self.door, self.coroutines = parts.door, parts.coroutines
         self._apart = parts.are_apart
         self.carriers = Carriers(flow)
@@ -156,6 +167,10 @@ class Lanes:
         The end of one attempt and the begin of the next are one step under the lock.
         """
         workers = self.workers
+        if attempt.replaced:
+            workers.lost -= 1
+            attempt.ended(result, error)
+            return None
         workers.one_is_asking = True
         job = None
         try:

@@ -142,6 +142,8 @@ class Outcomes:
                 return
             # Its ticket stays in flight: the thread goes on, and what it holds is not free.
             attempt.abandoned = True
+            flow.workers.replace(attempt)
+            flow.cancel_nested("the task that started it took too long", attempt)
             flow.wake_resting()
             error = timed_out(flow.label(attempt.index), limit, in_thread=True)
             self.outcome(attempt.index, attempt.number, limit, None, error)

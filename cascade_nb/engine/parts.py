@@ -64,6 +64,7 @@ class Parts:
     door: Door
     coroutines: Door
     overrides: dict[Any, Any]
+    nested: list[Workers] = dataclasses.field(default_factory=list)
     tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set)
     rng: random.Random = dataclasses.field(default_factory=random.Random)
 
@@ -76,6 +77,16 @@ class Parts:
     def are_gone(self) -> bool:
         """Whether a loop is closed that these need."""
         return self.door.loop.is_closed() or self.coroutines.loop.is_closed()
+
+    def workers_at(self, depth: int) -> Workers:
+        """The places in threads of runs that so many others have started, one inside the other.
+
+        Each depth has as many as the executor says: tasks that wait for runs of their own, however
+        many, never take the places that those runs need.
+        """
+        while len(self.nested) < depth:
+            self.nested.append(Workers(self.workers.executor))
+        return self.nested[depth - 1] if depth else self.workers
 
     def desk_for(self, flow: Flow) -> ResourceDesk:
         """Where the tasks of a run borrow."""

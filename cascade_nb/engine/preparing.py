@@ -267,6 +267,7 @@ class Preparation:
             self._engine.adapters.solver if reuse.wanted else None,
             self._engine.means,
             demand=not given.skipped,
+            above=self._run.above,
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
         files = {**reuse.files, **given.files, **carried.files}

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.answers import item_of, node_named
-from cascade_nb.engine.failure import Failure, in_a_line
+from cascade_nb.engine.attempt import Attempt, waiting_for_others
+from cascade_nb.engine.failure import Failure, call_unharmed, in_a_line
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
@@ -18,7 +19,6 @@ from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
 from cascade_nb.errors import BlockingError, UsageError
-from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
-class DoneCallbackWarning(UserWarning):
-    """What was to be called at the end of a run raised."""
-
-
 class Run:
     """One run of a graph.
 
@@ -42,11 +38,19 @@ class Run:
         number: it is the n-th of its engine, for people.
         graph: what runs.
         orders: what was asked for beyond it.
+        above: what scopes ask of the task that started it, if one did.
+        depth: how many runs are above it, each of which has started the next.
         edits: names of what was edited and taken up while it was held.
     """
 
     def __init__(
-        self, engine: Engine, run_id: str, number: int, graph: Graph, orders: Orders
+        self,
+        engine: Engine,
+        run_id: str,
+        number: int,
+        graph: Graph,
+        orders: Orders,
+        parent: Attempt | None = None,
     ) -> None:
         self._engine = engine
         self.orders = orders
@@ -54,6 +58,8 @@ class Run:
         self.number = number
         self.graph = graph
         self.edits: tuple[str, ...] = ()
+        self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
+        self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
         self._reuse: Reuse | None = None
@@ -83,11 +89,13 @@ class Run:
 
     async def _wait(self) -> Any:
         waiting = asyncio.wrap_future(self._future)
-        waiting.add_done_callback(_heard)
+        # Whoever waits may be interrupted: nobody is to report it as never retrieved.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            while not waiting.done():
-                # Tornado tells the kernel's loop of an interrupt without waking it.
-                await asyncio.wait([waiting], timeout=_LOOK)
+            with waiting_for_others():
+                while not waiting.done():
+                    # Tornado tells the kernel's loop of an interrupt without waking it.
+                    await asyncio.wait([waiting], timeout=_LOOK)
         except asyncio.CancelledError as interrupt:
             if not waiting.done():
                 self.cancel(
@@ -95,7 +103,7 @@ class Run:
                     within=INTERRUPTED if self._engine.home.is_apart else None,
                 )
                 await asyncio.wait([waiting])
-            raise in_a_line(interrupt, self.interrupted) from None
+            raise in_a_line(interrupt, self.number, self.graph.title) from None
         return waiting.result()
 
     def result(self, timeout: float | None = None) -> Any:
@@ -115,7 +123,8 @@ class Run:
                 "cs.run(…) to start and wait in one"
             )
         try:
-            return self._future.result(timeout)
+            with waiting_for_others():
+                return self._future.result(timeout)
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
                 raise
@@ -130,16 +139,8 @@ class Run:
 
         What it raises is a warning: it hurts neither the run nor the thread.
         """
-
-        def call(_: object) -> None:
-            try:
-                callback(self)
-            except BaseException as error:
-                name = getattr(callback, "__qualname__", repr(callback))
-                words = f"{name} raised {error!r} at the end of {self.graph.title}"
-                warn(words, DoneCallbackWarning, error)
-
-        self._future.add_done_callback(call)
+        words = f"at the end of {self.graph.title}"
+        self._future.add_done_callback(lambda _: call_unharmed(callback, self, words))
 
     def exception(self) -> BaseException | None:
         """What it ended with instead of a value; None while it goes on or when it has one."""
@@ -224,9 +225,9 @@ class Run:
         return self._engine.retry(self)
 
     @property
-    def interrupted(self) -> str:
-        """What an interrupt of who waits for it says."""
-        return f"run {self.number} of {self.graph.title} was interrupted"
+    def in_words(self) -> str:
+        """Which run it is, and how it goes."""
+        return f"run {self.number} of {self.graph.title}: {self.status.headline}"
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -342,9 +343,3 @@ class Run:
     def __repr__(self) -> str:
         status = self.status
         return f"<run {self.number} of {status.title}: {status.headline}>"
-
-
-def _heard(waiting: asyncio.Future[Any]) -> None:
-    """Whoever waited was interrupted, perhaps: nobody is to report this as never retrieved."""
-    if not waiting.cancelled():
-        waiting.exception()

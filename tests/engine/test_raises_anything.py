@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, link
-from cascade_nb.engine.run import DoneCallbackWarning
+from cascade_nb.engine.failure import DoneCallbackWarning
 from cascade_nb.errors import CascadeError, ResourceError, RunError, TaskFailedError
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.testing import InProcessConnector

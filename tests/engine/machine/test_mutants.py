@@ -170,7 +170,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a resource is promised twice",
-        f"{_LIMITS}:PoolGate.take",
+        "cascade_nb.control.pools:PoolGate.take",
         "self.shares[ticket] = amount",
         "self.shares[ticket] = amount / 2",
     ),

@@ -1,0 +1,218 @@
+"""Runs that tasks start: however many, they end, and what is done to their parent reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine, Phase
+from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
+from cascade_nb.executors import LocalExecutor
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import until
+
+
+def _inner(engine: Engine, target: Any) -> Any:
+    return engine.start(target).result()
+
+
+@cs.task
+def give(x: Any) -> Any:
+    return x
+
+
+async def test_more_tasks_wait_for_runs_of_their_own_than_there_are_threads(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(executor=LocalExecutor(2))
+    most = 0
+
+    def deep(x: int, depth: int) -> int:
+        nonlocal most
+        most = max(most, threading.active_count())
+        if depth == 0:
+            return x
+        found: list[int] = _inner(engine, [task.lazy(x, depth - 1), give.lazy(x)])
+        return found[0] + found[1]
+
+    task = cs.task(deep)
+    before = threading.active_count()
+    assert await asyncio.wait_for(engine.run([task.lazy(x, 3) for x in range(20)]), 30) == [
+        4 * x for x in range(20)
+    ]
+    # Two for each depth, and no thread for each task that waits.
+    assert most - before < 4 * 2 + 6
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_limit_of_one_lets_a_task_wait_for_a_run_of_its_own(
+    engine: Engine, is_async: bool
+) -> None:
+    counts = {"now": 0, "most": 0}
+
+    @cs.task
+    def child(x: int) -> int:
+        counts["now"] += 1
+        counts["most"] = max(counts["most"], counts["now"])
+        time.sleep(0.005)
+        counts["now"] -= 1
+        return x
+
+    @cs.task
+    async def waits_on_loop(x: int) -> int:
+        return int(await engine.start(child.lazy(x)))
+
+    @cs.task
+    def waits_in_thread(x: int) -> int:
+        return int(_inner(engine, child.lazy(x)))
+
+    engine.limit("global", 1)
+    task: Any = waits_on_loop if is_async else waits_in_thread
+    found = await asyncio.wait_for(engine.run(task.map(x=[1, 2, 3, 4])), 20)
+    assert found == [1, 2, 3, 4]
+    assert counts["most"] == 1
+    engine.limit("global", None)
+
+
+async def _parent_of_many(engine: Engine, done: list[int]) -> Any:
+    @cs.task
+    async def child(i: int) -> int:
+        await asyncio.sleep(0.01)
+        done.append(i)
+        return i
+
+    def parent() -> Any:
+        engine.limit("task:child", 1)
+        return _inner(engine, [child.lazy(i) for i in range(300)])
+
+    run = engine.start(cs.task(parent)())
+    await until(lambda: len(done) > 2)
+    return run
+
+
+async def test_a_cancel_reaches_the_runs_that_a_task_started(engine: Engine) -> None:
+    done: list[int] = []
+    run = await _parent_of_many(engine, done)
+    (nested,) = [one for one in engine.runs if one is not run]
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await asyncio.wait_for(run, 5)
+    await until(nested.done)
+    assert nested.outcome is Phase.CANCELLED
+    assert "which started it, was cancelled" in str(nested.exception())
+    before = len(done)
+    await asyncio.sleep(0.05)
+    assert len(done) == before
+
+
+@pytest.mark.parametrize("scope", [None, "task:parent", "global"])
+async def test_a_pause_of_a_task_or_its_run_holds_the_runs_that_it_started(
+    engine: Engine, scope: str | None
+) -> None:
+    done: list[int] = []
+    run = await _parent_of_many(engine, done)
+    run.pause(scope)
+    await asyncio.sleep(0.05)  # what runs finishes
+    before = len(done)
+    await asyncio.sleep(0.1)
+    assert len(done) == before
+    run.resume(scope)
+    await until(lambda: len(done) > before)
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+
+
+async def test_why_shows_a_nested_run_under_the_task_that_started_it(engine: Engine) -> None:
+    done: list[int] = []
+    run = await _parent_of_many(engine, done)
+    (line,) = run.why("parent")
+    assert line.startswith("parent#1 is running; run 2 of child, child, child …: Running 1 task")
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+
+
+async def test_a_task_whose_time_is_up_takes_its_runs_with_it_and_starts_no_more(
+    engine: Engine,
+) -> None:
+    begun: list[int] = []
+    refused: list[BaseException] = []
+
+    @cs.task
+    def child() -> None:
+        begun.append(1)
+        time.sleep(0.05)
+
+    def parent() -> None:
+        while True:
+            try:
+                _inner(engine, child.lazy())
+            except CascadeError as error:
+                refused.append(error)
+                if len(refused) == 2:
+                    return
+
+    run = engine.start(cs.task(parent)().with_timeout(0.15))
+    with pytest.raises(RunError) as caught:
+        await run
+    assert isinstance(caught.value, TaskTimeoutError)
+    await until(lambda: len(refused) == 2)
+    assert "parent was cancelled, so it starts no run any more" in str(refused[1])
+
+
+async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
+    make_engine: MakeEngine,
+) -> None:
+    let_go = threading.Event()
+    engine = make_engine(executor=LocalExecutor(2), grace=0.1)
+
+    @cs.task
+    def hangs(x: int) -> None:
+        let_go.wait(30)
+
+    run = engine.start(hangs.map(x=list(range(10))).with_timeout(0.05), on_error="continue")
+    with pytest.raises(cs.errors.RunFailures):
+        await asyncio.wait_for(run, 10)
+    assert await asyncio.wait_for(engine.run(give(1)), 5) == 1
+    # A cancelled run leaves its threads behind too, and they are replaced as well.
+    stopped = engine.start(hangs.map(x=[1, 2]))
+    await until(lambda: stopped.status.running == 2)
+    stopped.cancel()
+    with pytest.raises(RunCancelledError):
+        await stopped
+    assert await asyncio.wait_for(engine.run(give(2)), 5) == 2
+    let_go.set()
+    workers = engine.home.parts().workers
+    await until(lambda: workers.lost == 0)
+    assert workers.free == 2
+
+
+async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cascade_nb.engine import lanes
+
+    monkeypatch.setattr(lanes, "LOST", 0)
+    let_go = threading.Event()
+    engine = make_engine(executor=LocalExecutor(1), grace=0.1)
+
+    @cs.task
+    def hangs(x: int) -> None:
+        let_go.wait(30)
+
+    run = engine.start(hangs.map(x=list(range(9))).with_timeout(0.02), on_error="continue")
+    await until(lambda: len(run.failures) == 5)  # four were replaced, and the fifth is not
+    waits = engine.start(give(1))
+    await until(lambda: waits.status.phase is Phase.RUNNING)
+    words = "ready and waits for one of 1 threads; 4 more are left with tasks that cannot be"
+    assert words in waits.why("give")[0]
+    let_go.set()
+    assert await asyncio.wait_for(waits, 10) == 1
+    with pytest.raises(cs.errors.RunFailures):
+        await run
