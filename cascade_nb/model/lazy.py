@@ -258,6 +258,10 @@ class LazyResult(CallFields):
         count = self.task.outputs
         return super().__iter__() if count is None else iter(unpacked(self, count))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (self.task, self.args, dict(self.kwargs), self.inputs, self.nested, self.options)
+        return lazy_call, fields
+
     def _with(self, options: Options) -> LazyResult:
         return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
 
@@ -301,6 +305,10 @@ class MappedLazyResult(MapFields):
     def label(self) -> str:
         """`map(<task>)`, whatever its name."""
         return f"map({self.task.name})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        collections, fixed = dict(self.collections), dict(self.fixed)
+        return lazy_map, (self.task, collections, fixed, self.inputs, self.nested, self.options)
 
     def _with(self, options: Options) -> MappedLazyResult:
         return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)

@@ -5,24 +5,40 @@ from __future__ import annotations
 import copyreg
 import importlib
 import sys
-from typing import Any
+from typing import Any, Final
+
+#: They write functions of the main module whole, since another process has another main module.
+_BY_VALUE: Final = ("cloudpickle", "dill")
 
 
 def reduced(thing: Any, fn: Any) -> tuple[Any, ...]:
     """For `__reduce__` of `thing`, which was made of the function `fn`.
 
-    What stands in a module is found there again by its name, wherever it is unpickled; what was
-    made in a notebook or inside a function travels whole.
+    What stands in a module is found there again by its name, wherever it is unpickled, as the
+    function itself would be; what was made inside a function travels whole, and so does what was
+    made in a script or a notebook, with a pickler that takes it there.
     """
     module, path = getattr(fn, "__module__", None), getattr(fn, "__qualname__", "")
-    if module != "__main__" and _standing(sys.modules.get(module or ""), path) is thing:
+    found = _standing(sys.modules.get(module or ""), path) is thing
+    if found and (module != "__main__" or not _by_value()):
         return _imported, (module, path)
     # The state comes after the object is made, since a task's function may name the task itself.
     return copyreg.__newobj__, (type(thing),), thing.__dict__  # type: ignore[attr-defined]
 
 
+def _by_value() -> bool:
+    """Whether the pickler that asks writes functions of the main module whole."""
+    # Its `dump` is the first frame below `__reduce__`: what is between them is written in C.
+    asks = sys._getframe(3)
+    name: str = asks.f_globals.get("__name__", "")
+    return name.partition(".")[0] in _BY_VALUE
+
+
 def _imported(module: str, path: str) -> Any:
-    return _standing(importlib.import_module(module), path)
+    found = _standing(importlib.import_module(module), path)
+    if found is None:
+        raise AttributeError(f"there is no {path!r} in the module {module!r} here")
+    return found
 
 
 def _standing(value: Any, path: str) -> Any:
