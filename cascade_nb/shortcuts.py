@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from cascade_nb.advice import advised
 from cascade_nb.defaults import default_engine, state_of
@@ -16,7 +16,7 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy import Lazy, use_look_up
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, use_look_up
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 
@@ -47,6 +47,36 @@ def start(
     )
 
 
+@overload
+def run(
+    target: LazyResult[T],
+    *,
+    params: Mapping[str, Any] | None = ...,
+    on_error: str = ...,
+    fresh: bool = ...,
+    log: str | None = ...,
+    share: str = ...,
+) -> T: ...
+@overload
+def run(
+    target: MappedLazyResult[T],
+    *,
+    params: Mapping[str, Any] | None = ...,
+    on_error: str = ...,
+    fresh: bool = ...,
+    log: str | None = ...,
+    share: str = ...,
+) -> list[T]: ...
+@overload
+def run(
+    target: Any,
+    *,
+    params: Mapping[str, Any] | None = ...,
+    on_error: str = ...,
+    fresh: bool = ...,
+    log: str | None = ...,
+    share: str = ...,
+) -> Any: ...
 def run(
     target: Any,
     *,

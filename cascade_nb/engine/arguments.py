@@ -186,7 +186,7 @@ class Reader:
             )
         return self.values[place]
 
-    def _careful_call(self, lazy: LazyResult, task: Task[..., Any]) -> Call:
+    def _careful_call(self, lazy: LazyResult[Any], task: Task[..., Any]) -> Call:
         """With containers looked into, and skipped inputs left to the defaults of the signature."""
         args, kwargs = self.value_of((lazy.args, dict(lazy.kwargs)))
         if self.absent and any(v is ABSENT for v in (*args, *kwargs.values())):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import MapError
+from cascade_nb.model.lazy import Lazy
 
 _TEXT: Final = (str, bytes, bytearray, memoryview)
 
@@ -33,6 +34,23 @@ def items_of(value: Any, where: str) -> list[Any]:
             f"{where} goes through the items of a collection, and {type(value).__name__} has none; "
             f"give a list, or call the task without .map"
         ) from None
+
+
+def columns_of(where: str, collections: Mapping[str, Any]) -> dict[str, Any]:
+    """What `.map` is to go through: lazy values as they are, the others as lists.
+
+    Raises:
+        MapError: there is nothing, one has no items, or the lengths differ.
+    """
+    if not collections:
+        raise MapError(f"{where}() needs at least one collection to go through")
+    columns = {
+        name: value if isinstance(value, Lazy) else items_of(value, f"{where}({name}=…)")
+        for name, value in collections.items()
+    }
+    known = {name: len(c) for name, c in columns.items() if not isinstance(c, Lazy)}
+    equal_lengths(known, f"{where}()")
+    return columns
 
 
 def equal_lengths(lengths: Mapping[str, int], where: str) -> int:

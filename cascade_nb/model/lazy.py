@@ -8,7 +8,7 @@ Operators on it give further lazy values; every other use of it as a value is re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
 from cascade_nb.model.caching import checked_cache
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cascade_nb.model.task import Task
 
 Self = TypeVar("Self", bound="Lazy")
+T_co = TypeVar("T_co", covariant=True)
 
 
 def _nowhere(lazy: Lazy) -> Any:
@@ -105,7 +106,7 @@ class Lazy(Refusals, Operators):
         for other in others:
             if not isinstance(other, Lazy):
                 raise UsageError(
-                    f".after() takes lazy values, the results of task calls, not {_kind(other)}"
+                    f".after() takes lazy values, the results of task calls, not the {type(other).__name__} {other!r:.60}"
                 )
         return self._with(self.options.but(after=self.options.after + others))
 
@@ -234,7 +235,7 @@ class CallFields(Lazy):
         self.options = options
 
 
-class LazyResult(CallFields):
+class LazyResult(CallFields, Generic[T_co]):
     """One call of a task, not run yet; immutable.
 
     Attributes:
@@ -253,7 +254,7 @@ class LazyResult(CallFields):
         """Its name, or its task's; an operator as it would be written."""
         return self.options.name or self.task.label_of(self.args)
 
-    def __iter__(self) -> Iterator[LazyResult]:
+    def __iter__(self) -> Iterator[LazyResult[Any]]:
         """One lazy value for each output of its task, where it says how many it has."""
         count = self.task.outputs
         return super().__iter__() if count is None else iter(unpacked(self, count))
@@ -262,7 +263,7 @@ class LazyResult(CallFields):
         fields = (self.task, self.args, dict(self.kwargs), self.inputs, self.nested, self.options)
         return lazy_call, fields
 
-    def _with(self, options: Options) -> LazyResult:
+    def _with(self, options: Options) -> LazyResult[T_co]:
         return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
 
 
@@ -288,7 +289,7 @@ class MapFields(Lazy):
         self.options = options
 
 
-class MappedLazyResult(MapFields):
+class MappedLazyResult(MapFields, Generic[T_co]):
     """A task mapped over collections; its result is the list of the items' results, in order.
 
     Attributes:
@@ -310,7 +311,7 @@ class MappedLazyResult(MapFields):
         collections, fixed = dict(self.collections), dict(self.fixed)
         return lazy_map, (self.task, collections, fixed, self.inputs, self.nested, self.options)
 
-    def _with(self, options: Options) -> MappedLazyResult:
+    def _with(self, options: Options) -> MappedLazyResult[T_co]:
         return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)
 
 
@@ -321,7 +322,7 @@ def lazy_call(
     inputs: tuple[Lazy, ...],
     nested: bool,
     options: Options = PLAIN,
-) -> LazyResult:
+) -> LazyResult[Any]:
     """A `LazyResult` of these fields.
 
     It is filled as a plain object and then given its immutable class: a third of the time that six
@@ -339,12 +340,8 @@ def lazy_map(
     inputs: tuple[Lazy, ...],
     nested: bool,
     options: Options,
-) -> MappedLazyResult:
+) -> MappedLazyResult[Any]:
     """A `MappedLazyResult` of these fields."""
     draft = MapFields(task, collections, fixed, inputs, nested, options)
     draft.__class__ = MappedLazyResult
     return draft  # type: ignore[return-value]
-
-
-def _kind(value: object) -> str:
-    return f"the {type(value).__name__} {value!r:.60}"

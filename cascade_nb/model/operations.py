@@ -145,7 +145,7 @@ for _key, _operation in vars(OPERATIONS).items():
     _operation.stands_as(_key)
 
 
-def operation(key: str, *args: Any) -> LazyResult:
+def operation(key: str, *args: Any) -> LazyResult[Any]:
     """One use of an operator: a node, in a body too."""
-    made: LazyResult = getattr(OPERATIONS, key).lazy(*args)
+    made: LazyResult[Any] = getattr(OPERATIONS, key).lazy(*args)
     return made

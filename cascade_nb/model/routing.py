@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.model.inputs import scan
-from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import PLAIN, Options
 
 
@@ -97,7 +97,7 @@ def sequence(*steps: Lazy) -> Lazy:
     return last
 
 
-def pipeline(value: Any, *tasks: Callable[[Any], LazyResult]) -> Any:
+def pipeline(value: Any, *tasks: Callable[[Any], Any]) -> Any:
     """`value` handed through `tasks`, each of which takes the result of the one before it.
 
     Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.body import in_body
-from cascade_nb.model.collections import equal_lengths, items_of
+from cascade_nb.model.collections import columns_of
 from cascade_nb.model.functions import (
     check_function,
     executor_for,
@@ -71,7 +71,7 @@ class Task(Signed, Generic[P, R]):
         self._read(fn)
         self.ignore = self._known_ones(ignore)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
         """One call, not run yet. In the body of a task it is the call of the plain function.
 
         In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
@@ -104,7 +104,7 @@ class Task(Signed, Generic[P, R]):
         """How a call with these arguments is called where a person reads it."""
         return self.name
 
-    def lazy(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult:
+    def lazy(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
         """One call, not run yet, also in the body of a task.
 
         What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
@@ -116,7 +116,7 @@ class Task(Signed, Generic[P, R]):
         """
         return self._node(args, kwargs)
 
-    def map(self, *args: Any, **collections: Any) -> MappedLazyResult:
+    def map(self, *args: Any, **collections: Any) -> MappedLazyResult[R]:
         """Call it once for each item of the collections, which are gone through side by side.
 
         Args:
@@ -144,7 +144,7 @@ class Task(Signed, Generic[P, R]):
             self._check_parameter(name)
         return PartialTask(self, fixed)
 
-    def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult:
+    def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult[Any]:
         """One call as a lazy value.
 
         Raises:
@@ -181,18 +181,10 @@ class Task(Signed, Generic[P, R]):
                 )
         return True
 
-    def _mapped(self, collections: Mapping[str, Any], fixed: Mapping[str, Any]) -> MappedLazyResult:
-        if not collections:
-            raise MapError(f"{self.name}.map() needs at least one collection to go through")
-        literal = {
-            name: value
-            if isinstance(value, Lazy)
-            else items_of(value, f"{self.name}.map({name}=…)")
-            for name, value in collections.items()
-        }
-        equal_lengths(
-            {n: len(v) for n, v in literal.items() if not isinstance(v, Lazy)}, f"{self.name}.map()"
-        )
+    def _mapped(
+        self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+    ) -> MappedLazyResult[Any]:
+        literal = columns_of(f"{self.name}.map", collections)
         for name in collections:
             if name in fixed:
                 raise TaskCallError(f"{self.name}.map(): {name!r} is given as fixed value already")
@@ -229,7 +221,7 @@ class PartialTask:
         self.task = task
         self.fixed = dict(fixed)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> LazyResult:
+    def __call__(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
         """One call with the given and these arguments; the later word counts. As `Task.__call__`.
 
         Raises:
@@ -237,7 +229,7 @@ class PartialTask:
         """
         return self.task(*args, **{**self.fixed, **kwargs})
 
-    def lazy(self, *args: Any, **kwargs: Any) -> LazyResult:
+    def lazy(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
         """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
 
         Raises:
@@ -245,7 +237,7 @@ class PartialTask:
         """
         return self.task.lazy(*args, **{**self.fixed, **kwargs})
 
-    def map(self, **collections: Any) -> MappedLazyResult:
+    def map(self, **collections: Any) -> MappedLazyResult[Any]:
         """`Task.map` over the parameters that are not given yet.
 
         Raises:
@@ -266,6 +258,17 @@ class PartialTask:
         return f"<task {self.task.name} with {given}>"
 
 
+class _Decorator(Protocol):
+    """What `task(…)` with options gives."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
 @overload
 def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
@@ -282,7 +285,7 @@ def task(
     track_files: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+) -> _Decorator: ...
 def task(
     fn: Callable[..., Any] | None = None,
     /,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
@@ -95,7 +95,7 @@ def _one(node: Node) -> tuple[str, str]:
     return clean(node.name, _TITLE), f"{task}()" if written == node.task_name else written
 
 
-def _mapped(node: Node, lazy: MappedLazyResult) -> tuple[str, str]:
+def _mapped(node: Node, lazy: MappedLazyResult[Any]) -> tuple[str, str]:
     lengths = [len(c) for c in lazy.collections.values() if not isinstance(c, Lazy)]
     count = f" {TIMES}{lengths[0]:,}" if lengths else ""
     through = f"for each {', '.join(lazy.collections)}"
