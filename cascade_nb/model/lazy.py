@@ -106,7 +106,8 @@ class Lazy(Refusals, Operators):
         for other in others:
             if not isinstance(other, Lazy):
                 raise UsageError(
-                    f".after() takes lazy values, the results of task calls, not the {type(other).__name__} {other!r:.60}"
+                    ".after() takes lazy values, the results of task calls, not the "
+                    f"{type(other).__name__} {other!r:.60}"
                 )
         return self._with(self.options.but(after=self.options.after + others))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -92,8 +93,13 @@ class Refusals:
     def __await__(self) -> Any:
         raise refused(self, "it cannot be awaited")
 
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise refused(self, "it is no array")
+    def __array__(self, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if getattr(dtype, "kind", "") != "O":
+            raise refused(self, "it is no array")
+        # An array that was said to hold objects holds it, as a list would.
+        box = sys.modules["numpy"].empty((), dtype=object)
+        box[()] = self
+        return box
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
         raise refused(self, "nothing can be put into it")

@@ -182,7 +182,7 @@ def state(value: Any) -> Any:
     elif isinstance(value, slice):
         items = (value.start, value.stop, value.step)
     elif isinstance(value, types.MappingProxyType):
-        items = dict(value)
+        items = state(dict(value))
     elif isinstance(value, functools.partial):
         items = state((value.func, value.args, value.keywords))
     elif isinstance(value, types.MethodType):
