@@ -180,7 +180,7 @@ def state(value: Any) -> Any:
     elif isinstance(value, np.ndarray):
         items = value.tolist()
     elif isinstance(value, slice):
-        items = (value.start, value.stop, value.step)
+        items = tuple(map(state, (value.start, value.stop, value.step)))
     elif isinstance(value, types.MappingProxyType):
         items = state(dict(value))
     elif isinstance(value, functools.partial):
