@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cascade_nb as cs
 
 if TYPE_CHECKING:
-    from typing_extensions import assert_type
+    from typing import assert_type
 
 
 @cs.task
