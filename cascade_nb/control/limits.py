@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.model.policy import NOTHING
 
 _ENOUGH: Final = 1 - 1e-9  # a token that rounding took a billionth from is still a token
 
@@ -55,11 +56,13 @@ class Owner(Protocol):
 
 
 class Subject:
-    """What scopes ask of a node. All nodes of one task, with the same tags, in one run, share
-    it.
+    """What gates ask of a node. All nodes of one task, with the same tags, in one run, share it.
+
+    Attributes:
+        states: the state of the process that its code uses, and whether it changes it.
     """
 
-    __slots__ = ("above", "gates", "run_id", "tags", "task_name", "version")
+    __slots__ = ("above", "gates", "run_id", "states", "tags", "task_name", "version")
 
     def __init__(
         self,
@@ -67,11 +70,13 @@ class Subject:
         task_name: str,
         tags: frozenset[str] = frozenset(),
         above: Subject | None = None,
+        states: Mapping[str, bool] = NOTHING,
     ) -> None:
         self.above = above  # of the task that started this run, if one did
         self.run_id = run_id
         self.task_name = task_name
         self.tags = tags
+        self.states = states
         self.gates: tuple[Gate, ...] = ()
         self.version = -1  # of the manager's set of gates when `gates` was looked up
 
@@ -85,12 +90,13 @@ class Ticket:
         rank: the lower is served first.
         subject: what the other scopes ask of it.
         needs: amounts of the engine's resources.
+        within: the tickets of the tasks in whose bodies its run was started, and which wait for it.
         key: what the owner calls it by.
         parked: the gate where it waits, or None.
         seen: the manager's count of tightenings when it was looked at last.
     """
 
-    __slots__ = ("key", "needs", "node", "owner", "parked", "rank", "seen", "subject")
+    __slots__ = ("key", "needs", "node", "owner", "parked", "rank", "seen", "subject", "within")
 
     def __init__(
         self,
@@ -100,6 +106,7 @@ class Ticket:
         rank: int,
         subject: Subject,
         needs: Mapping[str, float] | None = None,
+        within: Collection[Ticket] = (),
     ) -> None:
         self.owner = owner
         self.key = key
@@ -107,6 +114,7 @@ class Ticket:
         self.rank = rank
         self.subject = subject
         self.needs = needs
+        self.within = within
         self.parked: Gate | None = None
         self.seen = 0
 
@@ -127,6 +135,11 @@ class Gate:
         self.queue: list[tuple[int, int, Ticket]] = []
         self.members: dict[Owner, frozenset[int]] = {}
         self._arrivals = 0
+
+    @property
+    def title(self) -> str:
+        """What events call it."""
+        return str(self.constraint)
 
     def covers(self, subject: Subject) -> bool:
         """Whether its scope is about this subject; `node:` and `from:` are asked by ticket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import threading
@@ -30,6 +31,7 @@ from cascade_nb.control.limits import (
 )
 from cascade_nb.control.news import applied, lifted
 from cascade_nb.control.pools import pools_of
+from cascade_nb.control.process_state import ProcessGates, taking
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 
@@ -65,6 +67,7 @@ class ConstraintManager:
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
         self.pools = pools_of(resources or {})
+        self._process = ProcessGates()
         self._owners: list[Owner] = []
 
     def enter(self, owner: Owner) -> None:
@@ -79,7 +82,7 @@ class ConstraintManager:
         """An owner ends: nothing of it waits or holds any more."""
         with self.lock:
             self._owners.remove(owner)
-            for gate in (*self._gates.values(), *self.pools.values()):
+            for gate in (*self._gates.values(), *self.pools.values(), *self._process.all()):
                 gate.members.pop(owner, None)
                 gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
                 gate.queue.sort(key=lambda entry: entry[:2])
@@ -99,20 +102,20 @@ class ConstraintManager:
         """Let `ticket` start, or park it. Call under `lock`.
 
         Returns:
-            None when it may start: everything it needs is taken. Else the gate where it waits now,
-            with nothing taken anywhere.
+            None when it may start, all it needs taken. Else the gate where it waits, nothing taken.
         """
         gates = self._gates_of(ticket)
         if gates:
             now = self.clock.now()
-            for gate in gates:
-                if gate.refuses(ticket, now):
-                    gate.park(ticket)
-                    if gate.opens_at(now) < math.inf:
-                        self.timer_changed()
-                    return gate
-            for gate in gates:
-                gate.take(ticket)
+            with taking if ticket.subject.states else contextlib.nullcontext():
+                refusing = next((gate for gate in gates if gate.refuses(ticket, now)), None)
+                for gate in gates if refusing is None else ():
+                    gate.take(ticket)
+            if refusing is not None:
+                refusing.park(ticket)
+                if refusing.opens_at(now) < math.inf:
+                    self.timer_changed()
+                return refusing
         ticket.seen = self.tightened
         return None
 
@@ -126,8 +129,7 @@ class ConstraintManager:
         """A last look before an admitted `ticket` starts. Call under `lock`.
 
         Returns:
-            True when what came in between forbids it: everything is given back and the ticket
-            waits.
+            True when what came in between forbids it: it has given everything back, and waits.
         """
         if ticket.seen == self.tightened:
             return False
@@ -147,15 +149,11 @@ class ConstraintManager:
 
     def give_up(self, ticket: Ticket) -> None:
         """An admitted `ticket` does not start: it gives back everything. Call under `lock`."""
-        for gate in self._gates_of(ticket):
-            if gate.undo(ticket):
-                self._drain(gate)
+        self._drain(*[gate for gate in self._gates_of(ticket) if gate.undo(ticket)])
 
     def lend(self, ticket: Ticket, back: bool = False) -> None:
         """What `ticket` is for waits for other work, which has its places. Call under `lock`."""
-        for gate in self._gates_of(ticket):
-            if gate.lend(ticket, back):
-                self._drain(gate)
+        self._drain(*[gate for gate in self._gates_of(ticket) if gate.lend(ticket, back)])
 
     def forget(self, ticket: Ticket) -> None:
         """`ticket` waits no longer. Call under `lock`."""
@@ -261,9 +259,8 @@ class ConstraintManager:
         with self.lock:
             now = self.clock.now()
             ends = [c.expires for c in self.constraints() if c.expires is not None]
-            opens = [
-                gate.opens_at(now) for gate in self._gates.values() if gate.first() is not None
-            ]
+            gates = (*self._gates.values(), *self._process.all())
+            opens = [gate.opens_at(now) for gate in gates if gate.first() is not None]
             return min([*ends, *opens], default=math.inf)
 
     def tick(self) -> None:
@@ -276,6 +273,7 @@ class ConstraintManager:
                     self._remove(key, "expired")
                 elif isinstance(gate, RateGate):
                     self._drain(gate)
+            self._drain(*self._process.all())
 
     def _install(self, gate: Gate) -> None:
         assert gate.constraint is not None
@@ -316,16 +314,17 @@ class ConstraintManager:
             owner.lifted()
         return constraint
 
-    def _drain(self, gate: Gate) -> None:
-        """Offer the waiters of a gate, in order, until it refuses or has none left."""
-        while (ticket := gate.first()) is not None:
-            now = self.clock.now()
-            if gate.refuses(ticket, now):
-                if gate.opens_at(now) < math.inf:
-                    self.timer_changed()
-                return
-            gate.pop()
-            ticket.owner.offer(ticket)
+    def _drain(self, *gates: Gate) -> None:
+        """Offer the waiters of gates, in order, until each refuses or has none left."""
+        for gate in gates:
+            while (ticket := gate.first()) is not None:
+                now = self.clock.now()
+                if gate.refuses(ticket, now):
+                    if gate.opens_at(now) < math.inf:
+                        self.timer_changed()
+                    break
+                gate.pop()
+                ticket.owner.offer(ticket)
 
     def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
         subject = ticket.subject
@@ -341,7 +340,8 @@ class ConstraintManager:
 
     def _look_up(self, subject: Subject) -> None:
         others = (gate for gate in self._gates.values() if gate not in self._node_gates)
-        subject.gates = in_order_of_asking(gate for gate in others if gate.covers(subject))
+        covering = in_order_of_asking(gate for gate in others if gate.covers(subject))
+        subject.gates = (*covering, *self._process.of(subject))
         subject.version = self.version
 
 

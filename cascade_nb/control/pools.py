@@ -27,6 +27,11 @@ class PoolGate(Gate):
         self.shares: dict[Ticket, float] = {}
 
     @property
+    def title(self) -> str:
+        """What events call any of them."""
+        return "resources"
+
+    @property
     def free(self) -> float:
         """What is not taken."""
         return self.total - math.fsum(self.shares.values())

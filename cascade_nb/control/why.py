@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 from cascade_nb.advice import advised_resume
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.limits import ConcurrencyGate, Gate, RateGate, Ticket
 from cascade_nb.control.pools import PoolGate
+from cascade_nb.control.process_state import ProcessGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
+from cascade_nb.graph.effects import state_in_words
 
 
 def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
@@ -17,6 +20,8 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         need = gate.amount(ticket) if ticket is not None else 0
         free = f"{amount_text(gate.free)} of {amount_text(gate.total)} is free"
         return f"needs {amount_text(need)} {gate.name}, and {free}" + _held_by("; held by ", gate)
+    if isinstance(gate, ProcessGate):
+        return one_at_a_time([gate.kind]) + _held_by("; now: ", gate)
     constraint = gate.constraint
     assert constraint is not None
     scope = constraint.scope
@@ -33,6 +38,11 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         return constraint.reason
     since = ago(now - constraint.since)
     return f"{scope.words} paused {since}{tail}; {advised_resume(str(scope))} frees it"
+
+
+def one_at_a_time(kinds: Iterable[str]) -> str:
+    """Why tasks do not run side by side that use these states of the process."""
+    return f"one at a time: uses {' and '.join(map(state_in_words, kinds))}"
 
 
 def _held_by(lead: str, gate: Gate, limit: int = 4) -> str:

@@ -89,7 +89,8 @@ class Admission:
             root = index if index < self._own else flow.unfold.root_of(index)
             kind = flow.kinds.of[index]
             needs = flow.unfold.needs_of(index) if kind.options.needs else None
-            ticket = Ticket(self, index, root, flow.ranks[root], kind.subject, needs)
+            rank = flow.ranks[root]
+            ticket = Ticket(self, index, root, rank, kind.subject, needs, flow.within)
         return ticket
 
     # What the manager asks back.

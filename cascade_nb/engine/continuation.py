@@ -170,6 +170,7 @@ class Continuations:
         flow.scheduler.grow(flow.unfold.first_needs(adopted), spare)
         ledger.add_node(adopted, index)
         flow.kinds.add(adopted, index)
+        flow.give_figures()
         flow.unfold.begin_anew(index)
         self._roots[index] = root
         if isinstance(node.lazy, Param):

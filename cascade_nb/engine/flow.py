@@ -25,6 +25,7 @@ from cascade_nb.engine.code_watch import CodeWatch
 from cascade_nb.engine.edits import Edits
 from cascade_nb.engine.ends import Ends
 from cascade_nb.engine.failure import Failure
+from cascade_nb.engine.figures import figures_by_task
 from cascade_nb.engine.keeping import Keeping
 from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.lanes import Lanes
@@ -85,6 +86,7 @@ class Flow:
         log: every index whose state changed, in order, for who watches.
         harmed: whether anything failed or was skipped so far.
         stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
+        within: the tickets of the tasks in whose bodies the run was started, the outermost first.
         left_behind: what ran when the run was over, and whose end nobody waited for.
     """
 
@@ -129,6 +131,10 @@ class Flow:
         self.sharing = Sharing(self, scribe, state) if scribe and shares else None
         self.context = contextvars.copy_context()
         self.files = RunFiles(self, files, self.context)
+        outer = self.context.get(current_attempt)
+        self.within: tuple[Ticket, ...] = (
+            () if outer is None else (*outer.flow.within, outer.ticket)
+        )
         self.context.run(self._enter_context)
         self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
@@ -164,6 +170,7 @@ class Flow:
         self.harmed = False
         self.left_behind: list[int] = []
         self.is_over = False
+        self._take_figures: Callable[[], object] | None = None
         self.accident: BaseException | None = None
 
     def _enter_context(self) -> None:
@@ -175,6 +182,7 @@ class Flow:
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
+        self.give_figures()
         pruned = self.ledger.pruned
         self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
         carried = self.carried
@@ -188,6 +196,11 @@ class Flow:
             ready = self.scheduler.demand(self.graph.targets)
         self.unfold.arrive(ready)
         self.settle()
+
+    def give_figures(self) -> None:
+        """Let tasks have pyplot figures of their own, where any of them uses pyplot."""
+        if self.kinds.use_pyplot and self._take_figures is None:
+            self._take_figures = figures_by_task(lambda: current_attempt.get(None) is not None)
 
     def push(self, index: int) -> None:
         """A ready node goes to its lane."""
@@ -260,6 +273,9 @@ class Flow:
         share of a resource.
         """
         if self.is_over and not self.flying:
+            if self._take_figures is not None:
+                self._take_figures()
+                self._take_figures = None
             self.parts.manager.leave(self.admission)
 
     def break_off(self, error: BaseException) -> None:

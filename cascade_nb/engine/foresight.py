@@ -89,6 +89,7 @@ class Foresight:
             tuple(self.constraints.constraints()),
             dict(self.means),
             await self._seconds(graph, reuse),
+            self.clock.wall(),
             self.history.why_no_result,
         )
         return await in_thread(lambda: plan_of(graph, outlook))

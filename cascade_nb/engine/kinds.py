@@ -6,6 +6,7 @@ from typing import Final
 
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.arguments import Expansion
+from cascade_nb.graph.effects import NONE, PYPLOT, effects_of
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.policy import Options
@@ -41,6 +42,7 @@ class Kinds:
 
     Attributes:
         of: by index.
+        use_pyplot: whether the code of any of them uses pyplot.
         plain: by index of the graph's own nodes, whether it goes straight from ready to its lane.
     """
 
@@ -48,6 +50,7 @@ class Kinds:
         self._run_id = run_id
         self._above = above
         self._known: dict[tuple[object, int], Kind] = {}
+        self.use_pyplot = False
         self.of: list[Kind] = []
         task: object = None
         options: Options | None = None
@@ -70,10 +73,15 @@ class Kinds:
         key = (node.task or type(node.lazy), id(options))
         kind = self._known.get(key)
         if kind is None:
-            subject = Subject(self._run_id, node.task_name, options.tags, self._above)
+            states = NONE.states
+            if node.task is not None and not options.shares_process:
+                states = effects_of(node.task).states
+            self.use_pyplot |= PYPLOT in states
+            subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
             kind = self._known[key] = Kind(node.task_name, None, options, subject)
             kind.lane = node.task.executor if node.task is not None else None
-        if kind.lane == "inline" and (options.timeout is not None or _injects(node.lazy)):
+        needs_attempt = options.timeout is not None or PYPLOT in kind.subject.states
+        if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
             return self._in_thread(kind)
         return kind
 
@@ -103,7 +111,9 @@ class Kinds:
         return found
 
     def _in_thread(self, kind: Kind) -> Kind:
-        """A slice on the loop can neither wait for a resource nor stop in time."""
+        """A slice on the loop can neither wait for a resource nor stop in time, and what runs there
+        has no figures of its own.
+        """
         key = (kind, _IN_THREAD)
         if key not in self._known:
             self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascade_nb.control.constraint import Constraint
+from cascade_nb.engine.doubts import Doubts
 from cascade_nb.engine.ends import has_default
 from cascade_nb.engine.plan import Plan, Step
 from cascade_nb.engine.reasons import Reasons
@@ -26,6 +27,7 @@ class Outlook:
         constraints: what is not allowed now.
         means: seconds of an attempt, by task name.
         seconds: what earlier runs of a node took, by index.
+        now: seconds since the epoch.
         why_no_result: why a node came to no result when it was last in a run.
     """
 
@@ -34,6 +36,7 @@ class Outlook:
     constraints: tuple[Constraint, ...]
     means: Mapping[str, float]
     seconds: Mapping[int, float]
+    now: float
     why_no_result: Callable[[Node], str | None] = lambda _: None
 
 
@@ -64,6 +67,7 @@ class _Planning:
                 if held is not None:
                     self._held[node.index] = f"it waits for {graph.nodes[held].id}, which is held"
         self._reasons = Reasons(graph, outlook.reuse, outlook.why_no_result)
+        self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
 
     def plan(self) -> Plan:
         nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
@@ -74,7 +78,9 @@ class _Planning:
         index = node.index
         same = "its code and inputs are the same"
         if index in self._found:
-            return Step(node.id, node.task_name, "reuse", same)
+            return Step(
+                node.id, node.task_name, "reuse", _with(same, self._beside.of_result(index))
+            )
         if index in self._skipped and index in self._asked:
             return Step(node.id, node.task_name, "skip", self._skipped[index])
         if index not in self._asked:
@@ -83,15 +89,14 @@ class _Planning:
             words = "its condition is false, and a value stands for its result"
             return Step(node.id, node.task_name, "skip", words)
         if index in self._pending:
-            doubt = self._condition(node)
-            words = f"{same}; {doubt}" if doubt else same
+            words = _with(same, self._condition(node), self._beside.of_result(index))
             return Step(node.id, node.task_name, "reuse", words)
         seconds = self._seconds(node)
         if index in self._held:
             return Step(node.id, node.task_name, "hold", self._held[index], seconds)
         reason = self._reasons.of(index)
         doubt = self._condition(node) or self._doubts.get(index)
-        words = f"{reason.words}; {doubt}" if doubt else reason.words
+        words = _with(reason.words, doubt, self._beside.of_run(index))
         return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
 
     def _skip(self, node: Node) -> str | None:
@@ -232,3 +237,8 @@ class _Planning:
         while path[-1] in before:
             path.append(before[path[-1]])
         return tuple(self._graph.nodes[i].id for i in reversed(path)), until[end]
+
+
+def _with(words: str, *more: str | None) -> str:
+    """A reason, and what else is to be said."""
+    return "; ".join(filter(None, [words, *more]))

@@ -39,6 +39,7 @@ class Reuse:
         floors: by index, before which moment results are too old.
         too_old: indexes of results that are kept and too old.
         standing: indexes of all results that stand, whether something will read them or not.
+        made: by index, when the results in `found` were made, in seconds since the epoch.
         files: by index, what the results in `found` were made of, where that was any file.
         outdated: by index, what became of a file that a kept result depends on: "file in.txt
             changed 3 min ago".
@@ -56,6 +57,7 @@ class Reuse:
     too_old: frozenset[int] = frozenset()
     standing: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
+    made: Mapping[int, float] = dataclasses.field(default_factory=dict)
     files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
     outdated: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
@@ -182,6 +184,7 @@ async def look_up(
         too_old=frozenset(too_old.union(i for i in floor if floor[i].moment == math.inf)),
         standing=frozenset(there),
         pending=frozenset(seen.pending),
+        made={i: known[keys[i]].made for i in found},
         files={i: known[keys[i]].files for i in found if known[keys[i]].files},
         outdated=files.words,
     )

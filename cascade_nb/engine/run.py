@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.answers import item_of, node_named
 from cascade_nb.engine.attempt import Attempt, waiting_for_others
+from cascade_nb.engine.doubts import why_more
 from cascade_nb.engine.failure import Failure, call_unharmed, in_a_line
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
-from cascade_nb.engine.reasons import Reasons
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.watch import Watch
@@ -240,7 +240,7 @@ class Run:
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in words, one reason a line; and, where an
-        earlier result might have stood for it, why that did not, with what changed.
+        earlier result might have stood for it, why not, what changed, and what no key can tell.
 
         Args:
             name: of a node, or an item of a mapped one: ``t[17]``, ``map(train)[17]``.
@@ -251,10 +251,10 @@ class Run:
         lines = self._watch.why(name)
         if item_of(self.graph, name) is not None:
             return lines
-        index = node_named(self.graph, name).index
-        if self._reuse is None or index not in self._reuse.wanted or index in self._skipped:
+        if self._reuse is None:
             return lines
-        return [*lines, *Reasons(self.graph, self._reuse).again(index)]
+        node, now = node_named(self.graph, name), self._engine.clock.wall()
+        return lines + why_more(self.graph, self._reuse, node, node.index in self._skipped, now)
 
     @property
     def status(self) -> RunStatus:

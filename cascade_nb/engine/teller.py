@@ -117,8 +117,7 @@ class Teller:
         now = self._clock.now()
         moment = gate, gate.moves
         if moment != self._moment or now >= self._said_until:
-            name = str(gate.constraint) if gate.constraint is not None else "resources"
-            self._said = name, explain(gate, now, ticket)
+            self._said = gate.title, explain(gate, now, ticket)
             self._said_until = now + _STANDS
             self._moment = moment if gate.says_the_same else None
         return self._said

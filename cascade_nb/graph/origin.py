@@ -120,6 +120,19 @@ def file_of_module(name: str) -> str | None:
     return file if isinstance(file, str) else _found(name)
 
 
+def is_followed(namespace: Mapping[str, Any]) -> bool:
+    """Whether the code whose globals these are is the user's, by its names alone."""
+    name, file = namespace.get("__name__"), namespace.get("__file__")
+    if not isinstance(name, str) or name in ("__main__", "__mp_main__"):
+        return True
+    top = name.partition(".")[0]
+    if top == _HERE:
+        return False
+    if not isinstance(file, str):
+        return top not in sys.stdlib_module_names
+    return _owner_of(file) is Owner.LOCAL
+
+
 def code_folders() -> tuple[pathlib.Path, ...]:
     """Where the standard library and installed packages lie."""
     return (*_standard_folders(), *_library_folders())

@@ -114,6 +114,7 @@ class Options:
     needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
     reuse: bool = True
     track_files: bool = True
+    shares_process: bool = False
     cache: Cache | None = None
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE
@@ -152,6 +153,7 @@ def task_options(
     *,
     reuse: bool,
     track_files: bool,
+    shares_process: bool,
 ) -> Options:
     """What every call of a task starts with; the plain ones are always the same object.
 
@@ -159,7 +161,8 @@ def task_options(
         PolicyError: a retry, timeout or need that makes no sense.
         UsageError: a tag that cannot be one.
     """
-    if not tags and retry is None and timeout is None and not resources and reuse and track_files:
+    asked = tags or retry is not None or timeout is not None or resources or shares_process
+    if not asked and reuse and track_files:
         return PLAIN
     return Options(
         tags=frozenset(checked_name(tag, "tag") for tag in tags),
@@ -168,6 +171,7 @@ def task_options(
         needs=checked_needs(resources or {}),
         reuse=reuse,
         track_files=track_files,
+        shares_process=shares_process,
     )
 
 

@@ -283,6 +283,7 @@ def task(
     version: str | None = ...,
     reuse: bool = ...,
     track_files: bool = ...,
+    shares_process: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> _Decorator: ...
@@ -299,6 +300,7 @@ def task(
     version: str | None = None,
     reuse: bool = True,
     track_files: bool = True,
+    shares_process: bool = False,
     outputs: int | None = None,
     ignore: Iterable[str] | str = (),
     **unknown: Any,
@@ -316,8 +318,8 @@ def task(
         resources: how much of the engine's `system_resources` each call needs while it runs.
         version: changes the fingerprint when it changes.
         reuse: False for a task with effects, whose earlier result never stands for a new run.
-        track_files: False when its result stands whatever becomes of the files that it opens or
-            returns paths of.
+        track_files: False where files that it opens, or returns paths of, do not count.
+        shares_process: True where it may run beside tasks that use the same state of the process.
         outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
             each. A return annotation such as ``tuple[int, str]`` says it too.
         ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
@@ -330,7 +332,8 @@ def task(
     """
     for word in unknown:
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
-    options = task_options(tags, retry, timeout, resources, reuse=reuse, track_files=track_files)
+    flags = {"reuse": reuse, "track_files": track_files, "shares_process": shares_process}
+    options = task_options(tags, retry, timeout, resources, **flags)
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:
         return Task(

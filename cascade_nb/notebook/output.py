@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 from IPython import get_ipython
 
 from cascade_nb.engine.attempt import current_runs
+from cascade_nb.engine.figures import figures_by_task
 from cascade_nb.notebook.captured import catch_in_tasks, caught, cleared, stream_of
-from cascade_nb.notebook.figures import figures_by_task
 from cascade_nb.text import readable
 
 #: Characters of text that a run may keep in the kernel; what is older is dropped, and counted.

@@ -1,4 +1,4 @@
-"""Gives each task pyplot figures of its own while a run has a panel.
+"""Gives each task pyplot figures of its own, where it uses pyplot or has a panel.
 
 pyplot keeps one list of figures for the process, and IPython's inline backend shows and closes all
 that are on it after each cell and each message of a widget: also those that a task is still
@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 import traceback
 import types
 from collections import OrderedDict
@@ -34,20 +35,24 @@ _here: Final[contextvars.ContextVar[tuple[_Ending, OrderedDict[int, Any]] | None
 )
 
 
+#: Who wants a task to have figures of its own, as questions whether such a task is running here.
+_asked: Final[list[Callable[[], bool]]] = []
+_asking: Final = threading.Lock()
+_undo: list[Undo] = []
+
+
 class TaskFigures:
     """Stands for pyplot's list of figures, and is that of whoever asks.
 
     Args:
         cells: those of cells, and of everything else that is no task.
-        is_task: whether a task with a panel is running here.
     """
 
-    def __init__(self, cells: OrderedDict[int, Any], is_task: Callable[[], bool]) -> None:
+    def __init__(self, cells: OrderedDict[int, Any]) -> None:
         self.cells = cells
-        self._is_task = is_task
 
     def _own(self) -> OrderedDict[int, Any]:
-        if not self._is_task():
+        if not any(is_task() for is_task in tuple(_asked)):
             return self.cells
         mine, ending = _here.get(), at_end.get()
         if mine is None or mine[0] is not ending:  # or they are those of what started this run
@@ -84,31 +89,42 @@ def figures_by_task(is_task: Callable[[], bool]) -> Undo:
     """From now on each task has figures of its own; also where pyplot is yet to be imported.
 
     Args:
-        is_task: whether a task with a panel is running here.
+        is_task: whether a task that is to have some is running here.
     """
+    with _asking:
+        _asked.append(is_task)
+        if len(_asked) == 1:
+            _install()
+
+    def undo() -> None:
+        with _asking:
+            _asked.remove(is_task)
+            if not _asked:
+                for step in _undo:
+                    step()
+                _undo.clear()
+
+    return undo
+
+
+def _install() -> None:
     if _MODULE in sys.modules:
-        return _put(sys.modules[_MODULE], is_task)
-    undo: list[Undo] = []
-    finder = _AfterImport(lambda module: undo.append(_put(module, is_task)))
+        _put(sys.modules[_MODULE])
+        return
+    finder = _AfterImport(_put)
     sys.meta_path.insert(0, finder)
-    undo.append(lambda: finder in sys.meta_path and sys.meta_path.remove(finder))  # type: ignore[func-returns-value, arg-type]
-
-    def undo_all() -> None:
-        for step in undo:
-            step()
-
-    return undo_all
+    _undo.append(lambda: finder in sys.meta_path and sys.meta_path.remove(finder))  # type: ignore[func-returns-value, arg-type]
 
 
-def _put(module: types.ModuleType, is_task: Callable[[], bool]) -> Undo:
+def _put(module: types.ModuleType) -> None:
     gcf = module.Gcf
-    figures = gcf.figs = TaskFigures(gcf.figs, is_task)
+    figures = gcf.figs = TaskFigures(gcf.figs)
 
     def undo() -> None:
         if gcf.figs is figures:
             gcf.figs = figures.cells
 
-    return undo
+    _undo.append(undo)
 
 
 def _show_left(figures: OrderedDict[int, Any]) -> None:

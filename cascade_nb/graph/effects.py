@@ -1,0 +1,228 @@
+"""What a task's code does beside computing: state of the process that it uses, and what nobody can
+know beforehand.
+
+It is found by names: those that the task and the helpers it leads to read, as far as they lead to
+something real. What is reached in another way, through an object that is made while it runs, is
+not seen.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import sys
+import types
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.graph.origin import is_followed
+from cascade_nb.graph.shared_state import DOUBTS, NOT_SHARED, STATES
+from cascade_nb.graph.uses import Use, uses_of
+from cascade_nb.model.resources import Resource
+from cascade_nb.model.task import Task
+
+_MISSING: Final = object()
+_MOST: Final = 2_000  # pieces of code that are looked at
+
+
+class Effects(NamedTuple):
+    """What code does beside computing.
+
+    Attributes:
+        states: by what `states_in_words` knows, whether it changes that state of the process.
+        doubts: what its result also depends on and nobody can know, in words: "reads the clock".
+    """
+
+    states: Mapping[str, bool]
+    doubts: tuple[str, ...]
+
+
+PYPLOT: Final = "pyplot"
+NONE: Final = Effects({}, ())
+
+
+def effects_of(task: Task[..., Any]) -> Effects:
+    """What the code of `task`, and of all helpers that it leads to today, does."""
+    states: dict[str, bool] = {}
+    doubts: dict[str, None] = {}
+    seeded: set[str] = set()
+    for name, how in _names_used(task.fn):
+        for kind, changes, seeds in _states_of(name, how):
+            states[kind] = states.get(kind, False) or changes
+            if seeds:
+                seeded.add(kind)
+        for words in _doubts_of(name, how):
+            doubts[words] = None
+    if any(kind not in STATES or STATES[kind].draws for kind in states.keys() - seeded):
+        doubts["draws random numbers"] = None
+    if not states and not doubts:
+        return NONE
+    return Effects(states, tuple(words for words in DOUBTS if words in doubts))
+
+
+def state_in_words(kind: str) -> str:
+    """How a sentence calls a state, after "uses"."""
+    known = STATES.get(kind)
+    return known.words if known is not None else f"the generator {kind.partition(' ')[0]}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _states_of(name: str, how: str) -> tuple[tuple[str, bool, bool], ...]:
+    """The states that a name touches: which, whether it changes them, whether it seeds them."""
+    if name.startswith(_GENERATOR):
+        return ((name.removeprefix(_GENERATOR), True, False),)
+    if name in NOT_SHARED or _is_class(name):
+        return ()
+    found = []
+    for kind, state in STATES.items():
+        if _is_among(name, how, state.changes):
+            found.append((kind, True, name in state.seeds))
+        elif _is_among(name, how, state.reads):
+            found.append((kind, False, False))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def _doubts_of(name: str, how: str) -> tuple[str, ...]:
+    return tuple(words for words, names in DOUBTS.items() if _is_among(name, how, names))
+
+
+def _is_among(name: str, how: str, names: frozenset[str]) -> bool:
+    if f"{name}{how}" in names:
+        return True
+    if how != "=" and name in names:
+        return True
+    parts = name.split(".")
+    if how == "=" and any(f"{'.'.join(parts[:n])}=" in names for n in range(1, len(parts))):
+        return True  # an attribute of something that is not to be touched: pandas.options.x.y = 1
+    if len(parts) > 2 and parts[-1] == "rvs" and f"{'.'.join(parts[:2])}.*.rvs" in names:
+        return True
+    return any(f"{'.'.join(parts[:n])}." in names for n in range(1, len(parts)))
+
+
+def _is_class(name: str) -> bool:
+    module, _, last = name.rpartition(".")
+    return module in ("numpy.random", "random", "tensorflow.random") and last[:1].isupper()
+
+
+_GENERATOR: Final = "a generator: "
+
+
+def _names_used(start: Any) -> Iterator[tuple[str, str]]:
+    """The full names that code uses, and how, from `start` through all helpers."""
+    seen: set[int] = set()
+    todo: deque[Any] = deque([start])
+    while todo and len(seen) < _MOST:
+        thing = todo.popleft()
+        if isinstance(thing, (Task, Resource)):
+            thing = thing.fn
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, types.FunctionType):
+            todo.extend(_beside(thing))
+            if is_followed(thing.__globals__):
+                for use in uses_of(thing.__code__):
+                    name, leads_to = _resolved(use, thing.__globals__)
+                    if name:
+                        yield name, use.how
+                    todo.extend(leads_to)
+        elif isinstance(thing, types.MethodType):
+            todo.extend((thing.__func__, type(thing.__self__)))
+        elif isinstance(thing, functools.partial):
+            todo.extend((thing.func, *thing.args))
+        elif isinstance(thing, (staticmethod, classmethod)):
+            todo.append(thing.__func__)
+        elif isinstance(thing, property):
+            todo.extend(part for part in (thing.fget, thing.fset, thing.fdel) if part)
+        elif isinstance(thing, type):
+            space = vars(sys.modules.get(thing.__module__, types.ModuleType("none")))
+            if is_followed(space) and thing.__module__ != "builtins":
+                todo.extend(vars(thing).values())
+                todo.extend(thing.__bases__)
+
+
+def _beside(function: types.FunctionType) -> Iterator[Any]:
+    """What a function holds that its body may call."""
+    yield from (vars(function).get("__wrapped__"),)
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+
+
+def _resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """The full name of what is used, where it has one, and what of it is to be looked at."""
+    if use.module is not None:
+        value, name = _imported(*use.module)
+    else:
+        value = space.get(use.names[0], _MISSING)
+        name = "" if value is _MISSING else _full_name(value, use.names[0])
+    leads_to: list[Any] = [] if value is _MISSING else [value]
+    for n, attribute in enumerate(use.names[1:], 2):
+        if name.startswith(_GENERATOR):
+            break
+        stored = use.how == "=" and n == len(use.names)
+        value = _MISSING if stored else _attribute(value, attribute)
+        inner = _full_name(value, "") if isinstance(value, types.ModuleType) else ""
+        name = inner or (f"{name}.{attribute}" if name else "")
+        leads_to = [*leads_to[-1:], value]
+    things = [one for one in leads_to if not isinstance(one, types.ModuleType)]
+    kinds = [type(one) for one in things if not isinstance(one, (type, types.FunctionType))]
+    return name, (*things, *kinds)
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """An attribute, without running code of the user's."""
+    if isinstance(value, types.ModuleType):
+        return vars(value).get(name, _MISSING)
+    kind = value if isinstance(value, type) else type(value)
+    return next((vars(cls)[name] for cls in kind.__mro__ if name in vars(cls)), _MISSING)
+
+
+def _imported(module: str, part: str) -> tuple[Any, str]:
+    """What an import inside a body gives, and its full name; it need not have been done yet."""
+    there = sys.modules.get(module, _MISSING)
+    if not part or (module.rpartition(".")[2] == part and _attribute(there, part) is _MISSING):
+        return there, module
+    value = _attribute(there, part)
+    if value is _MISSING:
+        value = sys.modules.get(f"{module}.{part}", _MISSING)
+    return value, _full_name(value, part) or f"{module}.{part}"
+
+
+def _full_name(value: Any, called: str) -> str:
+    """The name under which the tables know it; "" for what is nobody's."""
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
+    if owner is not None and not isinstance(owner, (types.ModuleType, type)):
+        kind = type(owner)
+        if kind.__module__ == "random":
+            return f"random.{value.__name__}"
+        if kind.__module__.startswith("numpy.random"):
+            return f"numpy.random.{value.__name__}"
+    if value is os.environ:
+        return "os.environ"
+    if isinstance(value, (type, types.FunctionType, *_BOUND)):
+        module = getattr(value, "__module__", None) or ""
+        module = {"posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}.get(
+            module, module
+        )
+        module = "numpy.random" if module.startswith("numpy.random") else module
+        return f"{module}.{value.__qualname__}"
+    kind = type(value)
+    if kind.__module__.startswith("numpy.random") and kind.__name__ in ("Generator", "RandomState"):
+        return f"{_GENERATOR}{called} {id(value)}"
+    if kind is random.Random:
+        return f"{_GENERATOR}{called} {id(value)}"
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ in _CLIENTS else ""
+
+
+_BOUND: Final = (types.BuiltinFunctionType, types.MethodType, types.BuiltinMethodType)
+_CLIENTS: Final = frozenset({"requests.sessions", "httpx", "aiohttp.client", "socket"})

@@ -1,0 +1,354 @@
+"""Tasks that use the same state of the process run one at a time, and never wait in a circle."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.control import process_state
+from cascade_nb.engine import Engine
+from cascade_nb.events import TaskBlocked
+from cascade_nb.testing import SpySubscriber
+from tests.engine.conftest import MakeEngine
+from tests.engine.tools import Hold, until
+from tests.support.examples import examples
+
+matplotlib.use("Agg")
+
+
+class Together:
+    """Counts how many of a kind run at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def __call__(self, *kinds: str, seconds: float = 0.002) -> None:
+        self.enter(*kinds)
+        time.sleep(seconds)
+        self.leave(*kinds)
+
+    def enter(self, *kinds: str) -> None:
+        with self._lock:
+            self.now.update(kinds)
+            for kind in kinds:
+                self.most[kind] = max(self.most[kind], self.now[kind])
+
+    def leave(self, *kinds: str) -> None:
+        with self._lock:
+            self.now.subtract(kinds)
+
+
+TOGETHER = Together()
+
+
+@pytest.fixture
+def together() -> Together:
+    TOGETHER.__init__()  # type: ignore[misc]
+    return TOGETHER
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_taken() -> Any:
+    yield
+    assert process_state._inside == {}
+
+
+@cs.task
+def numpy_seeded(i: int) -> float:
+    np.random.seed(i)
+    TOGETHER("numpy", "any")
+    return float(np.random.rand())
+
+
+@cs.task
+def plain_seeded(i: int) -> float:
+    random.seed(i)
+    TOGETHER("random", "any")
+    return random.random()
+
+
+@cs.task
+def both_seeded(i: int) -> tuple[float, float]:
+    np.random.seed(i)
+    random.seed(i)
+    TOGETHER("numpy", "random", "any")
+    return float(np.random.rand()), random.random()
+
+
+@cs.task
+async def async_seeded(i: int) -> float:
+    random.seed(i)
+    TOGETHER.enter("random", "any")
+    await asyncio.sleep(0.001)
+    TOGETHER.leave("random", "any")
+    return random.random()
+
+
+@cs.task(executor="inline")
+def inline_seeded(i: int) -> float:
+    random.seed(i)
+    return random.random()
+
+
+@cs.task
+def env_read(i: int) -> str | None:
+    TOGETHER("read")
+    return os.environ.get("CASCADE_TEST_X")
+
+
+@cs.task
+def env_written(i: int) -> bool:
+    os.environ["CASCADE_TEST_X"] = str(i)
+    TOGETHER("write")
+    return os.environ["CASCADE_TEST_X"] == str(i)
+
+
+@cs.task
+def gather(*parts: Any) -> tuple[Any, ...]:
+    return parts
+
+
+def of_numpy(i: int) -> float:
+    return float(np.random.RandomState(i).rand())
+
+
+def of_random(i: int) -> float:
+    return random.Random(i).random()
+
+
+async def test_forty_that_seed_and_draw_are_right_forty_times(
+    engine: Engine, together: Together
+) -> None:
+    got = await engine.run(numpy_seeded.map(i=range(40)))
+    assert got == [of_numpy(i) for i in range(40)]
+    assert together.most["numpy"] == 1
+
+
+async def test_kinds_do_not_wait_for_each_other_and_both_kinds_for_both(
+    engine: Engine, together: Together
+) -> None:
+    maps = [task.map(i=range(8)) for task in (numpy_seeded, plain_seeded, async_seeded)]
+    target = gather(*maps, both_seeded.map(i=range(8)), inline_seeded.map(i=range(8)))
+    numpy_ones, plain, on_loop, both, inline = await engine.run(target)
+    assert numpy_ones == [of_numpy(i) for i in range(8)]
+    assert plain == on_loop == inline == [of_random(i) for i in range(8)]
+    assert both == [(of_numpy(i), of_random(i)) for i in range(8)]
+    assert (together.most["numpy"], together.most["random"]) == (1, 1)
+    assert together.most["any"] == 2
+
+
+async def test_who_only_reads_goes_beside_others_that_read_and_not_beside_who_writes(
+    engine: Engine, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CASCADE_TEST_X", raising=False)
+    target = gather(env_read.map(i=range(6)), env_written.map(i=range(6)))
+    _, written = await engine.run(target)
+    assert written == [True] * 6
+    assert together.most["write"] == 1
+    assert together.most["read"] > 1
+
+
+async def test_a_task_that_says_so_shares_the_process(engine: Engine) -> None:
+    hold = Hold()
+
+    @cs.task(shares_process=True)
+    def draw(i: int) -> float:
+        hold.wait(i)
+        return random.random()
+
+    run = engine.start(draw.map(i=range(3)))
+    await until(lambda: len(hold.came) == 3)
+    hold.let_go()
+    await run
+
+
+async def test_plan_and_why_say_what_is_used_and_who_has_it(engine: Engine) -> None:
+    hold = Hold()
+
+    @cs.task
+    def draw(i: int) -> float:
+        hold.wait(i)
+        return random.random()
+
+    words = "one at a time: uses the random module's global state"
+    spy = SpySubscriber(engine.bus)
+    first, second = draw(1).named("first"), draw(2).named("second")
+    plan = await engine.plan([first, second])
+    assert plan.step("first").reason.endswith(f"; {words}; draws random numbers")
+    run = engine.start([first, second])
+    await until(lambda: len(hold.came) == 1 and run.status.held == 1)
+    (waits,) = {"first", "second"} - {"first" if hold.came == [1] else "second"}
+    has = "first" if waits == "second" else "second"
+    assert run.why(waits)[0] == f"{waits} is held: {words}; now: {has}"
+    (blocked,) = spy.events_of_type(TaskBlocked)
+    assert (blocked.constraint, blocked.detail.partition(";")[0]) == ("process:random", words)
+    hold.let_go()
+    await run
+    assert run.why("first")[1] == f"first: {words}; draws random numbers"
+
+
+async def test_a_result_of_chance_says_how_old_it_is(engine: Engine) -> None:
+    @cs.task
+    def draw() -> float:
+        return random.random()
+
+    target = gather(draw().named("x")).named("end")
+    await engine.run(target)
+    run = engine.start(draw().named("x"))
+    await run
+    words = "draws random numbers; made just now"
+    assert run.why("x")[-1] == f"x: {words}"
+    step = (await engine.plan(draw().named("x"))).step("x")
+    assert (step.action, step.reason) == ("reuse", f"its code and inputs are the same; {words}")
+
+
+async def test_what_is_made_of_chance_says_so_too(engine: Engine) -> None:
+    @cs.task
+    def stamp() -> float:
+        return time.time()
+
+    target = gather(stamp()).named("end")
+    await engine.run(target)
+    assert (await engine.plan(target)).step("end").reason == (
+        "its code and inputs are the same; made of stamp#1, which reads the clock; made just now"
+    )
+
+
+async def test_engines_of_one_process_share_its_state(
+    make_engine: MakeEngine, together: Together
+) -> None:
+    engines = [make_engine() for _ in range(3)]
+    runs = [engine.start(plain_seeded.map(i=range(6))) for engine in engines]
+    for run in runs:
+        assert await run == [of_random(i) for i in range(6)]
+    assert together.most["random"] == 1
+
+
+async def test_a_run_inside_a_task_has_what_the_task_has(engine: Engine) -> None:
+    @cs.task
+    def outer(i: int) -> list[float]:
+        random.seed(i)
+        return list(cs.run(plain_seeded.map(i=[i, i + 1])))
+
+    got = await asyncio.wait_for(engine.run(outer.map(i=[1, 5])), 20)
+    assert got == [[of_random(1), of_random(2)], [of_random(5), of_random(6)]]
+
+
+async def test_a_limit_and_a_pause_hold_what_waits_for_state_and_let_it_go(
+    engine: Engine, together: Together
+) -> None:
+    engine.limit("task:numpy_seeded", 3)
+    run = engine.start(numpy_seeded.map(i=range(12)))
+    await until(lambda: together.most["numpy"] == 1)
+    run.pause()
+    await until(lambda: run.status.running == 0)
+    assert process_state._inside == {}
+    run.resume()
+    assert await run == [of_numpy(i) for i in range(12)]
+    assert together.most["numpy"] == 1
+
+
+async def test_a_failure_a_timeout_and_a_cancel_give_back_what_they_had(engine: Engine) -> None:
+    hold = Hold()
+
+    @cs.task(retry=2)
+    def fails() -> None:
+        random.seed(1)
+        raise ValueError("no")
+
+    @cs.task
+    async def never() -> float:
+        await hold.rest()
+        return random.random()
+
+    with pytest.raises(cs.errors.RunError):
+        await engine.run(fails())
+    run = engine.start([never(), never()])
+    await until(lambda: hold.came)
+    run.cancel()
+    with pytest.raises(cs.errors.RunCancelledError):
+        await run
+    assert await engine.run(plain_seeded(3)) == of_random(3)
+
+
+@cs.task
+def drawn(i: int) -> Any:
+    import matplotlib.pyplot as plt
+
+    plt.plot([i, i])
+    time.sleep(0.001)
+    plt.plot([i])
+    plt.title(str(i))
+    return plt.gcf()
+
+
+@cs.task(executor="inline")
+def drawn_inline(i: int) -> Any:
+    import matplotlib.pyplot as plt
+
+    plt.plot([i])
+    return plt.gcf()
+
+
+async def test_pyplot_figures_of_twenty_items_are_each_their_own(engine: Engine) -> None:
+    import matplotlib.pyplot as plt
+
+    mine = plt.figure()
+    kind = type(plt._pylab_helpers.Gcf.figs)  # type: ignore[attr-defined]
+    try:
+        figures = await engine.run(drawn.map(i=range(20)))
+        for i, figure in enumerate(figures):
+            (axes,) = figure.axes
+            assert (len(axes.lines), axes.get_title()) == (2, str(i))
+        figures = await engine.run(drawn_inline.map(i=range(20)))
+        assert [len(figure.axes[0].lines) for figure in figures] == [1] * 20
+        assert plt.get_fignums() == [mine.number]  # type: ignore[attr-defined]
+        assert not mine.axes
+    finally:
+        plt.close(mine)
+    assert type(plt._pylab_helpers.Gcf.figs) is kind  # type: ignore[attr-defined]
+
+
+TASKS = {
+    "numpy": (numpy_seeded, of_numpy),
+    "random": (plain_seeded, of_random),
+    "async": (async_seeded, of_random),
+    "inline": (inline_seeded, of_random),
+    "both": (both_seeded, lambda i: (of_numpy(i), of_random(i))),
+}
+
+
+@settings(max_examples=examples(20))
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(TASKS)), st.integers(0, 9)), min_size=1, max_size=14),
+    st.integers(1, 3),
+    st.sampled_from([None, 1, 2]),
+)
+def test_whatever_runs_beside_whatever_draws_what_it_would_alone(
+    chosen: list[tuple[str, int]], runs: int, limit: int | None
+) -> None:
+    async def main() -> None:
+        engines = [Engine(reuse=False) for _ in range(runs)]
+        engines[0].limit("global", limit)
+        target = gather(*(TASKS[name][0](i) for name, i in chosen))
+        want = tuple(TASKS[name][1](i) for name, i in chosen)
+        for run in [engine.start(target) for engine in engines]:
+            assert await asyncio.wait_for(run._wait(), 30) == want
+        for engine in engines:
+            await engine.aclose()
+
+    asyncio.run(main())

@@ -1,0 +1,245 @@
+"""Which state of the process code uses, and what nobody can know of its results."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import os
+import random
+import secrets
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from os import environ
+from random import randint
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.random import rand
+
+import cascade_nb as cs
+from cascade_nb.graph.effects import effects_of, state_in_words
+
+RNG = np.random.default_rng(0)
+
+
+def _helper() -> Any:
+    return np.random.rand()
+
+
+class _Model:
+    def fit(self) -> float:
+        return time.time()
+
+    @staticmethod
+    def noise() -> float:
+        return random.random()
+
+
+MODEL = _Model()
+_PARTIAL = functools.partial(_helper)
+
+
+def seeded(i: int) -> Any:
+    np.random.seed(i)
+    return _helper()
+
+
+def imported_name() -> Any:
+    return rand()
+
+
+def imported_function() -> int:
+    return randint(1, 2)
+
+
+def imports_inside() -> float:
+    import random as r
+
+    return r.random()
+
+
+def imports_module_inside() -> Any:
+    from numpy import random as nr
+
+    return [nr.normal() for _ in range(3)]
+
+
+def method() -> float:
+    return MODEL.fit()
+
+
+def of_class() -> float:
+    return _Model.noise()
+
+
+def partial() -> Any:
+    return _PARTIAL()
+
+
+def inside_a_function() -> Any:
+    def inner() -> Any:
+        return np.random.uniform()
+
+    return inner()
+
+
+def own_generator() -> Any:
+    return np.random.default_rng(3).random()
+
+
+def chance_generator() -> Any:
+    return np.random.default_rng().random()
+
+
+def shared_generator() -> Any:
+    return RNG.random()
+
+
+def draws() -> None:
+    plt.plot([1])
+
+
+def settings() -> None:
+    mpl.rcParams["lines.linewidth"] = 3
+
+
+def sets_item(n: list[str]) -> None:
+    os.environ[n[0]] = n[1]
+
+
+def sets_imported() -> None:
+    environ.update(A="1")
+
+
+def deletes_item() -> None:
+    del os.environ["A"]
+
+
+def reads_item() -> dict[str, str]:
+    out = {}
+    out["x"] = os.environ["PATH"]
+    return out
+
+
+def goes() -> None:
+    os.chdir("/")
+
+
+def redirects() -> None:
+    with contextlib.redirect_stdout(None):
+        sys.getrecursionlimit()
+
+
+def sets_stream() -> None:
+    sys.stdout = None  # type: ignore[assignment]
+
+
+def catches_warnings() -> None:
+    with warnings.catch_warnings():
+        pass
+
+
+def sets_limit() -> None:
+    sys.setrecursionlimit(5000)
+
+
+def sets_option() -> None:
+    pd.set_option("display.width", 10)
+
+
+def sets_attribute() -> None:
+    pd.options.display.width = 10
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now()  # noqa: DTZ005
+
+
+def clock() -> float:
+    return min([1.0], key=lambda _: time.perf_counter())
+
+
+def chance() -> Any:
+    return uuid.uuid4(), secrets.token_hex()
+
+
+def network() -> Any:
+    from urllib import request
+
+    return request.urlopen("http://x", timeout=1)
+
+
+def pure(x: float) -> float:
+    return float(np.sqrt(x)) + sys.maxsize + len(os.sep)
+
+
+NUMPY, CHANCE, CLOCK = {"numpy.random": True}, "draws random numbers", "reads the clock"
+WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
+    seeded: (NUMPY, ()),
+    imported_name: (NUMPY, (CHANCE,)),
+    imported_function: ({"random": True}, (CHANCE,)),
+    imports_inside: ({"random": True}, (CHANCE,)),
+    imports_module_inside: (NUMPY, (CHANCE,)),
+    method: ({"random": True}, (CHANCE, CLOCK)),  # all of a class counts
+    of_class: ({"random": True}, (CHANCE, CLOCK)),
+    partial: (NUMPY, (CHANCE,)),
+    inside_a_function: (NUMPY, (CHANCE,)),
+    own_generator: ({}, ()),
+    chance_generator: ({}, (CHANCE,)),
+    draws: ({"pyplot": True}, ()),
+    settings: ({"pyplot": True}, ()),
+    sets_item: ({"environment": True}, ()),
+    sets_imported: ({"environment": True}, ()),
+    deletes_item: ({"environment": True}, ()),
+    reads_item: ({"environment": False}, ()),
+    goes: ({"folder": True}, ()),
+    redirects: ({"streams": True}, ()),
+    sets_stream: ({"streams": True}, ()),
+    catches_warnings: ({"warnings": True}, ()),
+    sets_limit: ({"recursion": True}, ()),
+    sets_option: ({"pandas": True}, ()),
+    sets_attribute: ({"pandas": True}, ()),
+    now: ({}, (CLOCK,)),
+    clock: ({}, (CLOCK,)),
+    chance: ({}, (CHANCE,)),
+    network: ({}, ("asks the network",)),
+    pure: ({}, ()),
+}
+
+
+@pytest.mark.parametrize("function", WANTED, ids=lambda function: function.__name__)
+def test_code_uses_what_its_names_lead_to(function: Callable[..., Any]) -> None:
+    states, doubts = WANTED[function]
+    found = effects_of(cs.task(function))
+    assert dict(found.states) == states
+    assert set(found.doubts) == set(doubts)
+
+
+@pytest.mark.parametrize("function", WANTED, ids=lambda function: function.__name__)
+def test_what_a_helper_uses_the_task_uses(function: Callable[..., Any]) -> None:
+    def task(*args: Any) -> Any:
+        return function(*args)
+
+    assert effects_of(cs.task(task)) == effects_of(cs.task(function))
+
+
+def test_a_generator_that_all_share_is_a_state_of_its_own() -> None:
+    (kind,) = effects_of(cs.task(shared_generator)).states
+    assert state_in_words(kind) == "the generator RNG"
+    assert effects_of(cs.task(shared_generator)).doubts == (CHANCE,)
+
+
+def test_a_helper_that_is_redefined_counts_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "_helper", lambda: 1)
+    assert effects_of(cs.task(partial)).states == NUMPY  # the partial holds the one of before
+    assert effects_of(cs.task(seeded)).states == NUMPY
+    monkeypatch.setitem(globals(), "_PARTIAL", lambda: 1)
+    assert effects_of(cs.task(partial)).states == {}
