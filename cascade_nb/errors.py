@@ -12,6 +12,7 @@
     │   ├── ParamError               an unknown parameter, or a value of the wrong type
     │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
     │   ├── ConstraintError          an unknown scope, a limit below zero, a rate nobody can read
+    │   ├── ResultError              a task returned what can be read only once, or not at all
     │   ├── UnknownNameError         a name nobody defined; the message has the nearest ones
     │   ├── RouteError               a selector's key has no route (a LookupError, a ValueError)
     │   ├── BlockingError            `run()` where blocking would lose messages or never end
@@ -73,6 +74,7 @@ __all__ = [
     "RefusedBlobWarning",
     "RefusedMessageError",
     "ResourceError",
+    "ResultError",
     "RouteError",
     "RunCancelledError",
     "RunError",
@@ -133,6 +135,10 @@ class PolicyError(UsageError, ValueError):
 
 class ConstraintError(UsageError):
     """A scope, type or number that no constraint can have."""
+
+
+class ResultError(UsageError):
+    """A task returned what is no value: what can be read only once, or not at all."""
 
 
 class UnknownNameError(UsageError, LookupError):

@@ -9,6 +9,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.collections import equal_lengths, items_of
 from cascade_nb.model.inputs import replace, scan
+from cascade_nb.model.isolation import lent_call
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
 from cascade_nb.model.policy import NOTHING
@@ -43,6 +44,11 @@ class Call(NamedTuple):
         """What has to be opened first."""
         values = (*self.args, *self.kwargs.values())
         return [value.resource for value in values if value.__class__ is Injected]
+
+    def owned(self) -> Call:
+        """The same with values of its own, which it may change as it likes."""
+        args, kwargs = lent_call(self.args, self.kwargs)
+        return Call(self.fn, args, kwargs, self.injects)
 
     def with_resources(self, opened: Mapping[Resource, Any]) -> Call:
         """The same with the opened resources in their places."""

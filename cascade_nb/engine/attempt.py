@@ -243,6 +243,7 @@ class ThreadAttempt(Attempt):
             found = sharing.before_in_thread(self)
             if found is not None:
                 return self._noted(found.value)
+        call = call.owned()
         if not call.injects:
             try:
                 return self._noted(returned(call.fn(*call.args, **call.kwargs)))
@@ -290,6 +291,7 @@ class AsyncAttempt(Attempt):
             found = await sharing.before(self)
             if found is not None:
                 return self._noted(found.value)
+        call = call.owned()
         if not call.injects:
             try:
                 return self._noted(returned(await call.fn(*call.args, **call.kwargs)))

@@ -33,6 +33,7 @@ from cascade_nb.errors import (
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.isolation import lent
 from cascade_nb.model.param import Param, check_given
 from cascade_nb.model.policy import PLAIN
 
@@ -265,7 +266,7 @@ class Execution:
         values = flow.ledger.values
         value = Reader(values, flow.ledger.place).value_of(graph.shape)
         assert value is not ABSENT
-        return value
+        return lent(value) if graph.targets else value
 
     async def _end(self, error: BaseException | None) -> BaseException | None:
         """Close what is open, tell the end, and leave the connector, in that order."""

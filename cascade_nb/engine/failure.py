@@ -35,6 +35,14 @@ class DoneCallbackWarning(UserWarning):
     """What was to be called at the end of a run raised."""
 
 
+# As NumPy says it, and pandas and Cython after it.
+_READ_ONLY: Final = ("is read-only", "cannot set WRITEABLE flag")
+_COPY_FIRST: Final = (
+    "a large array that a task returned is handed out read-only, since others read it too: "
+    "write to a copy of it, x = x.copy()"
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """One node that failed for good.
@@ -145,6 +153,8 @@ def error_text(error: BaseException) -> str:
         words = f"<its text cannot be had: {type(inner).__name__}>"
     first = words.strip().splitlines()[0] if words.strip() else ""
     told = readable(first[:300])
+    if isinstance(error, ValueError) and any(said in first for said in _READ_ONLY):
+        told = f"{told} ({_COPY_FIRST})"
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 

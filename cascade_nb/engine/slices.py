@@ -21,7 +21,8 @@ from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.body import enter_body
-from cascade_nb.model.inputs import ATOMS
+from cascade_nb.model.isolation import lent_call
+from cascade_nb.model.plainness import FROZEN
 from cascade_nb.model.policy import NOTHING
 from cascade_nb.model.present import Continued, returned
 
@@ -86,8 +87,15 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             result: Any = None
             lock.release()
             try:
+                for value in args:
+                    if value.__class__ not in FROZEN:
+                        args, kwargs = lent_call(args, kwargs)
+                        break
+                else:
+                    if kwargs:
+                        kwargs = lent_call((), kwargs)[1]
                 result = fn(*args, **kwargs) if kwargs else fn(*args)
-                if result.__class__ not in ATOMS:
+                if result.__class__ not in FROZEN:
                     result = returned(result)
             except BaseException as raised:
                 error = raised

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cascade_nb.errors import ResultError
 from cascade_nb.model.body import in_body
 from cascade_nb.model.containers import holds, kind_of
-from cascade_nb.model.inputs import ATOMS
+from cascade_nb.model.inputs import OutOfReachError, scan
+from cascade_nb.model.isolation import pristine
 from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.plainness import FROZEN
 from cascade_nb.model.task import PartialTask, Task
 
 
@@ -25,14 +28,24 @@ class Continued:
 
 
 def returned(result: Any) -> Any:
-    """`result` of a body; as `Continued` where it holds lazy values.
+    """What is kept of the `result` of a body; as `Continued` where it holds lazy values.
 
     For a table of millions of rows it takes a fraction of the time that making it took, but too
     long for anybody's lock: call it before.
+
+    Raises:
+        ResultError: it can be read only once, or not at all.
     """
-    if result.__class__ in ATOMS:
+    if result.__class__ in FROZEN:
         return result
-    return Continued(result) if holds(result, Lazy) else result
+    kept = pristine(result)
+    if not holds(kept, Lazy):
+        return kept
+    try:
+        scan((kept,))
+    except OutOfReachError as error:
+        raise ResultError(error.told("what it returned")) from None
+    return Continued(kept)
 
 
 def is_present(target: Any) -> bool:

@@ -1,0 +1,481 @@
+"""Nobody sees what another changed: siblings, retries, the caller, later runs, items of a map."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import io
+import random
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.errors import ResultError, TaskFailedError
+from cascade_nb.model.isolation import lent, pristine
+from cascade_nb.state import MemoryState
+from tests.engine.conftest import MakeEngine
+from tests.support.examples import examples
+
+LANES = ("thread", "async", "inline")
+every_lane = pytest.mark.parametrize("lane", LANES)
+
+
+def task_for(lane: str, fn: Callable[..., Any], **options: Any) -> Any:
+    """`fn` as a task of that lane."""
+    if lane != "async":
+        return cs.task(executor=lane, **options)(fn)
+
+    async def body(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **kwargs)
+
+    body.__name__ = fn.__name__
+    return cs.task(**options)(body)
+
+
+@dataclasses.dataclass
+class Account:
+    entries: Any
+    name: str = "a"
+
+
+class Model:
+    def __init__(self, weights: Any) -> None:
+        self.weights = weights
+        self.me = self
+
+    def __repr__(self) -> str:
+        return f"Model({self.weights!r})"
+
+
+def change(value: Any) -> Any:
+    """Change a value in place, as deep as it goes."""
+    if isinstance(value, dict):
+        for held in value.values():
+            change(held)
+        value["changed"] = 1
+    elif isinstance(value, (list, deque)):
+        for held in value:
+            change(held)
+        value.append("changed")
+    elif isinstance(value, set):
+        value.add("changed")
+    elif isinstance(value, tuple):
+        for held in value:
+            change(held)
+    elif isinstance(value, bytearray):
+        value += b"!"
+    elif isinstance(value, np.ndarray):
+        value[...] = -1
+    elif isinstance(value, pd.DataFrame):
+        value.loc[0, "a"] = -1
+        value["changed"] = 1
+    elif isinstance(value, pd.Series):
+        value[0] = -1
+    elif isinstance(value, pl.DataFrame):
+        value[0, "a"] = -1
+    elif isinstance(value, (Account, types.SimpleNamespace)):
+        change(value.entries)
+        value.name = "changed"
+    elif isinstance(value, Model):
+        change(value.weights)
+        value.weights = None
+    elif isinstance(value, io.BytesIO):
+        value.read()
+    elif isinstance(value, random.Random):
+        value.random()
+    return value
+
+
+def seen(value: Any) -> str:
+    """All that can be seen of one."""
+    if isinstance(value, (Account, types.SimpleNamespace)):
+        return f"{type(value)} {seen(value.entries)} {value.name}"
+    if isinstance(value, Model):
+        return f"model {seen(value.weights)} {value.me is value}"
+    if isinstance(value, (list, tuple, deque)):
+        return f"{type(value)} {[seen(held) for held in value]}"
+    if isinstance(value, dict):
+        return f"{type(value)} {[(key, seen(held)) for key, held in value.items()]}"
+    if isinstance(value, io.BytesIO):
+        return f"{value.tell()} {value.getvalue()!r}"
+    if isinstance(value, random.Random):
+        return str(value.getstate())
+    return f"{type(value)} {value!r} {getattr(value, 'dtype', '')}"
+
+
+VALUES: dict[str, Callable[[], Any]] = {
+    "a list": lambda: [1, [2], {"k": [3]}],
+    "a dict": lambda: {"a": 1, "b": [2]},
+    "a set": lambda: {1, 2},
+    "a tuple of lists": lambda: ([1], 2),
+    "a deque": lambda: deque([1, [2]], maxlen=9),
+    "a defaultdict": lambda: defaultdict(list, a=[1]),
+    "an OrderedDict": lambda: OrderedDict(b=[1], a=2),
+    "a bytearray": lambda: bytearray(b"abc"),
+    "a dataclass": lambda: Account([1, 2]),
+    "a namespace": lambda: types.SimpleNamespace(entries=[1], name="n"),
+    "an object of one's own": lambda: Model([1.0, [2.0]]),
+    "a small array": lambda: np.arange(4.0),
+    "a small array in a dict": lambda: {"x": np.arange(4.0), "y": [np.zeros(2)]},
+    "an array of lists": lambda: np.array([[1], None, "x"], dtype=object)[:1],
+    "a frame": lambda: pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}),
+    "a series": lambda: pd.Series([1, 2]),
+    "a polars frame": lambda: pl.DataFrame({"a": [1, 2]}),
+    "a buffer": lambda: io.BytesIO(b"abc"),
+    "a random generator": lambda: random.Random(3),
+}
+every_value = pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
+
+
+@every_value
+async def test_siblings_the_caller_and_later_runs_do_not_see_a_change(
+    make_engine: MakeEngine, make: Callable[[], Any]
+) -> None:
+    engine = make_engine()
+    want = seen(make())
+    source = task_for("thread", make)().named("source")
+    spoil, look = cs.task(lambda v: seen(change(v))), cs.task(executor="inline")(seen)
+    later = look(source).after(spoil(source))
+    assert await engine.run([spoil(source), later, later]) == [seen(change(make())), want, want]
+    mine = await engine.run(source)
+    assert seen(mine) == want
+    change(mine)
+    assert seen(await engine.run(source)) == want
+    both = await engine.run([source, source])
+    assert both[0] is both[1]  # as where the list was written
+    assert await engine.run(look(source)) == want
+
+
+@every_lane
+async def test_another_attempt_is_given_what_the_first_was_given(engine: Engine, lane: str) -> None:
+    tried: list[str] = []
+
+    def flaky(rows: Any, *, deep: Any) -> Any:
+        tried.append(seen((rows, deep)))
+        change(rows)
+        change(deep)
+        if len(tried) < 3:
+            raise ValueError("again")
+        return rows
+
+    rows = task_for(lane, lambda: [[1]])()
+    target = task_for(lane, flaky, retry=3)(rows, deep={"k": [rows, 2]})
+    assert await engine.run(target) == [[1, *2 * ["changed"]], *2 * ["changed"]]
+    assert len(set(tried)) == 1
+
+
+@every_lane
+async def test_what_a_body_still_holds_is_not_what_it_returned(engine: Engine, lane: str) -> None:
+    held: list[Any] = []
+    array = np.arange(3)
+
+    def collect(x: int) -> Any:
+        held.append(x)
+        array[0] = x
+        return held, array
+
+    def look(value: Any) -> str:
+        return str(value)
+
+    first = task_for(lane, collect)(7).named("first")
+    second = task_for(lane, collect)(8).after(first)
+    read = task_for(lane, look)(first).after(second)
+    assert str(await engine.run([first, second, read])) == (
+        "[([7], array([7, 1, 2])), ([7, 8], array([8, 1, 2])), '([7], array([7, 1, 2]))']"
+    )
+
+
+@every_lane
+async def test_items_of_a_map_do_not_see_what_others_did_to_what_they_share(
+    engine: Engine, lane: str
+) -> None:
+    def use(x: Any, shared: Any, rows: Any) -> Any:
+        shared.append(x)
+        rows.append(x)
+        return shared, rows
+
+    rows = task_for(lane, lambda: [0])()
+    mapped = task_for(lane, use).partial(shared=[9], rows=rows).map(x=[1, 2, 3])
+    assert await engine.run(mapped) == [([9, x], [0, x]) for x in (1, 2, 3)]
+
+
+async def test_what_is_one_thing_in_a_call_or_a_result_stays_one(engine: Engine) -> None:
+    def twice() -> Any:
+        row = [1]
+        return {"a": row, "b": row, "round": (row,)}
+
+    rows = cs.task(twice)()
+    same = cs.task(
+        lambda a, b, r: (a is b, r["a"] is r["b"], r["round"][0] is r["a"], a["a"] is r["a"])
+    )
+    assert await engine.run(same(rows, rows, rows)) == (True, True, True, True)
+    mine = await engine.run(rows)
+    assert mine["a"] is mine["b"]
+
+
+def test_what_nobody_can_change_is_handed_on_as_it_is() -> None:
+    frozen: list[Any] = [
+        1, "a", b"b", (1, ("a", None)), frozenset({1}), range(3), Path("x"), slice(1, 2), len, seen,
+        np.float64(1), pd.Timestamp("2020-01-01"), Account, types,
+    ]  # fmt: skip
+    for value in frozen:
+        assert pristine(value) is value
+        assert lent(value) is value
+
+
+LARGE = 1 << 20
+
+
+async def test_a_large_array_is_not_copied_and_cannot_be_written_to(engine: Engine) -> None:
+    places = []
+
+    def make() -> Any:
+        return {"x": np.zeros(LARGE)}
+
+    def add(held: Any) -> Any:
+        places.append(held["x"].ctypes.data)
+        held["x"] += 1
+        return held
+
+    def fine(held: Any) -> Any:
+        places.append(held["x"].ctypes.data)
+        mine = held["x"].copy()
+        mine += 1
+        return float(mine.sum()), float(held["x"].sum())
+
+    source = cs.task(make)().named("source")
+    with pytest.raises(TaskFailedError, match=r"read-only.*\.copy\(\)"):
+        await engine.run(cs.task(add)(source))
+    assert await engine.run(cs.task(fine)(source)) == (LARGE, 0.0)
+    mine = await engine.run(source)
+    assert len({*places, mine["x"].ctypes.data}) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        mine["x"][0] = 1
+
+
+async def test_a_view_of_what_is_the_users_own_is_copied_when_it_is_returned(
+    engine: Engine,
+) -> None:
+    mine = np.zeros((2, LARGE))
+    got = await engine.run(cs.task(lambda a: a[1])(mine))
+    mine[:] = 5  # which is not forbidden
+    assert float(got.sum()) == 0.0
+
+
+@pytest.mark.parametrize("option", ["pandas 3", "pandas 2"])
+async def test_frames_are_right_with_and_without_copy_on_write(
+    engine: Engine, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if option == "pandas 2":  # where a shallow copy shares what is written to
+        monkeypatch.setattr(pd, "__version__", "2.2.3")
+        monkeypatch.setattr(pd, "get_option", lambda name: False)
+    frame = pd.DataFrame({"a": np.zeros(9), "o": [[1]] * 9})
+    source = cs.task(lambda: frame)().named("frame")
+
+    def spoil(f: Any) -> Any:
+        f.loc[0, "a"] = 9
+        f["o"].iloc[0].append(2)
+        return 0
+
+    await engine.run(cs.task(spoil)(source))
+    got = await engine.run(source)
+    assert got["a"].sum() == 0
+    assert got["o"].iloc[0] == [1]
+    assert frame["o"].iloc[0] == [1]
+
+
+def numbers() -> Any:
+    yield 1
+
+
+async def later() -> int:
+    return 1
+
+
+ONCE: dict[str, tuple[Callable[[], Any], str]] = {
+    "a generator": (numbers, r"a generator.*return list\(…\)"),
+    "a map": (lambda: map(str, [1]), r"a map.*return list\(…\)"),
+    "an iterator": (lambda: iter([1]), r"a list_iterator.*return list\(…\)"),
+    "one in a list": (lambda: [1, {"k": (zip([1]),)}], r"a zip.*return list\(…\)"),
+    "one in a dataclass": (lambda: Account(iter([1])), r"a list_iterator"),
+    "an open file": (Path(__file__).open, r"an open file.*its path"),
+    "an awaitable": (later, r"a coroutine.*async def"),
+}  # fmt: skip
+
+
+@every_lane
+@pytest.mark.parametrize(("make", "words"), ONCE.values(), ids=ONCE)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::ResourceWarning")
+async def test_what_can_be_read_once_is_no_result(
+    engine: Engine, lane: str, make: Callable[[], Any], words: str
+) -> None:
+    made = [make() for _ in range(3)]
+    left = list(made)
+
+    def body(x: int = 0) -> Any:
+        return left.pop()
+
+    body.__name__ = "reader"
+    task = task_for(lane, body)
+    words = rf"reader.* failed: ResultError: what it returned is, or holds, {words}"
+    try:
+        for target in (task(), task.map(x=[1]), cs.task(len)(task())):
+            with pytest.raises(TaskFailedError, match=words) as caught:
+                await engine.run(target)
+            assert isinstance(caught.value.__cause__, ResultError)
+    finally:
+        for value in made:
+            getattr(value, "close", lambda: None)()
+
+
+# Random programs: what each node makes of what it reads, with results that nobody can change.
+
+plain = st.none() | st.integers(-2, 2) | st.text(max_size=1)
+values = st.recursive(
+    plain,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=1), inner, max_size=2)
+        | st.builds(Account, inner)
+        | st.builds(Model, inner)
+        | st.builds(lambda held: deque([held]), inner)
+        | st.builds(lambda held: np.array([held, None], dtype=object)[:1], inner)
+        | st.just(np.arange(3)).map(np.copy)
+    ),
+    max_leaves=6,
+)
+KINDS = ("source", "read", "change", "change and keep", "join", "map", "retry")
+
+
+@dataclasses.dataclass
+class Step:
+    kind: str
+    lane: str
+    value: Any
+    reads: tuple[int, int]
+    named: bool
+
+
+steps = st.lists(
+    st.builds(
+        Step,
+        st.sampled_from(KINDS),
+        st.sampled_from(LANES),
+        values,
+        st.tuples(st.integers(0, 9), st.integers(0, 9)),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=8,
+)
+
+
+def body_of(step: Step, held: list[Any], failed: list[bool]) -> Callable[..., Any]:
+    """What a node of a kind does; `held` is what the function has to itself."""
+
+    def work(a: Any, b: Any) -> Any:
+        if step.kind == "source":
+            return held[0]
+        if step.kind == "read":
+            return seen((a, b))
+        if step.kind == "join":
+            return {"a": a, "b": b, "c": [a]}
+        if step.kind == "change and keep":
+            held.append(a)
+            return [change(a), b]
+        if step.kind == "retry":
+            change(a)
+            if not failed:
+                failed.append(True)
+                raise ValueError("again")
+            return a
+        change(b)
+        return change(a)
+
+    return work
+
+
+def expected(program: list[Step]) -> list[Any]:
+    """What each node gives where every result and every argument is a deep copy."""
+    results: list[Any] = []
+    for step in program:
+        a, b = (results[r % len(results)] if results else None for r in step.reads)
+        work = body_of(step, [copy.deepcopy(step.value)], [True])
+        if step.kind == "map":
+            out = [work(*copy.deepcopy((n, b))) for n in (a, a)]
+        else:
+            out = work(*copy.deepcopy((a, b)))
+        results.append(copy.deepcopy(out))
+    return results
+
+
+def lazies(program: list[Step]) -> list[Any]:
+    """The same as tasks."""
+    nodes: list[Any] = []
+    for n, step in enumerate(program):
+        a, b = (nodes[r % len(nodes)] if nodes else None for r in step.reads)
+        task = task_for(step.lane, body_of(step, [copy.deepcopy(step.value)], []), retry=2)
+        node = task.partial(b=b).map(a=[a, a]) if step.kind == "map" else task(a, b)
+        nodes.append(node.named(f"n{n}") if step.named else node)
+    return nodes
+
+
+@settings(max_examples=examples(60))
+@given(steps)
+def test_random_programs_give_what_they_give_when_each_result_is_copied_deeply(
+    program: list[Step],
+) -> None:
+    want = [seen(value) for value in expected(program)]
+    nodes = lazies(program)
+    engine = Engine(state_backend=MemoryState())
+    try:
+        for _ in range(2):
+            got = [cs_run(engine, node) for node in reversed(nodes)]
+            assert [seen(value) for value in reversed(got)] == want
+            change(got)
+        assert [seen(value) for value in cs_run(engine, nodes)] == want
+    finally:
+        engine.close()
+
+
+def cs_run(engine: Engine, target: Any) -> Any:
+    """The value of a target, from outside of any loop."""
+    return engine.start(target).result(30)
+
+
+@given(values)
+def test_a_value_of_ones_own_is_the_same_and_shares_nothing_that_can_change(value: Any) -> None:
+    before = seen(value)
+    kept = pristine(copy.deepcopy(value))
+    mine = lent(kept)
+    assert seen(mine) == before
+    change(mine)
+    assert seen(kept) == before
+    assert seen(lent(kept)) == before
+
+
+def test_containers_nested_beyond_the_stack_are_copied_too() -> None:
+    deep: Any = []
+    for n in range(50_000):
+        deep = (n, [deep])
+    mine = lent(deep)
+    depth = 0
+    while mine:
+        assert mine is not deep
+        assert mine[1] is not deep[1]
+        assert mine[0] == deep[0]
+        mine, deep = mine[1][0], deep[1][0]
+        depth += 1
+    assert depth == 50_000
