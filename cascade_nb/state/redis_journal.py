@@ -76,7 +76,8 @@ class RedisJournal:
             LeaseLostError: another owner has it.
             StateError: the server cannot be reached or written.
         """
-        await self._fenced(RENEW, lease, _microseconds(ttl), self._keep(ttl))
+        words = (_microseconds(ttl), self._keep(ttl), lease.owner)
+        await self._fenced(RENEW, lease, *words)
 
     async def release(self, lease: Lease) -> None:
         """Let it go; nothing happens when it is another's already.

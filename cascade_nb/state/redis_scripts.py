@@ -13,12 +13,6 @@ from cascade_nb.state.redis_replies import anything, claim, maybe_each, records,
 
 # `touch` never shortens a time: the lease of a run may be longer than what was not used is kept.
 _SHARED: Final = """
-local function lost(run, fence)
-    local newest = redis.call('HMGET', run, 'fence', 'owner')
-    if newest[1] == fence then return false end
-    return newest[2] or ''
-end
-
 local function touch(keys, keep)
     if keep == '' then return end
     for _, key in ipairs(keys) do
@@ -33,6 +27,17 @@ end
 
 local function whole(number)
     return string.format('%.0f', number)
+end
+
+local function lost(run, fence)
+    local newest = redis.call('HMGET', run, 'fence', 'owner')
+    if newest[1] == fence then return false end
+    if not newest[1] then
+        -- Flushed, evicted or expired, and nobody else has it: it is taken again.
+        redis.call('HSET', run, 'fence', fence, 'owner', '', 'until', whole(wall() + 15e6))
+        return false
+    end
+    return newest[2] or ''
 end
 """
 
@@ -159,17 +164,18 @@ RENEW: Final = Script(
     + """
 local owner = lost(KEYS[1], ARGV[1])
 if owner then return owner end
-redis.call('HSET', KEYS[1], 'until', whole(wall() + tonumber(ARGV[2])))
+redis.call('HSET', KEYS[1], 'until', whole(wall() + tonumber(ARGV[2])), 'owner', ARGV[4])
 touch(KEYS, ARGV[3])
 return false
 """
 )
-"""Have a lease for longer. KEYS: of the run. ARGV: fence, microseconds, keep."""
+"""Have a lease for longer. KEYS: of the run. ARGV: fence, microseconds, keep, owner."""
 
 RELEASE: Final = Script(
-    _SHARED
-    + """
-if not lost(KEYS[1], ARGV[1]) then redis.call('HSET', KEYS[1], 'until', '0') end
+    """
+if redis.call('HGET', KEYS[1], 'fence') == ARGV[1] then
+    redis.call('HSET', KEYS[1], 'until', '0')
+end
 return false
 """
 )

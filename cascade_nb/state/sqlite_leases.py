@@ -5,10 +5,14 @@ them.
 from __future__ import annotations
 
 import sqlite3
+import time
+from typing import Final
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.protocols import Lease
 from cascade_nb.state.cells import is_moment, is_whole
+
+AGAIN: Final = 15.0  # seconds for which a lease that was taken again stands until it is renewed
 
 
 def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
@@ -43,12 +47,26 @@ def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, n
 
 
 def loss_of(db: sqlite3.Connection, lease: Lease) -> LeaseLostError | None:
-    """None while nobody has taken the run over; a lease that ran out still counts until then."""
+    """None while nobody has taken the run over; a lease that ran out still counts until then.
+
+    Where its record is gone, with the file or because somebody deleted it, nobody has: it is made
+    again, in the transaction that goes on to write.
+    """
     query = "SELECT fence, owner FROM runs WHERE run_id = ?"
     row = db.execute(query, (lease.run_id,)).fetchone()
     if row is None:
-        return LeaseLostError(lease.run_id, "")
+        _take_again(db, lease)
+        return None
     return None if row[0] == lease.fence else LeaseLostError(lease.run_id, str(row[1] or ""))
+
+
+def _take_again(db: sqlite3.Connection, lease: Lease) -> None:
+    db.execute(
+        "INSERT INTO runs (run_id, owner, fence, expires) VALUES (?, ?, ?, ?)",
+        (lease.run_id, lease.owner, lease.fence, time.time() + AGAIN),
+    )
+    # In a new file the counter began anew, and nobody else is to come to this number.
+    db.execute("UPDATE about SET last_fence = max(last_fence, ?)", (lease.fence,))
 
 
 def check_lease(db: sqlite3.Connection, lease: Lease) -> None:

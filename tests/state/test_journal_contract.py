@@ -297,19 +297,25 @@ async def test_a_forgotten_run_is_gone_and_its_results_stay(
     assert await state.values(["key"]) == {"key": 1}
 
 
-async def test_a_forgotten_run_does_not_come_back_by_its_old_owner(
+async def test_a_record_that_is_gone_is_taken_again_by_its_owner_while_nobody_else_has_it(
     journal: Journal, another: Journal
 ) -> None:
-    # Fences go on growing, else an owner from before could be the newest once more.
+    # A server that was flushed or evicts, a file that was deleted: that is nobody's taking over.
     lease = await journal.claim("run", "kernel 1", FOR_LONG)
-    await another.forget("run")
     for change in changes(journal, lease):
-        with pytest.raises(LeaseLostError):
-            await change
+        await another.forget("run")
+        await change
+        with pytest.raises(LeaseHeldError):
+            await another.claim("run", "kernel 2", FOR_LONG)
+    await another.forget("run")
+    await journal.release(lease)
+    assert await another.runs() == []
+    # Fences go on growing, else an owner from before could be the newest once more.
     again = await another.claim("run", "kernel 2", FOR_LONG)
     assert again.fence > lease.fence
-    with pytest.raises(LeaseLostError):
-        await journal.append(lease, ["x"])
+    for change in changes(journal, lease):
+        with pytest.raises(LeaseLostError, match="kernel 2"):
+            await change
     assert await journal.history("run") == []
 
 
