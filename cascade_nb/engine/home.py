@@ -97,7 +97,10 @@ class Home:
                     "another Engine()"
                 )
         if running is None or running in _held_up:
-            self.own = self.own or HomeLoop()
+            if self.own is None:
+                self.own = own = HomeLoop()
+                # For who drops the engine without closing it.
+                weakref.finalize(self._engine, own.stop_soon).atexit = False
             return self._move(self.own.loop, running or self.own.loop)
         return self._move(running, running)
 

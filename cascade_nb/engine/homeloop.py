@@ -5,6 +5,7 @@ busy the kernel's loop is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 
@@ -27,6 +28,11 @@ class HomeLoop:
         """End the loop and its thread; only when nothing runs on it any more."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
+
+    def stop_soon(self) -> None:
+        """The same for a finalizer, which must neither wait nor take a lock."""
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self.loop.call_soon_threadsafe(self.loop.stop)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)

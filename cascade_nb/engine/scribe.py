@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -149,7 +150,8 @@ class Scribe:
 
     def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self._home is None:
-            self._home = HomeLoop("cascade-journal")
+            self._home = home = HomeLoop("cascade-journal")
+            weakref.finalize(self, home.stop_soon).atexit = False
         return asyncio.run_coroutine_threadsafe(work, self._home.loop)
 
     async def _put_down_the_pen(self) -> None:

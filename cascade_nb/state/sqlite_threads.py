@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import sqlite3
 import threading
 import weakref
@@ -19,6 +20,7 @@ T = TypeVar("T")
 # The desks of a database.
 RESULTS: Final = "results"  # keeps results, in batches
 LEASES: Final = "leases"  # short transactions, so that no lease runs out while values are written
+LEFTOVERS: Final = "cascade-leftovers"  # the name of the thread that closes what nobody did
 VALUES: Final = "values"  # what reads, and what encodes or decodes when it is asked to
 
 
@@ -106,7 +108,8 @@ class Desks:
         forget_after_fork(self)
         # For who never closes it. At the end of the process the threads end by themselves, with
         # their work done, before this could tell them.
-        weakref.finalize(self, _close, self._desks).atexit = False
+        _have_leftovers_closed()
+        weakref.finalize(self, _leftovers.put, self._desks).atexit = False
 
     def submit(self, name: str, job: Callable[[Desk], T]) -> Future[T]:
         """Have something done at a desk; from any thread, and without waiting."""
@@ -144,6 +147,26 @@ def _close(desks: dict[str, Desk]) -> list[Future[None]]:
     futures = [desk.close() for desk in desks.values()]
     desks.clear()
     return futures
+
+
+# A finalizer may run in the middle of anything, also of a pool that holds its lock, so it must take
+# none: it puts what is left here, which is safe anywhere, and a thread closes it.
+_leftovers: Final[queue.SimpleQueue[dict[str, Desk]]] = queue.SimpleQueue()
+_closing: list[threading.Thread] = []
+_beginning: Final = threading.Lock()
+
+
+def _have_leftovers_closed() -> None:
+    """See that the thread is there, one for the process."""
+    with _beginning:
+        if not _closing or not _closing[-1].is_alive():  # in a child process it is gone
+            _closing[:] = [threading.Thread(target=_close_leftovers, name=LEFTOVERS, daemon=True)]
+            _closing[0].start()
+
+
+def _close_leftovers() -> None:
+    while True:
+        _close(_leftovers.get())
 
 
 _parents: Final[list[Desk]] = []

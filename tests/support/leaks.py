@@ -24,6 +24,7 @@ PATIENCE = 5.0
 
 #: Threads that belong to the process and not to a test: the start of the name -> whose it is.
 PROCESS_THREADS = {
+    "cascade-leftovers": "closes the databases that nobody closed, one for the whole process",
     "pytest_timeout": "the clock of pytest-timeout, where it cannot use a signal",
 }
 
