@@ -316,8 +316,21 @@ class Engine(Controls, Foresight, Records):
 
     def ended(self, run: Run) -> None:
         """An execution is over; called on the loop."""
-        self.runs.remove(run)
-        del self._executions[run]
+        if (
+            self._executions.pop(run, None) is not None
+        ):  # else its loop was closed, and it is buried
+            self.runs.remove(run)
+
+    def bury_the_dead(self) -> None:
+        """Runs whose loop was closed before they ended count as ended: nothing moves them any
+        more.
+        """
+        if not self.home.is_gone:
+            return
+        dead, self.runs = self.runs, []
+        executions, self._executions = self._executions, {}
+        for run in dead:
+            executions[run].bury()
 
     def _spawn(self, parts: Parts, execution: Execution) -> None:
         if not SAFE_ANYWHERE and parts.are_apart:

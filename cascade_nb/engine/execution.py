@@ -123,7 +123,8 @@ class Execution:
         except BaseException as raised:  # the loop is being torn down: say what can still be said
             error = error or raised
         engine.ended(run)
-        run.end(outcome, error)
+        if not run.done():
+            run.end(outcome, error)
 
     async def _prepare(self, parts: Parts) -> Prepared:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
@@ -304,6 +305,18 @@ class Execution:
             await engine.scribe.end(run.id, _phase(error).value)
         await engine.link.leave(self)
         return error
+
+    def bury(self) -> None:
+        """The loop that it went on on is closed: nothing of it will ever end by itself."""
+        run, flow = self._run, self._flow
+        words = f"{run.graph.title} was cancelled: its event loop was closed before it ended"
+        if flow is not None:
+            with flow.lock:
+                flow.stop("cancelled")
+                flow.close()
+        run.settle(Phase.CANCELLED, ())
+        self._publish(RunFinished, status="cancelled", duration=run.elapsed, error=words)
+        run.end(None, RunCancelledError(words))
 
     def _publish(self, kind: type[Event], **fields: Any) -> None:
         engine = self._engine

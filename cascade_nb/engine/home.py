@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
+import time
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cascade_nb.engine.alarm import Alarm
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
 
 T = TypeVar("T")
+
+LOOK: Final = 0.5  # seconds between two looks of who blocks
 
 _held_up: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
 
@@ -59,6 +66,11 @@ class Home:
         return await parts.door.there(work)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether a loop is closed that runs of the engine would go on on."""
+        return self._parts is not None and self._parts.are_gone
+
+    @property
     def is_apart(self) -> bool:
         """Whether its coroutines run on another loop than everything else."""
         return self._parts is not None and self._parts.are_apart
@@ -96,6 +108,7 @@ class Home:
                     "runs of this engine go on on another event loop; wait for them, or use "
                     "another Engine()"
                 )
+        self._engine.bury_the_dead()
         if running is None or running in _held_up:
             if self.own is None:
                 self.own = own = HomeLoop()
@@ -103,6 +116,22 @@ class Home:
                 weakref.finalize(self._engine, own.stop_soon).atexit = False
             return self._move(self.own.loop, running or self.own.loop)
         return self._move(running, running)
+
+    def wait(self, future: Future[T], timeout: float | None) -> T:
+        """What comes of a run, in a thread that blocks; now and then it looks whether the loop was
+        closed meanwhile.
+
+        Raises:
+            TimeoutError: the time is up.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while (left := until - time.monotonic()) > LOOK:
+            with contextlib.suppress(FutureTimeout):
+                return future.result(LOOK)
+            if future.done():
+                break
+            self._engine.bury_the_dead()
+        return future.result(max(0.0, left))
 
     def leave(self) -> None:
         """End the loop of its own, if there is one; the next run makes another."""

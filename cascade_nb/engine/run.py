@@ -117,14 +117,14 @@ class Run:
             BlockingError: this is the loop's own thread, which would wait for itself.
             RunError, RunFailures: the run ended without a value.
         """
-        if not self._future.done() and self._engine.is_own_thread():
+        if not self.done() and self._engine.is_own_thread():
             raise BlockingError(
                 "run.result() here would wait for the loop that it stops; write `await run`, or "
                 "cs.run(…) to start and wait in one"
             )
         try:
             with waiting_for_others():
-                return self._future.result(timeout)
+                return self._engine.home.wait(self._future, timeout)
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
                 raise
@@ -132,6 +132,7 @@ class Run:
 
     def done(self) -> bool:
         """Whether it is over."""
+        self._engine.bury_the_dead()
         return self._future.done()
 
     def add_done_callback(self, callback: Callable[[Run], object]) -> None:

@@ -1,4 +1,4 @@
-"""Engines that nobody closes leave no thread, and no finalizer of theirs takes a lock."""
+"""Engines that nobody closes leave no thread; runs whose loop was closed count as ended."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import gc
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.errors import RunCancelledError
+from cascade_nb.events import RunFinished
+from cascade_nb.testing import SpySubscriber
+from tests.engine.tools import until
 
 
 @cs.task
@@ -55,3 +62,73 @@ def test_engines_with_a_database_are_dropped_in_the_middle_of_anything(tmp_path:
     finally:
         gc.set_threshold(*before)
     _see_them_end(threads + 1)  # one for the process closes what is left
+
+
+@cs.task
+async def forever() -> None:
+    await asyncio.sleep(3600)
+
+
+def _left_behind(engine: Engine) -> Any:
+    """A run whose loop is closed while it goes on."""
+
+    async def begin() -> Any:
+        run = engine.start(forever())
+        await until(lambda: run.status.running)
+        return run
+
+    loop = asyncio.new_event_loop()
+    run = loop.run_until_complete(begin())
+    for task in asyncio.all_tasks(loop):  # or each would complain that it was destroyed
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    return run
+
+
+def test_a_run_whose_loop_was_closed_counts_as_ended_and_stops_no_other() -> None:
+    engine = Engine()
+    spy = SpySubscriber(engine.bus)
+    first, second = _left_behind(engine), None
+    assert engine.start(give(1)).result() == 1
+    with pytest.raises(RunCancelledError, match="its event loop was closed"):
+        first.result()
+    second = _left_behind(engine)
+    assert second.done()
+    assert [event.status for event in spy.events_of_type(RunFinished)] == [
+        "cancelled",
+        "succeeded",
+        "cancelled",
+    ]
+
+    async def use() -> int:
+        return int(await engine.start(give(2)))
+
+    assert asyncio.run(use()) == 2
+    engine.close()
+
+
+def test_who_waits_in_a_thread_hears_that_the_loop_was_closed() -> None:
+    engine = Engine()
+    heard: list[BaseException] = []
+    waits: list[threading.Thread] = []
+
+    def wait(run: Any) -> None:
+        try:
+            run.result()
+        except RunCancelledError as error:
+            heard.append(error)
+
+    async def begin() -> None:
+        run = engine.start(forever())
+        waits.append(threading.Thread(target=wait, args=(run,)))
+        waits[0].start()
+        await until(lambda: run.status.running)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    waits[0].join(5)
+    assert len(heard) == 1
+    engine.close()
