@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -264,6 +265,8 @@ NOISE = {
     "noise": ("pass", "# a remark", "'text'", "...", "\n\n    pass"),
 }
 
+BASE = {**dict.fromkeys(SLOTS, 0), "member": 3}
+
 
 def program(choice: dict[str, int], noise: dict[str, int]) -> Any:
     filled = {name: some[choice[name] % len(some)] for name, some in SLOTS.items()}
@@ -310,3 +313,14 @@ def test_code_that_behaves_otherwise_has_another_key_and_noise_does_not_count(
         assert keys[0].digest == keys[1].digest
     elif behaviour(one) != behaviour(other):
         assert keys[0].digest != keys[1].digest
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_each_small_change_of_code_that_changes_what_it_does_changes_its_key(name: str) -> None:
+    noise = dict.fromkeys(NOISE, 0)
+    found = [program({**BASE, name: n}, noise) for n in range(len(SLOTS[name]))]
+    there = [(code_key(f).digest, behaviour(f)) for f in found if f is not None]
+    assert len(there) > 1
+    for number, (one, does) in enumerate(there):
+        for other, does_too in there[:number]:
+            assert one != other or does == does_too
