@@ -319,10 +319,9 @@ class Execution:
         run.end(None, RunCancelledError(words))
 
     def _publish(self, kind: type[Event], **fields: Any) -> None:
-        engine = self._engine
-        if engine.bus.listening:
-            wall = engine.clock.wall()
-            engine.bus.publish(kind(run_id=self._run.id, timestamp=wall, **fields))
+        bus, wall = self._engine.bus, self._engine.clock.wall
+        if bus.listening:
+            bus.publish(kind(run_id=self._run.id, timestamp=wall(), **fields))
 
     def _give_up_after_grace(self, flow: Flow, within: float | None) -> None:
         grace = self._engine.grace if within is None else min(within, self._engine.grace)
