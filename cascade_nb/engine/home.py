@@ -117,7 +117,7 @@ class Home:
             return self._move(self.own.loop, running or self.own.loop)
         return self._move(running, running)
 
-    def wait(self, future: Future[T], timeout: float | None) -> T:
+    def wait(self, future: Future[T], timeout: float | None, look: Callable[[], object]) -> T:
         """What comes of a run, in a thread that blocks; now and then it looks whether the loop was
         closed meanwhile.
 
@@ -131,6 +131,7 @@ class Home:
             if future.done():
                 break
             self._engine.bury_the_dead()
+            look()
         return future.result(max(0.0, left))
 
     def leave(self) -> None:

@@ -65,7 +65,11 @@ class Records:
         """
         if self.runs:
             raise UsageError(f"{self.runs[0]!r} goes on; wait for its end, or cancel it")
-        await state.open()
+        try:
+            await state.open()
+        except BaseException:
+            await state.close()
+            raise
         old, old_scribe = self.state, self.scribe
         self.take_state(state)
         if old_scribe is not None:

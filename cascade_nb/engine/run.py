@@ -17,6 +17,7 @@ from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
+from cascade_nb.engine.told import HeldInWords
 from cascade_nb.engine.watch import Watch
 from cascade_nb.errors import BlockingError, UsageError
 from cascade_nb.graph.graph import Graph
@@ -40,6 +41,7 @@ class Run:
         orders: what was asked for beyond it.
         above: what scopes ask of the task that started it, if one did.
         depth: how many runs are above it, each of which has started the next.
+        is_shown: whether a panel shows how it goes.
         edits: names of what was edited and taken up while it was held.
     """
 
@@ -58,10 +60,12 @@ class Run:
         self.number = number
         self.graph = graph
         self.edits: tuple[str, ...] = ()
+        self.is_shown = False
         self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
         self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
+        self._told = HeldInWords(self, self._watch)
         self._reuse: Reuse | None = None
         self._skipped: Container[int] = ()
         self._log: RunLog | None = None
@@ -95,13 +99,12 @@ class Run:
             with waiting_for_others():
                 while not waiting.done():
                     # Tornado tells the kernel's loop of an interrupt without waking it.
-                    await asyncio.wait([waiting], timeout=_LOOK)
+                    if not (await asyncio.wait([waiting], timeout=_LOOK))[0]:
+                        self._told.look()
         except asyncio.CancelledError as interrupt:
             if not waiting.done():
-                self.cancel(
-                    "the cell that waited for it was interrupted",
-                    within=INTERRUPTED if self._engine.home.is_apart else None,
-                )
+                within = INTERRUPTED if self._engine.home.is_apart else None
+                self.cancel("the cell that waited for it was interrupted", within=within)
                 await asyncio.wait([waiting])
             raise in_a_line(interrupt, self.number, self.graph.title) from None
         return waiting.result()
@@ -124,7 +127,9 @@ class Run:
             )
         try:
             with waiting_for_others():
-                return self._engine.home.wait(self._future, timeout)
+                return self._engine.home.wait(
+                    self._future, timeout, HeldInWords(self, self._watch).look
+                )
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
                 raise
@@ -136,9 +141,8 @@ class Run:
         return self._future.done()
 
     def add_done_callback(self, callback: Callable[[Run], object]) -> None:
-        """Call `callback` with this run when it is over, on the thread where it ends.
-
-        What it raises is a warning: it hurts neither the run nor the thread.
+        """Call `callback` with this run when it is over, where it ends; what it raises is a
+        warning.
         """
         words = f"at the end of {self.graph.title}"
         self._future.add_done_callback(lambda _: call_unharmed(callback, self, words))

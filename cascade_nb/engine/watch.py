@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.run import Run
 
+_SOON = 5.0  # seconds of waiting of which nothing need be said
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
 
 
@@ -57,6 +58,22 @@ class Watch:
         """Seconds since the start, paused time not counted."""
         with self._manager.lock:
             return self._elapsed()
+
+    def held_by(self) -> str | None:
+        """What holds the run while nothing of it runs, and time alone will not end soon."""
+        with self._manager.lock:
+            phase, pause, _ = self._phase()
+            if phase is Phase.PAUSED and pause is not None:
+                return f"{pause} {pause.reason}"
+            flow = self._flow
+            if phase is not Phase.RUNNING or flow is None or self._running() or flow.retry_at:
+                return None
+            now = self._manager.clock.now()
+            for ticket in flow.parked.values():
+                gate = ticket.parked
+                if gate is not None and gate.opens_at(now) - now > _SOON:
+                    return str(gate.constraint)
+            return None
 
     def status(self) -> RunStatus:
         """The run at this moment."""

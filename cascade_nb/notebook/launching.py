@@ -73,6 +73,7 @@ def present(session: Session, run: Run, *, wait: bool = False, awaited: bool = F
     except BaseException:  # an interrupt, for instance; nobody would see the run
         run.cancel("its panel could not be shown")
         raise
+    run.is_shown = panel is not None and not panel.headless
     if not (wait or is_headless()):
         return run
     return _await(run, panel) if awaited else _block(run, panel)

@@ -92,11 +92,13 @@ class SqliteState:
         last used is used as it is now.
 
         Raises:
-            StateError: it cannot; the message says what to do.
+            StateError: it cannot, or the key to sign with cannot be had; the message says what to
+                do.
         """
         for name in (LEASES, RESULTS, VALUES):  # so that the first result waits for no thread
             self._desks.submit(name, Desk.refresh)
         await self._desks.ask(LEASES, _can_write)
+        await self._desks.ask(VALUES, lambda _: self._values.get_codec())
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Begin to keep a result: it goes into the next batch of the writing thread."""

@@ -62,7 +62,7 @@ class Values:
             CodecError: it cannot be encoded.
             OSError: the file cannot be written, or the user's key not be read.
         """
-        chunks = self._get_codec().encode(value, place)
+        chunks = self.get_codec().encode(value, place)
         size = sum(map(len, chunks))
         if size <= INLINE:
             return Packed(size, b"".join(chunks), None)
@@ -80,7 +80,7 @@ class Values:
             blob = memoryview(data if isinstance(data, bytes) else b"")
         else:
             blob = memoryview(blobs.read(digest if isinstance(digest, str) else repr(digest)))
-        return self._get_codec().decode(blob, place)
+        return self.get_codec().decode(blob, place)
 
     def read(self, find: Callable[[], Row | None], place: str, blobs: Blobs) -> Any:
         """The value of the row that `find` finds. Should its file have gone since it was found,
@@ -105,7 +105,12 @@ class Values:
                 missing = digest
         raise KeyError(place)
 
-    def _get_codec(self) -> Codec:
+    def get_codec(self) -> Codec:
+        """What signs and reads; the first time it looks for the key.
+
+        Raises:
+            StateError: the key cannot be had.
+        """
         if self._codec is None:
             self._codec = Codec(user_key() if self._key is None else self._key)
         return self._codec
