@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 ABSENT: Final = ""
 FOLDER: Final = "folder"
+DEVICE: Final = "device"
 
 # A file system tells times in ticks: what was written within one of them cannot be told from what
 # was written later in it. Of a file so young, a small one, the content counts too, as in Git's
@@ -44,7 +45,8 @@ class FileStamp(NamedTuple):
 
 def stamp_of(path: str, *, young: bool = True) -> str:
     """Size and time of the file at `path`, as text; `ABSENT` where there is none, `FOLDER` for a
-    folder, and a digest of all names for one whose content is meant.
+    folder, `DEVICE` for a pipe or a device, and a digest of all names where the content of a folder
+    is meant.
 
     Args:
         young: whether to take in the content of a file that was written this very moment.
@@ -55,20 +57,12 @@ def stamp_of(path: str, *, young: bool = True) -> str:
         found = os.stat(path)  # noqa: PTH116 - it is asked at each open, and a Path costs more
     except (OSError, ValueError):  # it is not there, or nothing can be
         return ABSENT
-    if stat.S_ISDIR(found.st_mode):
-        return FOLDER
+    if not stat.S_ISREG(found.st_mode):
+        return FOLDER if stat.S_ISDIR(found.st_mode) else DEVICE
     said = f"{found.st_size},{found.st_mtime_ns}"
     if young and found.st_size <= _SMALL and time.time_ns() - found.st_mtime_ns < _TICK:
         return f"{said} {_content(path)}"
     return said
-
-
-def is_ordinary(path: str) -> bool:
-    """Whether `path` is a file with a content, or nothing: no pipe, device or folder."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - as above
-    except (OSError, ValueError):
-        return True
 
 
 def in_json(stamps: Collection[FileStamp]) -> str:

@@ -80,9 +80,9 @@ def listen(run: RunFiles) -> None:
 
 def _heard(event: str, args: tuple[Any, ...]) -> None:
     # It is called for very much, `id()` for one: what does not concern it costs a look.
-    act = _ACTS.get(event)
-    if act is None or getattr(_looking, "now", False):
+    if event not in _ACTS or getattr(_looking, "now", False):
         return
+    act = _ACTS[event]
     _looking.now = True
     try:
         frame = sys._getframe(1)

@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, Final
 
-from cascade_nb.file_stamps import ABSENT, FOLDER, FileStamp, is_ordinary, stamp_of
+from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, FileStamp, stamp_of
 from cascade_nb.graph.atoms import ATOMS
 from cascade_nb.graph.origin import code_folders
 
@@ -111,8 +111,7 @@ class OpenedFiles:
             whole: whether all of its content is.
         """
         name, place = self._named(path)
-        if is_ordinary(place):
-            self._written[place] = name, whole and self._written.get(place, ("", True))[1]
+        self._written[place] = name, whole and self._written.get(place, ("", True))[1]
 
     def add(self, stamps: frozenset[FileStamp]) -> None:
         """A run that the task has started met these."""
@@ -130,15 +129,18 @@ class OpenedFiles:
                 found[folder] = FileStamp(name, stamp_of(name))  # with what it put there itself
         stamps = {*found.values(), *self._pointed_to(result)}
         for place, (name, whole) in self._written.items():
-            if whole and not is_of_system(place) and (stamp := stamp_of(place)):
-                stamps.add(FileStamp(name, stamp, wrote=True))
+            if whole and not is_of_system(place):
+                stamp = stamp_of(name)
+                if stamp not in (ABSENT, FOLDER, DEVICE):
+                    stamps.add(FileStamp(name, stamp, wrote=True))
         self.met = frozenset(stamps.union(*self._nested))
 
     def _read(self, name: str, place: str) -> None:
         if place in self._found or self._is_own(place) or is_of_system(place):
             return
-        if is_ordinary(place):
-            self._found[place] = FileStamp(name, stamp_of(place))
+        stamp = stamp_of(name)
+        if stamp not in (FOLDER, DEVICE):
+            self._found[place] = FileStamp(name, stamp)
 
     def _is_own(self, place: str) -> bool:
         return place in self._written or any(map(place.startswith, self._made))
