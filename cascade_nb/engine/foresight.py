@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.doubts import Doubts
 from cascade_nb.engine.history import History
 from cascade_nb.engine.past import Past
 from cascade_nb.engine.plan import Plan
@@ -33,6 +34,7 @@ class Found(NamedTuple):
         made: when it was made, in seconds since the epoch.
         seconds: how long that took.
         words: why there is none.
+        doubts: what it also depends on and no key can tell: "draws random numbers".
     """
 
     there: bool
@@ -40,6 +42,7 @@ class Found(NamedTuple):
     made: float | None = None
     seconds: float | None = None
     words: str = ""
+    doubts: str = ""
 
 
 _UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.WAITING}
@@ -130,7 +133,9 @@ class Foresight:
             if key in values:
                 made = kept.get(key)
                 seconds = None if made is None else made.seconds
-                return Found(True, values[key], None if made is None else made.made, seconds)
+                when = None if made is None else made.made
+                doubts = Doubts(graph, {}, 0.0).of_result(index)
+                return Found(True, values[key], when, seconds, doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: "}.get(step.action, "")
         return Found(False, words=f"{verb}{step.reason}")

@@ -53,7 +53,8 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
 def _made(found: Found, now: float) -> str:
     if found.made is None or found.seconds is None:
         return ""
-    return f" · made {ago(now - found.made)} in {seconds_text(found.seconds)}"
+    doubts = f" · {found.doubts}" if found.doubts else ""
+    return f"{doubts} · made {ago(now - found.made)} in {seconds_text(found.seconds)}"
 
 
 def _what(name: str | None, lazy: Lazy) -> str:

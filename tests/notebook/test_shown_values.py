@@ -35,6 +35,12 @@ def test_after_a_run_a_name_shows_its_value_and_its_age(notebook: Notebook) -> N
     assert "[0, 1, 2]" not in text
 
 
+def test_a_value_of_chance_says_so_where_it_is_shown(notebook: Notebook) -> None:
+    notebook.ok("%%cascade --quiet\nimport random\ndef lot(): return random.random()\nx = lot()")
+    notebook.ok("%cascade run x --wait")
+    assert "x = lot · draws random numbers · made just now in " in notebook.ok("x").text
+
+
 @pytest.mark.may_block("IPython reads sources for a traceback")
 def test_what_failed_or_was_skipped_says_so(notebook: Notebook) -> None:
     notebook.ok(CELL, "A")
