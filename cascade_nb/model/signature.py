@@ -57,8 +57,8 @@ class Signed:
                 self._standing[parameter.name] = parameter.default
             elif parameter.default is not parameter.empty:
                 self.optional |= {parameter.name}
-        self._least, self._most = least, most
         self._simple &= not self._standing
+        self._fits = frozenset(range(least, most + 1)) if self._simple else frozenset()
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Refuse a call that the function would refuse.

@@ -84,7 +84,7 @@ class Task(Signed, Generic[P, R]):
         if in_body():
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
-        elif self._simple and not kwargs and self._least <= len(args) <= self._most:
+        elif not kwargs and len(args) in self._fits:
             # What `_node` does, for nearly every call that builds a large graph.
             try:
                 inputs, nested = scan(args)
@@ -151,7 +151,7 @@ class Task(Signed, Generic[P, R]):
             TaskCallError: the function does not take these arguments, or a lazy value stands where
                 its result cannot be put.
         """
-        if kwargs or not (self._simple and self._least <= len(args) <= self._most):
+        if kwargs or len(args) not in self._fits:
             self.check(args, kwargs)
         named = self._with_standing(args, kwargs) if kwargs or not self._simple else NOTHING
         try:

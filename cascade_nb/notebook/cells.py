@@ -245,7 +245,7 @@ def _as_task(made: Any) -> Any:
     """What a `def` at the top level is bound to: a task, unless its own decorators made it one, or
     something that is no function.
     """
-    if isinstance(made, (Task, type)) or not callable(made):
+    if isinstance(made, (Task, Lazy, type)) or not callable(made):
         return made
     try:
         return Task(made)

@@ -125,3 +125,18 @@ def test_two_shells_do_not_share_a_workspace(notebook: Notebook) -> None:
     unload_ipython_extension(other)
     other.atexit_operations()
     atexit.unregister(other.atexit_operations)
+
+
+def test_a_lazy_value_used_as_a_value_says_what_works_in_a_cell(notebook: Notebook) -> None:
+    notebook.ok("%%cascade --quiet\ndef load(): return [1, 2]\nx = load()\ny = x[0] + 1")
+    for use in ("len(x)", "x == 3", "x.shape", "f'{x}'", "for _ in x: pass"):
+        words = str(notebook.run(use).error)
+        assert "is not computed yet, so" in words
+        assert "`import cascade_nb as cs`, then cs.run(x), gives its value now; a task" in words
+        assert words.endswith("a function whose name begins with _ runs at once")
+    notebook.ok("import cascade_nb as flow")
+    assert "; flow.run(y) gives its value now;" in str(notebook.run("len(y)").error)
+    assert "; flow.run(…) gives its value now;" in str(notebook.run("len(y + 1)").error)
+    assert notebook.ok("flow.run(y)").result == 2
+    notebook.ok("%unload_ext cascade_nb")
+    assert "without @cs.task" in str(notebook.run("len(x)").error)
