@@ -104,8 +104,7 @@ class CodeWatch:
         }
         if not moved or self._flow.is_over:
             return
-        if not self._open:
-            self._see_to_log()
+        self._see_to_log()
         # Of what was edited twice before anybody could look, nobody knows what ran in between.
         if lost := self._open & moved:
             maybe = (*self._unsure, *self._done_unkept())
@@ -121,17 +120,17 @@ class CodeWatch:
 
     def catch_up(self) -> None:
         """Nothing is edited just now: what was done so far was done with the code that is known."""
+        self._see_to_log()
         if not self._open:
-            self._see_to_log()
             self._mark = len(self._flow.log)
 
     def _see_to_log(self) -> None:
         """Find what is tainted among what was done since the last time without being kept."""
         if self._edited or self.tainted:
-            flow, keys = self._flow, self._flow.keys.of
+            flow, keys, known = self._flow, self._flow.keys.of, self._edited - self._open
             for index in self._done():
                 unit = self._unit(index)
-                self._taint(unit, index not in keys and self._task(index) in self._edited)
+                self._taint(unit, index not in keys and self._task(index) in known)
                 if index != unit and not self.tainted.isdisjoint(flow.ledger.sources(index)):
                     self.tainted.add(unit)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cascade_nb.engine.aside import beside, in_thread
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.blueprint import Blueprint, draw
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.kept_files import outdated_in
@@ -232,7 +232,7 @@ class Preparation:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
         since = self._engine.clock.wall() if self._orders.fresh else self._since
         graph, orders, keys = self._run.graph, self._orders, self.keys.of
-        order = await beside(len(graph), lambda: order_of(graph, orders, keys, since))
+        order = await in_thread(lambda: order_of(graph, orders, keys, since))
         return {**order, "revision": self._revision}
 
     async def _look_up(self) -> Reuse:

@@ -17,8 +17,8 @@ import linecache
 import textwrap
 import types
 import weakref
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple, TypeVar
 
 from cascade_nb.graph.atoms import ATOMS, digest, frame, text
 from cascade_nb.graph.environment import texts_in
@@ -31,6 +31,8 @@ from cascade_nb.graph.syntax import (
     expression_digest,
     function_digest,
 )
+
+T = TypeVar("T")
 
 _FUTURE: Final = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
@@ -84,23 +86,32 @@ class Facts(NamedTuple):
 carried: contextvars.ContextVar[bool] = contextvars.ContextVar("cascade_carried", default=False)
 """Whether code counts without its text, which a function that was pickled leaves behind."""
 
-# By identity: code objects that are equal may still have been written differently.
-_facts: dict[int, tuple[weakref.ref[types.CodeType], Facts]] = {}
+
+def _once(look: Callable[[types.CodeType], T]) -> Callable[[types.CodeType], T]:
+    """Have `look` look once at each code object, by its identity: code objects that are equal may
+    still have been written differently.
+    """
+    found: dict[int, tuple[weakref.ref[types.CodeType], T]] = {}
+
+    @functools.wraps(look)
+    def known(code: types.CodeType) -> T:
+        key = id(code)
+        before = found.get(key)
+        if before is not None and before[0]() is code:
+            return before[1]
+        made = look(code)
+        found[key] = (weakref.ref(code, lambda _: found.pop(key, None)), made)
+        return made
+
+    return known
 
 
 def facts_of(code: types.CodeType) -> Facts:
     """What `code` says; worked out once for each code object."""
-    if carried.get():
-        return _with_texts(code, Facts(bytecode_digest(code), *names_in(code)))
-    key = id(code)
-    known = _facts.get(key)
-    if known is not None and known[0]() is code:
-        return known[1]
-    facts = _with_texts(code, _said_by(code))
-    _facts[key] = (weakref.ref(code, lambda _: _facts.pop(key, None)), facts)
-    return facts
+    return _without_text(code) if carried.get() else _with_text(code)
 
 
+@_once
 def names_in(code: types.CodeType) -> tuple[tuple[tuple[str, ...], ...], tuple[Import, ...]]:
     """The global names that `code` reads, and what it imports, without a look at its text."""
     references: dict[tuple[str, ...], None] = {}
@@ -118,14 +129,24 @@ def _with_texts(code: types.CodeType, facts: Facts) -> Facts:
     return facts._replace(names=used, texts=tuple(dict.fromkeys(texts)))
 
 
-def _said_by(code: types.CodeType) -> Facts:
+@_once
+def _without_text(code: types.CodeType) -> Facts:
+    return _with_texts(code, Facts(bytecode_digest(code), *names_in(code)))
+
+
+@_once
+def _with_text(code: types.CodeType) -> Facts:
+    return _with_texts(code, _read(code))
+
+
+def _read(code: types.CodeType) -> Facts:
     names, imported = names_in(code)
     linecache.checkcache(code.co_filename)
     lines = _without_magic(linecache.getlines(code.co_filename))
     try:
         node = _text("".join(lines)).find(code) if lines else None
         if node is None:
-            return Facts(bytecode_digest(code), names, imported)
+            return _without_text(code)
         decorators = getattr(node, "decorator_list", [])
         return Facts(
             function_digest(node),
@@ -136,7 +157,7 @@ def _said_by(code: types.CodeType) -> Facts:
             tuple(Decorator(dotted(one), expression_digest(one)) for one in decorators),
         )
     except (SyntaxError, ValueError, RecursionError):  # a text that is not this Python, or too deep
-        return Facts(bytecode_digest(code), names, imported)
+        return _without_text(code)
 
 
 def _without_magic(lines: list[str]) -> list[str]:
