@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable
 from typing import Final
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from cascade_nb.notebook.cells import awaits, would_await
 from cascade_nb.notebook.shell import Shell, Transformer
@@ -19,6 +22,7 @@ AWAITED: Final = "--awaited"
 
 Waits = Callable[[str], bool]
 
+_RUNS_A_CELL: Final = InteractiveShell.run_code.__code__
 _TEXT: Final = r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _AWAIT: Final = r"(?:await )?get_ipython\(\)\."
 _CELL: Final = re.compile(rf"{_AWAIT}run_cell_magic\('cascade', {_TEXT}, {_TEXT}\)")
@@ -35,11 +39,21 @@ def transformer(shell: Shell, waits: Waits) -> Transformer:
     def transform(lines: list[str]) -> list[str]:
         # Inside a running cell it is another magic that asks, such as %%time, and few of them could
         # run what awaits.
-        if shell.displayhook.exec_result is not None or not shell.autoawait:
+        if _in_a_cell() or not shell.autoawait:
             return lines
         return with_awaits("".join(lines), shell, waits).splitlines(keepends=True)
 
     return transform
+
+
+def _in_a_cell() -> bool:
+    """Whether who asks runs inside a cell, however deep: `%run` runs a whole notebook there."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _RUNS_A_CELL:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def with_awaits(text: str, shell: Shell, waits: Waits) -> str:

@@ -1,31 +1,21 @@
-"""The body of a `%%cascade` cell: compiled and run like any cell, with its functions made tasks.
-
-Two things are changed in its syntax tree, neither of which moves a line. A `def` at the top level
-gets a decorator that makes it a task, and ``y = x`` makes `y` a node of its own that reads `x`, so
-that either name can be bound anew without the other.
-"""
+"""The body of a `%%cascade` cell: compiled and run like any cell, with its functions made tasks."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
-from cascade_nb.notebook.layers import standing_for
+from cascade_nb.notebook.cell_syntax import Helpers, bound_past, rewritten
+from cascade_nb.notebook.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.shell import Running, Shell
 
 _AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-# No identifiers, so that no name of the user's can be one of them.
-_TASK: Final = "<task>"
-_READ: Final = "<read>"
 
 
 class Body:
@@ -42,6 +32,10 @@ class Body:
         is_empty: whether there is nothing in it.
         awaits: whether it has a top-level `await`.
         may_bind: names that it may bind past the mapping that it runs in.
+        helpers: what its code calls.
+        plain: its functions that are no tasks, each with the reason.
+        calls_at_once: whether it has calls whose value has to be there.
+        is_remark: whether there is nothing in it but comments.
         error: what came out of one of its lines.
 
     Raises:
@@ -54,12 +48,17 @@ class Body:
         self._shell = shell
         self.cell = running.cell
         source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
+        self._has_magics = "get_ipython()" in source.padded
         name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
         tree = shell.transform_ast(shell.compile.ast_parse(source.padded, filename=name))
         self.may_bind = bound_past(tree)
-        tree = rewritten(tree)
+        self.plain, at_once = roles_in(tree, shell.user_ns.get)
+        self.helpers = Helpers()
+        self.calls_at_once = bool(at_once)
+        tree = rewritten(tree, self.plain, at_once)
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
+        self.is_remark = self.is_empty and bool(text.strip())
         self.error: BaseException | None = None
         self.awaits = any(code.co_flags & inspect.CO_COROUTINE for code in self._codes)
 
@@ -77,6 +76,21 @@ class Body:
                 else:
                     codes.append(compiler(ast.Module([node], []), name, "exec"))
         return codes
+
+    @property
+    def makes_nothing(self) -> bool:
+        """Whether there is a word to say when the workspace has nothing of it."""
+        return not self.is_empty and not self.plain and not self._has_magics
+
+    def told(self) -> list[str]:
+        """What it has to say about its functions."""
+        if not self.plain:
+            return []
+        names = "; ".join(f"`{name}`: {reason}" for name, reason in self.plain.items())
+        text = f"Plain functions here, as if named like `_{next(iter(self.plain))}`. {names}."
+        if not all(reason == GENERATOR for reason in self.plain.values()):
+            text += " Decorate one with `cascade_nb.task` to make it a task all the same."
+        return [text]
 
     async def run(self, names: Names) -> None:
         """Run it with `names` as its namespace.
@@ -119,26 +133,6 @@ def would_await(shell: Shell, text: str) -> bool:
         raise
 
 
-def rewritten(tree: ast.Module) -> ast.Module:
-    """`tree` with its functions made tasks and its second names made nodes, by `HELPERS`.
-
-    No line moves.
-    """
-    changed: ast.Module = ast.fix_missing_locations(_TopLevel().visit(tree))
-    return changed
-
-
-def bound_past(tree: ast.Module) -> frozenset[str]:
-    """The names that code in `tree` writes as globals, wherever its own names are kept."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Global):
-            names.update(node.names)
-        elif isinstance(node, ast.NamedExpr):
-            names.add(_id(node.target))
-    return frozenset(names)
-
-
 def awaits(source: str) -> bool:
     """Whether the Python in `source` has a top-level `await`.
 
@@ -165,48 +159,12 @@ class _Source(NamedTuple):
     @classmethod
     def of(cls, text: str, cell: str, body: str) -> _Source:
         """The body `text` of `cell`, which IPython has transformed to `body`."""
-        above, found, _ = cell.rpartition(text)
+        # What IPython hands over ends with a line end that the cell need not have.
+        above, found, _ = cell.rpartition(text.rstrip() or text or "\n")
         head = above if found and above else "%%cascade\n"
         blank = next((i for i, line in enumerate(text.splitlines()) if line.strip()), 0)
         head += "\n" * blank  # IPython's transformers take empty lines away at the beginning
         return cls(head + body, "\n" * head.count("\n") + body)
-
-
-class _TopLevel(ast.NodeTransformer):
-    """What stands at the top level, in whatever `if`, `for`, `with` or `try`."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._function(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> Any:
-        targets = node.targets
-        if not all(isinstance(target, ast.Name) for target in targets):
-            return node
-        if isinstance(node.value, ast.Name):
-            node.value = _read(node.value, node.value.id, targets[0])
-        # x = y = f() is x = f() and then y = x
-        more = [
-            ast.copy_location(ast.Assign([target], _read(node, _id(targets[0]), target)), node)
-            for target in targets[1:]
-        ]
-        node.targets = targets[:1]
-        return [node, *more]
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        if not node.name.startswith("_"):
-            # On the line where the function begins anyway: that is its first line for `inspect`.
-            first = node.decorator_list[0] if node.decorator_list else node
-            node.decorator_list.insert(0, _name(_TASK, first))
-        return node
 
 
 def _displayed(nodes: Sequence[ast.stmt], interactivity: str) -> Sequence[ast.stmt]:
@@ -219,43 +177,3 @@ def _displayed(nodes: Sequence[ast.stmt], interactivity: str) -> Sequence[ast.st
     if interactivity == "last" or (interactivity != "none" and isinstance(last[0], ast.Expr)):
         return last
     return []
-
-
-def _read(place: ast.expr | ast.stmt, source: str, target: ast.expr) -> ast.expr:
-    """An expression that gives what `source` names, for another name to be bound to."""
-    value = _name(source, place)
-    if source == _id(target):
-        return value
-    call = ast.Call(_name(_READ, place), [value], [])
-    return ast.copy_location(call, value)
-
-
-def _id(node: ast.expr) -> str:
-    assert isinstance(node, ast.Name)
-    return node.id
-
-
-def _name(name: str, place: ast.expr | ast.stmt) -> ast.Name:
-    node = ast.Name(name, ast.Load(), lineno=place.lineno, col_offset=place.col_offset)
-    node.end_lineno, node.end_col_offset = place.lineno, place.col_offset
-    return node
-
-
-def _as_task(made: Any) -> Any:
-    """What a `def` at the top level is bound to: a task, unless its own decorators made it one, or
-    something that is no function.
-    """
-    if isinstance(made, (Task, Lazy, type)) or not callable(made):
-        return made
-    try:
-        return Task(made)
-    except TaskDefinitionError as error:
-        advice = "; a name that begins with '_' stays a plain function"
-        raise TaskDefinitionError(f"{error}{advice}") from None
-
-
-def _as_read(value: Any) -> Any:
-    return standing_for(value) if isinstance(value, Lazy) else value
-
-
-HELPERS: Final[Mapping[str, Callable[[Any], Any]]] = {_TASK: _as_task, _READ: _as_read}

@@ -17,11 +17,13 @@ from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.refusals import use_ways
 from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
+from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.notebook.shims import answer_through_the_stream
+from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.turns import take_turns_often
 
 Undo = Callable[[], object]
@@ -61,6 +63,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_completion,
             _put_ways,
             _put_reprs,
+            _put_tracebacks,
         ):
             undo += put(shell, session)
     except BaseException:
@@ -142,8 +145,10 @@ def _put_magics(shell: Shell, session: Session) -> list[Undo]:
 
 def _put_transformer(shell: Shell, session: Session) -> list[Undo]:
     transform = transformer(shell, waits)
-    shell.input_transformers_post.append(transform)
-    return [lambda: shell.input_transformers_post.remove(transform)]
+    first, last = shell.input_transformers_cleanup, shell.input_transformers_post
+    first.append(without_comments_above)
+    last.append(transform)
+    return [lambda: first.remove(without_comments_above), lambda: last.remove(transform)]
 
 
 def _put_completion(shell: Shell, session: Session) -> list[Undo]:
@@ -175,6 +180,11 @@ def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
         ),
         advise_magics(session.short_scope),
     ]
+
+
+def _put_tracebacks(shell: Shell, session: Session) -> list[Undo]:
+    """Have our errors out of plain cells shown by the user's lines too."""
+    return [show_errors_cut(shell)]
 
 
 def _put(formatter: Any, kind: type, function: Callable[..., object]) -> Undo:

@@ -11,13 +11,16 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.notebook.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.awaiting import AWAITED, with_awaits
-from cascade_nb.notebook.cells import HELPERS, Body, drive
+from cascade_nb.notebook.cells import Body, drive
 from cascade_nb.notebook.doors import ASKING, DOORS, Door
 from cascade_nb.notebook.drawing import show_graph, whole_graph
 from cascade_nb.notebook.launching import Order, launch
+from cascade_nb.notebook.leading_comments import without_comment_behind
+from cascade_nb.notebook.nested_code import nested_code_counts
+from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.recording import recording
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.notebook.shell import remark, running_cell, say
 from cascade_nb.notebook.shims import is_headless
 from cascade_nb.notebook.tracebacks import as_in_a_cell, in_words
 
@@ -37,6 +40,11 @@ CELL.add_argument(
     help="run a node when the cell is done; without a name, what it defined last",
 )
 CELL.add_argument("--quiet", action="store_true", help="do not show the graph")
+
+NOTHING_HERE: Final = (
+    "No tasks here: put steps into functions (`def`), and give their calls names. A cell without "
+    "either needs no %%cascade."
+)
 
 
 def waits(line: str) -> bool:
@@ -75,6 +83,8 @@ class CascadeMagics(Magics):
         self.session.notice()
         awaited = line.startswith(AWAITED)
         rest = line.removeprefix(AWAITED).strip()
+        if body is not None:
+            rest = without_comment_behind(rest)
         if body is None:
             work = self._line(rest, awaited)
         else:
@@ -108,10 +118,12 @@ class CascadeMagics(Magics):
         try:
             given = CELL.read(line)
             _check(body, awaited)
-            await _run(session, body)
+            names = await _run(session, body)
             done = None
             if given.run is not None:
                 done = launch(session, Order([given.run] if given.run else [], awaited=awaited))
+            elif not given.quiet and body.makes_nothing and not names.concerns:
+                remark(NOTHING_HERE)
             elif not given.quiet:
                 show_graph(session, *whole_graph(session.workspace))
             return await done if inspect.iscoroutine(done) else done
@@ -125,21 +137,29 @@ class CascadeMagics(Magics):
             raise
 
 
-async def _run(session: Session, body: Body) -> None:
-    """Run a body, and say below it what it has to say, however it ends."""
+async def _run(session: Session, body: Body) -> Names:
+    """Run a body, and say below it what it has to say, however it ends.
+
+    Returns:
+        what it did to the names.
+    """
     __tracebackhide__ = True
     told: dict[str, None] = {}
+    helpers = body.helpers.names
     try:
-        with recording(session.workspace, body.cell, HELPERS, body.may_bind) as names:
+        with recording(session.workspace, body.cell, helpers, body.may_bind) as names:
             told = names.told
-            await body.run(names)
+            with nested_code_counts(session.shell, body):
+                await body.run(names)
     finally:
+        told.update(dict.fromkeys([*body.told(), *body.helpers.untold()]))
         if told:
-            say("\n".join(told))
+            remark("\n".join(told))
+    return names
 
 
 def _check(body: Body, awaited: bool) -> None:
-    if body.is_empty:
+    if body.is_empty and not body.is_remark:
         raise UsageError("this cell is empty; write tasks and calls of them below %%cascade")
     if body.awaits and not awaited:
         raise UsageError(

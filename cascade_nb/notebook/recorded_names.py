@@ -22,6 +22,7 @@ class Names(MutableMapping[str, Any]):
         deleted: the names that were deleted.
         before: what each of them was first.
         told: sentences about what the cell did, to be shown below it.
+        concerns: whether the workspace has anything of it.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Names(MutableMapping[str, Any]):
         self.deleted: dict[str, None] = {}
         self.before: dict[str, Any] = {}
         self.told: dict[str, None] = {}
+        self.concerns = False
 
     def __getitem__(self, name: str) -> Any:
         try:

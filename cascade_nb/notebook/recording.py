@@ -132,8 +132,10 @@ class _Commit:
         for name, meaning in fresh.items():
             changed |= self._bind(name, meaning, name in read)
         tasks = self._define_tasks()
-        if self._lose() or changed:
+        lost = self._lose()
+        if lost or changed:
             self._settle(fresh)
+        self.names.concerns = bool(lost or fresh or tasks)
         for name, chain in workspace.chains.items():
             if name in ours or name in fresh:
                 top = chain.top()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -19,11 +20,13 @@ class Shell(Protocol):
     user_ns: dict[str, Any]
     execution_count: int
     ast_node_interactivity: str
+    ast_transformers: list[Any]
     autoawait: bool
     compile: Any
     display_formatter: Any
     displayhook: Any
     events: Any
+    input_transformers_cleanup: list[Transformer]
     input_transformers_post: list[Transformer]
     magics_manager: Any
     Completer: Any
@@ -67,6 +70,11 @@ def running_cell(shell: Shell) -> Running:
     key = info.cell_id if info is not None else None
     text = info.raw_cell if info is not None else None
     return Running(Cell(key or object(), f"In[{number}]"), number, text or "")
+
+
+def remark(text: str) -> None:
+    """Say something about the current cell, in its place among what the cell printed."""
+    sys.stdout.write(f"{text}\n")
 
 
 def say(text: str) -> None:

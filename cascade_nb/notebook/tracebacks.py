@@ -1,4 +1,4 @@
-"""How an exception is shown that comes out of a magic: what the user wrote, and nothing of ours.
+"""How an exception is shown that comes out of a cell: what the user wrote, and nothing of ours.
 
 IPython asks an exception for `_render_traceback_` before it makes a traceback of its own. The
 exception stays what it is for code that catches it, and the cell fails, also for nbclient.
@@ -6,15 +6,24 @@ exception stays what it is for code that catches it, and the cell fails, also fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final
 
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.shell import Shell
-from cascade_nb.text import encodable, readable
 
-_PACKAGE: Final = __name__.partition(".")[0] + "."
+#: Whose lines say nothing about what the user wrote, wherever they stand in a traceback.
+_MACHINERY: Final = (
+    __name__.partition(".")[0] + ".",
+    "asyncio.",
+    "nest_asyncio",
+    "concurrent.futures.",
+    "threading",
+)
+#: Whose lines say nothing where they stand above the user's first.
+_ABOVE: Final = ("IPython.", "ipykernel.")
 
 
 def in_words(shell: Shell, error: CascadeError) -> CascadeError:
@@ -26,8 +35,9 @@ def in_words(shell: Shell, error: CascadeError) -> CascadeError:
     cause = error.__cause__
 
     def render() -> list[str]:
-        told = readable(words)
-        return [told] if cause is None else [*_rendered(shell, cause), "", told]
+        if cause is None:
+            return [words]
+        return [*_rendered(shell, cause), "", words]
 
     error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
@@ -38,47 +48,83 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     Frames of this package stand above that line, and below it where the line called a task wrongly.
     """
-    if isinstance(error, CascadeError):
-        _cut_after(error.__traceback__)
-    error._render_traceback_ = lambda: _rendered(shell, error)  # type: ignore[attr-defined]
+    error._render_traceback_ = lambda: _rendered(shell, error, below_us=True)  # type: ignore[attr-defined]
     return error
 
 
-def _rendered(shell: Shell, error: BaseException) -> list[str]:
-    """The lines of a traceback that begins with the user's first frame."""
-    below = _beyond(error.__traceback__, _is_ours)
-    # The offset is for IPython's own frame at the top, which is gone already.
-    lines: list[str] = shell.InteractiveTB.structured_traceback(
-        type(error), error, below, tb_offset=0
-    )
-    return list(map(encodable, lines))
+def show_errors_cut(shell: Shell) -> Callable[[], object]:
+    """Have our errors that come out of any cell shown by the user's lines; gives what undoes it."""
+
+    def render(error: CascadeError) -> list[str]:
+        return _rendered(shell, error)
+
+    CascadeError._render_traceback_ = render  # type: ignore[attr-defined]
+
+    def undo() -> None:
+        if getattr(CascadeError, "_render_traceback_", None) is render:
+            del CascadeError._render_traceback_  # type: ignore[attr-defined]
+
+    return undo
 
 
-def _is_ours(frame: FrameType) -> bool:
-    """Whether a frame is this package's."""
-    return str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
+def _rendered(shell: Shell, error: BaseException, *, below_us: bool = False) -> list[str]:
+    """The lines of a traceback that has the user's frames only, also of what came before it.
+
+    Args:
+        below_us: whether those above our first frame only led to us, as a magic's do.
+    """
+    with _cut(error, below_us=below_us):
+        # The offset is for IPython's own frame at the top, which is gone already.
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, error.__traceback__, tb_offset=0
+        )
+    return lines
 
 
-def _beyond(
-    step: TracebackType | None, skipped: Callable[[FrameType], bool]
-) -> TracebackType | None:
-    """What follows the first row of frames that are `skipped`; all of it if there is none."""
-    whole, seen = step, False
-    while step is not None:
-        if skipped(step.tb_frame):
-            seen = True
-        elif seen:
-            return step
+@contextmanager
+def _cut(error: BaseException, *, below_us: bool) -> Iterator[None]:
+    """Inside this, `error` and what it came of have no frames but the user's."""
+    whole: dict[BaseException, TracebackType | None] = {}
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is not None and one not in whole:
+            whole[one] = one.__traceback__
+            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    try:
+        for one, traceback in whole.items():
+            is_below = below_us and one is error
+            one.__traceback__ = _users(_below_us(traceback) if is_below else traceback)
+        yield
+    finally:
+        for one, traceback in whole.items():
+            one.__traceback__ = traceback
+
+
+def _below_us(step: TracebackType | None) -> TracebackType | None:
+    """What begins with this package's first frame; all of it if there is none."""
+    whole = step
+    while step is not None and not _module(step.tb_frame).startswith(_MACHINERY[0]):
         step = step.tb_next
-    return whole
+    return step or whole
 
 
-def _cut_after(step: TracebackType | None) -> None:
-    """Take what this package did below the user's last line out of the traceback."""
-    last = None
+def _users(step: TracebackType | None) -> TracebackType | None:
+    """A copy of a traceback without the frames of machinery; all of it if there are no others."""
+    first = step
+    steps: list[TracebackType] = []
     while step is not None:
-        if not _is_ours(step.tb_frame):
-            last = step
+        above = () if steps else _ABOVE
+        if not _module(step.tb_frame).startswith(_MACHINERY + above):
+            steps.append(step)
         step = step.tb_next
-    if last is not None:
-        last.tb_next = None
+    if not steps:
+        return first
+    below = None
+    for kept in reversed(steps):
+        below = TracebackType(below, kept.tb_frame, kept.tb_lasti, kept.tb_lineno)
+    return below
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

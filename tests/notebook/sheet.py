@@ -13,7 +13,7 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.task import task
-from cascade_nb.notebook.cells import HELPERS, bound_past, rewritten
+from cascade_nb.notebook.cell_syntax import Helpers, bound_past, rewritten
 from cascade_nb.notebook.layers import Cell
 from cascade_nb.notebook.recording import recording
 from cascade_nb.notebook.workspace import Workspace
@@ -40,7 +40,7 @@ class Sheet:
         tree = ast.parse(source)
         may_bind = bound_past(tree)
         code = compile(rewritten(tree), f"<{cell.label}>", "exec")
-        with recording(self.workspace, cell, HELPERS, may_bind) as names:
+        with recording(self.workspace, cell, Helpers().names, may_bind) as names:
             self._told = names.told
             exec(code, self.names, names)
 

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from cascade_nb.errors import TaskCallError, TaskDefinitionError, UsageError
@@ -81,11 +82,18 @@ def test_what_a_decorator_makes_of_a_def_need_not_be_a_task(notebook: Notebook) 
     assert isinstance(notebook.names["db"], Resource)
 
 
-def test_a_generator_is_refused_with_the_way_out(notebook: Notebook) -> None:
-    done = notebook.run("%%cascade\ndef gen():\n    yield 1")
+def test_a_generator_stays_plain_and_the_cell_says_so(notebook: Notebook) -> None:
+    text = notebook.ok("%%cascade\ndef gen():\n    yield 1\nxs = list(gen())").text
+    assert "Plain functions here, as if named like `_gen`. `gen`: it is a generator." in text
+    assert notebook.names["xs"] == [1]
+
+
+def test_a_decorator_that_is_a_task_is_refused_with_the_way_out(notebook: Notebook) -> None:
+    quiet(notebook, "def timed(g):\n    return g")
+    done = notebook.run("%%cascade\n@timed\ndef load():\n    return 1")
     assert isinstance(done.error, TaskDefinitionError)
-    assert "a name that begins with '_' stays a plain function" in str(done.error)
-    assert "gen" not in notebook.names
+    assert "the decorator `timed` is a task" in str(done.error)
+    assert "begins with '_' stays plain" in str(done.error)
 
 
 def test_everything_else_runs_now_in_the_users_namespace(notebook: Notebook) -> None:
@@ -305,3 +313,159 @@ def test_magics_around_the_cell_work(notebook: Notebook) -> None:
     notebook.ok("%%capture out\n%%cascade\ndef f(): pass\ny = f()")
     assert notebook.names["x"] == 3
     assert "y" in notebook.names["out"].outputs[0].data["text/plain"]
+
+
+# What a cell says of itself.
+
+
+def test_a_call_that_nothing_keeps_is_told_once_with_both_ways_out(notebook: Notebook) -> None:
+    text = notebook.ok(
+        "%%cascade --quiet\ndef fit(n): return n\nfit(1)\nfor i in range(9):\n    fit(i)\nx = 1"
+    ).text
+    assert text.count("Nothing keeps the value of `fit` (line 3, 5), so it does not run") == 1
+    assert "give the call a name" in text
+    assert "name the function `_fit`" in text
+
+
+def test_a_call_that_something_keeps_is_not_told(notebook: Notebook) -> None:
+    text = notebook.ok(
+        "%%cascade --quiet\ndef fit(n): return n\nkept = []\nkept.append(fit(1))\n"
+        "def _keep(x):\n    kept.append(x)\n    return x\n_keep(fit(2))\nfit(3)"
+    ).text
+    assert "Nothing keeps" not in text
+    assert "Nothing keeps" in notebook.ok("%%cascade --quiet\nfit(4);").text
+
+
+def test_what_returns_nothing_and_has_no_name_runs_at_once_where_it_can(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "def show(x): print('shown', x)\ndef load(): return 3")
+    text = notebook.ok("%%cascade --quiet\nshow(1)\nx = 2").text
+    assert "shown 1" in text
+    assert "Ran at once, as a function like `_show` would. `show`: it returns nothing" in text
+    text = notebook.ok("%%cascade --quiet\nshow(load())\nx = 2").text
+    assert "shown" not in text
+    assert "Nothing keeps the value of `show`" in text
+
+
+def test_what_ran_at_once_calls_tasks_as_functions(notebook: Notebook) -> None:
+    quiet(notebook, "def half(x): return x / 2\ndef check(x): return half(x) == 1")
+    text = notebook.ok("%%cascade --quiet\nprint('is', check(2))").text
+    assert "is True" in text
+    assert "`check`: its value is used at once, line 2" in text
+
+
+def test_an_error_of_what_ran_at_once_is_shown_without_our_frames(notebook: Notebook) -> None:
+    quiet(notebook, "def bad(x): return 1 / x")
+    done = notebook.run("%%cascade\nprint(bad(0))")
+    assert isinstance(done.error, ZeroDivisionError)
+    assert "----> 1 def bad" in done.text or "def bad(x): return 1 / x" in done.text
+    assert "cascade_nb" not in done.text
+
+
+def test_a_cell_without_tasks_says_so(notebook: Notebook) -> None:
+    assert "No tasks here: put steps into functions" in notebook.ok("%%cascade\nn = 3").text
+    assert "No tasks here" not in notebook.ok("%%cascade\ndef f(): return 1").text
+    assert "No tasks here" not in notebook.ok("%%cascade\nx = f()").text
+    assert "No tasks here" not in notebook.ok("%%cascade\ndel x").text
+
+
+def test_a_cell_of_only_a_remark_passes(notebook: Notebook) -> None:
+    notebook.ok("%%cascade\nimport cascade_nb as cs\nx = cs.task(len)([])", "A")
+    assert not notebook.ok("%%cascade\n# x = cs.task(len)([])\n", "A").text
+    assert "x" not in notebook.names  # its line is no more
+
+
+@pytest.mark.parametrize(
+    "head", ["# build\n%%cascade", "# one\n\n  # two\n%%cascade", "%%cascade  # build --run x"]
+)
+def test_a_comment_above_the_magic_or_behind_it_is_one(notebook: Notebook, head: str) -> None:
+    done = notebook.run(f"{head}\ndef one(): return 1\no = one()\n1 / 0")
+    assert isinstance(done.error, ZeroDivisionError)
+    assert f"Cell In[2], line {head.count(chr(10)) + 4}" in done.text
+    assert isinstance(notebook.names["o"], LazyResult)
+
+
+def test_a_comment_above_other_magics_stays_what_it_is(notebook: Notebook) -> None:
+    assert notebook.run("# hello\n%%time\nx = 1").error is not None
+    assert notebook.ok("# %%cascade\nx = 1").error is None
+
+
+# Magics inside.
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%%capture out"])
+def test_what_a_magic_inside_a_cell_runs_counts(notebook: Notebook, magic: str) -> None:
+    quiet(notebook, f"{magic}\ndef load(n): return n\nx = load(-8)\na, b = load((1, 2))", "A")
+    assert isinstance(notebook.names["load"], Task)
+    quiet(notebook, "def neg(x): return -x\ny = neg(x)\nz = neg(b)", "B")
+    quiet(notebook, f"{magic}\ndef load(n): return n\nx = load(-9)\na, b = load((1, 3))", "A")
+    assert notebook.ok("%cascade run y z --wait").result.result() == [9, -3]
+    assert not [name for name in notebook.names if name.startswith("<")]
+
+
+def test_a_notebook_that_is_run_by_another_runs_its_workflow(
+    notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cascade_nb.notebook.magics.is_headless", lambda: True)
+    cells = ["%%cascade --run t\ndef load(n): return n\nt = load(3)", "run = %cascade run t\n"]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells * 2])
+    nbformat.write(book, tmp_path / "inner.ipynb")
+    notebook.ok(f"%run {tmp_path / 'inner.ipynb'}")
+    assert notebook.names["run"].result() == 3
+
+
+# Several names for one value.
+
+
+def test_unpacking_a_call_binds_nodes_to_its_parts(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "def f(*a): return a\na, b = f(1, 2)\nc, *d = f(3, 4, 5)\n*e, g = f(6, 7)\n"
+        "h, (i, j) = f(8, (9, 10))\nfor k, l in [f(11, 12)]: pass\nm = n, o = f(13, 14)\n"
+        "(p, q), r = f(15, 16), 17",
+    )
+    names = "a b c d e g h i j k l n o p q"
+    assert notebook.ok(f"%cascade run {names} --wait").result.result() == [
+        *(1, 2, 3, [4, 5], [6], 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+    ]
+    assert notebook.names["r"] == 17
+
+
+def test_unpacking_of_what_is_no_lazy_value_is_pythons(notebook: Notebook) -> None:
+    quiet(notebook, "a, (b, *c), *d = 1, 'xyz', 3, 4\ne, f = {'k': 1, 'l': 2}\n*g, = iter('ab')")
+    found = [notebook.names[name] for name in "abcdefg"]
+    assert found == [1, "x", ["y", "z"], [3, 4], "k", "l", ["a", "b"]]
+    for wrong in ("a, b = 1, 2, 3", "a, (b, c) = 1, 2", "a, b = 3", "a, *b = ()"):
+        plain, done = notebook.run(wrong), notebook.run(f"%%cascade\n{wrong}")
+        assert type(done.error) is type(plain.error)
+        assert str(done.error) == str(plain.error)
+
+
+def test_unpacking_into_too_many_names_fails_in_the_run_as_in_python(notebook: Notebook) -> None:
+    quiet(notebook, "def f(*a): return a\na, b, c = f(1, 2)")
+    done = notebook.run("%cascade run a --wait")
+    assert "not enough values to unpack (expected 3, got 2)" in done.text
+
+
+def test_an_error_of_a_run_in_any_cell_is_shown_by_the_users_lines(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "import cascade_nb as cs\nasync def bad(x):\n    try:\n        return {}['k']\n"
+        "    except KeyError as error:\n        raise ValueError('no') from error\nb = bad(0)",
+    )
+    for source in ("cs.run(b)", "def go():\n    return cs.run(b)\ngo()", "%%cascade\ncs.run(b)"):
+        done = notebook.run(source)
+        assert "KeyError: 'k'" in done.text
+        assert "ValueError: no" in done.text
+        assert "return {}['k']" in done.text
+        assert "cs.run(b)" in done.text
+        for other in ("cascade_nb/", "asyncio/", "nest_asyncio", "threading.py", "concurrent/"):
+            assert other not in done.text, source
+
+
+def test_an_error_keeps_its_whole_traceback_for_code_that_catches_it(notebook: Notebook) -> None:
+    quiet(notebook, "def bad(x): return 1 / x\nb = bad(0)")
+    notebook.run("import cascade_nb as cs\ncs.run(b)")
+    notebook.ok("import sys, traceback\ntext = ''.join(traceback.format_exception(sys.last_value))")
+    assert "cascade_nb" in notebook.names["text"]

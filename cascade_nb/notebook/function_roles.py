@@ -1,0 +1,196 @@
+"""Which functions of a `%%cascade` cell are better left plain, and why.
+
+A `def` of a cell is a task unless the cell itself shows that a task could not do what is asked of
+it: its value is used before any run, somebody else calls it, it gives nothing that a name could
+keep. It is then left as Python has it, and the cell says so. Only what is written counts; in doubt
+it is a task, because a lazy value that is used as a value says what to do.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.notebook.cell_uses import Uses, Written, call_sites, is_explicit, names_loaded
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_SHOWERS: Final = {
+    "show",
+    "plot",
+    "savefig",
+    "imshow",
+    "hist",
+    "scatter",
+    "bar",
+    "write",
+    "display",
+}
+GENERATOR: Final = "it is a generator"
+_MUTATORS: Final = {
+    "append",
+    "appendleft",
+    "extend",
+    "insert",
+    "add",
+    "update",
+    "pop",
+    "popitem",
+    "remove",
+} | {"discard", "clear", "sort", "reverse", "setdefault"}
+
+
+class Roles(NamedTuple):
+    """What is what in a cell.
+
+    Attributes:
+        plain: its functions that are no tasks, each with the reason.
+        at_once: calls of tasks whose value has to be there, with the names of the tasks.
+    """
+
+    plain: dict[str, str]
+    at_once: dict[ast.Call, str]
+
+
+def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
+    """Which functions of a cell are tasks, and which calls of tasks cannot wait.
+
+    Args:
+        tree: the cell.
+        look: what a name means before the cell runs; None for nothing.
+    """
+    written = Written(tree, look)
+    functions = {
+        name: function
+        for name, function in written.functions.items()
+        if not name.startswith("_") and not is_explicit(function)
+    }
+    uses = Uses(written, set(functions))
+    for name in uses.as_tasks:
+        functions.pop(name, None)
+    plain: dict[str, str] = {}
+    for name, function in functions.items():
+        reason = _by_its_body(function) or uses.reason(name) or _by_effect(name, function, uses)
+        if reason:
+            plain[name] = reason
+    while True:  # what a plain function calls, and what it is given, has to be there at once
+        more = _drawn_in(functions, plain, written)
+        if not more:
+            calls = uses.at_once.items()
+            return Roles(plain, {call: name for call, name in calls if name not in plain})
+        plain.update(more)
+
+
+def _by_its_body(function: Function) -> str | None:
+    inner = list(_own(function))
+    if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in inner):
+        return GENERATOR
+    made = {node.name for node in inner if isinstance(node, (*_FUNCTIONS, ast.ClassDef))}
+    for node in inner:
+        if isinstance(node, ast.Return) and (
+            isinstance(node.value, ast.Lambda)
+            or (isinstance(node.value, ast.Name) and node.value.id in made)
+        ):
+            return "it gives a function"
+    return None
+
+
+def _by_effect(name: str, function: Function, uses: Uses) -> str | None:
+    """What it does beside giving a value, where the cell counts on that."""
+    sites = uses.sites(name)
+    if sites and all(site.is_statement for site in sites):
+        if _gives_nothing(function):
+            return "it returns nothing"
+        if any(isinstance(node, ast.Call) and _shows(node.func) for node in _own(function)):
+            return "nothing keeps what it returns, and it shows something"
+    changed = _changed_by(function)
+    parameters = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
+    for site in sites:
+        given = dict(zip(parameters, site.call.args, strict=False))
+        given.update({key.arg: key.value for key in site.call.keywords if key.arg})
+        for changed_name in sorted(changed):
+            outer = given.get(changed_name, ast.Name(changed_name))
+            if changed_name in parameters and changed_name not in given:
+                continue
+            line = uses.read_after(outer.id, site.statement) if isinstance(outer, ast.Name) else 0
+            if line:
+                return f"it changes `{outer.id}`, which line {line} reads"  # type: ignore[attr-defined]
+    return None
+
+
+def _drawn_in(
+    functions: dict[str, Function], plain: dict[str, str], written: Written
+) -> dict[str, str]:
+    """What has to be plain because of those that are."""
+    more: dict[str, str] = {}
+    bodies: list[tuple[str, ast.AST]]
+    bodies = [(f"`{name}`", written.functions[name]) for name in plain]
+    bodies += [(f"the class `{node.name}`", node) for node in written.classes]
+    for who, body in bodies:
+        for name in names_loaded(body) & functions.keys() - plain.keys():
+            more.setdefault(name, f"{who} calls it")
+    for name in functions.keys() - plain.keys() - more.keys():
+        for site in call_sites(written, name):
+            if site.receiver in plain:
+                more[name] = f"`{site.receiver}` is given its value"
+    return more
+
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _own(function: Function) -> Iterator[ast.AST]:
+    """The nodes of a function's body, without those of functions and classes inside it."""
+    todo: list[ast.AST] = list(function.body)
+    while todo:
+        node = todo.pop()
+        yield node
+        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            todo.extend(ast.iter_child_nodes(node))
+
+
+def _gives_nothing(function: Function) -> bool:
+    returned = [node.value for node in _own(function) if isinstance(node, ast.Return)]
+    return all(
+        value is None or (isinstance(value, ast.Constant) and value.value is None)
+        for value in returned
+    )
+
+
+def _shows(callee: ast.expr) -> bool:
+    if isinstance(callee, ast.Attribute):
+        return callee.attr in _SHOWERS
+    return isinstance(callee, ast.Name) and callee.id in {"print", "display"}
+
+
+def _changed_by(function: Function) -> set[str]:
+    """Names of its arguments, and of what is outside of it, that its body changes in place."""
+    changed: set[str] = set()
+    local = {
+        node.id
+        for node in _own(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    for node in _own(function):
+        if isinstance(node, ast.Global):
+            changed.update(node.names)
+            local.difference_update(node.names)
+        elif isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(
+            node.ctx, ast.Load
+        ):
+            changed |= _root(node)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            in_place = any(
+                key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value
+                for key in node.keywords
+            )
+            if in_place or node.func.attr in _MUTATORS | _SHOWERS:
+                changed |= _root(node.func)
+    return changed - local
+
+
+def _root(node: ast.expr) -> set[str]:
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    return {node.id} if isinstance(node, ast.Name) else set()

@@ -1,0 +1,149 @@
+"""Which functions of a cell are left plain, by what the cell does with them."""
+
+from __future__ import annotations
+
+import ast
+import math
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+import cascade_nb
+from cascade_nb.model.task import task
+from cascade_nb.notebook.function_roles import roles_in
+
+KNOWN = {"cs": cascade_nb, "math": math, "other": task(lambda x: x), "xs": [1]}
+
+
+def plain(source: str) -> dict[str, str]:
+    return roles_in(ast.parse(dedent(source)), KNOWN.get).plain
+
+
+@pytest.mark.parametrize(
+    ("uses", "reason"),
+    [
+        ("print(f(1))", "its value is used at once, line 2"),
+        ("print(1 + f(1)[0])", "used at once"),
+        ("if f(1) == 2: pass", "used at once"),
+        ("ok = f(1) in xs", "used at once"),
+        ("while not f(1): break", "used at once"),
+        ("s = f'{f(1)}'", "used at once"),
+        ("for x in f(1): pass", "used at once"),
+        ("ys = [x for x in f(1)]", "used at once"),
+        ("ys = [x for x in xs if f(x)]", "used at once"),
+        ("y = math.sqrt(f(1))", "used at once"),
+        ("y = max(f(x) for x in xs)", "used at once"),
+        ("y = math.fsum([f(x) for x in xs])", "used at once"),
+        ("y = len(f(1))", "used at once"),
+        ("y = f(1).strip()", "used at once"),
+        ("y = xs[f(0)]", "used at once"),
+        ("y = 1 if f(1) else 2", "used at once"),
+        ("print(*f(1))", "used at once"),
+        ("with f(1) as y: pass", "used at once"),
+        ("y = await f(1)", "it is awaited, line 2"),
+        ("try:\n    y = f(1)\nexcept ValueError:\n    pass", "its errors are caught"),
+        ("ys = sorted(xs, key=f)", "it is given to `sorted`, line 2"),
+        ("ys = xs.apply(f)", "it is given to `xs.apply`"),
+        ("ys = list(map(f, xs))", "it is given to `map`"),
+        ("ys = xs.apply(lambda x: f(x))", "it is called in a lambda"),
+        ("@f\ndef g(x): return x", "it decorates `g`"),
+        ("@f(3)\ndef g(x): return x", "it decorates `g`"),
+        ("class C:\n    def m(self): return f(1)", "the class `C` calls it"),
+        ("def main():\n    f(1)\nmain()", "`main` calls it"),
+        ("def g(x): return x\nprint(g(f(1)))", "`g` is given its value"),
+    ],
+)
+def test_a_function_of_which_the_cell_needs_more_than_a_node_stays_plain(
+    uses: str, reason: str
+) -> None:
+    assert reason in plain(f"def f(x): return x\n{uses}")["f"]
+
+
+@pytest.mark.parametrize(
+    "uses",
+    [
+        "",
+        "y = f(1)",
+        "y = f(f(1))",
+        "y = f(1) + 2 * f(2)[0]",
+        "y = f(1) < 2",
+        "a, b = f(1)",
+        "ys = [f(x) for x in xs]",
+        "ys = {x: f(x) for x in xs}\nprint(len(xs))",
+        "ys = []\nfor x in xs:\n    ys.append(f(x))",
+        "n = len([f(1), f(2)])",
+        "y = sum(f(x) for x in xs)",
+        "y = other(f(1))",
+        "y = other(f, 1)",
+        "print(cs.run(f(1)))",
+        "assert cs.run([f(1)]) == [2]",
+        "t = cs.task(lambda: f(1))\nprint(cs.run(t()))",
+        "y = f(1).named('a').with_retry(3)",
+        "y = f.map(x=xs)\nprint(f(1))",
+        "any((y := f(x)) is None for x in xs)",
+        "kind = type(f(1)).__name__",
+        "g = f",
+        "fs = [f]\nys = [g(1) for g in fs]",
+        "def g(x): return f(x) == 1\ny = g(1)",
+        "def _build(x): return f(x)\ny = _build(1)",
+        "try:\n    y = f(1)\nfinally:\n    pass",
+        "f(1)",
+        "for x in f(1), f(2): y = x",
+    ],
+)
+def test_a_function_that_can_be_a_task_is_one(uses: str) -> None:
+    assert "f" not in plain(f"def f(x): return x\n{uses}")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("def f(): yield 1", "it is a generator"),
+        ("async def f(): yield 1", "it is a generator"),
+        ("def f():\n    x = yield from g()", "it is a generator"),
+        ("def f():\n    def g(): return 1\n    return g", "it gives a function"),
+        ("def f(n): return lambda x: x ** n", "it gives a function"),
+        ("def f(): print(1)\nf()", "it returns nothing"),
+        ("def f():\n    if xs: return\n    return None\nfor _ in xs: f()", "it returns nothing"),
+        ("def f():\n    print(1)\n    return 2\nf()\nx = 1", "it shows something"),
+        (
+            "def f():\n    global n\n    n = 1\n    return n\ny = f()\nprint(n)",
+            "changes `n`, which",
+        ),
+        ("def f(a):\n    a.append(1)\n    return a\nys = []\nz = f(ys)\nys", "it changes `ys`"),
+        ("def f(a):\n    a['k'] = 1\n    return a\nd = {}\nz = f(d)\nprint(d)", "it changes `d`"),
+    ],
+)
+def test_a_function_stays_plain_for_what_it_is(source: str, reason: str) -> None:
+    assert reason in plain(source)["f"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(): print(1)",
+        "def f(): print(1)\ny = f()",
+        "def f():\n    def g(): yield 1\n    return list(g())",
+        "def f():\n    def g(): return 1\n    return g()",
+        "def f(x): return [y := x, (lambda: 1)()]",
+        "ran = []\ndef f(x): ran.append(x)\ny = f(f(1))",
+        "def f(a):\n    b = []\n    b.append(a)\n    return b\ny = f(1)\nb = 2\nprint(b)",
+        "import cascade_nb as cs\n@cs.task\ndef f(x): return x\nprint(f(1) == 2)",
+        "@cs.resource\ndef f(): yield 1",
+        "def _f(x): return x\nprint(_f(1))",
+    ],
+)
+def test_a_function_is_a_task_or_what_its_name_and_decorators_say(source: str) -> None:
+    assert plain(source) == {}
+
+
+def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
+    def at_once(source: str) -> list[Any]:
+        return list(roles_in(ast.parse(source), KNOWN.get).at_once.values())
+
+    assert at_once("print(other(1))") == ["other"]
+    assert at_once("ys = [x for x in xs if other(x) == 1]") == ["other"]
+    assert at_once("y = other(1)\nz = other(y)\nw = cs.run(other(z))") == []
+    assert at_once("later = (other(x) == 1 for x in xs)") == []  # gone through elsewhere
+    assert at_once("def f(x): return x\ny = f.map(x=xs)\nprint(f(1))") == ["f"]
