@@ -261,14 +261,14 @@ def _as_read(value: Any) -> Any:
     return standing_for(value) if isinstance(value, Lazy) else value
 
 
-def _made_now(lazy: LazyResult) -> Any:
+def _made_now(lazy: LazyResult[Any]) -> Any:
     """What the call gives; tasks that it calls are plain functions, as in the body of a task."""
     context = copy_context()
     context.run(enter_body)
     return context.run(lazy.task.fn, *lazy.args, **lazy.kwargs)
 
 
-def _is_free(lazy: Lazy, called: str) -> TypeGuard[LazyResult]:
+def _is_free(lazy: Lazy, called: str) -> TypeGuard[LazyResult[Any]]:
     """Whether a call of the task `called` can be made now: all that it needs is there."""
     if not isinstance(lazy, LazyResult):
         return False
