@@ -19,6 +19,7 @@ from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.task import task
 from cascade_nb.shortcuts import (
     attach,
+    clean,
     limit,
     pause,
     plan,
@@ -46,6 +47,7 @@ __all__ = [
     "attach",
     "build_graph",
     "checkpoint",
+    "clean",
     "inject",
     "limit",
     "load_ipython_extension",

@@ -75,6 +75,7 @@ __all__ = [
     "RefusedMessageError",
     "ResourceError",
     "ResultError",
+    "RoomWarning",
     "RouteError",
     "RunCancelledError",
     "RunError",
@@ -303,6 +304,10 @@ class RefusedBlobError(CascadeError, ValueError):
 
 class RefusedBlobWarning(UserWarning):
     """What was found in a state was refused, and counts as absent."""
+
+
+class RoomWarning(UserWarning):
+    """Kept results take more room than their limit, and could not be removed now."""
 
 
 class IllegalMoveError(CascadeError, RuntimeError):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from cascade_nb.file_stamps import FileStamp
+from cascade_nb.kept import Cleaned, Usage
 
 Callback: TypeAlias = Callable[[str, bytes], Awaitable[None]]
 """What a connector calls with the topic and payload of each message."""
@@ -101,6 +102,8 @@ class Entry(NamedTuple):
         token: means nothing to the backend; the keeper knows its entry by it.
         made: when, in seconds since the epoch; None for now, by the backend's own clock.
         files: what was read to make it, here and upstream, and what was written.
+        task: the name of the task that made it.
+        expires: when it stands no longer, in seconds since the epoch; None: never.
     """
 
     key: str
@@ -110,6 +113,8 @@ class Entry(NamedTuple):
     token: Any = None
     made: float | None = None
     files: frozenset[FileStamp] = frozenset()
+    task: str = ""
+    expires: float | None = None
 
     @property
     def dated(self) -> float:
@@ -197,6 +202,16 @@ class StateBackend(Protocol):
         """
         ...
 
+    async def usage(self) -> list[Usage]:
+        """What is kept, by task, the largest first; raises `StateError` as `known` does."""
+        ...
+
+    async def clean(self, unused_for: float | None = None) -> Cleaned:
+        """Remove results that have expired, and, with seconds given, those that were neither made
+        nor read for so long; zero removes all. Raises `StateError` as `known` does.
+        """
+        ...
+
     async def close(self) -> None:
         """Keep what is under way, then release everything held; what was kept stays."""
         ...
@@ -227,7 +242,8 @@ class RunRecord(NamedTuple):
 class Journal(Protocol):
     """Keeps what a run needs to be taken up again, by whoever holds its lease.
 
-    Every method may raise `StateError` when the place cannot be reached or written.
+    Every method may raise `StateError` when the place cannot be reached or written, and one that is
+    given a lease `LeaseLostError` when another owner has it.
     """
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
@@ -240,11 +256,7 @@ class Journal(Protocol):
         ...
 
     async def renew(self, lease: Lease, ttl: float) -> None:
-        """Have it for `ttl` more seconds from now on.
-
-        Raises:
-            LeaseLostError: another owner has it.
-        """
+        """Have it for `ttl` more seconds from now on."""
         ...
 
     async def release(self, lease: Lease) -> None:
@@ -252,26 +264,17 @@ class Journal(Protocol):
         ...
 
     async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
-        """Enter the run among `runs`, as "running".
-
-        Raises:
-            LeaseLostError: another owner has it.
-        """
+        """Enter the run among `runs`, as "running"."""
         ...
 
     async def finish(self, lease: Lease, status: str) -> None:
-        """Say how it ended.
-
-        Raises:
-            LeaseLostError: another owner has it.
-        """
+        """Say how it ended."""
         ...
 
     async def write(self, lease: Lease, part: str, value: Any) -> None:
         """Keep a part of what the run is made of, in the place of an earlier one of this name.
 
         Raises:
-            LeaseLostError: another owner has it.
             CodecError: the value has no bytes.
         """
         ...
@@ -285,11 +288,7 @@ class Journal(Protocol):
         ...
 
     async def append(self, lease: Lease, lines: Sequence[str]) -> None:
-        """Add lines of text to the run's history, all of them or none.
-
-        Raises:
-            LeaseLostError: another owner has it.
-        """
+        """Add lines of text to the run's history, all of them or none."""
         ...
 
     async def history(self, run_id: str) -> list[str]:

@@ -16,6 +16,8 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.kept import Cleaned
+from cascade_nb.model.caching import seconds_of
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, use_look_up
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
@@ -159,6 +161,24 @@ def use_state(place: StateBackend | str) -> None:
         UsageError, StateError: as `Engine.use_state`, or the URL cannot be read.
     """
     beside(default_engine().use_state(state_of(place)))
+
+
+def clean(older: str | float | None = None) -> Cleaned:
+    """Remove kept results that have expired or are over the limit of the place where they lie.
+
+    Args:
+        older: a length of time, as "30d" or in seconds: results that nobody made or read for so
+            long go too, and what is written down of runs that ended before. 0 removes all.
+
+    Returns:
+        how many results were removed, and how many bytes they had.
+
+    Raises:
+        UsageError: nobody can read the length of time.
+        StateError: the place cannot be reached or written.
+    """
+    unused_for = seconds_of(older) if isinstance(older, str) else older
+    return beside(default_engine().clean(unused_for))
 
 
 def visualize(target: Any) -> Visual:

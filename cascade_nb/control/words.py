@@ -39,6 +39,17 @@ def count_text(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def size_text(size: float) -> str:
+    """A number of bytes: ``12 bytes``, ``3.4 kB``, ``120 MB``, ``2.5 GB``."""
+    if size < 1000:
+        return f"{round(size)} bytes"
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= 1000
+        if size < 999.5 or unit == "TB":
+            break
+    return f"{size:.1f} {unit}" if size < 9.95 else f"{size:,.0f} {unit}"
+
+
 def amount_text(amount: float) -> str:
     """An amount without needless digits: ``1``, ``0.5``, ``2.25``."""
     return f"{amount:.6g}"

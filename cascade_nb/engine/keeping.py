@@ -74,7 +74,10 @@ class Keeping:
         else:
             token = (index, number, tell, self._resumed)
             made = flow.parts.clock.wall()
-            self._put(Entry(key, result, took, flow.lease, token, made, files))
+            kind = flow.kinds.of[index]
+            cache = kind.options.cache
+            expires = None if cache is None or cache.ttl is None else made + cache.ttl
+            self._put(Entry(key, result, took, flow.lease, token, made, files, kind.name, expires))
 
     def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         """It is known by now whether it may be kept."""

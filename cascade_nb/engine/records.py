@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
+from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import RunRecord, StateBackend
 
 if TYPE_CHECKING:
@@ -75,6 +77,35 @@ class Records:
         if old_scribe is not None:
             await old_scribe.close()
         await old.close()
+
+    async def usage(self) -> list[Usage]:
+        """What the kept results take, by task, the largest first.
+
+        Raises:
+            StateError: the place cannot be reached or read.
+        """
+        await self.state.open()
+        return await self.state.usage()
+
+    async def clean(self, unused_for: float | None = None) -> Cleaned:
+        """Remove results that have expired by their `ttl` or are over the limit of the place.
+
+        Args:
+            unused_for: seconds; results that nobody made or read for so long go too, and so do
+                runs that ended and began before that. Zero removes all.
+
+        Raises:
+            StateError: the place cannot be reached or written.
+        """
+        await self.state.open()
+        cleaned = await self.state.clean(unused_for)
+        if unused_for is not None and self.scribe is not None:
+            journal, before = self.scribe.journal, time.time() - unused_for
+            for record in await journal.runs():
+                # One that is "running" with no owner can still be taken up.
+                if record.status != "running" and record.started <= before:
+                    await journal.forget(record.run_id)
+        return cleaned
 
     async def attach(self, run: str | None = None, *, log: str | None = None) -> Run:
         """Go on with a run that another kernel left: nothing that was completed runs again.

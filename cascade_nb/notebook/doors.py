@@ -160,9 +160,21 @@ def _doors() -> dict[str, Door]:
             ("%cascade state sqlite:///results.db", "in a file of this folder"),
             ("%cascade state redis://localhost:6379/0", "where other machines find them too"),
             ("%cascade state memory:", "while this kernel lives"),
+            ("%cascade state sqlite:///results.db?limit=20GB", "the longest unused go above that"),
+            ("%cascade state --clean --older 30d", "remove what nobody used for 30 days"),
         ],
     )
-    state.add_argument("url", nargs="?", help="where; without it, say where they are")
+    state.add_argument(
+        "url", nargs="?", help="where; without it, say where they are and what takes how much"
+    )
+    state.add_argument(
+        "--clean", action="store_true", help="remove results that have expired by their ttl"
+    )
+    state.add_argument(
+        "--older",
+        metavar="TIME",
+        help="with --clean: and those that were not used for so long, such as 30d or 12h",
+    )
 
     return {
         "graph": Door(graph, "nodes", draw),

@@ -7,9 +7,11 @@ from argparse import Namespace
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from cascade_nb.control.words import ago, count_text, seconds_text
+from cascade_nb.control.words import ago, count_text, seconds_text, size_text
 from cascade_nb.defaults import state_of
-from cascade_nb.errors import LeaseHeldError
+from cascade_nb.errors import LeaseHeldError, UsageError
+from cascade_nb.kept import Usage
+from cascade_nb.model.caching import seconds_of
 from cascade_nb.notebook.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
@@ -17,13 +19,18 @@ from cascade_nb.protocols import RunRecord
 from cascade_nb.shortcuts import beside
 
 _SHOWN: Final = 20
+_UNKNOWN: Final = "(unknown task)"
 
 
 def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
-    """Say where results are kept, or keep them elsewhere."""
+    """Say where results are kept, keep them elsewhere, or remove some."""
+    if given.older is not None and not given.clean:
+        raise UsageError("--older goes with --clean, which removes results")
+    if given.clean and given.url is not None:
+        raise UsageError("--clean removes from the place where results are kept now; give no URL")
     if given.url is None:
-        say(f"Results are kept in {session.engine.state.where}.")
-        return None
+        older = None if given.older is None else seconds_of(given.older)
+        return _done(_clean(session, older) if given.clean else _tell(session), awaited)
     state = state_of(given.url)
 
     async def move() -> None:
@@ -79,6 +86,46 @@ def runs_in_words(records: list[RunRecord], now: float) -> str:
     if left:
         table.append(f"`%cascade attach {left[0].run_id[:4]}` goes on with {left[0].title}.")
     return "\n".join(table)
+
+
+async def _tell(session: Session) -> None:
+    say(kept_in_words(session.engine.state.where, await session.engine.usage(), time.time()))
+
+
+async def _clean(session: Session, older: float | None) -> None:
+    cleaned = await session.engine.clean(older)
+    if cleaned.results:
+        size = size_text(cleaned.size)
+        say(f"Removed {count_text(cleaned.results, 'result')}, {size}.")
+    elif older is None:
+        say("Nothing has expired. `%cascade state --clean --older 30d` removes what is unused.")
+    else:
+        say(f"Nothing was unused for {seconds_text(older)}.")
+
+
+def kept_in_words(where: str, usage: list[Usage], now: float) -> str:
+    """Where results are kept, and a table of what takes how much.
+
+    Args:
+        where: the place, as the end of "results are kept in …".
+        usage: by task, the largest first.
+        now: in seconds since the epoch.
+    """
+    if not usage:
+        return f"Results are kept in {where}. There are none yet."
+    results, size = sum(one.results for one in usage), sum(one.size for one in usage)
+    lines = [f"Results are kept in {where}: {count_text(results, 'result')}, {size_text(size)}."]
+    shown = usage[:_SHOWN]
+    width = max(len(one.task or _UNKNOWN) for one in shown)
+    lines += [
+        f"  {one.task or _UNKNOWN:<{width}}  {size_text(one.size):>9}"
+        f"  {count_text(one.results, 'result'):>14}  used {ago(now - one.used)}"
+        for one in shown
+    ]
+    more = len(usage) - _SHOWN
+    if more > 0:
+        lines.append(f"  … and {count_text(more, 'task')} with less")
+    return "\n".join(lines)
 
 
 def _wait_for(held: LeaseHeldError) -> None:

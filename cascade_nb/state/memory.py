@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.value_classes import superseded, user_classes
+from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
 
 LIMIT: Final = 2 * 1024**3
@@ -22,13 +25,15 @@ _SOON: Final = 100_000  # bytes of values that may be searched on the loop
 class _Kept:
     """A value, and the user's classes in it once they were asked for."""
 
-    __slots__ = ("classes", "known", "size", "value")
+    __slots__ = ("classes", "expires", "known", "size", "task", "used", "value")
 
-    def __init__(self, value: Any, known: Known, size: int) -> None:
-        self.value = value
-        self.known = known
-        self.size = size
+    def __init__(self, entry: Entry) -> None:
+        self.value = entry.value
+        self.known = Known(entry.seconds, entry.dated, entry.files)
+        self.size = size_in_memory(entry.value)
         self.classes: frozenset[type] | None = None
+        self.task, self.expires = entry.task, entry.expires
+        self.used = time.time()
 
     @property
     def stands(self) -> bool:
@@ -68,8 +73,7 @@ class MemoryState:
 
     def put(self, entry: Entry, keeper: Keeper) -> bool:
         """Keep a result; it is safe when this returns."""
-        known = Known(entry.seconds, entry.dated, entry.files)
-        made = _Kept(entry.value, known, size_in_memory(entry.value))
+        made = _Kept(entry)
         with self._lock:
             old = self._entries.pop(entry.key, None)
             self._size -= old.size if old is not None else 0
@@ -94,6 +98,7 @@ class MemoryState:
             for key in standing:
                 if key in self._entries:
                     self._entries.move_to_end(key)
+                    standing[key].used = time.time()
         return {key: kept.value for key, kept in standing.items()}
 
     async def _standing(self, keys: Sequence[str]) -> dict[str, _Kept]:
@@ -105,6 +110,28 @@ class MemoryState:
         else:
             _find_classes(new)
         return {key: kept for key, kept in found.items() if kept.stands}
+
+    async def usage(self) -> list[Usage]:
+        """What is kept, by task, the largest first."""
+        return usage_of(self._all())
+
+    async def clean(self, unused_for: float | None = None) -> Cleaned:
+        """Remove results that have expired, and, with seconds given, those that were neither made
+        nor read for so long.
+        """
+        going = to_remove(self._all(), time.time(), unused_for, None)
+        with self._lock:
+            for one in going:
+                kept = self._entries.pop(one.place, None)
+                self._size -= kept.size if kept is not None else 0
+        return Cleaned(len(going), sum(one.size for one in going))
+
+    def _all(self) -> list[Kept]:
+        with self._lock:
+            return [
+                Kept(key, one.task, one.size, one.used, one.expires)
+                for key, one in self._entries.items()
+            ]
 
     async def close(self) -> None:
         """Forget everything."""

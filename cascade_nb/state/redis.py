@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade_nb.errors import StateError
+from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.keyring import user_key
@@ -14,6 +15,7 @@ from cascade_nb.state.redis_journal import RedisJournal
 from cascade_nb.state.redis_keys import RedisKeys
 from cascade_nb.state.redis_link import RedisLink, RedisServer
 from cascade_nb.state.redis_reader import RedisReader
+from cascade_nb.state.redis_room import RedisRoom
 from cascade_nb.state.redis_scripts import OPEN
 from cascade_nb.state.redis_writer import RedisWriter
 from cascade_nb.state.refusals import Refusals
@@ -31,6 +33,8 @@ class RedisState:
         prefix: what every key begins with, `<prefix>:`; who has another sees nothing of this.
         ttl: seconds after which results and runs go that nobody wrote or read; None: never.
         key: to sign with, None for the user's own.
+        limit_bytes: when the kept results are larger together, those go that were not used for the
+            longest; None: there is no limit.
 
     Raises:
         UsageError: this is no URL of a Redis server, there is no prefix, or `ttl` is not above
@@ -46,6 +50,7 @@ class RedisState:
         prefix: str = "cascade",
         ttl: float | None = None,
         key: bytes | None = None,
+        limit_bytes: int | None = None,
     ) -> None:
         self._keys = RedisKeys(prefix, ttl)
         self._link = RedisLink(url, "cascade-redis")
@@ -55,7 +60,8 @@ class RedisState:
         self._key = key
         self._made: Codec | None = None
         self._refusals = Refusals()
-        self._writer = RedisWriter(self._writer_link, self._keys, self._codec)
+        self._room = RedisRoom(self._keys, limit_bytes)
+        self._writer = RedisWriter(self._writer_link, self._keys, self._codec, self._room)
         self._reader = RedisReader(self._keys, self._codec)
         self.journal: Journal | None = RedisJournal(self._link, self._keys, self._codec)
 
@@ -97,6 +103,23 @@ class RedisState:
         found = await self._link.ask(lambda server: self._reader.values(server, keys))
         self._refusals.tell(found.refused)
         return found.values
+
+    async def usage(self) -> list[Usage]:
+        """What is kept, by task, the largest first.
+
+        Raises:
+            StateError: the server cannot be read.
+        """
+        return await self._link.ask(self._room.usage)
+
+    async def clean(self, unused_for: float | None = None) -> Cleaned:
+        """Remove results that have expired, and, with seconds given, those that were neither made
+        nor read for so long.
+
+        Raises:
+            StateError: the server cannot be read or written.
+        """
+        return await self._link.ask(lambda server: self._room.clean(server, unused_for))
 
     async def close(self) -> None:
         """Keep what is under way, then leave the server; what was kept stays there."""

@@ -5,6 +5,7 @@
     <prefix>:result:<key>          hash   h: the head; 0, 1, …: the signed bytes, in chunks
     <prefix>:result:<key>:<stamp>  hash   chunks of a large result on their way
     <prefix>:probe                 string for a second
+    <prefix>:uses                  sorted set of keys of results, by microseconds of their last use
     <prefix>:runs                  sorted set of run ids, by the time they began
     <prefix>:run:<id>              hash   fence, owner, until; title, started, total, status; last
     <prefix>:run:<id>:lines        list   of JSON lists of lines
@@ -29,6 +30,7 @@ class RedisKeys:
     Attributes:
         keep: `ttl` in milliseconds as a script takes it, empty for ever.
         runs: the key of the list of runs.
+        uses: the key of the list of results by the time of their last use.
         probe: a key to try out whether writing is possible.
 
     Raises:
@@ -46,6 +48,7 @@ class RedisKeys:
         self.keep = "" if ttl is None else str(int(ttl * 1000))
         self.runs = f"{prefix}:runs"
         self.probe = f"{prefix}:probe"
+        self.uses = f"{prefix}:uses"
 
     def result(self, key: str) -> str:
         """Where a result lies."""
@@ -73,6 +76,9 @@ class Head(NamedTuple):
         made: when it was put, in seconds since the epoch.
         chunks: how many there are.
         stamp: no two puts have the same.
+        size: of all its bytes.
+        expires: when it stands no longer, in seconds since the epoch; infinity: never.
+        task: which task made it, quoted as in a URL.
         files: what was read to make it, and what was written, as `in_json` says it.
     """
 
@@ -80,11 +86,15 @@ class Head(NamedTuple):
     made: float
     chunks: int
     stamp: str
+    size: int
+    expires: float
+    task: str
     files: str
 
     def write(self) -> str:
         """As text."""
-        return f"{self.seconds!r} {self.made!r} {self.chunks} {self.stamp} {self.files}"
+        first = f"{self.seconds!r} {self.made!r} {self.chunks} {self.stamp} {self.size}"
+        return f"{first} {self.expires!r} {self.task} {self.files}"
 
     @property
     def told(self) -> tuple[float, float, str]:
@@ -95,9 +105,12 @@ class Head(NamedTuple):
     def read(cls, text: bytes) -> Head | None:
         """A head from its text, None where it is none: anybody may have written it."""
         try:
-            seconds, made, chunks, stamp, files = text.decode("ascii").split(" ", 4)
-            head = cls(float(seconds), float(made), int(chunks), stamp, files)
+            seconds, made, chunks, stamp, size, expires, task, files = text.decode("ascii").split(
+                " ", 7
+            )
+            numbers = float(seconds), float(made), int(chunks)
+            head = cls(*numbers, stamp, int(size), float(expires), task, files)
         except ValueError:
             return None
         sound = 0 <= head.seconds < math.inf and math.isfinite(head.made) and head.chunks > 0
-        return head if sound else None
+        return head if sound and head.size >= 0 else None

@@ -64,7 +64,9 @@ class RedisReader:
         waiting = list(keys)
         while waiting:
             places = [self._keys.result(key) for key in waiting[:KEYS_AT_ONCE]]
-            answer = await server.script(READ, places, [BYTES_AT_ONCE, self._keys.keep])
+            answer = await server.script(
+                READ, places, [BYTES_AT_ONCE, self._keys.keep, self._keys.uses]
+            )
             heads = dict(zip(waiting, answer[::2], strict=False))
             blobs: dict[str, bytes | bytearray] = {}
             for key, chunk in zip(heads, answer[1::2], strict=True):

@@ -53,8 +53,8 @@ if fence ~= '' then
     local owner = lost(KEYS[1], fence)
     if owner then return owner end
 end
-for i = 2, #KEYS do
-    local key, head, bytes = KEYS[i], ARGV[2 * i - 1], ARGV[2 * i]
+for i = 3, #KEYS do
+    local key, head, bytes = KEYS[i], ARGV[2 * i - 3], ARGV[2 * i - 2]
     local answer = redis.pcall('HSET', key, 'h', head, '0', bytes)
     local foreign = type(answer) == 'table' and string.find(answer.err, 'WRONGTYPE', 1, true)
     if type(answer) == 'table' and not foreign then return answer end
@@ -63,11 +63,13 @@ for i = 2, #KEYS do
         redis.call('HSET', key, 'h', head, '0', bytes)
     end
     if keep ~= '' then redis.call('PEXPIRE', key, keep) else redis.call('PERSIST', key) end
+    redis.call('ZADD', KEYS[2], wall(), key)
 end
 return false
 """
 )
-"""Keep small results. KEYS: run, results. ARGV: fence or '', keep, then of each its head and bytes.
+"""Keep small results. KEYS: run, list of uses, results. ARGV: fence or '', keep, then of each its
+head and bytes.
 """
 
 CHUNK: Final = Script(
@@ -95,12 +97,13 @@ if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[4]) then
 end
 redis.call('HSET', KEYS[2], 'h', head)
 redis.call('RENAME', KEYS[2], KEYS[3])
+redis.call('ZADD', KEYS[4], wall(), KEYS[3])
 if keep ~= '' then redis.call('PEXPIRE', KEYS[3], keep) else redis.call('PERSIST', KEYS[3]) end
 return false
 """
 )
-"""Put a large result in its place. KEYS: run, place on the way, result. ARGV: fence or '', keep,
-head, number of chunks.
+"""Put a large result in its place. KEYS: run, place on the way, result, list of uses. ARGV: fence
+or '', keep, head, number of chunks.
 """
 
 HEADS: Final = Script(
@@ -117,7 +120,8 @@ return heads
 """The heads of results, nothing for those that are none. KEYS: results."""
 
 READ: Final = Script(
-    """
+    _SHARED
+    + """
 local found, size = {}, 0
 for i, key in ipairs(KEYS) do
     local pair = redis.pcall('HMGET', key, 'h', '0')
@@ -126,6 +130,7 @@ for i, key in ipairs(KEYS) do
     found[2 * i] = sound and pair[2]
     if sound then
         if ARGV[2] ~= '' then redis.call('PEXPIRE', key, ARGV[2]) end
+        redis.pcall('ZADD', ARGV[3], wall(), key)  -- a replica can only be read
         size = size + #pair[2]
         if size >= tonumber(ARGV[1]) then break end
     end
@@ -135,8 +140,18 @@ return found
     reply=some_pairs,
 )
 """Head and first chunk of results, of as many as come to so many bytes. KEYS: results. ARGV: bytes,
-keep.
+keep, list of uses.
 """
+
+USES: Final = Script(
+    """
+local found = {}
+for i, name in ipairs(ARGV) do found[i] = redis.call('ZSCORE', KEYS[1], name) end
+return found
+""",
+    reply=maybe_each,
+)
+"""When results were used last, in microseconds. KEYS: list of uses. ARGV: keys of results."""
 
 # The fence is the server's time in microseconds: it grows even if the run was forgotten
 # or evicted before it is claimed anew.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import secrets
 import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.file_stamps import in_json
@@ -17,6 +19,7 @@ from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.redis_keys import Head, RedisKeys
 from cascade_nb.state.redis_link import RedisLink, RedisServer
+from cascade_nb.state.redis_room import RedisRoom
 from cascade_nb.state.redis_scripts import CHUNK, KEEP, PUBLISH
 
 CHUNK_BYTES: Final = 1 << 20  # a result larger than this goes in chunks of this size
@@ -39,9 +42,10 @@ class _Packed(NamedTuple):
 
     def head(self, chunks: int) -> str:
         entry = self.item.entry
-        return Head(
-            float(entry.seconds), self.item.made, chunks, self.stamp, in_json(entry.files)
-        ).write()
+        expires = math.inf if entry.expires is None else float(entry.expires)
+        task, files = quote(entry.task, safe="", errors="replace"), in_json(entry.files)
+        numbers = float(entry.seconds), self.item.made, chunks
+        return Head(*numbers, self.stamp, self.size, expires, task, files).write()
 
 
 class RedisWriter:
@@ -54,9 +58,13 @@ class RedisWriter:
         link: to the server.
         keys: where results lie.
         codec: makes bytes of values; called on the link's loop.
+        room: sees to a limit.
     """
 
-    def __init__(self, link: RedisLink, keys: RedisKeys, codec: Callable[[], Codec]) -> None:
+    def __init__(
+        self, link: RedisLink, keys: RedisKeys, codec: Callable[[], Codec], room: RedisRoom
+    ) -> None:
+        self._room = room
         self._link = link
         self._keys = keys
         self._codec = codec
@@ -130,6 +138,8 @@ class RedisWriter:
             if large is not None:
                 await self._stream(server, lease, large)
                 _tell([rest.popleft()])
+            written = [*small, *([] if large is None else [large])]
+            await self._room.grew(server, sum(packed.size for packed in written))
 
     def _pack(self, rest: deque[_Item]) -> tuple[list[_Packed], _Packed | None]:
         """The bytes of the first few of `rest`, which stay there, without those that have none."""
@@ -155,7 +165,7 @@ class RedisWriter:
     async def _keep(
         self, server: RedisServer, lease: Lease | None, small: Sequence[_Packed]
     ) -> None:
-        keys = [self._run_key(lease)]
+        keys = [self._run_key(lease), self._keys.uses]
         words: list[str | bytes] = [_fence(lease), self._keys.keep]
         for packed in small:
             keys.append(self._keys.result(packed.item.entry.key))
@@ -168,7 +178,7 @@ class RedisWriter:
         number = 0
         for number, chunk in enumerate(_chunks(large.pieces), 1):
             await server.script(CHUNK, [passage], [number - 1, chunk, ON_THE_WAY])
-        keys = [self._run_key(lease), passage, place]
+        keys = [self._run_key(lease), passage, place, self._keys.uses]
         words: list[str | int] = [_fence(lease), self._keys.keep, large.head(number), number]
         _refuse(lease, await server.script(PUBLISH, keys, words))
 

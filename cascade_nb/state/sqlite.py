@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, UsageError
+from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
+from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.cells import known_of
 from cascade_nb.state.refusals import Refusals
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 from cascade_nb.state.sqlite_journal import SqliteJournal
+from cascade_nb.state.sqlite_room import clean, is_stale, note_uses, usage
 from cascade_nb.state.sqlite_threads import LEASES, RESULTS, VALUES, Desk, Desks
 from cascade_nb.state.sqlite_values import Values
 from cascade_nb.state.sqlite_writer import Writer, result_place
@@ -28,7 +31,8 @@ _LOOK_UP: Final = (
     " CROSS JOIN results ON results.key = wanted.value"
 )
 _FETCH: Final = (
-    "SELECT key, made, bytes, digest FROM results WHERE key IN (SELECT value FROM json_each(?))"
+    "SELECT key, made, bytes, digest, used FROM results"
+    " WHERE key IN (SELECT value FROM json_each(?))"
 )
 _FETCH_ONE: Final = "SELECT bytes, digest FROM results WHERE key = ?"
 
@@ -54,6 +58,8 @@ class SqliteState:
         path: of the database file, which is made with its folders when it is missing. Beside it lie
             `<path>-wal`, `<path>-shm` and the folder `<path>.blobs`; they belong together.
         key: 16 bytes or more that sign the values; default `cascade_nb.state.keyring.user_key()`.
+        limit_bytes: when the kept results are larger together, those go that were neither made nor
+            read for the longest; None: there is no limit.
 
     Rows that this library did not write so count as absent, which is warned about once.
 
@@ -67,7 +73,13 @@ class SqliteState:
     keeps_all = True
     journal: Journal | None
 
-    def __init__(self, path: str | os.PathLike[str], *, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: bytes | None = None,
+        limit_bytes: int | None = None,
+    ) -> None:
         if os.fspath(path) in {"", ":memory:"}:
             raise UsageError(
                 f"{os.fspath(path)!r} is no path of a file; MemoryState keeps results in memory"
@@ -76,9 +88,11 @@ class SqliteState:
         values = Values(key)
         self._desks = Desks(SqliteFile(Path(path)))
         self._values = values
-        self._writer = Writer(self._desks, values)
+        self._limit = limit_bytes
+        self._writer = Writer(self._desks, values, limit_bytes)
         self._refused: dict[str, float] = {}
         self._refusals = Refusals()
+        self._uses: dict[str, float] = {}  # by key, what is still to be written down
         self._damaged: set[str] = set()  # what has been warned about
         self.journal = SqliteJournal(self._desks, values)
 
@@ -138,12 +152,44 @@ class SqliteState:
         found, refused = await self._desks.ask(VALUES, lambda session: self._fetch(session, wanted))
         self._refused.update({key: made for key, made, _ in refused})
         self._refusals.tell({key: error for key, _, error in refused})
+        if self._uses:  # nobody who reads waits for that
+            self._desks.submit(RESULTS, self._note_uses)
         return found
+
+    async def usage(self) -> list[Usage]:
+        """What is kept, by task, the largest first.
+
+        Raises:
+            StateError: the file cannot be read.
+        """
+        return await self._desks.ask(VALUES, usage)
+
+    async def clean(self, unused_for: float | None = None) -> Cleaned:
+        """Remove results that have expired, and, with seconds given, those that were neither made
+        nor read for so long. The room they had in the file is given back to the disk.
+
+        Raises:
+            StateError: the file cannot be written.
+        """
+        limit = self._limit
+        return await self._desks.ask(
+            RESULTS, lambda session: clean(session, time.time(), unused_for, limit)
+        )
 
     async def close(self) -> None:
         """Keep what is under way, then release the file and end the threads."""
         closing = asyncio.gather(*map(asyncio.wrap_future, self._desks.close()))
         await asyncio.shield(closing)  # who is cancelled in this must not leave the file open
+
+    def _note_uses(self, desk: Desk) -> None:
+        """At the desk that writes: say that results were used."""
+        uses, self._uses = self._uses, {}
+        try:
+            if uses:
+                desk.do(lambda session: note_uses(session, uses))
+        except StateError:
+            # The file cannot be written now, which a run that has something to keep will tell of.
+            self._uses = {**uses, **self._uses}
 
     def _fetch(
         self, session: Session, keys: Sequence[str]
@@ -152,7 +198,10 @@ class SqliteState:
         refused: list[_Refused] = []
         for at in range(0, len(keys), _AT_ONCE):
             some = json.dumps(keys[at : at + _AT_ONCE])
-            for key, made, data, digest in session.db.execute(_FETCH, (some,)).fetchall():
+            rows = session.db.execute(_FETCH, (some,)).fetchall()
+            now = time.time()
+            self._uses.update({row[0]: now for row in rows if is_stale(row[4], now)})
+            for key, made, data, digest, _ in rows:
                 try:
                     found[key] = self._value(session, key, data, digest)
                 except RefusedBlobError as error:

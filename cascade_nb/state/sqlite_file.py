@@ -26,7 +26,7 @@ _SCHEMA: Final = """
 CREATE TABLE about (namespace TEXT, last_fence INTEGER);
 CREATE TABLE results (
     key TEXT PRIMARY KEY, seconds REAL, made REAL, size INTEGER, bytes BLOB, digest TEXT,
-    files TEXT NOT NULL DEFAULT ''
+    files TEXT NOT NULL DEFAULT '', task TEXT NOT NULL DEFAULT '', used REAL, expires REAL
 );
 CREATE INDEX results_in_files ON results (digest) WHERE digest IS NOT NULL;
 CREATE TABLE runs (
@@ -40,7 +40,9 @@ CREATE INDEX parts_in_files ON parts (digest) WHERE digest IS NOT NULL;
 CREATE TABLE history (n INTEGER PRIMARY KEY, run_id TEXT, lines TEXT);
 CREATE INDEX history_of_run ON history (run_id);
 CREATE TABLE unread (digest TEXT);
-CREATE TRIGGER result_replaced AFTER UPDATE ON results WHEN old.digest IS NOT NULL
+CREATE TRIGGER result_replaced AFTER UPDATE OF digest ON results WHEN old.digest IS NOT NULL
+    BEGIN INSERT INTO unread VALUES (old.digest); END;
+CREATE TRIGGER result_deleted AFTER DELETE ON results WHEN old.digest IS NOT NULL
     BEGIN INSERT INTO unread VALUES (old.digest); END;
 CREATE TRIGGER part_replaced AFTER UPDATE ON parts WHEN old.digest IS NOT NULL
     BEGIN INSERT INTO unread VALUES (old.digest); END;
@@ -48,8 +50,15 @@ CREATE TRIGGER part_deleted AFTER DELETE ON parts WHEN old.digest IS NOT NULL
     BEGIN INSERT INTO unread VALUES (old.digest); END;
 """
 
-# What version 1 did not keep.
-_ADD_FILES: Final = "ALTER TABLE results ADD COLUMN files TEXT NOT NULL DEFAULT ''"
+# What version 1 did not have.
+_FROM_VERSION_1: Final = """
+ALTER TABLE results ADD COLUMN files TEXT NOT NULL DEFAULT '';
+ALTER TABLE results ADD COLUMN task TEXT NOT NULL DEFAULT '';
+ALTER TABLE results ADD COLUMN used REAL;
+ALTER TABLE results ADD COLUMN expires REAL;
+CREATE TRIGGER result_deleted AFTER DELETE ON results WHEN old.digest IS NOT NULL
+    BEGIN INSERT INTO unread VALUES (old.digest); END;
+"""
 
 _IS_READ: Final = (
     "SELECT EXISTS (SELECT 1 FROM results WHERE digest = :digest)"
@@ -233,7 +242,8 @@ class SqliteFile:
     def _prepare(self, db: sqlite3.Connection, durable: bool) -> str:
         """See to it that the tables are there; gives the namespace."""
         db.execute("PRAGMA trusted_schema = OFF")  # the file's own SQL calls nothing with effects
-        self._refuse_others(db)
+        if self._refuse_others(db):
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # it counts only before there are tables
         self._use_log(db)
         db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         self._make_tables(db)
@@ -246,8 +256,12 @@ class SqliteFile:
         """Somebody wrote into the file what this library did not."""
         return UnusableStateError(f"{self.shown} is damaged ({what}); {_MOVE_AWAY}")
 
-    def _refuse_others(self, db: sqlite3.Connection) -> None:
-        """See whose it is before anything is written to it."""
+    def _refuse_others(self, db: sqlite3.Connection) -> bool:
+        """See whose it is before anything is written to it; gives whether it is empty.
+
+        Raises:
+            UnusableStateError: it is not ours.
+        """
         db.execute("BEGIN")  # one look at all three: another kernel may be making the tables
         try:
             (application,) = db.execute("PRAGMA application_id").fetchone()
@@ -266,6 +280,7 @@ class SqliteFile:
                 f"{self.shown} was written by a newer cascade_nb (its tables have version "
                 f"{version}, this one knows {VERSION}); upgrade, or choose another place"
             )
+        return not tables
 
     def _use_log(self, db: sqlite3.Connection) -> None:
         """Write-ahead logging: who reads does not wait for who writes."""
@@ -297,7 +312,8 @@ class SqliteFile:
                 db.execute("INSERT INTO about VALUES (?, 0)", (secrets.token_hex(16),))
                 db.execute(f"PRAGMA application_id = {APPLICATION}")
             elif version == 1:
-                db.execute(_ADD_FILES)
+                for statement in _statements(_FROM_VERSION_1):
+                    db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
             db.execute("COMMIT")
         except BaseException:

@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cascade_nb.errors import CodecError, StateError
+from cascade_nb.errors import CodecError, RoomWarning, StateError
+from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import in_json
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.sqlite_file import Session
 from cascade_nb.state.sqlite_leases import loss_of
+from cascade_nb.state.sqlite_room import clean
 from cascade_nb.state.sqlite_threads import RESULTS, Desk, Desks, forget_after_fork
 from cascade_nb.state.sqlite_values import Packed, Values
 
@@ -23,11 +25,12 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 MOST_SECONDS: Final = 0.05  # of encoding
 
 _INSERT: Final = (
-    "INSERT INTO results (key, seconds, made, size, bytes, digest, files)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO results (key, seconds, made, size, bytes, digest, files, task, used, expires)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET seconds = excluded.seconds, made = excluded.made,"
     " size = excluded.size, bytes = excluded.bytes, digest = excluded.digest,"
-    " files = excluded.files"
+    " files = excluded.files, task = excluded.task, used = excluded.used,"
+    " expires = excluded.expires"
 )
 
 
@@ -59,10 +62,13 @@ class Writer:
     Args:
         desks: of the database.
         values: encodes them.
+        limit: bytes that all results may take together; None: there is none.
     """
 
-    def __init__(self, desks: Desks, values: Values) -> None:
+    def __init__(self, desks: Desks, values: Values, limit: int | None) -> None:
         self._desks = desks
+        self._limit = limit
+        self._grown = limit or 0  # bytes since it was last seen to; the first batch is enough
         self._values = values
         self._queue: deque[_Waiting] = deque()
         self._awake = False
@@ -111,6 +117,20 @@ class Writer:
         _tell(waiting, trouble)
         for group, reason in batch.refused:
             _tell(group, reason)
+        self._make_room(desk, sum(packed.size for _, packed in batch.packed))
+
+    def _make_room(self, desk: Desk, grown: int) -> None:
+        """Keep to the limit, once so much has come that it may be exceeded by a twentieth."""
+        limit = self._limit
+        self._grown += grown
+        if limit is None or self._grown < limit / 20:
+            return
+        self._grown = 0
+        try:
+            desk.do(lambda session: clean(session, time.time(), None, limit))
+        except StateError as error:
+            # The results themselves are safe; whoever puts the next ones hears of the trouble too.
+            warn(f"no room was made for results: {error}", RoomWarning, error)
 
     def _keep(self, session: Session, batch: _Batch) -> None:
         self._pack(session, batch)
@@ -148,7 +168,9 @@ def result_place(session: Session, key: str) -> str:
 
 def _row(waiting: _Waiting, packed: Packed) -> tuple[object, ...]:
     entry = waiting.entry
-    return (entry.key, entry.seconds, waiting.made, *packed.columns, in_json(entry.files))
+    files, now = in_json(entry.files), time.time()
+    told = (entry.key, entry.seconds, waiting.made)
+    return (*told, *packed.columns, files, entry.task, now, entry.expires)
 
 
 def _in_short(error: BaseException) -> StateError:

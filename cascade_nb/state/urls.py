@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.protocols import StateBackend
-from cascade_nb.state.memory import MemoryState
+from cascade_nb.state.memory import LIMIT, MemoryState
+from cascade_nb.state.room import bytes_of
 
 SCHEMES: Final = ("memory", "sqlite", "redis", "rediss")
 _MEANT: Final = "memory:, sqlite:///results.db, redis://localhost:6379/0 or rediss://…"
-_REDIS: Final = ("prefix", "ttl")
+_REDIS: Final = ("prefix", "ttl", "limit")
 
 
 def state_from(url: str) -> StateBackend:
@@ -21,7 +22,8 @@ def state_from(url: str) -> StateBackend:
     Args:
         url: `memory:`; `sqlite:///` and a path, relative to the current folder, or absolute with a
             fourth '/'; `redis://` or `rediss://` as redis-py takes it, with `?prefix=…` and
-            `?ttl=…` in seconds.
+            `?ttl=…` in seconds. Each takes `?limit=20GB`, above which results go that were not
+            used for the longest.
 
     Raises:
         UsageError: nobody can read it, or what it takes is not installed.
@@ -31,11 +33,12 @@ def state_from(url: str) -> StateBackend:
         hint = nearest(parts.scheme, SCHEMES) if parts.scheme else ""
         raise UsageError(f"{_safe(url)!r} is no place for results{hint}; it is {_MEANT}")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    limit = bytes_of(asked["limit"]) if "limit" in asked else None
     if parts.scheme == "memory":
-        _only(asked, (), "memory")
-        return MemoryState()
+        _only(asked, ("limit",), "memory")
+        return MemoryState(LIMIT if limit is None else limit)
     if parts.scheme == "sqlite":
-        _only(asked, (), "sqlite")
+        _only(asked, ("limit",), "sqlite")
         if parts.netloc or parts.path in ("", "/"):
             raise UsageError(
                 f"{_safe(url)!r} names no file; write sqlite:///results.db for one in this "
@@ -43,11 +46,11 @@ def state_from(url: str) -> StateBackend:
             )
         from cascade_nb.state.sqlite import SqliteState  # noqa: PLC0415 - only who asks pays for it
 
-        return SqliteState(unquote(parts.path)[1:])
-    return _redis(urlunsplit(parts._replace(query="")), asked)
+        return SqliteState(unquote(parts.path)[1:], limit_bytes=limit)
+    return _redis(urlunsplit(parts._replace(query="")), asked, limit)
 
 
-def _redis(url: str, asked: Mapping[str, str]) -> StateBackend:
+def _redis(url: str, asked: Mapping[str, str], limit: int | None) -> StateBackend:
     _only(asked, _REDIS, "redis")
     try:
         from cascade_nb.state.redis import RedisState  # noqa: PLC0415 - it needs an extra
@@ -62,7 +65,8 @@ def _redis(url: str, asked: Mapping[str, str]) -> StateBackend:
         seconds = None if ttl is None else float(ttl)
     except ValueError:
         raise UsageError(f"ttl is a number of seconds, not {ttl!r}") from None
-    return RedisState(url, prefix=asked.get("prefix", "cascade"), ttl=seconds)
+    prefix = asked.get("prefix", "cascade")
+    return RedisState(url, prefix=prefix, ttl=seconds, limit_bytes=limit)
 
 
 def _only(asked: Mapping[str, str], known: tuple[str, ...], scheme: str) -> None:

@@ -18,7 +18,7 @@ else:
 
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
-    ("errors", "file_stamps"),
+    ("errors", "file_stamps", "kept"),
     ("protocols",),
     ("text", "advice"),
     ("model",),

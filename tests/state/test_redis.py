@@ -105,7 +105,7 @@ async def test_a_large_value_whose_chunks_went_on_the_way_does_not_take_the_plac
     # A server that evicts may drop them before the last has come.
     await put_all(state, entries(1))
     place = f"{server_prefix(state)}:result:k0"
-    keys = ["no run", f"{place}:stamp", place]
+    keys = ["no run", f"{place}:stamp", place, "uses"]
     server.ask("HSET", keys[1], "1", "the second of two")
     with pytest.raises(StateError, match="chunks of this result were evicted"):
         await state._link.ask(lambda s: s.script(PUBLISH, keys, ["", "", "1.0 1.0 2 stamp", 2]))

@@ -274,7 +274,8 @@ async def test_a_row_of_another_database_is_refused(state: SqliteState, tmp_path
     await keep(other, Entry("a", 1, 0.0))
     await other.close()
     (row,) = sql(tmp_path / "other.db", "SELECT * FROM results")
-    sql(tmp_path / "results.db", "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
+    holes = ", ".join("?" * len(row))
+    sql(tmp_path / "results.db", f"INSERT INTO results VALUES ({holes})", *row)
     assert set(await state.known(["a"])) == {"a"}
     with pytest.warns(RefusedBlobWarning, match="another place"):
         assert await state.values(["a"]) == {}
@@ -399,7 +400,9 @@ async def test_a_file_of_the_first_version_keeps_its_results_and_learns_what_the
     state = SqliteState(path, key=KEY)
     await keep(state, Entry("old", 1, 2.0))
     await state.close()
-    sql(path, "ALTER TABLE results DROP COLUMN files")
+    sql(path, "DROP TRIGGER result_deleted")
+    for column in ("files", "task", "used", "expires"):
+        sql(path, f"ALTER TABLE results DROP COLUMN {column}")
     sql(path, "PRAGMA user_version = 1")
     stamps = frozenset({FileStamp("in.txt", "3,4")})
     await keep(state, Entry("new", 2, 2.0, files=stamps))
