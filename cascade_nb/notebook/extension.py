@@ -19,12 +19,14 @@ from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
 from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
+from cascade_nb.notebook.outside_changes import OutsideChanges
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import Shell
+from cascade_nb.notebook.shell import Shell, is_captured, remark
 from cascade_nb.notebook.shims import answer_through_the_stream
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.turns import take_turns_often
+from cascade_nb.notebook.unkept_calls import remarks_on
 
 Undo = Callable[[], object]
 
@@ -58,6 +60,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_places,
             _put_names,
             _put_edits,
+            _put_remarks,
             _put_magics,
             _put_transformer,
             _put_completion,
@@ -131,6 +134,23 @@ def _put_edits(shell: Shell, session: Session) -> list[Undo]:
     for event, hook in hooks.items():
         shell.events.register(event, hook)
     return [partial(shell.events.unregister, event, hook) for event, hook in hooks.items()]
+
+
+def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
+    """Have each cell told what it did to the workspace that the workspace cannot follow."""
+    changes = OutsideChanges(session.workspace)
+
+    def look(result: Any) -> None:
+        if session.workspace.recorded is not None or is_captured(shell):
+            return  # it is a magic's, inside the cell; that one's end comes
+        info = getattr(result, "info", None)
+        text = getattr(info, "raw_cell", None) or ""
+        said = [*changes.look(text), *remarks_on(text, shell.user_ns.get)]
+        if said:
+            remark("\n".join(said))
+
+    shell.events.register("post_run_cell", look)
+    return [partial(shell.events.unregister, "post_run_cell", look)]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

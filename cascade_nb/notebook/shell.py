@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import display
 
 from cascade_nb.notebook.layers import Cell
@@ -24,6 +25,7 @@ class Shell(Protocol):
     autoawait: bool
     compile: Any
     display_formatter: Any
+    display_pub: Any
     displayhook: Any
     events: Any
     input_transformers_cleanup: list[Transformer]
@@ -75,6 +77,11 @@ def running_cell(shell: Shell) -> Running:
 def remark(text: str) -> None:
     """Say something about the current cell, in its place among what the cell printed."""
     sys.stdout.write(f"{text}\n")
+
+
+def is_captured(shell: Shell) -> bool:
+    """Whether what is shown now goes to a `%%capture`, and not below the cell."""
+    return isinstance(shell.display_pub, CapturingDisplayPublisher)
 
 
 def say(text: str) -> None:
