@@ -18,6 +18,7 @@ from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.foresight import Foresight
+from cascade_nb.engine.forked import begin_anew
 from cascade_nb.engine.history import History
 from cascade_nb.engine.home import Home
 from cascade_nb.engine.link import Link
@@ -31,6 +32,7 @@ from cascade_nb.engine.scribe import LEASE
 from cascade_nb.engine.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
@@ -129,6 +131,7 @@ class Engine(Controls, Foresight, Records):
         self._started = 0
         self._starting = threading.Lock()
         Engine._alive.add(self)
+        forget_after_fork(self)
 
     async def run(
         self,
@@ -313,6 +316,10 @@ class Engine(Controls, Foresight, Records):
     def alive(cls) -> list[Engine]:
         """Every engine of this process that somebody still holds."""
         return list(cls._alive)
+
+    def forget(self) -> None:
+        """In a child process: begin anew."""
+        begin_anew(self)
 
     def ended(self, run: Run) -> None:
         """An execution is over; called on the loop."""

@@ -109,6 +109,10 @@ class Link:
             self._members.clear()
             await self._close()
 
+    def anew(self) -> Link:
+        """Another for the same connector, as in a child process."""
+        return Link(self._engine, self._connector, self._org, self._project)
+
     def move(self) -> None:
         """Live on another loop from now on: what lived on the old one died with it."""
         self._turn = asyncio.Lock()

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.events.events import Event
 from cascade_nb.events.warning import warn
+from cascade_nb.forking import forget_after_fork
 
 BACKLOG: Final = 200_000  # events a callback may be behind before it counts as hung
 FLUSH: Final = 2.0  # seconds that an ending run waits for subscribers
@@ -62,6 +63,8 @@ class Subscription:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._warned = False
+        if callback is not None:
+            forget_after_fork(self)
 
     def drain(self) -> list[Event]:
         """The events since the last call, oldest first, for a subscription without a callback."""
@@ -73,6 +76,11 @@ class Subscription:
             else:
                 taken.append(one)  # type: ignore[arg-type]
         return taken
+
+    def forget(self) -> None:
+        """In a child process: the thread that called back is the parent's."""
+        self._change, self._thread = threading.Condition(), None
+        self._events.clear()  # the parent's callback hears of these
 
     def close(self) -> None:
         """Hear nothing more. What a callback is being told right now it is still told."""
@@ -164,7 +172,12 @@ class MessageBus:
         self._puts: tuple[Callable[[Event | Many], object], ...] = ()
         self._lock = threading.Lock()
         _alive.add(self)
+        forget_after_fork(self)
         self.listening = False
+
+    def forget(self) -> None:
+        """In a child process: the lock is the parent's."""
+        self._lock = threading.Lock()
 
     def subscribe(
         self,

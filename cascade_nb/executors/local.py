@@ -8,6 +8,7 @@ import threading
 from typing import Final
 
 from cascade_nb.errors import UsageError
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Job
 
 LINGER: Final = 0.5  # seconds that an idle worker waits for more before it ends
@@ -35,6 +36,7 @@ class LocalExecutor:
         self._lock = threading.Lock()
         self._idle = 0  # workers that wait, less the jobs that lie in the queue for them
         self._made = 0
+        forget_after_fork(self)
 
     @property
     def capacity(self) -> int:
@@ -52,6 +54,12 @@ class LocalExecutor:
             self._made += 1
             name = f"cascade-worker-{self._made}"
         threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def forget(self) -> None:
+        """In a child process: the threads are the parent's."""
+        self._jobs = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
 
     def close(self) -> None:
         """Let idle workers end now; a busy one ends after its job."""

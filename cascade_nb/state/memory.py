@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.errors import UsageError
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
@@ -62,11 +63,16 @@ class MemoryState:
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
+        forget_after_fork(self)
 
     @property
     def where(self) -> str:
         """The place, for people."""
         return f"this kernel's memory, {self._limit / 1024**2:,.0f} MB of them at most"
+
+    def forget(self) -> None:
+        """In a child process: the lock is the parent's, the results are here too."""
+        self._lock = threading.Lock()
 
     async def open(self) -> None:
         """Nothing to do."""

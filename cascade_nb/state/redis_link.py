@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from cascade_nb.errors import StateError, UsageError
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.loopthread import LoopThread
 from cascade_nb.state.redis_advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
 from cascade_nb.state.redis_replies import Shape, maybe_bytes
@@ -151,6 +152,7 @@ class RedisLink:
         self._name = name
         self._lock = threading.Lock()
         self._running: tuple[LoopThread, RedisServer] | None = None
+        forget_after_fork(self)
 
     def open(self) -> None:
         """Allow questions; nothing happens when they are allowed already."""
@@ -158,6 +160,12 @@ class RedisLink:
             if self._running is None:
                 server = RedisServer(self._url, self.where)
                 self._running = LoopThread(self._name, server.close), server
+
+    def forget(self) -> None:
+        """In a child process: the thread is the parent's, and what it is connected with."""
+        if self._running is not None:
+            _parents.append(self._running)  # it must not be closed here
+        self._lock, self._running = threading.Lock(), None
 
     async def ask(self, work: Callable[[RedisServer], Coroutine[Any, Any, T]]) -> T:
         """What `work` gives on the link's loop.
@@ -194,6 +202,9 @@ class RedisLink:
         if self._running is None:
             raise StateError(f"the results in Redis at {self.where} are closed; open them first")
         return self._running
+
+
+_parents: Final[list[tuple[LoopThread, RedisServer]]] = []
 
 
 def address(url: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.file_stamps import in_json
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.codec import Codec
 from cascade_nb.state.redis_keys import Head, RedisKeys
@@ -73,6 +74,12 @@ class RedisWriter:
         self._awake = False
         self._token = secrets.token_hex(6)
         self._numbers = itertools.count()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        """In a child process: what waits is its parent's to keep."""
+        self._lock, self._queue, self._awake = threading.Lock(), [], False
+        self._token = secrets.token_hex(6)
 
     def put(self, entry: Entry, keeper: Keeper) -> None:
         """Have `entry` written soon; from any thread."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import queue
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.sqlite_file import Session, SqliteFile
 
 T = TypeVar("T")
@@ -84,14 +84,6 @@ class Desk:
             # neither is the last for SQLite, and the log stays beside the file.
             with self._file.turn:
                 session.close()
-
-
-class Forked(Protocol):
-    """What has something to forget when it finds itself in a child process."""
-
-    def forget(self) -> None:
-        """Begin anew: threads, locks and queued work are the parent's."""
-        ...
 
 
 class Desks:
@@ -170,18 +162,3 @@ def _close_leftovers() -> None:
 
 
 _parents: Final[list[Desk]] = []
-_alive: Final[weakref.WeakSet[Forked]] = weakref.WeakSet()
-
-
-def forget_after_fork(thing: Forked) -> None:
-    """Have `thing.forget()` called in every child process that is forked while it lives."""
-    _alive.add(thing)
-
-
-def _forget_all() -> None:
-    for thing in list(_alive):
-        thing.forget()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forget_all)

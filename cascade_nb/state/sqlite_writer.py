@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 from cascade_nb.errors import CodecError, RoomWarning, StateError
 from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import in_json
+from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Entry, Keeper, Lease
 from cascade_nb.state.sqlite_file import Session
 from cascade_nb.state.sqlite_leases import loss_of
 from cascade_nb.state.sqlite_room import clean
-from cascade_nb.state.sqlite_threads import RESULTS, Desk, Desks, forget_after_fork
+from cascade_nb.state.sqlite_threads import RESULTS, Desk, Desks
 from cascade_nb.state.sqlite_values import Packed, Values
 
 # A batch ends at whichever comes first, so that what is kept is soon told.

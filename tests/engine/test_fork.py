@@ -1,0 +1,111 @@
+"""A child process that was forked in the middle of runs has engines that work."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.errors import RunCancelledError
+from tests.engine.tools import until_blocking
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
+
+
+@cs.task
+def give(x: Any) -> Any:
+    return x
+
+
+@cs.task
+async def give_async(x: Any) -> Any:
+    return x
+
+
+@cs.task
+def slow(x: int) -> int:
+    time.sleep(0.01)
+    return x
+
+
+def _in_child(work: Callable[[], object]) -> str:
+    """What `work` gives in a forked child process, in words."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            said = repr(work())
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writes, said.encode())
+        os._exit(0)
+    os.close(writes)
+    deadline = time.monotonic() + 30
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            pytest.fail("the child did not end")
+        time.sleep(0.01)
+    with os.fdopen(reads) as said_by_child:
+        return said_by_child.read()
+
+
+def test_a_forked_child_runs_while_its_parent_does() -> None:
+    engine = Engine()
+    heard: list[object] = []
+    engine.bus.subscribe(heard.append)
+    run = engine.start(slow.map(x=list(range(20_000))))
+    until_blocking(lambda: run.status.done > 3)
+    engine.limit("task:nobody", 3)
+
+    def work() -> object:
+        with pytest.raises(RunCancelledError, match="goes on in the process"):
+            run.result()
+        values = engine.start([give(1), give_async(2), slow.map(x=[1, 2, 3])]).result()
+        return (
+            values,
+            len(engine.runs),
+            [str(one.scope) for one in engine.constraints.constraints()],
+        )
+
+    for _ in range(10):  # at different moments: somebody may have any lock
+        assert _in_child(work) == "([1, 2, [1, 2, 3]], 0, ['task:nobody'])"
+    assert not run.done()
+    run.cancel()
+    with pytest.raises(RunCancelledError, match="was cancelled"):
+        run.result()
+    engine.close()
+
+
+def test_a_task_may_fork_and_its_child_runs() -> None:
+    engine = Engine()
+
+    @cs.task
+    def forks() -> str:
+        return _in_child(lambda: engine.start(give(5)).result())
+
+    assert engine.start(forks()).result() == "5"
+    engine.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a pool that forks is safe on Linux only")
+def test_a_pool_that_forks_can_run(tmp_path: Path) -> None:
+    assert cs.run(give(0)) == 0
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(_run, [1, 2, 3]) == [1, 2, 3]
+
+
+def _run(x: int) -> Any:
+    return cs.run(give(x))
