@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 ABSENT: Final = ""
 FOLDER: Final = "folder"
 DEVICE: Final = "device"
+PATTERN: Final = "\0"  # before a path or glob, where the names of all that it leads to are meant
 
 # A file system tells times in ticks: what was written within one of them cannot be told from what
 # was written later in it. Of a file so young, a small one, the content counts too, as in Git's
@@ -26,7 +28,8 @@ class FileStamp(NamedTuple):
 
     Attributes:
         path: where it is; a relative one counts from the current folder of whoever looks. With a
-            separator at its end it means the names of all that is in a folder.
+            separator at its end it means the names of all that is in a folder, and behind `PATTERN`
+            those of all that a path or glob leads to.
         stamp: see `stamp_of`.
         wrote: whether the task wrote it: then it counts only for what still has to read it.
     """
@@ -51,6 +54,8 @@ def stamp_of(path: str, *, young: bool = True) -> str:
     Args:
         young: whether to take in the content of a file that was written this very moment.
     """
+    if path.startswith(PATTERN):
+        return _names("\0".join(files_at(path.removeprefix(PATTERN))))
     if path.endswith(os.sep):
         return _listed(path)
     try:
@@ -63,6 +68,25 @@ def stamp_of(path: str, *, young: bool = True) -> str:
     if young and found.st_size <= _SMALL and time.time_ns() - found.st_mtime_ns < _TICK:
         return f"{said} {_content(path)}"
     return said
+
+
+def files_at(pattern: str) -> list[str]:
+    """The files that a path or glob leads to now, in order; a path to none is its own.
+
+    A folder leads to every file below it, ``**`` through any number of folders, ``~`` home.
+    """
+    place = os.path.expanduser(pattern)  # noqa: PTH111 - a relative one stays as it is written
+    found = sorted(glob.glob(place, recursive=True)) if glob.has_magic(place) else [place]  # noqa: PTH207 - a glob may be absolute
+    return [name for path in found for name in _below(path)]
+
+
+def _below(path: str) -> Iterator[str]:
+    if not os.path.isdir(path):  # noqa: PTH112 - as above
+        yield path
+        return
+    for folder, inner, names in os.walk(path):
+        inner.sort()
+        yield from (os.path.join(folder, name) for name in sorted(names))  # noqa: PTH118 - as above
 
 
 def in_json(stamps: Collection[FileStamp]) -> str:
@@ -101,7 +125,11 @@ def _listed(path: str) -> str:
         names = sorted(os.listdir(path))  # noqa: PTH208 - names alone are wanted
     except (OSError, ValueError):
         return ABSENT
-    said = "\0".join(names).encode(errors="surrogateescape")
+    return _names("\0".join(names))
+
+
+def _names(names: str) -> str:
+    said = names.encode(errors="surrogateescape")
     return f"names,{blake2b(said, digest_size=16).hexdigest()}"
 
 

@@ -10,6 +10,7 @@ from cascade_nb.control.constraint import Scope
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.attempt import AsyncAttempt, Attempt, ThreadAttempt
+from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.engine.scheduler import READY
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Admission:
             flow.tell.started(index, attempt.number)
         kind = flow.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
+        if not kind.light and kind.files:
+            attempt.files = OpenedFiles(kind.options.track_files, kind.files)
         if timeout is not None:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:

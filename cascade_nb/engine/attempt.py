@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import timed_out
 from cascade_nb.engine.opened_files import NO_PATHS, OpenedFiles
 from cascade_nb.model.body import enter_body
@@ -244,6 +245,8 @@ class ThreadAttempt(Attempt):
             if found is not None:
                 return self._noted(found.value)
         call = call.owned()
+        if self.files is not None:
+            self.files.begin()
         if not call.injects:
             try:
                 return self._noted(returned(call.fn(*call.args, **call.kwargs)))
@@ -292,6 +295,8 @@ class AsyncAttempt(Attempt):
             if found is not None:
                 return self._noted(found.value)
         call = call.owned()
+        if self.files is not None:
+            await in_thread(self.files.begin)
         if not call.injects:
             try:
                 return self._noted(returned(await call.fn(*call.args, **call.kwargs)))

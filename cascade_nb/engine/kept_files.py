@@ -10,7 +10,7 @@ from typing import Final
 from cascade_nb.control.words import ago
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.run_files import Stamps
-from cascade_nb.file_stamps import ABSENT, FileStamp, standing
+from cascade_nb.file_stamps import ABSENT, PATTERN, FileStamp, standing
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
 
@@ -60,7 +60,8 @@ class KeptFiles:
         new = {one for _, one in asked if one not in self._stands}
         if new:
             self._stands.update(await in_thread(lambda: standing(new)))
-        fallen = {i: one for i, one in asked if not self._stands[one]}
+        # Of several that of a certain file is told rather than that of all in a place.
+        fallen = {i: one for i, one in sorted(asked) if not self._stands[one]}
         if fallen:
             self.words.update(await in_thread(lambda: _in_words(fallen)))
         return set(fallen)
@@ -84,6 +85,8 @@ def _in_words(fallen: Mapping[int, FileStamp]) -> dict[int, str]:
 def what_became_of(one: FileStamp) -> str:
     """What is to be said of a file that is not as it was: "file in.txt changed 3 min ago"."""
     path = one.path
+    if path.startswith(PATTERN):
+        return f"files at {path.removeprefix(PATTERN)} are others now"
     if not os.path.isabs(path):  # noqa: PTH117 - it is text, from whatever kernel kept it
         name = path
     else:

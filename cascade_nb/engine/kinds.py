@@ -21,18 +21,22 @@ class Kind:
         lane: "thread", "async" or "inline"; None for what has no body of its own.
         options: what was asked for them.
         subject: what scopes ask of them.
-        light: whether an attempt needs no more than its call: no retry, no timeout, no resources.
+        light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
+            no look at files.
+        files: paths and globs that count whether they are opened or not.
         times, seconds: how many attempts succeeded, and how long they took together.
     """
 
-    __slots__ = ("lane", "light", "name", "options", "seconds", "subject", "times")
+    __slots__ = ("files", "lane", "light", "name", "options", "seconds", "subject", "times")
 
     def __init__(self, name: str, lane: str | None, options: Options, subject: Subject) -> None:
         self.name = name
         self.lane = lane
         self.options = options
         self.subject = subject
-        self.light = options.retry is None and options.timeout is None and not options.needs
+        self.files = () if options.cache is None else options.cache.files
+        needs = options.retry or options.timeout is not None or options.needs or self.files
+        self.light = not needs
         self.times = 0
         self.seconds = 0.0
 
@@ -80,7 +84,7 @@ class Kinds:
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
             kind = self._known[key] = Kind(node.task_name, None, options, subject)
             kind.lane = node.task.executor if node.task is not None else None
-        needs_attempt = options.timeout is not None or PYPLOT in kind.subject.states
+        needs_attempt = options.timeout is not None or PYPLOT in kind.subject.states or kind.files
         if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
             return self._in_thread(kind)
         return kind

@@ -8,10 +8,10 @@ import os
 import pathlib
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, FileStamp, stamp_of
+from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, PATTERN, FileStamp, files_at, stamp_of
 from cascade_nb.graph.atoms import ATOMS
 from cascade_nb.graph.origin import code_folders
 
@@ -30,7 +30,8 @@ class OpenedFiles:
     """Gathers what one attempt does with files, from any of its threads.
 
     Args:
-        tracked: whether to note anything.
+        tracked: whether to note what is opened, and what the result points to.
+        named: paths and globs that count in any case.
 
     Attributes:
         closed: whether nothing more is noted.
@@ -43,14 +44,19 @@ class OpenedFiles:
         "_listed",
         "_made",
         "_nested",
+        "_patterns",
+        "_settled",
+        "_tracked",
         "_went",
         "_written",
         "closed",
         "met",
     )
 
-    def __init__(self, tracked: bool = True) -> None:
+    def __init__(self, tracked: bool = True, named: Sequence[str] = ()) -> None:
         self._went = False
+        self._tracked = tracked
+        self._patterns = named
         self.closed = not tracked
         # Each by its absolute path.
         self._found: dict[str, FileStamp] = {}
@@ -58,7 +64,17 @@ class OpenedFiles:
         self._written: dict[str, tuple[str, bool]] = {}
         self._made: tuple[str, ...] = ()
         self._nested: list[frozenset[FileStamp]] = []
+        self._settled = False
         self.met: frozenset[FileStamp] = frozenset()
+
+    def begin(self) -> None:
+        """The task is about to begin: look at what was named."""
+        self.closed = True  # what is opened for this is not the task's
+        for pattern in self._patterns:
+            for file in files_at(pattern):
+                name, place = self._named(file)
+                self._found[place] = FileStamp(name, stamp_of(name))
+        self.closed = not self._tracked
 
     def opened(self, path: Any, flags: int) -> None:
         """A file is about to be opened."""
@@ -120,20 +136,40 @@ class OpenedFiles:
 
     def settle(self, result: Any) -> None:
         """The result is there: nothing more is noted."""
-        if self.closed:
+        if self._settled:
             return
-        self.closed = True
+        self._settled = self.closed = True
         found = dict(self._found)
+        pointed_to = set(self._pointed_to(result)) if self._tracked else set()
+        for pattern in self._patterns:
+            found.update(self._left_of(pattern, {one.path for one in pointed_to}))
         for folder, name in self._listed.items():
             if any(place.startswith(folder) for place in self._written):
                 found[folder] = FileStamp(name, stamp_of(name))  # with what it put there itself
-        stamps = {*found.values(), *self._pointed_to(result)}
+        stamps = {*found.values(), *pointed_to}
         for place, (name, whole) in self._written.items():
             if whole and not is_of_system(place):
                 stamp = stamp_of(name)
                 if stamp not in (ABSENT, FOLDER, DEVICE):
                     stamps.add(FileStamp(name, stamp, wrote=True))
         self.met = frozenset(stamps.union(*self._nested))
+
+    def _left_of(self, pattern: str, pointed_to: Collection[str]) -> dict[str, FileStamp]:
+        """What lies where a pattern leads to when the task is over.
+
+        What the task has made there, or its result points to, counts as it left it, everything
+        else as it was before.
+        """
+        left: dict[str, FileStamp] = {}
+        for file in files_at(pattern):
+            name, place = self._named(file)
+            before = self._found.get(place)
+            is_own = self._is_own(place) or name in pointed_to
+            if before is None or before.stamp == ABSENT or is_own:
+                left[place] = FileStamp(name, stamp_of(name))
+        whole = PATTERN + pattern
+        left[whole] = FileStamp(whole, stamp_of(whole))
+        return left
 
     def _read(self, name: str, place: str) -> None:
         if place in self._found or self._is_own(place) or is_of_system(place):

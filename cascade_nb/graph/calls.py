@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.file_stamps import FileStamp, files_at, in_json, stamp_of
 from cascade_nb.graph.atoms import CannotKeyError, digest, frame, text
 from cascade_nb.graph.code import CodeKey, code_key
 from cascade_nb.graph.encoder import Encoder
 from cascade_nb.graph.environment import environment_bytes, set_ones, texts_in
-from cascade_nb.graph.files import files_bytes
 from cascade_nb.model.caching import Cache
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.policy import NOTHING
@@ -168,12 +168,18 @@ def check(key: TaskKey) -> None:
         raise CannotKeyError("its code", key.code.unkeyed[0])
 
 
-def with_rules(raw: bytes, cache: Cache | None) -> bytes:
-    """The key of a node whose result has rules of its own: `raw` is that of its call."""
-    if cache is None or (cache.version is None and not cache.files):
+def with_rules(raw: bytes, cache: Cache | None, task: object) -> bytes:
+    """The key of a node whose result has rules of its own: `raw` is that of its call.
+
+    Files are looked at where a task begins and ends, since it may make some of them; only what has
+    no task, as a router, is keyed by them.
+    """
+    files = () if cache is None or task is not None else cache.files
+    if cache is None or (cache.version is None and not files):
         return raw
     version = b"" if cache.version is None else text(cache.version)
-    return digest(b"rules" + raw + frame(b"v", version) + files_bytes(cache.files))
+    stamps = {FileStamp(name, stamp_of(name)) for rule in files for name in files_at(rule)}
+    return digest(b"rules" + raw + frame(b"v", version) + text(in_json(stamps)))
 
 
 def obstacle(encoder: Encoder, value: Any) -> CannotKeyError | None:

@@ -148,7 +148,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         try:
             check(key)
             raw = digest(call_bytes(key, encoder, args, kwargs))
-            raw = self._in_order(node, with_rules(raw, node.options.cache))
+            raw = self._in_order(node, with_rules(raw, node.options.cache, node.task))
             return Fingerprint(raw.hex())
         except CannotKeyError as error:
             gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
@@ -179,7 +179,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 else:
                     raw = digest(self._bytes(node, encoder))
                 if lazy.options is not PLAIN:
-                    raw = self._in_order(node, with_rules(raw, lazy.options.cache))
+                    raw = self._in_order(node, with_rules(raw, lazy.options.cache, node.task))
             except CannotKeyError as error:
                 self.gaps.own[node.index] = self._blame(error, self.given(node.index), encoder)
                 self._keys.append(None)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cascade_nb.file_stamps import files_at, stamp_of
 from cascade_nb.graph.atoms import digest, text
 from cascade_nb.graph.code import CodeKey
 from cascade_nb.graph.differences import changers, source_difference, value_difference
-from cascade_nb.graph.files import files_told
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.glimpse import glimpse
 from cascade_nb.graph.graph import Graph
@@ -77,10 +77,11 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
     if node.task is not None and node.task.version is not None:
         given.append(Given("version", node.task.version, node.task.version))
     cache = node.options.cache
-    if cache is not None:
-        if cache.version is not None:
-            given.append(Given("cache version", cache.version, cache.version))
-        given += [Given(f"file {name}", key, "") for name, key in files_told(cache.files)]
+    if cache is not None and cache.version is not None:
+        given.append(Given("cache version", cache.version, cache.version))
+    if cache is not None and node.task is None:
+        files = (file for rule in cache.files for file in files_at(rule))
+        given += [Given(f"file {name}", stamp_of(name), "") for name in files]
     return Made(prints[index], prints.code(index), tuple(given))
 
 

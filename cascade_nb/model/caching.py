@@ -24,8 +24,9 @@ class Cache:
     Attributes:
         ttl: seconds after which it counts as absent, and so does all that was made of it; None for
             ever.
-        files: paths and globs. Names, sizes and times of what is there count like an argument; a
-            folder stands for every file below it.
+        files: paths and globs. What is there counts by name, size and time as it was when the task
+            began, or as the task left it where it made it itself; a folder stands for every file
+            below it.
         version: counts like an argument.
     """
 

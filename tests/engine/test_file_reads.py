@@ -9,6 +9,8 @@ import json
 import os
 import pathlib
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -393,6 +395,40 @@ async def test_who_wrote_a_file_runs_again_when_it_is_gone_and_needed(
     # Where nothing has to read it, it need not be there.
     (folder / "between.txt").unlink()
     assert await runs(write("1").named("w")) == []
+
+
+@pytest.mark.parametrize("executor", ["thread", "inline"])
+async def test_files_that_are_named_count_as_the_task_left_those_that_it_makes(
+    runs: Runs, folder: pathlib.Path, executor: str
+) -> None:
+    def by_others(path: str, text: str) -> None:
+        subprocess.run([sys.executable, "-c", f"open({path!r}, 'w').write({text!r})"], check=True)
+
+    @cs.task(executor=executor)
+    def convert() -> str:
+        by_others("out/seen_by_nobody.bin", "1")  # as compiled code would
+        (folder / "out" / "own.txt").write_text("2")
+        return "done"
+
+    (folder / "out").mkdir()
+    (folder / "in.bin").write_text("0")
+    made = convert().named("made").with_cache(files=["in.bin", "out"])
+    target = join(made).named("end")
+    assert await runs(target) == ["end", "made"]
+    assert await runs(target) == []
+    for name in ("out/own.txt", "out/seen_by_nobody.bin"):
+        (folder / name).unlink()
+        assert await runs.reason(target, "made") == f"its file {name} is gone"
+        for other in (folder / "out").iterdir():
+            other.unlink()
+        assert await runs(target) == ["end", "made"]
+        assert await runs(target) == []
+    (folder / "in.bin").write_text("other")
+    assert await runs.reason(target, "end") == "it reads made, whose file in.bin changed just now"
+    for other in (folder / "out").iterdir():
+        other.unlink()
+    assert await runs(target) == ["end", "made"]
+    assert await runs(target) == []
 
 
 async def test_items_and_what_continues_a_task_hand_on_what_they_read(

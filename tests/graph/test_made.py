@@ -14,6 +14,7 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fingerprint import fingerprints
 from cascade_nb.graph.made import Change, Made, changes, made_of
 from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.routing import Router
 from cascade_nb.model.task import task
 from tests.graph.cells import Cells, Folder
 
@@ -220,7 +221,7 @@ def test_versions_are_parts() -> None:
 
 def test_a_file_of_a_cache_rule_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.csv").write_text("1")
-    lazy = load(1).with_cache(files=str(tmp_path / "*.csv"))
+    lazy = Router(load(1), {1: load(2)}).with_cache(files=str(tmp_path / "*.csv"))
     first = made(lazy)
     (tmp_path / "a.csv").write_text("12")
     (tmp_path / "b.csv").write_text("1")

@@ -33,8 +33,8 @@ MUTANTS: Final = (
     Mutant(
         "a token is taken before the others are asked",
         f"{_MANAGER}.admit",
-        "if gate.refuses(ticket, now):",
-        "if not gate.refuses(ticket, now):\n                gate.take(ticket)\n            else:",
+        "if gate.refuses(ticket, now)), None)",
+        "if gate.refuses(ticket, now) or gate.take(ticket)), None)",
     ),
     Mutant(
         "nobody looks a second time before a start",
@@ -129,7 +129,7 @@ MUTANTS: Final = (
     Mutant(
         "nobody is told when the next token comes",
         f"{_MANAGER}.admit",
-        "if gate.opens_at(now) < math.inf:",
+        "if refusing.opens_at(now) < math.inf:",
         "if False:",
     ),
     Mutant(
