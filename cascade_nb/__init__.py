@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cascade_nb.engine.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
+from cascade_nb.everywhere import limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy import LazyResult, MappedLazyResult
@@ -20,11 +21,7 @@ from cascade_nb.model.task import task
 from cascade_nb.shortcuts import (
     attach,
     clean,
-    limit,
-    pause,
     plan,
-    rate,
-    resume,
     run,
     runs,
     start,
@@ -61,6 +58,7 @@ __all__ = [
     "runs",
     "sequence",
     "start",
+    "status",
     "task",
     "track",
     "unload_ipython_extension",

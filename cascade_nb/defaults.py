@@ -55,6 +55,11 @@ def state_of(place: StateBackend | str | None) -> StateBackend:
     return state_from(place) if isinstance(place, str) else place
 
 
+def engine_in_use() -> Engine | None:
+    """The same, or None where nobody has asked for it yet."""
+    return _engine
+
+
 def default_engine() -> Engine:
     """The engine that `cs.run` and `cs.start` use, made when it is first asked for."""
     global _engine  # noqa: PLW0603 - there is one for the process, that is what it is for

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 from cascade_nb.file_stamps import FileStamp
 from cascade_nb.kept import Cleaned, Usage
 
-Callback: TypeAlias = Callable[[str, bytes], Awaitable[None]]
-"""What a connector calls with the topic and payload of each message."""
+Payload: TypeAlias = bytes | str | Mapping[str, Any]  # a mapping is published as UTF-8 JSON
+Callback: TypeAlias = Callable[[str, bytes], Awaitable[None]]  # hears topic and payload
 
 
 class Clock(Protocol):
@@ -324,7 +324,7 @@ class Connector(Protocol):
         """Send what is under way, then leave; subscriptions are forgotten."""
         ...
 
-    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
         """Hand a message on; a retained one goes to later subscribers too; an empty one forgets it.
 
         Raises:

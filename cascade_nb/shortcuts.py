@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from cascade_nb.advice import advised
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
-from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
@@ -192,48 +191,6 @@ def visualize(target: Any) -> Visual:
     return Visual(default_engine().graph_of(target))
 
 
-def pause(
-    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
-) -> None:
-    """Let nothing of `scope` start any more, in every run of this process; see `Engine.pause`.
-
-    Raises:
-        ConstraintError: there is no such scope, or `ttl` is not above zero.
-    """
-    for engine in _engines():
-        engine.pause(scope, reason=reason, ttl=ttl, by=by)
-
-
-def resume(scope: str = "global") -> bool:
-    """Lift the pause of `scope` in every run of this process. False when there was none.
-
-    Raises:
-        ConstraintError: there is no such scope.
-    """
-    lifted = [engine.resume(scope) for engine in _engines()]
-    return any(lifted)
-
-
-def limit(scope: str, n: int | None, *, by: str = "you") -> None:
-    """Let at most `n` nodes of `scope` run at once, in each engine of this process; None lifts it.
-
-    Raises:
-        ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
-    """
-    for engine in _engines():
-        engine.limit(scope, n, by=by)
-
-
-def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you") -> None:
-    """Let so many nodes of `scope` start per time, in each engine of this process; None lifts it.
-
-    Raises:
-        ConstraintError: there is no such scope, or nobody can read the rate.
-    """
-    for engine in _engines():
-        engine.rate(scope, rate, capacity=capacity, by=by)
-
-
 def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     """What `work` gives, on a loop of its own in a thread of its own: the caller's loop may be
     running, and is not to be run from within.
@@ -271,11 +228,6 @@ def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     if thread.is_alive():
         raise StateError(f"where results are kept did not answer within {timeout:g} s")
     return made.result()
-
-
-def _engines() -> list[Engine]:
-    default_engine()  # so that what is said before the first run is heard by it
-    return Engine.alive()
 
 
 use_look_up(value_of)

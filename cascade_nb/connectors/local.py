@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from cascade_nb.errors import UsageError
-from cascade_nb.protocols import Callback
+from cascade_nb.protocols import Callback, Payload
+from cascade_nb.text import encodable
 
 
 class InProcessConnector:
@@ -31,15 +35,15 @@ class InProcessConnector:
             self._users = 0
             self._subscriptions.clear()
 
-    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
-        """Give a message to everybody whose filter matches.
+    async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
+        """Give a message to everybody whose filter matches; a mapping goes as UTF-8 JSON.
 
         Raises:
-            UsageError: the topic has a wildcard in it.
+            UsageError: the topic has a wildcard in it, or JSON cannot carry the payload.
         """
         if "+" in topic or "#" in topic:
             raise UsageError(f"a topic to publish on has no wildcards: {topic!r}")
-        data = payload.encode() if isinstance(payload, str) else bytes(payload)
+        data = as_bytes(payload)
         if retain and data:
             self._retained[topic] = data
         elif retain:
@@ -59,6 +63,20 @@ class InProcessConnector:
         for topic, payload in list(self._retained.items()):
             if topic_matches(topic_filter, topic):
                 await callback(topic, payload)
+
+
+def as_bytes(payload: Payload) -> bytes:
+    """A payload as it goes over a wire.
+
+    Raises:
+        UsageError: JSON cannot carry it.
+    """
+    if isinstance(payload, Mapping):
+        try:
+            payload = json.dumps(dict(payload), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"a payload goes as JSON, which cannot carry it: {error}") from None
+    return encodable(payload).encode() if isinstance(payload, str) else bytes(payload)
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:

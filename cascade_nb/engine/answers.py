@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.control.why import explain
@@ -13,6 +13,7 @@ from cascade_nb.engine.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.glimpse import glimpse
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.lazy import Lazy, MappedLazyResult
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -133,8 +134,6 @@ def _why_item(
     index = places[number]
     expansion = flow.ledger.work[index]
     assert isinstance(expansion, Expansion)
-    given = expansion.kwargs_of(index).items()
-    inputs = ", ".join(f"{key}={glimpse(value, _INPUT)}" for key, value in given)
     state = flow.scheduler.state[index]
     failures = [f for f in flow.failures if f.task_id == flow.id_of(index)]
     if failures:
@@ -150,7 +149,29 @@ def _why_item(
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
         told = f"is {word.value}{_attempts(flow.tries.get(index, 1))}"
-    return [f"{name} {told}", f"its input: {inputs}"]
+    inputs = failures[0].inputs if failures else _inputs(flow, expansion, number)
+    return [f"{name} {told}", *([f"its input: {', '.join(inputs)}"] if inputs else [])]
+
+
+def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
+    """A short picture of each argument of an item that is still there: a map that is over keeps
+    none of its own.
+    """
+    lazy = expansion.node.lazy
+    assert isinstance(lazy, MappedLazyResult)
+    told = []
+    for name, value in {**lazy.collections, **lazy.fixed}.items():
+        known = value
+        if isinstance(value, Lazy):
+            index = flow.ledger.place.get(value, -1)
+            state = flow.scheduler.state
+            if index < 0 or state[index] != DONE or not flow.ledger.alive(index, state):
+                continue
+            known = flow.ledger.values[index]
+        if name in lazy.collections:
+            known = known[number] if isinstance(known, Sequence) else list(known)[number]
+        told.append(f"{name}={glimpse(known, _INPUT)}")
+    return told
 
 
 def _held(flow: Flow, index: int) -> list[str]:

@@ -25,22 +25,26 @@ _PACKAGE: Final = __name__.partition(".")[0] + "."
 _CALL: Final = (AsyncAttempt.body.__code__, run_slice.__code__)
 
 
-def wait_for(run: Run) -> Any:
+def wait_for(run: Run, timeout: float | None = None) -> Any:
     """Block until `run` has its value; an interrupt cancels the run first.
 
     On the loop's own thread, in a notebook's cell for instance, the loop is run from within.
     nest_asyncio2 makes that possible; it changes the loop's class and costs tasks time, so it is
     applied here, when somebody blocks, and never before.
 
+    Args:
+        timeout: seconds to wait at most; the run goes on then.
+
     Raises:
+        TimeoutError: the time is up.
         BlockingError: the loop was patched by the archived nest_asyncio, which loses messages on
             ipykernel 7.
         RunError, RunFailures: the run ended without a value.
     """
     if run.engine.is_own_thread():
-        return _nested(run)
+        return _nested(run, timeout)
     try:
-        return run.result()
+        return run.result(timeout)
     except KeyboardInterrupt as interrupt:
         run.interrupt()
         _wait_for_end(run)
@@ -57,7 +61,7 @@ def _wait_for_end(run: Run) -> None:
         error.__suppress_context__ = True
 
 
-def _nested(run: Run) -> Any:
+def _nested(run: Run, timeout: float | None) -> Any:
     loop = asyncio.get_running_loop()
     if "nest_asyncio" in sys.modules and _patched_by_archived(loop) and _kernel_7():
         raise BlockingError(
@@ -70,7 +74,7 @@ def _nested(run: Run) -> Any:
     nest_asyncio2.apply(loop)
     with _interrupts(run, loop) as noted:
         try:
-            value = loop.run_until_complete(_awaited(run))
+            value = loop.run_until_complete(_awaited(run, timeout))
         except KeyboardInterrupt as interrupt:
             # It came up through the loop from whatever ran in it.
             run.interrupt()
@@ -127,7 +131,15 @@ def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-async def _awaited(run: Run) -> Any:
+async def _awaited(run: Run, timeout: float | None) -> Any:
+    if timeout is not None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        run.add_done_callback(lambda _: loop.call_soon_threadsafe(over.set))
+        try:
+            await asyncio.wait_for(over.wait(), timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"{run.graph.title} is not there after {timeout} s") from None
     return await run
 
 

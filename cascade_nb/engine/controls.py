@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from cascade_nb.control.constraint import Constraint
+from typing import TYPE_CHECKING
+
+from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.scopes import read_scope
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.run import Run
 
 
 class Controls:
@@ -11,9 +17,19 @@ class Controls:
 
     Attributes:
         constraints: the manager.
+        runs: those that are not over.
     """
 
     constraints: ConstraintManager
+    runs: list[Run]
+
+    def scope(self, text: str | Scope) -> Scope:
+        """A scope out of its text, or out of the bare name of a task or a node.
+
+        Raises:
+            ConstraintError: there is no such scope, or a bare name can mean two things.
+        """
+        return read_scope(text, (run.graph for run in self.runs))
 
     def pause(
         self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
@@ -23,7 +39,7 @@ class Controls:
         Raises:
             ConstraintError: there is no such scope, or `ttl` is not above zero.
         """
-        return self.constraints.apply(scope, "pause", reason=reason, ttl=ttl, by=by)
+        return self.constraints.apply(self.scope(scope), "pause", reason=reason, ttl=ttl, by=by)
 
     def resume(self, scope: str = "global") -> bool:
         """Lift the pause of `scope`; what is ready starts at once. False when there was none.
@@ -31,7 +47,7 @@ class Controls:
         Raises:
             ConstraintError: there is no such scope.
         """
-        return bool(self.constraints.lift(scope, "pause"))
+        return bool(self.constraints.lift(self.scope(scope), "pause"))
 
     def limit(
         self,
@@ -48,10 +64,12 @@ class Controls:
             ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
         """
         if n is None:
-            self.constraints.lift(scope, "concurrency")
+            self.constraints.lift(self.scope(scope), "concurrency")
         else:
             given = {"limit": n}
-            self.constraints.apply(scope, "concurrency", given, reason=reason, ttl=ttl, by=by)
+            self.constraints.apply(
+                self.scope(scope), "concurrency", given, reason=reason, ttl=ttl, by=by
+            )
 
     def rate(
         self,
@@ -72,7 +90,9 @@ class Controls:
             ConstraintError: there is no such scope, or nobody can read the rate.
         """
         if rate is None:
-            self.constraints.lift(scope, "rate_limit")
+            self.constraints.lift(self.scope(scope), "rate_limit")
         else:
             given = {"rate": rate, "capacity": capacity}
-            self.constraints.apply(scope, "rate_limit", given, reason=reason, ttl=ttl, by=by)
+            self.constraints.apply(
+                self.scope(scope), "rate_limit", given, reason=reason, ttl=ttl, by=by
+            )

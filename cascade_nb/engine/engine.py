@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import ParsingElsewhere, in_thread
 from cascade_nb.engine.attempt import asking_attempt
+from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.execution import Execution
@@ -84,10 +85,12 @@ class Engine(Controls, Foresight, Records):
         bus: where to subscribe.
         runs: the runs that are not over, oldest first.
         bindings: what names mean where nothing else is said; a notebook's workspace sets it.
+        on_made: called with each new engine.
         history: what became of the runs that are over.
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
+    on_made: ClassVar[list[Callable[[Engine], object]]] = []
     _alive: ClassVar[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
     def __init__(
@@ -132,6 +135,8 @@ class Engine(Controls, Foresight, Records):
         self._starting = threading.Lock()
         Engine._alive.add(self)
         forget_after_fork(self)
+        for hook in Engine.on_made:
+            hook(self)
 
     async def run(
         self,
@@ -274,6 +279,10 @@ class Engine(Controls, Foresight, Records):
         """A cell is about to run, and may edit what runs are made of."""
         for execution in list(self._executions.values()):
             execution.edits.editing()
+
+    def wait_within(self, run: Run, timeout: float | None) -> Any:
+        """What `Run.result` does on the loop's own thread."""
+        return wait_for(run, timeout)
 
     def edited(self) -> None:
         """A cell was run: runs that are held look at what it changed before they go on."""

@@ -55,6 +55,7 @@ class Keeping:
             kind = flow.kinds.of[index]
             kind.times += 1
             kind.seconds += took
+            kind.longest = max(kind.longest, took)
         self._keep(index, number, took, result, tell)
 
     def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:

@@ -25,9 +25,23 @@ class Kind:
             no look at files.
         files: paths and globs that count whether they are opened or not.
         times, seconds: how many attempts succeeded, and how long they took together.
+        failed, lost: how many did not, and how long they took together.
+        longest: how long the longest of all took.
     """
 
-    __slots__ = ("files", "lane", "light", "name", "options", "seconds", "subject", "times")
+    __slots__ = (
+        "failed",
+        "files",
+        "lane",
+        "light",
+        "longest",
+        "lost",
+        "name",
+        "options",
+        "seconds",
+        "subject",
+        "times",
+    )
 
     def __init__(self, name: str, lane: str | None, options: Options, subject: Subject) -> None:
         self.name = name
@@ -39,6 +53,9 @@ class Kind:
         self.light = not needs
         self.times = 0
         self.seconds = 0.0
+        self.failed = 0
+        self.lost = 0.0
+        self.longest = 0.0
 
 
 class Kinds:
@@ -112,6 +129,20 @@ class Kinds:
             if kind.times:
                 times, seconds = found.get(kind.name, (0, 0.0))
                 found[kind.name] = (times + kind.times, seconds + kind.seconds)
+        return found
+
+    def spent(self) -> dict[str, tuple[int, float, float]]:
+        """By task name, how many attempts there were, how long they took together, and the longest
+        of them, in seconds.
+        """
+        found: dict[str, tuple[int, float, float]] = {}
+        for kind in self._known.values():
+            attempts, seconds, longest = found.get(kind.name, (0, 0.0, 0.0))
+            found[kind.name] = (
+                attempts + kind.times + kind.failed,
+                seconds + kind.seconds + kind.lost,
+                max(longest, kind.longest),
+            )
         return found
 
     def _in_thread(self, kind: Kind) -> Kind:

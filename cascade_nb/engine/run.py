@@ -19,7 +19,7 @@ from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.told import HeldInWords
 from cascade_nb.engine.watch import Watch
-from cascade_nb.errors import BlockingError, UsageError
+from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
@@ -110,21 +110,18 @@ class Run:
         return waiting.result()
 
     def result(self, timeout: float | None = None) -> Any:
-        """Block this thread until its value is there.
+        """Block until its value is there; in a notebook's cell the loop is run from within.
 
         Args:
             timeout: seconds to wait at most.
 
         Raises:
             TimeoutError: the time is up; the run goes on.
-            BlockingError: this is the loop's own thread, which would wait for itself.
+            BlockingError: as `cs.run`.
             RunError, RunFailures: the run ended without a value.
         """
         if not self.done() and self._engine.is_own_thread():
-            raise BlockingError(
-                "run.result() here would wait for the loop that it stops; write `await run`, or "
-                "cs.run(…) to start and wait in one"
-            )
+            return self._engine.wait_within(self, timeout)
         try:
             with waiting_for_others():
                 return self._engine.home.wait(

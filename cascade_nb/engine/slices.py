@@ -116,6 +116,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 # What `Outcomes.completed` does.
                 kind.times += 1
                 kind.seconds += now - began
+                kind.longest = max(kind.longest, now - began)
                 if files:
                     flow.files.settle(index)
                 if bus.listening:

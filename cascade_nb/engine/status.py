@@ -72,6 +72,9 @@ class KindStatus:
     Attributes:
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, or None.
+        attempts: how many are over, failed ones too.
+        seconds: how long they took together.
+        longest: how long the longest of them took.
     """
 
     name: str
@@ -82,6 +85,9 @@ class KindStatus:
     failed: int
     paused: bool
     limit: int | None
+    attempts: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,9 @@ _SOON = 5.0  # seconds of waiting of which nothing need be said
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
 
 
+_NOTHING = (0, 0.0, 0.0)
+
+
 class Watch:
     """What can be seen of one run."""
 
@@ -79,6 +82,7 @@ class Watch:
         """The run at this moment."""
         with self._manager.lock:
             kinds = self._kinds()
+            spent = self._flow.kinds.spent() if self._flow is not None else {}
             counts: Counter[NodeState] = Counter()
             for of_one in kinds.values():
                 counts.update(of_one)
@@ -120,7 +124,9 @@ class Watch:
                 paused_for=paused_for,
                 remaining=self._remaining(phase, kinds),
                 headline=headline(moment),
-                kinds=tuple(self._kind(name, c) for name, c in kinds.items()),
+                kinds=tuple(
+                    self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
+                ),
                 failures=failures,
             )
 
@@ -239,7 +245,9 @@ class Watch:
             return None
         return remaining(kinds, self._flow.kinds.timings(), self._elapsed())
 
-    def _kind(self, name: str, counts: Counter[NodeState]) -> KindStatus:
+    def _kind(
+        self, name: str, counts: Counter[NodeState], spent: tuple[int, float, float]
+    ) -> KindStatus:
         scope = Scope("task", name)
         limit = self._manager.find(scope, "concurrency")
         return KindStatus(
@@ -251,6 +259,9 @@ class Watch:
             failed=counts[NodeState.FAILED],
             paused=self._manager.find(scope) is not None,
             limit=None if limit is None else limit.limit,
+            attempts=spent[0],
+            seconds=spent[1],
+            longest=spent[2],
         )
 
     def _blocker(self) -> str | None:

@@ -27,6 +27,7 @@ from cascade_nb.model.policy import (
 )
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
+from cascade_nb.model.task_names import remember
 from cascade_nb.model.travel import reduced
 
 P = ParamSpec("P")
@@ -58,16 +59,16 @@ class Task(Signed, Generic[P, R]):
         ignore: Iterable[str] | str = (),
     ) -> None:
         if isinstance(fn, (Task, PartialTask)):
-            known = fn if isinstance(fn, Task) else fn.task
-            raise TaskDefinitionError(f"{known.name} is a task already")
+            known = fn.name if isinstance(fn, Task) else fn.task.name
+            raise TaskDefinitionError(f"{known} is a task already")
         check_function(fn)
         wrap(self, fn)
         self.fn: Callable[..., Any] = fn
-        self.name = name_of(fn, name)
-        self.options = options
+        self.name, self.options = name_of(fn, name), options
         self.version = version
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
+        remember(self)
         self._read(fn)
         self.ignore = self._known_ones(ignore)
 

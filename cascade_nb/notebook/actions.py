@@ -9,10 +9,12 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.constraint import Scope
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.report import constraint_line, times_lines
 from cascade_nb.errors import UsageError, nearest
+from cascade_nb.everywhere import limit, pause, rate, resume
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.caching import seconds_of
 from cascade_nb.notebook.arguments import parameter_of
@@ -24,7 +26,7 @@ from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.planned import ShownPlan
-from cascade_nb.shortcuts import limit, pause, plan, resume
+from cascade_nb.shortcuts import plan
 
 
 def draw(session: Session, given: Namespace, _awaited: bool) -> None:
@@ -75,7 +77,7 @@ def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
     in_force = session.constraints().values()
     if in_force:
         now = session.engine.clock.now()
-        lines = [f"  {_told(constraint, now)}" for constraint in in_force]
+        lines = [f"  {constraint_line(constraint, now)}" for constraint in in_force]
         parts.append("\n".join(["In force:", *lines]))
     say("\n\n".join(parts) or "Nothing was run yet, and nothing is held.")
 
@@ -115,11 +117,11 @@ def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
 
 
 def cap(session: Session, given: Namespace, _awaited: bool) -> None:
-    """Limit a scope, or lift its limit."""
-    *before, number = given.scope_and_number
-    if len(before) > 1:
-        raise UsageError("%cascade limit takes a scope and a number, such as `limit train 4`")
-    scope = session.scope(before[0] if before else None)
+    """Limit a scope, or lift its limit; without arguments, say which limits there are."""
+    if not given.scope_and_number:
+        _tell_limits(session, "concurrency", "limit train 4")
+        return
+    scope, number = _scope_and(session, given.scope_and_number, "limit", "a number", "4")
     if number == "off":
         limit(str(scope), None)
         say(f"No limit any more: {scope.words}.")
@@ -130,6 +132,50 @@ def cap(session: Session, given: Namespace, _awaited: bool) -> None:
         raise UsageError(f"a limit is a whole number or off, not {number!r}") from None
     limit(str(scope), most)
     say(f"At most {most} at once: {scope.words}.{_standing(session, scope)}")
+
+
+def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Let so many of a scope start per time, or lift that; without arguments, say which rates there
+    are.
+    """
+    if not given.scope_and_rate:
+        _tell_limits(session, "rate_limit", "rate fetch 10/m")
+        return
+    scope, per_time = _scope_and(session, given.scope_and_rate, "rate", "a rate", "10/m")
+    if per_time == "off":
+        rate(str(scope), None)
+        say(f"No rate limit any more: {scope.words}.")
+        return
+    rate(str(scope), per_time)
+    say(f"At most {per_time} starts: {scope.words}.{_standing(session, scope)}")
+
+
+def _scope_and(
+    session: Session, words: list[str], command: str, what: str, example: str
+) -> tuple[Scope, str]:
+    *before, last = words
+    if len(before) > 1:
+        raise UsageError(
+            f"%cascade {command} takes a scope and {what}, such as `{command} train {example}`"
+        )
+    return session.scope(before[0] if before else None), last
+
+
+def _tell_limits(session: Session, kind: str, example: str) -> None:
+    now = session.engine.clock.now()
+    found = [one for one in session.constraints().values() if one.type == kind]
+    lines = [constraint_line(one, now) for one in found]
+    say("\n".join(lines) or f"There is none; `%cascade {example}` sets one.")
+
+
+def tell_times(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Say how long each task of a run took."""
+    status = session.status_named(given.run)
+    lines = times_lines(status.kinds)
+    if len(lines) == 1:
+        say(f"Nothing has run yet in run {status.number} of {status.title}.")
+        return
+    say("\n".join([f"Run {status.number} of {status.title}: {status.headline}", *lines]))
 
 
 def end(session: Session, given: Namespace, _awaited: bool) -> None:
@@ -143,20 +189,6 @@ def drop_names(session: Session, given: Namespace, _awaited: bool) -> None:
     """Take names out of the workspace."""
     session.workspace.drop(*map(session.spelled, given.name))
     say(f"Dropped: {', '.join(given.name)}.")
-
-
-def _told(constraint: Constraint, now: float) -> str:
-    """A constraint in a line."""
-    words = {
-        "pause": "paused",
-        "concurrency": f"at most {constraint.limit} at once",
-        "rate_limit": f"at most {constraint.rate:.3g} starts a second",
-    }[constraint.type]
-    line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
-    if constraint.expires is not None:
-        line += f", for {seconds_text(constraint.expires - now)} more"
-    by = f" by {constraint.by}" if constraint.by else ""
-    return line + by + (f": {constraint.reason}" if constraint.reason else "")
 
 
 def _standing(session: Session, scope: Scope) -> str:

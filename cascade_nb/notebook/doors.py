@@ -14,9 +14,11 @@ from cascade_nb.notebook.actions import (
     end,
     hold,
     let_go,
+    slow_down,
     start,
     tell_plan,
     tell_status,
+    tell_times,
     tell_why,
 )
 from cascade_nb.notebook.arguments import Arguments
@@ -103,8 +105,12 @@ def _doors() -> dict[str, Door]:
     why = _arguments(
         "why",
         "Say why a node runs, waits, is held or did not run, and what changed since it last did.",
+        [
+            ("%cascade why report", "a node"),
+            ("%cascade why t[17]", "an item of a mapped node, with its input"),
+        ],
     )
-    why.add_argument("node", help="its name or id")
+    why.add_argument("node", help="its name or id; `t[17]` for an item of a mapped one")
 
     pause = _arguments(
         "pause",
@@ -125,10 +131,27 @@ def _doors() -> dict[str, Door]:
     limit = _arguments(
         "limit",
         "Let at most so many of a scope run at once.",
-        [("%cascade limit train 4", "at most four"), ("%cascade limit train off", "no limit")],
+        [
+            ("%cascade limit train 4", "at most four"),
+            ("%cascade limit train off", "no limit"),
+            ("%cascade limit", "which limits there are"),
+        ],
     )
     limit.add_argument(
-        "scope_and_number", nargs="+", metavar="[SCOPE] N|off", help=f"{_SCOPE}; and a number"
+        "scope_and_number", nargs="*", metavar="[SCOPE] N|off", help=f"{_SCOPE}; and a number"
+    )
+
+    rate = _arguments(
+        "rate",
+        "Let at most so many of a scope start per time.",
+        [
+            ("%cascade rate fetch 10/m", "ten starts a minute; also 5/s, 300/h, 1/30s"),
+            ("%cascade rate fetch off", "as many as can"),
+            ("%cascade rate", "which rates there are"),
+        ],
+    )
+    rate.add_argument(
+        "scope_and_rate", nargs="*", metavar="[SCOPE] RATE|off", help=f"{_SCOPE}; and a rate"
     )
 
     cancel = _arguments("cancel", "End a run: nothing starts any more, what runs is stopped.")
@@ -139,7 +162,17 @@ def _doors() -> dict[str, Door]:
         "name", nargs="+", help="a node or a task; what reads it says so when planned"
     )
 
-    runs = _arguments("runs", "List the runs that are written down where results are kept.")
+    runs = _arguments(
+        "runs",
+        "List the runs of this kernel, and those that are written down where results are kept.",
+    )
+
+    times = _arguments(
+        "times",
+        "Say how long each task of a run took: attempts, total, longest.",
+        [("%cascade times", "of the latest run"), ("%cascade times 3", "of run 3")],
+    )
+    times.add_argument("run", nargs="?", help="its number or id; without one, the latest")
 
     attach = _arguments(
         "attach",
@@ -185,9 +218,11 @@ def _doors() -> dict[str, Door]:
         "pause": Door(pause, "scopes", hold),
         "resume": Door(resume, "scopes", let_go),
         "limit": Door(limit, "scopes", cap),
+        "rate": Door(rate, "scopes", slow_down),
         "cancel": Door(cancel, "runs", end),
         "drop": Door(drop, "names", drop_names),
         "runs": Door(runs, "", tell_runs),
+        "times": Door(times, "runs", tell_times),
         "attach": Door(attach, "", go_on),
         "state": Door(state, "", keep_in),
     }

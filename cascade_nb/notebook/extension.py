@@ -12,6 +12,7 @@ from cascade_nb.advice import advise_magics
 from cascade_nb.engine.home import may_be_held_up
 from cascade_nb.engine.places import name_files_by
 from cascade_nb.engine.run import Run
+from cascade_nb.engine.scopes import offer_names
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.refusals import use_ways
@@ -199,6 +200,7 @@ def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
             lambda lazy: show_lazy(session, lazy),
         ),
         advise_magics(session.short_scope),
+        offer_names(session.workspace.meanings),
     ]
 
 

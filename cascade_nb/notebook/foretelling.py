@@ -44,11 +44,23 @@ async def why(session: Session, name: str) -> list[str]:
         if not run.done() or name not in session.workspace.meanings():
             return told
         return [*told, *await _now(session, name)]
+    nodes = _nodes_of_task(session, name)
+    if nodes and name not in session.workspace.meanings():
+        first = f"`%cascade why {nodes[0]}`"
+        return [f"{name} is a task; its nodes are {', '.join(nodes)}: {first} asks about one."]
     if name in session.workspace.meanings():
         told = [f"{name} is part of no run; `%cascade run {name}` starts one."]
         return [*told, *await _now(session, name)]
     known = {node.id for run in session.runs() for node in run.graph.nodes} | session.node_names()
     raise UnknownNameError("node", name, known, "" if known else NO_NODES)
+
+
+def _nodes_of_task(session: Session, name: str) -> list[str]:
+    """The ids of the nodes of this task, in runs and in the workspace."""
+    here = session.workspace.overview()
+    graphs = [*(run.graph for run in session.runs()), *([] if here is None else [here])]
+    found = (node.id for graph in graphs for node in graph.nodes if node.task_name == name)
+    return list(dict.fromkeys(found))
 
 
 async def _now(session: Session, name: str) -> list[str]:

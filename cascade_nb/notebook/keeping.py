@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from cascade_nb.control.words import ago, count_text, seconds_text, size_text
 from cascade_nb.defaults import state_of
+from cascade_nb.engine.history import EndedRun
+from cascade_nb.engine.status import RunStatus
 from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.kept import Usage
 from cascade_nb.model.caching import seconds_of
@@ -41,12 +43,40 @@ def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
 
 
 def tell_runs(session: Session, _given: Namespace, awaited: bool) -> Any:
-    """List what is written down."""
+    """List the runs of this kernel's memory, and what is written down."""
+    here = here_in_words(
+        [run.status for run in session.live_runs()],
+        [one for engine in session.engines for one in engine.history.runs],
+        session.engine.clock.wall(),
+    )
+    if session.engine.scribe is None:
+        where = "They are only in this kernel's memory; `%cascade state sqlite:///results.db`"
+        say(f"{here}\n{where} keeps results and runs.")
+        return None
 
     async def tell() -> None:
-        say(runs_in_words(await session.engine.recorded(), time.time()))
+        recorded = runs_in_words(await session.engine.recorded(), time.time())
+        say(f"{here}\n\nWritten down in {session.engine.state.where}:\n{recorded}")
 
     return _done(tell(), awaited)
+
+
+def here_in_words(live: list[RunStatus], ended: list[EndedRun], now: float) -> str:
+    """A table of this kernel's runs, latest first; `now` is in seconds since the epoch."""
+    latest = sorted(ended, key=lambda one: -one.started)
+    rows = [(status, "goes on") for status in live]
+    rows += [(one.status, ago(now - one.started)) for one in latest]
+    if not rows:
+        return "Nothing was run in this kernel yet."
+    titles = [f"{status.title} ({count_text(status.total, 'node')})" for status, _ in rows]
+    width = max(map(len, titles[:_SHOWN]))
+    lines = [
+        f"  {status.number:>3}  {status.run_id}  {title:<{width}}  {when:>14}  {status.headline}"
+        for (status, when), title in zip(rows[:_SHOWN], titles, strict=False)
+    ]
+    if len(rows) > _SHOWN:
+        lines.append(f"  … and {count_text(len(rows) - _SHOWN, 'run')} before these")
+    return "\n".join(["Runs of this kernel:", *lines])
 
 
 def go_on(session: Session, given: Namespace, awaited: bool) -> Any:

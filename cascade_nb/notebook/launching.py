@@ -55,6 +55,7 @@ def launch(session: Session, order: Order) -> Any:
         fresh=order.fresh,
         share=order.share,
     )
+    session.asked = chosen
     if not order.names:
         say(f"No name was given, so this runs `{chosen[0]}`.")
     return present(session, run, wait=order.wait, awaited=order.awaited)

@@ -96,8 +96,14 @@ class CascadeMagics(Magics):
         __tracebackhide__ = True
         try:
             door, given = _read(line)
-            done = door.act(self.session, given, awaited)
-            return await done if inspect.iscoroutine(done) else done
+            before = self.session.latest
+            try:
+                done = door.act(self.session, given, awaited)
+                return await done if inspect.iscoroutine(done) else done
+            except BaseException:
+                if self.session.latest is not before:
+                    self.session.bind_failed(line)
+                raise
         except HelpAskedError as asked:
             say(str(asked))
         except CascadeError as error:

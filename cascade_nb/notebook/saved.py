@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.display import display
 
-from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.control.words import count_text
+from cascade_nb.engine.report import (
+    counts_line,
+    failure_lines,
+    standing_lines,
+    summary_lines,
+    title_line,
+)
 from cascade_nb.engine.status import Phase, RunStatus
 from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.text import carryable
@@ -25,9 +32,8 @@ if TYPE_CHECKING:
 
     from cascade_nb.engine.run import Run
 
-#: Characters of the tasks' output, from its end, and number of failures that are kept in the file.
+#: Characters of the tasks' output, from its end, that are kept in the file.
 OUTPUT: Final = 8_000
-FAILURES: Final = 20
 
 
 class SavedRun:
@@ -61,19 +67,19 @@ class SavedRun:
     def show_text(self) -> None:
         """Say how the run stands, unless that has been said and only time has passed since."""
         status = self._run.status
-        lines = [_counts(status), *_failures(status), *_written(self._output)]
+        lines = [counts_line(status), *failure_lines(status), *_written(self._output)]
         told = (status.phase, tuple(lines))
         if told == self._told:
             return
         self._told = told
         nodes = count_text(len(self._run.graph), "node")
-        head = f"{_title(status)} · started {_clock(self._started)} · {nodes}"
+        head = f"{title_line(status)} · started {_clock(self._started)} · {nodes}"
         if status.phase is Phase.STARTING:
             lines = [head]
         elif status.phase.is_over:
-            lines[:1] = [head, *_standing(status)]
+            lines[:1] = [head, *standing_lines(status)]
         else:
-            lines[:1] = [head, f"As of {_clock(time.time())}:", *_standing(status)]
+            lines[:1] = [head, f"As of {_clock(time.time())}:", *standing_lines(status)]
         self._show("text", {"text/plain": "\n".join(lines)}, {})
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -91,42 +97,12 @@ class SavedRun:
 
 def summary(status: RunStatus, output: TaskOutput) -> str:
     """A run in a few lines: what it did, what failed and where, and the end of its output."""
-    lines = [_title(status), *_standing(status), *_failures(status), *_written(output)]
-    return "\n".join(lines)
-
-
-def _title(status: RunStatus) -> str:
-    return f"{status.title} · run {status.number} ({status.run_id})"
+    return "\n".join([*summary_lines(status), *_written(output)])
 
 
 def _clock(moment: float) -> str:
     """Day and time, as a clock in the kernel's room shows it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-
-
-def _standing(status: RunStatus) -> list[str]:
-    if status.phase is Phase.STARTING:  # nothing is counted yet
-        return [status.headline]
-    return [status.headline, f"{_counts(status)} · {seconds_text(status.elapsed)}"]
-
-
-def _counts(status: RunStatus) -> str:
-    counts = [f"{status.done + status.reused:,} of {status.total:,} done"]
-    for name in ("reused", "failed", "skipped", "cancelled", "running", "waiting", "held"):
-        number = getattr(status, name)
-        if number:
-            counts.append(f"{number:,} {name}")
-    return ", ".join(counts)
-
-
-def _failures(status: RunStatus) -> list[str]:
-    lines = []
-    for failure in status.failures[:FAILURES]:
-        place = f"\n    {failure.where}" if failure.where else ""
-        lines.append(f"✕ {failure.task}: {failure.error}{place}")
-    if len(status.failures) > FAILURES:
-        lines.append(f"… and {count_text(len(status.failures) - FAILURES, 'failure')} more")
-    return lines
 
 
 def _written(output: TaskOutput) -> list[str]:

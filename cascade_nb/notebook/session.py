@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 from unicodedata import normalize
 from weakref import WeakSet
 
-from cascade_nb.control.constraint import KINDS, Constraint, Scope, parse_scope
+from cascade_nb.control.constraint import GLOBAL, KINDS, Constraint, Scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.run import Run
-from cascade_nb.engine.status import NodeState
-from cascade_nb.errors import ConstraintError, UnknownNameError, UsageError, nearest
+from cascade_nb.engine.scopes import node_names, read_scope
+from cascade_nb.engine.status import NodeState, Phase, RunStatus
+from cascade_nb.errors import UnknownNameError, UsageError
+from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy import Lazy
-from cascade_nb.notebook.shell import Shell
+from cascade_nb.notebook.shell import Shell, running_cell
 from cascade_nb.notebook.workspace import Workspace
+
+_ASSIGNED: Final = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*%cascade[ \t]+(.*)$", re.MULTILINE)
+_ITEM: Final = re.compile(r"(\w+)\[(\d+)\]")
 
 
 class Session:
@@ -25,6 +31,7 @@ class Session:
         workspace: the names that its cells defined.
         latest: the run that a magic started last.
         shown_in: that run, and the number of the cell that has its panel.
+        asked: the names that it was to run.
         done: ids of named nodes that a run was through with.
     """
 
@@ -33,6 +40,7 @@ class Session:
         self.workspace = Workspace(shell.user_ns)
         self.latest: Run | None = None
         self.shown_in: tuple[Run, int] | None = None
+        self.asked: list[str] = []
         self.done: set[str] = set()
         self._noticed: WeakSet[Run] = WeakSet()
 
@@ -107,8 +115,31 @@ class Session:
             raise UsageError(f"several runs go on, so say which by its number: {names}")
         return known[0]
 
+    def status_named(self, name: str | None) -> RunStatus:
+        """The status of the run of this number or id; without one, of the latest. Runs that are
+        over are remembered too.
+
+        Raises:
+            UsageError: there is none yet.
+            UnknownNameError: there is no such run.
+        """
+        ended = [one for engine in self.engines for one in reversed(engine.history.runs)]
+        known = [
+            *(run.status for run in self.live_runs()),
+            *(one.status for one in sorted(ended, key=lambda one: -one.started)),
+        ]
+        if not known:
+            raise UsageError("nothing was run yet; `%cascade run` starts")
+        if name is None:
+            return known[0]
+        for status in known:
+            if str(status.number) == name or status.run_id.startswith(name):
+                return status
+        raise UnknownNameError("run", name, [str(status.number) for status in known])
+
     def targets(self, names: list[str]) -> tuple[list[str], object]:
-        """What to run: what these names mean, else `Workspace.default_target`.
+        """What to run: what these names mean; without any, what ran last if that failed, else
+        `Workspace.default_target`.
 
         Returns:
             the names, and the target for them.
@@ -116,9 +147,17 @@ class Session:
         Raises:
             UsageError: there is nothing to run, or it is not clear what is meant.
         """
-        chosen = [self.spelled(name) for name in names] or [self.workspace.default_target()]
-        values = [self.workspace.target(name) for name in chosen]
+        chosen = [self.spelled(name) for name in names] or self._unfinished()
+        chosen = chosen or [self.workspace.default_target()]
+        values = [self._target(name) for name in chosen]
         return chosen, values[0] if len(values) == 1 else values
+
+    def _target(self, name: str) -> Any:
+        """What a name means, or ``t[17]``, an item of what it means."""
+        item = _ITEM.fullmatch(name)
+        if item is None or name in self.workspace.meanings():
+            return self.workspace.target(name)
+        return self.workspace.target(item[1])[int(item[2])]
 
     def spelled(self, name: str) -> str:
         """`name` as Python spells it, to which ``ﬁt`` and ``fit`` are one, where that is known."""
@@ -128,28 +167,32 @@ class Session:
         known = python in here.namespace or python in here.chains or python in here.definitions
         return python if known else name
 
+    def _unfinished(self) -> list[str]:
+        """What ran last, if it came to no value and is still there."""
+        outcome = None if self.latest is None else self.latest.outcome
+        known = self.workspace.meanings()
+        again = outcome in (Phase.FAILED, Phase.CANCELLED)
+        return self.asked if again and all(name in known for name in self.asked) else []
+
+    def bind_failed(self, line: str) -> None:
+        """Bind the latest run where the cell that runs was to, as in `run = %cascade run x --wait`.
+
+        What raises binds nothing, and the name would go on to mean an older run.
+
+        Args:
+            line: the arguments of the magic that failed.
+        """
+        for found in _ASSIGNED.finditer(running_cell(self.shell).text):
+            if self.latest is not None and found[2].split() == line.split():
+                self.shell.user_ns[found[1]] = self.latest
+
     def scope(self, text: str | None) -> Scope:
         """A scope out of its text; the bare name of a task or node is one too, where it is clear.
 
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
         """
-        if text is None or ":" in text or text in KINDS:
-            return parse_scope(text if text is not None else "global")
-        text = self.spelled(text)
-        tasks, nodes = self.task_names(), self.node_names()
-        as_task = Scope("task", text)
-        is_task = any(as_task.matches(name) for name in tasks)
-        if is_task and text in nodes:
-            raise ConstraintError(f"{text!r} is a task and a node; say task:{text} or node:{text}")
-        if is_task:
-            return as_task
-        if text in nodes:
-            return Scope("node", text)
-        raise ConstraintError(
-            f"there is no scope, task or node {text!r}{nearest(text, [*KINDS, *tasks, *nodes])}; a "
-            "scope is global, task:…, tag:…, node:…, from:… or run:…"
-        )
+        return GLOBAL if text is None else read_scope(text, self._graphs())
 
     def short_scope(self, text: str) -> str:
         """The shortest text that means this scope here; quick, since it may be asked for often."""
@@ -164,7 +207,7 @@ class Session:
         """The names of tasks that are defined here or part of a run."""
         defined = {task.name for task in self.workspace.tasks().values()}
         return defined.union(
-            *({node.task_name for node in run.graph.nodes} for run in self.live_runs())
+            *({node.task_name for node in graph.nodes} for graph in self._graphs())
         )
 
     def tags(self) -> set[str]:
@@ -177,6 +220,7 @@ class Session:
 
     def node_names(self) -> set[str]:
         """The names of nodes that are defined here or part of a run."""
-        return set(self.workspace.meanings()).union(
-            *({node.name for node in run.graph.nodes if node.name} for run in self.live_runs())
-        )
+        return node_names(self._graphs())
+
+    def _graphs(self) -> list[Graph]:
+        return [run.graph for run in self.live_runs()]

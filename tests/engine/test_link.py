@@ -19,7 +19,7 @@ from cascade_nb.events import (
     RunFinished,
     RunStarted,
 )
-from cascade_nb.protocols import Callback
+from cascade_nb.protocols import Callback, Payload
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until
@@ -52,7 +52,7 @@ class Flaky(InProcessConnector):
         self._check("subscribe")
         await super().subscribe(topic_filter, callback)
 
-    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
         if topic.startswith("cascade/telemetry"):
             self._check("publish")
             self.sent.append(json.loads(payload))
@@ -205,7 +205,7 @@ async def test_a_connector_that_takes_nothing_does_not_keep_a_run_from_ending(
     make_engine: MakeEngine,
 ) -> None:
     class Stuck(InProcessConnector):
-        async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+        async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
             await asyncio.Event().wait()
 
     engine = make_engine(connector=Stuck())

@@ -25,6 +25,7 @@ from cascade_nb.events import (
     SubscriberWarning,
     TaskExecutionStarted,
 )
+from cascade_nb.protocols import Payload
 from cascade_nb.testing import (
     ControllerTestApp,
     InProcessConnector,
@@ -458,7 +459,7 @@ async def test_late_telemetry_is_not_lost_at_shutdown(make_engine: MakeEngine) -
     class SlowConnector(InProcessConnector):
         sent: list[str]
 
-        async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+        async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
             await asyncio.sleep(0.002)
             self.sent.append(json.loads(payload)["body"]["event"])
 

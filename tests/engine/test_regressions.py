@@ -12,7 +12,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.errors import DependencyMissingError, TaskFailedError
 from cascade_nb.events import TaskBlocked, TaskExecutionStarted
-from cascade_nb.protocols import Callback
+from cascade_nb.protocols import Callback, Payload
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, started, until
@@ -106,7 +106,7 @@ class RecordingConnector(InProcessConnector):
         await asyncio.sleep(0.01)
         await super().subscribe(topic_filter, callback)
 
-    async def publish(self, topic: str, payload: bytes | str, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
         if topic.startswith("cascade/telemetry"):
             self.calls.append(("publish", json.loads(payload)["body"]["event"]))
         await super().publish(topic, payload, retain)

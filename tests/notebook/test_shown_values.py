@@ -98,3 +98,26 @@ df, o, w, n = frame(), odd(), box(), nothing()
     widget = kernel.check("display(w)")
     assert "model_id" in displayed(widget, "application/vnd.jupyter.widget-view+json")
     assert displayed(kernel.check("n"), "text/plain").endswith("None")
+
+
+@pytest.mark.may_block("a kernel is waited for")
+def test_the_result_of_a_run_is_waited_for_in_the_cell_after_it(kernel: RealKernel) -> None:
+    kernel.check(
+        """%%cascade --quiet
+import time
+def slow(n):
+    time.sleep(0.3)
+    return n
+async def slow_too(n): return n + 1
+s = slow_too(slow(5))
+"""
+    )
+    kernel.check("run = %cascade run s")
+    late = kernel.execute("run.result(timeout=0.01)")
+    assert late.error is not None
+    assert late.error.name == "TimeoutError"
+    assert kernel.check("print(run.result(), run.result(1))").stdout == "6 6\n"
+    number = kernel.check("print(run.number, s.value)").stdout.split()
+    failed = kernel.execute("run = %cascade run nowhere --wait")
+    assert failed.error is not None
+    assert kernel.check("print(run.number, s.value)").stdout.split() == number

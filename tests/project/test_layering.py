@@ -28,7 +28,10 @@ LAYERS = (
     ("engine",),
     ("executors", "state", "connectors", "view"),
     ("defaults", "planned"),
-    ("shortcuts",),
+    (
+        "shortcuts",
+        "everywhere",
+    ),
     ("notebook", "cli", "testing"),
     ("__init__",),
 )

@@ -1,0 +1,62 @@
+"""Reads scopes as people write them: the bare name of a task or a node is one too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from cascade_nb.control.constraint import KINDS, Scope, parse_scope
+from cascade_nb.errors import ConstraintError, nearest
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.task_names import known_task_names
+
+Names = Callable[[], Iterable[str]]
+
+_offered: Final[list[Names]] = []
+
+
+def offer_names(names: Names) -> Callable[[], None]:
+    """Have the nodes of these names known too, though no run has them yet; gives what ends that.
+    A notebook offers those of its cells.
+    """
+    _offered.append(names)
+    return lambda: _offered.remove(names)
+
+
+def task_names(graphs: Iterable[Graph]) -> set[str]:
+    """The names of tasks that are defined, or part of a graph."""
+    return known_task_names().union(*({node.task_name for node in graph.nodes} for graph in graphs))
+
+
+def node_names(graphs: Iterable[Graph]) -> set[str]:
+    """The names of nodes that are defined in a notebook, or part of a graph."""
+    found = {name for names in _offered for name in names()}
+    return found.union(*({node.name for node in graph.nodes if node.name} for graph in graphs))
+
+
+def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
+    """A scope out of its text; the bare name of a task or node is one too, where it is clear.
+
+    Args:
+        text: a scope, or such a name.
+        graphs: of the runs that go on.
+
+    Raises:
+        ConstraintError: there is no such scope, or a bare name can mean two things.
+    """
+    if not isinstance(text, str) or ":" in text or text in KINDS:
+        return parse_scope(text)
+    graphs = list(graphs)
+    tasks, nodes = task_names(graphs), node_names(graphs)
+    as_task = Scope("task", text)
+    is_task = any(as_task.matches(name) for name in tasks)
+    if is_task and text in nodes:
+        raise ConstraintError(f"{text!r} is a task and a node; say task:{text} or node:{text}")
+    if is_task:
+        return as_task
+    if text in nodes:
+        return Scope("node", text)
+    raise ConstraintError(
+        f"there is no scope, task or node {text!r}{nearest(text, [*KINDS, *tasks, *nodes])}; a "
+        "scope is global, task:…, tag:…, node:…, from:… or run:…"
+    )

@@ -1,0 +1,136 @@
+"""Pauses and limits of every run of the process, of all engines, also of those made later."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cascade_nb.control.constraint import Scope
+from cascade_nb.defaults import default_engine, engine_in_use
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.report import Status, status_of
+from cascade_nb.engine.scopes import read_scope
+
+
+def pause(
+    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+) -> None:
+    """Let nothing of `scope` start any more, in every run of this process, also of engines that are
+    made later; see `Engine.pause`.
+
+    Args:
+        scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of a
+            task or a node.
+
+    Raises:
+        ConstraintError: there is no such scope, or `ttl` is not above zero.
+
+    Example:
+        >>> cs.pause("fetch", reason="the server is busy")
+        >>> cs.resume("fetch")
+        True
+    """
+    of = _everywhere(scope, "pause")
+    for engine in _engines():
+        engine.pause(of, reason=reason, ttl=ttl, by=by)
+
+
+def resume(scope: str = "global") -> bool:
+    """Lift the pause of `scope` in every run of this process. False when there was none.
+
+    Raises:
+        ConstraintError: there is no such scope.
+
+    Example:
+        >>> cs.resume()
+        False
+    """
+    of = _everywhere(scope, "pause")
+    lifted = [engine.resume(of) for engine in _engines()]
+    return any(lifted)
+
+
+def limit(scope: str, n: int | None, *, by: str = "you") -> None:
+    """Let at most `n` nodes of `scope` run at once, in each engine of this process, also in those
+    that are made later; None lifts it.
+
+    Args:
+        scope: as for `pause`: "task:read", "tag:gpu", "global", or the bare name of a task.
+
+    Raises:
+        ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+
+    Example:
+        >>> cs.limit("fetch", 2)
+        >>> cs.limit("fetch", None)
+    """
+    of = _everywhere(scope, "concurrency")
+    for engine in _engines():
+        engine.limit(of, n, by=by)
+
+
+def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you") -> None:
+    """Let so many nodes of `scope` start per time, in each engine of this process, also in those
+    that are made later; None lifts it.
+
+    Args:
+        scope: as for `pause`.
+        rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
+        capacity: how many may start at once after a quiet time.
+
+    Raises:
+        ConstraintError: there is no such scope, or nobody can read the rate.
+
+    Example:
+        >>> cs.rate("task:fetch", "10/m")
+        >>> cs.rate("task:fetch", None)
+    """
+    of = _everywhere(scope, "rate_limit")
+    for engine in _engines():
+        engine.rate(of, rate, capacity=capacity, by=by)
+
+
+def status() -> Status:
+    """What the runs of this process are doing, and what holds them; it prints as a few lines.
+
+    Example:
+        >>> print(cs.status())  # doctest: +ELLIPSIS
+        Nothing is running...
+    """
+    return status_of(_engines())
+
+
+#: What was asked of every engine; it counts for new ones while the default engine has it in force.
+_asked: Final[set[tuple[Scope, str]]] = set()
+
+
+def _everywhere(scope: str, kind: str) -> str:
+    """The scope that `scope` means, noted for engines that are made later."""
+    of = read_scope(scope, (run.graph for engine in _engines() for run in engine.runs))
+    _asked.add((of, kind))
+    return str(of)
+
+
+def _take_over(engine: Engine) -> None:
+    """What holds for every engine holds for a new one."""
+    known = engine_in_use()
+    if known is None:
+        _asked.clear()
+        return
+    now = known.clock.now()
+    for scope, kind in list(_asked):
+        said = known.constraints.find(scope, kind)
+        if said is None:
+            _asked.discard((scope, kind))
+        elif said.expires is None or said.expires > now:
+            ttl = None if said.expires is None else said.expires - now
+            engine.constraints.apply(
+                scope, kind, said.params, reason=said.reason, by=said.by, ttl=ttl
+            )
+
+
+def _engines() -> list[Engine]:
+    default_engine()  # so that what is said before the first run is heard by it
+    return Engine.alive()
+
+
+Engine.on_made.append(_take_over)
