@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from cascade_nb.engine import Engine
 from cascade_nb.errors import CascadeError, DependencyMissingError
-from cascade_nb.events import TaskExecutionFinished
+from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
+from cascade_nb.graph import NodeKind
 from cascade_nb.state import MemoryState
 from cascade_nb.testing import SpySubscriber
-from tests.support import tried
 from tests.support.examples import examples
-from tests.support.random_programs import Program
+from tests.support.random_programs import Program, forget_tries
 
 SEEDS = st.integers(0, 2**32)
 # Which of a history's seeds, and which variant of its program.
@@ -30,7 +30,7 @@ class _KeepsAll(MemoryState):
 
 async def outcome(engine: Engine, program: Program) -> Any:
     """What a run of a program comes to."""
-    tried.forget()
+    forget_tries()
     try:
         return await engine.run(program.target, params=program.params, on_error="continue")
     except DependencyMissingError as error:
@@ -42,13 +42,15 @@ async def outcome(engine: Engine, program: Program) -> Any:
 async def history(seeds: list[tuple[int, int]], state: type[MemoryState]) -> None:
     warm, fresh = Engine(state_backend=state()), Engine(reuse=False)
     spy = SpySubscriber(warm.bus)
+    wanted: dict[tuple[int, int], Any] = {}
     stands: set[str] = set()  # what kept results stand on
     for seed in seeds:
         program = Program(*seed)
-        wanted = await outcome(fresh, program)
+        if seed not in wanted:
+            wanted[seed] = await outcome(fresh, program)
         before = len(spy.events)
         got = await outcome(warm, program)
-        assert got == wanted, f"program {seed} of {seeds}"
+        assert got == wanted[seed], f"program {seed} of {seeds}"
         ended = [e for e in spy.events[before:] if isinstance(e, TaskExecutionFinished)]
         done = {e.task_id for e in ended if e.status == "completed"}
         kept = program.own if warm.state.keeps_all else program.kept
@@ -66,3 +68,29 @@ def test_random_histories_give_what_fresh_engines_give_and_nothing_that_stands_r
 ) -> None:
     programs = [(seeds[which], variant) for which, variant in steps]
     asyncio.run(history(programs, _KeepsAll if keeps_all else MemoryState))
+
+
+@settings(max_examples=examples(30))
+@given(seeds=st.tuples(SEEDS, SEEDS), steps=STEPS, keeps_all=st.booleans())
+def test_a_plan_of_a_random_program_says_what_its_run_does(
+    seeds: tuple[int, int], steps: list[tuple[int, int]], keeps_all: bool
+) -> None:
+    async def main() -> None:
+        engine = Engine(state_backend=(_KeepsAll if keeps_all else MemoryState)())
+        spy = SpySubscriber(engine.bus)
+        for which, variant in steps:
+            program = Program(seeds[which], variant)
+            plan = await engine.plan(program.target, params=program.params)
+            before = len(spy.events)
+            failed = str(await outcome(engine, program)).startswith("failed")
+            new = spy.events[before:]
+            ran = {event.task_id for event in new if isinstance(event, TaskExecutionStarted)}
+            for step in plan.steps:
+                where = (step, seeds[which], variant, steps)
+                assert step.action == "run" or step.node not in ran, where
+                is_task = plan.graph.node(step.node).kind is NodeKind.TASK
+                if is_task and step.action == "run" and "only if" not in step.reason:
+                    assert failed or step.node in ran, where
+        await engine.aclose()
+
+    asyncio.run(main())

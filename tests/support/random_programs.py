@@ -8,11 +8,15 @@ library's fingerprints: two nodes of one text, in whatever programs, are one pie
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import Counter
 from random import Random
 from typing import Any, Final
 
 import cascade_nb as cs
+
+#: What was tried before. Of such a thing only its kind is part of a key.
+TRIED: Final = threading.local()
 
 
 @cs.task(executor="inline")
@@ -52,9 +56,8 @@ def item(x: Any, k: Any = 1) -> str:
 
 @cs.task(executor="inline", retry=2)
 def unsteady(n: int) -> int:
-    from tests.support import tried  # so its file is in the key, and not what it holds
-
-    if tried.first(("unsteady", n)):
+    if not hasattr(TRIED, f"n{n}"):
+        setattr(TRIED, f"n{n}", True)
         raise ValueError("not at once")
     return n
 
@@ -69,17 +72,18 @@ def anew(x: Any) -> str:
     return f"!{x}"
 
 
-def _later(task: Any) -> Any:
-    return getattr(task, "lazy", task)
-
-
 @cs.task(executor="inline")
 def steps(n: int, x: Any) -> Any:
     """Goes on with itself, and at last with a branch."""
     if n <= 0:
-        end = _later(leaf)(len(str(x)) % 3)
-        return cs.Router(end, {0: "zero", 1: _later(leaf)(7).run_if(True)}, default=_later(leaf)(8))
-    return _later(steps)(n - 1, x)
+        end = leaf.lazy(len(str(x)) % 3)
+        return cs.Router(end, {0: "zero", 1: leaf.lazy(7).run_if(True)}, default=leaf.lazy(8))
+    return steps.lazy(n - 1, x)
+
+
+def forget_tries() -> None:
+    """Everything is tried for the first time again."""
+    TRIED.__dict__.clear()
 
 
 @dataclasses.dataclass(frozen=True)
