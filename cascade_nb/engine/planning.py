@@ -112,7 +112,8 @@ class _Planning:
                 return None
             which = "" if condition is None else f" {nodes[condition].id}"
             return f"its condition{which} is false"
-        if node.index in self._pending:
+        instead = node.options.otherwise is not NO_ELSE and self._condition(node)
+        if node.index in self._pending or instead:
             return None
         place: Mapping[Lazy, int] = self._graph.place
         for source in node.inputs:
@@ -130,11 +131,20 @@ class _Planning:
                 continue
             asked.add(index)
             node = self._graph.nodes[index]
-            if self._refused(node) or index in self._pending:
-                stack.extend(node.deciding)
-            else:  # what is skipped for one of its inputs has asked for the others by then
-                stack.extend(node.sources)
+            # what is skipped for one of its inputs has asked for the others by then
+            stack.extend(self._asks_for(node))
         return asked
+
+    def _asks_for(self, node: Node) -> tuple[int, ...]:
+        """What a node may need, as far as it is known whether it is to run."""
+        control = node.control
+        if self._refused(node) or (node.index in self._pending and self._condition(node)):
+            return node.deciding
+        if node.index in self._pending:
+            return node.deciding[:1]
+        if control.otherwise and not self._condition(node):
+            return (*node.inputs, *control.order, *node.deciding[:1])
+        return node.sources
 
     def _refused(self, node: Node) -> bool:
         """Whether its condition is known not to be true."""
@@ -152,13 +162,16 @@ class _Planning:
             if node.index not in self._asked:
                 continue
             own = None if node.index in sure else doubts.get(node.index)
+            asked = self._asks_for(node)
             for edge in node.edges():
+                if edge.source not in asked:
+                    continue
                 doubt = own
                 if edge.type is not EdgeType.CONDITION:
                     doubt = self._condition(node) or own
                 if edge.source in node.control.routes.values():
                     doubt = f"only if {node.id} takes it"
-                elif edge.source in node.control.otherwise and not self._refused(node):
+                elif self._only_instead(node, edge.source):
                     doubt = f"only if {node.id} is not to run"
                 elif edge.source in node.control.follows and node.index not in self._pending:
                     doubt = own
@@ -167,6 +180,12 @@ class _Planning:
                 else:
                     doubts.setdefault(edge.source, doubt)
         return {index: doubt for index, doubt in doubts.items() if index not in sure}
+
+    def _only_instead(self, node: Node, source: int) -> bool:
+        """Whether a node reads a source only if it is not to run, which is not known yet."""
+        if self._refused(node) or source not in node.control.otherwise:
+            return False
+        return node.index in self._pending or source not in node.inputs
 
     def _condition(self, node: Node) -> str | None:
         """On what it depends whether a node runs, where that is not known yet."""
