@@ -143,7 +143,8 @@ class _Planning:
         if node.index in self._pending:
             return node.deciding[:1]
         if control.otherwise and not self._condition(node):
-            return (*node.inputs, *control.order, *node.deciding[:1])
+            routes = [route for route in control.routes.values() if route is not None]
+            return (*node.inputs, *routes, *control.order, *node.deciding[:1])
         return node.sources
 
     def _refused(self, node: Node) -> bool:
