@@ -177,7 +177,7 @@ async def test_in_an_inline_task_they_do_nothing(engine: Engine) -> None:
 
     @cs.task
     async def nested() -> Any:
-        return await engine.run(tiny())
+        return await engine.run(tiny.lazy())
 
     assert await engine.run([tiny(), nested()]) == [[1, 2], [1, 2]]
 
