@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
+from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 
 T = TypeVar("T")
 HELD_UP: Final = 0.05  # seconds after which a loop counts as held up

@@ -21,6 +21,7 @@ from cascade_nb.graph.value_classes import holds_superseded
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.execution import Execution
     from cascade_nb.engine.flow import Flow
     from cascade_nb.engine.orders import Orders
     from cascade_nb.engine.preparing import Preparation
@@ -30,6 +31,22 @@ if TYPE_CHECKING:
 AN_EDIT: Final = "an edit"
 
 _LOOK: Final = 0.005  # seconds between two looks whether it is known what a cell changed
+
+
+class HearsOfEdits:
+    """Where an engine is told of edits; every run of it that goes on hears of them."""
+
+    _executions: dict[Run, Execution]
+
+    def editing(self) -> None:
+        """A cell is about to run, and may edit what runs are made of."""
+        for execution in list(self._executions.values()):
+            execution.edits.editing()
+
+    def edited(self) -> None:
+        """A cell was run: runs that are held look at what it changed before they go on."""
+        for execution in list(self._executions.values()):
+            execution.edits.edited()
 
 
 class Edits:

@@ -17,6 +17,7 @@ from cascade_nb.engine.attempt import asking_attempt
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
+from cascade_nb.engine.edits import HearsOfEdits
 from cascade_nb.engine.execution import Execution
 from cascade_nb.engine.foresight import Foresight
 from cascade_nb.engine.forked import begin_anew
@@ -36,7 +37,7 @@ from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
-from cascade_nb.graph.parsing import SAFE_ANYWHERE, elsewhere
+from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -52,7 +53,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine(Controls, Foresight, Records):
+class Engine(Controls, Foresight, Records, HearsOfEdits):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -275,19 +276,9 @@ class Engine(Controls, Foresight, Records):
         if execution is not None:
             execution.cancel(reason, within)
 
-    def editing(self) -> None:
-        """A cell is about to run, and may edit what runs are made of."""
-        for execution in list(self._executions.values()):
-            execution.edits.editing()
-
     def wait_within(self, run: Run, timeout: float | None) -> Any:
         """What `Run.result` does on the loop's own thread."""
         return wait_for(run, timeout)
-
-    def edited(self) -> None:
-        """A cell was run: runs that are held look at what it changed before they go on."""
-        for execution in list(self._executions.values()):
-            execution.edits.edited()
 
     async def aclose(self) -> None:
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from cascade_nb.graph.atoms import digest
 from cascade_nb.graph.origin import file_of_module
-from cascade_nb.graph.parsing import parse
 from cascade_nb.graph.source import Import
 from cascade_nb.graph.syntax import module_digest
+from cascade_nb.model.parsing import parse
 
 
 class ModuleText(NamedTuple):

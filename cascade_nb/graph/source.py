@@ -22,7 +22,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from cascade_nb.graph.atoms import ATOMS, digest, frame, text
 from cascade_nb.graph.environment import texts_in
-from cascade_nb.graph.parsing import parse
 from cascade_nb.graph.syntax import (
     FUNCTIONS,
     Function,
@@ -31,6 +30,7 @@ from cascade_nb.graph.syntax import (
     expression_digest,
     function_digest,
 )
+from cascade_nb.model.parsing import parse
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ import typing
 from typing import Any
 
 from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.parsing import parse
 
 
 def checked_outputs(outputs: object, name: str) -> int | None:
@@ -53,7 +54,7 @@ def _of_type(annotation: Any) -> int | None:
 def _of_text(annotation: str, names: dict[str, Any]) -> int | None:
     """What an annotation says that stands there as text; only names are looked up."""
     try:
-        said = ast.parse(annotation, mode="eval").body
+        said = parse(annotation, mode="eval").body
     except (SyntaxError, RecursionError, MemoryError):
         return None
     if isinstance(said, ast.Constant) and isinstance(said.value, str):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import shlex
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cascade_nb.errors import UsageError, nearest
+from cascade_nb.model.parsing import literal
 
 
 class HelpAskedError(Exception):
@@ -99,6 +99,6 @@ def parameter_of(text: str) -> tuple[str, Any]:
     if not equals or not name.strip():
         raise UsageError(f"a parameter is given as name=value, not {text!r}")
     try:
-        return name.strip(), ast.literal_eval(value)
+        return name.strip(), literal(value)
     except (ValueError, SyntaxError):
         return name.strip(), value

@@ -7,7 +7,6 @@ that can await only where it has an `await` in it.
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Final
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from cascade_nb.model.parsing import literal
 from cascade_nb.notebook.cells import awaits, would_await
 from cascade_nb.notebook.shell import Shell, Transformer
 
@@ -66,14 +66,14 @@ def with_awaits(text: str, shell: Shell, waits: Waits) -> str:
 
 
 def _line(found: re.Match[str], waits: Waits) -> str:
-    line = ast.literal_eval(found[1])
+    line = literal(found[1])
     if line.startswith(AWAITED) or not waits(line):
         return found[0]
     return f"await get_ipython().run_line_magic('cascade', {f'{AWAITED} {line}'!r})"
 
 
 def _cell(found: re.Match[str], shell: Shell, waits: Waits) -> str:
-    line, body = ast.literal_eval(found[1]), ast.literal_eval(found[2])
+    line, body = literal(found[1]), literal(found[2])
     # IPython refuses an empty body with words that are not ours, and `%%cascade -h` has none.
     body = body or "\n"
     if line.startswith(AWAITED) or not (would_await(shell, body) or waits(line)):

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.model.parsing import safely
 from cascade_nb.notebook.cell_syntax import Helpers, bound_past, rewritten
 from cascade_nb.notebook.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.recorded_names import Names
@@ -50,7 +51,9 @@ class Body:
         source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
         self._has_magics = "get_ipython()" in source.padded
         name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
-        tree = shell.transform_ast(shell.compile.ast_parse(source.padded, filename=name))
+        tree = shell.transform_ast(
+            safely(lambda: shell.compile.ast_parse(source.padded, filename=name))
+        )
         self.may_bind = bound_past(tree)
         self.plain, at_once = roles_in(tree, shell.user_ns.get)
         self.helpers = Helpers()

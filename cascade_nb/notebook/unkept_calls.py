@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from cascade_nb.model.parsing import parse
 from cascade_nb.model.task import Task
 
 _TIMED: Final = re.compile(
@@ -77,6 +78,7 @@ def _called(value: ast.expr | None) -> str:
 
 def _parsed(text: str) -> list[ast.stmt]:
     try:
-        return ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, SystemError):
+        body: list[ast.stmt] = parse(text).body
+    except (SyntaxError, ValueError, RecursionError):
         return []  # IPython's own syntax, or none; the cell has said so itself
+    return body

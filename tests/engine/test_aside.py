@@ -6,11 +6,12 @@ import ast
 import asyncio
 import contextvars
 import threading
+from typing import Any
 
 import pytest
 
 from cascade_nb.engine import aside
-from cascade_nb.graph.parsing import parse
+from cascade_nb.model.parsing import parse
 from tests.engine.tools import Hold, until
 
 
@@ -52,9 +53,9 @@ async def test_parsing_is_done_by_the_loops_thread_where_it_is_not_safe_elsewher
     where: list[bool] = []
     real = ast.parse
 
-    def watched(source: str) -> ast.Module:
+    def watched(source: str, **rest: Any) -> Any:
         where.append(threading.current_thread() is loop_thread)
-        return real(source)
+        return real(source, **rest)
 
     loop_thread = threading.current_thread()
     monkeypatch.setattr(ast, "parse", watched)

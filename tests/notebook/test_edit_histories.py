@@ -190,10 +190,16 @@ class Notebook:
             self.edit(name, version)
             self.visited.append(dict(self.versions))
 
+    def is_held(self) -> bool:
+        status = self.run.status
+        return bool(status.held and not status.running)
+
     async def check(self) -> None:
         """The run, a later run, and runs of whatever the cells were before, are as fresh ones."""
         self.world.let_go(10_000)
         if self.paused:
+            # Where all had begun before the pause, nothing was held that could be edited.
+            await until(lambda: self.run.done() or self.is_held())
             if self.run.done():
                 self.run = self.start()
             self.engine.resume()
