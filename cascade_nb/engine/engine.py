@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import ParsingElsewhere, in_thread
 from cascade_nb.engine.attempt import asking_attempt
-from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.edits import HearsOfEdits
@@ -120,8 +119,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.log = checked_log(log)
         self.reuse = reuse
         self.bindings: Bindings | None = None
-        self.given = {}
-        self.means = {}
+        self.given, self.means = {}, {}
         self.past = Past()
         self.history = History()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
@@ -210,9 +208,8 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         else:
             graph = Graph((), (), target, {})
         orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
-        run = self.begin(graph, orders)
         self.given.update(orders.params)
-        return run
+        return self.begin(graph, orders)
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
@@ -275,10 +272,6 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         execution = self._executions.get(run)
         if execution is not None:
             execution.cancel(reason, within)
-
-    def wait_within(self, run: Run, timeout: float | None) -> Any:
-        """What `Run.result` does on the loop's own thread."""
-        return wait_for(run, timeout)
 
     async def aclose(self) -> None:
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""

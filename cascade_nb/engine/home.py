@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cascade_nb.engine.alarm import Alarm
+from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.door import Door
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.lanes import Workers
@@ -21,6 +22,7 @@ from cascade_nb.errors import BlockingError
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.run import Run
 
 T = TypeVar("T")
 
@@ -116,6 +118,10 @@ class Home:
                 weakref.finalize(self._engine, own.stop_soon).atexit = False
             return self._move(self.own.loop, running or self.own.loop)
         return self._move(running, running)
+
+    def wait_within(self, run: Run, timeout: float | None) -> Any:
+        """What `Run.result` does on the loop's own thread: it runs the loop from within."""
+        return wait_for(run, timeout)
 
     def wait(self, future: Future[T], timeout: float | None, look: Callable[[], object]) -> T:
         """What comes of a run, in a thread that blocks; now and then it looks whether the loop was

@@ -121,7 +121,7 @@ class Run:
             RunError, RunFailures: the run ended without a value.
         """
         if not self.done() and self._engine.is_own_thread():
-            return self._engine.wait_within(self, timeout)
+            return self._engine.home.wait_within(self, timeout)
         try:
             with waiting_for_others():
                 return self._engine.home.wait(
