@@ -115,6 +115,7 @@ class _Commit:
         self.names = names
         self.spared = may_bind
         self.failed = failed
+        self.laid: list[str] = []
         self.bound = {
             name: workspace.namespace[name]
             for name in names.bound
@@ -135,6 +136,8 @@ class _Commit:
         lost = self._lose()
         if lost or changed:
             self._settle(fresh)
+        for name in self.laid:
+            self._tell_of_round(name, fresh[name])
         self.names.concerns = bool(lost or fresh or tasks)
         for name, chain in workspace.chains.items():
             if name in ours or name in fresh:
@@ -189,6 +192,8 @@ class _Commit:
             own = chain.collapse(self.cell, meaning)
         else:
             own = Layer(name, self.cell, meaning)
+            if chain:
+                self.laid.append(name)
             chain.append(own)
             changed = False
         self.workspace.places[meaning.whole] = Place(own, WHOLE, meaning.shape)
@@ -259,6 +264,39 @@ class _Commit:
             if graph.place[fresh[name].whole] in graph.descendants(roots):
                 chain.remove(own)
                 chain.append(own)
+
+    def _tell_of_round(self, name: str, meaning: Meaning) -> None:
+        """Say it where `name` reads its own older layer by way of another name: it could be meant
+        as a circle.
+        """
+        workspace = self.workspace
+        graph = workspace.overview()
+        if graph is None:
+            return
+        older = [layer for layer in workspace.chains[name] if layer.cell.key != self.cell.key]
+        wholes = [layer.meaning.whole for layer in older if layer.meaning is not None]
+        readers = graph.descendants([graph.place[whole] for whole in wholes])
+        needed: set[int] = set()
+        todo = [graph.place[meaning.whole]]
+        while todo:
+            for source in graph.nodes[todo.pop()].sources:
+                if source not in needed:
+                    needed.add(source)
+                    todo.append(source)
+        for node, layer in workspace.layers_in(graph):
+            if (
+                node.index in needed & readers
+                and layer.name != name
+                and layer.name not in self.bound
+            ):
+                label = older[-1].cell.label
+                said = (
+                    f"`{name}` of this cell reads `{layer.name}`, which reads the `{name}` of cell "
+                )
+                self.names.told[f"{said}{label}: that one stays as it was, under the new one."] = (
+                    None
+                )
+                return
 
 
 class _Saved:

@@ -25,6 +25,12 @@ _MACHINERY: Final = (
 #: Whose lines say nothing where they stand above the user's first.
 _ABOVE: Final = ("IPython.", "ipykernel.")
 
+_NOT_THERE: Final = (
+    "A LazyResult is the call of a task that is not computed yet: cs.run(…) gives its value (after "
+    "`import cascade_nb as cs`); a task that is given it gets the value when it is there; a "
+    "function whose name begins with _ runs at once."
+)
+
 
 def in_words(shell: Shell, error: CascadeError) -> CascadeError:
     """`error`, shown as one sentence, below the traceback of its cause if it has one.
@@ -48,7 +54,14 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     Frames of this package stand above that line, and below it where the line called a task wrongly.
     """
-    error._render_traceback_ = lambda: _rendered(shell, error, below_us=True)  # type: ignore[attr-defined]
+
+    def render() -> list[str]:
+        lines = _rendered(shell, error, below_us=True)
+        if not isinstance(error, CascadeError) and "LazyResult" in str(error):
+            lines += ["", _NOT_THERE]  # code of others has found one, and cannot say more of it
+        return lines
+
+    error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
 
 

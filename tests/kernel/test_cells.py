@@ -228,3 +228,32 @@ def test_help_of_a_task_shows_its_signature(shared: RealKernel) -> None:
     assert cell.reply is not None
     page = plain(cell.reply["content"]["payload"][0]["data"]["text/plain"])
     assert "load(n)" in page
+
+
+def test_what_a_cell_does_to_names_is_told_below_it(shared: RealKernel) -> None:
+    made = ok(
+        shared.execute(
+            "# build\n%%cascade --quiet\ndef half(x): return x / 2\n"
+            "def show(x): print('shown', x)\nhalves = half(4)\nquarter = half(halves)\nshow(1)"
+        )
+    )
+    assert "shown 1\n" in made.stdout
+    assert "`show`: it returns nothing" in made.stdout
+    text = ok(shared.execute("halves = 3")).stdout
+    assert "`halves` was bound outside of %%cascade: `quarter` still reads" in text
+    failed = shared.execute("%%cascade --quiet\nnew = half(6)\n1 / 0\nnever = 1")
+    assert failed.error is not None
+    assert failed.error.name == "ZeroDivisionError"
+    assert (
+        ok(shared.execute("run = %cascade run new --wait\nprint(run.result())")).stdout == "3.0\n"
+    )
+
+
+def test_an_error_of_a_blocking_run_shows_the_users_lines_only(shared: RealKernel) -> None:
+    cell = shared.execute(
+        "import cascade_nb as cs\n@cs.task\nasync def bad(): return {}['k']\ncs.run(bad())"
+    )
+    assert cell.error is not None
+    text = plain(cell.error.traceback)
+    assert "return {}['k']" in text
+    assert not [w for w in ("cascade_nb/", "asyncio/", "nest_asyncio2", "IPython/") if w in text]

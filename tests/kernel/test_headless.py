@@ -122,3 +122,19 @@ def test_papermill_runs_a_notebook_with_its_parameters(tmp_path: Path) -> None:
         tmp_path / "in.ipynb", tmp_path / "out.ipynb", {"n": 4}, progress_bar=False
     )
     assert "loading 4" in str(done.cells[-1].outputs)
+
+
+def test_cells_that_a_cell_runs_run_their_workflow(shared: RealKernel) -> None:
+    # That is what %run does with a notebook, for which these kernels have no nbformat.
+    cells = (
+        "%%cascade --run inner\ndef count(n): return n\ninner = count(3)",
+        "%cascade run inner",
+    )
+    made = headless(
+        shared,
+        f"for cell in {cells * 2}:\n"
+        "    get_ipython().run_cell(cell, silent=True).raise_error()\n"
+        "run = %cascade run inner --wait\nprint(run.result())",
+    )
+    assert made.error is None
+    assert made.stdout.splitlines()[-1] == "3"

@@ -340,6 +340,10 @@ import statistics
 m = statistics.mean(xs)
 ---
 xs.append(3)
+---
+names = [str_of(i) for i in range(2)] if False else [numbers(i) for i in range(2)]
+---
+print(", ".join(names))
 """,
     "async": """
 import asyncio

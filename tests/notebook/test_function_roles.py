@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import cascade_nb
 from cascade_nb.model.task import task
+from cascade_nb.notebook.cell_syntax import rewritten
 from cascade_nb.notebook.function_roles import roles_in
 
 KNOWN = {"cs": cascade_nb, "math": math, "other": task(lambda x: x), "xs": [1]}
@@ -147,3 +149,21 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
     assert at_once("y = other(1)\nz = other(y)\nw = cs.run(other(z))") == []
     assert at_once("later = (other(x) == 1 for x in xs)") == []  # gone through elsewhere
     assert at_once("def f(x): return x\ny = f.map(x=xs)\nprint(f(1))") == ["f"]
+
+
+def modules() -> list[Path]:
+    """Some of Python's own modules: whatever can be written stands in one of them."""
+    folder = Path(ast.__file__).parent
+    return [*sorted(folder.glob("*.py"))[::6], folder / "test" / "test_ast.py"]
+
+
+def test_any_python_can_be_the_body_of_a_cell() -> None:
+    for module in modules():
+        if not module.exists():
+            continue  # some Pythons come without their tests
+        tree = ast.parse(module.read_text("utf-8"))
+        lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)}
+        roles = roles_in(tree, KNOWN.get)
+        changed = rewritten(tree, roles.plain, roles.at_once)
+        compile(changed, str(module), "exec", dont_inherit=True)
+        assert {node.lineno for node in ast.walk(changed) if isinstance(node, ast.stmt)} == lines

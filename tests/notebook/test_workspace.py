@@ -51,6 +51,7 @@ def test_x_of_x_reads_the_old_one_which_stays_as_it_was(sheet: Sheet) -> None:
     sheet.cell("A", "x = f('a')")
     sheet.cell("B", "y = f(x)")
     sheet.cell("C", "x = f('c', x)")
+    assert not sheet.told
     assert sheet.value("x") == ("c", ("a",))
     assert sheet.value("y") == (("a",),)
 
@@ -62,10 +63,16 @@ def test_x_of_x_run_again_reads_the_same_as_the_first_time(sheet: Sheet) -> None
         assert sheet.value("x") == (times, ("a",))
 
 
-def test_x_of_something_that_reads_x_is_no_cycle_either(sheet: Sheet) -> None:
+def test_x_of_something_that_reads_x_is_no_cycle_either_and_is_said(sheet: Sheet) -> None:
     sheet.cell("A", "x = f('a')")
     sheet.cell("B", "y = f('b', x)")
+    sheet.cell("C", "x = f('c', f(y))")
+    assert sheet.told == (
+        "`x` of this cell reads `y`, which reads the `x` of cell In[1]: that one stays as it was, "
+        "under the new one."
+    )
     sheet.cell("C", "x = f('c', y)")
+    assert not sheet.told  # once
     assert sheet.value("x") == ("c", ("b", ("a",)))
     assert sheet.value("y") == ("b", ("a",))
 
