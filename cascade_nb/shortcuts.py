@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
@@ -98,7 +99,8 @@ def run(
         RunError, RunFailures: the run ended without a value.
     """
     if not (params or isinstance(target, Graph)) and is_present(target):
-        return target
+        # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
+        return beside(target) if asyncio.iscoroutine(target) else target
     return wait_for(
         start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
     )
@@ -192,8 +194,8 @@ def visualize(target: Any) -> Visual:
 
 
 def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-    """What `work` gives, on a loop of its own in a thread of its own: the caller's loop may be
-    running, and is not to be run from within.
+    """What `work` gives, on a loop of its own in a thread of its own, in the caller's context: the
+    caller's loop may be running, and is not to be run from within.
 
     Args:
         timeout: seconds to wait at most.
@@ -215,7 +217,9 @@ def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         except BaseException as error:
             made.set_exception(error)
 
-    thread = threading.Thread(target=body, name="cascade-aside", daemon=True)
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(body,), name="cascade-aside", daemon=True
+    )
     thread.start()
     try:
         thread.join(timeout)

@@ -274,7 +274,16 @@ async def test_in_a_body_run_gives_what_is_there(engine: Engine) -> None:
     def of_a_task() -> Any:
         return cs.run(norm)
 
+    @cs.task
+    async def twice(x: int) -> int:
+        return double(await later(x))
+
+    @cs.task
+    def of_a_coroutine(x: int) -> int:
+        return cs.run(later(x)) + cs.run(twice(x))
+
     assert await engine.run(body(4)) == [8, 8, None, [2]]
+    assert await engine.run(of_a_coroutine(1)) == 6
     with pytest.raises(TaskFailedError, match=r"call the task: norm\(…\)"):
         await engine.run(of_a_task())
 
