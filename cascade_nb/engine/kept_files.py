@@ -13,6 +13,7 @@ from cascade_nb.engine.run_files import Stamps
 from cascade_nb.file_stamps import ABSENT, PATTERN, FileStamp, standing
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
+from cascade_nb.text import readable
 
 _SHOWN: Final = 60  # characters of a path
 
@@ -86,12 +87,13 @@ def what_became_of(one: FileStamp) -> str:
     """What is to be said of a file that is not as it was: "file in.txt changed 3 min ago"."""
     path = one.path
     if path.startswith(PATTERN):
-        return f"files at {path.removeprefix(PATTERN)} are others now"
+        return f"files at {readable(path.removeprefix(PATTERN))} are others now"
     if not os.path.isabs(path):  # noqa: PTH117 - it is text, from whatever kernel kept it
         name = path
     else:
         near = os.path.relpath(path)
         name = path if near.startswith(os.pardir) else near
+    name = readable(name)
     if len(name) > _SHOWN:
         name = f"…{name[-_SHOWN:]}"
     kind = "folder" if path.endswith(os.sep) else "file"

@@ -116,12 +116,12 @@ def _names_used(start: Any) -> Iterator[tuple[str, str]]:
     todo: deque[Any] = deque([start])
     while todo and len(seen) < _MOST:
         thing = todo.popleft()
-        if isinstance(thing, (Task, Resource)):
+        if _is(thing, (Task, Resource)):
             thing = thing.fn
         if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, types.FunctionType):
+        if _is(thing, types.FunctionType):
             todo.extend(_beside(thing))
             if is_followed(thing.__globals__):
                 for use in uses_of(thing.__code__):
@@ -129,17 +129,17 @@ def _names_used(start: Any) -> Iterator[tuple[str, str]]:
                     if name:
                         yield name, use.how
                     todo.extend(leads_to)
-        elif isinstance(thing, types.MethodType):
+        elif _is(thing, types.MethodType):
             todo.extend((thing.__func__, type(thing.__self__)))
-        elif isinstance(thing, functools.partial):
+        elif _is(thing, functools.partial):
             todo.extend((thing.func, *thing.args))
-        elif isinstance(thing, (staticmethod, classmethod)):
+        elif _is(thing, (staticmethod, classmethod)):
             todo.append(thing.__func__)
-        elif isinstance(thing, property):
+        elif _is(thing, property):
             todo.extend(part for part in (thing.fget, thing.fset, thing.fdel) if part)
-        elif isinstance(thing, type):
-            space = vars(sys.modules.get(thing.__module__, types.ModuleType("none")))
-            if is_followed(space) and thing.__module__ != "builtins":
+        elif _is(thing, type):
+            module = sys.modules.get(_module_of(thing))
+            if _is(module, types.ModuleType) and is_followed(vars(module)):
                 todo.extend(vars(thing).values())
                 todo.extend(thing.__bases__)
 
@@ -169,19 +169,19 @@ def _resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
             break
         stored = use.how == "=" and n == len(use.names)
         value = _MISSING if stored else _attribute(value, attribute)
-        inner = _full_name(value, "") if isinstance(value, types.ModuleType) else ""
+        inner = _full_name(value, "") if _is(value, types.ModuleType) else ""
         name = inner or (f"{name}.{attribute}" if name else "")
         leads_to = [*leads_to[-1:], value]
-    things = [one for one in leads_to if not isinstance(one, types.ModuleType)]
-    kinds = [type(one) for one in things if not isinstance(one, (type, types.FunctionType))]
+    things = [one for one in leads_to if not _is(one, types.ModuleType)]
+    kinds = [type(one) for one in things if not _is(one, (type, types.FunctionType))]
     return name, (*things, *kinds)
 
 
 def _attribute(value: Any, name: str) -> Any:
     """An attribute, without running code of the user's."""
-    if isinstance(value, types.ModuleType):
+    if _is(value, types.ModuleType):
         return vars(value).get(name, _MISSING)
-    kind = value if isinstance(value, type) else type(value)
+    kind = value if _is(value, type) else type(value)
     return next((vars(cls)[name] for cls in kind.__mro__ if name in vars(cls)), _MISSING)
 
 
@@ -198,30 +198,42 @@ def _imported(module: str, part: str) -> tuple[Any, str]:
 
 def _full_name(value: Any, called: str) -> str:
     """The name under which the tables know it; "" for what is nobody's."""
-    if isinstance(value, types.ModuleType):
-        return value.__name__
-    owner = getattr(value, "__self__", None) if isinstance(value, _BOUND) else None
-    if owner is not None and not isinstance(owner, (types.ModuleType, type)):
+    if _is(value, types.ModuleType):
+        return str(value.__name__)
+    owner = getattr(value, "__self__", None) if _is(value, _BOUND) else None
+    if owner is not None and not _is(owner, (types.ModuleType, type)):
         kind = type(owner)
-        if kind.__module__ == "random":
+        if _module_of(kind) == "random":
             return f"random.{value.__name__}"
-        if kind.__module__.startswith("numpy.random"):
+        if _module_of(kind).startswith("numpy.random"):
             return f"numpy.random.{value.__name__}"
     if value is os.environ:
         return "os.environ"
-    if isinstance(value, (type, types.FunctionType, *_BOUND)):
-        module = getattr(value, "__module__", None) or ""
+    if _is(value, (type, types.FunctionType, *_BOUND)):
+        module = _module_of(value)
         module = {"posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}.get(
             module, module
         )
         module = "numpy.random" if module.startswith("numpy.random") else module
         return f"{module}.{value.__qualname__}"
     kind = type(value)
-    if kind.__module__.startswith("numpy.random") and kind.__name__ in ("Generator", "RandomState"):
+    module = _module_of(kind)
+    if module.startswith("numpy.random") and kind.__name__ in ("Generator", "RandomState"):
         return f"{_GENERATOR}{called} {id(value)}"
     if kind is random.Random:
         return f"{_GENERATOR}{called} {id(value)}"
-    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ in _CLIENTS else ""
+    return f"{module}.{kind.__qualname__}" if module in _CLIENTS else ""
+
+
+def _is(value: Any, kinds: Any) -> bool:
+    """`isinstance` by the type alone: a proxy may do anything when it is asked for its class."""
+    return issubclass(type(value), kinds)
+
+
+def _module_of(thing: Any) -> str:
+    """The name of the module of a function or class; "" where it says something else."""
+    said = getattr(thing, "__module__", None)
+    return said if type(said) is str else ""
 
 
 _BOUND: Final = (types.BuiltinFunctionType, types.MethodType, types.BuiltinMethodType)

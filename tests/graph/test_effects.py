@@ -243,3 +243,37 @@ def test_a_helper_that_is_redefined_counts_as_it_is_now(monkeypatch: pytest.Monk
     assert effects_of(cs.task(seeded)).states == NUMPY
     monkeypatch.setitem(globals(), "_PARTIAL", lambda: 1)
     assert effects_of(cs.task(partial)).states == {}
+
+
+class _Proxy:
+    """Like those of web frameworks: it answers for what is not there yet."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("working outside of a request")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("working outside of a request")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("working outside of a request")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Odd:
+    __module__ = 3  # type: ignore[assignment]
+
+    def go(self) -> float:
+        return random.random()
+
+
+PROXY, ODD = _Proxy(), _Odd()
+
+
+def uses_odd_things() -> Any:
+    return PROXY.user.name, ODD.go(), ODD, _Odd, _Odd.go
+
+
+def test_objects_that_answer_no_question_are_no_obstacle() -> None:
+    assert effects_of(cs.task(uses_odd_things)).states in ({}, {"random": True})
