@@ -205,7 +205,7 @@ class View {
     this.rows = new Map()
     this.output = section("output")
     this.text = h("pre", { class: "cs-text", tabindex: "0" })
-    this.displays = h("div")
+    this.displays = h("div", { class: "cs-displays" })
     this.output.body.append(this.text, this.displays)
     this.output.element.addEventListener("toggle", () => this.drawOutput())
     this.failures = section("failures")

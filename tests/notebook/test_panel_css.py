@@ -1,0 +1,48 @@
+"""The panel's style touches nothing that a task displays, nor anything else on the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cascade_nb.notebook
+
+CSS = Path(cascade_nb.notebook.__file__).with_name("panel.css").read_text(encoding="utf-8")
+
+#: What no display can be inside of, since they are all in `.cs-displays`.
+ELSEWHERE = (
+    r"\.cs-(kinds|graph|failures)\b",
+    r"\.cs-section\S* > summary",
+    r"\.cs-displays \*\)",
+    r"\.cs-section-output >",
+)
+
+
+def selectors() -> Iterator[str]:
+    """Each selector of the sheet, without the rules of animations."""
+    text = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
+    text = re.sub(r"@keyframes [\w-]+ \{[^{}]*\{[^{}]*\} *\}", "", text)
+    for head in re.findall(r"([^{};]+)\{", text):
+        if not head.strip().startswith("@"):
+            # A comma within parentheses parts nothing.
+            yield from (one.strip() for one in re.split(r",(?![^(]*\))", head))
+
+
+@pytest.mark.parametrize("selector", list(selectors()))
+def test_a_selector_names_a_part_of_the_panel(selector: str) -> None:
+    assert selector.startswith((".cascade-panel", ".cascade-twin", ".cs-section-output"))
+    last = re.split(r"[ >]+", selector.replace(":not(.cs-displays *)", ":not(.cs-displays)"))[-1]
+    own = ".cs-" in last or last.startswith((".cascade-panel", ".cascade-twin"))
+    assert own or any(re.search(place, selector) for place in ELSEWHERE), (
+        "it may match what a task shows"
+    )
+
+
+def test_what_is_inherited_is_set_beside_the_displays_and_not_around_them() -> None:
+    root = re.search(r"^\.cascade-panel \{(.*?)^\}", CSS, re.DOTALL | re.MULTILINE)
+    assert root is not None
+    for name in ("color", "font", "line-height", "white-space", "text-align"):
+        assert not re.search(rf"^  {name}\b", root[1], re.MULTILINE), f"{name} would be inherited"
