@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import ast
 import dis
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import copy_context
+from functools import partial
 from types import FunctionType
 from typing import Any, Final, TypeGuard
 from weakref import ref
@@ -33,6 +34,7 @@ _REST: Final = "<rest>"
 _EACH: Final = "<each>"
 _LOOSE: Final = "<loose>"
 _NOW: Final = "<now>"
+_BODY: Final = "<body>"
 
 NO_CALLS: Final[Mapping[ast.Call, str]] = {}
 
@@ -54,6 +56,7 @@ class Helpers:
             _EACH: each,
             _LOOSE: self._loose,
             _NOW: self._now,
+            _BODY: _with_plain_tasks,
         }
         self.ran: dict[str, str] = {}
         self._seen: list[tuple[ref[Lazy], str, int]] = []
@@ -100,16 +103,20 @@ class Helpers:
 
 
 def rewritten(
-    tree: ast.Module, plain: Iterable[str] = (), at_once: Mapping[ast.Call, str] = NO_CALLS
+    tree: ast.Module,
+    plain: Iterable[str] = (),
+    at_once: Mapping[ast.Call, str] = NO_CALLS,
+    bodies: Collection[ast.Call] = (),
 ) -> ast.Module:
     """`tree` with what `Helpers` does put in; no line moves.
 
     Args:
         plain: the functions that are no tasks.
         at_once: calls whose value has to be there, with the names of what is called.
+        bodies: calls in which tasks are plain functions.
     """
-    if at_once:
-        tree = _AtOnce(at_once).visit(tree)
+    if at_once or bodies:
+        tree = _Calls(at_once, bodies).visit(tree)
     changed: ast.Module = ast.fix_missing_locations(_TopLevel(frozenset(plain)).visit(tree))
     return changed
 
@@ -125,17 +132,20 @@ def bound_past(tree: ast.Module) -> frozenset[str]:
     return frozenset(names)
 
 
-class _AtOnce(ast.NodeTransformer):
-    """Some calls."""
+class _Calls(ast.NodeTransformer):
+    """Calls of tasks that cannot wait, and of plain functions."""
 
-    def __init__(self, calls: Mapping[ast.Call, str]) -> None:
-        self._calls = calls
+    def __init__(self, at_once: Mapping[ast.Call, str], bodies: Collection[ast.Call]) -> None:
+        self._at_once = at_once
+        self._bodies = bodies
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if node not in self._calls:
+        if node in self._bodies:
+            node.func = _call(_BODY, node.func)
+        if node not in self._at_once:
             return node
-        return _call(_NOW, node, ast.Constant(node.lineno), ast.Constant(self._calls[node]))
+        return _call(_NOW, node, ast.Constant(node.lineno), ast.Constant(self._at_once[node]))
 
 
 class _TopLevel(ast.NodeTransformer):
@@ -262,10 +272,17 @@ def _as_read(value: Any) -> Any:
 
 
 def _made_now(lazy: LazyResult[Any]) -> Any:
-    """What the call gives; tasks that it calls are plain functions, as in the body of a task."""
+    """What the call gives."""
+    return _with_plain_tasks(lazy.task.fn)(*lazy.args, **lazy.kwargs)
+
+
+def _with_plain_tasks(function: Any) -> Any:
+    """`function`, in which tasks are plain functions, as in the body of a task."""
+    if not isinstance(function, FunctionType):
+        return function
     context = copy_context()
     context.run(enter_body)
-    return context.run(lazy.task.fn, *lazy.args, **lazy.kwargs)
+    return partial(context.run, function)
 
 
 def _is_free(lazy: Lazy, called: str) -> TypeGuard[LazyResult[Any]]:

@@ -55,10 +55,11 @@ class Body:
             safely(lambda: shell.compile.ast_parse(source.padded, filename=name))
         )
         self.may_bind = bound_past(tree)
-        self.plain, at_once = roles_in(tree, shell.user_ns.get)
+        roles = roles_in(tree, shell.user_ns.get)
+        self.plain = roles.plain
         self.helpers = Helpers()
-        self.calls_at_once = bool(at_once)
-        tree = rewritten(tree, self.plain, at_once)
+        self.calls_at_once = bool(roles.at_once or roles.bodies)
+        tree = rewritten(tree, *roles)
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
         self.is_remark = self.is_empty and bool(text.strip())

@@ -47,10 +47,12 @@ class Roles(NamedTuple):
     Attributes:
         plain: its functions that are no tasks, each with the reason.
         at_once: calls of tasks whose value has to be there, with the names of the tasks.
+        bodies: calls of plain functions, in whose bodies tasks are plain too.
     """
 
     plain: dict[str, str]
     at_once: dict[ast.Call, str]
+    bodies: frozenset[ast.Call]
 
 
 def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
@@ -78,8 +80,20 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
         more = _drawn_in(functions, plain, written)
         if not more:
             calls = uses.at_once.items()
-            return Roles(plain, {call: name for call, name in calls if name not in plain})
+            at_once = {call: name for call, name in calls if name not in plain}
+            return Roles(plain, at_once, frozenset(_bodies(functions, plain, written)))
         plain.update(more)
+
+
+def _bodies(
+    functions: dict[str, Function], plain: dict[str, str], written: Written
+) -> Iterator[ast.Call]:
+    """The calls of plain functions that do all of their work in the call."""
+    for name, reason in plain.items():
+        function = functions[name]
+        is_over = isinstance(function, ast.FunctionDef) and reason != GENERATOR
+        if is_over and not _binds_globals(function):
+            yield from (site.call for site in call_sites(written, name))
 
 
 def _by_its_body(function: Function) -> str | None:
@@ -126,6 +140,7 @@ def _drawn_in(
     more: dict[str, str] = {}
     bodies: list[tuple[str, ast.AST]]
     bodies = [(f"`{name}`", written.functions[name]) for name in plain]
+    bodies = [(who, body) for who, body in bodies if not _binds_globals(body)]
     bodies += [(f"the class `{node.name}`", node) for node in written.classes]
     for who, body in bodies:
         for name in names_loaded(body) & functions.keys() - plain.keys():
@@ -156,6 +171,11 @@ def _gives_nothing(function: Function) -> bool:
         value is None or (isinstance(value, ast.Constant) and value.value is None)
         for value in returned
     )
+
+
+def _binds_globals(function: ast.AST) -> bool:
+    """Whether it may be what makes a cell's nodes: what it calls is left as it is."""
+    return any(isinstance(node, ast.Global) for node in ast.walk(function))
 
 
 def _shows(callee: ast.expr) -> bool:

@@ -40,8 +40,8 @@ class _Nested:
     def visit(self, tree: ast.AST) -> ast.AST:
         if not isinstance(tree, ast.Module):
             return tree
-        plain, at_once = roles_in(tree, self._shell.user_ns.get)
-        self._body.plain.update(plain)
+        roles = roles_in(tree, self._shell.user_ns.get)
+        self._body.plain.update(roles.plain)
         # Such code finds nothing but what is in the namespace.
         self._shell.user_ns.update(self._body.helpers.names)
-        return rewritten(tree, plain, at_once)
+        return rewritten(tree, *roles)

@@ -355,6 +355,25 @@ def test_what_ran_at_once_calls_tasks_as_functions(notebook: Notebook) -> None:
     assert "`check`: its value is used at once, line 2" in text
 
 
+def test_tasks_of_other_cells_are_functions_in_a_function_that_stays_plain(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "def load(n): return list(range(n))")
+    source = "def report(n):\n    print('n is', len(load(n)))\nreport(2)\nx = load(3)"
+    assert "n is 2" in notebook.ok(f"%%cascade --quiet\n{source}").text
+    assert isinstance(notebook.names["x"], LazyResult)
+    source = "def apply(f, x): return f(x)\nprint('is', [apply(load, i) for i in (1, 2)])"
+    assert "is [[0], [0, 1]]" in notebook.ok(f"%%cascade --quiet\n{source}").text
+
+
+def test_a_function_that_binds_globals_makes_nodes(notebook: Notebook) -> None:
+    source = "def load(n): return n\ndef setup():\n    global found\n    found = load({})\nsetup()"
+    quiet(notebook, source.format(3), "A")
+    quiet(notebook, "def neg(x): return -x\ns = neg(found)", "B")
+    quiet(notebook, source.format(20), "A")
+    assert notebook.ok("%cascade run s --wait").result.result() == -20
+
+
 def test_an_error_of_what_ran_at_once_is_shown_without_our_frames(notebook: Notebook) -> None:
     quiet(notebook, "def bad(x): return 1 / x")
     done = notebook.run("%%cascade\nprint(bad(0))")

@@ -90,6 +90,7 @@ def test_a_function_of_which_the_cell_needs_more_than_a_node_stays_plain(
         "def g(x): return f(x) == 1\ny = g(1)",
         "def _build(x): return f(x)\ny = _build(1)",
         "try:\n    y = f(1)\nfinally:\n    pass",
+        "def setup():\n    global y\n    y = f(1)\nsetup()",
         "f(1)",
         "for x in f(1), f(2): y = x",
     ],
@@ -164,6 +165,6 @@ def test_any_python_can_be_the_body_of_a_cell() -> None:
         tree = ast.parse(module.read_text("utf-8"))
         lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)}
         roles = roles_in(tree, KNOWN.get)
-        changed = rewritten(tree, roles.plain, roles.at_once)
+        changed = rewritten(tree, *roles)
         compile(changed, str(module), "exec", dont_inherit=True)
         assert {node.lineno for node in ast.walk(changed) if isinstance(node, ast.stmt)} == lines
