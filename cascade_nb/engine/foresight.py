@@ -17,6 +17,7 @@ from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.isolation import lent
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.param import REQUIRED, Param, check_given
 from cascade_nb.protocols import Clock, StateBackend
@@ -135,7 +136,7 @@ class Foresight:
                 seconds = None if made is None else made.seconds
                 when = None if made is None else made.made
                 doubts = Doubts(graph, {}, 0.0).of_result(index)
-                return Found(True, values[key], when, seconds, doubts=doubts)
+                return Found(True, lent(values[key]), when, seconds, doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: "}.get(step.action, "")
         return Found(False, words=f"{verb}{step.reason}")

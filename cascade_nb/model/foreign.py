@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 LARGE: Final = 1 << 18
 """Bytes from which on an array is handed out read-only instead of copied."""
 
+# Libraries whose objects are data and say themselves how they are copied: estimators, graphs,
+# sparse matrices, modules of a network. Objects of others may stand for more than they hold.
+_COPIES_WELL: Final = frozenset(
+    {
+        "sklearn", "scipy", "statsmodels", "networkx", "xgboost", "lightgbm", "catboost", "torch",
+        "PIL", "xarray",
+    }
+)  # fmt: skip
 _COPIED: Final = (bytearray, array.array, io.BytesIO, io.StringIO, random.Random)
 
 
@@ -38,7 +46,7 @@ def foreign_copier(cls: type) -> Copier | None:
         return lambda copying, value: copying.keep(value, value.copy())
     if library == "polars" and cls.__name__ in ("DataFrame", "Series"):
         return lambda copying, value: copying.keep(value, value.clone())
-    if library == "numpy" and "random" in cls.__module__:
+    if library in _COPIES_WELL or (library == "numpy" and "random" in cls.__module__):
         return lambda copying, value: copying.keep(value, copy.deepcopy(value))
     return None
 

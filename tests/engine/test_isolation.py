@@ -18,6 +18,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.linear_model import LinearRegression
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
@@ -92,8 +94,12 @@ def change(value: Any) -> Any:
         value.weights = None
     elif isinstance(value, io.BytesIO):
         value.read()
-    elif isinstance(value, random.Random):
+    elif isinstance(value, (random.Random, np.random.Generator)):
         value.random()
+    elif isinstance(value, LinearRegression):
+        value.fit([[1.0], [2.0]], [1.0, 9.0])
+    elif isinstance(value, sparse.csr_array):
+        value.data[:] = 9
     return value
 
 
@@ -111,6 +117,12 @@ def seen(value: Any) -> str:
         return f"{value.tell()} {value.getvalue()!r}"
     if isinstance(value, random.Random):
         return str(value.getstate())
+    if isinstance(value, np.random.Generator):
+        return str(value.bit_generator.state)
+    if isinstance(value, LinearRegression):
+        return str(value.coef_)
+    if isinstance(value, sparse.csr_array):
+        return str(value.toarray())
     return f"{type(value)} {value!r} {getattr(value, 'dtype', '')}"
 
 
@@ -134,6 +146,9 @@ VALUES: dict[str, Callable[[], Any]] = {
     "a polars frame": lambda: pl.DataFrame({"a": [1, 2]}),
     "a buffer": lambda: io.BytesIO(b"abc"),
     "a random generator": lambda: random.Random(3),
+    "NumPy's random generator": lambda: np.random.default_rng(3),
+    "an estimator": lambda: LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]),
+    "a sparse matrix": lambda: sparse.csr_array(np.eye(2)),
 }
 every_value = pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
 

@@ -45,6 +45,8 @@ NOTEBOOK_ONLY = {"IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "tra
 #: Imported under another name than the distribution's, or brought along by one that is declared.
 BROUGHT_BY = {
     "attrs": "nbformat",
+    "scipy": "scikit-learn",
+    "sklearn": "scikit-learn",
     "IPython": "ipykernel",
     "comm": "ipykernel",
     "jupyter_client": "jupyter-client",
