@@ -138,6 +138,18 @@ async def test_forty_that_seed_and_draw_are_right_forty_times(
     assert together.most["numpy"] == 1
 
 
+async def test_items_draw_in_their_order_as_in_a_loop(engine: Engine) -> None:
+    @cs.task
+    def draw(i: int) -> float:
+        time.sleep(0.001)
+        return random.random()
+
+    random.seed(7)
+    got = await engine.run(draw.map(i=range(30)))
+    alone = random.Random(7)
+    assert got == [alone.random() for _ in range(30)]
+
+
 async def test_kinds_do_not_wait_for_each_other_and_both_kinds_for_both(
     engine: Engine, together: Together
 ) -> None:
