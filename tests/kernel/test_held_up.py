@@ -78,7 +78,9 @@ def said() -> Any:
         cell = kernel.execute(BLOCKED)
         assert cell.error is None, cell.error
         after = kernel.execute("fresh = cs.start(fives)\n(await third, await fresh)")
-        yield {**json.loads(cell.stdout.splitlines()[-1]), "after": after.result}
+        result = kernel.execute("cs.start(fives, fresh=True).result()")
+        said = json.loads(cell.stdout.splitlines()[-1])
+        yield {**said, "after": after.result, "result": result.result}
 
 
 def test_a_run_of_threads_begins_at_once_and_goes_on_to_its_end(said: Any) -> None:
@@ -101,3 +103,7 @@ def test_a_coroutine_waits_for_the_cell_and_says_so(said: Any) -> None:
 
 def test_what_waited_for_the_cell_goes_on_after_it(said: Any) -> None:
     assert said["after"]["text/plain"] == "(890, 5)"
+
+
+def test_the_result_of_a_coroutine_may_be_waited_for_in_a_cell(said: Any) -> None:
+    assert said["result"]["text/plain"] == "5"
