@@ -76,8 +76,10 @@ class CodeWatch:
 
     def verdict(self, index: int) -> Verdict:
         """What is to become of the result of a node that ran, or of an item."""
-        if not all(map(CodeSnapshot.holds, self._snapshots.values())):
-            self.edited()
+        for snapshot in self._snapshots.values():
+            if not snapshot.holds():
+                self.edited()
+                break
         if not (self._open or self._edited or self.tainted):
             self._mark = len(self._flow.log)
             return Verdict.KEEP

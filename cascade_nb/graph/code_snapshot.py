@@ -43,8 +43,9 @@ class CodeSnapshot:
 
     def __init__(self, task: Task[..., Any]) -> None:
         self.certain = True
-        self._names: list[tuple[Mapping[str, Any], str, Callable[[], Any]]] = []
-        self._codes: list[tuple[types.FunctionType, tuple[Any, ...]]] = []
+        self._names: list[tuple[Callable[[str, Any], Any], str, Any]] = []
+        self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
+        self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
         self._files: list[tuple[str, Stamp | None]] = []
         self._seen: set[object] = set()
         self._todo: list[Any] = [task.fn]
@@ -54,13 +55,21 @@ class CodeSnapshot:
 
     def holds(self) -> bool:
         """Whether every name leads to what it led to."""
-        for space, name, there in self._names:
-            if space.get(name, _MISSING) is not there():
+        # It is asked before each result that is kept, so by hand.
+        for function, code, defaults, named in self._codes:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not named
+            ):
                 return False
-        for function, parts in self._codes:
-            if any(a is not b for a, b in zip(_parts(function), parts, strict=True)):
+        for get, name, value in self._names:
+            if get(name, _MISSING) is not value:
                 return False
-        return all(stamp_of(file) == stamp for file, stamp in self._files)
+        for get, name, there in self._large:
+            if get(name, _MISSING) is not there():
+                return False
+        return not self._files or all(stamp_of(file) == stamp for file, stamp in self._files)
 
     def _look(self, thing: Any) -> None:
         if isinstance(thing, (Task, Resource)):
@@ -88,7 +97,9 @@ class CodeSnapshot:
         if id(function) in self._seen or not origin_of_namespace(space).followed:
             return
         self._seen.add(id(function))
-        self._codes.append((function, _parts(function)))
+        self._codes.append(
+            (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+        )
         if not ASKING.isdisjoint(function.__code__.co_names):
             self.certain = False  # what stands in the environment is looked up when it runs
         for value in _held(function):
@@ -111,8 +122,18 @@ class CodeSnapshot:
         self._todo += cls.__bases__
         for name, value in list(vars(cls).items()):
             if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
-                self._names.append((vars(cls), name, _reference(value)))
+                self._names.append((vars(cls).get, name, value))
                 self._todo.append(value)
+
+    def _remember(self, space: Mapping[str, Any], name: str, value: Any) -> None:
+        """What a name leads to, without keeping large data alive."""
+        if not isinstance(value, (*_FIXED, *CODE)):
+            try:
+                self._large.append((space.get, name, weakref.ref(value)))
+                return
+            except TypeError:  # a list, a tuple
+                pass
+        self._names.append((space.get, name, value))
 
     def _follow(self, space: Mapping[str, Any], names: tuple[str, ...]) -> None:
         """Along ``a.b.c``, as far as modules under edit go."""
@@ -120,7 +141,7 @@ class CodeSnapshot:
             value = space.get(name, _MISSING)
             if (id(space), name) not in self._seen:
                 self._seen.add((id(space), name))
-                self._names.append((space, name, _reference(value)))
+                self._remember(space, name, value)
                 if value is not _MISSING:
                     self._look(value)
             if not isinstance(value, types.ModuleType):
@@ -128,10 +149,6 @@ class CodeSnapshot:
             if not origin_of_module(value.__name__).followed:
                 return
             space = vars(value)
-
-
-def _parts(function: types.FunctionType) -> tuple[Any, ...]:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def _held(function: types.FunctionType) -> Iterator[Any]:
@@ -143,13 +160,3 @@ def _held(function: types.FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
         except ValueError:  # not bound yet
             continue
-
-
-def _reference(value: Any) -> Callable[[], Any]:
-    """What gives `value` again, without keeping large data alive."""
-    if not isinstance(value, (*_FIXED, *CODE)):
-        try:
-            return weakref.ref(value)
-        except TypeError:  # a list, a tuple
-            pass
-    return lambda: value
