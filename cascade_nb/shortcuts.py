@@ -43,6 +43,13 @@ def start(
 
     Raises:
         UsageError: as `Engine.start`.
+
+    Example:
+        >>> run = cs.start(report)
+        >>> run.pause()
+        >>> run.resume()
+        >>> run.result()  # in a notebook also: await run
+        3
     """
     return default_engine().start(
         target, params=params, on_error=on_error, fresh=fresh, log=log, share=share
@@ -97,6 +104,12 @@ def run(
         UsageError: as `Engine.start`.
         BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
         RunError, RunFailures: the run ended without a value.
+
+    Example:
+        >>> cs.run(report)
+        3
+        >>> cs.run(report, params={"size": 10}, fresh=True)  # uses no kept results
+        45
     """
     if not (params or isinstance(target, Graph)) and is_present(target):
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
@@ -112,6 +125,10 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
 
     Raises:
         GraphError, ParamError: as `Engine.start`.
+
+    Example:
+        >>> print(cs.plan(report))  # doctest: +ELLIPSIS
+        report: ...
     """
     from cascade_nb.planned import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
@@ -160,6 +177,9 @@ def use_state(place: StateBackend | str) -> None:
 
     Raises:
         UsageError, StateError: as `Engine.use_state`, or the URL cannot be read.
+
+    Example:
+        >>> cs.use_state("memory:")  # or "sqlite:///results.db", before running
     """
     beside(default_engine().use_state(state_of(place)))
 

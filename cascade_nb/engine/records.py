@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.log import checked_log
 from cascade_nb.engine.orders import Orders
@@ -152,9 +153,12 @@ class Records:
 
     def _writer(self) -> Scribe:
         if self.scribe is None:
+            where = advised(
+                'state_backend="sqlite:///cascade.db", or CASCADE_STATE in the environment',
+                "state sqlite:///results.db",
+            )
             raise UsageError(
                 "results and runs are only in this kernel's memory, so there is nothing to take "
-                'up; name a place that lasts: state_backend="sqlite:///cascade.db", or '
-                "CASCADE_STATE in the environment"
+                f"up; name a place that lasts: {where}"
             )
         return self.scribe
