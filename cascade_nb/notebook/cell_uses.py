@@ -129,6 +129,7 @@ class Uses:
 
     Attributes:
         as_tasks: those that are used in a way that only a task can be.
+        given: tasks of other cells that somebody else is given to call, and to whom.
         at_once: calls whose value has to be there, with the names of what is called; of tasks of
             other cells too.
     """
@@ -137,6 +138,7 @@ class Uses:
         self._written = written
         self._functions = functions
         self.at_once: dict[ast.Call, str] = {}
+        self.given: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._names = [node for node in written.parents if isinstance(node, ast.Name)]
         self.as_tasks: set[str] = set()
@@ -176,6 +178,8 @@ class Uses:
                 self.as_tasks.add(node.id)
         else:
             reason = self._of_value(node)
+            if reason is not None and node.id not in self._functions:
+                self.given.setdefault(node.id, f"{reason}, line {node.lineno}")
         if reason is not None and node.id in self._functions:
             self._reasons.setdefault(node.id, f"{reason}, line {node.lineno}")
 

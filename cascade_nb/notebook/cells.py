@@ -57,9 +57,10 @@ class Body:
         self.may_bind = bound_past(tree)
         roles = roles_in(tree, shell.user_ns.get)
         self.plain = roles.plain
+        self._given = roles.given
         self.helpers = Helpers()
         self.calls_at_once = bool(roles.at_once or roles.bodies)
-        tree = rewritten(tree, *roles)
+        tree = rewritten(tree, *roles[:3])
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
         self.is_remark = self.is_empty and bool(text.strip())
@@ -88,13 +89,17 @@ class Body:
 
     def told(self) -> list[str]:
         """What it has to say about its functions."""
+        given = [
+            f"`{name}` is a task: {to}. Its calls there do not run; `{name}.fn` is the function."
+            for name, to in self._given.items()
+        ]
         if not self.plain:
-            return []
+            return given
         names = "; ".join(f"`{name}`: {reason}" for name, reason in self.plain.items())
         text = f"Plain functions here, as if named like `_{next(iter(self.plain))}`. {names}."
         if not all(reason == GENERATOR for reason in self.plain.values()):
             text += " Decorate one with `cascade_nb.task` to make it a task all the same."
-        return [text]
+        return [text, *given]
 
     async def run(self, names: Names) -> None:
         """Run it with `names` as its namespace.

@@ -48,11 +48,13 @@ class Roles(NamedTuple):
         plain: its functions that are no tasks, each with the reason.
         at_once: calls of tasks whose value has to be there, with the names of the tasks.
         bodies: calls of plain functions, in whose bodies tasks are plain too.
+        given: tasks of other cells that somebody else is given to call, and to whom.
     """
 
     plain: dict[str, str]
     at_once: dict[ast.Call, str]
     bodies: frozenset[ast.Call]
+    given: dict[str, str]
 
 
 def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
@@ -81,7 +83,9 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
         if not more:
             calls = uses.at_once.items()
             at_once = {call: name for call, name in calls if name not in plain}
-            return Roles(plain, at_once, frozenset(_bodies(functions, plain, written)))
+            bodies = frozenset(_bodies(functions, plain, written))
+            given = {name: to for name, to in uses.given.items() if name not in written.functions}
+            return Roles(plain, at_once, bodies, given)
         plain.update(more)
 
 
