@@ -12,6 +12,7 @@ from cascade_nb.model.inputs import replace, scan
 from cascade_nb.model.isolation import lent_call
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import Param
+from cascade_nb.model.plainness import FROZEN
 from cascade_nb.model.policy import NOTHING
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
@@ -47,6 +48,8 @@ class Call(NamedTuple):
 
     def owned(self) -> Call:
         """The same with values of its own, which it may change as it likes."""
+        if not self.kwargs and FROZEN.issuperset(map(type, self.args)):
+            return self  # nothing in it can be changed
         args, kwargs = lent_call(self.args, self.kwargs)
         return Call(self.fn, args, kwargs, self.injects)
 

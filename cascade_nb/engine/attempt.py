@@ -18,7 +18,7 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import timed_out
-from cascade_nb.engine.opened_files import NO_PATHS, OpenedFiles
+from cascade_nb.engine.opened_files import NO_PATHS, PLAIN, OpenedFiles
 from cascade_nb.model.body import enter_body
 from cascade_nb.model.present import returned
 
@@ -249,7 +249,10 @@ class ThreadAttempt(Attempt):
             self.files.begin()
         if not call.injects:
             try:
-                return self._noted(returned(call.fn(*call.args, **call.kwargs)))
+                result = call.fn(*call.args, **call.kwargs)
+                if self.files is None and result.__class__ in PLAIN:
+                    return result
+                return self._noted(returned(result))
             finally:
                 if at_end.get() is not None:
                     finish_body()
@@ -299,7 +302,10 @@ class AsyncAttempt(Attempt):
             await in_thread(self.files.begin)
         if not call.injects:
             try:
-                return self._noted(returned(await call.fn(*call.args, **call.kwargs)))
+                result = await call.fn(*call.args, **call.kwargs)
+                if self.files is None and result.__class__ in PLAIN:
+                    return result
+                return self._noted(returned(result))
             finally:
                 if at_end.get() is not None:
                     finish_body()

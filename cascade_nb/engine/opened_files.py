@@ -14,6 +14,7 @@ from typing import Any, Final
 from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, PATTERN, FileStamp, files_at, stamp_of
 from cascade_nb.graph.atoms import ATOMS
 from cascade_nb.graph.origin import code_folders
+from cascade_nb.model.plainness import FROZEN
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
@@ -24,6 +25,9 @@ _SYSTEM: Final = ("/proc/", "/dev/", "/sys/")
 
 NO_PATHS: Final = frozenset({*ATOMS, bytearray, types.FunctionType, range, slice})
 """Types of results that point to no file."""
+
+PLAIN: Final = NO_PATHS & FROZEN
+"""Types of results of which there is nothing to be noted, and nothing to be copied."""
 
 
 class OpenedFiles:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.engine.arguments import LAZIES
 from cascade_nb.engine.attempt import finish_body
 from cascade_nb.engine.file_reads import InlineFiles, inline_here
-from cascade_nb.engine.opened_files import NO_PATHS
+from cascade_nb.engine.opened_files import PLAIN
 from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
@@ -100,27 +100,28 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             except BaseException as raised:
                 error = raised
             met = NO_STAMPS
-            if here.files is not None or result.__class__ not in NO_PATHS:
+            if result.__class__ not in PLAIN or here.files is not None:
                 met = flow.files.noted_inline(here, index, result)
             lock.acquire()
             ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
             flow.inline = flow.inline_ticket = None
             now = perf_counter()
+            took = now - began
             if met and error is None:
                 flow.files.met(index, met)
             if error is not None or ticket is not None or result.__class__ is Continued:
-                _end(flow, index, ticket, number, now - began, result, error)
+                _end(flow, index, ticket, number, took, result, error)
             elif index in keys:
-                flow.keeping.keep(index, number, now - began, result)
+                flow.keeping.keep(index, number, took, result)
             else:
                 # What `Outcomes.completed` does.
                 kind.times += 1
-                kind.seconds += now - began
-                kind.longest = max(kind.longest, now - began)
+                kind.seconds += took
+                kind.longest = max(kind.longest, took)
                 if files:
                     flow.files.settle(index)
                 if bus.listening:
-                    tell.finished(index, "completed", now - began, number, None)
+                    tell.finished(index, "completed", took, number, None)
                 finish(index, result)
             del args, kwargs, result, error
             began = now

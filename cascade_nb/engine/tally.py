@@ -26,6 +26,9 @@ _RUNNING: Final = _NUMBER[NodeState.RUNNING]
 _DONE: Final = _NUMBER[NodeState.DONE]
 _REUSED: Final = _NUMBER[NodeState.REUSED]
 _SHOWN: Final = [_NUMBER[SHOWN[state]] for state in State]  # by the scheduler's number
+_PLAIN: Final = [
+    n if state >= RUNNING else _WAITING for state, n in zip(State, _SHOWN, strict=True)
+]
 
 #: What a mapped node is while its items are not over: the first of these that one of them is.
 _ORDER: Final = [
@@ -57,6 +60,9 @@ class Tally:
     def catch_up(self) -> None:
         """Count what changed since the last time."""
         flow, log = self._flow, self._flow.log
+        if not self._counts and self._count_plain():
+            self._read = len(log)
+            return
         changed = set(log[self._read :])
         if not self._counts:
             self._enter_all()
@@ -135,6 +141,27 @@ class Tally:
         if ticket is not None and ticket.parked is not None:
             return _HELD
         return _RUNNING if index in flow.unfold.continuations else _WAITING
+
+    def _count_plain(self) -> bool:
+        """Count a graph of plain nodes all at once, for whoever looks for the first time when much
+        has happened, as at the end of a run. False where items, continuations or parked nodes make
+        it a longer story.
+        """
+        flow, own = self._flow, self._own
+        state = flow.scheduler.state
+        if len(state) > own or flow.parked or flow.unfold.expander.grown:
+            return False
+        self._enter_all()
+        seen = self._seen = [_PLAIN[now] for now in state]
+        for indexes, number in ((flow.reused, _REUSED), (flow.carried, _DONE)):
+            for index in indexes:
+                seen[index] = number
+        for (kind, number), count in Counter(zip(flow.kinds.of, seen, strict=True)).items():
+            if kind.lane is not None:
+                counts = self._counts[kind]
+                counts[_WAITING] -= count
+                counts[number] += count
+        return True
 
     def _enter_all(self) -> None:
         """At first everything waits."""

@@ -69,7 +69,9 @@ class Watch:
             if phase is Phase.PAUSED and pause is not None:
                 return f"{pause} {pause.reason}"
             flow = self._flow
-            if phase is not Phase.RUNNING or flow is None or self._running() or flow.retry_at:
+            if phase is not Phase.RUNNING or flow is None or not flow.parked or flow.retry_at:
+                return None
+            if self._running():  # which counts states, so it is asked last
                 return None
             now = self._manager.clock.now()
             for ticket in flow.parked.values():

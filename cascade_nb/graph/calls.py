@@ -143,6 +143,9 @@ def arguments(
     key: TaskKey, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
     """Name and value of each argument that counts, in the order of the signature."""
+    if not kwargs and not key.ignored and len(args) <= len(key.names):
+        yield from zip(key.names, args, strict=False)  # nearly always
+        return
     slots, named, extra = _sorted_out(key, args, kwargs)
     for name, value in (*zip(key.names, slots, strict=True), *named.items(), *extra.items()):
         if value is not _GAP and name not in key.ignored:

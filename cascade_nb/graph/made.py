@@ -11,7 +11,7 @@ from cascade_nb.graph.code import CodeKey
 from cascade_nb.graph.differences import changers, source_difference, value_difference
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.glimpse import glimpse
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import FREE, Graph
 from cascade_nb.model.lazy import Lazy
 
 
@@ -68,12 +68,15 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
     node = graph.nodes[index]
     what = "" if node.task is None else "argument "  # a parameter's value, a router's selector
     given = [_given(graph, prints, what + name, value) for name, value in prints.given(index)]
-    for number, source in enumerate(node.control.order, 1):
-        known, before = prints.read[source], graph.nodes[source].id
-        key = "" if known is None else known.hex()
-        given.append(Given(f"step before it ({number})", key, before, before))
-    for name, value in prints.variables(index).items():  # a secret, perhaps: it is not shown
-        given.append(Given(f"environment variable {name}", digest(text(value)).hex(), ""))
+    if node.control is not FREE:
+        for number, source in enumerate(node.control.order, 1):
+            known, before = prints.read[source], graph.nodes[source].id
+            key = "" if known is None else known.hex()
+            given.append(Given(f"step before it ({number})", key, before, before))
+    code = prints.code(index)
+    if code is not None and code.environment:
+        for name, value in prints.variables(index).items():  # a secret, perhaps: it is not shown
+            given.append(Given(f"environment variable {name}", digest(text(value)).hex(), ""))
     if node.task is not None and node.task.version is not None:
         given.append(Given("version", node.task.version, node.task.version))
     cache = node.options.cache
@@ -82,7 +85,7 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
     if cache is not None and node.task is None:
         files = (file for rule in cache.files for file in files_at(rule))
         given += [Given(f"file {name}", stamp_of(name), "") for name in files]
-    return Made(prints[index], prints.code(index), tuple(given))
+    return Made(prints[index], code, tuple(given))
 
 
 def changes(before: Made, after: Made) -> list[Change]:
