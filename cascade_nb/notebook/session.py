@@ -192,7 +192,7 @@ class Session:
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
         """
-        return GLOBAL if text is None else read_scope(text, self._graphs())
+        return GLOBAL if text is None else read_scope(self.spelled(text), self._graphs())
 
     def short_scope(self, text: str) -> str:
         """The shortest text that means this scope here; quick, since it may be asked for often."""

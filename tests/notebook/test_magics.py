@@ -346,7 +346,6 @@ REFUSED = [
     ("pause load total", errors.UsageError, "takes no argument 'total'"),
     ("limit load -1", errors.ConstraintError, "a limit cannot be below zero"),
     ("limit load many", errors.UsageError, "a limit is a whole number or off, not 'many'"),
-    ("limit", errors.UsageError, "are required"),
     ("limit a b 3", errors.UsageError, "takes a scope and a number"),
     ("cancel", errors.UsageError, "nothing is running"),
     ("cancel 7", errors.UnknownNameError, "there is no run '7'; nothing is running"),
