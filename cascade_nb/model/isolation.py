@@ -20,7 +20,7 @@ from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.once import check_readable
 from cascade_nb.model.plainness import FROZEN, is_data, is_frozen_data
 
-Copier = Callable[["_Copying", Any], Any]
+Copier = Callable[["Copying", Any], Any]
 
 _WAYS: Final[weakref.WeakKeyDictionary[type, Copier | Kind | None]] = weakref.WeakKeyDictionary()
 _FLAT: Final[Mapping[type, Callable[[Any], Any]]] = {
@@ -39,19 +39,19 @@ def pristine(result: Any) -> Any:
     """
     if result.__class__ in FROZEN:
         return result
-    return _Copying(born=True).of(result)
+    return Copying(born=True).of(result)
 
 
 def lent(value: Any) -> Any:
     """A value of one's own, like `value` in all that one can see."""
     if value.__class__ in FROZEN:
         return value
-    return _Copying().of(value)
+    return Copying().of(value)
 
 
 def lent_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
     """Arguments of one's own; what is one thing in a call stays one thing."""
-    copying = _Copying()
+    copying = Copying()
     own = [value if value.__class__ in FROZEN else copying.of(value) for value in args]
     if not kwargs:
         return own, kwargs
@@ -61,7 +61,7 @@ def lent_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[
     }
 
 
-class _Copying:
+class Copying:
     """One copy of a value, or of the arguments of one call.
 
     Args:

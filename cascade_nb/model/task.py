@@ -27,6 +27,7 @@ from cascade_nb.model.policy import (
 )
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
+from cascade_nb.model.taken import taken
 from cascade_nb.model.task_names import remember
 from cascade_nb.model.travel import reduced
 
@@ -91,9 +92,8 @@ class Task(Signed, Generic[P, R]):
                 inputs, nested = scan(args)
             except OutOfReachError as error:
                 raise error.in_call(self.name, self.signature, args) from None
-            if nested:
-                args = snapshot(args)
-            return lazy_call(self, args, NOTHING, inputs, nested, self.options)
+            own = taken(snapshot(args) if nested else args)[0]
+            return lazy_call(self, own, NOTHING, inputs, nested, self.options)
         return self._node(args, kwargs)
 
     @property
@@ -159,8 +159,7 @@ class Task(Signed, Generic[P, R]):
             inputs, nested = scan((*args, *named.values()))
         except OutOfReachError as error:
             raise error.in_call(self.name, self.signature, args, named) from None
-        if nested:
-            args, named = snapshot((args, named))
+        args, named = taken(*(snapshot((args, named)) if nested else (args, named)))
         return lazy_call(self, args, named, inputs, nested, self.options)
 
     def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -199,6 +198,7 @@ class Task(Signed, Generic[P, R]):
             raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
         if nested:
             literal, steady = snapshot((literal, steady))
+        steady = dict(taken((), steady)[1])
         return lazy_map(self, literal, steady, inputs, nested, self.options)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:

@@ -428,6 +428,9 @@ def test_a_long_list_of_rows_is_bound_in_no_time(rows: list[Any]) -> None:
         assert use(rows).inputs == ()
         return perf_counter() - began
 
-    assert min(bound() for _ in range(3)) < 0.3
+    began = perf_counter()
+    set(map(type, rows))
+    once = perf_counter() - began  # other work may have the machine too
+    assert min(bound() for _ in range(3)) < max(0.3, 30 * once)
     rows.append([{"deep": (1, lazy)}])
     assert use(rows).inputs == (lazy,)

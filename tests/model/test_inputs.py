@@ -93,9 +93,32 @@ def test_a_container_changed_after_the_call_does_not_change_the_call() -> None:
     assert lazy.inputs == (a,)
 
 
-def test_a_container_without_lazy_values_is_handed_on_as_it_is() -> None:
+def test_arguments_are_as_they_were_at_the_call() -> None:
+    rows: list[Any] = [1, {"k": (2, [3])}]
+    flat = list(range(5_000))
+    call = take(rows, flat, again=rows, flat=flat, inside={"flat": flat})
+    rows.append(4)
+    rows[1]["k"][1].append(5)
+    flat.append(6)
+    assert call.args == ([1, {"k": (2, [3])}], list(range(5_000)))
+    assert call.kwargs["again"] is call.args[0]
+    assert call.kwargs["flat"] is call.kwargs["inside"]["flat"] is call.args[1]
+    fixed = take.partial(rows=rows).map(x=[1])
+    rows.clear()
+    assert len(fixed.fixed["rows"]) == 3
+
+
+def test_calls_that_are_given_one_unchanged_list_share_its_copy() -> None:
+    flat = list(range(100))
+    first, second = take(flat), take(flat)
+    flat[3] = -1
+    third = take(flat)
+    assert first.args[0] is second.args[0]
+    assert (first.args[0][3], third.args[0][3]) == (3, -1)
+
+
+def test_a_container_without_lazy_values_has_nothing_put_in() -> None:
     rows = [1, {"k": (2,)}]
-    assert take(rows).args[0] is rows
     assert not take(rows).nested
     assert snapshot(rows) is rows
 
