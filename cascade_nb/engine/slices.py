@@ -92,7 +92,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                         args, kwargs = lent_call(args, kwargs)
                         break
                 else:
-                    if kwargs:
+                    if kwargs and not FROZEN.issuperset(map(type, kwargs.values())):
                         kwargs = lent_call((), kwargs)[1]
                 result = fn(*args, **kwargs) if kwargs else fn(*args)
                 if result.__class__ not in FROZEN:

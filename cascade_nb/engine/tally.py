@@ -143,15 +143,18 @@ class Tally:
         return _RUNNING if index in flow.unfold.continuations else _WAITING
 
     def _count_plain(self) -> bool:
-        """Count a graph of plain nodes all at once, for whoever looks for the first time when much
-        has happened, as at the end of a run. False where items, continuations or parked nodes make
-        it a longer story.
+        """Count all nodes and items at once, for whoever looks for the first time when much has
+        happened, as at the end of a run. False where continuations or parked nodes make it a longer
+        story.
         """
         flow, own = self._flow, self._own
-        state = flow.scheduler.state
-        if len(state) > own or flow.parked or flow.unfold.expander.grown:
+        state, grown = flow.scheduler.state, flow.unfold.expander.grown
+        items = sum(expansion.count for expansion in grown.values())
+        if len(state) > own + items or flow.parked or any(index >= own for index in grown):
             return False
         self._enter_all()
+        for index, expansion in grown.items():
+            self._expanded(index, expansion)
         seen = self._seen = [_PLAIN[now] for now in state]
         for indexes, number in ((flow.reused, _REUSED), (flow.carried, _DONE)):
             for index in indexes:
@@ -161,6 +164,15 @@ class Tally:
                 counts = self._counts[kind]
                 counts[_WAITING] -= count
                 counts[number] += count
+        for index, expansion in grown.items():
+            of_items = seen[expansion.first : expansion.first + expansion.count]
+            for number, count in Counter(of_items).items():
+                self._items[index][_WAITING] -= count
+                self._items[index][number] += count
+            kind = flow.kinds.of[index]
+            if kind.lane is not None:  # the node itself counts as its items
+                self._counts[kind][seen[index]] -= 1
+                self._counts[kind][_WAITING] += 1
         return True
 
     def _enter_all(self) -> None:

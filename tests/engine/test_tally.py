@@ -135,3 +135,37 @@ async def test_who_looks_before_it_begins_is_told_of_what_is_there_from_the_star
     told |= run.changed_since(version)[1]
     assert {run.graph.nodes[index].id: state for index, state in told.items()} == run.states()
     assert Counter(told.values()) == {NodeState.REUSED: 2, NodeState.DONE: 3}
+
+
+@every_lane
+async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
+    engine: Engine, lane: str
+) -> None:
+    give = task_for(lane, lambda x: x)
+    fail = task_for(lane, lambda x: 1 // x)
+
+    def target() -> Any:
+        items = give.map(x=[1, 2, 3])
+        return [
+            items.named("items"),
+            give.map(x=items),
+            give.map(x=[]),
+            fail.map(x=[1, 0, 2]),
+            give(give(1).run_if(give(0))),
+            give(cs.Param("p", default=7)),
+        ]
+
+    for fresh in (True, False):
+        run = engine.start(target(), on_error="continue", fresh=fresh)
+        with pytest.raises((RunError, RunFailures)):
+            await run
+        flow = run._watch._flow
+        assert flow is not None
+        at_once, by_changes = Tally(flow), Tally(flow)
+        assert at_once._count_plain()
+        by_changes._count_plain = lambda: False  # type: ignore[method-assign]
+        by_changes.catch_up()
+        assert at_once.kinds() == by_changes.kinds()
+        every = range(len(run.graph))
+        assert at_once.states(every) == by_changes.states(every)
+        assert [at_once.items(i) for i in every] == [by_changes.items(i) for i in every]
