@@ -192,7 +192,8 @@ class Notebook:
 
     def is_held(self) -> bool:
         status = self.run.status
-        return bool(status.held and not status.running)
+        # Of what a task continued itself with, only the headline tells that it is held.
+        return "held" in status.headline and not status.running
 
     async def check(self) -> None:
         """The run, a later run, and runs of whatever the cells were before, are as fresh ones."""
