@@ -59,9 +59,12 @@ class SavedRun:
             self._show("picture", {"text/plain": text}, {})
             return
         data = static_bundle(rendered)
-        if rendered.svg is not None:
+        svg = data.get("image/svg+xml")
+        if svg is not None:
             named = f'<svg data-run="{self._run.id}" '
-            data["image/svg+xml"] = rendered.svg.replace("<svg ", named, 1)
+            data["image/svg+xml"] = svg.replace("<svg ", named, 1)
+        else:
+            data["text/plain"] = f"The graph of run {self._run.id}:\n{data['text/plain']}"
         self._show("picture", data, static_metadata(rendered))
 
     def show_text(self) -> None:

@@ -22,32 +22,56 @@ _Part = TypeVar("_Part", str, bytes)
 
 #: Seconds that a display may hold up a notebook's loop when nobody laid its picture out before.
 PATIENCE: Final = 4.0
+#: Characters of pictures that one output puts into a notebook's file, SVG and PNG together.
+SAVED: Final = 250_000
 
 
 def static_bundle(rendered: Rendered, summary: str = "") -> dict[str, Any]:
     """What a display shows of `rendered` by MIME type, also in a saved notebook that has no kernel.
 
+    All of it stays in the notebook's file, so there is no PNG where it would make that large, and
+    only words where the SVG alone would.
+
     Args:
         summary: lines that stand above the picture in words, such as how a run ended.
     """
-    bundle: dict[str, Any] = {
-        "text/plain": "\n".join(filter(None, [summary, rendered.text, rendered.problem]))
-    }
-    if rendered.svg is not None:
-        bundle["image/svg+xml"] = rendered.svg
-    if rendered.png is not None:
-        bundle["image/png"] = base64.b64encode(rendered.png).decode("ascii")
+    svg, png = _saved(rendered)
+    large = ""
+    if rendered.svg is not None and svg is None:
+        large = (
+            f"No picture here: its {len(rendered.svg.encode()) // 1000} kB are too many for a "
+            'notebook\'s file. `cs.visualize(…).save("graph.svg")` writes it to a file of its own.'
+        )
+    lines = [summary, rendered.text, rendered.problem, large]
+    bundle: dict[str, Any] = {"text/plain": "\n".join(filter(None, lines))}
+    if svg is not None:
+        bundle["image/svg+xml"] = svg
+    if png is not None:
+        bundle["image/png"] = base64.b64encode(png).decode("ascii")
     return bundle
+
+
+def _saved(rendered: Rendered) -> tuple[str | None, bytes | None]:
+    """The SVG and the PNG, as far as there is room for them in a notebook's file."""
+    svg, png, room = rendered.svg, rendered.png, SAVED
+    if svg is not None:
+        room -= len(svg.encode())
+        if room < 0:  # and a PNG of it is larger still
+            return None, None
+    if png is not None and len(png) * 4 / 3 > room:
+        png = None
+    return svg, png
 
 
 def static_metadata(rendered: Rendered) -> dict[str, Any]:
     """What belongs to `static_bundle`: how large the PNG is to be shown, which has two pixels
     for a point.
     """
-    if rendered.png is None:
+    _, png = _saved(rendered)
+    if png is None:
         return {}
     # Where every PNG has its size: https://www.w3.org/TR/png-3/#11IHDR
-    width, height = struct.unpack(">II", rendered.png[16:24])
+    width, height = struct.unpack(">II", png[16:24])
     shown = shown_width(width / SHARPNESS)
     return {"image/png": {"width": round(shown), "height": round(height * shown / width)}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import subprocess
 import sys
@@ -13,12 +14,13 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from cascade_nb.errors import UsageError
+from cascade_nb.graph.graph import Graph
 from cascade_nb.view.layout import lay_out
 from cascade_nb.view.picture import picture_of
 from cascade_nb.view.states import Marks
 from cascade_nb.view.visual import Visual, static_bundle, static_metadata
 from tests.view.conftest import MakeDot
-from tests.view.graphs import every_kind, pipeline, siblings
+from tests.view.graphs import chain, every_kind, layered, pipeline, siblings
 
 
 def test_ipython_gets_svg_png_and_words() -> None:
@@ -113,6 +115,28 @@ async def test_the_bundle_has_a_summary_above_the_picture_in_words() -> None:
     rendered = await lay_out(picture_of(siblings(13)))
     text = static_bundle(rendered, "Run 7 done in 3 s")["text/plain"].splitlines()
     assert text[:2] == ["Run 7 done in 3 s", "gather: 15 nodes"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "kinds"),
+    [
+        (siblings(2500), {"text/plain", "image/svg+xml", "image/png"}),
+        (chain(2500), {"text/plain", "image/svg+xml", "image/png"}),
+        (layered(2500, kinds=40), {"text/plain", "image/svg+xml"}),
+        (layered(2500, kinds=400), {"text/plain"}),
+    ],
+    ids=["siblings", "chain", "40 kinds", "400 kinds"],
+)
+async def test_what_a_large_graph_puts_into_a_notebooks_file_is_bounded(
+    graph: Graph, kinds: set[str]
+) -> None:
+    rendered = await lay_out(picture_of(graph))
+    bundle = static_bundle(rendered)
+    assert bundle.keys() == kinds
+    assert len(json.dumps([bundle, static_metadata(rendered)])) <= 300_000
+    assert ("image/png" in static_metadata(rendered)) == ("image/png" in bundle)
+    told = "No picture here: its " in bundle["text/plain"]
+    assert told == ("image/svg+xml" not in bundle)
 
 
 async def test_a_run_that_ended_is_painted_on_the_same_picture() -> None:
