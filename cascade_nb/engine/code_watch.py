@@ -3,14 +3,16 @@
 A helper is looked up when it is called, so a cell that is run while tasks run may change what they
 do. Where nothing that the tasks lead to is another than it was, one quick look before a result is
 kept says so. Else the code is looked at anew, beside the loop, and what ends meanwhile waits for
-that before it is kept. What may have run with other code than its key says is *tainted*, and so is
-all that read it: it is used in this run, and stands for nothing later.
+that before it is kept. Where bodies import modules that are under edit, their files are looked at
+too, in a thread, once for all that ended by then. What may have run with other code than its key
+says is *tainted*, and so is all that read it: it is used in this run, and stands for nothing later.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import Expansion
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
 
 AnyTask = Task[..., Any]
+Looked = tuple[frozenset[AnyTask], set[AnyTask]]
 
 
 class Verdict(enum.Enum):
@@ -65,6 +68,11 @@ class CodeWatch:
         self._open: set[AnyTask] = set()  # of which that is not known just now
         self._unsure: set[int] = set()  # what ran when that was so
         self._waiting: list[Callable[[], None]] = []
+        self._files = any(snapshot.files for snapshot in self._snapshots.values())
+        self._for_files: list[tuple[int, Callable[[], None]]] = []  # what waits for a look at them
+        self._seen: set[int] = set()  # what had ended when they were last looked at
+        self._seen_to = 0  # so long was the flow's log then
+        self._seeing = False
         self._mark = 0  # so much of the flow's log is seen to
         self._checking = False
         self._again = False
@@ -78,10 +86,12 @@ class CodeWatch:
         """What is to become of the result of a node that ran, or of an item."""
         for snapshot in self._snapshots.values():
             if not snapshot.holds():
-                self.edited()
+                self._moved()
                 break
+        if self._files and index not in self._seen:
+            return Verdict.WAIT
         if not (self._open or self._edited or self.tainted):
-            self._mark = len(self._flow.log)
+            self._mark = self._known_to()
             return Verdict.KEEP
         self.catch_up()
         unit, task = self._unit(index), self._task(index)
@@ -93,17 +103,28 @@ class CodeWatch:
             return Verdict.WAIT
         return Verdict.KEEP
 
-    def wait(self, again: Callable[[], None]) -> None:
-        """Call `again` when more is known."""
-        self._waiting.append(again)
+    def wait(self, index: int, again: Callable[[], None]) -> None:
+        """Call `again` when more is known of the result of a node or item."""
+        if not self._files or index in self._seen:
+            self._waiting.append(again)
+            return
+        self._for_files.append((index, again))
+        if not self._seeing:
+            self._seeing = True
+            self._flow.parts.spawn(self._see_files())
 
     def edited(self) -> None:
         """Something may have been edited: find out, where the tasks here lead to any of it."""
+        self._moved({task for task, snapshot in self._snapshots.items() if snapshot.files})
+
+    def _moved(self, files: Iterable[AnyTask] = ()) -> None:
+        """Names lead elsewhere, or the files of these tasks may be others."""
         moved = {
             task
             for task, snapshot in self._snapshots.items()
             if not (snapshot.certain and snapshot.holds())
         }
+        moved.update(files)
         if not moved or self._flow.is_over:
             return
         self._see_to_log()
@@ -115,6 +136,7 @@ class CodeWatch:
         self._unsure.update(i for i in self._under_way() if self._task(i) in moved)
         for task in moved:
             self._snapshots[task] = CodeSnapshot(task)
+        self._files = any(snapshot.files for snapshot in self._snapshots.values())
         self._again = True
         if not self._checking:
             self._checking = True
@@ -124,7 +146,10 @@ class CodeWatch:
         """Nothing is edited just now: what was done so far was done with the code that is known."""
         self._see_to_log()
         if not self._open:
-            self._mark = len(self._flow.log)
+            self._mark = self._known_to()
+
+    def _known_to(self) -> int:
+        return self._seen_to if self._files else len(self._flow.log)
 
     def _see_to_log(self) -> None:
         """Find what is tainted among what was done since the last time without being kept."""
@@ -144,18 +169,51 @@ class CodeWatch:
     def _done_unkept(self) -> list[int]:
         return [self._unit(i) for i in self._done() if i not in self._flow.keys.of]
 
+    async def _see_files(self) -> None:
+        """Look whether files are others, for all that waits for that, until nothing does."""
+        flow, lock = self._flow, self._flow.lock
+        try:
+            while True:
+                with lock:
+                    waiting, self._for_files = self._for_files, []
+                    if not waiting:
+                        self._seeing = False
+                        return
+                    ended, snapshots = len(flow.log), dict(self._snapshots)
+                moved = await in_thread(partial(_with_other_files, snapshots))
+                with lock:
+                    if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
+                        self._moved(moved)
+                    self._seen_to = ended
+                    self._seen = {index for index, _ in waiting}
+                    for _, again in waiting:
+                        again()
+                    self._seen = set()
+        except Exception as error:
+            with lock:
+                flow.break_off(error)
+
     async def _check(self) -> None:
         flow, lock = self._flow, self._flow.lock
         try:
             while True:
                 with lock:
                     self._again = False
-                edited = await in_thread(self._prints.edited_tasks)
+                    snapshots = {task: self._snapshots[task] for task in self._open}
+                    ended = len(flow.log)
+
+                def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
+                    for snapshot in snapshots.values():
+                        snapshot.see_files()
+                    return self._prints.edited_tasks(), _with_other_files(snapshots)
+
+                edited, moved = await in_thread(look)
                 with lock:
-                    if not (self._again or flow.is_over or self._all_hold()):
-                        self.edited()
+                    if not (self._again or flow.is_over) and (moved or not self._all_hold()):
+                        self._moved(moved)
                     if self._again and not flow.is_over:
                         continue
+                    self._seen_to = max(self._seen_to, ended)
                     self._found(edited)
                     return
         except Exception as error:
@@ -211,3 +269,8 @@ class CodeWatch:
     def _task(self, index: int) -> AnyTask | None:
         """The task whose key covers what a node does."""
         return self._flow.graph.nodes[self._flow.unfold.root_of(index)].task
+
+
+def _with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:
+    """The tasks whose files are not what they were. Not for the loop."""
+    return {task for task, snapshot in snapshots.items() if not snapshot.files_hold()}

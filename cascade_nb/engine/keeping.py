@@ -66,7 +66,7 @@ class Keeping:
             verdict = flow.code.verdict(index)
             if verdict is Verdict.WAIT:
                 self.under_way += 1
-                flow.code.wait(partial(self._keep_now, index, number, took, result, tell))
+                flow.code.wait(index, partial(self._keep_now, index, number, took, result, tell))
                 return
             if verdict is Verdict.USE_ONLY:
                 key = None

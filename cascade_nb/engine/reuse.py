@@ -92,6 +92,8 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
     def look() -> Sight:
         tasks = dict.fromkeys(node.task for node in graph.nodes if node.task is not None)
         code = {task: CodeSnapshot(task) for task in tasks}
+        for snapshot in code.values():
+            snapshot.see_files()
         prints = fingerprints(graph, params)
         keys = worth_keeping(graph, prints, keeps_all)
         grounds = past.look(graph, prints, keys)

@@ -38,7 +38,8 @@ class CodeSnapshot:
 
     Attributes:
         certain: whether nothing of it can be changed in place, as a list can; only then `holds`
-            says all there is to say.
+            says all there is to say of names.
+        files: of modules that bodies import themselves, maybe for the first time.
     """
 
     def __init__(self, task: Task[..., Any]) -> None:
@@ -46,7 +47,8 @@ class CodeSnapshot:
         self._names: list[tuple[Callable[[str, Any], Any], str, Any]] = []
         self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
         self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
-        self._files: list[tuple[str, Stamp | None]] = []
+        self.files: list[str] = []
+        self._stamps: list[Stamp | None] | None = None
         self._seen: set[object] = set()
         self._todo: list[Any] = [task.fn]
         while self._todo:
@@ -66,10 +68,15 @@ class CodeSnapshot:
         for get, name, value in self._names:
             if get(name, _MISSING) is not value:
                 return False
-        for get, name, there in self._large:
-            if get(name, _MISSING) is not there():
-                return False
-        return not self._files or all(stamp_of(file) == stamp for file, stamp in self._files)
+        return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
+
+    def see_files(self) -> None:
+        """Remember what the files are now. Not for the loop."""
+        self._stamps = [stamp_of(file) for file in self.files]
+
+    def files_hold(self) -> bool:
+        """Whether the files are what they were when they were seen. Not for the loop."""
+        return self._stamps is None or self._stamps == [stamp_of(file) for file in self.files]
 
     def _look(self, thing: Any) -> None:
         if isinstance(thing, (Task, Resource)):
@@ -113,7 +120,7 @@ class CodeSnapshot:
                 self._seen.add(name)
                 file = file_of_module(name)
                 if file is not None:
-                    self._files.append((file, stamp_of(file)))
+                    self.files.append(file)
 
     def _class(self, cls: type) -> None:
         if id(cls) in self._seen or not origin_of_module(str(cls.__module__)).followed:

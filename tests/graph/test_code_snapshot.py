@@ -114,9 +114,12 @@ def test_it_sees_a_reload_and_an_edit_of_what_is_still_to_be_imported(
         names,
     )
     snapshots = [CodeSnapshot(task(names["one"])), CodeSnapshot(task(names["two"]))]
-    assert all(snapshot.holds() for snapshot in snapshots)
+    for snapshot in snapshots:
+        snapshot.see_files()
+    assert all(snapshot.holds() and snapshot.files_hold() for snapshot in snapshots)
     importlib.reload(module)
     (tmp_path / "snap_late.py").write_text("def late(): return 22\n")
-    assert not any(snapshot.holds() for snapshot in snapshots)
+    assert [snapshot.holds() for snapshot in snapshots] == [False, True]
+    assert [snapshot.files_hold() for snapshot in snapshots] == [True, False]
     assert isinstance(sys.modules["snap_mod"], types.ModuleType)
     del sys.modules["snap_mod"]
