@@ -13,6 +13,7 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.engine import Engine
 from cascade_nb.engine.attempt import Attempt
 from cascade_nb.engine.flow import Flow
+from cascade_nb.engine.history import RUNS
 from cascade_nb.graph import Node
 from tests.engine.tools import outcome, until
 
@@ -70,9 +71,8 @@ async def test_memory_is_flat_over_many_runs(engine: Engine) -> None:
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
-    await runs(50)
     tracemalloc.start()
-    first = await runs(50)
+    first = await runs(RUNS + 50)  # of so many a few words are remembered
     last = await runs(300)
     tracemalloc.stop()
     assert last - first < 100_000  # a run of three nodes holds far more than 300 bytes

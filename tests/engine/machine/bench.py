@@ -203,7 +203,8 @@ class Bench:
             return self._chain(step, item, value, left - 1) if left else value
 
         lane = "thread" if step.lane == "async" else step.lane
-        return cs.task(name="round", executor=lane)(round_)(left).with_retry(2, on=PlannedError)
+        task = cs.task(name="round", executor=lane)(round_)
+        return task.lazy(left).with_retry(2, on=PlannedError)
 
 
 def _in_shape(step: Step, reads: list[Lazy]) -> list[Any]:
