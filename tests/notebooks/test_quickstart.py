@@ -42,6 +42,17 @@ def test_it_is_committed_without_outputs() -> None:
 @pytest.mark.may_block("a kernel is waited for")
 @pytest.mark.timeout(400)
 class TestExecuted:
+    def test_the_first_run_is_paused_half_way_and_goes_on(self, executed: NotebookNode) -> None:
+        words = text_of(cell(executed, "pause brew"))
+        assert "Paused: " in words
+        assert re.search(r"\b[2-9] tasks held", words)
+        assert "12 cups: cup 1, cup 2, " in text_of(cell(executed, "resume brew"))
+
+    def test_the_first_run_leaves_nothing_to_those_after_it(self, executed: NotebookNode) -> None:
+        shown = cell(executed, "def load()").outputs
+        assert not any("cups" in str(output.get("data", {})) for output in shown)
+        assert "No limit any more" in text_of(cell(executed, "limit brew off"))
+
     def test_the_graph_stands_below_the_cell_that_made_it(self, executed: NotebookNode) -> None:
         shown = cell(executed, "def load()").outputs
         pictures = [o for o in shown if "image/svg+xml" in o.get("data", {})]
