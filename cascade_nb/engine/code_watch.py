@@ -142,6 +142,10 @@ class CodeWatch:
             self._checking = True
             self._flow.parts.spawn(self._check())
 
+    def is_sure(self) -> bool:
+        """Whether all that was done so far was done with code that is known."""
+        return not self._open and all(one.holds() for one in self._snapshots.values())
+
     def catch_up(self) -> None:
         """Nothing is edited just now: what was done so far was done with the code that is known."""
         self._see_to_log()

@@ -88,6 +88,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         on_made: called with each new engine.
         history: what became of the runs that are over.
         means: by task name, the mean seconds of an attempt in earlier runs.
+        partial: names of tasks of whose maps only some items may be kept.
     """
 
     on_made: ClassVar[list[Callable[[Engine], object]]] = []
@@ -120,6 +121,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.reuse = reuse
         self.bindings: Bindings | None = None
         self.given, self.means = {}, {}
+        self.partial: set[str] = set()
         self.past = Past()
         self.history = History()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)

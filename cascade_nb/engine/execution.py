@@ -15,21 +15,12 @@ from cascade_nb.engine.edits import AN_EDIT, Edits, cannot_be_taken_up
 from cascade_nb.engine.failure import LeftBehindWarning, error_text, together, unharmed
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Orders, left_by
+from cascade_nb.engine.partial_items import keep_items
 from cascade_nb.engine.preparing import Preparation, Prepared
-from cascade_nb.engine.revision import (
-    Revision,
-    carried_over,
-    named_anew,
-    with_classes_of_today,
-)
+from cascade_nb.engine.revision import Revision, carried_over, named_anew, with_classes_of_today
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
-from cascade_nb.errors import (
-    DependencyMissingError,
-    LeaseLostError,
-    RunCancelledError,
-    RunError,
-)
+from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
@@ -290,6 +281,9 @@ class Execution:
                     f"{run.graph.title} ended without {', '.join(left)}: not closed, left behind"
                 )
                 warn(words, LeftBehindWarning)
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                # Whoever waits for its end and runs it again finds them.
+                run.kept = await keep_items(engine, flow, self._within if self._cancelled else None)
         if isinstance(error, asyncio.CancelledError):
             error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
         run.settle(_phase(error), still)

@@ -1,4 +1,4 @@
-"""Mapped nodes grow their items, and find those of earlier runs where states last."""
+"""Mapped nodes grow their items, and find those of earlier runs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Expander:
 
     Attributes:
         grown: by index of mapped nodes, what they grew into.
+        since: by index, when, in seconds since the epoch.
     """
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self.grown: dict[int, Expansion] = {}
+        self.since: dict[int, float] = {}
 
     def expand(self, index: int, node: Node) -> None:
         """The collections of a mapped node are there."""
@@ -42,7 +44,7 @@ class Expander:
             columns, fixed = given.expansion.goes_through
         else:
             columns, fixed = flow.ledger.reader.columns_of(node)
-        if flow.keys.for_items and index < len(flow.graph.nodes) and any(columns.values()):
+        if index < len(flow.graph.nodes) and flow.keys.for_items(node) and any(columns.values()):
             flow.keeping.under_way += 1  # the run is not over while somebody looks
             flow.parts.spawn(self._look(index, node, columns, fixed, there))
             return
@@ -103,10 +105,11 @@ class Expander:
     ) -> None:
         flow = self._flow
         self.grown[index] = expansion
+        self.since[index] = flow.parts.clock.wall()
         flow.ledger.add_items(expansion)
         kind = flow.kinds.add_items(expansion)
         items = flow.scheduler.expand(index, expansion.count)
-        flow.keys.of.update(zip(items, keys, strict=False))
+        flow.keys.enter(items, keys)
         flow.log.append(index)
         if not items:
             flow.unfold.finish(index, [])

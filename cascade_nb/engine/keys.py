@@ -38,13 +38,14 @@ class Keys:
         run_id: the run.
         graph: what runs.
         of: by index, the keys by fingerprint.
-        prints: what they come from; None where items of mapped nodes are not kept one by one.
+        prints: what they come from, if anything.
         scribe: where the run is written down, if it is.
         since: results made before this moment, in seconds since the epoch, do not count.
         revision: how often the graph was edited since the run began.
         known: by index, keys under which results are that stand, whatever `of` says.
         written: for whoever took the run up, the revision whose items' keys are written down …
         anew: … but for those of these nodes, whose code is not what it was.
+        partial: names of tasks of whose maps items may be kept; None: they always are.
 
     Attributes:
         of: by index, for each node whose result is worth keeping.
@@ -64,6 +65,7 @@ class Keys:
         known: Mapping[int, str] = _NONE,
         written: int | None = None,
         anew: Collection[int] = (),
+        partial: Collection[str] | None = None,
     ) -> None:
         self._run_id = run_id
         self._prints = prints
@@ -72,6 +74,7 @@ class Keys:
         self._revision = revision
         self._written = written
         self._anew = anew
+        self._partial = partial
         self.floors: Mapping[int, Floor] = {}
         self.of = {**of, **known}
         if scribe is not None:
@@ -80,10 +83,19 @@ class Keys:
                 if node.index not in self.of and node.kind is not NodeKind.PARAM:
                     self.of[node.index] = f"{run_id}/{revision}.{node.index}"
 
-    @property
-    def for_items(self) -> bool:
-        """Whether the items of mapped nodes are kept one by one."""
-        return self._prints is not None
+    def for_items(self, node: Node) -> bool:
+        """Whether items of a mapped node may be there, or are kept one by one."""
+        if self._prints is None or self._partial is None:
+            return self._prints is not None
+        return node.task_name in self._partial and node.options.reuse and self._since != math.inf
+
+    def enter(self, items: Sequence[int], keys: Sequence[str]) -> None:
+        """A mapped node has these items, whose results are worth keeping by these keys."""
+        self.of.update(
+            (item, key)
+            for item, key in zip(items, keys, strict=False)
+            if self._partial is None or "/" not in key  # only who takes up the run asks for those
+        )
 
     async def of_items(self, node: Node, columns: Mapping[str, list[Any]]) -> list[str]:
         """The keys of a mapped node's items, in order.

@@ -213,13 +213,14 @@ class Preparation:
             run.id,
             run.graph,
             {} if sight is None else sight.keys,
-            sight.prints if sight is not None and engine.state.keeps_all else None,
+            None if sight is None else sight.prints,
             engine.scribe,
             self._since,
             self._revision,
             known=known,
             written=None if taken_up is None else taken_up.revision,
             anew=anew,
+            partial=None if engine.state.keeps_all else engine.partial,
         )
 
     @property

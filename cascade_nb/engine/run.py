@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Container, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +43,7 @@ class Run:
         depth: how many runs are above it, each of which has started the next.
         is_shown: whether a panel shows how it goes.
         edits: names of what was edited and taken up while it was held.
+        kept: by index of maps that came to no end, in words, what of them is kept for a new run.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Run:
         self.number = number
         self.graph = graph
         self.edits: tuple[str, ...] = ()
+        self.kept: Mapping[int, str] = {}
         self.is_shown = False
         self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
         self.depth = 0 if parent is None else parent.flow.depth + 1

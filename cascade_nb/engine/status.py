@@ -141,6 +141,7 @@ class Moment:
     unreachable: str | None = None
     unkept: int = 0
     edits: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def headline(moment: Moment) -> str:
@@ -149,6 +150,7 @@ def headline(moment: Moment) -> str:
     if moment.edits:
         some = ", ".join(moment.edits[:3]) + (" …" if len(moment.edits) > 3 else "")
         text += f" · with your edits of {some}"
+    text += "".join(f" · {words}" for words in moment.kept)
     if moment.unreachable:
         text += f" · {moment.unreachable}"
     return text

@@ -106,6 +106,7 @@ class Watch:
                 still_running=self._run.still_running,
                 unreachable=self._run.engine.unreachable,
                 edits=self._run.edits,
+                kept=tuple(self._run.kept.values()),
                 unkept=self._flow.keeping.refused if self._flow is not None else 0,
             )
             return RunStatus(
@@ -187,7 +188,9 @@ class Watch:
             flow = self._flow
             if flow is None:
                 return [f"{node.id} waits: the run is starting"]
-            return why_of(flow, name, self._state, self._retry_text)
+            lines = why_of(flow, name, self._state, self._retry_text)
+        kept = self._run.kept.get(node.index)
+        return lines if found is not None or kept is None else [*lines, kept]
 
     def _kinds(self) -> dict[str, Counter[NodeState]]:
         """By task name, how its nodes stand now."""
