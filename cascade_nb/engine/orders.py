@@ -98,9 +98,8 @@ def left_by(flow: Flow) -> Given:
             done.add(index)
             if ledger.alive(index, flow.scheduler.state):
                 values[index] = ledger.values[index]
-        elif state[index] == SKIPPED:
-            if flow.skipped[index][0] in _STANDING:
-                skipped[index] = flow.skipped[index]
+        elif state[index] == SKIPPED and flow.skipped[index][0] in _STANDING:
+            skipped[index] = flow.skipped[index]
         elif places := flow.unfold.items(index):
             expansion = ledger.work[places[0]]
             assert isinstance(expansion, Expansion)

@@ -192,6 +192,30 @@ async def test_items_of_an_unnamed_map_that_retried_are_kept_and_what_an_item_re
         shutil.rmtree(folder)
 
 
+async def test_items_that_were_continued_are_kept_though_what_continued_another_failed(
+    engine: Engine, spy: SpySubscriber, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "2").touch()
+    work = edition(5)
+
+    @cs.task
+    def level(xs: list[int], folder: str) -> Any:
+        return work.map(x=xs, folder=[folder] * len(xs))
+
+    def target() -> Any:
+        return level.map(xs=[[0, 1], [2, 3]], folder=[str(tmp_path)] * 2).named("u")
+
+    run = engine.start(target(), on_error="continue")
+    await outcome(run)
+    assert "1 of 2 items of u is kept; a new run runs the 1 that is missing" in run.in_words
+    (tmp_path / "2").unlink()
+    before = len(spy.events)
+    assert await run.retry_failed() == [[0, 5], [10, 15]]
+    assert await engine.run(target()) == [[0, 5], [10, 15]]
+    began = [e for e in spy.events[before:] if isinstance(e, TaskExecutionStarted)]
+    assert [e.task_id for e in began if e.task_name == "level"] == ["u[1]"]
+
+
 async def test_a_map_that_goes_well_looks_nothing_up_and_keys_no_item(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
