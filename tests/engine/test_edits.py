@@ -549,3 +549,32 @@ async def test_a_retry_goes_on_with_instances_of_todays_class(
     broken = False
     exec(CLASS_CELL, space)
     assert await run.retry_failed()
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as-it-was", "edited-meanwhile"])
+async def test_what_imports_a_file_is_kept_only_where_the_file_is_what_its_key_says(
+    engine: Engine,
+    spy: SpySubscriber,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edited: bool,
+) -> None:
+    # The guard against calls that hold up the loop sees to it that nobody looks at the file there.
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = f"late_{next(_versions)}"
+    file = tmp_path / f"{module}.py"
+    file.write_text("FACTOR = 2\n")
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(f"def times(x, _):\n    import {module}\n    return {module}.FACTOR * x\n", space)
+    scale, factor = cs.task(name="scale", executor="inline")(space["times"]), 300 if edited else 2
+
+    @cs.task(track_files=False)
+    def edit() -> None:
+        if edited and "300" not in file.read_text():
+            file.write_text("FACTOR = 300\n")
+
+    first_this = edit()
+    scaled = [scale(x, first_this) for x in (1, 2)]
+    for times in (2, 4 if edited else 2, 4 if edited else 2):
+        assert await engine.run(scaled) == [factor, 2 * factor]
+        assert sum(label.startswith("scale") for label in started(spy)) == times
