@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cascade_nb.engine.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.partial_value import Missing
 from cascade_nb.engine.run import Run
 from cascade_nb.everywhere import limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
@@ -37,6 +38,7 @@ __all__ = [
     "Graph",
     "LazyResult",
     "MappedLazyResult",
+    "Missing",
     "Param",
     "Retry",
     "Router",

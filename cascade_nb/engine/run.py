@@ -14,6 +14,7 @@ from cascade_nb.engine.doubts import why_more
 from cascade_nb.engine.failure import Failure, call_unharmed, in_a_line
 from cascade_nb.engine.log import RunLog
 from cascade_nb.engine.orders import Given, Orders
+from cascade_nb.engine.partial_value import HasPartial
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
@@ -31,7 +32,7 @@ INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
-class Run:
+class Run(HasPartial):
     """One run of a graph.
 
     Attributes:

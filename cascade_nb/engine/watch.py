@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
@@ -17,6 +17,7 @@ from cascade_nb.engine.edits import AN_EDIT
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import THE_STATE
 from cascade_nb.engine.orders import Given, left_by
+from cascade_nb.engine.partial_value import Missing, partial_of
 from cascade_nb.engine.status import (
     FailureLine,
     KindStatus,
@@ -141,6 +142,14 @@ class Watch:
         """What the run leaves to the next try."""
         with self._manager.lock:
             return left_by(self._flow) if self._flow is not None else self._run.orders.given
+
+    def partial(self, name: str | None) -> Any:
+        """What is there of the target's value, or of a node's."""
+        flow, graph = self._flow, self._run.graph
+        if flow is not None:
+            return partial_of(flow, name)
+        node = graph.nodes[graph.targets[0]] if name is None else node_named(graph, name)
+        return Missing(node.label, "is not there: nothing of the run has started")
 
     def states(self) -> dict[str, NodeState]:
         """How each node of the graph stands, by id."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.errors import CascadeError
+from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import Hold, outcome, until
@@ -237,3 +237,29 @@ async def test_a_map_that_goes_well_looks_nothing_up_and_keys_no_item(
     await outcome(engine.start(other, on_error="continue"))
     assert asked  # for those that were done
     assert max(asked) <= 2
+
+
+async def test_what_is_there_can_be_had_and_what_is_not_cannot_be_mistaken_for_it(
+    engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "1").touch()
+    node = edition(2).map(x=[0, 1, 2], folder=[str(tmp_path)] * 3).named("t")
+    run = engine.start(total(node), on_error="continue")
+    await outcome(run)
+    first, second, third = run.partial("t")
+    assert (first, third) == (0, 4)
+    assert isinstance(second, cs.Missing)
+    assert second == cs.Missing("map(work)[1]", "failed: ValueError: 1 is bad")
+    whole = run.partial()
+    assert isinstance(whole, cs.Missing)
+    assert "was not started: map(work) failed" in whole.why
+    assert repr(whole).startswith("<no result: total")
+    with pytest.raises(UsageError, match=r"isinstance\(x, cs.Missing\)"):
+        bool(second)
+    with pytest.raises(UnknownNameError):
+        run.partial("nothing")
+    (tmp_path / "1").unlink()
+    again = engine.start([node, total(node)])
+    assert await again == again.partial() == [[0, 2, 4], 6]
+    again.partial()[0].append("mine")
+    assert again.partial() == [[0, 2, 4], 6]
