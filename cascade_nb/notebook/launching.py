@@ -13,7 +13,7 @@ from cascade_nb.notebook.output import TaskOutput
 from cascade_nb.notebook.panel import Panel
 from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.notebook.shell import at_a_prompt, running_cell, say
 from cascade_nb.notebook.shims import is_headless, running_kernel
 
 
@@ -75,9 +75,21 @@ def present(session: Session, run: Run, *, wait: bool = False, awaited: bool = F
         run.cancel("its panel could not be shown")
         raise
     run.is_shown = panel is not None and not panel.headless
+    if not wait and at_a_prompt():
+        _go_on(run)
+        return run
     if not (wait or is_headless()):
         return run
     return _await(run, panel) if awaited else _block(run, panel)
+
+
+def _go_on(run: Run) -> None:
+    """Give the prompt back, say how to follow the run from there, and how it ended when it has."""
+    say(
+        f"Run {run.number} of {run.graph.title} goes on in the background. `%cascade status` says "
+        f"how far it is, `%cascade cancel {run.number}` ends it."
+    )
+    run.add_done_callback(lambda run: say(summary(run.status, TaskOutput())))
 
 
 async def _await(run: Run, panel: Panel | None) -> Run:

@@ -20,7 +20,7 @@ from cascade_nb.notebook.nested_code import nested_code_counts
 from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.recording import recording
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import remark, running_cell, say
+from cascade_nb.notebook.shell import at_a_prompt, remark, running_cell, say
 from cascade_nb.notebook.shims import is_headless
 from cascade_nb.notebook.tracebacks import as_in_a_cell, in_words
 
@@ -52,6 +52,8 @@ def waits(line: str) -> bool:
     words = line.split()
     runs = words[:1] == ["run"] or "--run" in words
     asks = bool(words) and words[0] in ASKING
+    if runs and at_a_prompt():
+        return False  # its loop stands still between cells, so a thread has the run
     return asks or (runs and ("--wait" in words or is_headless()))
 
 

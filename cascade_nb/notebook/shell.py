@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from IPython import get_ipython
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import display
 
@@ -82,6 +83,19 @@ def remark(text: str) -> None:
 def is_captured(shell: Shell) -> bool:
     """Whether what is shown now goes to a `%%capture`, and not below the cell."""
     return isinstance(shell.display_pub, CapturingDisplayPublisher)
+
+
+def at_a_prompt() -> bool:
+    """Whether somebody types this at IPython in a terminal; a script that it executes has no prompt
+    to come back to, and its end would be the end of what runs.
+    """
+    interact = getattr(type(get_ipython()), "interact", None)
+    if interact is None:
+        return False
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not interact.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None
 
 
 def say(text: str) -> None:

@@ -49,6 +49,7 @@ BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",
     "comm": "ipykernel",
+    "pexpect": "ipykernel",
     "jupyter_client": "jupyter-client",
     "nest_asyncio2": "nest-asyncio2",
     "traitlets": "ipywidgets",
