@@ -140,9 +140,18 @@ STATES: Final[dict[str, SharedState]] = {
             " torch.use_deterministic_algorithms torch.set_printoptions torch.backends="
         ),
     ),
+    # Tasks inherit the context variables of who started the run, and with them one context object.
     "decimal": SharedState(
-        "decimal's default context", _names("decimal.DefaultContext decimal.DefaultContext=")
+        "decimal's context",
+        _names(
+            "decimal.getcontext decimal.setcontext decimal.DefaultContext decimal.DefaultContext="
+        ),
     ),
+    "patches": SharedState(
+        "what mock.patch puts in place of others",
+        _names("unittest.mock.patch unittest.mock.patch."),
+    ),
+    "arguments": SharedState("the arguments of the process", _names("sys.argv=")),
 }
 
 #: Below a name with a dot at its end in the table, what is no state: classes to make one's own of.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import os
 import random
+import sys
 import threading
 import time
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import matplotlib.figure
 import numpy as np
@@ -364,3 +367,49 @@ def test_whatever_runs_beside_whatever_draws_what_it_would_alone(
             await engine.aclose()
 
     asyncio.run(main())
+
+
+class Settings:
+    level = -1
+
+
+@cs.task
+def in_its_own_precision(digits: int) -> int:
+    decimal.getcontext().prec = digits
+    time.sleep(0.002)
+    return len(str(decimal.Decimal(1) / 3)) - 2
+
+
+@cs.task
+def in_a_patched_environment(i: int) -> str:
+    with mock.patch.dict(os.environ, {"CASCADE_TEST_PATCHED": str(i)}):
+        time.sleep(0.002)
+        return os.environ["CASCADE_TEST_PATCHED"]
+
+
+@cs.task
+def with_a_patched_attribute(i: int) -> int:
+    with mock.patch.object(Settings, "level", i):
+        time.sleep(0.002)
+        return Settings.level
+
+
+@cs.task
+def as_a_command(i: int) -> str:
+    before, sys.argv = sys.argv, ["command", str(i)]
+    try:
+        time.sleep(0.002)
+        return sys.argv[1]
+    finally:
+        sys.argv = before
+
+
+def test_a_context_a_patch_and_the_command_line_are_each_tasks_own() -> None:
+    numbers = list(range(1, 13))
+    # The context that exists already is the one that every task would inherit.
+    with decimal.localcontext():
+        assert cs.run(in_its_own_precision.map(digits=numbers), fresh=True) == numbers
+    texts = [str(i) for i in numbers]
+    assert cs.run(in_a_patched_environment.map(i=numbers), fresh=True) == texts
+    assert cs.run(with_a_patched_attribute.map(i=numbers), fresh=True) == numbers
+    assert cs.run(as_a_command.map(i=numbers), fresh=True) == texts
