@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from tests.support.kernels import LABELS, RealKernel
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
 
@@ -42,12 +45,6 @@ def test_it_is_committed_without_outputs() -> None:
 @pytest.mark.may_block("a kernel is waited for")
 @pytest.mark.timeout(400)
 class TestExecuted:
-    def test_the_first_run_is_paused_half_way_and_goes_on(self, executed: NotebookNode) -> None:
-        words = text_of(cell(executed, "pause brew"))
-        assert "Paused: " in words
-        assert re.search(r"\b[2-9] tasks held", words)
-        assert "12 cups: cup 1, cup 2, " in text_of(cell(executed, "resume brew"))
-
     def test_the_first_run_leaves_nothing_to_those_after_it(self, executed: NotebookNode) -> None:
         shown = cell(executed, "def load()").outputs
         assert not any("cups" in str(output.get("data", {})) for output in shown)
@@ -78,3 +75,18 @@ class TestExecuted:
     def test_it_ends_with_the_plot(self, executed: NotebookNode) -> None:
         shown = cell(executed, "axes.barh").outputs
         assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+@pytest.mark.may_block("a kernel is waited for")
+def test_who_sits_at_it_sees_a_panel_and_a_pause_in_the_first_minute() -> None:
+    cells = [c for c in nbformat.read(QUICKSTART, as_version=4).cells if c.cell_type == "code"]
+    last = next(i for i, c in enumerate(cells) if "resume brew" in c.source)
+    began = time.monotonic()
+    with RealKernel.start(LABELS[-1]) as kernel:
+        load, build, run, pause, resume = [kernel.check(c.source) for c in cells[: last + 1]]
+    assert time.monotonic() - began < 60
+    assert not build.displays
+    assert any("application/vnd.jupyter.widget-view+json" in shown for shown in run.displays)
+    assert re.search(r"Waiting · [2-9] tasks held", pause.stdout)
+    assert "12 cups: cup 1, cup 2, " in resume.stdout
+    assert not load.error
