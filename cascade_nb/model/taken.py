@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -42,7 +43,9 @@ def taken(
 
 
 def _is_flat(value: Any) -> bool:
-    held = value.values() if value.__class__ is dict else ()
+    if value.__class__ is bytearray:
+        return True
+    held = value.values() if isinstance(value, dict) else ()
     return set(map(type, value)) <= FROZEN and set(map(type, held)) <= FROZEN
 
 
@@ -61,7 +64,9 @@ def _same(value: Any, copy: Any) -> bool:
     """Whether nothing was changed since `copy` was made."""
     if len(value) != len(copy):
         return False
-    if value.__class__ is dict and not all(map(operator.is_, value.values(), copy.values())):
+    if value.__class__ is bytearray:
+        return bool(value == copy)
+    if isinstance(value, dict) and not all(map(operator.is_, value.values(), copy.values())):
         return False
     return all(map(operator.is_, value, copy))
 
@@ -87,4 +92,4 @@ def _is_small(value: Any) -> bool:
     return True
 
 
-_TAKEN: Final = frozenset({list, dict, set})
+_TAKEN: Final = frozenset({list, dict, set, deque, defaultdict, OrderedDict, Counter, bytearray})
