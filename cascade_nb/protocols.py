@@ -66,7 +66,9 @@ class Executor(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many jobs can be under way at once; the engine never submits more."""
+        """How many jobs can be under way at once; the engine submits no more, besides one in the
+        place of each that it has given up, which may never end.
+        """
         ...
 
     def submit(self, job: Job) -> None:

@@ -32,7 +32,9 @@ class StepExecutor:
     def submit(self, job: Job) -> None:
         """Have `job` wait for its first step."""
         self.waiting.append(job)
-        assert len(self.waiting) + len(self.working) <= self._capacity, "more than it can take"
+        # Another takes the place of one that was given up, as in an executor of threads.
+        busy = sum(not getattr(working, "replaced", False) for working, _ in self.working)
+        assert len(self.waiting) + busy <= self._capacity, "more than it can take"
 
     def begin(self, place: int = 0) -> bool:
         """A waiting job begins. False when it may not after all."""
