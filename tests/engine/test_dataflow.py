@@ -180,7 +180,7 @@ async def test_lazy_collections_of_unequal_lengths_fail_with_the_lengths(engine:
 async def test_a_run_is_a_handle_that_can_be_looked_at_and_awaited(engine: Engine) -> None:
     hold = Hold()
     run = engine.start(add(cs.task(name="held")(hold.rest)(2), double(3)))
-    await until(lambda: run.states()["double#1"] is NodeState.DONE)
+    await until(lambda: hold.came and run.states()["double#1"] is NodeState.DONE)
     assert not run.done()
     assert run.exception() is None
     assert (run.number, run.status.total, run.status.done) == (1, 3, 1)
