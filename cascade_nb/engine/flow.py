@@ -253,6 +253,7 @@ class Flow:
                 self.left_behind.append(attempt.index)
                 if attempt.in_thread:
                     self.workers.replace(attempt)
+        self.workers.pump()  # other runs may have work for the places that are free now
         self.wake_resting()
         state = self.scheduler.state
         if self.scheduler.unfinished or self.stopping is not None:

@@ -12,6 +12,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
+from cascade_nb.executors import LocalExecutor
 from cascade_nb.testing import InProcessConnector, SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, finished, outcome, pass_time, started, until
@@ -286,3 +287,20 @@ async def test_a_second_cancel_with_a_shorter_grace_ends_the_run_sooner(
     assert isinstance(await outcome(run), RunCancelledError)
     assert run.still_running == ("stubborn",)
     held.let_go()
+
+
+async def test_what_waits_for_the_thread_of_a_run_that_was_given_up_gets_another(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    # Nothing else happens then that would have it looked for.
+    engine = make_engine(clock=clock, grace=3, executor=LocalExecutor(1))
+    hold = Hold()
+    stuck = engine.start(cs.task(hold.wait)())
+    await until(lambda: hold.came)
+    other = engine.start(cs.task(lambda: "went on")())
+    await until(lambda: len(engine.home.parts().workers.hungry) == 1)
+    stuck.cancel()
+    await pass_time(clock, 4)
+    assert await asyncio.wait_for(other, 5) == "went on"
+    hold.let_go()
+    await outcome(stuck)
