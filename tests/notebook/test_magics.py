@@ -311,13 +311,13 @@ def test_drop_takes_names_out(built: Notebook) -> None:
 
 def test_names_are_compared_as_python_compares_them(built: Notebook) -> None:
     # To Python the micro sign and the letter mu are one name, and the ligature is two letters.
-    built.ok("%%cascade --quiet\n\u00b5 = load(2)\n\ufb01tted_node = load(3)", "B")
-    assert built.ok("%cascade run \u00b5 \ufb01tted_node --wait").result.result() == [[0, 1], [0, 1, 2]]
+    built.ok("%%cascade --quiet\n\u00b5 = load(2)\n\ufb01tted = load(3)", "B")
+    assert built.ok("%cascade run \u00b5 \ufb01tted --wait").result.result() == [[0, 1], [0, 1, 2]]
     assert built.ok("%%cascade --run \u00b5\nn = 3", "C").result.result() == [0, 1]
     assert "\u03bc is reused" in built.ok("%cascade why \u00b5").text
-    built.ok("%cascade pause \ufb01tted_node")
-    assert paused() == ["node:fitted_node"]
-    built.ok("%cascade resume \ufb01tted_node\n%cascade drop \u00b5")
+    built.ok("%cascade pause \ufb01tted")
+    assert paused() == ["node:fitted"]
+    built.ok("%cascade resume \ufb01tted\n%cascade drop \u00b5")
     assert "\u03bc" not in built.names
 
 
