@@ -204,8 +204,9 @@ class Driver:
         raise AssertionError(f"it never ends: {self._story()}")
 
     def _rested(self) -> bool:
-        """Whether no worker has anything to do any more."""
-        return self.engine.home.parts().workers.free == self.engine.adapters.executor.capacity
+        """Whether no worker has anything to do any more, those that were given up among them."""
+        workers = self.engine.home.parts().workers
+        return workers.free == self.engine.adapters.executor.capacity and not workers.lost
 
     def _story(self) -> list[str]:
         return [
