@@ -85,7 +85,9 @@ async def test_a_run_tells_of_items_and_of_what_it_did_not_start(engine: Engine)
         await run
     first = "was not started: map(check)[2] failed and the run stops at the first failure"
     assert run.why("later") == [f"later {first}"]
-    assert run.why("t") == ["t failed at [2]: KeyError: 'no such column'"]
+    failed, kept = run.why("t")
+    assert failed == "t failed at [2]: KeyError: 'no such column'"
+    assert kept == "2 of 4 items of t are kept; a new run runs the 2 that are missing"
     for name in ("t[2]", "map(check)[2]"):
         assert run.why(name) == [f"{name} failed: KeyError: 'no such column'", "its input: x=2"]
     assert run.why("t[0]") == ["t[0] is done", "its input: x=0"]
