@@ -250,7 +250,7 @@ class ThreadAttempt(Attempt):
         if not call.injects:
             try:
                 result = call.fn(*call.args, **call.kwargs)
-                if self.files is None and result.__class__ in PLAIN:
+                if self.files is None and type(result) in PLAIN:
                     return result
                 return self._noted(returned(result))
             finally:
@@ -303,7 +303,7 @@ class AsyncAttempt(Attempt):
         if not call.injects:
             try:
                 result = await call.fn(*call.args, **call.kwargs)
-                if self.files is None and result.__class__ in PLAIN:
+                if self.files is None and type(result) in PLAIN:
                     return result
                 return self._noted(returned(result))
             finally:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import Expansion
@@ -57,11 +57,6 @@ class CodeWatch:
         self._prints = prints
         self._snapshots = dict(snapshots)
         self._own = len(flow.graph.nodes)
-        self._unkeyed = {
-            node.task
-            for node in flow.graph.nodes
-            if node.task is not None and node.index not in flow.keys.of
-        }
         self.lent = set(flow.orders.given.tainted)
         self.tainted = set(self.lent)
         self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
@@ -76,6 +71,12 @@ class CodeWatch:
         self._mark = 0  # so much of the flow's log is seen to
         self._checking = False
         self._again = False
+
+    @cached_property
+    def _unkeyed(self) -> set[AnyTask]:
+        """The tasks of nodes whose results are kept under no key; asked for only after an edit."""
+        nodes, keyed = self._flow.graph.nodes, self._flow.keys.of
+        return {n.task for n in nodes if n.task is not None and n.index not in keyed}
 
     @property
     def checking(self) -> bool:

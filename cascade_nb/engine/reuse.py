@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
@@ -90,7 +91,8 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
     """
 
     def look() -> Sight:
-        tasks = dict.fromkeys(node.task for node in graph.nodes if node.task is not None)
+        tasks = dict.fromkeys(map(attrgetter("task"), graph.nodes))
+        tasks.pop(None, None)
         code = {task: CodeSnapshot(task) for task in tasks}
         for snapshot in code.values():
             snapshot.see_files()

@@ -85,22 +85,24 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             flow.inline, flow.inline_ticket = index, ticket
             error: BaseException | None = None
             result: Any = None
+            plain = True
             lock.release()
             try:
-                for value in args:
-                    if value.__class__ not in FROZEN:
+                if kwargs:
+                    if args or not FROZEN.issuperset(map(type, kwargs.values())):
                         args, kwargs = lent_call(args, kwargs)
-                        break
+                    result = fn(*args, **kwargs)
                 else:
-                    if kwargs and not FROZEN.issuperset(map(type, kwargs.values())):
-                        kwargs = lent_call((), kwargs)[1]
-                result = fn(*args, **kwargs) if kwargs else fn(*args)
-                if result.__class__ not in FROZEN:
+                    if not FROZEN.issuperset(map(type, args)):
+                        args = lent_call(args, NOTHING)[0]
+                    result = fn(*args)
+                plain = type(result) in PLAIN
+                if not plain:
                     result = returned(result)
             except BaseException as raised:
                 error = raised
             met = NO_STAMPS
-            if result.__class__ not in PLAIN or here.files is not None:
+            if not plain or here.files is not None:
                 met = flow.files.noted_inline(here, index, result)
             lock.acquire()
             ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
@@ -109,7 +111,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             took = now - began
             if met and error is None:
                 flow.files.met(index, met)
-            if error is not None or ticket is not None or result.__class__ is Continued:
+            if error is not None or ticket is not None or (not plain and type(result) is Continued):
                 _end(flow, index, ticket, number, took, result, error)
             elif index in keys:
                 flow.keeping.keep(index, number, took, result)

@@ -26,6 +26,8 @@ def taken(
     Flat ones of any size are copied, and calls that are given the same unchanged one share a copy,
     so that it is looked at once. Of what is nested, only what is small is copied.
     """
+    if not named and _TAKEN.isdisjoint(map(type, args)):
+        return args, named  # nearly always
     wanted = [value for value in (*args, *named.values()) if value.__class__ in _TAKEN]
     if not wanted:
         return args, named
