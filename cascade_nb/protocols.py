@@ -66,9 +66,7 @@ class Executor(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many jobs can be under way at once; the engine submits no more, besides one in the
-        place of each that it has given up, which may never end.
-        """
+        """How many jobs can be under way at once, not counting those that were given up."""
         ...
 
     def submit(self, job: Job) -> None:

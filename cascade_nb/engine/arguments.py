@@ -48,8 +48,12 @@ class Call(NamedTuple):
 
     def owned(self) -> Call:
         """The same with values of its own, which it may change as it likes."""
-        if not self.kwargs and FROZEN.issuperset(map(type, self.args)):
-            return self  # nothing in it can be changed
+        for value in self.args:
+            if type(value) not in FROZEN:
+                break
+        else:
+            if not self.kwargs:
+                return self  # nothing in it can be changed
         args, kwargs = lent_call(self.args, self.kwargs)
         return Call(self.fn, args, kwargs, self.injects)
 

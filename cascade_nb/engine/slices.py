@@ -88,14 +88,17 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             plain = True
             lock.release()
             try:
-                if kwargs:
-                    if args or not FROZEN.issuperset(map(type, kwargs.values())):
+                # Loops, since `issuperset` makes a set of what it is given, which costs more.
+                for value in args:
+                    if type(value) not in FROZEN:
                         args, kwargs = lent_call(args, kwargs)
-                    result = fn(*args, **kwargs)
+                        break
                 else:
-                    if not FROZEN.issuperset(map(type, args)):
-                        args = lent_call(args, NOTHING)[0]
-                    result = fn(*args)
+                    for value in kwargs.values() if kwargs else ():
+                        if type(value) not in FROZEN:
+                            args, kwargs = lent_call(args, kwargs)
+                            break
+                result = fn(*args, **kwargs) if kwargs else fn(*args)
                 plain = type(result) in PLAIN
                 if not plain:
                     result = returned(result)

@@ -11,14 +11,13 @@ import re
 import sys
 import types
 import uuid
-import zoneinfo
 from typing import Any, Final
 
 FROZEN: Final[frozenset[type]] = frozenset(
     {
         int, float, complex, bool, str, bytes, range, type, type(None), type(Ellipsis),
         type(NotImplemented), types.BuiltinFunctionType, types.ModuleType,
-        dt.date, dt.datetime, dt.time, dt.timedelta, dt.timezone, zoneinfo.ZoneInfo,
+        dt.date, dt.datetime, dt.time, dt.timedelta, dt.timezone,
         decimal.Decimal, fractions.Fraction, uuid.UUID, type(re.compile("")),
         pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath,
     }
