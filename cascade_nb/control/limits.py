@@ -151,7 +151,17 @@ class Gate:
             return scope.matches(subject.task_name)
         if scope.kind == "tag":
             return any(map(scope.matches, subject.tags))
-        return scope.kind == "global" or scope.value == subject.run_id
+        if scope.kind == "global":
+            return True
+        # Of a run is what its tasks have started, too: a limit would not be one otherwise.
+        step: Subject | None = subject
+        while step is not None and step.run_id != scope.value:
+            step = step.above
+        return step is not None
+
+    def concerns(self, ticket: Ticket) -> bool:
+        """What `covers` is for `node:` and `from:`."""
+        return ticket.node in self.members.get(ticket.owner, ())
 
     def refuses(self, ticket: Ticket, now: float) -> bool:
         """Whether this ticket may not pass."""
@@ -223,6 +233,9 @@ class PauseGate(Gate):
         if super().covers(subject):
             return True
         return subject.above is not None and self.covers(subject.above)
+
+    def concerns(self, ticket: Ticket) -> bool:
+        return any(map(super().concerns, (ticket, *ticket.within)))
 
 
 class ConcurrencyGate(Gate):

@@ -332,7 +332,7 @@ class ConstraintManager:
             self._look_up(subject)
         gates = subject.gates
         if self._node_gates:
-            own = [g for g in self._node_gates if ticket.node in g.members.get(ticket.owner, ())]
+            own = [gate for gate in self._node_gates if gate.concerns(ticket)]
             gates = in_order_of_asking((*gates, *own))
         if ticket.needs:
             gates = (*gates, *(self.pools[name] for name in ticket.needs))

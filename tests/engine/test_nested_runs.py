@@ -110,7 +110,7 @@ async def test_a_cancel_reaches_the_runs_that_a_task_started(engine: Engine) -> 
     assert len(done) == before
 
 
-@pytest.mark.parametrize("scope", [None, "task:parent", "global"])
+@pytest.mark.parametrize("scope", [None, "task:parent", "global", "node:parent#1", "from:parent#1"])
 async def test_a_pause_of_a_task_or_its_run_holds_the_runs_that_it_started(
     engine: Engine, scope: str | None
 ) -> None:
@@ -126,6 +126,69 @@ async def test_a_pause_of_a_task_or_its_run_holds_the_runs_that_it_started(
     run.cancel()
     with pytest.raises(RunCancelledError):
         await run
+
+
+async def test_a_pause_of_a_node_holds_what_is_below_it_and_nothing_else(engine: Engine) -> None:
+    begun: list[str] = []
+
+    @cs.task
+    def leaf(name: str, depth: int) -> str:
+        begun.append(f"{name}{depth}")
+        return name
+
+    def branch(name: str, depth: int) -> Any:
+        found = [_inner(engine, leaf.lazy(name, n)) for n in range(40) if not time.sleep(0.01)]
+        return found if depth == 0 else _inner(engine, cs.task(branch).lazy(name, depth - 1))
+
+    task = cs.task(branch)
+    a, b = task("a", 1).named("a"), task("b", 1).named("b")
+    run = engine.start([leaf("end of a", 0).after(a), b])
+    await until(lambda: "a0" in begun and "b0" in begun)
+    run.pause("from:a")
+    await asyncio.sleep(0.06)  # what runs finishes
+    held = [one for one in begun if one.startswith("a")]
+    await until(lambda: begun.count("b39") == 2)
+    assert [one for one in begun if one.startswith("a")] == held
+    run.resume("from:a")
+    await asyncio.wait_for(run, 20)
+    assert begun.count("a39") == 2
+    assert begun.count("end of a0") == 1
+
+
+@pytest.mark.parametrize("kind", ["limit", "rate"])
+async def test_a_limit_of_a_run_counts_what_its_tasks_have_started(
+    engine: Engine, kind: str
+) -> None:
+    counts = {"now": 0, "most": 0, "begun": 0}
+
+    @cs.task
+    async def child(x: int) -> int:
+        counts["begun"] += 1
+        counts["now"] += 1
+        counts["most"] = max(counts["most"], counts["now"])
+        await asyncio.sleep(0.005)
+        counts["now"] -= 1
+        return x
+
+    @cs.task
+    def parent(x: int) -> Any:
+        return _inner(engine, child.map(x=list(range(x, x + 6))))
+
+    engine.pause()
+    run = engine.start(parent.map(x=[0, 10]))
+    if kind == "limit":
+        run.limit(None, 2)
+    else:
+        run.rate(None, "1/h", capacity=5)
+    engine.resume()
+    if kind == "rate":
+        await until(lambda: counts["begun"] == 3)
+        await asyncio.sleep(0.1)
+        assert counts["begun"] == 3  # two parents have taken the other tokens
+        run.rate(None, None)
+    found = await asyncio.wait_for(run, 20)
+    assert [len(of_one) for of_one in found] == [6, 6]
+    assert kind == "rate" or counts["most"] == 2
 
 
 async def test_why_shows_a_nested_run_under_the_task_that_started_it(engine: Engine) -> None:
