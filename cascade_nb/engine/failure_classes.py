@@ -2,22 +2,31 @@
 
 ``except ValueError`` around a run is meant for the task's `ValueError`. So the error that is raised
 is of that class as well, made when it is first needed. Its text, `task`, `target` and `where` are
-ours; every other attribute is that of the cause.
+ours; every other attribute is that of the cause. Where that is a group of exceptions, it is one of
+the same exceptions, and ``except*`` finds them.
 """
 
 from __future__ import annotations
 
 import pickle
+import sys
 import types
 import weakref
 from itertools import takewhile
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.errors import CascadeError, RunError, RunFailures, TaskFailedError, UsageError
+
+if TYPE_CHECKING or sys.version_info >= (3, 11):
+    from builtins import BaseExceptionGroup, ExceptionGroup
+else:
+    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
 
 #: Raised again, these would end a coroutine or a generator that they pass through.
 _NEVER: Final = (StopIteration, StopAsyncIteration)
 _OF_HEAP: Final = 1 << 9  # the flag of a class that a `class` statement made
+#: What else such classes have was given when one was made, and cannot be set.
+_WHOLE: Final = (BaseException, BaseExceptionGroup)
 _FIELDS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 # A class holds the class that it is made of, so the number of that one is nobody else's meanwhile.
@@ -26,7 +35,7 @@ _made: Final[weakref.WeakValueDictionary[tuple[type, int], type]] = weakref.Weak
 
 def with_cause(error: TaskFailedError, cause: BaseException) -> TaskFailedError:
     """`error`, caused by `cause`, as an error of the cause's class too wherever Python allows it:
-    not for what ends programs, loops and coroutines, and not for groups.
+    not for what ends programs, loops and coroutines.
     """
     error.__cause__ = cause
     kind = _also(cause)
@@ -45,6 +54,8 @@ def group(message: str, errors: list[RunError]) -> RunFailures:
         for kind in kinds[0].__mro__:
             if kind in _COMMON or not all(one and issubclass(one, kind) for one in kinds):
                 continue
+            if BaseExceptionGroup in kind.__mro__:
+                break  # it is a group of failures, and no group of what they raised
             try:
                 made: RunFailures = _class_of(RunFailures, kind)(message, errors)
             except Exception:  # as above
@@ -61,13 +72,14 @@ def _also(cause: BaseException) -> type[Exception] | None:
     if isinstance(cause, TaskFailedError):  # a run in a task's body failed
         also: type[Exception] | None = getattr(type(cause), "also", None)
         return also
+    if isinstance(cause, RunFailures):  # several of its tasks did
+        return ExceptionGroup
     kind = type(cause)
     if kind is Exception or not issubclass(kind, Exception) or issubclass(kind, _NEVER):
         return None
     if issubclass(kind, CascadeError) and not issubclass(kind, UsageError):
         return None
-    is_group = hasattr(kind, "derive") and hasattr(kind, "split")
-    return None if is_group else kind
+    return kind
 
 
 def _class_of(base: type, kind: type[Exception]) -> Any:
@@ -87,9 +99,10 @@ def _class_of(base: type, kind: type[Exception]) -> Any:
 def _like(error: TaskFailedError, cause: BaseException, kind: type[Exception]) -> TaskFailedError:
     """`error` as an object of `kind` too, whose constructor may want anything and is not called."""
     built_in: Any = next(one for one in kind.__mro__ if not one.__flags__ & _OF_HEAP)
-    made: TaskFailedError = built_in.__new__(_class_of(type(error), kind))
+    held = (cause.message, cause.exceptions) if isinstance(cause, BaseExceptionGroup) else ()
+    made: TaskFailedError = built_in.__new__(_class_of(type(error), kind), *held)
     made.args = error.args
-    for one in takewhile(lambda one: one is not BaseException, built_in.__mro__):
+    for one in takewhile(lambda one: one not in _WHOLE, built_in.__mro__):
         for name, field in vars(one).items():
             if isinstance(field, _FIELDS) and not name.startswith("__"):
                 _copy_field(made, cause, name)

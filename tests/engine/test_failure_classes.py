@@ -69,6 +69,16 @@ class OwnNewError(LookupError):
         return super().__new__(cls, *args)
 
 
+class OwnGroup(ExceptionGroup[Exception]):
+    def __new__(cls, code: int) -> Any:
+        made = super().__new__(cls, "mine", [KeyError("k"), ValueError("v")])
+        made.code = code
+        return made
+
+    def derive(self, excs: Any) -> Any:
+        return ExceptionGroup(f"{self.message} of {self.code}", excs)
+
+
 class TaskError(Exception):
     def __init__(self) -> None:
         super().__init__("mine")
@@ -95,12 +105,13 @@ CAUSES = [
     AttributeError("no", name="n", obj=3),
     LazyValueError("not yet"),
     ExceptionGroup("several", [ValueError("one")]),
+    OwnGroup(7),
     StopIteration(3),
     Registered("closed"),
     Exception("plain"),
     TaskError(),
 ]
-NOT_COMBINED = (StopIteration, Registered, ExceptionGroup)
+NOT_COMBINED = (StopIteration, Registered)
 
 
 def _raise(cause: BaseException) -> Any:
@@ -162,9 +173,42 @@ def test_the_class_goes_through_nested_runs() -> None:
     assert caught.value.task == "outer"
 
 
+@pytest.mark.parametrize("cause", [ExceptionGroup("e", [KeyError(1), ValueError(2)]), OwnGroup(3)])
+def test_a_group_of_exceptions_is_caught_part_by_part(cause: Any) -> None:
+    error: Any = _failure_of(cause)
+    assert isinstance(error, ExceptionGroup)
+    assert error.exceptions == cause.exceptions
+    matched, rest = error.split(ValueError)  # as `except* ValueError` does
+    assert [[type(one) for one in part.exceptions] for part in (matched, rest)] == [
+        [ValueError],
+        [KeyError],
+    ]
+    assert matched.message == cause.split(ValueError)[0].message
+    assert error.split(TypeError)[0] is None
+
+
+def test_failures_of_a_nested_run_are_a_group_outside_too() -> None:
+    @cs.task
+    def broken(n: int) -> Any:
+        raise (KeyError if n else ValueError)(n)
+
+    @cs.task
+    def outer() -> Any:
+        return cs.run(broken.map(n=[0, 1]), on_error="continue")
+
+    with pytest.raises(TaskFailedError) as caught:
+        cs.run(outer())
+    error: Any = caught.value
+    matched, rest = error.split(ValueError)
+    assert [str(one.__cause__) for one in matched.exceptions] == ["0"]
+    assert [str(one.__cause__) for one in rest.exceptions] == ["1"]
+
+
 async def test_several_failures_are_of_the_class_that_their_causes_share(engine: Engine) -> None:
     @cs.task(executor="inline")
     def broken(kind: str) -> Any:
+        if kind == "group":
+            raise ExceptionGroup("g", [KeyError(1)])
         raise {"key": KeyError, "index": IndexError, "odd": OddError, "os": OSError}[kind](
             *([1] if kind != "odd" else []), **({"reason": "r", "code": 1} if kind == "odd" else {})
         )
@@ -183,6 +227,10 @@ async def test_several_failures_are_of_the_class_that_their_causes_share(engine:
     assert type(other.value) is RunFailures
     matched, rest = caught.value.split(KeyError)
     assert [type(part) for part in (matched, rest)] == [RunFailures, RunFailures]
+    with pytest.raises(RunFailures) as groups:  # a group of groups, each of which can be split
+        await run("group", "group")
+    assert type(groups.value) is RunFailures
+    assert groups.value.split(LookupError)[1] is None
     with pytest.raises(RunFailures):  # Python cannot put the two layouts together
         await run("os", "os")
 
