@@ -219,11 +219,11 @@ class TaskTimeoutError(TaskFailedError):
 class DependencyMissingError(RunError):
     """The target has no value because it, or something it needs, was skipped.
 
-    `task` is the label of the target, `reason` the words of the skip.
+    `task` is the label of the target, `reason` the words of the skip, perhaps of its namesake's.
     """
 
     def __init__(self, task: str, reason: str) -> None:
-        super().__init__(f"{task} was skipped: {reason}")
+        super().__init__(f"{task} was skipped: " + reason.removeprefix(f"{task} was skipped: "))
         self.task = task
         self.reason = reason
 

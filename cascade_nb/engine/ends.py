@@ -37,23 +37,27 @@ class Ends:
         flow.tell.skipped(index, reason, detail)
         self.after_end(index, ready, others)
 
-    def because_of(self, index: int) -> tuple[str, str]:
+    def because_of(self, index: int, *readers: int) -> tuple[str, str]:
         """Reason and words for the skip of what cannot run without this node.
 
-        The words are those of the first cause, however far away it is.
+        The words are those of the first cause, however far away it is. Its identity stands behind
+        them where one of `readers`, who are told so, is called like it: both are calls of one task.
         """
         flow = self._flow
+        name, which = flow.label(index), ""
+        if any(flow.label(reader) == name for reader in readers):
+            which = f" ({flow.id_of(index)})"
         if index not in flow.skipped:
-            return "UpstreamFailed", f"{flow.label(index)} failed"
+            return "UpstreamFailed", f"{name} failed{which}"
         reason, detail = flow.skipped[index]
         if reason.startswith("Upstream"):
             return reason, detail
-        return "UpstreamSkipped", f"{flow.label(index)} was skipped: {detail}"
+        return "UpstreamSkipped", f"{name} was skipped: {detail}{which}"
 
     def after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
         """A node was skipped or failed: tell what needed it, and let go of what it read."""
         flow = self._flow
-        because = self.because_of(index)
+        because = self.because_of(index, *others)
         if because[0] == "UpstreamFailed":
             flow.ledger.hold(index)  # whoever tries again will read it
         self.prune(flow.ledger.over(index, flow.scheduler.state))

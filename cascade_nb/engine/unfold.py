@@ -200,7 +200,7 @@ class Unfolding:
         # What is asked for late, a branch for instance, may find its inputs failed long ago.
         bad = flow.ends.bad_source(index, first_needs(node)) if flow.harmed else None
         if bad is not None:
-            self.skip_later(index, *flow.ends.because_of(bad))
+            self.skip_later(index, *flow.ends.because_of(bad, index))
         elif node.control.condition is not None:
             self._decide(index, node, node.control.condition)
         elif not node.control.wanted:
@@ -282,7 +282,7 @@ class Unfolding:
             self.arrive(flow.scheduler.need(index, more))
             return
         flow.scheduler.need(index, ())  # ready again, whatever it was: only then it can be skipped
-        self.skip_later(index, *flow.ends.because_of(bad))
+        self.skip_later(index, *flow.ends.because_of(bad, index))
 
     def _items_are_over(self, index: int) -> None:
         flow = self._flow

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.errors import PolicyError, UsageError
+from cascade_nb.errors import LazyValueError, PolicyError, ResultError, UsageError
 from cascade_nb.model.caching import Cache
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class _NoElse:
 
 NO_ELSE: Final = _NoElse()
 NAME_LIMIT: Final = 120
+#: What the next attempt would raise as well.
+_IN_VAIN: Final = (ResultError, LazyValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +92,16 @@ class Retry:
         return min(wait * (1 + self.jitter * rng.random()), self.max_delay)
 
     def again(self, attempt: int, error: BaseException) -> bool:
-        """Whether another attempt is due after number `attempt` raised `error`."""
-        return attempt < self.max_attempts and isinstance(error, self.on)
+        """Whether another attempt is due after number `attempt` raised `error`.
+
+        None is where the next would end like this one: what it returned is no value, or it used a
+        lazy value as one.
+        """
+        return (
+            attempt < self.max_attempts
+            and isinstance(error, self.on)
+            and not isinstance(error, _IN_VAIN)
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -252,6 +252,19 @@ async def test_after_a_skipped_one_it_runs_and_after_a_failed_one_it_does_not(
     assert skips(spy)["later"] == "UpstreamFailed"
 
 
+async def test_a_sequence_of_one_tasks_calls_says_once_which_step_was_skipped(
+    engine: Engine,
+) -> None:
+    steps = cs.sequence(give(1), give(2).run_if(give(False)), give(3), give(4))
+    with pytest.raises(DependencyMissingError) as caught:
+        await engine.run(steps)
+    assert str(caught.value) == "give was skipped: its condition give is false (give#3)"
+    mixed = cs.sequence(give(2).run_if(False), total([1]), give(3))
+    with pytest.raises(DependencyMissingError) as caught:
+        await engine.run(mixed)
+    assert str(caught.value) == "give was skipped: its condition is false"
+
+
 async def test_a_sequence_runs_in_order_and_gives_the_last(
     engine: Engine, spy: SpySubscriber
 ) -> None:

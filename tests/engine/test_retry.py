@@ -146,3 +146,17 @@ async def test_a_wait_counts_from_when_it_was_asked_for_however_late_the_loop_he
     assert rung == []
     clock.advance(0.2)
     assert rung == [5.0]
+
+
+@pytest.mark.parametrize("wrong", ["generator", "lazy"])
+def test_what_cannot_succeed_is_not_tried_again(wrong: str) -> None:
+    tries = []
+
+    @cs.task(retry=3)
+    def broken() -> Any:
+        tries.append(1)
+        return iter([1]) if wrong == "generator" else len(broken.lazy())
+
+    with pytest.raises(cs.errors.UsageError):
+        cs.run(broken())
+    assert tries == [1]
