@@ -20,6 +20,7 @@ _COMMANDS: Final = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]?|\x9b[0-?]*[ -/]*[@-~]"
 )
+_COLOURS: Final = re.compile(r"(\x1b\[[0-9;:]*m)")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -39,6 +40,15 @@ def readable(text: str) -> str:
     if text.isprintable():
         return text  # neither surrogates nor control characters are
     return _CONTROLS.sub(_REPLACEMENT, _COMMANDS.sub("", encodable(text)))
+
+
+def coloured(text: str) -> str:
+    """`text` as a traceback may be shown anywhere: `readable`, but its colours stay."""
+    if text.isprintable():
+        return text
+    parts = _COLOURS.split(text)
+    parts[::2] = map(readable, parts[::2])
+    return "".join(parts)
 
 
 def carryable(value: Any) -> Any:

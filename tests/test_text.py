@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.text import carryable, encodable, readable
+from cascade_nb.text import carryable, coloured, encodable, readable
 
 ANYTHING = st.text(st.characters(codec=None, categories=None))
 
@@ -45,6 +46,17 @@ def test_a_readable_text_can_be_written_anywhere_and_is_the_same_again(text: str
     shown.encode()
     assert all(char in "\t\n\r" for char in shown if unicodedata.category(char) == "Cc")
     assert readable(shown) == shown
+
+
+@given(ANYTHING)
+def test_a_coloured_text_is_a_readable_one_with_its_colours(text: str) -> None:
+    assert re.sub(r"\x1b\[[0-9;:]*m", "", coloured(text)) == readable(coloured(text))
+    assert coloured(coloured(text)) == coloured(text)
+
+
+def test_colours_stay_and_whatever_else_a_terminal_obeys_goes() -> None:
+    text = "\x1b[31mred\x1b[0m \x1b[2J\x1b]0;t\x07 \x1b[1m\x07 \ud83d\n"
+    assert coloured(text) == "\x1b[31mred\x1b[0m  \x1b[1m\ufffd \ufffd\n"
 
 
 @given(ANYTHING)

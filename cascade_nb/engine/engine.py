@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from cascade_nb.engine.history import History
 from cascade_nb.engine.home import Home
 from cascade_nb.engine.link import Link
 from cascade_nb.engine.log import checked_log
-from cascade_nb.engine.orders import Orders
+from cascade_nb.engine.orders import Orders, new_run_id
 from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.past import Past
 from cascade_nb.engine.records import Records
@@ -179,6 +178,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         fresh: bool = False,
         log: str | None = None,
         share: str = "no",
+        run_id: str | None = None,
     ) -> Run:
         """Start a run of what `target` needs, from any thread, and return at once.
 
@@ -193,6 +193,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             log: "human" or "json", for this run; default as the engine's.
             share: "wait": what another kernel with the same state computes just now is waited for,
                 and computed only once.
+            run_id: its identity, for who is to know it before anything runs; default a new one.
 
         Raises:
             GraphError: there is nothing to run, or it needs itself.
@@ -211,7 +212,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             graph = Graph((), (), target, {})
         orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
         self.given.update(orders.params)
-        return self.begin(graph, orders)
+        return self.begin(graph, orders, run_id)
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
@@ -226,8 +227,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             label = parent.flow.label(parent.index)
             raise RunCancelledError(f"{label} was cancelled, so it starts no run any more")
         with self._starting:
-            run_id = run_id or uuid.uuid4().hex[:12]
-            run = Run(self, run_id, self._started + 1, graph, orders, parent)
+            run = Run(self, run_id or new_run_id(), self._started + 1, graph, orders, parent)
             execution = Execution(self, run, orders)
             parts = self.home.parts()
             self._started += 1

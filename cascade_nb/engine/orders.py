@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 # These skips were decided by results that stand; the others follow from a failure or from nobody's
 # asking, and may come out otherwise.
 _STANDING: Final = ("ConditionFalse", "UpstreamSkipped")
+
+
+def new_run_id() -> str:
+    """An identity for a run that is to come."""
+    return uuid.uuid4().hex[:12]
 
 
 class GivenItems(NamedTuple):

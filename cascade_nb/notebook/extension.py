@@ -20,11 +20,11 @@ from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
 from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
+from cascade_nb.notebook.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.outside_changes import OutsideChanges
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
-from cascade_nb.notebook.shims import answer_through_the_stream
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.turns import take_turns_often
 from cascade_nb.notebook.unkept_calls import remarks_on
@@ -82,8 +82,8 @@ def unload_ipython_extension(shell: Shell) -> None:
 
 
 def _put_replies(shell: Shell, session: Session) -> list[Undo]:
-    """Have the kernel hear a click that comes while it answers a cell."""
-    return [answer_through_the_stream()]
+    """Have the kernel hear a click that comes while it answers a cell, and answer every cell."""
+    return [answer_through_the_stream(), send_any_text()]
 
 
 def _put_turns(shell: Shell, session: Session) -> list[Undo]:

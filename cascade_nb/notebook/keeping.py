@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 from cascade_nb.control.words import ago, count_text, seconds_text, size_text
@@ -84,12 +85,13 @@ def go_on(session: Session, given: Namespace, awaited: bool) -> Any:
     engine = session.engine
     if not awaited:
         graph, orders, run_id = beside(engine.take_up(given.run, on_wait=_wait_for))
-        return present(session, engine.begin(graph, orders, run_id), wait=given.wait)
+        begin = partial(engine.begin, graph, orders)
+        return present(session, begin, run_id, wait=given.wait)
 
     async def attach() -> Any:
         graph, orders, run_id = await engine.take_up(given.run, on_wait=_wait_for)
-        run = engine.begin(graph, orders, run_id)
-        shown = present(session, run, wait=given.wait, awaited=True)
+        begin = partial(engine.begin, graph, orders)
+        shown = present(session, begin, run_id, wait=given.wait, awaited=True)
         return await shown if isinstance(shown, Coroutine) else shown
 
     return attach()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cascade_nb.engine.blocking import wait_for
+from cascade_nb.engine.orders import new_run_id
 from cascade_nb.engine.run import Run
 from cascade_nb.errors import RunError, RunFailures
-from cascade_nb.notebook.output import TaskOutput
+from cascade_nb.notebook.output import TaskOutput, route
 from cascade_nb.notebook.panel import Panel
 from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
@@ -47,32 +48,60 @@ def launch(session: Session, order: Order) -> Any:
         RunError: the cell waited, and the run ended without a value.
     """
     chosen, target = session.targets(list(order.names))
-    run = session.engine.start(
-        target,
-        params=order.params,
-        bindings=session.workspace,
-        on_error=order.on_error,
-        fresh=order.fresh,
-        share=order.share,
-    )
-    session.asked = chosen
-    if not order.names:
-        say(f"No name was given, so this runs `{chosen[0]}`.")
-    return present(session, run, wait=order.wait, awaited=order.awaited)
+
+    def begin(run_id: str) -> Run:
+        return session.engine.start(
+            target,
+            params=order.params,
+            bindings=session.workspace,
+            on_error=order.on_error,
+            fresh=order.fresh,
+            share=order.share,
+            run_id=run_id,
+        )
+
+    def begun() -> None:
+        session.asked = chosen
+        if not order.names:
+            say(f"No name was given, so this runs `{chosen[0]}`.")
+
+    return present(session, begin, new_run_id(), begun, wait=order.wait, awaited=order.awaited)
 
 
-def present(session: Session, run: Run, *, wait: bool = False, awaited: bool = False) -> Any:
-    """Show the panel of a run that has just begun; see `launch` for what it gives.
+def present(
+    session: Session,
+    begin: Callable[[str], Run],
+    run_id: str,
+    begun: Callable[[], object] = lambda: None,
+    *,
+    wait: bool = False,
+    awaited: bool = False,
+) -> Any:
+    """Begin a run and show its panel; see `launch` for what it gives.
+
+    Args:
+        begin: begins a run of this id.
+        begun: called when it has begun.
 
     Raises:
         RunError: the cell waited, and the run ended without a value.
     """
+    output = TaskOutput()
+    has_widget = running_kernel() is not None and not is_headless()
+    unroute = route(run_id, output) if has_widget else lambda: None
+    try:
+        run = begin(run_id)
+    except BaseException:
+        unroute()
+        raise
+    begun()
     session.notice(run)
     session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     try:
-        panel = Panel.open(run) if running_kernel() is not None else None
+        panel = Panel.open(run, output=output) if running_kernel() is not None else None
     except BaseException:  # an interrupt, for instance; nobody would see the run
         run.cancel("its panel could not be shown")
+        unroute()
         raise
     run.is_shown = panel is not None and not panel.headless
     if not wait and at_a_prompt():

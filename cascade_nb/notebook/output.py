@@ -139,12 +139,18 @@ class _Router:
         self._lock = threading.Lock()
         self._outputs: dict[str, TaskOutput] = {}
         self._undo: list[Callable[[], None]] = []
+        self._catches_widgets = False
 
     def add(self, run_id: str, output: TaskOutput) -> None:
         with self._lock:
             if not self._outputs:
                 self._install()
             self._outputs = {**self._outputs, run_id: output}
+
+    def catch_widgets(self) -> None:
+        with self._lock:
+            if self._outputs and not self._catches_widgets:
+                self._catch_widgets()
 
     def remove(self, run_id: str) -> None:
         with self._lock:
@@ -153,6 +159,7 @@ class _Router:
                 for undo in self._undo:
                     undo()
                 self._undo.clear()
+                self._catches_widgets = False
             self._outputs = left
 
     def here(self) -> TaskOutput | None:
@@ -172,8 +179,16 @@ class _Router:
         if publisher is not None:
             self._replace(publisher, "publish", self._publisher)
             self._replace(publisher, "clear_output", self._clearer)
-        for replaced in (figures_by_task, catch_in_tasks):
-            self._undo.append(replaced(lambda: self.here() is not None))
+        self._undo.append(figures_by_task(self._is_task))
+        if "ipywidgets" in sys.modules:
+            self._catch_widgets()
+
+    def _catch_widgets(self) -> None:
+        self._catches_widgets = True
+        self._undo.append(catch_in_tasks(self._is_task))
+
+    def _is_task(self) -> bool:
+        return self.here() is not None
 
     def _reroute(self, stream: Any, name: str) -> None:
         kind = type(stream)
@@ -280,6 +295,17 @@ _router: Final = _Router()
 
 
 def route(run_id: str, output: TaskOutput) -> Callable[[], None]:
-    """From now on, give `output` what the tasks of this run write; returns what ends that."""
+    """From now on, give `output` what the tasks of this run write; returns what ends that.
+
+    Do it before the run begins: a first task prints before anything else can be done. A second time
+    changes nothing.
+    """
     _router.add(run_id, output)
     return lambda: _router.remove(run_id)
+
+
+def catch_widgets() -> None:
+    """Give `Output` widgets what is theirs too, now that ipywidgets is loaded: that takes longer
+    than a run's first task, and what this one prints must find its way.
+    """
+    _router.catch_widgets()

@@ -28,7 +28,7 @@ from IPython.display import display
 from cascade_nb.engine.door import Door
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.ending import end_with_kernel
-from cascade_nb.notebook.output import TaskOutput, route
+from cascade_nb.notebook.output import TaskOutput, catch_widgets, route
 from cascade_nb.notebook.portrait import Portrait
 from cascade_nb.notebook.saved import SavedRun
 from cascade_nb.notebook.shims import (
@@ -73,10 +73,10 @@ class Panel:
         headless: whether it has no widget.
     """
 
-    def __init__(self, run: Run, headless: bool) -> None:
+    def __init__(self, run: Run, headless: bool, output: TaskOutput) -> None:
         self.run = run
         self.headless = headless
-        self.output = TaskOutput()
+        self.output = output
         self._loop = asyncio.get_running_loop()
         self._door = Door(self._loop)
         self._cell = LaunchingCell()
@@ -98,14 +98,17 @@ class Panel:
         self._over = asyncio.Event()
 
     @classmethod
-    def open(cls, run: Run, rendered: Rendered | None = None) -> Panel:
+    def open(
+        cls, run: Run, rendered: Rendered | None = None, output: TaskOutput | None = None
+    ) -> Panel:
         """Show the panel of a run below the current cell; call it on the kernel's loop.
 
         Args:
             run: just started, or still running.
             rendered: the picture of its graph, where it is at hand.
+            output: what its tasks write, where that is taken already; see `route`.
         """
-        panel = cls(run, is_headless())
+        panel = cls(run, is_headless(), TaskOutput() if output is None else output)
         panel._show(rendered)
         _open.add(panel)
         run.add_done_callback(panel._run_is_over)
@@ -122,6 +125,7 @@ class Panel:
         self._saved.show_text()
         self._undo.append(end_with_kernel(self.run))
         if not self.headless:
+            self._undo.append(route(self.run.id, self.output))
             self._show_widget()
         self._drawing = self._loop.create_task(self._draw(rendered))
 
@@ -130,13 +134,13 @@ class Panel:
         # something.
         from cascade_nb.notebook.widget import PanelWidget  # noqa: PLC0415
 
+        catch_widgets()
         status = self.run.status
         name = f"{status.title} · run {status.number} (panel)"
         self._widget = PanelWidget(name, self._everything, self._hear)
         self._clicks = clicks = ClickDelivery(self._widget.comm)
         clicks.install()
         self._undo += [
-            route(self.run.id, self.output),
             clicks.undo,
             on_idle_interrupt(self._loop, lambda: self.run.cancel("interrupted")),
         ]

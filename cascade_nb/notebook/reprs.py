@@ -14,7 +14,7 @@ from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
 from cascade_nb.shortcuts import PATIENCE, beside
-from cascade_nb.text import carryable
+from cascade_nb.text import carryable, coloured
 
 
 def lazy_text(session: Session, lazy: Lazy) -> str:
@@ -47,7 +47,8 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
     say(f"{_what(name or lazy.options.name, lazy)}{_made(found, session.engine.clock.wall())}")
     data, metadata = session.shell.display_formatter.format(found.value)
     if data:  # or it has shown itself, as widgets do
-        display(carryable(data), metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        shown = {**carryable(data), "text/plain": coloured(data.get("text/plain", ""))}
+        display(shown, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _made(found: Found, now: float) -> str:

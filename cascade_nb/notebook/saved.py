@@ -23,7 +23,7 @@ from cascade_nb.engine.report import (
 )
 from cascade_nb.engine.status import Phase, RunStatus
 from cascade_nb.notebook.output import TaskOutput
-from cascade_nb.text import carryable
+from cascade_nb.text import carryable, readable
 from cascade_nb.view.layout import Rendered
 from cascade_nb.view.visual import static_bundle, static_metadata
 
@@ -83,7 +83,7 @@ class SavedRun:
             lines[:1] = [head, *standing_lines(status)]
         else:
             lines[:1] = [head, f"As of {_clock(time.time())}:", *standing_lines(status)]
-        self._show("text", {"text/plain": "\n".join(lines)}, {})
+        self._show("text", {"text/plain": readable("\n".join(lines))}, {})
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         data = carryable(data)

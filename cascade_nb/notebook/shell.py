@@ -77,7 +77,7 @@ def running_cell(shell: Shell) -> Running:
 
 def remark(text: str) -> None:
     """Say something about the current cell, in its place among what the cell printed."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{readable(text)}\n")
 
 
 def is_captured(shell: Shell) -> bool:

@@ -1,4 +1,5 @@
-"""What depends on how a particular kernel works inside; nothing else in the project does.
+"""What depends on how a particular kernel works inside; besides `messages` nothing else in the
+project does.
 
 Whether a click on the panel reaches Python while a cell is busy differs from kernel to kernel:
 
@@ -230,29 +231,6 @@ def _tap_for(kernel: Any) -> Tap | None:
     if callable(getattr(stream, "_recv_callback", None)):
         return StreamTap(kernel)
     return None
-
-
-def answer_through_the_stream() -> Undo:
-    """Have ipykernel 7.0 to 7.3 answer through the stream that it reads requests from, as 7.4 does.
-
-    They answer past the stream, on its socket. That uses up the one wake-up of a request that
-    arrives at this moment, a click say, and the kernel is deaf until somebody connects anew
-    (ipython/ipykernel#1554).
-
-    Returns:
-        What puts the socket back.
-    """
-    kernel: Any = running_kernel()
-    manager: Any = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
-    if not hasattr(manager, "_shell_socket") or hasattr(manager, "_shell_stream"):
-        return lambda: None
-    usual = manager._shell_socket  # only the thread of the stream's loop sends on it
-    manager._shell_socket = kernel.shell_stream
-
-    def undo() -> None:
-        manager._shell_socket = usual
-
-    return undo
 
 
 def on_idle_interrupt(loop: AbstractEventLoop, callback: Callable[[], object]) -> Undo:

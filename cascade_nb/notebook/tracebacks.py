@@ -13,6 +13,7 @@ from typing import Final
 
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.shell import Shell
+from cascade_nb.text import coloured, readable
 
 #: Whose lines say nothing about what the user wrote, wherever they stand in a traceback.
 _MACHINERY: Final = (
@@ -37,7 +38,7 @@ def in_words(shell: Shell, error: CascadeError) -> CascadeError:
 
     What a magic was told wrongly is not found by reading how the magic works.
     """
-    words = f"{type(error).__name__}: {error}"
+    words = readable(f"{type(error).__name__}: {error}")
     cause = error.__cause__
 
     def render() -> list[str]:
@@ -91,7 +92,8 @@ def _rendered(shell: Shell, error: BaseException, *, below_us: bool = False) -> 
         lines: list[str] = shell.InteractiveTB.structured_traceback(
             type(error), error, error.__traceback__, tb_offset=0
         )
-    return lines
+    # What the user's code raised is text of anybody's.
+    return list(map(coloured, lines))
 
 
 @contextmanager
