@@ -9,6 +9,7 @@ from cascade_nb.engine.arguments import Expansion
 from cascade_nb.graph.effects import NONE, PYPLOT, effects_of
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.operations import Operation
 from cascade_nb.model.policy import Options
 from cascade_nb.model.resources import Injected
 
@@ -23,6 +24,7 @@ class Kind:
         subject: what scopes ask of them.
         light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
             no look at files.
+        by_size: whether its nodes run inline only where what they are given is tiny.
         files: paths and globs that count whether they are opened or not.
         times, seconds: how many attempts succeeded, and how long they took together.
         failed, lost: how many did not, and how long they took together.
@@ -30,6 +32,7 @@ class Kind:
     """
 
     __slots__ = (
+        "by_size",
         "failed",
         "files",
         "lane",
@@ -51,6 +54,7 @@ class Kind:
         self.files = () if options.cache is None else options.cache.files
         needs = options.retry or options.timeout is not None or options.needs or self.files
         self.light = not needs
+        self.by_size = False
         self.times = 0
         self.seconds = 0.0
         self.failed = 0
@@ -101,9 +105,10 @@ class Kinds:
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
             kind = self._known[key] = Kind(node.task_name, None, options, subject)
             kind.lane = node.task.executor if node.task is not None else None
+            kind.by_size = isinstance(node.task, Operation)
         needs_attempt = options.timeout is not None or PYPLOT in kind.subject.states or kind.files
         if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
-            return self._in_thread(kind)
+            return self.in_thread(kind)
         return kind
 
     def add(self, node: Node, index: int) -> None:
@@ -118,7 +123,7 @@ class Kinds:
         """The items of a mapped node; gives their kind."""
         kind = self.kind_of(expansion.node)
         if kind.lane == "inline" and expansion.injects:
-            kind = self._in_thread(kind)
+            kind = self.in_thread(kind)
         self.of.extend([kind] * expansion.count)
         return kind
 
@@ -145,9 +150,9 @@ class Kinds:
             )
         return found
 
-    def _in_thread(self, kind: Kind) -> Kind:
-        """A slice on the loop can neither wait for a resource nor stop in time, and what runs there
-        has no figures of its own.
+    def in_thread(self, kind: Kind) -> Kind:
+        """The same for nodes that cannot run inline: a slice on the loop can neither wait for a
+        resource nor stop in time, nor do much, and what runs there has no figures of its own.
         """
         key = (kind, _IN_THREAD)
         if key not in self._known:

@@ -29,6 +29,7 @@ from cascade_nb.model.present import Continued, returned
 if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket
     from cascade_nb.engine.flow import Flow
+    from cascade_nb.engine.kinds import Kind
 
 SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
 BREATH: Final = (
@@ -56,6 +57,8 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
         while heap:
             index = heappop(heap) & INDEX
             kind = kinds[index]
+            if kind.by_size and _goes_to_thread(flow, kind, index):
+                continue
             ticket: Ticket | None = None
             if kind is not open_kind or manager.version != open_version:
                 if kind.light and manager.idle(kind.subject):
@@ -135,6 +138,23 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
     finally:
         lock.release()
         finish_body()  # what its nodes left to do, together
+
+
+def _goes_to_thread(flow: Flow, kind: Kind, index: int) -> bool:
+    """Whether a node is an operator on more than a loop should hold its kernel up for; then it is
+    on its way to a thread.
+    """
+    work = flow.ledger.work[index]
+    try:
+        _, args, _ = _call_of(flow, work, index)
+    except BaseException:  # its attempt will say so
+        return False
+    if flow.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
+        return False
+    flow.kinds.of[index] = flow.kinds.in_thread(kind)
+    flow.push(index)
+    flow.lanes.pump_soon()
+    return True
 
 
 def _call_of(

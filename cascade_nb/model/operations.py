@@ -1,21 +1,24 @@
 """The small tasks behind `x[0]`, `x + 1` and `a, b = x`.
 
-They run inline, being as quick as Python's own operators mostly are; a product of matrices, which
-seldom is, has a thread. Each is a task of its own, so that its key differs from the others'.
+They run inline where their operands are tiny, and Python's own operators take microseconds; in a
+thread where they are large, or of a class that may do anything. Each is a task of its own, so that
+its key differs from the others'.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
 
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.task import Task
+from cascade_nb.model.tiny import LENGTH, are_plain_numbers, are_tiny
 
 _DEPTH: Final = 3  # so many operations inside of each other are shown, and "…" for the rest
+_EXPONENT: Final = 64  # up to which a power of a tiny number is one
 _TEXT: Final = 24  # characters of an operand that is there
 
 
@@ -26,13 +29,19 @@ class Operation(Task[..., Any]):
         fn: what it does.
         name: the operator's name.
         pattern: how a call of it is shown.
+        stays_tiny: whether the result of tiny operands is tiny too, where that is not always so.
     """
 
     def __init__(
-        self, fn: Callable[..., Any], name: str, pattern: str, executor: str = "inline"
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        pattern: str,
+        stays_tiny: Callable[[Sequence[Any]], bool] | None = None,
     ) -> None:
-        super().__init__(fn, name=f"({name})", executor=executor)
+        super().__init__(fn, name=f"({name})", executor="inline")
         self.pattern = pattern
+        self.stays_tiny = stays_tiny
         self.key = ""
 
     def stands_as(self, key: str) -> None:
@@ -42,6 +51,10 @@ class Operation(Task[..., Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _found, (self.key,)
+
+    def is_tiny(self, args: Sequence[Any]) -> bool:
+        """Whether it takes microseconds with these operands, so that the loop can do it."""
+        return are_tiny(args) and (self.stays_tiny is None or self.stays_tiny(args))
 
     def label_of(self, args: tuple[Any, ...]) -> str:
         """The operation as it would be written: `x["c"]`, `(a + b) / 2`."""
@@ -73,6 +86,8 @@ def _operand(value: Any, depth: int) -> str:
         return ", ".join(_operand(part, depth) for part in value)
     if isinstance(value, str):
         return '"' + value[:_TEXT] + ("…" if len(value) > _TEXT else "") + '"'
+    if isinstance(value, int) and value.bit_length() > LENGTH:
+        return "<int>"  # Python refuses to write the longest
     if value is None or isinstance(value, (int, float)):
         return f"{value!r:.{_TEXT}}"
     return f"<{type(value).__name__}>"
@@ -112,8 +127,23 @@ def _at_least(value: Any, count: int) -> list[Any]:
     return items
 
 
-def _infix(fn: Callable[..., Any], name: str, sign: str, executor: str = "inline") -> Operation:
-    return Operation(fn, name, f"{{0}} {sign} {{1}}", executor)
+def _infix(
+    fn: Callable[..., Any],
+    name: str,
+    sign: str,
+    stays_tiny: Callable[[Sequence[Any]], bool] | None = None,
+) -> Operation:
+    return Operation(fn, name, f"{{0}} {sign} {{1}}", stays_tiny)
+
+
+def _numbers(args: Sequence[Any]) -> bool:
+    """Not a text or a list that is repeated, or a text that is formatted."""
+    return are_plain_numbers(args)
+
+
+def _power(args: Sequence[Any]) -> bool:
+    exponent = args[1]
+    return are_plain_numbers(args) and (exponent.__class__ is not int or abs(exponent) <= _EXPONENT)
 
 
 OPERATIONS: Final = SimpleNamespace(
@@ -123,12 +153,12 @@ OPERATIONS: Final = SimpleNamespace(
     from_end=Operation(_from_end, "part from end", "{0}[{1}]"),
     add=_infix(operator.add, "add", "+"),
     sub=_infix(operator.sub, "subtract", "-"),
-    mul=_infix(operator.mul, "multiply", "*"),
+    mul=_infix(operator.mul, "multiply", "*", _numbers),
     truediv=_infix(operator.truediv, "divide", "/"),
     floordiv=_infix(operator.floordiv, "floor divide", "//"),
-    mod=_infix(operator.mod, "remainder", "%"),
-    pow=_infix(operator.pow, "power", "**"),
-    matmul=_infix(operator.matmul, "matrix product", "@", "thread"),
+    mod=_infix(operator.mod, "remainder", "%", _numbers),
+    pow=_infix(operator.pow, "power", "**", _power),
+    matmul=_infix(operator.matmul, "matrix product", "@"),
     and_=_infix(operator.and_, "and", "&"),
     or_=_infix(operator.or_, "or", "|"),
     xor=_infix(operator.xor, "exclusive or", "^"),

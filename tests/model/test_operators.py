@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import operator
 import pickle
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cascade_nb as cs
+from cascade_nb.engine import Engine
 from cascade_nb.errors import LazyValueError, TaskDefinitionError, TaskFailedError
+from cascade_nb.executors import LocalExecutor
 from cascade_nb.graph import from_json, to_json
 from cascade_nb.graph.fingerprint import fingerprints
 from cascade_nb.model import unpacked
@@ -123,6 +127,65 @@ def test_arrays_and_tables_on_the_left_leave_it_to_the_lazy_value() -> None:
     assert cs.run(frame[frame["c"] > 1]["c"][2]) == 3
 
 
+class Counting(LocalExecutor):
+    """Counts what ran in its threads."""
+
+    jobs = 0
+
+    def submit(self, job: Any) -> None:
+        self.jobs += 1
+        super().submit(job)
+
+
+class Slow:
+    def __add__(self, other: Any) -> str:
+        return threading.current_thread().name
+
+
+LARGE = np.arange(100_000)
+
+
+@pytest.mark.parametrize(
+    ("left", "operation", "is_inline"),
+    [
+        (3, lambda x: (x + 1) * 2 - x, True),
+        (7, lambda x: x**2 % 5 < 3, True),
+        (10**300, lambda x: x + x, True),
+        ("ab", lambda x: x + "c", True),
+        ({"a": [1, 2, {"b": 3}]}, lambda x: x["a"][2]["b"], True),
+        (list(range(200)), lambda x: x[1:5], True),
+        ((1, "b"), lambda x: list(unpacked(x, 2)), True),
+        (dt.timedelta(2), lambda x: x - dt.timedelta(1), True),
+        (np.float64(2), lambda x: x * 3, True),
+        (np.arange(10), lambda x: (x * 3)[2], True),
+        (LARGE, lambda x: x < 3, False),
+        (3, lambda x: x + LARGE, False),
+        (list(range(1000)), lambda x: x[0], False),
+        ([[i] * 100 for i in range(100)], lambda x: x[0], False),
+        ("a" * 100_000, lambda x: x + "b", False),
+        ("%1000d", lambda x: x % 3, False),
+        ([1], lambda x: x * 1000, False),
+        (2, lambda x: x**100_000, False),
+        ([1 << 100_000], lambda x: x[0] % 7, False),
+        (pd.DataFrame({"a": [1]}), lambda x: x["a"], False),
+        (Slow(), lambda x: x + 1, False),
+        (np.array([Slow()]), lambda x: x + 1, False),
+    ],
+)
+async def test_an_operator_runs_on_the_loop_only_where_its_operands_are_tiny(
+    left: Any, operation: Any, is_inline: bool
+) -> None:
+    executor = Counting(1)
+    engine = Engine(executor=executor)
+    value = await engine.run(operation(give(left)))
+    if is_inline:
+        assert value == (list(left) if isinstance(left, tuple) else operation(left))
+    if isinstance(left, Slow):
+        assert value != threading.current_thread().name
+    assert bool(executor.jobs) is not is_inline
+    await engine.aclose()
+
+
 def test_operators_differ_in_their_keys_by_sign_key_and_side() -> None:
     x = give(1)
     asked = [
@@ -161,6 +224,7 @@ def test_a_kept_result_of_an_operator_stands_until_its_input_changes() -> None:
         (lambda x: -x[0] < 5, "-give[0] < 5"),
         (lambda x: x.named("x")[0, "k"], 'x[0, "k"]'),
         (lambda x: x[lambda: 0], "give[<function>]"),
+        (lambda x: x + (1 << 20_000), "give + <int>"),
         (lambda x: x["long" * 100], 'give["longlonglonglonglonglong…"]'),
         (
             lambda x: functools.reduce(operator.add, [x] * 3000),
