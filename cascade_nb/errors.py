@@ -49,9 +49,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or sys.version_info >= (3, 11):
-    from builtins import ExceptionGroup
+    from builtins import ExceptionGroup as ExceptionGroup  # noqa: PLC0414 - handed on
 else:
-    from exceptiongroup import ExceptionGroup
+    from exceptiongroup import ExceptionGroup as ExceptionGroup  # noqa: PLC0414 - handed on
 
 __all__ = [
     "BlockingError",

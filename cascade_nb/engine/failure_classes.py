@@ -9,24 +9,25 @@ the same exceptions, and ``except*`` finds them.
 from __future__ import annotations
 
 import pickle
-import sys
 import types
 import weakref
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from cascade_nb.errors import CascadeError, RunError, RunFailures, TaskFailedError, UsageError
-
-if TYPE_CHECKING or sys.version_info >= (3, 11):
-    from builtins import BaseExceptionGroup, ExceptionGroup
-else:
-    from exceptiongroup import BaseExceptionGroup, ExceptionGroup
+from cascade_nb.errors import (
+    CascadeError,
+    ExceptionGroup,
+    RunError,
+    RunFailures,
+    TaskFailedError,
+    UsageError,
+)
 
 #: Raised again, these would end a coroutine or a generator that they pass through.
 _NEVER: Final = (StopIteration, StopAsyncIteration)
 _OF_HEAP: Final = 1 << 9  # the flag of a class that a `class` statement made
 #: What else such classes have was given when one was made, and cannot be set.
-_WHOLE: Final = (BaseException, BaseExceptionGroup)
+_WHOLE: Final = (BaseException, ExceptionGroup.__mro__[1])
 _FIELDS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 # A class holds the class that it is made of, so the number of that one is nobody else's meanwhile.
@@ -54,7 +55,7 @@ def group(message: str, errors: list[RunError]) -> RunFailures:
         for kind in kinds[0].__mro__:
             if kind in _COMMON or not all(one and issubclass(one, kind) for one in kinds):
                 continue
-            if BaseExceptionGroup in kind.__mro__:
+            if ExceptionGroup in kind.__mro__:
                 break  # it is a group of failures, and no group of what they raised
             try:
                 made: RunFailures = _class_of(RunFailures, kind)(message, errors)
@@ -99,7 +100,7 @@ def _class_of(base: type, kind: type[Exception]) -> Any:
 def _like(error: TaskFailedError, cause: BaseException, kind: type[Exception]) -> TaskFailedError:
     """`error` as an object of `kind` too, whose constructor may want anything and is not called."""
     built_in: Any = next(one for one in kind.__mro__ if not one.__flags__ & _OF_HEAP)
-    held = (cause.message, cause.exceptions) if isinstance(cause, BaseExceptionGroup) else ()
+    held = (cause.message, cause.exceptions) if isinstance(cause, ExceptionGroup) else ()
     made: TaskFailedError = built_in.__new__(_class_of(type(error), kind), *held)
     made.args = error.args
     for one in takewhile(lambda one: one not in _WHOLE, built_in.__mro__):
