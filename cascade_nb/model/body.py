@@ -1,9 +1,13 @@
-"""Whether a task's body is running here, where a task is a plain function."""
+"""Whether a task is a plain function here: in a task's body, and in code said to be like one."""
 
 from __future__ import annotations
 
 import contextvars
+import sys
+from collections.abc import Iterable
+from types import CodeType, FrameType
 from typing import Final
+from weakref import ref
 
 _inside: Final = contextvars.ContextVar("cascade_body", default=False)
 
@@ -11,7 +15,36 @@ in_body: Final = _inside.get
 """Whether the code that asks belongs to the body of a task. True in threads and coroutines too that
 the body started with a copy of its context, as `asyncio.to_thread` and `create_task` do."""
 
+#: By its id, every code in which tasks are plain functions though it is no task's; mostly none, so
+#: that a call of a task asks no more than whether there is any.
+plain_codes: Final[dict[int, ref[CodeType]]] = {}
+
 
 def enter_body() -> None:
     """From here on, in this context, a task's body is running; for whatever runs bodies."""
     _inside.set(True)
+
+
+def tasks_are_plain_in(codes: Iterable[CodeType]) -> None:
+    """From now on a task is a plain function in these, in what is written inside of them and in
+    what they call, whoever calls them; as long as there are functions with that code.
+    """
+    todo = list(codes)
+    while todo:
+        code = todo.pop()
+        place = id(code)
+        plain_codes[place] = ref(code, lambda _, place=place: plain_codes.pop(place, None))  # type: ignore[misc]
+        todo += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+
+
+def in_plain_code() -> bool:
+    """Whether what called the caller runs for such code, up to the cell or module that runs it."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if id(code) in plain_codes:
+            return True
+        if code.co_name == "<module>":
+            return False
+        frame = frame.f_back
+    return False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
-from cascade_nb.model.body import in_body
+from cascade_nb.model.body import in_body, in_plain_code, plain_codes
 from cascade_nb.model.collections import columns_of
 from cascade_nb.model.functions import (
     check_function,
@@ -83,7 +83,7 @@ class Task(Signed, Generic[P, R]):
             TaskCallError: the function does not take these arguments, or a lazy value stands where
                 its result cannot be put.
         """
-        if in_body():
+        if in_body() or (plain_codes and in_plain_code()):
             if self._is_plain_call(args, kwargs):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
         elif not kwargs and len(args) in self._fits:

@@ -11,113 +11,33 @@
 from __future__ import annotations
 
 import ast
-import dis
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextvars import copy_context
-from functools import partial
-from types import FunctionType
-from typing import Any, Final, TypeGuard
-from weakref import ref
+from typing import Any
 
-from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.body import enter_body
-from cascade_nb.model.lazy import Lazy, LazyResult
-from cascade_nb.model.task import Task
-from cascade_nb.notebook.layers import standing_for
-from cascade_nb.notebook.unpacking import Shape, as_rest, each, shape_of, unpack
-
-# No identifiers, so that no name of the user's can be one of them.
-_TASK: Final = "<task>"
-_READ: Final = "<read>"
-_UNPACK: Final = "<unpack>"
-_REST: Final = "<rest>"
-_EACH: Final = "<each>"
-_LOOSE: Final = "<loose>"
-_NOW: Final = "<now>"
-_BODY: Final = "<body>"
-
-NO_CALLS: Final[Mapping[ast.Call, str]] = {}
+from cascade_nb.notebook.cell_helpers import (
+    ASKED,
+    EACH,
+    FUNCTION,
+    LOOSE,
+    NOW,
+    PLAIN_INSIDE,
+    READ,
+    REST,
+    TASK,
+    UNPACK,
+)
+from cascade_nb.notebook.function_roles import NO_ROLES, Roles
+from cascade_nb.notebook.unpacking import Shape, shape_of
 
 
-class Helpers:
-    """What the rewritten code of one cell calls.
-
-    Attributes:
-        names: by the names under which the code finds them.
-        ran: the tasks that ran at once, with the reason.
-    """
-
-    def __init__(self) -> None:
-        self.names: Mapping[str, Callable[..., Any]] = {
-            _TASK: _as_task,
-            _READ: _as_read,
-            _UNPACK: unpack,
-            _REST: as_rest,
-            _EACH: each,
-            _LOOSE: self._loose,
-            _NOW: self._now,
-            _BODY: _with_plain_tasks,
-        }
-        self.ran: dict[str, str] = {}
-        self._seen: list[tuple[ref[Lazy], str, int]] = []
-
-    def untold(self) -> list[str]:
-        """What is to be said of calls that nothing keeps, once the cell is over."""
-        told = []
-        if self.ran:
-            names = "; ".join(f"`{name}`: {reason}" for name, reason in self.ran.items())
-            told.append(
-                f"Ran at once, as a function like `_{next(iter(self.ran))}` would. {names}. What "
-                "is to run later gets a name for its call."
-            )
-        dead = {(label, line) for lazy, label, line in self._seen if lazy() is None}
-        by_label: dict[str, list[int]] = {}
-        for label, line in sorted(dead, key=lambda one: one[1]):
-            by_label.setdefault(label, []).append(line)
-        for label, lines in by_label.items():
-            where = ", ".join(map(str, lines))
-            told.append(
-                f"Nothing keeps the value of `{label}` (line {where}), so it does not run: give "
-                f"the call a name and run that, or name the function `_{label}` to have it run "
-                "at once."
-            )
-        return told
-
-    def _loose(self, value: Any, line: int, called: str) -> Any:
-        """The value of an expression that is a statement."""
-        for lazy in value if type(value) is list else (value,):
-            if not isinstance(lazy, Lazy):
-                continue
-            if lazy is value and _is_free(lazy, called) and _gives_nothing(lazy.task.fn):
-                self.ran.setdefault(called, f"it returns nothing, and has no name, line {line}")
-                return _made_now(lazy)
-            self._seen.append((ref(lazy), lazy.label, line))
-        return value
-
-    def _now(self, value: Any, line: int, called: str) -> Any:
-        """The value of a call that is used at once."""
-        if isinstance(value, Lazy) and _is_free(value, called):
-            self.ran.setdefault(called, f"its value is used at once, line {line}")
-            return _made_now(value)
-        return value
-
-
-def rewritten(
-    tree: ast.Module,
-    plain: Iterable[str] = (),
-    at_once: Mapping[ast.Call, str] = NO_CALLS,
-    bodies: Collection[ast.Call] = (),
-) -> ast.Module:
+def rewritten(tree: ast.Module, roles: Roles = NO_ROLES) -> ast.Module:
     """`tree` with what `Helpers` does put in; no line moves.
 
     Args:
-        plain: the functions that are no tasks.
-        at_once: calls whose value has to be there, with the names of what is called.
-        bodies: calls in which tasks are plain functions.
+        roles: what is what in it.
     """
-    if at_once or bodies:
-        tree = _Calls(at_once, bodies).visit(tree)
-    changed: ast.Module = ast.fix_missing_locations(_TopLevel(frozenset(plain)).visit(tree))
+    if roles.at_once or roles.called_back or roles.asked or roles.lambdas:
+        tree = _Calls(roles).visit(tree)
+    changed: ast.Module = ast.fix_missing_locations(_TopLevel(roles).visit(tree))
     return changed
 
 
@@ -132,27 +52,45 @@ def bound_past(tree: ast.Module) -> frozenset[str]:
     return frozenset(names)
 
 
-class _Calls(ast.NodeTransformer):
-    """Calls of tasks that cannot wait, and of plain functions."""
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-    def __init__(self, at_once: Mapping[ast.Call, str], bodies: Collection[ast.Call]) -> None:
-        self._at_once = at_once
-        self._bodies = bodies
+
+class _Calls(ast.NodeTransformer):
+    """Calls of tasks that cannot wait, tasks that others call, and what is asked about a value."""
+
+    def __init__(self, roles: Roles) -> None:
+        self._at_once = roles.at_once
+        self._called_back = roles.called_back
+        self._asked = roles.asked
+        self._lambdas = roles.lambdas
+
+    def visit(self, node: ast.AST) -> Any:
+        done = super().visit(node)
+        if node in self._asked:
+            question = ast.Constant(self._asked[node])  # type: ignore[index]
+            return _call(ASKED, done, ast.Constant(node.lineno), question)  # type: ignore[attr-defined]
+        return done
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        self.generic_visit(node)
+        return _call(PLAIN_INSIDE, node) if node in self._lambdas else node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return _call(FUNCTION, node) if node in self._called_back else node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if node in self._bodies:
-            node.func = _call(_BODY, node.func)
-        if node not in self._at_once:
-            return node
-        return _call(_NOW, node, ast.Constant(node.lineno), ast.Constant(self._at_once[node]))
+        if node in self._at_once:
+            node.func = _now(node, self._at_once[node])
+        return node
 
 
 class _TopLevel(ast.NodeTransformer):
     """What stands at the top level, in whatever `if`, `for`, `with` or `try`."""
 
-    def __init__(self, plain: frozenset[str]) -> None:
-        self._plain = plain
+    def __init__(self, roles: Roles) -> None:
+        self._plain = roles.plain
+        self._bodies = roles.bodies
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._function(node)
@@ -161,7 +99,7 @@ class _TopLevel(ast.NodeTransformer):
         return self._function(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return node
+        return self._body(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return node
@@ -187,22 +125,27 @@ class _TopLevel(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> ast.AST:
         shape = shape_of(node.target)
         if shape is not None and shape[0] < 0:
-            node.iter = _call(_EACH, node.iter, _constant(shape))
+            node.iter = _call(EACH, node.iter, _constant(shape))
         self.generic_visit(node)
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         if isinstance(node.value, (ast.Call, ast.ListComp)):
-            call = node.value.func if isinstance(node.value, ast.Call) else None
-            called = call.id if isinstance(call, ast.Name) else ""
-            node.value = _call(_LOOSE, node.value, ast.Constant(node.lineno), ast.Constant(called))
+            if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
+                node.value.func = _now(node.value, "")
+            node.value = _call(LOOSE, node.value, ast.Constant(node.lineno))
         return node
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         if not node.name.startswith("_") and node.name not in self._plain:
             # On the line where the function begins anyway: that is its first line for `inspect`.
             first = node.decorator_list[0] if node.decorator_list else node
-            node.decorator_list.insert(0, _name(_TASK, first))
+            node.decorator_list.insert(0, _name(TASK, first))
+        return self._body(node)
+
+    def _body(self, node: _Definition) -> ast.AST:
+        if node.name in self._bodies:
+            node.decorator_list.append(_name(PLAIN_INSIDE, node))
         return node
 
     def _unpacked(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
@@ -212,13 +155,13 @@ class _TopLevel(ast.NodeTransformer):
         written_out = isinstance(node.value, (ast.Tuple, ast.List))
         if shape is None or (written_out and not any(shape[1])):
             return node
-        node.value = _call(_UNPACK, node.value, _constant(shape))
+        node.value = _call(UNPACK, node.value, _constant(shape))
         assert isinstance(target, (ast.Tuple, ast.List))
         starred = target.elts[shape[0]] if shape[0] >= 0 else None
         if not isinstance(starred, ast.Starred):
             return node
         rest = _id(starred.value)
-        taken = _call(_REST, _name(rest, node))
+        taken = _call(REST, _name(rest, node))
         return [node, ast.copy_location(ast.Assign([ast.Name(rest, ast.Store())], taken), node)]
 
 
@@ -227,7 +170,12 @@ def _read(place: ast.expr | ast.stmt, source: str, target: ast.expr) -> ast.expr
     value = _name(source, place)
     if source == _id(target):
         return value
-    return ast.copy_location(_call(_READ, value), place)
+    return ast.copy_location(_call(READ, value), place)
+
+
+def _now(call: ast.Call, reason: str) -> ast.Call:
+    """What is called in the place of what is."""
+    return _call(NOW, call.func, ast.Constant(call.lineno), ast.Constant(reason))
 
 
 def _call(helper: str, value: ast.expr, *more: ast.expr) -> ast.Call:
@@ -247,69 +195,3 @@ def _name(name: str, place: ast.expr | ast.stmt) -> ast.Name:
     node = ast.Name(name, ast.Load(), lineno=place.lineno, col_offset=place.col_offset)
     node.end_lineno, node.end_col_offset = place.lineno, place.col_offset
     return node
-
-
-def _as_task(made: Any) -> Any:
-    """What a `def` at the top level is bound to: a task, unless its own decorators made it one, or
-    something that is no function.
-    """
-    if isinstance(made, Lazy):
-        raise TaskDefinitionError(
-            f"the decorator `{made.label}` is a task, whose call gives no function; a function "
-            "whose name begins with '_' stays plain and can decorate"
-        )
-    if isinstance(made, (Task, type)) or not callable(made):
-        return made
-    try:
-        return Task(made)
-    except TaskDefinitionError as error:
-        advice = "; a name that begins with '_' stays a plain function"
-        raise TaskDefinitionError(f"{error}{advice}") from None
-
-
-def _as_read(value: Any) -> Any:
-    return standing_for(value) if isinstance(value, Lazy) else value
-
-
-def _made_now(lazy: LazyResult[Any]) -> Any:
-    """What the call gives."""
-    return _with_plain_tasks(lazy.task.fn)(*lazy.args, **lazy.kwargs)
-
-
-def _with_plain_tasks(function: Any) -> Any:
-    """`function`, in which tasks are plain functions, as in the body of a task."""
-    if not isinstance(function, FunctionType):
-        return function
-    context = copy_context()
-    context.run(enter_body)
-    return partial(context.run, function)
-
-
-def _is_free(lazy: Lazy, called: str) -> TypeGuard[LazyResult[Any]]:
-    """Whether a call of the task `called` can be made now: all that it needs is there."""
-    if not isinstance(lazy, LazyResult):
-        return False
-    task = lazy.task
-    return (
-        getattr(task, "__name__", None) == called
-        and task.executor != "async"
-        and not lazy.inputs
-        and not lazy.nested
-        and lazy.options is task.options
-    )
-
-
-def _gives_nothing(function: Any) -> bool:
-    """Whether a function returns nothing but None."""
-    if not isinstance(function, FunctionType):
-        return False
-    before = None
-    for step in dis.get_instructions(function):
-        if step.opname == "RETURN_CONST" and step.argval is not None:
-            return False
-        if step.opname == "RETURN_VALUE" and (
-            before is None or before.opname != "LOAD_CONST" or before.argval is not None
-        ):
-            return False
-        before = step
-    return True

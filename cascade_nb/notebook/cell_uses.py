@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ast
-import builtins
-from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final
 
-from cascade_nb.model.task import PartialTask, Task
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+from cascade_nb.model.task import Task
+from cascade_nb.notebook.top_level import FUNCTIONS, Site, Written, call_sites, root_name
 
 # Methods of a task and of a lazy value; who writes one wants a task.
 _OF_TASKS: Final = {"map", "partial", "lazy", "fn", "options", "signature", "executor"}
@@ -38,90 +34,10 @@ _TAKE_CONTAINERS: Final = {
     "enumerate",
 } | {"zip", "map", "filter", "reversed"}
 
+AWAITED: Final = "it is awaited"
 _USED: Final = "its value is used at once"
+_IN_LAMBDA: Final = "it is called in a lambda"
 _CAUGHT: Final = "its errors are caught where it is called"
-_NEEDED: Final = {_USED, _CAUGHT}
-
-
-class Written:
-    """The top level of a cell.
-
-    Attributes:
-        functions: those that it defines, by name.
-        classes: those that it defines.
-        parents: what each node of the top level stands in.
-        look: what a name means before the cell runs.
-    """
-
-    def __init__(self, tree: ast.Module, look: Callable[[str], Any]) -> None:
-        self.functions: dict[str, Function] = {}
-        self.classes: list[ast.ClassDef] = []
-        self.parents: dict[ast.AST, ast.AST] = {}
-        self.look = look
-        self._imported: dict[str, str] = {}
-        todo: list[ast.AST] = [tree]
-        while todo:
-            node = todo.pop()
-            if isinstance(node, _FUNCTIONS):
-                if not isinstance(self.parents.get(node), ast.ClassDef):
-                    self.functions[node.name] = node
-                inside: list[ast.AST] = [*node.decorator_list, *node.args.defaults]
-                inside += [default for default in node.args.kw_defaults if default is not None]
-            else:
-                inside = list(ast.iter_child_nodes(node))
-            if isinstance(node, ast.ClassDef):
-                self.classes.append(node)
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                self._note_import(node)
-            self.parents.update(dict.fromkeys(inside, node))
-            todo.extend(inside)
-
-    def _note_import(self, node: ast.Import | ast.ImportFrom) -> None:
-        for alias in node.names:
-            module = alias.name if isinstance(node, ast.Import) else node.module or ""
-            self._imported[(alias.asname or alias.name).partition(".")[0]] = module
-
-    def above(self, node: ast.AST) -> Iterator[ast.AST]:
-        """What a node stands in, from the inside out."""
-        while node in self.parents:
-            node = self.parents[node]
-            yield node
-
-    def is_of_tasks(self, callee: ast.expr) -> bool:
-        """Whether it is a task that is called, or something of this package."""
-        names = {node.id for node in ast.walk(callee) if isinstance(node, ast.Name)}
-        return any(
-            self._imported.get(name, "").partition(".")[0] == "cascade_nb"
-            or isinstance(self.look(name), (Task, PartialTask))
-            or str(getattr(self.look(name), "__module__", "")).startswith("cascade_nb.")
-            or getattr(self.look(name), "__name__", "") == "cascade_nb"
-            for name in names
-        )
-
-    def is_outside(self, callee: ast.expr) -> bool:
-        """Whether what is called is somebody else's: a builtin, or of an imported module."""
-        name = root_name(callee)
-        if name is None:
-            return isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Constant)
-        if isinstance(callee, ast.Name):
-            return name in self._imported or (hasattr(builtins, name) and self.look(name) is None)
-        return name in self._imported or isinstance(self.look(name), ModuleType)
-
-
-class Site(NamedTuple):
-    """A call of a function at the top level.
-
-    Attributes:
-        call: the call.
-        statement: what it stands in.
-        is_statement: whether it is all of the statement, so that nothing keeps its value.
-        receiver: the name of the function that is given its value, if it is.
-    """
-
-    call: ast.Call
-    statement: ast.stmt
-    is_statement: bool
-    receiver: str | None
 
 
 class Uses:
@@ -129,8 +45,11 @@ class Uses:
 
     Attributes:
         as_tasks: those that are used in a way that only a task can be.
-        given: tasks of other cells that somebody else is given to call, and to whom.
-        at_once: calls whose value has to be there, with the names of what is called; of tasks of
+        given: tasks of other cells that a function of the user's is given to call, and to whom.
+        called_back: where somebody else is given a task of another cell to call, and to whom.
+        lambdas: those that call tasks and are given to somebody else to call.
+        asked: what is asked about at once, as `type` and `is None` do, and how.
+        at_once: calls whose value has to be there, with the reason; of tasks of
             other cells too.
     """
 
@@ -139,6 +58,9 @@ class Uses:
         self._functions = functions
         self.at_once: dict[ast.Call, str] = {}
         self.given: dict[str, str] = {}
+        self.called_back: dict[ast.Name, str] = {}
+        self.asked: dict[ast.expr, str] = dict(_asked(written))
+        self.lambdas: set[ast.Lambda] = set()
         self._reasons: dict[str, str] = {}
         self._names = [node for node in written.parents if isinstance(node, ast.Name)]
         self.as_tasks: set[str] = set()
@@ -170,8 +92,11 @@ class Uses:
         parent = self._written.parents[node]
         if isinstance(parent, ast.Call) and parent.func is node:
             reason = self._of_call(parent)
-            if reason in _NEEDED and not self._is_put_off(parent):
-                self.at_once[parent] = node.id
+            if reason == _IN_LAMBDA:
+                above = self._written.above(parent)
+                self.lambdas.update(node for node in above if isinstance(node, ast.Lambda))
+            elif reason is not None and not self._is_put_off(parent):
+                self.at_once[parent] = reason
         elif isinstance(parent, ast.Attribute):
             reason = None
             if parent.attr in _OF_TASKS:
@@ -179,9 +104,18 @@ class Uses:
         else:
             reason = self._of_value(node)
             if reason is not None and node.id not in self._functions:
-                self.given.setdefault(node.id, f"{reason}, line {node.lineno}")
+                self._note_given(node, f"{reason}, line {node.lineno}")
         if reason is not None and node.id in self._functions:
             self._reasons.setdefault(node.id, f"{reason}, line {node.lineno}")
+
+    def _note_given(self, node: ast.Name, reason: str) -> None:
+        taker = self._written.parents[node]
+        while isinstance(taker, (ast.keyword, ast.Starred)):
+            taker = self._written.parents[taker]
+        if not isinstance(taker, ast.Call) or self._written.is_outside(taker.func):
+            self.called_back[node] = reason
+        else:
+            self.given.setdefault(node.id, reason)
 
     def _is_put_off(self, call: ast.Call) -> bool:
         """Whether it may be made in another cell, when what it stands in is gone through."""
@@ -199,7 +133,7 @@ class Uses:
         """Why it cannot be a task, where it is named without being called."""
         inner: ast.AST = node
         for outer in self._written.above(node):
-            if isinstance(outer, (*_FUNCTIONS, ast.ClassDef)):
+            if isinstance(outer, (*FUNCTIONS, ast.ClassDef)):
                 return f"it decorates `{outer.name}`" if inner in outer.decorator_list else None
             if isinstance(outer, ast.Call) and inner is not outer.func:
                 known = self._is_known(outer.func)
@@ -223,7 +157,7 @@ class Uses:
         found: str | None = None
         decided = False
         for outer in self._written.above(call):
-            if isinstance(outer, (*_FUNCTIONS, ast.ClassDef)):
+            if isinstance(outer, (*FUNCTIONS, ast.ClassDef)):
                 return f"it decorates `{outer.name}`" if inner in outer.decorator_list else found
             if isinstance(outer, ast.Try) and inner in outer.body and outer.handlers:
                 return found or _CAUGHT
@@ -243,7 +177,7 @@ class Uses:
         used = _USED
         match outer:
             case ast.Await():
-                return "it is awaited", True, in_container
+                return AWAITED, True, in_container
             case ast.Compare():
                 asks = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
                 if any(isinstance(op, asks) for op in outer.ops):
@@ -270,7 +204,7 @@ class Uses:
                     isinstance(above, ast.Call) and self._written.is_of_tasks(above.func)
                     for above in self._written.above(outer)
                 )
-                return (None if known else "it is called in a lambda"), True, in_container
+                return (None if known else _IN_LAMBDA), True, in_container
             case ast.Call():
                 return self._as_argument(outer, in_container)
             case ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.ListComp() | ast.SetComp():
@@ -297,47 +231,22 @@ class Uses:
         return _USED, True, in_container
 
 
-def call_sites(written: Written, name: str) -> list[Site]:
-    """Where the function `name` is called at the top level."""
-    sites = []
-    for call, parent in written.parents.items():
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
-            continue
-        if call.func.id != name:
-            continue
-        above = [node for node in written.above(call) if isinstance(node, ast.stmt)]
-        if not above:
-            continue
-        taker = written.parents[parent] if isinstance(parent, ast.keyword) else parent
-        is_given = isinstance(taker, ast.Call) and isinstance(taker.func, ast.Name)
-        receiver = taker.func.id if is_given else None  # type: ignore[attr-defined]
-        sites.append(Site(call, above[0], isinstance(parent, ast.Expr), receiver))
-    return sites
-
-
-def names_loaded(node: ast.AST) -> set[str]:
-    """The names that stand anywhere in it to be read."""
-    return {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
-    }
-
-
-def is_explicit(function: Function) -> bool:
-    """Whether its own decorators say what it is: `@cs.task`, `@cs.resource`."""
-    words = {"task", "resource"}
-    for decorator in function.decorator_list:
-        for node in ast.walk(decorator):
-            if isinstance(node, ast.Attribute) and node.attr in words:
-                return True
-            if isinstance(node, ast.Name) and node.id in words:
-                return True
-    return False
-
-
-def root_name(node: ast.AST) -> str | None:
-    """`a` of `a`, `a.b` and `a.b.c`."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
+def _asked(written: Written) -> Iterator[tuple[ast.expr, str]]:
+    """What code of the top level asks about without needing its value, so that it is answered of a
+    call that has not run.
+    """
+    for node in written.parents:
+        match node:
+            case ast.Call(func=ast.Name(id="type"), args=[about]):
+                yield about, "type(…)"
+            case ast.Call(func=ast.Name(id=("isinstance" | "hasattr") as name), args=[about, _]):
+                if "Lazy" not in ast.unparse(node.args[1]):
+                    yield about, f"{name}(…)"
+            case ast.Call(func=ast.Name(id="getattr"), args=[about, _, _]):
+                yield about, "getattr(…)"
+            case ast.Compare(
+                left=about,
+                ops=[ast.Is() | ast.IsNot()],
+                comparators=[ast.Constant(value=None | True | False as other)],
+            ):
+                yield about, f"is {other}"

@@ -10,11 +10,15 @@ from contextlib import nullcontext
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.parsing import safely
-from cascade_nb.notebook.cell_syntax import Helpers, bound_past, rewritten
+from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.notebook.cell_helpers import Helpers
+from cascade_nb.notebook.cell_syntax import bound_past, rewritten
 from cascade_nb.notebook.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.shell import Running, Shell
+from cascade_nb.notebook.top_level import names_loaded
 
 _AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -35,7 +39,7 @@ class Body:
         may_bind: names that it may bind past the mapping that it runs in.
         helpers: what its code calls.
         plain: its functions that are no tasks, each with the reason.
-        calls_at_once: whether it has calls whose value has to be there.
+        calls_at_once: whether there are helpers inside of its expressions.
         is_remark: whether there is nothing in it but comments.
         error: what came out of one of its lines.
 
@@ -55,12 +59,20 @@ class Body:
             safely(lambda: shell.compile.ast_parse(source.padded, filename=name))
         )
         self.may_bind = bound_past(tree)
-        roles = roles_in(tree, shell.user_ns.get)
-        self.plain = roles.plain
-        self._given = roles.given
+        if shell.ast_node_interactivity == "last_expr_or_assign":
+            tree.body += _assigned_last(tree.body)
+        look = shell.user_ns.get
+        roles = roles_in(tree, look)
+        self._uses_tasks = any(
+            isinstance(look(name), (Lazy, Task, PartialTask)) for name in names_loaded(tree)
+        )
+        self._roles = roles
+        self.plain = dict(roles.plain)
         self.helpers = Helpers()
-        self.calls_at_once = bool(roles.at_once or roles.bodies)
-        tree = rewritten(tree, *roles[:3])
+        self.calls_at_once = bool(
+            roles.at_once or roles.called_back or roles.asked or roles.lambdas
+        )
+        tree = rewritten(tree, roles)
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
         self.is_remark = self.is_empty and bool(text.strip())
@@ -85,13 +97,25 @@ class Body:
     @property
     def makes_nothing(self) -> bool:
         """Whether there is a word to say when the workspace has nothing of it."""
-        return not self.is_empty and not self.plain and not self._has_magics
+        has_any = self.is_empty or self.plain or self._has_magics or self._uses_tasks
+        return not has_any
 
     def told(self) -> list[str]:
         """What it has to say about its functions."""
         given = [
             f"`{name}` is a task: {to}. Its calls there do not run; `{name}.fn` is the function."
-            for name, to in self._given.items()
+            for name, to in self._roles.given.items()
+        ]
+        called_back: dict[str, str] = {}
+        for node, to in self._roles.called_back.items():
+            called_back.setdefault(node.id, to)
+        given += [
+            f"`{name}` is a task; here its function is used: {to}."
+            for name, to in called_back.items()
+        ]
+        given += [
+            f"In the class `{name}` tasks are plain functions: `{'`, `'.join(sorted(tasks))}`."
+            for name, tasks in self._roles.classes.items()
         ]
         if not self.plain:
             return given
@@ -174,6 +198,19 @@ class _Source(NamedTuple):
         blank = next((i for i, line in enumerate(text.splitlines()) if line.strip()), 0)
         head += "\n" * blank  # IPython's transformers take empty lines away at the beginning
         return cls(head + body, "\n" * head.count("\n") + body)
+
+
+def _assigned_last(nodes: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """What shows the name that the last statement binds, if that is all that it binds."""
+    match nodes[-1:]:
+        case [
+            ast.Assign(targets=[ast.Name() as target])
+            | ast.AugAssign(target=ast.Name() as target)
+            | ast.AnnAssign(target=ast.Name() as target)
+        ]:
+            shown = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+            return [ast.copy_location(ast.Expr(shown), target)]
+    return []
 
 
 def _displayed(nodes: Sequence[ast.stmt], interactivity: str) -> Sequence[ast.stmt]:

@@ -9,10 +9,12 @@ it is a task, because a lazy value that is used as a value says what to do.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.notebook.cell_uses import Uses, Written, call_sites, is_explicit, names_loaded
+from cascade_nb.model.task import Task
+from cascade_nb.notebook.cell_uses import Uses
+from cascade_nb.notebook.top_level import Written, call_sites, is_explicit, names_loaded, root_name
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -46,15 +48,26 @@ class Roles(NamedTuple):
 
     Attributes:
         plain: its functions that are no tasks, each with the reason.
-        at_once: calls of tasks whose value has to be there, with the names of the tasks.
-        bodies: calls of plain functions, in whose bodies tasks are plain too.
-        given: tasks of other cells that somebody else is given to call, and to whom.
+        at_once: calls of tasks whose value has to be there, with the reason.
+        bodies: plain functions and classes of the cell in whose bodies tasks are plain too.
+        called_back: where somebody else is given a task of another cell to call, and to whom.
+        asked: what is asked about without needing its value, and how.
+        given: tasks of other cells that a function of the user's is given to call, and to whom.
+        classes: the classes that call tasks of other cells, with those.
+        lambdas: those that somebody else is given to call, in which tasks are plain.
     """
 
-    plain: dict[str, str]
-    at_once: dict[ast.Call, str]
-    bodies: frozenset[ast.Call]
-    given: dict[str, str]
+    plain: Mapping[str, str]
+    at_once: Mapping[ast.Call, str]
+    bodies: frozenset[str]
+    called_back: Mapping[ast.Name, str]
+    asked: Mapping[ast.expr, str]
+    given: Mapping[str, str]
+    classes: Mapping[str, set[str]]
+    lambdas: frozenset[ast.Lambda]
+
+
+NO_ROLES: Final = Roles({}, {}, frozenset(), {}, {}, {}, {}, frozenset())
 
 
 def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
@@ -82,22 +95,26 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
         more = _drawn_in(functions, plain, written)
         if not more:
             calls = uses.at_once.items()
-            at_once = {call: name for call, name in calls if name not in plain}
-            bodies = frozenset(_bodies(functions, plain, written))
+            at_once = {call: why for call, why in calls if root_name(call.func) not in plain}
             given = {name: to for name, to in uses.given.items() if name not in written.functions}
-            return Roles(plain, at_once, bodies, given)
+            classes = {node.name: _tasks_in(node, look) for node in written.classes}
+            bodies = {name for name in plain if not _binds_globals(functions[name])}
+            bodies |= {node.name for node in written.classes if not _binds_globals(node)}
+            return Roles(
+                plain,
+                at_once,
+                frozenset(bodies),
+                {n: to for n, to in uses.called_back.items() if n.id not in written.functions},
+                uses.asked,
+                given,
+                {name: tasks for name, tasks in classes.items() if tasks and name in bodies},
+                frozenset(uses.lambdas),
+            )
         plain.update(more)
 
 
-def _bodies(
-    functions: dict[str, Function], plain: dict[str, str], written: Written
-) -> Iterator[ast.Call]:
-    """The calls of plain functions that do all of their work in the call."""
-    for name, reason in plain.items():
-        function = functions[name]
-        is_over = isinstance(function, ast.FunctionDef) and reason != GENERATOR
-        if is_over and not _binds_globals(function):
-            yield from (site.call for site in call_sites(written, name))
+def _tasks_in(body: ast.AST, look: Callable[[str], Any]) -> set[str]:
+    return {name for name in names_loaded(body) if isinstance(look(name), Task)}
 
 
 def _by_its_body(function: Function) -> str | None:

@@ -44,4 +44,4 @@ class _Nested:
         self._body.plain.update(roles.plain)
         # Such code finds nothing but what is in the namespace.
         self._shell.user_ns.update(self._body.helpers.names)
-        return rewritten(tree, *roles[:3])
+        return rewritten(tree, roles)

@@ -14,7 +14,8 @@ from typing import Any
 
 from cascade_nb.errors import CycleError, UsageError
 from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.model.task import Task
+from cascade_nb.notebook.before_cell import Saved
 from cascade_nb.notebook.layers import (
     WHOLE,
     Cell,
@@ -25,7 +26,7 @@ from cascade_nb.notebook.layers import (
     lazies_in,
     meaning_of,
 )
-from cascade_nb.notebook.recorded_names import ABSENT, Names
+from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.workspace import Definition, Latest, Workspace
 
 
@@ -51,7 +52,7 @@ def recording(
     """
     if workspace.recorded is not None:
         raise UsageError("a %%cascade cell cannot run inside another one; run one after the other")
-    saved = _Saved(workspace)
+    saved = Saved(workspace)
     names = Names(workspace.namespace, helpers)
     workspace.recorded = cell
     failed = True
@@ -239,16 +240,28 @@ class _Commit:
             elif own is not None and own.meaning is not None and name not in self.spared:
                 own.loses(f"which cell {label} no longer defines")
                 lost = True
-        for name, definition in workspace.definitions.items():
+        for name, definition in list(workspace.definitions.items()):
             if name in self.bound or definition.gone:
                 continue
             if name in self.names.deleted:
-                definition.gone = f"which cell {label} deleted"
+                self._delete(name, definition)
             elif definition.cell.key == key:
                 definition.gone = f"which cell {label} no longer defines"
                 if workspace.namespace.get(name) is definition.task:
                     del workspace.namespace[name]
         return lost
+
+    def _delete(self, name: str, definition: Definition) -> None:
+        """Take a task's name away; another name of it is the task's from now on."""
+        workspace = self.workspace
+        names = workspace.namespace.items()
+        other = next((n for n, v in names if v is definition.task and n.strip("_")), None)
+        if other is None or other in workspace.definitions:
+            definition.gone = f"which cell {self.cell.label} deleted"
+            return
+        moved = Definition(other, self.cell, definition.task)
+        workspace.definitions[other] = workspace.defined[definition.task] = moved
+        workspace.definitions.pop(name)
 
     def _settle(self, fresh: Mapping[str, Meaning]) -> None:
         """Make sure that no node needs itself, and that each layer lies above what it reads."""
@@ -297,53 +310,3 @@ class _Commit:
                     None
                 )
                 return
-
-
-class _Saved:
-    """The workspace, and what the user's names showed of it, before a cell ran."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._chains = {name: list(chain) for name, chain in workspace.chains.items()}
-        self._layers = [
-            (layer, layer.cell, layer.meaning, layer.shape, layer.gone, layer.heir)
-            for chain in workspace.chains.values()
-            for layer in chain
-        ]
-        self._definitions = [
-            (name, d, d.cell, d.task, d.gone) for name, d in workspace.definitions.items()
-        ]
-        self._latest = workspace.latest
-        self._places = workspace.places.copy()
-        self._defined = workspace.defined.copy()
-        known = (*workspace.chains, *workspace.definitions)
-        self._shown = {name: workspace.namespace.get(name, ABSENT) for name in known}
-
-    def restore(self, names: Names) -> None:
-        """Make it so again."""
-        workspace = self._workspace
-        workspace.changed()
-        workspace.chains.clear()
-        workspace.chains.update({name: Chain(chain) for name, chain in self._chains.items()})
-        for layer, cell, meaning, shape, gone, heir in self._layers:
-            layer.cell, layer.meaning, layer.shape = cell, meaning, shape
-            layer.gone, layer.heir = gone, heir
-        workspace.definitions.clear()
-        for name, definition, cell, task, gone in self._definitions:
-            definition.cell, definition.task, definition.gone = cell, task, gone
-            workspace.definitions[name] = definition
-        workspace.latest = self._latest
-        workspace.places = self._places
-        workspace.defined = self._defined
-        for name, before in {**names.before, **self._shown}.items():
-            now = workspace.namespace.get(name, ABSENT)
-            if name in self._shown or _concerns(before) or _concerns(now):
-                if before is ABSENT:
-                    workspace.namespace.pop(name, None)
-                else:
-                    workspace.namespace[name] = before
-
-
-def _concerns(value: object) -> bool:
-    """Whether the workspace cares for a name with this value."""
-    return isinstance(value, (Task, PartialTask)) or next(lazies_in(value), None) is not None

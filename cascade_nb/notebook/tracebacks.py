@@ -58,7 +58,8 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     def render() -> list[str]:
         lines = _rendered(shell, error, below_us=True)
-        if not isinstance(error, CascadeError) and "LazyResult" in str(error):
+        text = str(error)
+        if not isinstance(error, CascadeError) and ("LazyResult" in text or "<lazy " in text):
             lines += ["", _NOT_THERE]  # code of others has found one, and cannot say more of it
         return lines
 

@@ -88,9 +88,17 @@ def test_a_generator_stays_plain_and_the_cell_says_so(notebook: Notebook) -> Non
     assert notebook.names["xs"] == [1]
 
 
+def test_a_task_of_another_cell_decorates_as_the_function_that_it_is(notebook: Notebook) -> None:
+    quiet(notebook, "def timed(g):\n    return g\ndef named(name):\n    return timed.fn")
+    text = notebook.ok("%%cascade\n@timed\n@named('a')\ndef load():\n    return 1").text
+    assert "`timed` is a task; here its function is used: it decorates `load`, line 2." in text
+    assert "`named`: it decorates `load`, line 3" in text
+    assert notebook.ok("%%cascade\nprint(load())").text.startswith("1\n")
+
+
 def test_a_decorator_that_is_a_task_is_refused_with_the_way_out(notebook: Notebook) -> None:
     quiet(notebook, "def timed(g):\n    return g")
-    done = notebook.run("%%cascade\n@timed\ndef load():\n    return 1")
+    done = notebook.run("%%cascade\nties = [timed]\n@ties[0]\ndef load():\n    return 1")
     assert isinstance(done.error, TaskDefinitionError)
     assert "the decorator `timed` is a task" in str(done.error)
     assert "begins with '_' stays plain" in str(done.error)

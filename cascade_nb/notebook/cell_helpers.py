@@ -1,0 +1,194 @@
+"""What the rewritten code of a `%%cascade` cell calls, and what it has to say afterwards."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, FunctionType
+from typing import Any, Final
+from weakref import ref
+
+from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.body import tasks_are_plain_in
+from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.resources import Injected
+from cascade_nb.model.task import Task
+from cascade_nb.notebook.cell_uses import AWAITED
+from cascade_nb.notebook.layers import standing_for
+from cascade_nb.notebook.unpacking import as_rest, each, unpack
+
+# No identifiers, so that no name of the user's can be one of them.
+TASK: Final = "<task>"
+READ: Final = "<read>"
+UNPACK: Final = "<unpack>"
+REST: Final = "<rest>"
+EACH: Final = "<each>"
+LOOSE: Final = "<loose>"
+NOW: Final = "<now>"
+FUNCTION: Final = "<function>"
+ASKED: Final = "<asked>"
+PLAIN_INSIDE: Final = "<plain inside>"
+
+
+class Helpers:
+    """What the rewritten code of one cell calls.
+
+    Attributes:
+        names: by the names under which the code finds them.
+        ran: the tasks that ran at once, with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.names: Mapping[str, Callable[..., Any]] = {
+            TASK: _as_task,
+            READ: _as_read,
+            UNPACK: unpack,
+            REST: as_rest,
+            EACH: each,
+            LOOSE: self._loose,
+            NOW: self._now,
+            FUNCTION: _as_function,
+            ASKED: self._asked,
+            PLAIN_INSIDE: _plain_inside,
+        }
+        self.ran: dict[str, str] = {}
+        self._questions: dict[str, list[int]] = {}
+        self._seen: list[tuple[ref[Lazy], str, int]] = []
+
+    def untold(self) -> list[str]:
+        """What is to be said of calls that nothing keeps, once the cell is over."""
+        told = []
+        if self.ran:
+            names = "; ".join(f"`{name}`: {reason}" for name, reason in self.ran.items())
+            told.append(
+                f"Ran at once, as a function like `_{next(iter(self.ran))}` would. {names}. What "
+                "is to run later gets a name for its call."
+            )
+        for question, lines in self._questions.items():
+            where = ", ".join(map(str, lines))
+            told.append(
+                f"`{question}` (line {where}) is answered of a call that has not run, not of its "
+                "value."
+            )
+        dead = {(label, line) for lazy, label, line in self._seen if lazy() is None}
+        by_label: dict[str, list[int]] = {}
+        for label, line in sorted(dead, key=lambda one: one[1]):
+            by_label.setdefault(label, []).append(line)
+        for label, lines in by_label.items():
+            where = ", ".join(map(str, lines))
+            told.append(
+                f"Nothing keeps the value of `{label}` (line {where}), so it does not run: give "
+                f"the call a name and run that, or name the function `_{label}` to have it run "
+                "at once."
+            )
+        return told
+
+    def _loose(self, value: Any, line: int) -> Any:
+        """The value of an expression that is a statement."""
+        for lazy in value if type(value) is list else (value,):
+            if isinstance(lazy, Lazy):
+                self._seen.append((ref(lazy), lazy.label, line))
+        return value
+
+    def _now(self, called: Any, line: int, reason: str) -> Any:
+        """What is called in the place of `called` where its value is used at once; for an empty
+        `reason`, where it is a statement.
+        """
+        if not isinstance(called, Task) or (not reason and not _gives_nothing(called.fn)):
+            return called
+
+        name_called = getattr(called, "__name__", called.name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            value = called(*args, **kwargs)
+            if not isinstance(value, Lazy) or not _is_free(value, awaited=reason == AWAITED):
+                return value
+            why = reason or "it returns nothing, and has no name"
+            self.ran.setdefault(name_called, f"{why}, line {line}")
+            return _plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
+
+        return call
+
+    def _asked(self, value: Any, line: int, question: str) -> Any:
+        """What something is asked about, and not for its value."""
+        if isinstance(value, Lazy):
+            lines = self._questions.setdefault(question, [])
+            if line not in lines:
+                lines.append(line)
+        return value
+
+
+def _as_task(made: Any) -> Any:
+    """What a `def` at the top level is bound to: a task, unless its own decorators made it one, or
+    something that is no function.
+    """
+    if isinstance(made, Lazy):
+        raise TaskDefinitionError(
+            f"the decorator `{made.label}` is a task, whose call gives no function; a function "
+            "whose name begins with '_' stays plain and can decorate"
+        )
+    if isinstance(made, (Task, type)) or not callable(made):
+        return made
+    try:
+        return Task(made)
+    except TaskDefinitionError as error:
+        advice = "; a name that begins with '_' stays a plain function"
+        raise TaskDefinitionError(f"{error}{advice}") from None
+
+
+def _as_read(value: Any) -> Any:
+    return standing_for(value) if isinstance(value, Lazy) else value
+
+
+def _as_function(value: Any) -> Any:
+    """What is called in the place of a task, where somebody else calls it."""
+    if not isinstance(value, Task):
+        return value
+    defaults = (parameter.default for parameter in value.signature.parameters.values())
+    needs_a_node = any(isinstance(default, (Lazy, Injected)) for default in defaults)
+    return value if needs_a_node else _plain_inside(value.fn)
+
+
+def _plain_inside(made: Any) -> Any:
+    """`made`, a function or a class, in whose bodies tasks are plain functions from now on."""
+    tasks_are_plain_in(_codes_of(made))
+    return made
+
+
+def _codes_of(made: Any) -> Iterator[CodeType]:
+    members = vars(made).values() if isinstance(made, type) else [made]
+    for member in members:
+        for part in ("__func__", "fget", "fset", "fdel", "func"):  # of methods and properties
+            inner = inspect.unwrap(getattr(member, part, None) or member)
+            if isinstance(inner, FunctionType):
+                yield inner.__code__
+
+
+def _is_free(lazy: Lazy, *, awaited: bool) -> bool:
+    """Whether a call can be made now: all that it needs is there."""
+    if not isinstance(lazy, LazyResult):
+        return False
+    task = lazy.task
+    return (
+        (awaited or task.executor != "async")
+        and not lazy.inputs
+        and not lazy.nested
+        and lazy.options is task.options
+    )
+
+
+def _gives_nothing(function: Any) -> bool:
+    """Whether a function returns nothing but None."""
+    if not isinstance(function, FunctionType):
+        return False
+    before = None
+    for step in dis.get_instructions(function):
+        if step.opname == "RETURN_CONST" and step.argval is not None:
+            return False
+        if step.opname == "RETURN_VALUE" and (
+            before is None or before.opname != "LOAD_CONST" or before.argval is not None
+        ):
+            return False
+        before = step
+    return True

@@ -1,0 +1,182 @@
+"""Where a task is called by what is no task: functions and classes left plain, and other people."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import gc
+import json
+from typing import Any
+
+import pytest
+
+from cascade_nb.model import body
+from cascade_nb.model.lazy import LazyResult
+from cascade_nb.model.task import task
+from cascade_nb.notebook.function_roles import roles_in
+from tests.notebook.conftest import Notebook
+
+
+def quiet(notebook: Notebook, source: str, cell: str | None = None) -> None:
+    notebook.ok(f"%%cascade --quiet\n{source}", cell)
+
+
+def test_tasks_are_plain_in_a_plain_function_whoever_calls_it_and_whenever(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "def double(x): return 2 * x\ndef twice(x): return double(double(x))", "A")
+    quiet(
+        notebook,
+        "def show(x):\n    print('is', twice(x) + 1)\n"
+        "def logged(fn):\n    def call(*args):\n        print('got', fn(*args))\n    return call\n"
+        "def gen():\n    yield double(4)\n"
+        "show(1)",
+        "B",
+    )
+    # In other cells, in a callback, through a closure, from a plain cell: it is the same function.
+    assert "is 9" in notebook.ok("%%cascade\nshow(2)").text
+    assert "is 5" in notebook.ok("for f in [show]: f(1)").text
+    assert "got 6" in notebook.ok("%%cascade\nsay = logged(double)\nsay(3)").text
+    assert notebook.ok("list(gen())").result == [8]
+    # And outside of it a call is a node, as before.
+    assert isinstance(notebook.ok("y = double(1)\nid(y)").result, int)
+    assert isinstance(notebook.names["y"], LazyResult)
+
+
+def test_a_plain_function_that_is_defined_anew_as_a_task_is_one(notebook: Notebook) -> None:
+    quiet(notebook, "def double(x): return 2 * x", "A")
+    quiet(notebook, "def show(x): print(double(x))\nshow(1)", "B")
+    quiet(notebook, "def _build(x): return double(x)\nz = _build(1)", "B")
+    assert isinstance(notebook.names["z"], LazyResult)
+
+
+def test_tasks_are_plain_in_the_methods_of_a_class_of_a_cell(notebook: Notebook) -> None:
+    quiet(notebook, "def double(x): return 2 * x", "A")
+    text = notebook.ok(
+        "%%cascade\nimport functools\nclass C:\n"
+        "    def __init__(self, x): self.x = double(x)\n"
+        "    @property\n    def more(self): return double(self.x) + 1\n"
+        "    @staticmethod\n    def of(x): return f'{double(x)}'\n"
+        "    @classmethod\n    def made(cls): return cls(double(5))\n"
+        "    @functools.lru_cache\n    def kept(self): return max(double(1), double(2))\n"
+        "    @functools.cached_property\n    def held(self): return [double(i) for i in (1, 2)]",
+        "B",
+    ).text
+    assert "In the class `C` tasks are plain functions: `double`." in text
+    shown = notebook.ok("c = C(1); (c.x, c.more, C.of(2), C.made().x, c.kept(), c.held)").result
+    assert shown == (2, 5, "4", 20, 4, [2, 4])
+
+
+def test_who_calls_a_task_of_another_cell_is_given_its_function(notebook: Notebook) -> None:
+    quiet(notebook, "def root(x): return -x\ndef size(x): return root(x) * root(x)", "A")
+    text = notebook.ok(
+        "%%cascade\nxs = list(map(size, [1, 2]))\nys = sorted([1, 2, 3], key=root)\n"
+        "zs = list(filter(lambda x: size(x) > 1, [1, 2]))\nlate = map(lambda x: size(x), [3])",
+        "B",
+    ).text
+    names = notebook.names
+    assert (names["xs"], names["ys"], names["zs"]) == ([1, 4], [3, 2, 1], [2])
+    assert notebook.ok("list(late)").result == [9]  # gone through when its cell is over
+    assert "`size` is a task; here its function is used: it is given to `map`, line 2." in text
+    assert "`root` is a task; here its function is used: it is given to `sorted`, line 3." in text
+
+
+def test_a_call_that_runs_at_once_is_given_the_arguments_themselves(notebook: Notebook) -> None:
+    quiet(notebook, "def add(xs, x): xs.append(x)\ndef top(xs): return xs.pop()", "A")
+    quiet(notebook, "xs = [1, 2]\nadd(xs, 3)\nadd(x=4, xs=xs)\nprint(top(xs))", "B")
+    assert notebook.names["xs"] == [1, 2, 3]
+
+
+def test_what_is_asked_about_a_call_that_has_not_run_is_told(notebook: Notebook) -> None:
+    quiet(notebook, "def f(x): return x\ny = f(1)", "A")
+    text = notebook.ok(
+        "%%cascade\nprint(type(y), isinstance(y, int),\n      hasattr(y, 'real'), y is None)\n"
+        "n = getattr(y, 'n', 0)",
+        "B",
+    ).text
+    for question, line in [("type", 2), ("isinstance", 2), ("hasattr", 3), ("getattr", 4)]:
+        assert f"`{question}(…)` (line {line}) is answered of a call that has not run" in text
+    assert "`is None` (line 3) is answered" in text
+    settled = (
+        "%%cascade\nz = 3\nimport cascade_nb as cs\nprint(type(z), isinstance(y, cs.{}), y is y)"
+    )
+    assert "is answered" not in notebook.ok(settled.format("LazyResult"), "C").text
+
+
+def test_a_name_that_an_assignment_binds_is_shown_where_ipython_is_set_so(
+    notebook: Notebook,
+) -> None:
+    notebook.shell.ast_node_interactivity = "last_expr_or_assign"
+    try:
+        for source in ("n = 3", "n: int = 3", "n = 1\nn += 2", "m = n = 3\nn"):
+            assert notebook.ok(f"%%cascade\n{source}").result == 3
+        for source in ("a, b = 3, 4", "m = n = 3", "n = 3;", "xs = {}\nxs[0] = 3"):
+            assert notebook.ok(f"%%cascade\n{source}").result is None
+    finally:
+        notebook.shell.ast_node_interactivity = "last_expr"
+
+
+def test_a_task_goes_on_under_its_other_name_when_one_is_deleted(notebook: Notebook) -> None:
+    quiet(notebook, "def hello(): return 'hi'", "A")
+    quiet(notebook, "greet = hello\ndel hello", "B")
+    quiet(notebook, "x = greet()", "C")
+    assert notebook.ok("%cascade run x --wait").result.result() == "hi"
+    quiet(notebook, "del greet", "D")
+    assert "which cell In[" in str(notebook.run("%cascade run x --wait").error)
+
+
+def test_a_cell_that_uses_tasks_is_not_told_that_it_has_none(notebook: Notebook) -> None:
+    quiet(notebook, "def f(x): return x\ny = f(1)", "A")
+    for source in ("f(2)", "y", "print([f])"):
+        assert "No tasks here" not in notebook.ok(f"%%cascade\n{source}").text
+    assert "No tasks here" in notebook.ok("%%cascade\nprint(3)").text
+
+
+def test_an_error_of_somebody_who_found_a_lazy_value_says_what_to_do(notebook: Notebook) -> None:
+    quiet(notebook, "def f(x): return x\ny = f(1)", "A")
+    notebook.ok("def _check(x): raise ValueError(f'got {x!r} instead')")
+    assert "A LazyResult is the call of a task" in notebook.run("%%cascade\n_check(y)").text
+    assert "A LazyResult" not in notebook.run("%%cascade\n_check(3)").text
+
+
+@pytest.mark.parametrize(
+    ("use", "is_needed"),
+    [
+        ("dumps(f(1))", True),  # imported in another cell
+        ("counts.most_common(f(1))", True),  # a method of somebody else's object
+        ("words.join(f(1))", True),
+        ("items.index(f(1))", True),
+        ("fh = open('a')\nfh.write(f(1))", True),
+        ("with open('a') as fh: fh.write(f(1))", True),
+        ("parser = json.JSONDecoder()\nparser = parser.decode(f(1))", True),
+        ("items.append(f(1))", False),
+        ("mine.keep(f(1))", False),  # what the user wrote may know what to do with it
+        ("helper(f(1))", False),
+        ("Mine(f(1))", False),
+        ("x = made(f(1))\nx = x.made(f(1))", False),
+    ],
+)
+def test_what_somebody_else_is_given_has_to_be_there(use: str, is_needed: bool) -> None:
+    class Mine:
+        __module__ = "__main__"
+
+    def helper() -> None: ...
+
+    helper.__module__ = "__main__"
+    known = {"f": task(lambda x: x), "dumps": json.dumps, "json": json, "words": " "}
+    known |= {"counts": collections.Counter(), "items": [], "mine": Mine(), "Mine": Mine}
+    known["helper"] = helper
+    assert bool(roles_in(ast.parse(use), known.get).at_once) == is_needed
+
+
+def test_code_in_which_tasks_are_plain_is_forgotten_with_its_functions() -> None:
+    made: dict[str, Any] = {"inner": task(lambda x: x + 1, name="inner")}
+    before = len(body.plain_codes)
+    exec("def call(): return [inner(x) for x in (1, 2)], (lambda: inner(3))()", made)
+    assert isinstance(made["call"]()[1], LazyResult)
+    body.tasks_are_plain_in([made["call"].__code__])
+    assert made["call"]() == ([2, 3], 4)
+    assert isinstance(made["inner"](1), LazyResult)
+    del made["call"]
+    gc.collect()
+    assert len(body.plain_codes) == before
