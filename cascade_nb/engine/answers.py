@@ -12,7 +12,7 @@ from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, READY, State
 from cascade_nb.engine.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.glimpse import glimpse
-from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.lazy import Lazy, MappedLazyResult
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def why_of(
         UnknownNameError: there is no such node or item.
     """
     item = item_of(flow.graph, name)
-    if item is not None:
+    if item is not None and item[0].kind is NodeKind.MAP:
         return _why_item(flow, name, *item, retry_text)
-    node = node_named(flow.graph, name)
+    node = node_named(flow.graph, name) if item is None else item[0]
     index = node.index
     end = end_of(flow, index)
     if end is not None:

@@ -287,7 +287,7 @@ class Execution:
         if isinstance(error, asyncio.CancelledError):
             error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
         run.settle(_phase(error), still)
-        engine.history.enter(run.status, self._began, flow)
+        engine.history.enter(run.status, self._began, flow, run.grounds.identity)
         self._publish(
             RunFinished,
             status=_phase(error).value,

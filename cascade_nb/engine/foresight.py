@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.control.manager import ConstraintManager
@@ -94,7 +95,7 @@ class Foresight:
             dict(self.means),
             await self._seconds(graph, reuse),
             self.clock.wall(),
-            self.history.why_no_result,
+            partial(self.history.last_seen, identity=reuse.grounds.identity),
         )
         return await in_thread(lambda: plan_of(graph, outlook))
 

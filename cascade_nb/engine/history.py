@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cascade_nb.engine.answers import end_of
-from cascade_nb.engine.past import MOST, ROOM, WHOLE
-from cascade_nb.engine.scheduler import DONE
-from cascade_nb.engine.status import Phase, RunStatus
+from cascade_nb.engine.past import MOST, ROOM
+from cascade_nb.engine.scheduler import DONE, IDLE
+from cascade_nb.engine.status import RunStatus
 from cascade_nb.graph.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -32,8 +33,32 @@ class EndedRun:
     started: float
 
 
+class LastSeen(NamedTuple):
+    """What became of a node in a run.
+
+    Attributes:
+        number: of the run.
+        words: after the node's name: "is done", "failed: KeyError: 'x'", "was not started: …".
+        skipped: why it was skipped, as events say it; empty where it was not.
+    """
+
+    number: int
+    words: str
+    skipped: str = ""
+
+    @property
+    def no_result(self) -> str | None:
+        """Why it came to no result: "failed in run 3: KeyError: 'x'"; None where it came to one, or
+        was not wanted, which is another question each time.
+        """
+        if self.words.startswith("is ") or self.skipped not in ("", "UpstreamFailed"):
+            return None
+        head, colon, rest = self.words.partition(":")
+        return f"{head} in run {self.number}{colon}{rest}"
+
+
 class History:
-    """Remembers the latest runs, and of nodes that came to no result in their last run why.
+    """Remembers the latest runs, and what became of each node in the last run that had it.
 
     It keeps texts of bounded length, never a value or a graph. Safe from any thread.
     """
@@ -41,7 +66,7 @@ class History:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: deque[EndedRun] = deque(maxlen=RUNS)
-        self._ends: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
 
     @property
     def runs(self) -> list[EndedRun]:
@@ -49,39 +74,58 @@ class History:
         with self._lock:
             return list(self._runs)
 
-    def enter(self, status: RunStatus, started: float, flow: Flow | None) -> None:
-        """A run is over."""
-        with self._lock:
-            self._runs.append(EndedRun(status, started))
-            if flow is not None and (self._ends or status.phase is not Phase.SUCCEEDED):
-                with flow.lock:
-                    self._enter(status.number, flow)
+    def enter(
+        self, status: RunStatus, started: float, flow: Flow | None, identity: Mapping[str, str]
+    ) -> None:
+        """A run is over.
 
-    def why_no_result(self, node: Node) -> str | None:
-        """Why a node came to no result in the last run that had it: "failed in run 3: KeyError:
-        'x'"; None where it came to one, or was in none.
+        Args:
+            status: how it stood in the end.
+            started: when, in seconds since the epoch.
+            flow: its machinery, if it came so far.
+            identity: by id of its nodes, by what each is known from one graph to the next.
         """
         with self._lock:
-            return self._ends.get((node.task_name, node.id))
+            self._runs.append(EndedRun(status, started))
+            if flow is not None:
+                with flow.lock:
+                    self._enter(status.number, flow, identity)
 
-    def _enter(self, number: int, flow: Flow) -> None:
-        for index in _chosen(flow.graph):
-            node = flow.graph.nodes[index]
-            key = node.task_name, node.id
-            self._ends.pop(key, None)
-            lines = None if flow.scheduler.state[index] == DONE else end_of(flow, index)
-            if lines and flow.skipped.get(index, ("",))[0] in ("", "UpstreamFailed"):
-                head, colon, rest = lines[0].partition(":")
-                more = f" ({lines[1]})" if len(lines) == 2 else ""
-                more = f" (and {len(lines) - 1} more of its items)" if len(lines) > 2 else more
-                self._ends[key] = f"{head} in run {number}{colon}{rest}{more}"
-        while len(self._ends) > ROOM:
-            self._ends.popitem(last=False)
+    def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
+        """What became of a node in the last run that had it; None where none did, as far as that
+        is remembered.
+        """
+        with self._lock:
+            return self._last.get((node.task_name, identity.get(node.id, node.id)))
+
+    def _enter(self, number: int, flow: Flow, identity: Mapping[str, str]) -> None:
+        state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
+        for name in identity or _named(graph):
+            node = graph.node(name)
+            index = node.index
+            if state[index] == IDLE:
+                continue
+            known = identity.get(name, name)
+            key = node.task_name, known
+            if state[index] == DONE:
+                seen = LastSeen(number, "is reused" if index in reused else "is done")
+            else:
+                lines = end_of(flow, index) or ["did not finish"]
+                seen = LastSeen(number, _in_a_line(lines), flow.skipped.get(index, ("",))[0])
+            self._last[key] = seen
+            self._last.move_to_end(key)
+        while len(self._last) > ROOM:
+            self._last.popitem(last=False)
 
 
-def _chosen(graph: Graph) -> list[int] | range:
-    """What to remember of a graph, as `Past` does."""
-    if len(graph.nodes) <= WHOLE:
-        return range(len(graph.nodes))
-    named = [node.index for node in graph.nodes if node.name is not None][:MOST]
-    return list(dict.fromkeys([*graph.targets, *named]))
+def _in_a_line(lines: Sequence[str]) -> str:
+    """How a node ended, which may be that many of its items failed."""
+    if len(lines) == 1:
+        return lines[0]
+    more = lines[1] if len(lines) == 2 else f"and {len(lines) - 1} more of its items"
+    return f"{lines[0]} ({more})"
+
+
+def _named(graph: Graph) -> list[str]:
+    """The ids of nodes that are known without anything else."""
+    return [node.id for node in graph.nodes if node.name is not None][:MOST]

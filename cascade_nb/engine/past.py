@@ -11,6 +11,7 @@ from cascade_nb.engine.scheduler import DONE
 from cascade_nb.graph.code import CodeKey
 from cascade_nb.graph.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.identity import call_identity, places_of
 from cascade_nb.graph.made import Made, made_of
 from cascade_nb.model.policy import NOTHING
 
@@ -29,6 +30,8 @@ class Grounds(NamedTuple):
         code: by name of task, as it is.
         code_before: as it was when the task last came to a result.
         place: index by id of what is in `now`.
+        identity: by id of node, by what it is known from one graph to the next.
+        spots: by id of nodes without a name, the places that they have alone.
     """
 
     now: Mapping[str, Made] = NOTHING
@@ -36,13 +39,15 @@ class Grounds(NamedTuple):
     code: Mapping[str, CodeKey] = NOTHING
     code_before: Mapping[str, CodeKey] = NOTHING
     place: Mapping[str, int] = NOTHING
+    identity: Mapping[str, str] = NOTHING
+    spots: Mapping[str, str] = NOTHING
 
 
 NO_GROUNDS: Final = Grounds()
 
 
 class Past:
-    """Remembers by the id of a node what its last result was made of.
+    """Remembers what the last result of each node was made of, by what the node is known by.
 
     It does nothing while nodes run. What it remembers of them is worked out when their fingerprints
     are, in the same thread, and not even there where the fingerprint is the one of before. It keeps
@@ -55,6 +60,7 @@ class Past:
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
         self._made: OrderedDict[str, Made] = OrderedDict()
+        self._known_as: OrderedDict[str, str] = OrderedDict()  # by fingerprint, without a name
         self._code: OrderedDict[str, CodeKey] = OrderedDict()
         # Filled by the loop, which must not wait for a thread that is looking.
         self._ended: deque[tuple[dict[str, Made], dict[str, CodeKey]]] = deque()
@@ -69,20 +75,33 @@ class Past:
         now: dict[str, Made] = {}
         before: dict[str, Made] = {}
         place: dict[str, int] = {}
+        identity: dict[str, str] = {}
+        spots: dict[str, str] = {}
         with self._looking:
             self._take_in()
+            alone = places_of(graph) if len(graph.nodes) <= WHOLE else {}
             for index in self._chosen(graph, kept):
-                name = graph.nodes[index].id
-                was = self._made.get(name)
-                same = was is not None and was.key is not None and was.key == prints[index]
+                node = graph.nodes[index]
+                name, key = node.id, prints[index]
+                known = name if node.name is not None else self._known_as.get(key or "")
+                was = None if known is None else self._made.get(known)
+                same = was is not None and was.key is not None and was.key == key
                 made = was if same else made_of(graph, prints, index)
                 assert made is not None
-                place[name], now[name] = index, made
+                if known is None:
+                    known = call_identity(node, made, identity)
+                    was = self._made.get(known)
+                    if key is not None:
+                        _put(self._known_as, {key: known}, self._room)
+                if index in alone:
+                    spots[name] = alone[index]
+                    was = was or self._made.get(alone[index])
+                place[name], now[name], identity[name] = index, made, known
                 if was is not None:
                     before[name] = was
             code = prints.codes()
             code_before = {name: self._code[name] for name in code if name in self._code}
-        return Grounds(now, before, code, code_before, place)
+        return Grounds(now, before, code, code_before, place, identity, spots)
 
     def enter(self, grounds: Grounds, states: Sequence[int], tasks: Iterable[str]) -> None:
         """A run is over.
@@ -93,8 +112,9 @@ class Past:
             tasks: the names of those that came to a result in it.
         """
         place = grounds.place
-        made = {name: made for name, made in grounds.now.items() if states[place[name]] == DONE}
-        self._enter(made, {name: grounds.code[name] for name in tasks if name in grounds.code})
+        done = {name: made for name, made in grounds.now.items() if states[place[name]] == DONE}
+        code = {name: grounds.code[name] for name in tasks if name in grounds.code}
+        self._enter(grounds, done, code)
 
     def stands(self, graph: Graph, grounds: Grounds, indexes: Collection[int]) -> None:
         """Results of nodes are kept, by whatever kernel, that are made of what these are made of
@@ -113,11 +133,14 @@ class Past:
             name = graph.nodes[index].task_name
             if name in grounds.code:
                 code[name] = grounds.code[name]
-        self._enter(made, code)
+        self._enter(grounds, made, code)
 
-    def _enter(self, made: dict[str, Made], code: dict[str, CodeKey]) -> None:
-        if made or code:
-            self._ended.append((made, code))
+    def _enter(self, grounds: Grounds, made: dict[str, Made], code: dict[str, CodeKey]) -> None:
+        if not made and not code:
+            return
+        known = {grounds.identity[name]: one for name, one in made.items()}
+        known.update((spot, made[name]) for name, spot in grounds.spots.items() if name in made)
+        self._ended.append((known, code))
 
     def _take_in(self) -> None:
         """Enter what ended since the last look."""

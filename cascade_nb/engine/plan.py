@@ -28,6 +28,8 @@ class Step:
         seconds: how long it is expected to work, all items of a map together, where earlier runs
             tell.
         difference: what changed, line by line, where the reason is an edit.
+        seen: what became of it in the last run that had it: "run 3: rows failed: KeyError: 'x'";
+            empty where no run had it, as far as that is remembered.
     """
 
     node: str
@@ -36,6 +38,7 @@ class Step:
     reason: str
     seconds: float | None = None
     difference: tuple[str, ...] = ()
+    seen: str = ""
 
     @property
     def time(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.engine.doubts import Doubts
 from cascade_nb.engine.ends import has_default
+from cascade_nb.engine.history import LastSeen
 from cascade_nb.engine.plan import Plan, Step
 from cascade_nb.engine.reasons import Reasons
 from cascade_nb.engine.reuse import Reuse
@@ -28,7 +29,7 @@ class Outlook:
         means: seconds of an attempt, by task name.
         seconds: what earlier runs of a node took, by index.
         now: seconds since the epoch.
-        why_no_result: why a node came to no result when it was last in a run.
+        last_seen: what became of a node in the last run that had it.
     """
 
     reuse: Reuse
@@ -37,7 +38,7 @@ class Outlook:
     means: Mapping[str, float]
     seconds: Mapping[int, float]
     now: float
-    why_no_result: Callable[[Node], str | None] = lambda _: None
+    last_seen: Callable[[Node], LastSeen | None] = lambda _: None
 
 
 def plan_of(graph: Graph, outlook: Outlook) -> Plan:
@@ -66,13 +67,19 @@ class _Planning:
                 held = next((i for i in node.sources if i in self._held and i in self._asked), None)
                 if held is not None:
                     self._held[node.index] = f"it waits for {graph.nodes[held].id}, which is held"
-        self._reasons = Reasons(graph, outlook.reuse, outlook.why_no_result)
+        self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
         self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
 
     def plan(self) -> Plan:
         nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
         path, seconds = self._longest_path()
-        return Plan(self._graph, tuple(map(self._step, nodes)), path, seconds)
+        steps = [dataclasses.replace(self._step(node), seen=self._seen(node)) for node in nodes]
+        return Plan(self._graph, tuple(steps), path, seconds)
+
+    def _seen(self, node: Node) -> str:
+        """What became of a node in the last run that had it."""
+        seen = self._outlook.last_seen(node)
+        return "" if seen is None else f"run {seen.number}: {node.id} {seen.words}"
 
     def _step(self, node: Node) -> Step:
         index = node.index

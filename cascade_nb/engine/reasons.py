@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from cascade_nb.engine.history import LastSeen
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.graph.made import Change, changes, code_changes
@@ -47,18 +48,18 @@ class Reasons:
     Args:
         graph: what runs.
         reuse: what was found of it.
-        why_no_result: why a node came to no result when it was last in a run.
+        last_seen: what became of a node in the last run that had it.
     """
 
     def __init__(
         self,
         graph: Graph,
         reuse: Reuse,
-        why_no_result: Callable[[Node], str | None] = lambda _: None,
+        last_seen: Callable[[Node], LastSeen | None] = lambda _: None,
     ) -> None:
         self._graph = graph
         self._reuse = reuse
-        self._why_no_result = why_no_result
+        self._last_seen = last_seen
         self._by_task: dict[str, list[Change]] = {}
         self._causes: dict[int, _Cause | None] = {}
 
@@ -70,7 +71,8 @@ class Reasons:
         story = None if reuse.gaps is None else reuse.gaps.why_not(index)
         if story is not None:
             return Reason(f"{story}, so no earlier result can stand for it")
-        cause, ended = self._first_cause(index), self._why_no_result(node)
+        cause, seen = self._first_cause(index), self._last_seen(node)
+        ended = None if seen is None else seen.no_result
         if cause is not None:
             told = self._told(node, cause)
             return told if ended is None else Reason(f"{told.words}; it {ended}", told.lines)

@@ -233,7 +233,9 @@ class Graph:
         """
         if self._ids is None:
             self._ids = {node.id: node.index for node in self.nodes}
-        index = self._ids.get(name, self._ids.get(f"{name}#1"))
+        index = self._ids.get(name)
+        if index is None and f"{name}#2" not in self._ids:
+            index = self._ids.get(f"{name}#1")
         if index is None:
             raise UnknownNameError("node", name, self._ids)
         return self.nodes[index]

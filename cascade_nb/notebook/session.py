@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 from unicodedata import normalize
 from weakref import WeakSet
@@ -20,7 +21,7 @@ from cascade_nb.notebook.shell import Shell, running_cell
 from cascade_nb.notebook.workspace import Workspace
 
 _ASSIGNED: Final = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*%cascade[ \t]+(.*)$", re.MULTILINE)
-_ITEM: Final = re.compile(r"(\w+)\[(\d+)\]")
+_ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+)\]")
 
 
 class Session:
@@ -156,8 +157,46 @@ class Session:
         """What a name means, or ``t[17]``, an item of what it means."""
         item = _ITEM.fullmatch(name)
         if item is None or name in self.workspace.meanings():
+            return self._whole(name)
+        whole = self._whole(item[1])
+        try:
+            return whole[int(item[2])]
+        except (LookupError, TypeError, UsageError):
+            size = f" has {len(whole)}, from 0" if isinstance(whole, Sequence) else " has none such"
+            raise UnknownNameError("item", name, (), f"; {item[1]}{size}") from None
+
+    def _whole(self, name: str) -> Any:
+        """What a name means; or, for what has none, the id or the label of a node: ``map(train)``.
+
+        Raises:
+            UnknownNameError, TargetError, DroppedNameError: as `Workspace.target`.
+        """
+        try:
             return self.workspace.target(name)
-        return self.workspace.target(item[1])[int(item[2])]
+        except UnknownNameError:
+            here = self.workspace.overview()
+            nodes = [] if here is None else [n for n in here.nodes if name in (n.id, n.label)]
+            if len(nodes) != 1:
+                raise
+            return nodes[0].lazy
+
+    def meaning(self, name: str) -> tuple[Any, str]:
+        """What there is to run under a name, an id or a label, or as an item of a container; None
+        where nothing is. For an item of what is one node: that node, and which item, ``[17]``.
+
+        Raises:
+            UnknownNameError: a container has no such item.
+        """
+        item = _ITEM.fullmatch(name)
+        if item is not None:
+            whole, _ = self.meaning(item[1])
+            if isinstance(whole, Lazy):
+                return whole, f"[{item[2]}]"
+            return (None if whole is None else self._target(name)), ""
+        try:
+            return self._whole(name), ""
+        except UsageError:
+            return None, ""
 
     def spelled(self, name: str) -> str:
         """`name` as Python spells it, to which ``ﬁt`` and ``fit`` are one, where that is known."""

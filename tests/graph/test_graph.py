@@ -24,7 +24,8 @@ def test_a_node_is_found_by_name_by_id_and_by_its_task() -> None:
     assert graph.node("tidy").task is clean
     assert graph.node("load").id == "load#1"
     assert graph.node("clean#2").lazy.args == (2,)  # type: ignore[attr-defined]
-    assert graph.node("clean").id == "clean#1"
+    with pytest.raises(UnknownNameError, match="'clean#2' or 'clean#1'"):
+        graph.node("clean")  # which of its two calls, nobody can tell
 
 
 def test_an_unknown_node_is_refused_with_the_nearest_names() -> None:
