@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cascade_nb.control.why import explain
+from cascade_nb.control.words import count_text
 from cascade_nb.engine.arguments import Expansion
-from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, READY, State
+from cascade_nb.engine.attempts import nested_in, retries_of, retry_of
+from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.glimpse import glimpse
@@ -54,22 +56,19 @@ def node_named(graph: Graph, name: str) -> Node:
     raise UnknownNameError("node", name, (), f"; it is a task's, whose nodes are {names}")
 
 
-def why_of(
-    flow: Flow, name: str, state_of: Callable[[int], NodeState], retry_text: Callable[[int], str]
-) -> list[str]:
+def why_of(flow: Flow, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
     """The reasons, one a line. Call under the flow's lock.
 
     Args:
         name: of a node or an item.
         state_of: how a node of the graph is counted.
-        retry_text: what is to be said of one that waits for its next attempt.
 
     Raises:
         UnknownNameError: there is no such node or item.
     """
     item = item_of(flow.graph, name)
     if item is not None and item[0].kind is NodeKind.MAP:
-        return _why_item(flow, name, *item, retry_text)
+        return _why_item(flow, name, *item)
     node = node_named(flow.graph, name) if item is None else item[0]
     index = node.index
     end = end_of(flow, index)
@@ -78,14 +77,22 @@ def why_of(
     retrying = [i for i in flow.retry_at if flow.unfold.root_of(i) == index]
     if retrying:
         soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
-        return [f"{flow.id_of(i)} waits: {retry_text(i)}" for i in soonest]
+        return [f"{flow.id_of(i)} waits: {retry_of(flow, i).words}" for i in soonest]
     held = _held(flow, index)
     if held:
         return [f"{node.id} is held: {text}" for text in held]
-    nested = [run for run, a in flow.nested.items() if flow.unfold.root_of(a.index) == index]
+    nested = [(task, run) for one, task, run in nested_in(flow) if one is node]
     if nested:
-        some = sorted(nested, key=lambda run: run.number)[:_SHOWN]
-        return [f"{node.id} is running; {run.in_words}" for run in some]
+        mapped = node.kind is NodeKind.MAP
+        some = [
+            f"{task if mapped else node.id} is running; {run.in_words}"
+            for task, run in nested[:_SHOWN]
+        ]
+        more = len(nested) - _SHOWN
+        return [*some, *([f"and {count_text(more, 'more run')} inside"] if more > 0 else [])]
+    again = [retry for retry in retries_of(flow) if retry.node == node.id]
+    if again:
+        return [f"{retry.task} is running: {retry.words}" for retry in again]
     return [_waits(flow, index, node.id, state_of(index))]
 
 
@@ -121,9 +128,7 @@ def _attempts(number: int) -> str:
     return f" in attempt {number}" if number > 1 else ""
 
 
-def _why_item(
-    flow: Flow, name: str, node: Node, number: int, retry_text: Callable[[int], str]
-) -> list[str]:
+def _why_item(flow: Flow, name: str, node: Node, number: int) -> list[str]:
     places = flow.unfold.items(node.index)
     if not places:
         over = end_of(flow, node.index)
@@ -141,7 +146,7 @@ def _why_item(
     elif index in flow.skipped:
         told = f"was skipped: {flow.skipped[index][1]}"
     elif index in flow.retry_at:
-        told = f"waits: {retry_text(index)}"
+        told = f"waits: {retry_of(flow, index).words}"
     elif (ticket := flow.parked.get(index)) is not None and ticket.parked is not None:
         told = f"is held: {explain(ticket.parked, flow.parts.clock.now(), ticket)}"
     elif state == CANCELLED:
@@ -149,6 +154,10 @@ def _why_item(
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
         told = f"is {word.value}{_attempts(flow.tries.get(index, 1))}"
+        if state == RUNNING and index in flow.last_errors:
+            told = f"is running: {retry_of(flow, index).words}"
+        inside = [run for run, a in flow.nested.items() if a.index == index]
+        told += "".join(f"; {run.in_words}" for run in inside[:_SHOWN])
     inputs = failures[0].inputs if failures else _inputs(flow, expansion, number)
     return [f"{name} {told}", *([f"its input: {', '.join(inputs)}"] if inputs else [])]
 

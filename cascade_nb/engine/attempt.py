@@ -12,7 +12,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
@@ -47,19 +47,6 @@ def finish_body() -> None:
             callback()
     finally:
         at_end.set(None)
-
-
-class NestedRun(Protocol):
-    """A run that a task has started, as far as the task's own run has to do with it."""
-
-    number: int
-
-    @property
-    def in_words(self) -> str:
-        """Which run it is, and how it goes."""
-
-    def cancel(self, reason: str = "", *, within: float | None = None) -> None:
-        """End it."""
 
 
 def asking_attempt() -> Attempt | None:

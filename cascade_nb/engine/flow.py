@@ -14,12 +14,12 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.admission import Admission
 from cascade_nb.engine.arguments import Call, Expansion
-from cascade_nb.engine.attempt import Attempt, NestedRun, at_end, current_attempt, current_runs
+from cascade_nb.engine.attempt import Attempt, at_end, current_attempt, current_runs
 from cascade_nb.engine.blueprint import Blueprint
 from cascade_nb.engine.code_watch import CodeWatch
 from cascade_nb.engine.edits import Edits
@@ -43,6 +43,9 @@ from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.policy import Options
 from cascade_nb.protocols import Lease, StateBackend
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.run import Run
 
 #: Why a node is skipped whose readers are all there already.
 _UNREAD: Final = ("Reused", "nothing that runs needs it")
@@ -81,6 +84,7 @@ class Flow:
         parked: the tickets that wait at a gate, by index.
         tries: the number of the attempt to come, where it is not the first.
         retry_at: when it comes, on the engine's clock.
+        last_errors: what the attempt before it raised, in words.
         inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
         skipped: reason and words, by index.
         log: every index whose state changed, in order, for who watches.
@@ -154,10 +158,11 @@ class Flow:
         self.code = CodeWatch(self, sight.prints, sight.code) if sight is not None else None
         self.flying: dict[Ticket, Attempt] = {}
         self.lent: set[Ticket] = set()
-        self.nested: dict[NestedRun, Attempt] = {}
+        self.nested: dict[Run, Attempt] = {}
         self.parked: dict[int, Ticket] = {}
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
+        self.last_errors: dict[int, str] = {}
         self.failures: list[Failure] = []
         self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.ledger.pruned, _UNREAD)
         self.log: list[int] = list(blueprint.ledger.pruned)

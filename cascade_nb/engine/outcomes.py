@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import Attempt
-from cascade_nb.engine.failure import Failure, timed_out, where_raised
+from cascade_nb.engine.failure import Failure, error_text, timed_out, where_raised
 from cascade_nb.engine.scheduler import DONE
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.glimpse import glimpse
@@ -160,6 +160,7 @@ class Outcomes:
         flow = self._flow
         wait = policy.wait_after(number, flow.parts.rng)
         flow.tries[index] = number + 1
+        flow.last_errors[index] = error_text(error)
         flow.scheduler.again(index)
         flow.log.append(index)
         flow.tell.retrying(index, number + 1, policy.max_attempts, wait, error)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
 
 FAILURES: Final = 20
+INSIDE: Final = 5  # runs inside a run that are told of one by one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Status:
 
 def status_of(engines: Sequence[Engine]) -> Status:
     """The status of some engines together."""
-    live = [run.status for engine in engines for run in reversed(engine.runs)]
+    live = outermost([run.status for engine in engines for run in reversed(engine.runs)])
     ended = [run for engine in engines for run in engine.history.runs]
     last = max(ended, key=lambda run: run.started, default=None)
     runs = live or ([last.status] if last is not None else [])
@@ -58,8 +59,9 @@ def status_of(engines: Sequence[Engine]) -> Status:
 
 
 def summary_lines(status: RunStatus) -> list[str]:
-    """A run in a few lines: what it did, and what failed and where."""
-    return [title_line(status), *standing_lines(status), *failure_lines(status)]
+    """A run in a few lines: what it did, what goes on inside, and what failed and where."""
+    lines = [title_line(status), *standing_lines(status), *inside_lines(status)]
+    return [*lines, *failure_lines(status)]
 
 
 def title_line(status: RunStatus) -> str:
@@ -72,6 +74,23 @@ def standing_lines(status: RunStatus) -> list[str]:
     if status.phase is Phase.STARTING:  # nothing is counted yet
         return [status.headline]
     return [status.headline, f"{counts_line(status)} · {seconds_text(status.elapsed)}"]
+
+
+def inside_lines(status: RunStatus, indent: str = "  ") -> list[str]:
+    """What is tried again, and the runs that its tasks have started, each below its own."""
+    lines = [f"{indent}↻ {retry.short}" for retry in status.retries]
+    for nested in status.nested[:INSIDE]:
+        lines.append(f"{indent}↳ {nested.words}")
+        lines += inside_lines(nested.status, indent + "  ")
+    if len(status.nested) > INSIDE:
+        lines.append(f"{indent}… and {count_text(len(status.nested) - INSIDE, 'more run')} inside")
+    return lines
+
+
+def outermost(runs: Sequence[RunStatus]) -> list[RunStatus]:
+    """Those runs that no task of another of them has started: these are told of below it."""
+    known = {status.run_id for status in runs}
+    return [status for status in runs if status.parent not in known]
 
 
 def counts_line(status: RunStatus) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.answers import item_of, node_named
 from cascade_nb.engine.attempt import Attempt, waiting_for_others
+from cascade_nb.engine.attempts import with_nested
 from cascade_nb.engine.doubts import why_more
 from cascade_nb.engine.failure import Failure, call_unharmed, in_a_line
 from cascade_nb.engine.log import RunLog
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.flow import Flow
 
-
 INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
@@ -41,6 +41,7 @@ class Run(HasPartial):
         graph: what runs.
         orders: what was asked for beyond it.
         above: what scopes ask of the task that started it, if one did.
+        parent: the id of the run whose task has started it, if one did.
         depth: how many runs are above it, each of which has started the next.
         is_shown: whether a panel shows how it goes.
         edits: names of what was edited and taken up while it was held.
@@ -65,6 +66,7 @@ class Run(HasPartial):
         self.kept: Mapping[int, str] = {}
         self.is_shown = False
         self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
+        self.parent = None if parent is None else parent.flow.run_id
         self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._watch = Watch(self, engine.constraints)
@@ -232,7 +234,7 @@ class Run(HasPartial):
     @property
     def in_words(self) -> str:
         """Which run it is, and how it goes."""
-        return f"run {self.number} of {self.graph.title}: {self.status.headline}"
+        return f"run {self.number} of {self.graph.title}: {self.status.standing}"
 
     @property
     def history(self) -> tuple[str, ...]:
@@ -254,9 +256,7 @@ class Run(HasPartial):
             UnknownNameError: the graph has no such node or item.
         """
         lines = self._watch.why(name)
-        if item_of(self.graph, name) is not None:
-            return lines
-        if self._reuse is None:
+        if self._reuse is None or item_of(self.graph, name) is not None:
             return lines
         node, now = node_named(self.graph, name), self._engine.clock.wall()
         return lines + why_more(self.graph, self._reuse, node, node.index in self._skipped, now)
@@ -264,7 +264,7 @@ class Run(HasPartial):
     @property
     def status(self) -> RunStatus:
         """What it is doing now."""
-        return self._watch.status()
+        return with_nested(self._watch.status(), self._watch.nested())
 
     @property
     def elapsed(self) -> float:

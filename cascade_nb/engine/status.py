@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
@@ -91,6 +92,71 @@ class KindStatus:
 
 
 @dataclasses.dataclass(frozen=True)
+class RetryStatus:
+    """A node, or an item of one, that is tried again.
+
+    Attributes:
+        node: the id of the node.
+        task: how it is called.
+        attempt: the number of the attempt that is under way or comes next.
+        most: how many there are at most.
+        wait: seconds until it begins; None while it is under way.
+        error: what the attempt before it raised.
+    """
+
+    node: str
+    task: str
+    attempt: int
+    most: int
+    wait: float | None
+    error: str
+
+    @property
+    def words(self) -> str:
+        """After its name: "attempt 1 of 3 failed: OSError: timed out; attempt 2 begins in 4 s"."""
+        comes = "is under way" if self.wait is None else f"begins in {_whole(self.wait)}"
+        failed = f"attempt {self.attempt - 1} of {self.most} failed: {self.error}"
+        return f"{failed}; attempt {self.attempt} {comes}"
+
+    @property
+    def short(self) -> str:
+        """With its name: "fetch: attempt 2 of 3 in 4 s, after OSError: timed out"."""
+        when = "" if self.wait is None else f" in {_whole(self.wait)}"
+        return f"{self.task}: attempt {self.attempt} of {self.most}{when}, after {self.error}"
+
+
+@dataclasses.dataclass(frozen=True)
+class NestedStatus:
+    """A run that a task has started and waits for.
+
+    Attributes:
+        node: the id of the task's node.
+        task: how it is called.
+        task_name: the name of the task.
+        status: how that run stands.
+    """
+
+    node: str
+    task: str
+    task_name: str
+    status: RunStatus
+
+    @property
+    def words(self) -> str:
+        """In a line: "train: run 4 of fold inside: Running 2 tasks · 3 of 12 done"."""
+        run = self.status
+        return f"{self.task}: run {run.number} of {run.title} inside: {run.standing}"
+
+    @property
+    def short(self) -> str:
+        """In few words: "train: 3 of 12 done inside", and why where nothing of it runs."""
+        run = self.status
+        why = f" ({run.held:,} held)" if run.held else f" ({run.headline})"
+        why = "" if run.running else why
+        return f"{self.task}: {run.done + run.reused:,} of {run.total:,} done inside{why}"
+
+
+@dataclasses.dataclass(frozen=True)
 class RunStatus:
     """A run at one moment.
 
@@ -99,6 +165,10 @@ class RunStatus:
         paused_for: seconds since the pause that holds all of it, or None.
         remaining: seconds it will still take by its own measure, or None when there is none yet.
         headline: the one line that says what is happening and why.
+        held_by: what holds one of its nodes, in words; None where none is held.
+        parent: the id of the run whose task has started it, if one did.
+        retries: what is tried again, at most five of them.
+        nested: the runs that its tasks have started and wait for.
     """
 
     run_id: str
@@ -120,6 +190,17 @@ class RunStatus:
     headline: str
     kinds: tuple[KindStatus, ...]
     failures: tuple[FailureLine, ...]
+    held_by: str | None = None
+    parent: str | None = None
+    retries: tuple[RetryStatus, ...] = ()
+    nested: tuple[NestedStatus, ...] = ()
+
+    @property
+    def standing(self) -> str:
+        """How it goes, how much of it is done, and what holds it."""
+        held = self.held_by if self.held_by and self.held_by not in self.headline else ""
+        done = f"{self.done + self.reused:,} of {self.total:,} done" if self.total else ""
+        return " · ".join(filter(None, [self.headline, done, held]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,13 +216,18 @@ class Moment:
     pause: Constraint | None
     paused_for: float | None
     blocker: str | None
-    retrying: str | None
+    retrying: RetryStatus | None
     failure: FailureLine | None
     still_running: tuple[str, ...]
     unreachable: str | None = None
     unkept: int = 0
     edits: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+
+
+def _whole(seconds: float) -> str:
+    """A wait, to the second where it is longer: who shows it need not do so all the time."""
+    return seconds_text(math.ceil(seconds - 0.05) if seconds > 1 else seconds)
 
 
 def headline(moment: Moment) -> str:
@@ -186,23 +272,23 @@ def _first_words(moment: Moment) -> str:
     if not moment.running and moment.blocker:
         words.append(moment.blocker)
     if not moment.running and moment.retrying:
-        words.append(moment.retrying)
+        words.append(moment.retrying.short)
     return " · ".join(words)
 
 
 def _paused(moment: Moment) -> str:
-    held = f"{count_text(moment.left, 'task')} held"
+    held = f"{count_text(moment.left, 'task')} held" if moment.left else ""
     by, why = "", ""
     if moment.pause is not None:
         by = f" by {moment.pause.by}" if moment.pause.by else ""
         why = f": {moment.pause.reason}" if moment.pause.reason else ""
     if moment.phase is Phase.PAUSING:
-        said, whose = f"Pausing… {moment.running} finishing · {held}", f"{by}{why}".lstrip(": ")
-        return f"{said} · {whose}" if whose else said
+        finishing, whose = f"Pausing… {moment.running} finishing", f"{by}{why}".lstrip(": ")
+        return " · ".join(filter(None, [finishing, held, whose]))
     words = [f"Paused {ago(moment.paused_for or 0)}{by}{why}", held, "nothing is running"]
     if moment.unkept:
         words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
-    return " · ".join(words)
+    return " · ".join(filter(None, words))
 
 
 def remaining(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.why import explain
-from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.answers import HELD_UP, item_of, node_named, why_of
+from cascade_nb.engine.attempts import nested_in, retries_of
 from cascade_nb.engine.edits import AN_EDIT
 from cascade_nb.engine.failure import Failure
 from cascade_nb.engine.keeping import THE_STATE
@@ -29,6 +29,7 @@ from cascade_nb.engine.status import (
     remaining,
 )
 from cascade_nb.engine.tally import Tally
+from cascade_nb.graph.graph import Node
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -91,6 +92,8 @@ class Watch:
                 counts.update(of_one)
             phase, pause, paused_for = self._phase()
             failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
+            blocker = self._blocker()
+            retries = retries_of(self._flow) if self._flow is not None else ()
             left = counts[NodeState.WAITING] + counts[NodeState.HELD]
             moment = Moment(
                 phase=phase,
@@ -101,8 +104,8 @@ class Watch:
                 elapsed=self._elapsed(),
                 pause=pause,
                 paused_for=paused_for,
-                blocker=self._blocker(),
-                retrying=self._retrying(),
+                blocker=blocker,
+                retrying=retries[0] if retries else None,
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
                 unreachable=self._run.engine.unreachable,
@@ -132,7 +135,15 @@ class Watch:
                     self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
                 ),
                 failures=failures,
+                held_by=blocker if counts[NodeState.HELD] else None,
+                parent=self._run.parent,
+                retries=retries,
             )
+
+    def nested(self) -> list[tuple[Node, str, Run]]:
+        """The runs that its tasks have started and wait for, see `nested_in`."""
+        with self._manager.lock:
+            return nested_in(self._flow) if self._flow is not None else []
 
     def failures(self) -> list[Failure]:
         """What failed so far."""
@@ -197,7 +208,7 @@ class Watch:
             flow = self._flow
             if flow is None:
                 return [f"{node.id} waits: the run is starting"]
-            lines = why_of(flow, name, self._state, self._retry_text)
+            lines = why_of(flow, name, self._state)
         kept = self._run.kept.get(node.index)
         return lines if found is not None or kept is None else [*lines, kept]
 
@@ -227,7 +238,7 @@ class Watch:
         if pause is None:
             return Phase.RUNNING, None, None
         since = max(pause.since, flow.last_end)
-        if self._running():
+        if not self.is_quiet():
             return Phase.PAUSING, pause, None
         return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - since)
 
@@ -243,6 +254,23 @@ class Watch:
             flow.inline is not None
         )
 
+    def is_quiet(self) -> bool:
+        """Whether none of its tasks is under way, but for those that wait for runs in which nothing
+        is either. Under the lock.
+        """
+        flow = self._flow
+        if not self._running() or flow is None:
+            return True
+        if flow.inline is not None or not flow.nested:
+            return False
+        engine, inside = self._run.engine, list(flow.nested.items())
+        return all(
+            a.ticket in flow.lent
+            and all(run.engine is engine and run._watch.is_quiet() for run, of in inside if of is a)
+            for a in flow.flying.values()
+            if a.started is not None and not a.resting
+        )
+
     def _elapsed(self) -> float:
         flow = self._flow
         if flow is None:
@@ -250,7 +278,7 @@ class Watch:
         now = self._run.ended_at or self._manager.clock.now()
         rested = flow.rested
         phase_pause = self._whole_pause() if self._run.outcome is None else None
-        if phase_pause is not None and not self._running():
+        if phase_pause is not None and self.is_quiet():
             rested += max(0.0, now - max(phase_pause.since, flow.last_end))
         return max(0.0, now - flow.began - rested)
 
@@ -286,18 +314,3 @@ class Watch:
             if ticket.parked is not None:
                 return explain(ticket.parked, self._manager.clock.now(), ticket)
         return HELD_UP if flow.lanes.loop_is_held_up else None
-
-    def _retrying(self) -> str | None:
-        flow = self._flow
-        if flow is None or not flow.retry_at:
-            return None
-        index = min(flow.retry_at, key=flow.retry_at.__getitem__)
-        return f"{flow.label(index)}: {self._retry_text(index)}"
-
-    def _retry_text(self, index: int) -> str:
-        flow = self._flow
-        assert flow is not None
-        wait = max(0.0, flow.retry_at[index] - self._manager.clock.now())
-        retry = flow.options_of(index).retry
-        most = retry.max_attempts if retry is not None else 1
-        return f"retry {flow.tries.get(index, 1)} of {most} in {seconds_text(wait)}"

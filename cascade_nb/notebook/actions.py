@@ -12,7 +12,7 @@ from typing import Any
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.aside import in_thread
-from cascade_nb.engine.report import constraint_line, times_lines
+from cascade_nb.engine.report import constraint_line, outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import limit, pause, rate, resume
 from cascade_nb.graph.build import build_graph
@@ -72,8 +72,8 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
 
 def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
     """Say what runs are doing and what holds them."""
-    runs = [session.run_named(given.run)] if given.run is not None else session.runs()
-    parts = [summary(run.status, TaskOutput()) for run in runs]
+    named = [session.run_named(given.run)] if given.run is not None else session.runs()
+    parts = [summary(one, TaskOutput()) for one in outermost([run.status for run in named])]
     in_force = session.constraints().values()
     if in_force:
         now = session.engine.clock.now()

@@ -69,15 +69,36 @@ def here_in_words(live: list[RunStatus], ended: list[EndedRun], now: float) -> s
     rows += [(one.status, ago(now - one.started)) for one in latest]
     if not rows:
         return "Nothing was run in this kernel yet."
-    titles = [f"{status.title} ({count_text(status.total, 'node')})" for status, _ in rows]
-    width = max(map(len, titles[:_SHOWN]))
+    shown = _below_their_own(rows)
+    titles = [
+        f"{'  ' * (depth - 1)}{'↳ ' if depth else ''}{status.title} "
+        f"({count_text(status.total, 'node')})"
+        for depth, status, _ in shown[:_SHOWN]
+    ]
+    width = max(map(len, titles))
     lines = [
         f"  {status.number:>3}  {status.run_id}  {title:<{width}}  {when:>14}  {status.headline}"
-        for (status, when), title in zip(rows[:_SHOWN], titles, strict=False)
+        for (_, status, when), title in zip(shown, titles, strict=False)
     ]
     if len(rows) > _SHOWN:
         lines.append(f"  … and {count_text(len(rows) - _SHOWN, 'run')} before these")
     return "\n".join(["Runs of this kernel:", *lines])
+
+
+def _below_their_own(rows: list[tuple[RunStatus, str]]) -> list[tuple[int, RunStatus, str]]:
+    """The same, those that a task of another has started below that one, with how deep."""
+    known = {status.run_id for status, _ in rows}
+    inside: dict[str | None, list[tuple[RunStatus, str]]] = {}
+    for row in rows:
+        parent = row[0].parent
+        inside.setdefault(parent if parent in known else None, []).append(row)
+    found: list[tuple[int, RunStatus, str]] = []
+    left = [(0, *row) for row in reversed(inside.get(None, []))]
+    while left:
+        depth, status, when = left.pop()
+        found.append((depth, status, when))
+        left += [(depth + 1, *row) for row in inside.get(status.run_id, [])]
+    return found
 
 
 def go_on(session: Session, given: Namespace, awaited: bool) -> Any:

@@ -202,6 +202,7 @@ class View {
       mark(this.whole, "aria-pressed", whole)
     })
     this.kinds = h("tbody")
+    this.retries = h("ul", { class: "cs-retries" })
     this.rows = new Map()
     this.output = section("output")
     this.text = h("pre", { class: "cs-text", tabindex: "0" })
@@ -251,6 +252,7 @@ class View {
             ),
             this.kinds,
           ),
+          this.retries,
         ),
       ),
       this.output.element,
@@ -323,27 +325,45 @@ class View {
   }
 
   drawKinds() {
-    const { kinds, ended } = this.state
+    const { kinds, ended, retries } = this.state
     const open = !ended && !this.shared.gone
+    // Those of runs that a task has started stand below it, and stay when such a run is over: others may come.
+    const known = new Set(kinds.map((kind) => kind.key))
+    for (const [key, row] of this.rows) {
+      if (known.has(key)) continue
+      mark(row.element, "data-state", "left")
+      write(row.done, "")
+      row.hold.update(false, this.shared.answered, false)
+    }
+    let above = null
     for (const kind of kinds) {
-      let row = this.rows.get(kind.name)
+      let row = this.rows.get(kind.key)
       if (!row) {
         const ask = (on) => this.shared.ask({ type: "hold", scope: `task:${kind.name}`, on })
         row = {
           hold: new Switch(`Hold ${kind.name}`, ask),
-          name: h("th", { scope: "row", title: kind.name }, kind.name),
+          name: h("th", { scope: "row", title: kind.depth ? `${kind.name}, in ${kind.key}` : kind.name }, kind.name),
           done: h("td", { class: "cs-number" }),
           limit: h("td", { class: "cs-limit" }),
         }
         row.element = h("tr", {}, row.name, row.done, h("td", {}, row.hold.element), row.limit)
-        this.rows.set(kind.name, row)
-        this.kinds.append(row.element)
+        row.name.style.setProperty("--cs-depth", kind.depth)
+        this.rows.set(kind.key, row)
+        if (above) above.after(row.element)
+        else this.kinds.prepend(row.element)
       }
+      above = row.element
       write(row.done, `${number(kind.done)}/${number(kind.total)}`)
       write(row.limit, kind.limit === null ? "no limit" : `at most ${number(kind.limit)}`)
       mark(row.element, "data-state", kindState(kind, ended))
       row.hold.update(kind.paused, this.shared.answered, open)
     }
+    const told = retries ?? []
+    while (this.retries.childElementCount > told.length) this.retries.lastChild.remove()
+    told.forEach((words, i) => {
+      if (!this.retries.children[i]) this.retries.append(h("li"))
+      write(this.retries.children[i], words)
+    })
   }
 
   drawPicture() {
@@ -358,7 +378,7 @@ class View {
     picture.removeAttribute("style")
     for (const box of picture.querySelectorAll("g.node")) {
       const title = box.querySelector("title")
-      this.boxes.set(box.id, { box, title, words: title?.textContent ?? "", shown: "" })
+      this.boxes.set(box.id, { box, title, words: title?.textContent ?? "", shown: "", note: "" })
     }
     this.graph.replaceChildren(picture)
     const height = Number(picture.getAttribute("height"))
@@ -377,7 +397,7 @@ class View {
 
   // How a box is built, and what shows a state, is said in cascade_nb/view/markup.py.
   drawStates() {
-    const { counts, looks, boxes } = this.state
+    const { counts, looks, boxes, notes } = this.state
     for (const [id, [name, done, total]] of Object.entries(boxes ?? {})) {
       const known = this.boxes.get(id)
       const shown = `${name} ${done}/${total}`
@@ -396,7 +416,33 @@ class View {
       } else delete box.dataset.progress
       if (title) write(title, [words, word, counted].filter(Boolean).join(" · "))
     }
+    for (const [id, known] of this.boxes) this.drawNote(known, notes?.[id] ?? "")
     if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${this.counts.textContent}`)
+  }
+
+  // What is said of a node beside its state, in a second line of its box.
+  drawNote(known, note) {
+    if (known.note === note) return
+    const { box } = known
+    if (!known.line) {
+      const name = box.querySelector(".title")
+      known.line = name.cloneNode()
+      known.line.setAttribute("class", "progress")
+      known.line.setAttribute("font-size", "9.5px")
+      known.line.removeAttribute("font-weight")
+      known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 10))
+      box.append(known.line)
+    }
+    known.note = note
+    write(known.line, note)
+    if (note) box.dataset.note = note
+    else delete box.dataset.note
+    const room = box.querySelector(".shape").getBBox().width - 6
+    known.line.removeAttribute("textLength")
+    if (note && known.line.getComputedTextLength() > room) {
+      mark(known.line, "lengthAdjust", "spacingAndGlyphs")
+      mark(known.line, "textLength", room)
+    }
   }
 
   drawFailures() {

@@ -29,6 +29,7 @@ _COUNTS: Final = (
     "waiting",
     "held",
 )
+_ADDED: Final = ("total", "done", "running", "held", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 
@@ -158,11 +159,31 @@ class Portrait:
             "ended": status.phase.is_over,
             "counts": {name: getattr(status, name) for name in _COUNTS},
             "headline": _headline(status),
-            "kinds": [_kind(kind) for kind in status.kinds],
+            "kinds": _kinds(status),
+            "notes": self._notes(status),
+            "retries": [retry.short for retry in status.retries],
             "failures": [
                 {"task": f.task, "error": f.error, "where": f.where} for f in status.failures
             ],
         }
+
+    def _notes(self, status: RunStatus) -> dict[str, str]:
+        """By box of a single node, what is to be said of it beside its state."""
+        notes: dict[str, str] = {}
+        for retry in status.retries:
+            if box := self._single(retry.node):
+                notes[box] = f"attempt {retry.attempt} of {retry.most}"
+        for nested in status.nested:
+            if box := self._single(nested.node):
+                run = nested.status
+                notes[box] = f"{run.done + run.reused:,} of {run.total:,} inside"
+        return notes
+
+    def _single(self, node: str) -> str | None:
+        if not self._boxes:
+            return None
+        box = self._boxes[self._homes[self._graph.node(node).index]]
+        return None if box.stacked else box.id
 
 
 class _Box:
@@ -212,6 +233,31 @@ def _headline(status: RunStatus) -> list[str]:
         if found:
             return [before, after]
     return [status.headline]
+
+
+def _kinds(status: RunStatus) -> list[Json]:
+    """A row for each task, and below it for those of the runs that it has started."""
+    nodes: dict[str, list[RunStatus]] = {}
+    for nested in status.nested:
+        nodes.setdefault(nested.task_name, []).append(nested.status)
+    rows = []
+    for kind in status.kinds:
+        rows.append({**_kind(kind), "key": kind.name, "depth": 0})
+        for inner in _together(nodes.get(kind.name, [])):
+            key = f"{kind.name}/{inner['key']}"
+            rows.append({**inner, "key": key, "depth": inner["depth"] + 1})
+    return rows
+
+
+def _together(runs: Sequence[RunStatus]) -> list[Json]:
+    """The rows of several runs, those of one kind as one."""
+    rows: dict[str, Json] = {}
+    for run in runs:
+        for row in _kinds(run):
+            known = rows.setdefault(row["key"], row)
+            if known is not row:
+                known.update({name: known[name] + row[name] for name in _ADDED})
+    return list(rows.values())
 
 
 def _kind(kind: KindStatus) -> Json:

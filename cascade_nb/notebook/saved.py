@@ -17,6 +17,7 @@ from cascade_nb.control.words import count_text
 from cascade_nb.engine.report import (
     counts_line,
     failure_lines,
+    inside_lines,
     standing_lines,
     summary_lines,
     title_line,
@@ -82,7 +83,8 @@ class SavedRun:
         elif status.phase.is_over:
             lines[:1] = [head, *standing_lines(status)]
         else:
-            lines[:1] = [head, f"As of {_clock(time.time())}:", *standing_lines(status)]
+            inside = [*standing_lines(status), *inside_lines(status)]
+            lines[:1] = [head, f"As of {_clock(time.time())}:", *inside]
         self._show("text", {"text/plain": readable("\n".join(lines))}, {})
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:

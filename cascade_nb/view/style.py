@@ -93,5 +93,8 @@ _LOOK: Final[Mapping[str, str]] = {
     ".track, .bar, .progress": "display: none",
     "[data-progress] .track, [data-progress] .bar, [data-progress] .progress": "display: inline",
     "[data-progress] .caption": "display: none",
+    "[data-note] .caption": "display: none",
+    "[data-note] .progress": "display: inline",
+    "[data-note]:not(:has(.caption)) .title": "transform: translateY(-5px)",
 }
 SHEET: Final = "\n".join(_rules())

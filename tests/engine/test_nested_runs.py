@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
+from cascade_nb.engine.report import inside_lines, status_of
 from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
 from cascade_nb.executors import LocalExecutor
 from tests.engine.conftest import MakeEngine
@@ -191,14 +193,71 @@ async def test_a_limit_of_a_run_counts_what_its_tasks_have_started(
     assert kind == "rate" or counts["most"] == 2
 
 
-async def test_why_shows_a_nested_run_under_the_task_that_started_it(engine: Engine) -> None:
+async def test_status_and_why_show_a_nested_run_under_the_task_that_started_it(
+    engine: Engine,
+) -> None:
     done: list[int] = []
     run = await _parent_of_many(engine, done)
+    (inside,) = run.status.nested
+    assert (inside.node, inside.task, inside.status.number) == ("parent#1", "parent", 2)
+    assert inside.status.parent == run.id
+    assert inside.status.total == 300
+    held = "at most 1 of child tasks at once by you"
+    assert held in str(inside.status.held_by)
     (line,) = run.why("parent")
     assert line.startswith("parent#1 is running; run 2 of child, child, child …: Running 1 task")
+    assert "of 300 done" in line
+    assert held in line
+    assert "parent: " in run.status.headline
+    assert "of 300 done inside" in run.status.headline
+    run.pause()
+    await until(lambda: run.status.phase is Phase.PAUSED)  # though its task waits for the other run
+    assert re.search(
+        r"^Paused just now by you · nothing is running · parent: \d+ of 300 done inside "
+        r"\(\d+ held\)$",
+        run.status.headline,
+    )
+    told = str(status_of([engine])).splitlines()
+    below = told.index(next(one for one in told if "↳ parent: run 2 of child" in one))
+    assert told[0].startswith("parent · run 1")
+    assert not any(one.startswith("child, child") for one in told), "it is told once, below its own"
+    assert below < next(i for i, one in enumerate(told) if one.startswith("In force"))
+    run.resume()
     run.cancel()
     with pytest.raises(RunCancelledError):
         await run
+    await until(lambda: not engine.runs)
+    parents = {ended.status.number: ended.status.parent for ended in engine.history.runs}
+    assert parents == {1: None, 2: run.id}
+
+
+async def test_an_attempt_that_comes_again_is_told_by_its_item(engine: Engine) -> None:
+    go = threading.Event()
+    tries: list[int] = []
+
+    @cs.task
+    def flaky(x: int) -> int:
+        if x == 2:
+            tries.append(x)
+            if len(tries) == 1:
+                raise OSError("busy")
+            go.wait(10)
+        return x
+
+    run = engine.start(flaky.map(x=[1, 2, 3]).named("m").with_retry(3))
+    await until(lambda: len(tries) == 2)
+    assert run.why("m") == [
+        "map(flaky)[1] is running: attempt 1 of 3 failed: OSError: busy; attempt 2 is under way"
+    ]
+    assert run.why("m[1]")[0] == (
+        "m[1] is running: attempt 1 of 3 failed: OSError: busy; attempt 2 is under way"
+    )
+    (again,) = run.status.retries
+    assert (again.node, again.attempt, again.most, again.wait) == ("m", 2, 3, None)
+    assert "  ↻ map(flaky)[1]: attempt 2 of 3, after OSError: busy" in inside_lines(run.status)
+    go.set()
+    assert await run == [1, 2, 3]
+    assert run.status.retries == ()
 
 
 async def test_a_task_whose_time_is_up_takes_its_runs_with_it_and_starts_no_more(

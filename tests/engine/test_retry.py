@@ -53,13 +53,15 @@ async def test_a_waiting_retry_says_so_and_comes_in_time(
 ) -> None:
     flaky = task_for(lane, Flaky(2), retry=cs.Retry(3, delay=4, backoff=2))()
     run = engine.start(flaky)
-    await until(lambda: "retry 2 of 3 in 4 s" in run.status.headline)
-    assert run.why("flaky") == ["flaky#1 waits: retry 2 of 3 in 4 s"]
+    await until(lambda: "attempt 2 of 3 in 4 s, after OSError: not yet" in run.status.headline)
+    assert run.why("flaky") == [
+        "flaky#1 waits: attempt 1 of 3 failed: OSError: not yet; attempt 2 begins in 4 s"
+    ]
     assert run.status.running == 0
     await pass_time(clock, 3.9)
     assert len(started(spy)) == 1
     await pass_time(clock, 0.2)
-    await until(lambda: "retry 3 of 3 in" in run.status.headline)
+    await until(lambda: "attempt 3 of 3 in" in run.status.headline)
     await pass_time(clock, 8)
     assert await run == "there"
     waits = [(e.attempt, e.max_attempts, e.delay) for e in spy.events_of_type(TaskRetrying)]
