@@ -148,7 +148,7 @@ def value_of(lazy: Lazy) -> Any:
         return found.value
     bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
     name = bound or lazy.options.name or lazy.label
-    what = advised("cs.run(…)", f"run {bound or '…'}")
+    what = "cs.run(…)" if bound is None else advised("cs.run(…)", f"run {bound}")
     raise LazyValueError(f"no value of {name} stands: {found.words}; {what} computes it")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.advice import advised
 from cascade_nb.engine.attempt import AsyncAttempt
 from cascade_nb.engine.failure import in_a_line
 from cascade_nb.engine.slices import run_slice
@@ -64,10 +65,10 @@ def _wait_for_end(run: Run) -> None:
 def _nested(run: Run, timeout: float | None) -> Any:
     loop = asyncio.get_running_loop()
     if "nest_asyncio" in sys.modules and _patched_by_archived(loop) and _kernel_7():
+        instead = advised("`await cs.start(target)`", "run … --wait")
         raise BlockingError(
             "nest_asyncio has patched this kernel's loop, and on ipykernel 7 it loses messages "
-            "while a cell blocks. Restart without it and write `await cs.start(target)`, or "
-            "`%cascade run --wait`"
+            f"while a cell blocks. Restart without it, or write {instead}, which does not block"
         )
     import nest_asyncio2  # noqa: PLC0415 - only for whom it serves; it costs everybody
 

@@ -67,7 +67,9 @@ class Records:
             StateError: the place cannot be reached or written; nothing changed.
         """
         if self.runs:
-            raise UsageError(f"{self.runs[0]!r} goes on; wait for its end, or cancel it")
+            going = self.runs[0]
+            stop = advised("run.cancel() ends it", f"cancel {going.number}")
+            raise UsageError(f"{going!r} goes on; wait for its end, or end it: {stop}")
         try:
             await state.open()
         except BaseException:

@@ -12,6 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from cascade_nb.advice import advised
 from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, RunCancelledError, UsageError
 from cascade_nb.protocols import Journal, Lease, StateBackend
@@ -150,10 +151,12 @@ def checked_share(share: str, journal: Journal | None) -> bool:
     if share not in SHARES:
         raise UsageError(f"share is 'no' or 'wait', not {share!r}")
     if share == "wait" and journal is None:
-        raise UsageError(
-            "share='wait' needs results where other kernels find them: "
-            'state_backend="redis://…" or "sqlite:///…"'
+        where = advised(
+            'state_backend="redis://…" or "sqlite:///…"',
+            "state redis://…",
         )
+        asked = advised("share='wait'", "run --share")
+        raise UsageError(f"{asked} needs results where other kernels find them: {where}")
     return share == "wait"
 
 
