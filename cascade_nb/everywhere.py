@@ -20,6 +20,8 @@ def pause(
     Args:
         scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of a
             task or a node.
+        reason, by: for people.
+        ttl: seconds until it ends by itself.
 
     Raises:
         ConstraintError: there is no such scope, or `ttl` is not above zero.
@@ -55,6 +57,8 @@ def limit(scope: str, n: int | None, *, by: str = "you") -> None:
 
     Args:
         scope: as for `pause`: "task:read", "tag:gpu", "global", or the bare name of a task.
+        n: how many; 0 lets none start.
+        by: who asks for it, for people.
 
     Raises:
         ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
@@ -76,6 +80,7 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
         scope: as for `pause`.
         rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
         capacity: how many may start at once after a quiet time.
+        by: who asks for it, for people.
 
     Raises:
         ConstraintError: there is no such scope, or nobody can read the rate.

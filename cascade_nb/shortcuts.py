@@ -39,10 +39,20 @@ def start(
     log: str | None = None,
     share: str = "no",
 ) -> Run:
-    """Start a run of `target` and return at once; see `Engine.start`.
+    """Start a run of what `target` needs, and return at once.
+
+    Args:
+        target: what a call of a task gives, or a container of such.
+        params: values of parameters by name.
+        on_error: "stop": after a failure nothing new starts; "continue": all that does not need
+            what failed goes on.
+        fresh: True to use no results of earlier runs.
+        log: "human" or "json": tell what happens in lines on the standard error stream.
+        share: "wait": what another kernel with the same state computes just now is waited for.
 
     Raises:
-        UsageError: as `Engine.start`.
+        UsageError: there is nothing to run, it needs itself, or a parameter is unknown, missing or
+            of the wrong type; see `Engine.start`.
 
     Example:
         >>> run = cs.start(report)
@@ -98,10 +108,13 @@ def run(
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
     What is a value already is given as it is: a container without lazy values, and in a task's body
-    whatever a plain call gave. An interrupt cancels the run. For the arguments see `Engine.start`.
+    whatever a plain call gave. An interrupt cancels the run.
+
+    Args:
+        target, params, on_error, fresh, log, share: as for `cs.start`.
 
     Raises:
-        UsageError: as `Engine.start`.
+        UsageError: as `cs.start`.
         BlockingError: the loop was patched by the archived nest_asyncio on ipykernel 7.
         RunError, RunFailures: the run ended without a value.
 
@@ -122,6 +135,9 @@ def run(
 def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     """What a run of `target` would do, node by node, and why; nothing runs. It displays itself as a
     table in a notebook.
+
+    Args:
+        target, params: as for `cs.start`.
 
     Raises:
         GraphError, ParamError: as `Engine.start`.
@@ -153,10 +169,20 @@ def value_of(lazy: Lazy) -> Any:
 
 
 def attach(run: str | None = None, *, log: str | None = None) -> Run:
-    """Go on with a run whose kernel is gone; see `Engine.attach`.
+    """Go on with a run whose kernel is gone: nothing that was completed runs again.
+
+    Args:
+        run: its id, or how it begins; None for the latest that did not succeed.
+        log: as for `cs.start`.
 
     Raises:
         UnknownNameError, UsageError, LeaseHeldError, StateError: as `Engine.attach`.
+
+    Example:
+        >>> cs.use_state("sqlite:///results.db")  # where the run was written down
+        >>> run = cs.attach()  # the latest that did not come to its end
+        >>> run.result()
+        3
     """
     engine = default_engine()
     graph, orders, run_id = beside(engine.take_up(run, log=log))
@@ -168,6 +194,12 @@ def runs() -> list[RunRecord]:
 
     Raises:
         UsageError, StateError: as `Engine.recorded`.
+
+    Example:
+        >>> cs.use_state("sqlite:///results.db")
+        >>> value = cs.run(report)
+        >>> [run.status for run in cs.runs()]
+        ['succeeded']
     """
     return beside(default_engine().recorded())
 
@@ -197,6 +229,11 @@ def clean(older: str | float | None = None) -> Cleaned:
     Raises:
         UsageError: nobody can read the length of time.
         StateError: the place cannot be reached or written.
+
+    Example:
+        >>> value = cs.run(report)
+        >>> cs.clean(0).results  # all of them; cs.clean("30d") those that nobody used for so long
+        1
     """
     unused_for = seconds_of(older) if isinstance(older, str) else older
     return beside(default_engine().clean(unused_for))
@@ -207,6 +244,10 @@ def visualize(target: Any) -> Visual:
 
     Raises:
         GraphError: there is nothing to show, or it needs itself.
+
+    Example:
+        >>> print(cs.visualize(report))  # doctest: +ELLIPSIS
+        report: 3 nodes...
     """
     from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
 

@@ -31,6 +31,15 @@ def checkpoint() -> Checkpoint:
 
     Raises:
         RunCancelledError: the run was cancelled, or the time of this task is up.
+
+    Example:
+        >>> @cs.task
+        ... def two_steps(x):
+        ...     x += 1
+        ...     cs.checkpoint()  # a pause holds it here, a cancel ends it here
+        ...     return x + 1
+        >>> cs.run(two_steps(1))
+        3
     """
     attempt = current_attempt.get(None)
     if attempt is not None and attempt.in_thread:
@@ -51,6 +60,13 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
     Raises:
         RunCancelledError: at an item, when the run was cancelled.
         BlockingError: a plain ``for`` in an async task, where waiting would hold up the loop.
+
+    Example:
+        >>> @cs.task
+        ... def add_up(xs):
+        ...     return sum(x for x in cs.track(xs))
+        >>> cs.run(add_up([1, 2, 3]))
+        6
     """
 
     def __init__(self, iterable: Iterable[T] | AsyncIterable[T], total: int | None = None) -> None:

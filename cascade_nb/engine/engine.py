@@ -88,6 +88,12 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         history: what became of the runs that are over.
         means: by task name, the mean seconds of an attempt in earlier runs.
         partial: names of tasks of whose maps only some items may be kept.
+
+    Example:
+        >>> engine = cs.Engine(state_backend="memory:")
+        >>> engine.start(report).result()
+        3
+        >>> engine.close()
     """
 
     on_made: ClassVar[list[Callable[[Engine], object]]] = []

@@ -18,6 +18,7 @@ from cascade_nb.engine.orders import Given, Orders
 from cascade_nb.engine.partial_value import HasPartial
 from cascade_nb.engine.past import NO_GROUNDS, Grounds
 from cascade_nb.engine.reuse import Reuse
+from cascade_nb.engine.run_controls import RunControls
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.told import HeldInWords
 from cascade_nb.engine.watch import Watch
@@ -32,8 +33,8 @@ INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
-class Run(HasPartial):
-    """One run of a graph.
+class Run(RunControls, HasPartial):
+    """One run of a graph, as `cs.start` gives it: wait for it, look at it, hold it, end it.
 
     Attributes:
         id: its identity, unique among all runs.
@@ -46,6 +47,15 @@ class Run(HasPartial):
         is_shown: whether a panel shows how it goes.
         edits: names of what was edited and taken up while it was held.
         kept: by index of maps that came to no end, in words, what of them is kept for a new run.
+
+    Example:
+        >>> run = cs.start(report)
+        >>> run.result()  # in a notebook's cell also: await run
+        3
+        >>> run.status.headline  # doctest: +ELLIPSIS
+        'Done in ...'
+        >>> run.why("report")
+        ['report is done']
     """
 
     def __init__(
@@ -77,11 +87,6 @@ class Run(HasPartial):
         self._outcome: Phase | None = None
         self._ended_at: float | None = None
         self._still_running: tuple[str, ...] = ()
-
-    @property
-    def scope(self) -> str:
-        """The scope of all that belongs to this run."""
-        return f"run:{self.id}"
 
     @property
     def engine(self) -> Engine:
@@ -152,52 +157,6 @@ class Run(HasPartial):
     def exception(self) -> BaseException | None:
         """What it ended with instead of a value; None while it goes on or when it has one."""
         return self._future.exception() if self._future.done() else None
-
-    def pause(
-        self,
-        scope: str | None = None,
-        *,
-        reason: str = "",
-        ttl: float | None = None,
-        by: str = "you",
-    ) -> None:
-        """Let nothing of this run start any more; in force when this returns.
-
-        Args:
-            scope: a narrower or wider scope; it then is about every run of the engine.
-            reason, by: for people.
-            ttl: seconds until it ends by itself.
-
-        Raises:
-            ConstraintError: there is no such scope.
-        """
-        self._engine.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
-
-    def resume(self, scope: str | None = None) -> None:
-        """Lift the pause of this run, or of `scope`.
-
-        Raises:
-            ConstraintError: there is no such scope.
-        """
-        self._engine.resume(scope or self.scope)
-
-    def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
-        """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
-
-        Raises:
-            ConstraintError: there is no such scope, or `n` is below zero.
-        """
-        self._engine.limit(scope or self.scope, n, by=by)
-
-    def rate(
-        self, scope: str | None, rate: str | float | None, *, capacity: float = 1, by: str = "you"
-    ) -> None:
-        """Let so many nodes of a scope (None: of this run) start per time; None lifts the limit.
-
-        Raises:
-            ConstraintError: there is no such scope, or nobody can read the rate.
-        """
-        self._engine.rate(scope or self.scope, rate, capacity=capacity, by=by)
 
     def cancel(self, reason: str = "", *, within: float | None = None) -> None:
         """End it: nothing starts any more, async tasks are cancelled, threads are asked to stop.

@@ -62,6 +62,10 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
         CycleError: a node needs itself, which only bindings can bring about.
         DroppedNameError: a node reads a name that was dropped.
         TaskCallError: a task was redefined and an earlier call does not fit it any more.
+
+    Example:
+        >>> [node.id for node in cs.build_graph(report).nodes]
+        ['size', 'fetch#1', 'report']
     """
     try:
         wanted, _ = scan((target,))

@@ -67,8 +67,7 @@ class Lazy(Refusals, Operators):
         """The result that stands for it, as an earlier run made it; nothing is computed.
 
         Raises:
-            LazyValueError: none stands: it never ran, failed, was skipped, or something that it is
-                made of has changed since; the message says which.
+            LazyValueError: none stands; the message says why.
             StateError: where results are kept cannot be read.
         """
         return _look_up(self)
@@ -122,6 +121,10 @@ class Lazy(Refusals, Operators):
             condition: a lazy value, whose result is asked for its truth, or a plain value.
             otherwise: the result where the condition is false, instead of being skipped: a plain
                 value, or lazy ones, which then run only for that.
+
+        Example:
+            >>> cs.run(report.run_if(False, otherwise="no report today"))
+            'no report today'
         """
         settled = condition if isinstance(condition, Lazy) else bool(condition)
         otherwise = NO_ELSE if settled is True else otherwise
@@ -141,6 +144,10 @@ class Lazy(Refusals, Operators):
 
         Raises:
             PolicyError: a number that makes no sense, or `on` is no exception class.
+
+        Example:
+            >>> cs.run(report.with_retry(3, delay=0.5, backoff=2, on=OSError))  # waits 0.5 s, 1 s
+            3
         """
         kinds = on if isinstance(on, tuple) else (on,)
         return self._with(
@@ -166,9 +173,7 @@ class Lazy(Refusals, Operators):
         version: str | int | None = None,
         reuse: bool | None = None,
     ) -> Self:
-        """The same, with rules for when its kept result stands for a new run; see `Cache`.
-
-        What is not given stays as it was.
+        """The same, with rules for when its kept result stands; what is not given stays as it was.
 
         Args:
             ttl: seconds, or text such as "90s", "10m", "1h30m" or "1d". An older result counts as
@@ -180,6 +185,9 @@ class Lazy(Refusals, Operators):
 
         Raises:
             PolicyError: a length of time, a path, a version or a `reuse` that makes no sense.
+
+        Example:
+            >>> daily = report.with_cache(ttl="1d", files="data/*.csv")
         """
         if reuse is not None and not isinstance(reuse, bool):
             raise PolicyError(f"reuse is True or False, not {reuse!r:.60}")
@@ -202,12 +210,6 @@ class Lazy(Refusals, Operators):
         """
         needs = checked_needs(resources, Lazy)
         return self._with(self.options.but(needs={**self.options.needs, **needs}))
-
-    def __copy__(self: Self) -> Self:
-        return self  # it cannot be changed, and another one would be another piece of work
-
-    def __deepcopy__(self: Self, memo: object) -> Self:
-        return self
 
     def __repr__(self) -> str:
         name = f" as {self.options.name!r}" if self.options.name else ""
@@ -237,7 +239,7 @@ class CallFields(Lazy):
 
 
 class LazyResult(CallFields, Generic[T_co]):
-    """One call of a task, not run yet; immutable.
+    """One call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
 
     Attributes:
         task: what was called.

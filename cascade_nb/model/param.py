@@ -38,6 +38,11 @@ class Param(Lazy):
     Raises:
         ParamError: the default does not fit the type, or no value can be checked against that.
         UsageError: the name is empty, too long, or has '/', '#' or '+' in it.
+
+    Example:
+        >>> size = cs.Param("size", default=3, type=int)
+        >>> cs.run(total(fetch(size)), params={"size": 4})
+        6
     """
 
     __slots__ = ("_kind", "default", "description", "name", "type")

@@ -52,6 +52,12 @@ class Retry:
         jitter: 0 (none) to 1 (up to twice as long).
         on: the exceptions that are worth another attempt.
         max_delay: seconds that no wait exceeds.
+
+    Example:
+        >>> @cs.task(retry=cs.Retry(3, delay=1, backoff=2, on=(OSError,)))
+        ... def read(path): return path
+        >>> cs.run(read("a.csv"))
+        'a.csv'
     """
 
     max_attempts: int = 3

@@ -52,6 +52,12 @@ class Refusals:
 
     __slots__ = ()
 
+    def __copy__(self) -> Any:
+        return self  # it cannot be changed, and another one would be another piece of work
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return self
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True

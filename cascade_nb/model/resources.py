@@ -88,6 +88,16 @@ def resource(
 
     Raises:
         TaskDefinitionError: it does not yield, or has a parameter that nobody gives.
+
+    Example:
+        >>> @cs.resource
+        ... def numbers():
+        ...     yield [1, 2, 3]  # opened when a task first needs it; closed below, after the run
+        >>> @cs.task
+        ... def add_up(xs=cs.inject(numbers)):
+        ...     return sum(xs)
+        >>> cs.run(add_up())
+        6
     """
     if fn is not None:
         return Resource(fn, scope, name)
@@ -99,6 +109,16 @@ def inject(resource: Resource) -> Any:
 
     Raises:
         TaskDefinitionError: `resource` was not made by `@cs.resource`.
+
+    Example:
+        >>> @cs.resource
+        ... def database():
+        ...     yield {"rows": 7}
+        >>> @cs.task
+        ... def count(db=cs.inject(database)):
+        ...     return db["rows"]
+        >>> cs.run(count())
+        7
     """
     if not isinstance(resource, Resource):
         raise TaskDefinitionError(f"cs.inject() takes what @cs.resource made, not {resource!r:.60}")

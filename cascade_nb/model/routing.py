@@ -37,6 +37,11 @@ class Router(Lazy):
 
     Raises:
         UsageError: there are no routes, or one is a container around lazy values.
+
+    Example:
+        >>> size = total(fetch(3))
+        >>> cs.run(cs.Router(size, {3: fetch(1), 4: fetch(2)}, default="another"))
+        [0]
     """
 
     __slots__ = ("routes", "selector")
@@ -85,6 +90,10 @@ def sequence(*steps: Lazy) -> Lazy:
 
     Raises:
         UsageError: there is no step, or one is no lazy value.
+
+    Example:
+        >>> cs.run(cs.sequence(fetch(1), fetch(2), total([1, 2])))
+        3
     """
     for step in steps:
         if not isinstance(step, Lazy):
@@ -103,6 +112,10 @@ def pipeline(value: Any, *tasks: Callable[[Any], Any]) -> Any:
     Raises:
         UsageError: one of `tasks` cannot be called.
         TaskCallError: one does not take exactly one argument.
+
+    Example:
+        >>> cs.run(cs.pipeline(4, fetch, total))
+        6
     """
     for step in tasks:
         if not callable(step) or isinstance(step, Lazy):

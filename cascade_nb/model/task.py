@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.body import in_body, in_plain_code, plain_codes
 from cascade_nb.model.collections import columns_of
 from cascade_nb.model.functions import (
+    Decorator,
     check_function,
     executor_for,
     name_of,
@@ -18,13 +19,7 @@ from cascade_nb.model.functions import (
 from cascade_nb.model.inputs import OutOfReachError, scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.outputs import checked_outputs, outputs_of
-from cascade_nb.model.policy import (
-    NOTHING,
-    PLAIN,
-    Options,
-    Retry,
-    task_options,
-)
+from cascade_nb.model.policy import NOTHING, PLAIN, Options, Retry, task_options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
 from cascade_nb.model.taken import taken
@@ -127,6 +122,10 @@ class Task(Signed, Generic[P, R]):
         Raises:
             MapError: a collection is none, the lengths differ, or it is given without a name.
             TaskCallError: the function has no such parameter, or misses others.
+
+        Example:
+            >>> cs.run(fetch.map(n=[1, 2, 3]))
+            [[0], [0, 1], [0, 1, 2]]
         """
         if args:
             raise MapError(
@@ -259,15 +258,6 @@ class PartialTask:
         return f"<task {self.task.name} with {given}>"
 
 
-class _Decorator(Protocol):
-    """What `task(…)` with options gives."""
-
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
-
-
 @overload
 def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
 @overload
@@ -287,7 +277,7 @@ def task(
     shares_process: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
-) -> _Decorator: ...
+) -> Decorator: ...
 def task(
     fn: Callable[..., Any] | None = None,
     /,
@@ -330,6 +320,12 @@ def task(
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
             or there is no such option, or no such parameter to ignore.
         PolicyError: a retry, timeout or need that makes no sense.
+
+    Example:
+        >>> @cs.task
+        ... def double(x): return 2 * x
+        >>> cs.run(double(4))
+        8
     """
     for word in unknown:
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
