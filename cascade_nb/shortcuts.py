@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -14,6 +14,7 @@ from cascade_nb.advice import advised
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.run import INTERRUPTED, Run
+from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
@@ -127,9 +128,39 @@ def run(
     if not (params or isinstance(target, Graph)) and is_present(target):
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
         return beside(target) if asyncio.iscoroutine(target) else target
-    return wait_for(
-        start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
-    )
+    started = start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
+    value = wait_for(started)
+    if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
+        title = started.graph.title
+        _tell(f"{title} did not run again: its result stands. cs.run(…, fresh=True) runs it.")
+    return value
+
+
+def tell_of_reuse(tell: Callable[[str], object]) -> Callable[[], object]:
+    """From now on `tell` where `run` is asked for what has an effect and no value, and a result
+    stands, so that nothing happens. Gives what undoes it; a notebook says it below the cell.
+    """
+    global _tell  # a process has one place where this is read
+    before, _tell = _tell, tell
+
+    def undo() -> None:
+        global _tell  # noqa: PLW0603 - as above
+        _tell = before
+
+    return undo
+
+
+_tell: Callable[[str], object] | None = None
+
+
+def _is_of_an_effect(value: object) -> bool:
+    """Whether a task that gives this was run for what it prints, draws or writes."""
+    return value is None or type(value).__module__.startswith("matplotlib.")
+
+
+def _did_nothing(run: Run) -> bool:
+    states = run.changed_since(-1)[1]
+    return all(states.get(index) is NodeState.REUSED for index in run.graph.targets)
 
 
 def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:

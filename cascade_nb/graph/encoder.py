@@ -16,12 +16,13 @@ import marshal
 import os
 import pathlib
 import pickle
+import random
 import sys
 import threading
 import types
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from cascade_nb.graph.arrays import array_handler
@@ -177,6 +178,9 @@ class Encoder:
         kind = type(value)
         if str(kind.__module__).partition(".")[0] in _HOSTS:
             return frame(b"h", text(kind.__qualname__))
+        if kind.__name__ in _GENERATORS and any(value is one for one in _global_generators()):
+            # Whoever draws from it changes it; that random numbers are drawn is said elsewhere.
+            return frame(b"R", text(kind.__qualname__))
         if hasattr(kind, "__dask_graph__"):
             raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
         reducer = copyreg.dispatch_table.get(kind)
@@ -205,6 +209,18 @@ class Encoder:
         place = str(getattr(value, "__module__", None))
         module = sys.modules.get(place)
         return frame(b"g", text(name) + (text(place) if module is None else self.refer(module)))
+
+
+def _global_generators() -> Iterator[object]:
+    """The generators of random numbers that belong to the whole process."""
+    yield getattr(random, "_inst", None)
+    mtrand = sys.modules.get("numpy.random.mtrand")
+    ours = getattr(mtrand, "_rand", None)
+    yield ours
+    yield getattr(ours, "_bit_generator", None)
+
+
+_GENERATORS: Final = frozenset({"Random", "RandomState", "MT19937"})
 
 
 def _by_kind(encoder: Encoder, value: object) -> bytes:

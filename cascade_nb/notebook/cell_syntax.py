@@ -35,7 +35,7 @@ def rewritten(tree: ast.Module, roles: Roles = NO_ROLES) -> ast.Module:
     Args:
         roles: what is what in it.
     """
-    if roles.at_once or roles.called_back or roles.asked or roles.lambdas:
+    if roles.has_changed_calls:
         tree = _Calls(roles).visit(tree)
     changed: ast.Module = ast.fix_missing_locations(_TopLevel(roles).visit(tree))
     return changed
@@ -63,6 +63,7 @@ class _Calls(ast.NodeTransformer):
         self._called_back = roles.called_back
         self._asked = roles.asked
         self._lambdas = roles.lambdas
+        self._bare = roles.bare
 
     def visit(self, node: ast.AST) -> Any:
         done = super().visit(node)
@@ -74,6 +75,10 @@ class _Calls(ast.NodeTransformer):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         self.generic_visit(node)
         return _call(PLAIN_INSIDE, node) if node in self._lambdas else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        return _call(PLAIN_INSIDE, node) if node in self._bare else node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return _call(FUNCTION, node) if node in self._called_back else node

@@ -47,6 +47,7 @@ class Uses:
         as_tasks: those that are used in a way that only a task can be.
         given: tasks of other cells that a function of the user's is given to call, and to whom.
         called_back: where somebody else is given a task of another cell to call, and to whom.
+        bare: where the function of a task is taken.
         lambdas: those that call tasks and are given to somebody else to call.
         asked: what is asked about at once, as `type` and `is None` do, and how.
         at_once: calls whose value has to be there, with the reason; of tasks of
@@ -60,6 +61,7 @@ class Uses:
         self.given: dict[str, str] = {}
         self.called_back: dict[ast.Name, str] = {}
         self.asked: dict[ast.expr, str] = dict(_asked(written))
+        self.bare: set[ast.Attribute] = set()
         self.lambdas: set[ast.Lambda] = set()
         self._reasons: dict[str, str] = {}
         self._names = [node for node in written.parents if isinstance(node, ast.Name)]
@@ -99,6 +101,8 @@ class Uses:
                 self.at_once[parent] = reason
         elif isinstance(parent, ast.Attribute):
             reason = None
+            if parent.attr == "fn":
+                self.bare.add(parent)
             if parent.attr in _OF_TASKS:
                 self.as_tasks.add(node.id)
         else:

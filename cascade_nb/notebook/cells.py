@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from cascade_nb.notebook.cell_syntax import bound_past, rewritten
 from cascade_nb.notebook.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.recorded_names import Names
 from cascade_nb.notebook.shell import Running, Shell
-from cascade_nb.notebook.top_level import names_loaded
+from cascade_nb.notebook.top_level import names_loaded, root_name
 
 _AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -69,9 +70,7 @@ class Body:
         self._roles = roles
         self.plain = dict(roles.plain)
         self.helpers = Helpers()
-        self.calls_at_once = bool(
-            roles.at_once or roles.called_back or roles.asked or roles.lambdas
-        )
+        self.calls_at_once = roles.has_changed_calls
         tree = rewritten(tree, roles)
         self._codes = self._compiled(tree.body, name, source.padded)
         self.is_empty = not self._codes
@@ -114,6 +113,11 @@ class Body:
             for name, to in called_back.items()
         ]
         given += [
+            f"`{name}` changes what it is given, and as a task it is given a copy: `{what}` stays "
+            f"as it is. `{name}.fn(…)` changes it, at once."
+            for name, what in self._copied()
+        ]
+        given += [
             f"In the class `{name}` tasks are plain functions: `{'`, `'.join(sorted(tasks))}`."
             for name, tasks in self._roles.classes.items()
         ]
@@ -124,6 +128,16 @@ class Body:
         if not all(reason == GENERATOR for reason in self.plain.values()):
             text += " Decorate one with `cascade_nb.task` to make it a task all the same."
         return [text, *given]
+
+    def _copied(self) -> dict[tuple[str, str], None]:
+        """The tasks that change what they are given, and what of that will not be changed."""
+        namespace = self._shell.user_ns
+        return {
+            (called, what): None
+            for call, what in self._roles.copied.items()
+            if (called := root_name(call.func)) is not None
+            and not isinstance(namespace.get(re.split(r"\W", what)[0]), Lazy)
+        }
 
     async def run(self, names: Names) -> None:
         """Run it with `names` as its namespace.

@@ -28,6 +28,7 @@ from cascade_nb.notebook.shell import Shell, is_captured, remark
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.turns import take_turns_often
 from cascade_nb.notebook.unkept_calls import remarks_on
+from cascade_nb.shortcuts import tell_of_reuse
 
 Undo = Callable[[], object]
 
@@ -141,7 +142,15 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
     """Have each cell told what it did to the workspace that the workspace cannot follow."""
     changes = OutsideChanges(session.workspace)
 
+    reused: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in reused:  # once in a cell, which may ask in a loop
+            reused.add(text)
+            remark(text)
+
     def look(result: Any) -> None:
+        reused.clear()
         if session.workspace.recorded is not None or is_captured(shell):
             return  # it is a magic's, inside the cell; that one's end comes
         info = getattr(result, "info", None)
@@ -151,7 +160,7 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
             remark("\n".join(said))
 
     shell.events.register("post_run_cell", look)
-    return [partial(shell.events.unregister, "post_run_cell", look)]
+    return [tell_of_reuse(tell), partial(shell.events.unregister, "post_run_cell", look)]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

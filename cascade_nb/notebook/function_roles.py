@@ -13,34 +13,25 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.task import Task
+from cascade_nb.notebook.argument_changes import (
+    SHOWERS,
+    changed_by,
+    changed_parameters,
+    own_nodes,
+    written_as,
+)
 from cascade_nb.notebook.cell_uses import Uses
-from cascade_nb.notebook.top_level import Written, call_sites, is_explicit, names_loaded, root_name
+from cascade_nb.notebook.top_level import (
+    FUNCTIONS,
+    Function,
+    Written,
+    call_sites,
+    is_explicit,
+    names_loaded,
+    root_name,
+)
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-_SHOWERS: Final = {
-    "show",
-    "plot",
-    "savefig",
-    "imshow",
-    "hist",
-    "scatter",
-    "bar",
-    "write",
-    "display",
-}
 GENERATOR: Final = "it is a generator"
-_MUTATORS: Final = {
-    "append",
-    "appendleft",
-    "extend",
-    "insert",
-    "add",
-    "update",
-    "pop",
-    "popitem",
-    "remove",
-} | {"discard", "clear", "sort", "reverse", "setdefault"}
 
 
 class Roles(NamedTuple):
@@ -54,6 +45,8 @@ class Roles(NamedTuple):
         asked: what is asked about without needing its value, and how.
         given: tasks of other cells that a function of the user's is given to call, and to whom.
         classes: the classes that call tasks of other cells, with those.
+        bare: where the function of a task is taken.
+        copied: calls of tasks that change what they are given, which is a copy, and what that is.
         lambdas: those that somebody else is given to call, in which tasks are plain.
     """
 
@@ -65,9 +58,16 @@ class Roles(NamedTuple):
     given: Mapping[str, str]
     classes: Mapping[str, set[str]]
     lambdas: frozenset[ast.Lambda]
+    bare: frozenset[ast.Attribute]
+    copied: Mapping[ast.Call, str]
+
+    @property
+    def has_changed_calls(self) -> bool:
+        """Whether expressions at the top level are not left as they are."""
+        return any((self.at_once, self.called_back, self.asked, self.lambdas, self.bare))
 
 
-NO_ROLES: Final = Roles({}, {}, frozenset(), {}, {}, {}, {}, frozenset())
+NO_ROLES: Final = Roles({}, {}, frozenset(), {}, {}, {}, {}, frozenset(), frozenset(), {})
 
 
 def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
@@ -96,7 +96,13 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
         if not more:
             calls = uses.at_once.items()
             at_once = {call: why for call, why in calls if root_name(call.func) not in plain}
-            given = {name: to for name, to in uses.given.items() if name not in written.functions}
+            copied: dict[ast.Call, str] = {}
+            for call, given in _changing(functions.keys() - plain.keys(), written):
+                if isinstance(written.parents[call], ast.Expr):
+                    at_once.setdefault(call, f"it changes `{given}`")
+                elif call not in at_once:
+                    copied[call] = given
+            handed = {name: to for name, to in uses.given.items() if name not in written.functions}
             classes = {node.name: _tasks_in(node, look) for node in written.classes}
             bodies = {name for name in plain if not _binds_globals(functions[name])}
             bodies |= {node.name for node in written.classes if not _binds_globals(node)}
@@ -106,11 +112,35 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
                 frozenset(bodies),
                 {n: to for n, to in uses.called_back.items() if n.id not in written.functions},
                 uses.asked,
-                given,
+                handed,
                 {name: tasks for name, tasks in classes.items() if tasks and name in bodies},
                 frozenset(uses.lambdas),
+                frozenset(uses.bare),
+                copied,
             )
         plain.update(more)
+
+
+def _changing(tasks: set[str], written: Written) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of tasks that change what they are given, with what that is."""
+    for call in written.parents:
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            continue
+        name = call.func.id
+        known = written.functions.get(name) if name in tasks else None
+        if known is None and name not in written.functions:
+            known = written_as(written.look(name))
+        if known is not None and (changed := changed_parameters(known)):
+            for parameter, given in _given_to(known, call):
+                if parameter in changed and root_name(given) is not None:
+                    yield call, ast.unparse(given)
+                    break
+
+
+def _given_to(function: Function, call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    parameters = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
+    yield from zip(parameters, call.args, strict=False)
+    yield from ((key.arg, key.value) for key in call.keywords if key.arg)
 
 
 def _tasks_in(body: ast.AST, look: Callable[[str], Any]) -> set[str]:
@@ -118,10 +148,10 @@ def _tasks_in(body: ast.AST, look: Callable[[str], Any]) -> set[str]:
 
 
 def _by_its_body(function: Function) -> str | None:
-    inner = list(_own(function))
+    inner = list(own_nodes(function))
     if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in inner):
         return GENERATOR
-    made = {node.name for node in inner if isinstance(node, (*_FUNCTIONS, ast.ClassDef))}
+    made = {node.name for node in inner if isinstance(node, (*FUNCTIONS, ast.ClassDef))}
     for node in inner:
         if isinstance(node, ast.Return) and (
             isinstance(node.value, ast.Lambda)
@@ -134,16 +164,18 @@ def _by_its_body(function: Function) -> str | None:
 def _by_effect(name: str, function: Function, uses: Uses) -> str | None:
     """What it does beside giving a value, where the cell counts on that."""
     sites = uses.sites(name)
+    if _gives_nothing(function):
+        for parameter in sorted(changed_parameters(function)):
+            return f"it returns nothing, and changes `{parameter}`"
     if sites and all(site.is_statement for site in sites):
         if _gives_nothing(function):
             return "it returns nothing"
-        if any(isinstance(node, ast.Call) and _shows(node.func) for node in _own(function)):
+        if any(isinstance(node, ast.Call) and _shows(node.func) for node in own_nodes(function)):
             return "nothing keeps what it returns, and it shows something"
-    changed = _changed_by(function)
+    changed = changed_by(function)
     parameters = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
     for site in sites:
-        given = dict(zip(parameters, site.call.args, strict=False))
-        given.update({key.arg: key.value for key in site.call.keywords if key.arg})
+        given = dict(_given_to(function, site.call))
         for changed_name in sorted(changed):
             outer = given.get(changed_name, ast.Name(changed_name))
             if changed_name in parameters and changed_name not in given:
@@ -173,21 +205,8 @@ def _drawn_in(
     return more
 
 
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def _own(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function's body, without those of functions and classes inside it."""
-    todo: list[ast.AST] = list(function.body)
-    while todo:
-        node = todo.pop()
-        yield node
-        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            todo.extend(ast.iter_child_nodes(node))
-
-
 def _gives_nothing(function: Function) -> bool:
-    returned = [node.value for node in _own(function) if isinstance(node, ast.Return)]
+    returned = [node.value for node in own_nodes(function) if isinstance(node, ast.Return)]
     return all(
         value is None or (isinstance(value, ast.Constant) and value.value is None)
         for value in returned
@@ -201,37 +220,5 @@ def _binds_globals(function: ast.AST) -> bool:
 
 def _shows(callee: ast.expr) -> bool:
     if isinstance(callee, ast.Attribute):
-        return callee.attr in _SHOWERS
+        return callee.attr in SHOWERS
     return isinstance(callee, ast.Name) and callee.id in {"print", "display"}
-
-
-def _changed_by(function: Function) -> set[str]:
-    """Names of its arguments, and of what is outside of it, that its body changes in place."""
-    changed: set[str] = set()
-    local = {
-        node.id
-        for node in _own(function)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    for node in _own(function):
-        if isinstance(node, ast.Global):
-            changed.update(node.names)
-            local.difference_update(node.names)
-        elif isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(
-            node.ctx, ast.Load
-        ):
-            changed |= _root(node)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            in_place = any(
-                key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value
-                for key in node.keywords
-            )
-            if in_place or node.func.attr in _MUTATORS | _SHOWERS:
-                changed |= _root(node.func)
-    return changed - local
-
-
-def _root(node: ast.expr) -> set[str]:
-    while isinstance(node, (ast.Subscript, ast.Attribute)):
-        node = node.value
-    return {node.id} if isinstance(node, ast.Name) else set()

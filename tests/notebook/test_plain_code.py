@@ -87,6 +87,56 @@ def test_a_call_that_runs_at_once_is_given_the_arguments_themselves(notebook: No
     assert notebook.names["xs"] == [1, 2, 3]
 
 
+def test_a_def_that_only_changes_what_it_is_given_stays_plain() -> None:
+    def plain(source: str) -> dict[str, str]:
+        return dict(roles_in(ast.parse(source), {}.get).plain)
+
+    told = "it returns nothing, and changes `xs`"
+    assert plain("def f(xs, n): xs.append(n)") == {"f": told}
+    assert plain("def f(*, xs):\n    for i in range(3): xs[i] = 0\n    return") == {"f": told}
+    assert plain("def f(xs): xs.drop(columns='a', inplace=True)") == {"f": told}
+    for other in (
+        "def f(xs):\n    xs.append(1)\n    return xs",
+        "def f(xs):\n    xs = list(xs)\n    xs.append(1)",
+        "def f(xs): print(xs)",
+        "def f(n, xs=inject(db)): xs.append(n)",  # only a node is lent that
+        "kept = []\ndef f(n): kept.append(n)",
+        "def f(xs): xs.append(1)\ny = f.map(xs=[[1], [2]])",
+    ):
+        assert plain(other) == {}, other
+
+
+def test_a_task_that_changes_what_it_is_given_does_or_it_is_told(notebook: Notebook) -> None:
+    quiet(notebook, "def fill(d, k):\n    d[k] = len(d)\n    return d", "A")
+    text = notebook.ok("%%cascade\nd = {}\nfill(d, 'a')\nfill(k='b', d=d)", "B").text
+    assert notebook.names["d"] == {"a": 0, "b": 1}
+    assert "Ran at once, as a function like `_fill` would. `fill`: it changes `d`, line 3" in text
+    notebook.ok("import cascade_nb as cs")
+    kept = "`fill` changes what it is given, and as a task it is given a copy: `d` stays as it is."
+    assert kept in notebook.ok("%%cascade\nx = fill(d, 'c')", "C").text
+    assert kept in notebook.ok("%%cascade\nprint(cs.run(fill(d, 'c')))", "D").text
+    assert notebook.names["d"] == {"a": 0, "b": 1}
+    for silent in ("y = fill(x, 'c')", "y = fill({}, 'c')", "y = fill.fn(d, 'c')", "print(fill)"):
+        assert "as a task it is given" not in notebook.ok(f"%%cascade\n{silent}", "E").text
+    assert notebook.names["d"] == {"a": 0, "b": 1, "c": 2}
+
+
+def test_the_function_of_a_task_calls_functions(notebook: Notebook) -> None:
+    quiet(notebook, "def one(): return 1\ndef two(): return one() + one()", "A")
+    assert notebook.ok("%%cascade\nprint(two.fn())", "B").text.startswith("2\n")
+
+
+def test_a_run_that_does_nothing_again_for_its_effect_says_so_once(notebook: Notebook) -> None:
+    notebook.ok("import cascade_nb as cs\n@cs.task\ndef show(n): print(n)\n")
+    again = "show did not run again: its result stands. cs.run(…, fresh=True) runs it."
+    assert again not in notebook.ok("cs.run(show(1))").text
+    text = notebook.ok("for _ in range(3): cs.run(show(1))").text
+    assert text.count(again) == 1
+    assert again in notebook.ok("cs.run(show(1))").text
+    assert again not in notebook.ok("cs.run(show(1), fresh=True)").text
+    assert again not in notebook.ok("cs.run(cs.task(len)([1])); cs.run(cs.task(len)([1]))").text
+
+
 def test_what_is_asked_about_a_call_that_has_not_run_is_told(notebook: Notebook) -> None:
     quiet(notebook, "def f(x): return x\ny = f(1)", "A")
     text = notebook.ok(
