@@ -29,6 +29,7 @@ T = TypeVar("T")
 LOOK: Final = 0.5  # seconds between two looks of who blocks
 
 _held_up: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
+_at_times: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
 
 
 def may_be_held_up(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -37,6 +38,13 @@ def may_be_held_up(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     """
     _held_up.add(loop)
     return lambda: _held_up.discard(loop)
+
+
+def stands_still_at_times(loop: asyncio.AbstractEventLoop) -> None:
+    """Say of a loop that it runs now and again only, as that of IPython at a prompt. Engines then
+    have one of their own, as where there is none.
+    """
+    _at_times.add(loop)
 
 
 class Home:
@@ -78,6 +86,11 @@ class Home:
         return self._parts is not None and self._parts.are_apart
 
     @property
+    def is_all_here(self) -> bool:
+        """Whether it works on the caller's loop, and its coroutines do."""
+        return self.is_here and not self.is_apart
+
+    @property
     def is_on_own(self) -> bool:
         """Whether the caller is on the engine's own loop."""
         return self.own is not None and asyncio._get_running_loop() is self.own.loop
@@ -98,6 +111,8 @@ class Home:
             BlockingError: runs go on on another loop.
         """
         running = asyncio._get_running_loop()
+        if running in _at_times:
+            running = None
         parts = self._parts
         if parts is not None and not parts.are_gone:
             # A loop that is open and does not run would never start what it is given: an earlier

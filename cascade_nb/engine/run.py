@@ -113,7 +113,7 @@ class Run(RunControls, HasPartial):
                         self._told.look()
         except asyncio.CancelledError as interrupt:
             if not waiting.done():
-                within = INTERRUPTED if self._engine.home.is_apart else None
+                within = None if self._engine.home.is_all_here else INTERRUPTED
                 self.cancel("the cell that waited for it was interrupted", within=within)
                 await asyncio.wait([waiting])
             raise in_a_line(interrupt, self.number, self.graph.title) from None

@@ -208,7 +208,6 @@ class Moment:
     """What a headline is made of."""
 
     phase: Phase
-    left: int
     running: int
     held: int
     failed: int
@@ -277,7 +276,7 @@ def _first_words(moment: Moment) -> str:
 
 
 def _paused(moment: Moment) -> str:
-    held = f"{count_text(moment.left, 'task')} held" if moment.left else ""
+    held = f"{count_text(moment.held, 'task')} held" if moment.held else ""
     by, why = "", ""
     if moment.pause is not None:
         by = f" by {moment.pause.by}" if moment.pause.by else ""

@@ -94,12 +94,12 @@ class Watch:
             failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
             blocker = self._blocker()
             retries = retries_of(self._flow) if self._flow is not None else ()
-            left = counts[NodeState.WAITING] + counts[NodeState.HELD]
+            running = self._running()
+            waiting, held = self._standing(counts, running, pause)
             moment = Moment(
                 phase=phase,
-                left=left,
-                running=self._running(),
-                held=counts[NodeState.HELD],
+                running=running,
+                held=held,
                 failed=len(failures),
                 elapsed=self._elapsed(),
                 pause=pause,
@@ -124,9 +124,9 @@ class Watch:
                 failed=counts[NodeState.FAILED],
                 skipped=counts[NodeState.SKIPPED],
                 cancelled=counts[NodeState.CANCELLED],
-                running=moment.running,
-                waiting=counts[NodeState.WAITING],
-                held=counts[NodeState.HELD],
+                running=running,
+                waiting=waiting,
+                held=held,
                 elapsed=moment.elapsed,
                 paused_for=paused_for,
                 remaining=self._remaining(phase, kinds),
@@ -135,7 +135,7 @@ class Watch:
                     self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
                 ),
                 failures=failures,
-                held_by=blocker if counts[NodeState.HELD] else None,
+                held_by=blocker if held else None,
                 parent=self._run.parent,
                 retries=retries,
             )
@@ -270,6 +270,22 @@ class Watch:
             for a in flow.flying.values()
             if a.started is not None and not a.resting
         )
+
+    def _standing(
+        self, counts: Mapping[NodeState, int], running: int, pause: Constraint | None
+    ) -> tuple[int, int]:
+        """How many are waiting and how many held, of those that do not run.
+
+        Some that do not run have begun: what they continued themselves with stands still, or they
+        rest at a checkpoint. And a pause of the whole run holds all that is left of it.
+        """
+        begun = max(0, counts[NodeState.RUNNING] - running)
+        waiting, held = counts[NodeState.WAITING], counts[NodeState.HELD]
+        if pause is not None:
+            return 0, waiting + held + begun
+        if self._flow is not None and self._flow.parked:
+            return waiting, held + begun
+        return waiting + begun, held
 
     def _elapsed(self) -> float:
         flow = self._flow

@@ -62,9 +62,13 @@ def _doors() -> dict[str, Door]:
 
     run = _arguments(
         "run",
-        "Run what some names need; the notebook stays free and a panel shows how it goes.",
+        "Run what some names need. In a notebook a panel shows how it goes; a terminal gives the "
+        "prompt back at once, and says how the run ended.",
         [
-            ("%cascade run report", "at once back; the panel has Pause and Cancel"),
+            (
+                "%cascade run report",
+                "at once back; Pause and Cancel are in the panel, or %%cascade",
+            ),
             ("%cascade run report --wait", "the cell ends when the run does"),
             ("%cascade run report -p size=10", "with a parameter"),
             ("run = %cascade run report", "keep the handle: run.pause(), await run"),

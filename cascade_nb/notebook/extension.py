@@ -22,9 +22,11 @@ from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
 from cascade_nb.notebook.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.outside_changes import OutsideChanges
+from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
+from cascade_nb.notebook.shims import running_kernel
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.turns import take_turns_often
 from cascade_nb.notebook.unkept_calls import remarks_on
@@ -93,9 +95,11 @@ def _put_turns(shell: Shell, session: Session) -> list[Undo]:
 
 
 def _put_loop(shell: Shell, session: Session) -> list[Undo]:
-    """Have runs go on while cells hold up the kernel's loop."""
+    """Have runs go on while a cell holds up the kernel's loop, and between a terminal's cells."""
     loop = asyncio._get_running_loop()
-    return [] if loop is None else [may_be_held_up(loop)]
+    if loop is None or running_kernel() is None:
+        return cells_can_be_interrupted(shell)
+    return [may_be_held_up(loop)]
 
 
 def _put_places(shell: Shell, session: Session) -> list[Undo]:

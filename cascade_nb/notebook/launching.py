@@ -25,11 +25,13 @@ class Order(NamedTuple):
         names: what to run; empty for what `Workspace.default_target` says.
         wait: whether the cell waits for the end.
         awaited: whether the caller awaits what `launch` gives.
+        again: whether what ran last and failed is meant where no name is given.
     """
 
     names: Sequence[str] = ()
     wait: bool = False
     awaited: bool = False
+    again: bool = True
     fresh: bool = False
     share: str = "no"
     on_error: str = "stop"
@@ -47,7 +49,7 @@ def launch(session: Session, order: Order) -> Any:
         UsageError: there is nothing to run, it is not clear what, or it cannot be.
         RunError: the cell waited, and the run ended without a value.
     """
-    chosen, target = session.targets(list(order.names))
+    chosen, target = session.targets(list(order.names), again=order.again)
 
     def begin(run_id: str) -> Run:
         return session.engine.start(

@@ -129,7 +129,8 @@ class CascadeMagics(Magics):
             names = await _run(session, body)
             done = None
             if given.run is not None:
-                done = launch(session, Order([given.run] if given.run else [], awaited=awaited))
+                asked = [given.run] if given.run else []
+                done = launch(session, Order(asked, awaited=awaited, again=False))
             elif not given.quiet and body.makes_nothing and not names.concerns:
                 remark(NOTHING_HERE)
             elif not given.quiet:

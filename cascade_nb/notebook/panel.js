@@ -319,7 +319,8 @@ class View {
     const since = (Date.now() - this.shared.heard) / 1000
     const passed = time.ticking ? since : 0
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
-    const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}`
+    const then = ["pausing", "paused"].includes(this.state.phase) ? " once resumed" : ""
+    const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}${then}`
     write(this.time, this.state.ended ? elapsed : elapsed + left)
     if (time.paused !== null) write(this.ago, agoText(time.paused + since))
   }
@@ -551,6 +552,8 @@ export default () => {
     views: new Set(),
     state: {},
     heard: Date.now(),
+    // Each page counts its own clicks, and every page hears every answer.
+    page: Math.random().toString(36).slice(2),
     seq: 0,
     answered: 0,
     late: false,
@@ -576,7 +579,7 @@ export default () => {
     // The number that the answer will have; null when there is nobody to answer.
     ask(message) {
       this.seq += 1
-      this.send({ ...message, seq: this.seq })
+      this.send({ ...message, page: this.page, seq: this.seq })
       setTimeout(() => this.lookWhetherLate(), PATIENCE)
       return this.gone ? null : this.seq
     },
@@ -590,7 +593,7 @@ export default () => {
     },
 
     take(news) {
-      const { type, output, boxes, ack, error, ...fields } = news
+      const { type, output, boxes, ack, page, error, ...fields } = news
       Object.assign(this.state, fields)
       if (boxes) this.state.boxes = { ...this.state.boxes, ...boxes }
       if (output) {
@@ -598,7 +601,7 @@ export default () => {
         for (const [stream, text] of output.chunks) this.output.add(stream, text)
         this.output.version = (this.output.version ?? 0) + 1
       }
-      if (ack !== undefined) {
+      if (ack !== undefined && page === this.page) {
         this.answered = Math.max(this.answered, ack)
         this.error = error ?? null
         if (this.seq <= this.answered) this.late = false

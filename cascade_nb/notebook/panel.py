@@ -291,11 +291,17 @@ class Panel:
                 if visible:
                     self._tell()
                 self._door.call(self._arm_if_running)
-            case {"type": "hold", "scope": str(scope), "on": bool(on), "seq": int(seq)}:
-                self._answer(seq, lambda: self._hold(scope, on))
-            case {"type": "cancel", "seq": int(seq)}:
+            case {
+                "type": "hold",
+                "scope": str(scope),
+                "on": bool(on),
+                "page": str(page),
+                "seq": int(seq),
+            }:
+                self._answer(page, seq, lambda: self._hold(scope, on))
+            case {"type": "cancel", "page": str(page), "seq": int(seq)}:
                 # On the loop, which has to end it anyway.
-                self._door.call(lambda: self._answer(seq, self._cancel))
+                self._door.call(lambda: self._answer(page, seq, self._cancel))
 
     def _hold(self, scope: str, on: bool) -> None:
         where = None if scope == "run" else scope
@@ -307,14 +313,16 @@ class Panel:
     def _cancel(self) -> None:
         self.run.cancel("cancelled from the panel")
 
-    def _answer(self, seq: int, ask: Callable[[], object]) -> None:
-        """Do what was asked, and acknowledge it with the run's own state, whatever came of it."""
+    def _answer(self, page: str, seq: int, ask: Callable[[], object]) -> None:
+        """Do what was asked, and acknowledge it with the run's own state, whatever came of it. The
+        clicks of each page have numbers of their own.
+        """
         error = None
         try:
             ask()
         except CascadeError as refused:
             error = str(refused)
-        self._tell(ack=seq, error=error)
+        self._tell(ack=seq, page=page, error=error)
 
     def _arm_if_running(self) -> None:
         if not self._over.is_set():

@@ -13,6 +13,7 @@ from cascade_nb.errors import CascadeError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
+from cascade_nb.notebook.shims import running_kernel
 from cascade_nb.shortcuts import PATIENCE, beside
 from cascade_nb.text import carryable, coloured
 
@@ -88,6 +89,7 @@ def _name(session: Session, lazy: Lazy) -> str | None:
 
 
 def show_run(session: Session, run: Run) -> None:
-    """A run in a line, unless its panel is in the same cell already."""
-    if session.shown_in != (run, running_cell(session.shell).number):
+    """A run in a line, unless its panel is in the same cell already; a terminal has no panels."""
+    has_panel = running_kernel() is not None
+    if not has_panel or session.shown_in != (run, running_cell(session.shell).number):
         say(repr(run))

@@ -138,9 +138,13 @@ class Session:
                 return status
         raise UnknownNameError("run", name, [str(status.number) for status in known])
 
-    def targets(self, names: list[str]) -> tuple[list[str], object]:
+    def targets(self, names: list[str], *, again: bool = True) -> tuple[list[str], object]:
         """What to run: what these names mean; without any, what ran last if that failed, else
         `Workspace.default_target`.
+
+        Args:
+            names: what to run.
+            again: whether it may be what ran last.
 
         Returns:
             the names, and the target for them.
@@ -148,7 +152,7 @@ class Session:
         Raises:
             UsageError: there is nothing to run, or it is not clear what is meant.
         """
-        chosen = [self.spelled(name) for name in names] or self._unfinished()
+        chosen = [self.spelled(name) for name in names] or (self._unfinished() if again else [])
         chosen = chosen or [self.workspace.default_target()]
         values = [self._target(name) for name in chosen]
         return chosen, values[0] if len(values) == 1 else values

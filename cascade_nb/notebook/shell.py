@@ -31,6 +31,7 @@ class Shell(Protocol):
     events: Any
     input_transformers_cleanup: list[Transformer]
     input_transformers_post: list[Transformer]
+    loop_runner: Any
     magics_manager: Any
     Completer: Any
     InteractiveTB: Any

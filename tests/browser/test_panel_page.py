@@ -70,6 +70,17 @@ def test_a_click_asks_and_the_answer_is_shown(panel: PanelPage) -> None:
     assert panel.text(".cs-headline") == "Pausing… 4 finishing"
 
 
+def test_an_answer_to_another_page_is_none_to_this_one(panel: PanelPage) -> None:
+    # Both hear it, and each counts its own clicks.
+    switch = panel.switch("Pause this run")
+    switch.click()
+    panel.tell(ack=50, page="another", error="not for you")
+    expect(switch).to_have_attribute("aria-busy", "true")
+    switch.click()
+    assert [message["on"] for message in panel.sent("hold")] == [True, False]
+    assert "not for you" not in panel.text(".cs-headline")
+
+
 def test_clicks_while_no_answer_is_there_ask_to_and_fro(panel: PanelPage) -> None:
     switch = panel.switch("Pause this run")
     for _ in range(3):
@@ -168,7 +179,7 @@ def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPa
     expect(headline.locator("[aria-hidden=true]")).to_have_text("14 s ago")
     assert headline.get_attribute("aria-live") == "polite"
     # The time that the run has taken stands still.
-    assert panel.text(".cs-time").startswith("10 s")
+    assert panel.text(".cs-time") == "10 s, about 40 s left once resumed"
 
 
 def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:

@@ -96,6 +96,7 @@ async def test_the_phases_of_a_pause_are_shown(
     status = run.status
     assert status.headline == ("Paused 12 s ago by Ann: lunch · 1 task held · nothing is running")
     assert status.paused_for == pytest.approx(12)
+    assert (status.held, status.waiting) == (1, 0)
     assert run.states()["give#1"] is NodeState.HELD
     engine.resume()
     await run
@@ -243,3 +244,33 @@ async def test_many_tasks_are_held_and_freed_without_keeping_the_loop(
     assert run.status.held == 0
     assert await run == many
     assert len(started(spy, "give")) == many
+
+
+@cs.task
+def piece(x: int) -> int:
+    return x
+
+
+@cs.task(executor="inline")
+def continued(n: int) -> Any:
+    return [piece.lazy(n), piece.lazy(n + 1)]
+
+
+@pytest.mark.parametrize("scope", ["task:piece", "global"])
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_continues_itself_with_what_is_held_is_counted_as_held(
+    engine: Engine, scope: str, count: int
+) -> None:
+    # Its body is over and nothing of it runs: it is one of those that the headline speaks of.
+    engine.pause("task:piece")
+    run = engine.start(give([continued(n) for n in range(count)]))
+    await until(lambda: run.status.held == count and not run.status.running)
+    engine.pause(scope)
+    status = run.status
+    held = count if scope == "task:piece" else count + 1  # and what waits for them
+    assert f"{held} task{'s' if held > 1 else ''} held" in status.headline
+    assert status.held == held
+    assert status.held + status.waiting + status.running + status.done == status.total
+    engine.resume("task:piece")
+    engine.resume("global")
+    assert await run == [[n, n + 1] for n in range(count)]

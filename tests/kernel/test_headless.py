@@ -138,3 +138,42 @@ def test_cells_that_a_cell_runs_run_their_workflow(shared: RealKernel) -> None:
     )
     assert made.error is None
     assert made.stdout.splitlines()[-1] == "3"
+
+
+def test_a_cell_that_nbclient_interrupts_when_its_time_is_up_ends_cleanly() -> None:
+    tasks = """%%cascade --quiet
+import asyncio
+import cascade_nb as cs
+def steps(n):
+    for _ in cs.track(range(2000)): time.sleep(0.02)
+async def waits(n): await asyncio.sleep(40)
+s, w = steps(1), waits(1)
+"""
+    ways = (
+        "run = %cascade run s --wait",
+        "%cascade run w",
+        "cs.run(s)",
+        "await cs.start(w)",
+        "%%cascade --run\nlast = waits(2)",
+    )
+    after = "print(len(cs.shortcuts.default_engine().runs))"
+    notebook = notebook_of("%load_ext cascade_nb\nimport time", tasks)
+    for way in ways:
+        notebook.cells += notebook_of(way, after).cells
+    NotebookClient(
+        notebook,
+        timeout_func=lambda cell: 1 if cell.source in ways else 120,
+        interrupt_on_timeout=True,
+        allow_errors=True,
+        kernel_name="python3",
+    ).execute()
+    for number, (way, told) in enumerate(
+        zip(notebook.cells[2::2], notebook.cells[3::2], strict=True), 1
+    ):
+        (error,) = [one for one in way.outputs if one.output_type == "error"]
+        line = rf"\w+: run {number} of \w+ was interrupted"
+        assert re.fullmatch(line, "\n".join(error.traceback)), error.traceback
+        assert told.outputs[0].text == "0\n", way.source
+        if "cascade" in way.source:
+            assert "Cancelled after" in str(way.outputs)
+    assert "last · run 5" in str(notebook.cells[-2].outputs), "it ran what it did not define"

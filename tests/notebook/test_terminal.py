@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from cascade_nb.text import readable
+
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = """
+import asyncio
 import time
 import cascade_nb as cs
 
 @cs.task
 def slow(seconds):
-    time.sleep(seconds)
+    for _ in cs.track(range(round(seconds * 50))):
+        time.sleep(0.02)
     return seconds
+
+@cs.task
+async def coroutine(seconds):
+    await asyncio.sleep(seconds)
+
+async def later(lazy):
+    return await cs.start(lazy)
 
 short = slow(1.5)
 long = slow(40)
@@ -27,33 +40,70 @@ long = slow(40)
 
 
 class Terminal:
-    """A session of IPython, and somebody who types."""
+    """A session of IPython, and somebody who types.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it works.
+        simple: without prompt_toolkit, which paints its prompt again and again.
+    """
+
+    def __init__(self, folder: Path, *, simple: bool) -> None:
         (folder / "steps.py").write_text(STEPS, encoding="utf-8")
-        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
+        arguments = ["-m", "IPython", "--no-banner", "--colors=NoColor", "--no-confirm-exit"]
+        env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "TERM": "xterm",
+            "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here would say where the cursor is
+        }
         self.child = pexpect.spawn(
-            sys.executable, arguments, encoding="utf-8", timeout=20, cwd=str(folder), env=env
+            sys.executable,
+            [*arguments, *(["--simple-prompt"] if simple else [])],
+            encoding="utf-8",
+            timeout=20,
+            cwd=str(folder),
+            env=env,
+            dimensions=(60, 250),
         )
-        self.child.setecho(False)
+        self._shown = ""
+        self._number = 1
         self.prompt()
-        for line in ("%load_ext cascade_nb", "from steps import *"):
+        for line in ("%load_ext cascade_nb", "from steps import *", "import asyncio"):
             self.type(line)
 
     def prompt(self) -> str:
-        self.child.expect(r"In \[\d+\]: ")
-        return str(self.child.before)
+        """What is shown until the next prompt is there."""
+        shown = self.until(rf"In \[{self._number}\]:")
+        self._number += 1
+        return shown
+
+    def until(self, pattern: str) -> str:
+        """What is shown until this is there, without what moves the cursor."""
+        until = time.monotonic() + 20
+        while (found := re.search(pattern, self._shown)) is None:
+            assert time.monotonic() < until, f"no {pattern!r} in {self._shown!r}"
+            with contextlib.suppress(pexpect.TIMEOUT):
+                self._shown = readable(self._shown + self.child.read_nonblocking(65536, 0.1))
+        shown, self._shown = self._shown[: found.end()], self._shown[found.end() :]
+        return shown
 
     def type(self, line: str) -> str:
         """What a line shows until the next prompt."""
-        self.child.sendline(line)
+        self.child.send(line + "\r")
+        return self.prompt()
+
+    def interrupted(self, line: str) -> str:
+        """What a line shows that Ctrl-C is pressed in."""
+        self.child.send(line + "\r")
+        time.sleep(1.0)
+        self.child.sendintr()
         return self.prompt()
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    made = Terminal(tmp_path)
+@pytest.fixture(params=[True, False], ids=["simple", "prompt_toolkit"])
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
+    made = Terminal(tmp_path, simple=request.param)
     yield made
     made.child.close(force=True)
 
@@ -65,18 +115,27 @@ def test_a_run_gives_the_prompt_back_and_ctrl_c_ends_one_that_is_waited_for(
     shown = terminal.type("run = %cascade run short")
     assert re.search(r"Run 1 of slow goes on in the background\. `%cascade status`", shown)
     assert "Running 1 task" in terminal.type("%cascade status")
-    terminal.child.expect("1 of 1 done")  # by itself, when it is over
+    terminal.until("1 of 1 done")  # by itself, when it is over
     assert "1.5" in terminal.type("run.result()")
     assert "1.5" in terminal.type("await run")
 
-    terminal.type("%cascade run long")
+    assert "<run 2 of slow: " in terminal.type("%cascade run long")  # no panel says it
     assert "Cancelling run 2 of slow" in terminal.type("%cascade cancel")
-    terminal.child.expect("Cancelled")
+    terminal.until("Cancelled")
 
-    terminal.child.sendline("%cascade run long --wait")
-    terminal.child.expect(pexpect.TIMEOUT, timeout=1.0)
-    terminal.child.sendintr()
-    shown = terminal.prompt()
+    shown = terminal.interrupted("run = %cascade run long --wait")
     assert "KeyboardInterrupt: run 3 of slow was interrupted" in shown
     assert "selectors.py" not in shown
+    assert "<run 3 of slow: Cancelled" in terminal.type("run")
     assert "nothing is running" in terminal.type("%cascade cancel")
+
+    # IPython's loop runs only while a cell awaits: nothing may hang on it, nor be left on it.
+    for number, cell in enumerate(("cs.run(long)", "await cs.start(long)", "await later(long)"), 4):
+        shown = terminal.interrupted(cell)
+        assert f"run {number} of slow was interrupted" in shown, cell
+        assert "selectors.py" not in shown, cell
+    assert "selectors.py" not in terminal.interrupted("await asyncio.sleep(40)")
+    terminal.type("other = cs.start(coroutine(0.1)); await asyncio.sleep(0)")
+    terminal.type("import time; time.sleep(0.5)")
+    assert "Done" in terminal.type("other.status.headline")
+    assert "gives the prompt back" in " ".join(terminal.type("%cascade run -h").split())

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Error, Locator, Page, Route
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
-PATIENCE = 90.0
+PATIENCE = 40.0
 
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 
@@ -89,6 +89,46 @@ class LabNotebook:
     def restart(self) -> None:
         """Restart the kernel, and wait until it is there again."""
         self.page.evaluate(f"() => {_NOTEBOOK}.sessionContext.session.kernel.restart()")
+
+    def write(self, index: int, source: str) -> None:
+        """Type a cell anew."""
+        self.page.evaluate(
+            f"([index, source]) => {_NOTEBOOK}.content.widgets[index].model.sharedModel"
+            ".setSource(source)",
+            [index, source],
+        )
+
+    def press_interrupt(self) -> None:
+        """What Lab's own button does."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+
+    def press_restart(self) -> None:
+        """What Lab's own button does, and the dialog after it; until the new kernel answers."""
+        before = self._kernel_starts()
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:restart-kernel') }"
+        )
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.wait_until(lambda: self._kernel_starts() > before, "the kernel does not restart")
+        self._greet()
+
+    def _kernel_starts(self) -> int:
+        """How often its kernel said that it starts or restarts since this was first asked."""
+        return int(
+            self.page.evaluate(
+                f"""() => {{
+                    const kernel = {_NOTEBOOK}.sessionContext.session.kernel
+                    if (window.kernelStarts === undefined) {{
+                        window.kernelStarts = 0
+                        kernel.statusChanged.connect((_, status) => {{
+                            if (['restarting', 'autorestarting'].includes(status))
+                                window.kernelStarts += 1
+                        }})
+                    }}
+                    return window.kernelStarts
+                }}"""
+            )
+        )
 
     def text(self, index: int) -> str:
         """What a cell's output shows, as a reader sees it."""

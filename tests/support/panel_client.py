@@ -53,13 +53,13 @@ class PanelClient:
     def hold(self, scope: str, on: bool) -> int:
         """Flip a switch; returns the number that the answer will have."""
         seq = next(self._seq)
-        self.send(type="hold", scope=scope, on=on, seq=seq)
+        self.send(type="hold", scope=scope, on=on, page="one", seq=seq)
         return seq
 
     def cancel(self) -> int:
         """Press Cancel."""
         seq = next(self._seq)
-        self.send(type="cancel", seq=seq)
+        self.send(type="cancel", page="one", seq=seq)
         return seq
 
     def answer(self, seq: int) -> dict[str, Any]:

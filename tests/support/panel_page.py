@@ -103,12 +103,19 @@ class PanelPage:
         self.panel: Locator = self.page.locator(".cascade-panel").first
 
     def tell(self, **news: Any) -> None:
-        """Have the kernel say something."""
+        """Have the kernel say something; what it acknowledges is this page's, unless that says
+        otherwise.
+        """
+        if "ack" in news:
+            asked = "() => window.sent.filter(message => message.page).at(-1).page"
+            news = {"page": self.page.evaluate(asked), **news}
         self.page.evaluate("news => window.tell(news)", json.loads(json.dumps(news)))
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        """The messages of this type that the panel sent."""
-        messages: list[dict[str, Any]] = self.page.evaluate("() => window.sent")
+        """The messages of this type that the panel sent, without the name of its page."""
+        messages: list[dict[str, Any]] = self.page.evaluate(
+            "() => window.sent.map(({ page, ...message }) => message)"
+        )
         return [message for message in messages if message["type"] == kind]
 
     def switch(self, name: str) -> Locator:
