@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Error, Locator, Page, Route
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 
