@@ -19,7 +19,6 @@ from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import timed_out
 from cascade_nb.engine.opened_files import NO_PATHS, PLAIN, OpenedFiles
-from cascade_nb.model.body import enter_body
 from cascade_nb.model.present import returned
 
 if TYPE_CHECKING:
@@ -225,7 +224,6 @@ class ThreadAttempt(Attempt):
 
     def _body(self, call: Call) -> Any:
         current_attempt.set(self)
-        enter_body()
         sharing = self.flow.sharing
         if sharing is not None:
             found = sharing.before_in_thread(self)
@@ -278,7 +276,6 @@ class AsyncAttempt(Attempt):
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
         current_attempt.set(self)
-        enter_body()
         sharing = self.flow.sharing
         if sharing is not None:
             found = await sharing.before(self)

@@ -41,6 +41,7 @@ from cascade_nb.engine.teller import Teller
 from cascade_nb.engine.unfold import Unfolding
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.body import enter_body
 from cascade_nb.model.policy import Options
 from cascade_nb.protocols import Lease, StateBackend
 
@@ -179,7 +180,8 @@ class Flow:
         self.accident: BaseException | None = None
 
     def _enter_context(self) -> None:
-        """Where a task itself started this run, nothing is that task's here."""
+        """Here bodies run; where a task itself started this run, nothing is that task's."""
+        enter_body()
         current_attempt.set(None)
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))
@@ -285,10 +287,7 @@ class Flow:
             self.parts.manager.leave(self.admission)
 
     def break_off(self, error: BaseException) -> None:
-        """Something in this machinery went wrong: end the run with it.
-
-        It is no fault of the user's, but whoever waits for the run must not wait for ever.
-        """
+        """This machinery went wrong: end the run with that, or who waits would wait for ever."""
         if self.accident is None:
             self.accident = error
         self.stop("failed")

@@ -40,10 +40,13 @@ def frontier_of(graph: Graph, there: set[int], settled: frozenset[int]) -> Front
     """
     seen = Frontier(set(), set(), set(), set())
     rest: list[int] = []
-    _go_on(graph, list(graph.targets), there, settled, seen, rest)
+    looked_at = bytearray(len(graph))
+    for index in settled:
+        looked_at[index] = 1
+    _go_on(graph, list(graph.targets), there, looked_at, seen, rest)
     if rest:
         sure = set(seen.wanted)
-        _go_on(graph, rest, there, settled, seen, rest)
+        _go_on(graph, rest, there, looked_at, seen, rest)
         seen.perhaps.update(seen.wanted - sure)
     return seen
 
@@ -54,8 +57,10 @@ def comes_after(graph: Graph, seen: Frontier) -> dict[int, Floor]:
     """
     again: dict[int, Floor] = {}
     found, pending, wanted = seen.found, seen.pending, seen.wanted
+    if not wanted or not (found or pending):
+        return again
     first = next((n.index for n in graph.nodes if n.control is not FREE and n.control.order), None)
-    if first is None or not wanted:
+    if first is None:
         return again
     for node in graph.nodes[first:]:
         control, index = node.control, node.index
@@ -77,7 +82,7 @@ def _go_on(
     graph: Graph,
     stack: list[int],
     there: set[int],
-    settled: frozenset[int],
+    looked_at: bytearray,
     seen: Frontier,
     rest: list[int],
 ) -> None:
@@ -86,19 +91,25 @@ def _go_on(
     nodes = graph.nodes
     while stack:
         index = stack.pop()
-        if index in found or index in wanted or index in pending or index in settled:
+        if looked_at[index]:
             continue
-        control = nodes[index].control
-        if index in there and control.wanted:
+        looked_at[index] = 1
+        node = nodes[index]
+        control = node.control
+        if control is FREE:  # nearly always
+            if index in there:
+                found.add(index)
+            else:
+                wanted.add(index)
+                stack.extend(node.inputs)
+        elif index in there and control.wanted:
             if control.condition is None:
                 found.add(index)
             else:
                 pending.add(index)
                 stack.append(control.condition)
                 rest.extend(control.follows + control.otherwise)
-            continue
-        wanted.add(index)
-        if control.wanted:
-            stack.extend(nodes[index].sources)
-        else:  # what is skipped reads nothing
-            stack.extend(control.follows + control.otherwise)
+        else:
+            wanted.add(index)
+            # what is skipped reads nothing
+            stack.extend(node.sources if control.wanted else control.follows + control.otherwise)

@@ -55,7 +55,8 @@ class Keeping:
             kind = flow.kinds.of[index]
             kind.times += 1
             kind.seconds += took
-            kind.longest = max(kind.longest, took)
+            if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+                kind.longest = took
         self._keep(index, number, took, result, tell)
 
     def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:

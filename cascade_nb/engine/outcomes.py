@@ -71,7 +71,8 @@ class Outcomes:
         kind = flow.kinds.of[index]
         kind.failed += 1
         kind.lost += took
-        kind.longest = max(kind.longest, took)
+        if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+            kind.longest = took
         if stopped and isinstance(error, (asyncio.CancelledError, CascadeError)):
             if flow.sharing is not None:
                 flow.sharing.over(index)
@@ -94,7 +95,8 @@ class Outcomes:
         kind = flow.kinds.of[index]
         kind.times += 1
         kind.seconds += took
-        kind.longest = max(kind.longest, took)
+        if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+            kind.longest = took
         if flow.files.of:
             flow.files.settle(index)
         if flow.parts.bus.listening:

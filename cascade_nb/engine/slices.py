@@ -20,7 +20,6 @@ from cascade_nb.engine.opened_files import PLAIN
 from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.body import enter_body
 from cascade_nb.model.isolation import lent_call
 from cascade_nb.model.plainness import FROZEN
 from cascade_nb.model.policy import NOTHING
@@ -41,14 +40,15 @@ INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; a
 def run_slice(flow: Flow, heap: list[int]) -> None:
     """Run what stands in `heap` until it is empty or the slice is over.
 
-    Called without the lock, and in a context of its own: all that runs in it counts as a body.
+    Called without the lock, and in a context for bodies.
     """
-    enter_body()
     lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
     kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
     state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
     files, here = flow.files.of, InlineFiles(flow)
     inline_here.set(here)
+    frozen, plain, nothing = FROZEN, PLAIN, NOTHING
+    met = NO_STAMPS
     open_kind, open_version = None, -1  # what nothing stood in the way of, and when that was
     began = perf_counter()
     until = began + SLICE
@@ -88,36 +88,37 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
             flow.inline, flow.inline_ticket = index, ticket
             error: BaseException | None = None
             result: Any = None
-            plain = True
+            odd = False  # whether there is more to do than for nearly every node
             lock.release()
             try:
                 # Loops, since `issuperset` makes a set of what it is given, which costs more.
                 for value in args:
-                    if type(value) not in FROZEN:
+                    if type(value) not in frozen:
                         args, kwargs = lent_call(args, kwargs)
                         break
                 else:
-                    for value in kwargs.values() if kwargs else ():
-                        if type(value) not in FROZEN:
-                            args, kwargs = lent_call(args, kwargs)
-                            break
-                result = fn(*args, **kwargs) if kwargs else fn(*args)
-                plain = type(result) in PLAIN
-                if not plain:
+                    if kwargs is not nothing:
+                        for value in kwargs.values():
+                            if type(value) not in frozen:
+                                args, kwargs = lent_call(args, kwargs)
+                                break
+                result = fn(*args) if kwargs is nothing else fn(*args, **kwargs)
+                if type(result) not in plain:
+                    odd = True
                     result = returned(result)
             except BaseException as raised:
                 error = raised
-            met = NO_STAMPS
-            if not plain or here.files is not None:
+            if odd or here.files is not None:
+                odd = True
                 met = flow.files.noted_inline(here, index, result)
             lock.acquire()
             ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
             flow.inline = flow.inline_ticket = None
             now = perf_counter()
             took = now - began
-            if met and error is None:
+            if odd and met and error is None:
                 flow.files.met(index, met)
-            if error is not None or ticket is not None or (not plain and type(result) is Continued):
+            if error is not None or ticket is not None or (odd and type(result) is Continued):
                 _end(flow, index, ticket, number, took, result, error)
             elif index in keys:
                 flow.keeping.keep(index, number, took, result)
@@ -125,7 +126,8 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 # What `Outcomes.completed` does.
                 kind.times += 1
                 kind.seconds += took
-                kind.longest = max(kind.longest, took)
+                if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+                    kind.longest = took
                 if files:
                     flow.files.settle(index)
                 if bus.listening:

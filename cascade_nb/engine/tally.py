@@ -153,6 +153,11 @@ class Tally:
         if len(state) > own + items or flow.parked or any(index >= own for index in grown):
             return False
         self._enter_all()
+        if not items and not flow.reused and not flow.carried and state.count(DONE) == own:
+            self._seen = [_DONE] * own
+            for counts in self._counts.values():
+                counts[_DONE], counts[_WAITING] = counts[_WAITING], 0
+            return True
         for index, expansion in grown.items():
             self._expanded(index, expansion)
         seen = self._seen = [_PLAIN[now] for now in state]
