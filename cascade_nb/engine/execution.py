@@ -6,23 +6,22 @@ import asyncio
 import dataclasses
 from collections.abc import Coroutine, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.arguments import ABSENT, Reader
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.edits import AN_EDIT, Edits, cannot_be_taken_up
-from cascade_nb.engine.failure import LeftBehindWarning, error_text, together, unharmed
+from cascade_nb.engine.ending import CLOSING, LEAST, at_last, closed
+from cascade_nb.engine.failure import error_text, together, unharmed
 from cascade_nb.engine.flow import Flow
 from cascade_nb.engine.orders import Orders, left_by
-from cascade_nb.engine.partial_items import keep_items
 from cascade_nb.engine.preparing import Preparation, Prepared
 from cascade_nb.engine.revision import Revision, carried_over, named_anew, with_classes_of_today
 from cascade_nb.engine.standby import Standby
 from cascade_nb.engine.status import Phase
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.events.warning import warn
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.isolation import lent
 from cascade_nb.model.param import Param, check_given
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.parts import Parts
     from cascade_nb.engine.run import Run
-
-
-CLOSING: Final = 10.0  # seconds that a run which has its value waits for resources to close
 
 
 class Execution:
@@ -76,12 +72,12 @@ class Execution:
         named. Asked again, the grace may have become shorter, as when the kernel is about to end.
         """
         if self._cancelled is not None:
-            if self._flow is not None:
-                self._give_up_after_grace(self._flow, within)
+            self._give_up_after_grace(within)
             return
         self._cancelled = reason or "it was cancelled"
         if self._preparing is not None:
             self._preparing.cancel()
+        self._give_up_after_grace(within)
         if self._flow is None:
             return
         flow = self._flow
@@ -96,7 +92,6 @@ class Execution:
             words = f"{self._run.graph.title}, which started it, was cancelled"
             flow.cancel_nested(words, within=within)
             flow.settle()
-        self._give_up_after_grace(flow, within)
 
     async def main(self, parts: Parts) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
@@ -263,29 +258,17 @@ class Execution:
     async def _end(self, error: BaseException | None) -> BaseException | None:
         """Close what is open, tell the end, and leave the connector, in that order."""
         engine, run, flow = self._engine, self._run, self._flow
+        within = max(engine.grace, CLOSING) if error is None else self._within
         still: tuple[str, ...] = ()
         if flow is not None:
-            with flow.lock:
-                flow.close()
-                still = tuple(map(flow.label, flow.left_behind))
-                timings = flow.kinds.timings()
-                engine.remember(timings)
-                engine.past.enter(run.grounds, flow.scheduler.state, timings)
-            within = self._within if error is not None else max(engine.grace, CLOSING)
-            problems, left = await flow.resources.close(within)
-            if problems and error is None:
-                error = problems[0]
-            if left:
-                still += tuple(f"resource {name}" for name in left)
-                words = (
-                    f"{run.graph.title} ended without {', '.join(left)}: not closed, left behind"
-                )
-                warn(words, LeftBehindWarning)
-            if error is not None and not isinstance(error, asyncio.CancelledError):
-                # Whoever waits for its end and runs it again finds them.
-                run.kept = await keep_items(engine, flow, self._within if self._cancelled else None)
+            try:
+                short = self._cancelled is not None
+                error, still = await closed(engine, run, flow, error, within, short)
+            except BaseException as raised:
+                error = error or raised
         if isinstance(error, asyncio.CancelledError):
-            error = RunCancelledError(f"{run.graph.title} was cancelled: {self._cancelled}")
+            why = self._cancelled or "its event loop ended"
+            error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
         run.settle(_phase(error), still)
         engine.history.enter(run.status, self._began, flow, run.grounds.identity)
         self._publish(
@@ -295,9 +278,11 @@ class Execution:
             error=None if error is None else error_text(error),
             still_running=still,
         )
+        title = run.graph.title
         if engine.scribe is not None:
-            await engine.scribe.end(run.id, _phase(error).value)
-        await engine.link.leave(self)
+            writing = engine.scribe.end(run.id, _phase(error).value)
+            await at_last(writing, "written down how", title, self._patience)
+        await at_last(engine.link.leave(self), "left its connector", title, self._patience)
         return error
 
     def bury(self) -> None:
@@ -317,15 +302,20 @@ class Execution:
         if bus.listening:
             bus.publish(kind(run_id=self._run.id, timestamp=wall(), **fields))
 
-    def _give_up_after_grace(self, flow: Flow, within: float | None) -> None:
+    def _give_up_after_grace(self, within: float | None) -> None:
         grace = self._engine.grace if within is None else min(within, self._engine.grace)
         self._within = min(grace, self._within)
-        self._engine.clock.call_later(grace, partial(self._give_up, flow))
+        self._engine.clock.call_later(grace, self._give_up)
 
-    def _give_up(self, flow: Flow) -> None:
-        with flow.lock:
-            flow.close()
-        flow.resources.give_up()
+    def _patience(self) -> float:
+        return CLOSING if self._cancelled is None else max(LEAST, self._within)
+
+    def _give_up(self) -> None:
+        flow = self._flow
+        if flow is not None:
+            with flow.lock:
+                flow.close()
+            flow.resources.give_up()
 
 
 def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:

@@ -37,8 +37,19 @@ class HomeLoop:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            while not self._run_forever():
+                pass
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
             self.loop.close()
+
+    def _run_forever(self) -> bool:
+        """Whether it was stopped; what else ends a loop was raised by one task on it, which has it,
+        and is no reason for the others to end.
+        """
+        try:
+            self.loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            return False
+        return True

@@ -122,12 +122,10 @@ class Link:
     async def _close(self) -> None:
         if self._connector is None or self._keeper is None:
             return
-        keeper, sender = self._keeper, self._sender
+        tasks = [task for task in (self._sender, self._keeper) if task is not None]
         self._keeper = self._sender = None
-        for task in (sender, keeper):
-            if task is not None:
-                task.cancel()
-                await self._within_reason(task)
+        for task in tasks:
+            task.cancel()
         if self._told is not None:
             self._told.close()
             self._told = None
@@ -137,8 +135,12 @@ class Link:
         for scope, type_ in sorted(self._remote, key=str):
             self._engine.constraints.lift(scope, type_)
         self._remote.clear()
-        if self._ready.is_set():
-            await self._disconnect(self._connector, None, None)
+        try:
+            for task in tasks:
+                await self._within_reason(task)
+        finally:
+            if self._ready.is_set():
+                await self._disconnect(self._connector, None, None)
 
     def _open(self, connector: Connector) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ database connection, for one) may only be used where they were made.
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -116,7 +116,7 @@ class ResourceDesk:
         if problem is not None:
             raise problem
 
-    async def close(self, within: float = math.inf) -> tuple[list[ResourceError], list[str]]:
+    async def close(self, within: float | None = None) -> tuple[list[ResourceError], list[str]]:
         """Close everything that lasts for the run, last opened first.
 
         Args:
@@ -129,25 +129,26 @@ class ResourceDesk:
             self._left = True
             return [], []
         errors: list[ResourceError] = []
-        left = list(self._order)
+        left: list[_Opened] = []
         for task in self._shared.values():
             task.cancel()  # one that is still opening: whoever wanted it is gone
         tasks = [asyncio.get_running_loop().create_task(self._close_all(errors, left))]
         enough = asyncio.get_running_loop().create_task(self._given_up.wait())
         try:
-            limit = None if within == math.inf else within
-            await asyncio.wait([*tasks, enough], timeout=limit, return_when="FIRST_COMPLETED")
+            await asyncio.wait([*tasks, enough], timeout=within, return_when="FIRST_COMPLETED")
+        except asyncio.CancelledError:
+            pass  # the loop ends, or somebody cancels every task there is: wait no longer
         finally:
             self._left = True
             enough.cancel()
-            opening = [r.name for r, task in self._shared.items() if not task.done()]
-            tasks += self._shared.values()
-            hanging = [task for task in tasks if not task.done()]
-            for task in hanging:
-                task.cancel()
-        if not hanging:
-            return errors, []
-        await asyncio.wait(hanging, timeout=_MOMENT)
+        opening = [r.name for r, task in self._shared.items() if not task.done()]
+        tasks += self._shared.values()
+        hanging = [task for task in tasks if not task.done()]
+        for task in hanging:
+            task.cancel()
+        if hanging:
+            await asyncio.wait(hanging, timeout=_MOMENT)
+        left += self._order
         return errors, list(dict.fromkeys([*opening, *(one.resource.name for one in left)]))
 
     def give_up(self) -> None:
@@ -155,14 +156,23 @@ class ResourceDesk:
         self._given_up.set()
 
     async def _close_all(self, errors: list[ResourceError], left: list[_Opened]) -> None:
-        await asyncio.gather(*self._shared.values(), return_exceptions=True)
-        left[:] = self._order
+        opening = [task for task in self._shared.values() if not task.done()]
+        if opening:
+            with contextlib.suppress(asyncio.CancelledError):  # what is open is closed all the same
+                await asyncio.wait(opening)
+        for task in self._shared.values():
+            if task.done() and not task.cancelled():
+                task.exception()  # whoever wanted it was told, or is gone
         while self._order:
             opened = self._order.pop()
+            left.append(opened)
             try:
                 await self._close(opened, None)
             except ResourceError as error:
                 errors.append(error)
+            except asyncio.CancelledError:
+                if self._left:  # one that hangs keeps no other one open
+                    continue
             left.remove(opened)
 
     def _real(self, resource: Resource) -> Any:

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine.failure import error_text
 from cascade_nb.engine.homeloop import HomeLoop
 from cascade_nb.engine.sharing import Claims
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
@@ -119,7 +120,7 @@ class Scribe:
             await self.at_home(self.journal.write(page.lease, part, value))
 
     async def end(self, run_id: str, status: str) -> None:
-        """Write down how a run ended, and let its lease go. Never raises: the run is over."""
+        """Write down how a run ended, and let its lease go; what cannot be is a warning."""
         page = self._pages.get(run_id)
         if page is not None:
             await self.at_home(self._end(page, status))
@@ -203,7 +204,8 @@ class Scribe:
         while self._pages:
             await asyncio.sleep(ROUND)
             self._gather()
-            await _calmly(self.claims.renew())
+            with contextlib.suppress(Exception):  # a claim that is not renewed runs out
+                await self.claims.renew()
             for page in list(self._pages.values()):
                 await self._round(page)
 
@@ -230,7 +232,9 @@ class Scribe:
                 # Nothing is lost: the next round tries again. Results that cannot be kept either
                 # pause the run, and say why.
                 return
-            except Exception as error:
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # of the journal's, which ends nothing but this page
                 page.closed = True
                 words = f"run {page.lease.run_id} is not written down any more: {error!r}"
                 warn(words, UnwrittenRunWarning, error)
@@ -253,22 +257,24 @@ class Scribe:
 
     async def _end(self, page: _Page, status: str) -> None:
         run_id = page.lease.run_id
-        self._gather()
-        async with page.pen:
-            try:
+        try:
+            self._gather()
+            async with page.pen:
                 if not page.closed:
                     await self._catch_up(page)
                     await self.journal.finish(page.lease, status)
                     await self.journal.release(page.lease)
-            except LeaseLostError:
-                pass  # its new owner writes how it ends
-            except StateError as error:
-                warn(f"the end of run {run_id} was not written down: {error}", UnwrittenRunWarning)
-            finally:
-                del self._pages[run_id]
-        if not self._pages and self._subscription is not None:
-            self._subscription.close()
-            self._subscription = None
+        except LeaseLostError:
+            pass  # its new owner writes how it ends
+        except Exception as error:
+            words = f"the end of run {run_id} was not written down: {error_text(error)}"
+            warn(words, UnwrittenRunWarning, None if isinstance(error, StateError) else error)
+        finally:
+            page.closed = True
+            self._pages.pop(run_id, None)
+            if not self._pages and self._subscription is not None:
+                self._subscription.close()
+                self._subscription = None
 
 
 async def _calmly(work: Coroutine[Any, Any, None]) -> None:
