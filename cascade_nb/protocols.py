@@ -248,7 +248,7 @@ class Journal(Protocol):
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
         """Take the lease of a run for `ttl` seconds, with a new fence. One that an owner let run
-        out, or released, is free; an owner's own is renewed with a new fence.
+        out, did not renew (`leases`) or released is free; its own is renewed with a new fence.
 
         Raises:
             LeaseHeldError: somebody else has it; the message names them.

@@ -28,13 +28,13 @@ from cascade_nb.engine.parts import Adapters, Parts
 from cascade_nb.engine.past import Past
 from cascade_nb.engine.records import Records
 from cascade_nb.engine.run import Run
-from cascade_nb.engine.scribe import LEASE
 from cascade_nb.engine.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
+from cascade_nb.leases import LEASE
 from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend

@@ -28,11 +28,11 @@ from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import ConstraintEvent
 from cascade_nb.events.warning import warn
+from cascade_nb.leases import LEASE, renewed_every
 from cascade_nb.protocols import Journal, Lease, StateBackend
 
 T = TypeVar("T")
 
-LEASE: Final = 15.0  # seconds after which a silent owner counts as gone
 ROUND: Final = 0.2  # seconds between two looks at what there is to write
 
 
@@ -172,7 +172,7 @@ class Scribe:
     ) -> Lease:
         journal = self.journal
         mine = lease or await journal.claim(run_id, self.owner, self.seconds)
-        page = _Page(mine, on_lost, renew_at=time.monotonic() + self.seconds / 3)
+        page = _Page(mine, on_lost, renew_at=time.monotonic() + renewed_every(self.seconds))
         try:
             # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
             if lease is None:
@@ -253,7 +253,7 @@ class Scribe:
                 raise
         if time.monotonic() >= page.renew_at:
             await self.journal.renew(page.lease, self.seconds)
-            page.renew_at = time.monotonic() + self.seconds / 3
+            page.renew_at = time.monotonic() + renewed_every(self.seconds)
 
     async def _end(self, page: _Page, status: str) -> None:
         run_id = page.lease.run_id

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cascade_nb.advice import advised
 from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, RunCancelledError, UsageError
+from cascade_nb.leases import renewed_every
 from cascade_nb.protocols import Journal, Lease, StateBackend
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Claims:
         """
         if time.monotonic() < self._renew_at:
             return
-        self._renew_at = time.monotonic() + self._seconds / 3
+        self._renew_at = time.monotonic() + renewed_every(self._seconds)
         for key, lease in list(self._leases.items()):
             try:
                 await self._journal.renew(lease, self._seconds)

@@ -16,6 +16,7 @@ from cascade_nb.errors import (
     RefusedBlobError,
     RefusedBlobWarning,
 )
+from cascade_nb.leases import StaleLeases
 from cascade_nb.protocols import Lease, RunRecord
 from cascade_nb.state.cells import lines_of, record_of
 from cascade_nb.state.codec import Codec
@@ -52,6 +53,7 @@ class RedisJournal:
         self._link = link
         self._keys = keys
         self._codec = codec
+        self._stale = StaleLeases()
         # Appends of which nobody knows whether the server carried them out: stamp and lines.
         self._unsure: defaultdict[str, list[tuple[str, list[str]]]] = defaultdict(list)
 
@@ -62,12 +64,18 @@ class RedisJournal:
             LeaseHeldError: somebody else has it.
             StateError: the server cannot be reached or written.
         """
-        words: list[str | int] = [owner, _microseconds(ttl), self._keep(ttl)]
+        words: list[str | int | bytes] = [owner, _microseconds(ttl), self._keep(ttl), ""]
         keys = self._keys.run(run_id)
-        answer = await self._link.ask(lambda server: server.script(CLAIM, keys, words))
-        if len(answer) == 2:
-            raise LeaseHeldError(run_id, _text(answer[0]), int(answer[1]) / 1e6)
-        return Lease(run_id, owner, int(answer[0]))
+        while True:
+            answer = await self._link.ask(lambda server: server.script(CLAIM, keys, words))
+            if len(answer) == 1:
+                self._stale.forget(run_id)
+                return Lease(run_id, owner, int(answer[0]))
+            holder, until = answer[0], answer[2]
+            left = self._stale.left(run_id, (holder, until), int(answer[1]) / 1e6, ttl)
+            if left > 0 or words[3] == until:
+                raise LeaseHeldError(run_id, _text(holder), max(left, 0.0))
+            words[3] = until
 
     async def renew(self, lease: Lease, ttl: float) -> None:
         """Have it for `ttl` more seconds from now on.

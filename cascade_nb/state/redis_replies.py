@@ -51,10 +51,10 @@ def some_pairs(reply: Any) -> bool:
 
 
 def claim(reply: Any) -> bool:
-    """A fence, or an owner and a number of microseconds."""
-    if not all_bytes(reply) or len(reply) not in (1, 2):
+    """A fence, or an owner, a number of microseconds, and a text."""
+    if not all_bytes(reply) or len(reply) not in (1, 3):
         return False
-    return _is_number(reply[-1])
+    return _is_number(reply[0] if len(reply) == 1 else reply[1])
 
 
 def records(reply: Any) -> bool:

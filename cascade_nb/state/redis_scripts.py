@@ -162,7 +162,9 @@ local owner, lease, keep = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local now = wall()
 local run = redis.call('HMGET', KEYS[1], 'fence', 'owner', 'until')
 local left = (tonumber(run[3]) or 0) - now
-if left > 0 and run[2] ~= owner then return {run[2], whole(left)} end
+if left > 0 and run[2] ~= owner and run[3] ~= ARGV[4] then
+    return {run[2] or '', whole(math.min(left, 1e15)), run[3]}
+end
 local fence = whole(math.max((tonumber(run[1]) or 0) + 1, now))
 redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', whole(now + lease))
 touch(KEYS, keep)
@@ -170,8 +172,8 @@ return {fence}
 """,
     reply=claim,
 )
-"""Take a lease. KEYS: of the run. ARGV: owner, microseconds, keep. Gives the fence, or who has it
-and for how many microseconds.
+"""Take a lease. KEYS: of the run. ARGV: owner, microseconds, keep, an end of which it is known that
+it does not count. Gives the fence, or who has it, for how many microseconds, and its end.
 """
 
 RENEW: Final = Script(

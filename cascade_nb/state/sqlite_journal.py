@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
+from cascade_nb.leases import StaleLeases
 from cascade_nb.protocols import Lease, RunRecord
 from cascade_nb.state.cells import lines_of, record_of
 from cascade_nb.state.sqlite_file import Session
@@ -43,6 +44,7 @@ class SqliteJournal:
     def __init__(self, desks: Desks, values: Values) -> None:
         self._desks = desks
         self._values = values
+        self._stale = StaleLeases()  # only asked at the desk of leases
         self._damaged = 0  # runs that were warned about when they were listed last
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
@@ -56,8 +58,7 @@ class SqliteJournal:
 
         def work(session: Session) -> Lease:
             with session.writing() as db:
-                now = time.time()
-                return claim_lease(db, run_id, _plain(owner), now + ttl, now)
+                return claim_lease(db, run_id, _plain(owner), ttl, self._stale)
 
         return await self._desks.ask(LEASES, work)
 

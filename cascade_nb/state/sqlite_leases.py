@@ -9,29 +9,36 @@ import time
 from typing import Final
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
+from cascade_nb.leases import StaleLeases
 from cascade_nb.protocols import Lease
 from cascade_nb.state.cells import is_moment, is_whole
 
 AGAIN: Final = 15.0  # seconds for which a lease that was taken again stands until it is renewed
 
 
-def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, now: float) -> Lease:
+def claim_lease(
+    db: sqlite3.Connection, run_id: str, owner: str, ttl: float, stale: StaleLeases
+) -> Lease:
     """Take a lease that is free or the owner's own.
 
     Args:
         db: within a transaction that writes.
         run_id: of the run, which need not have been described yet.
         owner: in words.
-        until: when it ends, in seconds since the epoch.
-        now: the same for this moment.
+        ttl: seconds for which it is wanted.
+        stale: what was seen of others' leases before.
 
     Raises:
         LeaseHeldError: somebody else has it.
     """
-    row = db.execute("SELECT owner, expires FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    query = "SELECT owner, expires, fence FROM runs WHERE run_id = ?"
+    row, now = db.execute(query, (run_id,)).fetchone(), time.time()
     # A row that this library did not write holds nobody up.
     if row is not None and row[0] != owner and is_moment(row[1]) and row[1] > now:
-        raise LeaseHeldError(run_id, str(row[0]), row[1] - now)
+        left = stale.left(run_id, row, row[1] - now, ttl)
+        if left > 0:
+            raise LeaseHeldError(run_id, str(row[0]), left)
+    stale.forget(run_id)
     # One counter for all runs: it goes on growing for a run that was forgotten and comes again.
     db.execute("UPDATE about SET last_fence = last_fence + 1")
     (fence,) = db.execute("SELECT last_fence FROM about").fetchone() or (None,)
@@ -41,7 +48,7 @@ def claim_lease(db: sqlite3.Connection, run_id: str, owner: str, until: float, n
         "INSERT INTO runs (run_id, owner, fence, expires) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (run_id) DO UPDATE SET"
         " owner = excluded.owner, fence = excluded.fence, expires = excluded.expires",
-        (run_id, owner, fence, until),
+        (run_id, owner, fence, now + ttl),
     )
     return Lease(run_id, owner, fence)
 

@@ -18,7 +18,7 @@ else:
 
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
-    ("errors", "file_stamps", "forking", "kept"),
+    ("errors", "file_stamps", "forking", "kept", "leases"),
     ("protocols",),
     ("text", "advice"),
     ("model",),
