@@ -17,6 +17,7 @@ from cascade_nb.model.policy import NOTHING
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
+from cascade_nb.model.watched import guarded, is_watched, records_of
 
 LAZIES: Final = frozenset({LazyResult, MappedLazyResult, Param, Router})
 
@@ -97,7 +98,7 @@ class Expansion:
     ) -> None:
         assert node.task is not None
         self.node = node
-        self.fn = node.task.fn
+        self.fn = _fn_of(node)
         self._id = node.id
         self.first = first
         self.count = len(next(iter(columns.values())))
@@ -159,15 +160,19 @@ class Reader:
         assert node.task is not None
         if lazy.nested or self.absent:
             return self._careful_call(lazy, node.task)
+        return self._plain_call(lazy, node.task.fn)
+
+    def _plain_call(self, lazy: LazyResult[Any], fn: Callable[..., Any]) -> Call:
+        """With lazy values only where they are arguments themselves."""
         values = self.values
         place: Mapping[Any, int] = self.place
         args = [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args]
         if not lazy.kwargs:
-            return Call(node.task.fn, args, NOTHING)
+            return Call(fn, args, NOTHING)
         kwargs = {
             k: values[place[v]] if v.__class__ in LAZIES else v for k, v in lazy.kwargs.items()
         }
-        return Call(node.task.fn, args, kwargs)
+        return Call(fn, args, kwargs)
 
     def columns_of(self, node: Node) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         """What a MAP node goes through, as lists of equal length, and what every item gets.
@@ -201,7 +206,12 @@ class Reader:
 
     def _careful_call(self, lazy: LazyResult[Any], task: Task[..., Any]) -> Call:
         """With containers looked into, and skipped inputs left to the defaults of the signature."""
-        args, kwargs = self.value_of((lazy.args, dict(lazy.kwargs)))
+        fn = task.fn
+        if (records := records_of(lazy.args)) and is_watched(records):
+            fn = guarded(fn, task.name, task.signature, records)
+            if not lazy.args.deep and not self.absent:  # type: ignore[attr-defined]
+                return self._plain_call(lazy, fn)
+        args, kwargs = self.value_of((tuple(lazy.args), dict(lazy.kwargs)))
         if self.absent and any(v is ABSENT for v in (*args, *kwargs.values())):
             bound = task.signature.bind(*args, **kwargs)
             for name in [n for n, v in bound.arguments.items() if v is ABSENT]:
@@ -209,7 +219,18 @@ class Reader:
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
         injects = any(v.__class__ is Injected for v in (*args, *kwargs.values()))
-        return Call(task.fn, args, kwargs, injects)
+        return Call(fn, args, kwargs, injects)
+
+
+def _fn_of(node: Node) -> Callable[..., Any]:
+    """What each item of a mapped node calls."""
+    task, lazy = node.task, node.lazy
+    assert task is not None
+    assert isinstance(lazy, MappedLazyResult)
+    records = records_of(lazy.fixed)
+    if not records or not is_watched(records):
+        return task.fn
+    return guarded(task.fn, task.name, task.signature, records)
 
 
 def optional_inputs(node: Node) -> frozenset[Lazy]:

@@ -22,7 +22,7 @@ import threading
 import types
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from cascade_nb.graph.arrays import array_handler
@@ -62,12 +62,21 @@ class Encoder:
     Args:
         refer: the bytes that stand for a function, a class or a module.
         lazy: the bytes that stand for a lazy value.
+        seen: values whose bytes are known already, with these.
     """
 
-    def __init__(self, refer: Callable[[Any], bytes], lazy: Callable[[Lazy], bytes]) -> None:
+    def __init__(
+        self,
+        refer: Callable[[Any], bytes],
+        lazy: Callable[[Lazy], bytes],
+        seen: Sequence[tuple[Any, bytes]] = (),
+    ) -> None:
         self.refer = refer
         self._lazy = lazy
-        self._known: dict[int, bytes] = {}
+        self._seen = seen
+        self._known: dict[int, bytes] = {id(value): encoded for value, encoded in seen}
+        self._mixed: set[int] = set()
+        self._said_of_others = 0
         self._alive: list[Any] = []
         self._open: dict[int, int] = {}
 
@@ -81,15 +90,19 @@ class Encoder:
         if atom is not None:
             return atom(value)
         if type(value) in CALLS:
+            self._said_of_others += 1
             return self._lazy(value)
         key = id(value)
         known = self._known.get(key)
         if known is not None:
+            if key in self._mixed:
+                self._said_of_others += 1
             return known
         depth = self._open.get(key)
         if depth is not None:  # a value inside itself, named by how far up it stands
             return b"^%d;" % (len(self._open) - depth)
         self._open[key] = len(self._open)
+        before = self._said_of_others
         try:
             encoded = self._compound(value)
         except RecursionError:
@@ -100,11 +113,21 @@ class Encoder:
             del self._open[key]
         if len(encoded) > DIGEST_SIZE:  # what is shorter took less time than remembering it
             if len(self._known) >= _REMEMBERED:
-                self._known.clear()
+                self._known = {id(value): encoded for value, encoded in self._seen}
+                self._mixed.clear()
                 self._alive.clear()
             self._known[key] = encoded
+            if self._said_of_others != before:
+                self._mixed.add(key)
             self._alive.append(value)  # an id is a name only while its object lives
         return encoded
+
+    def of_data(self, value: Any) -> bytes | None:
+        """The bytes that were made of `value`, where they tell of nothing but data, so that they
+        are good for as long as it is as it was: of no code, no lazy value, no file.
+        """
+        place = id(value)
+        return None if place in self._mixed else self._known.get(place)
 
     def items(self, values: list[Any]) -> bytes:
         """The bytes of `values` in their order; numbers and texts take a short cut."""
@@ -121,11 +144,12 @@ class Encoder:
         kind = type(value)
         handler = _HANDLERS.get(kind)
         if handler is not None:
+            if kind not in _OF_DATA:
+                self._said_of_others += 1
             return handler(self, value)
-        if isinstance(value, Lazy):
-            return self._lazy(value)
-        if isinstance(value, CODE):
-            return self.refer(value)
+        if isinstance(value, (Lazy, *CODE)):
+            self._said_of_others += 1
+            return self._lazy(value) if isinstance(value, Lazy) else self.refer(value)
         array = array_handler(kind)
         if array is not None:
             try:
@@ -134,6 +158,7 @@ class Encoder:
                 raise
             except Exception as error:  # what the library itself cannot do with its data
                 raise CannotKeyError(kind_of(value), str(error)) from error
+        self._said_of_others += 1
         return self._reduced(value)
 
     def _dict(self, value: dict[Any, Any]) -> bytes:
@@ -221,6 +246,10 @@ def _global_generators() -> Iterator[object]:
 
 
 _GENERATORS: Final = frozenset({"Random", "RandomState", "MT19937"})
+_OF_DATA: Final = frozenset(
+    {list, tuple, dict, types.MappingProxyType, OrderedDict, set, frozenset, range, slice,
+     memoryview}
+)  # fmt: skip
 
 
 def _by_kind(encoder: Encoder, value: object) -> bytes:

@@ -28,6 +28,7 @@ from cascade_nb.graph.content import Unkeyed, key_with, whole
 from cascade_nb.graph.encoder import Encoder
 from cascade_nb.graph.gaps import NEW_EACH_TIME, Gap, Gaps, UpstreamError
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.large_arguments import LargeArguments
 from cascade_nb.model.inputs import CALLS
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.param import REQUIRED, Param
@@ -50,14 +51,14 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     """
 
     def __init__(self, graph: Graph, params: Mapping[str, Any] = NOTHING) -> None:
-        self._graph = graph
-        self._params = params
+        self._graph, self._params = graph, params
         # Marked as what a node's readers take into their own; digits are made of what is asked for.
         self._keys: list[bytes | None] = []
         self.gaps = Gaps(graph)
         self.read: list[bytes | None] = []
         self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
-        self._seen: Encoder | None = Encoder(reference, self._lazy)
+        self._large = LargeArguments(graph)
+        self._seen: Encoder | None = Encoder(reference, self._lazy, self._large.seen)
         self._key_all()
 
     def __getitem__(self, index: Any) -> Any:
@@ -102,9 +103,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         It may read files: not for the loop.
         """
         keys = self._tasks.items()
-        return frozenset(
-            t for t, key in keys if t is not None and code_key(t).parts != key.code.parts
-        )
+        return frozenset(t for t, key in keys if t and code_key(t).parts != key.code.parts)
 
     def key_of(self, value: Any) -> str:
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""
@@ -146,6 +145,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     ) -> Fingerprint | Unkeyed:
         key = self._task(node.task)
         try:
+            self._large.check(node.index)
             check(key)
             raw = digest(call_bytes(key, encoder, args, kwargs))
             raw = self._in_order(node, with_rules(raw, node.options.cache, node.task))
@@ -156,11 +156,13 @@ class Fingerprints(Sequence["Fingerprint | None"]):
 
     def _key_all(self) -> None:
         """Key every node; what a node reads comes before it."""
-        encoder = self._encoder()
+        encoder, large = self._encoder(), self._large
         encode, place, read, tasks = encoder.encode, self._graph.place, self.read, self._tasks
         for node in self._graph.nodes:
             lazy = node.lazy
             try:
+                if large.changed:
+                    large.check(node.index)
                 key = tasks.get(node.task) or self._task(node.task)
                 if lazy.__class__ is LazyResult and not lazy.kwargs and key.most >= len(lazy.args):
                     # nearly every node of a large graph: what `call_bytes` gives, without its calls
@@ -190,6 +192,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 read.append(marked)
             if lazy.options is not PLAIN:
                 self._as_read(node)
+        large.keep(encoder)
 
     def _bytes(self, node: Node, encoder: Encoder) -> bytes:
         """The bytes of a node of any kind."""
@@ -307,7 +310,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return Gap(error.why)
 
     def _encoder(self) -> Encoder:
-        return self._seen or Encoder(reference, self._lazy)
+        return self._seen or Encoder(reference, self._lazy, self._large.seen)
 
     def _lazy(self, lazy: Lazy) -> bytes:
         index = self._graph.place.get(lazy)

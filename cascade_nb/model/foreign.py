@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import array
 import copy
+import gc
 import io
 import random
 import sys
@@ -23,12 +24,13 @@ LARGE: Final = 1 << 18
 
 # Libraries whose objects are data and say themselves how they are copied: estimators, graphs,
 # sparse matrices, modules of a network. Objects of others may stand for more than they hold.
-_COPIES_WELL: Final = frozenset(
+COPIES_WELL: Final = frozenset(
     {
         "sklearn", "scipy", "statsmodels", "networkx", "xgboost", "lightgbm", "catboost", "torch",
         "PIL", "xarray",
     }
 )  # fmt: skip
+_VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 _COPIED: Final = (bytearray, array.array, io.BytesIO, io.StringIO, random.Random)
 
 
@@ -36,19 +38,49 @@ def foreign_copier(cls: type) -> Copier | None:
     """How such values of `cls` are copied; None where this room does not know them."""
     if issubclass(cls, _COPIED):
         return lambda copying, value: copying.keep(value, copy.copy(value))
+    if cls in _VIEWS:
+        return _view
+    if cls is memoryview:
+        return _memory
     kind = array_kind(cls)
     if kind == "array":
         return _array
     if kind == "frame":
         return _frame
-    library = cls.__module__.partition(".")[0]
+    library = library_of(cls)
     if library == "pandas" and hasattr(cls, "_concat_same_type"):  # an array of pandas' own
         return lambda copying, value: copying.keep(value, value.copy())
     if library == "polars" and cls.__name__ in ("DataFrame", "Series"):
         return lambda copying, value: copying.keep(value, value.clone())
-    if library in _COPIES_WELL or (library == "numpy" and "random" in cls.__module__):
+    if library in COPIES_WELL or (library == "numpy" and "random" in cls.__module__):
         return lambda copying, value: copying.keep(value, copy.deepcopy(value))
     return None
+
+
+def library_of(cls: type) -> str:
+    """The name of the package that a class comes from."""
+    return str(cls.__module__).partition(".")[0]
+
+
+def is_buffer(value: Any) -> bool:
+    """Whether it is a plain piece of memory."""
+    return isinstance(value, (bytearray, array.array, memoryview))
+
+
+def _view(copying: Any, value: Any) -> Any:
+    """The keys, values or items of a dict: those of the copy that stands for it."""
+    held = copying.part(gc.get_referents(value)[0])
+    name = type(value).__name__.rpartition("_")[2]
+    return copying.keep(value, getattr(held, name)())
+
+
+def _memory(copying: Any, value: memoryview) -> Any:
+    """A view of memory of its own; that of bytes, which nobody can change, is shared."""
+    if type(value.obj) is bytes:
+        return value
+    data: Any = value.tobytes() if value.readonly else bytearray(value.tobytes())
+    own: Any = memoryview(data)
+    return copying.keep(value, own.cast(value.format, value.shape))
 
 
 def _array(copying: Any, value: Any) -> Any:
@@ -59,7 +91,7 @@ def _array(copying: Any, value: Any) -> Any:
             for place, held in sys.modules["numpy"].ndenumerate(value):
                 new[place] = copying.part(held)
         return _like(new, value)
-    if value.nbytes < LARGE or hasattr(value, "mask"):
+    if value.nbytes < LARGE or copying.own_arrays or hasattr(value, "mask"):
         return copying.keep(value, _like(value.copy(order="K"), value))
     if not copying.born:
         view = value.view()
@@ -122,7 +154,7 @@ def _frame(copying: Any, value: Any) -> Any:
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.Index):
         return copying.keep(value, value.view() if hasattr(value, "view") else value)
-    new = copying.keep(value, value.copy(deep=not _copies_on_write(pandas)))
+    new = copying.keep(value, value.copy(deep=not copies_on_write(pandas)))
     if hasattr(value, "columns"):
         for place, kind in enumerate(value.dtypes.to_numpy()):
             if kind.kind == "O":
@@ -141,7 +173,8 @@ def _own_items(copying: Any, series: Any) -> Any:
     return own
 
 
-def _copies_on_write(pandas: Any) -> bool:
+def copies_on_write(pandas: Any) -> bool:
+    """Whether a frame's copy shares memory until one of the two is written to."""
     if int(pandas.__version__.partition(".")[0]) >= 3:
         return True
     try:

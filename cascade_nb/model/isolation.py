@@ -66,10 +66,12 @@ class Copying:
 
     Args:
         born: whether the value comes from a body just now.
+        own_arrays: whether large arrays are copied, too.
     """
 
-    def __init__(self, born: bool = False) -> None:
+    def __init__(self, born: bool = False, own_arrays: bool = False) -> None:
         self.born = born
+        self.own_arrays = own_arrays
         self._made: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id is a name only while its object lives
 
@@ -107,6 +109,10 @@ class Copying:
         assert way.fill is not None
         way.fill(new, [self.part(part) for part in way.parts(value)], value)
         return new
+
+    def has(self, value: Any) -> bool:
+        """Whether something stands for `value` already."""
+        return id(value) in self._made
 
     def keep(self, value: Any, copy: Any) -> Any:
         """Remember that `copy` stands for `value`."""

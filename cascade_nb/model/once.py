@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import types
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, NoReturn
 
@@ -38,6 +39,13 @@ def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
             "empty; return a list, for instance `return list(…)`"
         )
     return None
+
+
+def is_read_once(cls: type) -> bool:
+    """Whether a value of `cls` is gone when somebody has gone through it, as a generator is. An
+    open file is not: it can be wound back, and may be there to be written to.
+    """
+    return issubclass(cls, (Iterator, types.CoroutineType)) and not issubclass(cls, io.IOBase)
 
 
 def _refusal(words: str) -> Callable[[Any], NoReturn]:

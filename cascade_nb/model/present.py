@@ -10,8 +10,9 @@ from cascade_nb.model.containers import holds, kind_of
 from cascade_nb.model.inputs import OutOfReachError, scan
 from cascade_nb.model.isolation import pristine
 from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.partial import PartialTask
 from cascade_nb.model.plainness import FROZEN
-from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.model.task import Task
 
 
 class Continued:

@@ -19,12 +19,14 @@ from cascade_nb.model.functions import (
 from cascade_nb.model.inputs import OutOfReachError, scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.outputs import checked_outputs, outputs_of
+from cascade_nb.model.partial import PartialTask
 from cascade_nb.model.policy import NOTHING, PLAIN, Options, Retry, task_options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
-from cascade_nb.model.taken import taken
+from cascade_nb.model.taken import SETTLED, taken
 from cascade_nb.model.task_names import remember
 from cascade_nb.model.travel import reduced
+from cascade_nb.model.watched import is_watched, named_with_records, with_records
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,8 +89,9 @@ class Task(Signed, Generic[P, R]):
                 inputs, nested = scan(args)
             except OutOfReachError as error:
                 raise error.in_call(self.name, self.signature, args) from None
-            own = taken(snapshot(args) if nested else args)[0]
-            return lazy_call(self, own, NOTHING, inputs, nested, self.options)
+            if inputs is args or SETTLED.issuperset(map(type, args)):
+                return lazy_call(self, args, NOTHING, inputs, nested, self.options)
+            return self._taken(args, NOTHING, inputs, nested)
         return self._node(args, kwargs)
 
     @property
@@ -158,8 +161,26 @@ class Task(Signed, Generic[P, R]):
             inputs, nested = scan((*args, *named.values()))
         except OutOfReachError as error:
             raise error.in_call(self.name, self.signature, args, named) from None
-        args, named = taken(*(snapshot((args, named)) if nested else (args, named)))
-        return lazy_call(self, args, named, inputs, nested, self.options)
+        return self._taken(args, named, inputs, nested)
+
+    def _taken(
+        self,
+        args: tuple[Any, ...],
+        named: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+    ) -> LazyResult[Any]:
+        """One call with arguments as they are now.
+
+        Raises:
+            TaskCallError: an argument can be gone through only once.
+        """
+        if nested:
+            args, named = snapshot((args, named))
+        args, named, records = taken(self, args, named)
+        args = with_records(args, records, nested)
+        # What is watched is looked at on the way that nested arguments go.
+        return lazy_call(self, args, named, inputs, nested or is_watched(records), self.options)
 
     def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Whether a call in a body can be made at once.
@@ -197,8 +218,10 @@ class Task(Signed, Generic[P, R]):
             raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
         if nested:
             literal, steady = snapshot((literal, steady))
-        steady = dict(taken((), steady)[1])
-        return lazy_map(self, literal, steady, inputs, nested, self.options)
+        _, own, records = taken(self, (), {**literal, **steady}, ours=literal)
+        literal = {name: own[name] for name in literal}
+        fixed = named_with_records({name: own[name] for name in steady}, records)
+        return lazy_map(self, literal, fixed, inputs, nested, self.options)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(
@@ -212,50 +235,6 @@ class Task(Signed, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name}{self.signature}>"
-
-
-class PartialTask:
-    """A task with some of its parameters given."""
-
-    def __init__(self, task: Task[..., Any], fixed: Mapping[str, Any]) -> None:
-        self.task = task
-        self.fixed = dict(fixed)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
-        """One call with the given and these arguments; the later word counts. As `Task.__call__`.
-
-        Raises:
-            TaskCallError: the function does not take them together.
-        """
-        return self.task(*args, **{**self.fixed, **kwargs})
-
-    def lazy(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
-        """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
-
-        Raises:
-            TaskCallError: the function does not take them together.
-        """
-        return self.task.lazy(*args, **{**self.fixed, **kwargs})
-
-    def map(self, **collections: Any) -> MappedLazyResult[Any]:
-        """`Task.map` over the parameters that are not given yet.
-
-        Raises:
-            MapError, TaskCallError: as `Task.map`.
-        """
-        return self.task._mapped(collections, self.fixed)
-
-    def partial(self, **fixed: Any) -> PartialTask:
-        """The same with more parameters given.
-
-        Raises:
-            TaskCallError: the function has no such parameter.
-        """
-        return self.task.partial(**{**self.fixed, **fixed})
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}=…" for name in self.fixed)
-        return f"<task {self.task.name} with {given}>"
 
 
 @overload

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.model.partial import PartialTask
+from cascade_nb.model.task import Task
 from cascade_nb.notebook.layers import Chain, lazies_in
 from cascade_nb.notebook.recorded_names import ABSENT, Names
 from cascade_nb.notebook.workspace import Workspace

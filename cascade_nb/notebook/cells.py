@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.parsing import safely
-from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.model.partial import PartialTask
+from cascade_nb.model.task import Task
 from cascade_nb.notebook.cell_helpers import Helpers
 from cascade_nb.notebook.cell_syntax import bound_past, rewritten
 from cascade_nb.notebook.function_roles import GENERATOR, roles_in

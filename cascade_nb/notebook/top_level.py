@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import PartialTask, Task
+from cascade_nb.model.partial import PartialTask
+from cascade_nb.model.task import Task
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
