@@ -21,7 +21,7 @@ from cascade_nb.notebook.workspace import Workspace
 from cascade_nb.view.layout import Rendered, lay_out
 from cascade_nb.view.picture import picture_of
 from cascade_nb.view.states import UNMARKED, Marks
-from cascade_nb.view.visual import Visual, static_bundle, static_metadata
+from cascade_nb.view.visual import Visual, lay_out_for_file, static_bundle, static_metadata
 
 T = TypeVar("T")
 
@@ -96,7 +96,8 @@ def _show_soon(session: Session, graph: Graph, marks: Marks | None) -> None:
 async def _rendered(session: Session, graph: Graph, marks: Marks | None) -> Rendered:
     marked = marks or await _marks(session, graph)
     # Folding a large graph takes a while too, so it happens off the loop.
-    return await lay_out(await asyncio.to_thread(picture_of, graph), marks=marked)
+    rendered = await lay_out(await asyncio.to_thread(picture_of, graph), marks=marked)
+    return await lay_out_for_file(graph, rendered, marked)
 
 
 async def _marks(session: Session, graph: Graph) -> Marks:

@@ -40,6 +40,7 @@ from cascade_nb.notebook.shims import (
 from cascade_nb.view.layout import Rendered, lay_out
 from cascade_nb.view.picture import Picture, picture_of
 from cascade_nb.view.states import LOOKS, UNMARKED, Marks
+from cascade_nb.view.visual import lay_out_for_file
 
 if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
@@ -153,14 +154,10 @@ class Panel:
             # Folding a large graph takes a while too, so it happens off the loop.
             picture = await asyncio.to_thread(picture_of, graph)
             rendered = await lay_out(picture)
-            self._cell.call(self._saved.show_picture, rendered)
-        if self._widget is not None:
-            with self._lock:
-                self._portrait.place(rendered.picture, graph)
-            self._widget.svg = rendered.svg or ""
-            if self._heard:
-                self._tell_everything()
-        self._picture = self._picture or rendered.picture  # unless an edit was drawn meanwhile
+        self._put_into_widget(rendered, graph)
+        filed = await lay_out_for_file(graph, rendered)
+        self._cell.call(self._saved.show_picture, filed)
+        self._picture = self._picture or filed.picture  # unless an edit was drawn meanwhile
         await self._save_until_over()
         if self._widget is not None:
             self._widget.rest(self._everything())
@@ -171,12 +168,16 @@ class Panel:
         rendered = await lay_out(await asyncio.to_thread(picture_of, graph))
         if graph is not self._graph:
             return  # and another one since: that has a drawing of its own
-        self._picture = rendered.picture
+        self._picture = (await lay_out_for_file(graph, rendered)).picture
+        self._put_into_widget(rendered, graph)
+
+    def _put_into_widget(self, rendered: Rendered, graph: Graph) -> None:
         if self._widget is not None:
             with self._lock:
                 self._portrait.place(rendered.picture, graph)
             self._widget.svg = rendered.svg or ""
-            self._tell_everything()
+            if self._heard:
+                self._tell_everything()
 
     def _notice_edits(self) -> None:
         """See whether the run goes on with another graph."""

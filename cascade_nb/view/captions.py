@@ -60,7 +60,7 @@ _SEVERAL: Final = {
     Because.ALIKE: "side by side",
     Because.CROWDED: "side by side",
     Because.KIND: "all of them",
-    Because.REST: "the rarest, all of them",
+    Because.LAYER: "a layer, all of it",
 }
 _KIND_WORDS: Final = {
     NodeKind.TASK: "a task",
@@ -72,8 +72,11 @@ _KIND_WORDS: Final = {
 
 def _name_of_many(group: Group) -> str:
     first = group.nodes[0]
-    if group.because is Because.REST:
-        return "other tasks"
+    if group.because is Because.LAYER:
+        last = group.nodes[-1]
+        if last.task_name == first.task_name:
+            return clean(first.task_name, _TITLE)
+        return f"{clean(first.task_name, _TITLE // 2)} … {clean(last.task_name, _TITLE // 2)}"
     return _PLURALS.get(first.kind) or clean(first.task_name, _TITLE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Because(enum.Enum):
     ALIKE = "alike"  # more than `SIBLINGS` nodes of one task with the same place in the graph
     CROWDED = "crowded"  # there are many nodes: all of one task with the same place
     KIND = "kind"  # there are too many nodes: all of one task
-    REST = "rest"  # there are too many tasks: all of the rarest
+    LAYER = "layer"  # there are too many tasks: all of about one depth, but for the commonest
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def fold(
     folded, or any two where otherwise more than `LEGIBLE` boxes would be drawn.
 
     A graph that would have too many boxes or lines is folded by task instead, and if there are too
-    many tasks, or too much between them, the rarest are folded together.
+    many tasks, or too much between them, by depth: what comes after equally many others is one
+    layer, and several layers are one where there are many. Tasks of more than `SIBLINGS` nodes, and
+    what was asked for, stay apart from their layers as long as there is room.
     """
     parents = [_parents(node) for node in graph.nodes]
     roles = _roles(graph, parents)
@@ -92,6 +95,7 @@ def fold(
     if len(folded.groups) > LEGIBLE:
         folded = _grouped(graph, parents, roles, Because.CROWDED, 1)
     kinds: list[_Kind] = []
+    depths = _depths(parents)
     while (
         len(folded.groups) > most_boxes
         or len(folded.links) > most_lines
@@ -100,7 +104,7 @@ def fold(
         if kinds:  # too many tasks, or too much between them
             most_boxes = min(most_boxes, len(folded.groups)) * 2 // 3
         kinds = kinds or _kinds(graph)
-        folded = _grouped(graph, parents, _commonest(kinds, most_boxes), Because.KIND, 1)
+        folded = _grouped(graph, parents, _in_layers(kinds, depths, most_boxes), Because.KIND, 1)
     return folded
 
 
@@ -116,13 +120,28 @@ def _kinds(graph: Graph) -> list[_Kind]:
     return [_Kind(node.kind, node.task_name, node.index in targets) for node in graph.nodes]
 
 
-def _commonest(kinds: Sequence[_Kind], most: int) -> Sequence[_Kind | None]:
-    """`kinds` with the rarest replaced by None until there are at most `most`; targets go last."""
+def _in_layers(kinds: Sequence[_Kind], depths: Sequence[int], most: int) -> Sequence[_Kind | int]:
+    """`kinds`, or, where there are more than `most`, at most so many of those and of numbers of
+    layers.
+    """
     counts = Counter(kinds)
     if len(counts) <= most:
         return kinds
-    kept = set(sorted(counts, key=lambda kind: (not kind.target, -counts[kind]))[: most - 1])
-    return [kind if kind in kept else None for kind in kinds]
+    apart = [kind for kind, count in counts.items() if kind.target or count > SIBLINGS]
+    apart.sort(key=lambda kind: (not kind.target, -counts[kind]))
+    kept = set(apart[: most // 2])
+    places = sorted({d for kind, d in zip(kinds, depths, strict=True) if kind not in kept})
+    each = math.ceil(len(places) / (most - len(kept)))
+    layers = {depth: place // each for place, depth in enumerate(places)}
+    return [kind if kind in kept else layers[d] for kind, d in zip(kinds, depths, strict=True)]
+
+
+def _depths(parents: Sequence[_Parents]) -> list[int]:
+    """How many nodes are on the longest way to each."""
+    depths: list[int] = []
+    for edges in parents:
+        depths.append(max((depths[source] + 1 for source, _ in edges), default=0))
+    return depths
 
 
 def _roles(graph: Graph, parents: Sequence[_Parents]) -> Sequence[Hashable]:
@@ -155,18 +174,15 @@ def _grouped(
     because: Because,
     at_most: int,
 ) -> Folded:
-    """Groups of nodes with equal keys, if they are more than `at_most`; the key None is the
-    rest.
-    """
+    """Groups of nodes with equal keys, if they are more than `at_most`; a number is a layer's."""
     gathered: dict[Hashable, list[Node]] = {}
     for node, key in zip(graph.nodes, keys, strict=True):
         gathered.setdefault(key, []).append(node)
     groups: list[Group] = []
     for key, nodes in gathered.items():
-        if key is None:
-            groups.append(Group(tuple(nodes), Because.REST))
-        elif len(nodes) > at_most:
-            groups.append(Group(tuple(nodes), because))
+        if len(nodes) > at_most:
+            is_layer = isinstance(key, int)
+            groups.append(Group(tuple(nodes), Because.LAYER if is_layer else because))
         else:
             groups += [Group((node,), Because.ALONE) for node in nodes]
     groups.sort(key=lambda group: group.nodes[0].index)

@@ -6,11 +6,19 @@ import enum
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cascade_nb.graph.graph import EdgeType, Graph
 from cascade_nb.view.captions import Words, words_of
-from cascade_nb.view.folding import Because, Folded, Group, fold
+from cascade_nb.view.folding import (
+    MOST_BOXES,
+    MOST_LENGTH,
+    MOST_LINES,
+    Because,
+    Folded,
+    Group,
+    fold,
+)
 from cascade_nb.view.labels import clean, digest, dom_id, width_of
 
 TITLE_SIZE: Final = 12.0
@@ -23,6 +31,17 @@ _TWO_LINES: Final = 42
 _LEAST_WIDTH: Final = 58
 _BETWEEN: Final = 40  # about, from one box to the next
 _PAGE: Final = 1300
+
+
+class Bounds(NamedTuple):
+    """How many boxes and lines are drawn at most, and how many ranks all lines go over together."""
+
+    boxes: int = MOST_BOXES
+    lines: int = MOST_LINES
+    length: int = MOST_LENGTH
+
+
+USUAL: Final = Bounds()
 
 
 class Shape(enum.Enum):
@@ -109,11 +128,11 @@ class Picture:
     length: int
 
 
-def picture_of(graph: Graph) -> Picture:
+def picture_of(graph: Graph, most: Bounds = USUAL) -> Picture:
     """What is drawn of `graph`: at most 400 boxes, whatever its size; see `fold` for what
     becomes one.
     """
-    folded = fold(graph)
+    folded = fold(graph, *most)
     deciding = {node.control.condition for node in graph.nodes}
     targets = frozenset(graph.targets)
     boxes: list[Box] = []
@@ -183,8 +202,8 @@ def _notes(graph: Graph, folded: Folded) -> tuple[str, ...]:
         notes.append(f"{many}: those of one task with the same place are one box.")
     if Because.KIND in reasons:
         notes.append(f"{many}: each box stands for all nodes of one task.")
-    if Because.REST in reasons:
-        notes.append("The rarest tasks are one box together.")
+    if Because.LAYER in reasons:
+        notes.append(f"{many}: those that come about equally late are one box.")
     return tuple(notes)
 
 

@@ -6,6 +6,7 @@ import base64
 import struct
 import threading
 from collections.abc import Container
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ from cascade_nb.view.dot import dot_of
 from cascade_nb.view.layout import SHARPNESS, Rendered, aside, lay_out, lay_out_now
 from cascade_nb.view.markup import shown_width
 from cascade_nb.view.outline import outline_of
-from cascade_nb.view.picture import Picture, picture_of
+from cascade_nb.view.picture import Bounds, Picture, picture_of
 from cascade_nb.view.states import UNMARKED, Marks
 
 _Part = TypeVar("_Part", str, bytes)
@@ -24,13 +25,15 @@ _Part = TypeVar("_Part", str, bytes)
 PATIENCE: Final = 4.0
 #: Characters of pictures that one output puts into a notebook's file, SVG and PNG together.
 SAVED: Final = 250_000
+#: How much is drawn in a file where all that can be drawn is too large for it, and if that is, too.
+TIGHTER: Final = (Bounds(100, 220, 1000), Bounds(40, 90, 400), Bounds(12, 30, 120))
 
 
 def static_bundle(rendered: Rendered, summary: str = "") -> dict[str, Any]:
     """What a display shows of `rendered` by MIME type, also in a saved notebook that has no kernel.
 
     All of it stays in the notebook's file, so there is no PNG where it would make that large, and
-    only words where the SVG alone would.
+    only words where the SVG alone would; see `lay_out_for_file`.
 
     Args:
         summary: lines that stand above the picture in words, such as how a run ended.
@@ -49,6 +52,21 @@ def static_bundle(rendered: Rendered, summary: str = "") -> dict[str, Any]:
     if png is not None:
         bundle["image/png"] = base64.b64encode(png).decode("ascii")
     return bundle
+
+
+def fits_a_file(rendered: Rendered) -> bool:
+    """Whether all of its picture can be kept in a notebook's file."""
+    return rendered.svg is None or len(rendered.svg.encode()) <= SAVED
+
+
+async def lay_out_for_file(graph: Graph, rendered: Rendered, marks: Marks = UNMARKED) -> Rendered:
+    """`rendered`, the picture of `graph`, or one in which more is drawn as one, so that it fits."""
+    for most in TIGHTER:
+        if fits_a_file(rendered):
+            break
+        picture = await aside(partial(picture_of, graph, most))
+        rendered = await lay_out(picture, marks=marks)
+    return rendered
 
 
 def _saved(rendered: Rendered) -> tuple[str | None, bytes | None]:
@@ -93,6 +111,7 @@ class Visual:
         self._lock = threading.Lock()
         self._picture: Picture | None = None
         self._rendered: Rendered | None = None
+        self._filed: Rendered | None = None
 
     @classmethod
     async def prepared(cls, graph: Graph, marks: Marks = UNMARKED) -> Visual:
@@ -100,6 +119,7 @@ class Visual:
         visual = cls(graph, marks)
         visual._picture = await aside(lambda: picture_of(graph))
         visual._rendered = await lay_out(visual._picture, marks=marks)
+        visual._filed = await lay_out_for_file(graph, visual._rendered, marks)
         return visual
 
     @property
@@ -116,6 +136,17 @@ class Visual:
             if self._rendered is None:
                 self._rendered = lay_out_now(self.picture, marks=self.marks, limit=PATIENCE)
             return self._rendered
+
+    def _for_file(self) -> Rendered:
+        """As `lay_out_for_file`, for who may block."""
+        filed = self._filed or self.rendered
+        for most in TIGHTER:
+            if fits_a_file(filed):
+                break
+            picture = picture_of(self.graph, most)
+            filed = lay_out_now(picture, marks=self.marks, limit=PATIENCE)
+        self._filed = filed
+        return filed
 
     @property
     def svg(self) -> str | None:
@@ -175,10 +206,10 @@ class Visual:
         """What IPython asks an object for that is displayed."""
         bundle = {
             kind: data
-            for kind, data in static_bundle(self.rendered).items()
+            for kind, data in static_bundle(self._for_file()).items()
             if (not include or kind in include) and (not exclude or kind not in exclude)
         }
-        return bundle, static_metadata(self.rendered)
+        return bundle, static_metadata(self._for_file())
 
     def __repr__(self) -> str:
         return self.text

@@ -82,3 +82,11 @@ def layered(count: int, kinds: int, reach: int = 20) -> Graph:
         near = values[max(0, i - reach) :]
         values.append(tasks[i % kinds](near[(i * 7) % len(near)], near[(i * 11) % len(near)]))
     return build_graph(made("gather")(values))
+
+
+def row(count: int) -> Graph:
+    """`count` nodes of as many tasks, one after the other."""
+    value = made("step0")()
+    for k in range(1, count):
+        value = made(f"step{k}")(value)
+    return build_graph(value)

@@ -12,7 +12,7 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import EdgeType, Graph
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.view.folding import Because, fold
-from tests.view.graphs import chain, every_kind, layered, made, pipeline, siblings
+from tests.view.graphs import chain, every_kind, layered, made, pipeline, row, siblings
 
 
 def sizes(graph: Graph) -> dict[str, int]:
@@ -112,18 +112,28 @@ def test_four_hundred_boxes_are_drawn() -> None:
     assert len(fold(chain(400)).groups) == 400
 
 
-def test_too_many_tasks_leave_the_commonest_and_the_target_and_put_the_rest_together() -> None:
+def test_too_many_tasks_are_folded_by_depth_but_for_the_commonest_and_the_target() -> None:
     start = made("load")()
     common = [made("common")(start, i) for i in range(50)]
     rare = [made(f"rare{i}")(start) for i in range(600)]
     graph = build_graph(made("gather")(common, rare))
     folded = fold(graph)
-    assert len(folded.groups) == 400
-    (rest,) = (group for group in folded.groups if group.because is Because.REST)
-    assert len(rest.nodes) == 602 + 1 - 400 + 1
-    assert sizes(graph)["common"] == 50
-    (target,) = (g for g in folded.groups if g.nodes[0].index in graph.targets)
-    assert len(target.nodes) == 1
+    assert [(len(group.nodes), group.because) for group in folded.groups] == [
+        (1, Because.ALONE),  # load
+        (50, Because.KIND),
+        (600, Because.LAYER),
+        (1, Because.ALONE),  # the target
+    ]
+
+
+def test_a_long_row_of_different_tasks_is_folded_piece_by_piece() -> None:
+    folded = fold(row(900))
+    assert 200 < len(folded.groups) <= 400
+    assert {len(group.nodes) for group in folded.groups[:-2]} == {3}
+    # It is a row still: each piece follows the one before it.
+    assert [(a, b) for a, b, _ in folded.links] == list(
+        itertools.pairwise(range(len(folded.groups)))
+    )
 
 
 def test_lines_that_go_too_far_are_too_many() -> None:

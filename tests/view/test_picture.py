@@ -118,10 +118,8 @@ def test_a_picture_of_a_huge_graph_is_bounded_and_says_so() -> None:
     picture = picture_of(layered(5000, kinds=700))
     assert len(picture.boxes) <= 400
     assert len(picture.lines) <= 2000
-    assert picture.notes == (
-        "5,001 nodes are too many to draw one by one: each box stands for all nodes of one task.",
-        "The rarest tasks are one box together.",
-    )
+    (note,) = picture.notes
+    assert note.startswith("5,001 nodes are too many to draw one by one: those that come about")
     assert picture_of(pipeline()).notes == ()
 
 

@@ -18,9 +18,9 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.view.layout import lay_out
 from cascade_nb.view.picture import picture_of
 from cascade_nb.view.states import Marks
-from cascade_nb.view.visual import Visual, static_bundle, static_metadata
+from cascade_nb.view.visual import Visual, lay_out_for_file, static_bundle, static_metadata
 from tests.view.conftest import MakeDot
-from tests.view.graphs import chain, every_kind, layered, pipeline, siblings
+from tests.view.graphs import chain, every_kind, layered, pipeline, row, siblings
 
 
 def test_ipython_gets_svg_png_and_words() -> None:
@@ -123,20 +123,32 @@ async def test_the_bundle_has_a_summary_above_the_picture_in_words() -> None:
         (siblings(2500), {"text/plain", "image/svg+xml", "image/png"}),
         (chain(2500), {"text/plain", "image/svg+xml", "image/png"}),
         (layered(2500, kinds=40), {"text/plain", "image/svg+xml"}),
-        (layered(2500, kinds=400), {"text/plain"}),
+        (layered(2500, kinds=400), {"text/plain", "image/svg+xml"}),
+        (row(390), {"text/plain", "image/svg+xml"}),
     ],
-    ids=["siblings", "chain", "40 kinds", "400 kinds"],
+    ids=["siblings", "chain", "40 kinds", "400 kinds", "a row"],
 )
 async def test_what_a_large_graph_puts_into_a_notebooks_file_is_bounded(
     graph: Graph, kinds: set[str]
 ) -> None:
-    rendered = await lay_out(picture_of(graph))
+    rendered = await lay_out_for_file(graph, await lay_out(picture_of(graph)))
     bundle = static_bundle(rendered)
     assert bundle.keys() == kinds
     assert len(json.dumps([bundle, static_metadata(rendered)])) <= 300_000
     assert ("image/png" in static_metadata(rendered)) == ("image/png" in bundle)
-    told = "No picture here: its " in bundle["text/plain"]
-    assert told == ("image/svg+xml" not in bundle)
+    assert any(box.target for box in rendered.picture.boxes)
+
+
+async def test_what_fits_a_file_is_drawn_there_as_everywhere() -> None:
+    rendered = await lay_out(picture_of(every_kind()), ["svg"])
+    assert await lay_out_for_file(every_kind(), rendered) is rendered
+
+
+async def test_a_picture_that_no_file_takes_is_words_there() -> None:
+    rendered = await lay_out(picture_of(row(390)), ["svg"])
+    bundle = static_bundle(rendered)
+    assert bundle.keys() == {"text/plain"}
+    assert "No picture here: its " in bundle["text/plain"]
 
 
 async def test_a_run_that_ended_is_painted_on_the_same_picture() -> None:
