@@ -246,7 +246,7 @@ def test_what_is_saved_says_now_and_then_how_the_run_stands(kernel: RealKernel) 
     cell.wait_until(lambda cell: 'data-state="running"' in str(pictures(cell)))
     kernel.check("run.pause()")
     cell.wait_until(lambda cell: "Pausing… " in saved_texts(cell)[-1])
-    assert re.search(r"\n1 of 42 done, \d+ running, \d+ waiting", saved_texts(cell)[-1])
+    assert re.search(r"\n1 of 42 done, \d+ running, \d+ held", saved_texts(cell)[-1])
     # As long as nothing happens nothing is written: the notebook would never be saved for good.
     before = len(cell.messages)
     kernel.check("await asyncio.sleep(0.5)")
