@@ -164,9 +164,9 @@ def _by_its_body(function: Function) -> str | None:
 def _by_effect(name: str, function: Function, uses: Uses) -> str | None:
     """What it does beside giving a value, where the cell counts on that."""
     sites = uses.sites(name)
-    if _gives_nothing(function):
-        for parameter in sorted(changed_parameters(function)):
-            return f"it returns nothing, and changes `{parameter}`"
+    for parameter in sorted(changed_parameters(function) - _names_returned(function)):
+        returned = "it returns nothing" if _gives_nothing(function) else "it returns something else"
+        return f"{returned}, and changes `{parameter}`"
     if sites and all(site.is_statement for site in sites):
         if _gives_nothing(function):
             return "it returns nothing"
@@ -203,6 +203,11 @@ def _drawn_in(
             if site.receiver in plain:
                 more[name] = f"`{site.receiver}` is given its value"
     return more
+
+
+def _names_returned(function: Function) -> set[str]:
+    returned = (node for node in own_nodes(function) if isinstance(node, ast.Return))
+    return {name for node in returned for name in names_loaded(node)}
 
 
 def _gives_nothing(function: Function) -> bool:

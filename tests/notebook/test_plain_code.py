@@ -95,6 +95,9 @@ def test_a_def_that_only_changes_what_it_is_given_stays_plain() -> None:
     assert plain("def f(xs, n): xs.append(n)") == {"f": told}
     assert plain("def f(*, xs):\n    for i in range(3): xs[i] = 0\n    return") == {"f": told}
     assert plain("def f(xs): xs.drop(columns='a', inplace=True)") == {"f": told}
+    assert plain("def f(xs):\n    xs['n'] = 1\n    return len(xs['k'])") == {}
+    other = "it returns something else, and changes `xs`"
+    assert plain("def f(xs):\n    n = xs.pop()\n    return n") == {"f": other}
     for other in (
         "def f(xs):\n    xs.append(1)\n    return xs",
         "def f(xs):\n    xs = list(xs)\n    xs.append(1)",
