@@ -143,7 +143,10 @@ class Body:
     async def run(self, names: Names) -> None:
         """Run it with `names` as its namespace.
 
-        What it raises comes out as it is.
+        What it raises comes out as it is, but for StopIteration, which no coroutine can raise.
+
+        Raises:
+            StoppedError: a line of it has raised StopIteration.
         """
         __tracebackhide__ = "__ipython_bottom__"
         try:
@@ -151,9 +154,24 @@ class Body:
                 awaitable = eval(code, self._shell.user_ns, names)  # noqa: S307
                 if code.co_flags & inspect.CO_COROUTINE:
                     await awaitable
+        except StopIteration as error:
+            self.error = error
+            raise StoppedError(error) from error
         except Exception as error:
             self.error = error
             raise
+
+
+class StoppedError(Exception):
+    """Carries a StopIteration out of coroutines.
+
+    Attributes:
+        error: what it carries.
+    """
+
+    def __init__(self, error: StopIteration) -> None:
+        super().__init__("coroutine raised StopIteration")
+        self.error = error
 
 
 def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.notebook.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.awaiting import AWAITED, with_awaits
-from cascade_nb.notebook.cells import Body, drive
+from cascade_nb.notebook.cells import Body, StoppedError, drive
 from cascade_nb.notebook.doors import ASKING, DOORS, Door
 from cascade_nb.notebook.drawing import show_graph, whole_graph
 from cascade_nb.notebook.launching import Order, launch
@@ -91,7 +91,13 @@ class CascadeMagics(Magics):
             work = self._line(rest, awaited)
         else:
             work = self._cell(rest, self._prepared(body, awaited), awaited)
-        return work if awaited else drive(work)
+        if awaited:
+            return work
+        try:
+            return drive(work)
+        except StoppedError as stopped:
+            error = stopped.error
+        raise as_in_a_cell(self.session.shell, error) from error.__cause__
 
     async def _line(self, line: str, awaited: bool) -> Any:
         """Do what a sub-command says."""
@@ -139,6 +145,8 @@ class CascadeMagics(Magics):
         except HelpAskedError as asked:
             say(str(asked))
         except Exception as error:
+            if isinstance(error, StoppedError) and awaited:
+                raise RuntimeError(str(error)) from error.error  # what Python makes of it there
             if error is body.error:
                 raise as_in_a_cell(session.shell, error) from error.__cause__
             if isinstance(error, CascadeError):

@@ -61,6 +61,19 @@ class Names(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._namespace)
 
+    # What a dict has beside that. Code of others, such as pandas' `query`, looks for the names of a
+    # cell in the locals of its frame, and everywhere else those are a dict.
+
+    def copy(self) -> dict[str, Any]:
+        """The names as a dict of their own."""
+        return dict(self._namespace)
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self._namespace, **other}
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**other, **self._namespace}
+
     def begin(self) -> None:
         """From here on what changes is the cell's doing."""
         self._first = dict(self._namespace)

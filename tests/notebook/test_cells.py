@@ -382,6 +382,29 @@ def test_a_function_that_binds_globals_makes_nodes(notebook: Notebook) -> None:
     assert notebook.ok("%cascade run s --wait").result.result() == -20
 
 
+def test_code_that_looks_for_the_names_of_a_cell_in_its_frame_finds_them(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "import pandas as pd\nlimit = 1\ndf = pd.DataFrame({'a': [1, 2, 3]})")
+    quiet(notebook, "n = len(df.query('a > @limit'))\nm = pd.eval('limit + 1')")
+    assert (notebook.names["n"], notebook.names["m"]) == (2, 2)
+    quiet(notebook, "mine = locals().copy() | {'k': 1}\nmore = {'k': 1} | (locals() | {'j': 2})")
+    assert notebook.names["mine"]["limit"] == notebook.names["more"]["limit"] == 1
+    assert (notebook.names["more"]["j"], notebook.names["mine"]["k"]) == (2, 1)
+    assert type(notebook.names["mine"]) is type(notebook.names["more"]) is dict
+
+
+def test_a_line_may_raise_what_ends_an_iteration(notebook: Notebook) -> None:
+    done = notebook.run("%%cascade\nn = 3\nnext(iter([]))")
+    assert isinstance(done.error, StopIteration)
+    assert "----> 3 next(iter([]))" in done.text
+    assert "cascade_nb" not in done.text
+    assert notebook.names["n"] == 3
+    done = notebook.run("%%cascade\nimport asyncio\nawait asyncio.sleep(0)\nnext(iter([]))")
+    assert isinstance(done.error, RuntimeError)
+    assert str(done.error) == "coroutine raised StopIteration"
+
+
 def test_an_error_of_what_ran_at_once_is_shown_without_our_frames(notebook: Notebook) -> None:
     quiet(notebook, "def bad(x): return 1 / x")
     done = notebook.run("%%cascade\nprint(bad(0))")
