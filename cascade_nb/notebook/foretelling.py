@@ -110,15 +110,16 @@ async def _now(session: Session, name: str, meant: Any, item: str) -> list[str]:
         holds = f"{name} holds {count_text(len(graph.targets), 'node')}{one}."
         return [holds, f"In a run of now: {plan.summary.removeprefix(plan.title + ': ')}."]
     step = plan.step(graph.nodes[graph.targets[0]].id)
+    bare = name.removesuffix(item)
+    whole = bare if item else "it"
     does = {
-        "run": "would run",
-        "reuse": "would not run, its result would be reused",
-        "skip": "would be skipped",
-        "hold": "would be held",
+        "run": f"{whole} would run",
+        "reuse": f"the result of {whole} would be reused" if item else "its result would be reused",
+        "skip": f"{whole} would be skipped",
+        "hold": f"{whole} would be held",
     }
-    whole = name.removesuffix(item) if item else "it"
-    seen = step.seen.replace(f": {step.node} ", f": {name.removesuffix(item)} ", 1)
-    told = f"In a run of now {whole} {does[step.action]}: {step.reason}"
+    seen = step.seen.replace(f": {step.node} ", f": {bare} ", 1)
+    told = f"In a run of now {does[step.action]}: {step.reason}"
     return [seen or new, told, *indented(step.difference)]
 
 
