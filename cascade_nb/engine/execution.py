@@ -270,7 +270,7 @@ class Execution:
             why = self._cancelled or "its event loop ended"
             error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
         run.settle(_phase(error), still)
-        engine.history.enter(run.status, self._began, flow, run.grounds.identity)
+        engine.history.enter(run.status, self._began, flow, run.grounds)
         self._publish(
             RunFinished,
             status=_phase(error).value,

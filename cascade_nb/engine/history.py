@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cascade_nb.engine.answers import end_of
-from cascade_nb.engine.past import MOST, ROOM
+from cascade_nb.engine.past import MOST, ROOM, Grounds
 from cascade_nb.engine.scheduler import DONE, IDLE
 from cascade_nb.engine.status import RunStatus
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.made import Made
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -40,11 +41,13 @@ class LastSeen(NamedTuple):
         number: of the run.
         words: after the node's name: "is done", "failed: KeyError: 'x'", "was not started: …".
         skipped: why it was skipped, as events say it; empty where it was not.
+        tried: what its result would have been made of, where it came to none.
     """
 
     number: int
     words: str
     skipped: str = ""
+    tried: Made | None = None
 
     @property
     def no_result(self) -> str | None:
@@ -74,22 +77,20 @@ class History:
         with self._lock:
             return list(self._runs)
 
-    def enter(
-        self, status: RunStatus, started: float, flow: Flow | None, identity: Mapping[str, str]
-    ) -> None:
+    def enter(self, status: RunStatus, started: float, flow: Flow | None, grounds: Grounds) -> None:
         """A run is over.
 
         Args:
             status: how it stood in the end.
             started: when, in seconds since the epoch.
             flow: its machinery, if it came so far.
-            identity: by id of its nodes, by what each is known from one graph to the next.
+            grounds: what its nodes are made of, and by what they are known.
         """
         with self._lock:
             self._runs.append(EndedRun(status, started))
             if flow is not None:
                 with flow.lock:
-                    self._enter(status.number, flow, identity)
+                    self._enter(status.number, flow, grounds)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
         """What became of a node in the last run that had it; None where none did, as far as that
@@ -98,8 +99,9 @@ class History:
         with self._lock:
             return self._last.get((node.task_name, identity.get(node.id, node.id)))
 
-    def _enter(self, number: int, flow: Flow, identity: Mapping[str, str]) -> None:
+    def _enter(self, number: int, flow: Flow, grounds: Grounds) -> None:
         state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
+        identity = grounds.identity
         for name in identity or _named(graph):
             node = graph.node(name)
             index = node.index
@@ -111,7 +113,9 @@ class History:
                 seen = LastSeen(number, "is reused" if index in reused else "is done")
             else:
                 lines = end_of(flow, index) or ["did not finish"]
-                seen = LastSeen(number, _in_a_line(lines), flow.skipped.get(index, ("",))[0])
+                skipped = flow.skipped.get(index, ("",))[0]
+                tried = grounds.now.get(name)
+                seen = LastSeen(number, _in_a_line(lines), skipped, tried)
             self._last[key] = seen
             self._last.move_to_end(key)
         while len(self._last) > ROOM:

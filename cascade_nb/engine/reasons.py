@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from cascade_nb.engine.history import LastSeen
 from cascade_nb.engine.reuse import Reuse
 from cascade_nb.graph.graph import Graph, Node, NodeKind
-from cascade_nb.graph.made import Change, changes, code_changes
+from cascade_nb.graph.made import Change, Made, changes, code_changes
 
 _NOT_HERE: Final = "its result is not in this kernel's memory"
 
@@ -146,11 +146,14 @@ class Reasons:
 
     def _changes(self, node: Node) -> list[Change]:
         grounds = self._reuse.grounds
-        now, before = grounds.now.get(node.id), grounds.before.get(node.id)
-        if now is not None and before is not None:
-            return changes(before, now) if now.key is None or now.key != before.key else []
+        now = grounds.now.get(node.id)
+        if now is not None:
+            # Whoever mended what had failed asks what is other than when it failed.
+            seen = self._last_seen(node)
+            tried = None if seen is None or seen.no_result is None else seen.tried
+            return _since(tried, now) or _since(grounds.before.get(node.id), now)
         name = node.task_name
-        if now is not None or name not in grounds.code_before:
+        if name not in grounds.code_before:
             return []
         if name not in self._by_task:
             self._by_task[name] = code_changes(grounds.code_before[name], grounds.code[name])
@@ -171,6 +174,13 @@ class Reasons:
         needs = "" if reader is None else f", and {self._graph.nodes[reader].id} needs it"
         kind = "router" if node.kind is NodeKind.ROUTER else "node without a name"
         return f"the result of a {kind} is not kept{needs}"
+
+
+def _since(before: Made | None, now: Made) -> list[Change]:
+    """What differs between the making that was and the one of now, if there was any."""
+    if before is None or (now.key is not None and now.key == before.key):
+        return []
+    return changes(before, now)
 
 
 def indented(lines: Iterable[str]) -> list[str]:

@@ -84,6 +84,32 @@ async def test_a_failed_run_leaves_what_it_completed(engine: Engine) -> None:
     assert plan.step("report").reason == "it failed in run 1: ValueError: 1"
 
 
+async def test_a_task_that_was_mended_says_what_is_other_than_when_it_failed(
+    engine: Engine,
+) -> None:
+    def made(body: Any, of: int) -> Any:
+        return cs.task(name="report")(body)(load(of).named("raw")).named("report")
+
+    def first(x: Any) -> Any:
+        return x
+
+    def wrong(x: Any) -> Any:
+        raise ValueError(x)
+
+    def mended(x: Any) -> Any:
+        return [x]
+
+    await engine.run(made(first, 1))
+    with pytest.raises(cs.errors.TaskFailedError):
+        await engine.run(made(wrong, 1))
+    step = (await engine.plan(made(wrong, 1))).step("report")
+    assert "it failed in run 2: ValueError: 1" in step.reason
+    assert "first" in step.reason, "still other than what stands"
+    step = (await engine.plan(made(mended, 1))).step("report")
+    assert "wrong" in step.reason, "other than what failed"
+    assert "it failed in run 2: ValueError: 1" in step.reason
+
+
 async def test_the_engine_answers_for_its_newest_run_with_such_a_node(engine: Engine) -> None:
     hold = Hold()
     rest = cs.task(name="rest", reuse=False)(hold.rest)

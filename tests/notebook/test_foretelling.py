@@ -27,6 +27,10 @@ def built(notebook: Notebook) -> Notebook:
     return notebook
 
 
+def why(notebook: Notebook, name: str) -> str:
+    return notebook.ok(f"%cascade why {name}").text
+
+
 def test_a_plan_is_marked_on_the_graph(built: Notebook) -> None:
     assert "raw ▷ → report ▷ ◎" in built.ok("%cascade plan report").text
     built.ok("%cascade run raw")
@@ -55,6 +59,30 @@ def test_why_shows_the_line_that_changed(built: Notebook) -> None:
     text = built.ok("%cascade why report").text
     assert "no earlier result stands for it: its helper _trim changed" in text
     assert "In a run of now its result would be reused" in text
+
+
+def test_what_was_mended_since_it_failed_shows_the_line(notebook: Notebook) -> None:
+    broken = """%%cascade --quiet
+def pick(row):
+    return row["price"]
+def double(x):
+    return 2 * x
+picked = pick({"cost": 3})
+doubled = double(picked)
+"""
+    notebook.ok(broken, "A")
+    notebook.run("%cascade run doubled")
+    assert "it would run: it failed in run 1: KeyError: 'price'" in why(notebook, "picked")
+    notebook.ok(broken.replace("price", "cost", 1), "A")
+    line = ['    -    return row["price"]', '    +    return row["cost"]']
+    told = why(notebook, "picked")
+    assert "it would run: its code changed; it failed in run 1: KeyError: 'price'" in told
+    assert all(one in told for one in line)
+    told = why(notebook, "doubled")
+    assert "it would run: it reads picked, whose code changed; it was not started in run 1" in told
+    assert all(one in told for one in line)
+    notebook.ok(broken, "A")
+    assert "it would run: it failed in run 1" in why(notebook, "picked")
 
 
 def test_why_of_a_run_that_goes_on_is_about_that_run(built: Notebook) -> None:

@@ -53,7 +53,11 @@ TABLE = [
     (["run scores[0]"], "plan scores[1]", ["run    score#1  its result is not in this kernel"]),
     (["run scores[0]"], "plan scores[0]", ["reuse  score#1  " + SAME]),
     (["run scores", CELL], "why scores[1]", ["run 1: scores[1] failed: " + FAILED]),
-    (["run scores", MENDED], "plan scores[1]", ["run    score#1  it failed in run 1"]),
+    (
+        ["run scores", MENDED],
+        "plan scores[1]",
+        ["its constant BAD changed: 13 → -1; it failed in run 1"],
+    ),
     (["run scores", MENDED, "run scores"], "why scores[1]", ["run 2: scores[1] is done", SAME]),
     # edits are told of the very call that they touch
     (["run scores[0]", HALVED], "plan scores[0]", ["run    score#1  its helper _halve changed"]),
