@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# How many processes share the tests: most of what they do is waiting. 0 is one, as a debugger needs.
+WORKERS ?= auto
 
 bootstrap = $(PYTHON) -m tools.bootstrap
 
@@ -19,7 +21,7 @@ lab: ## open JupyterLab on the quickstart
 	@$(bootstrap) notebook python -m tools.lab $(ARGS)
 
 test: ## run every test; ARGS go to pytest, as in make test ARGS="tests/graph -x"
-	@$(bootstrap) --system --kernels test python -m pytest $(ARGS)
+	@$(bootstrap) --system --kernels test python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: ## ruff's rules, ruff's format, mypy
 	@$(bootstrap) test ruff check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support import leaks
+from tests.support import leaks, spread
 from tests.support.blocking import blocking_calls
 from tests.support.examples import PROFILE
 from tests.support.kernels import LABELS, RealKernel
@@ -21,6 +22,30 @@ settings.load_profile(PROFILE)
 
 def pytest_configure() -> None:
     leaks.adopt_orphans()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        items[:] = spread.in_order(items)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return spread.workers()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config) -> spread.Spread:
+    return spread.Spread(config)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def settled_heap() -> None:
+    """Spares each garbage collection the modules that are loaded: it looks at a test's objects.
+
+    With pandas and Lab in the process a full collection takes a fifth of a second, and each
+    IPython shell that ends does two.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

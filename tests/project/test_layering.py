@@ -53,6 +53,7 @@ BROUGHT_BY = {
     "jupyter_client": "jupyter-client",
     "nest_asyncio2": "nest-asyncio2",
     "traitlets": "ipywidgets",
+    "xdist": "pytest-xdist",
 }
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,0 +1,79 @@
+"""How the tests are spread over several processes: what stays together, what begins first.
+
+Tests of one file stay together, since they share what their file's fixtures start, and those of a
+real kernel's version apart from those of another. What takes long is begun first, so that no
+process is left with it at the end; what is held against a clock comes last, when the others have
+little left to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.support.kernels import LABELS
+
+#: Files whose tests take long and share nothing: each test goes where there is room.
+APART = (
+    "tests/engine/machine/test_state_machine.py",
+    "tests/kernel/test_killed_kernels.py",
+    "tests/notebooks/",
+    "tests/project/test_binder.py",
+)
+
+#: What is begun first: starts of node ids, longest first.
+FIRST = (
+    "tests/project/test_binder.py",
+    "tests/kernel/test_killed_kernels.py",
+    "tests/notebooks/",
+    "tests/browser/",
+    "tests/kernel/",
+    "tests/notebook/",
+    "tests/engine/machine/",
+    "tests/project/test_benchmarks.py",
+)
+
+#: What is held against a clock.
+LAST: tuple[str, ...] = ()
+
+
+class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist ships no types
+    """Gives a process one unit of work after another, in the order of the tests."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        config.option.loadscopereorder = False  # the order is that of `in_order`
+        super().__init__(config)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
+
+
+def unit(nodeid: str) -> str:
+    """What a test is run together with: its file, and its kernel's version where it has one."""
+    if nodeid.startswith(APART):
+        return nodeid
+    if nodeid.startswith(LAST):
+        return "clocked"
+    file, _, test = nodeid.partition("::")
+    values = test.partition("[")[2]
+    return next((f"{file}[{label}]" for label in LABELS if label in values), file)
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests as they are to be begun; what stays together is not torn."""
+    return sorted(items, key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> tuple[int, str]:
+    if nodeid.startswith(LAST):
+        return len(FIRST) + 1, ""
+    turns = (turn for turn, start in enumerate(FIRST) if nodeid.startswith(start))
+    return next(turns, len(FIRST)), ""
+
+
+def workers() -> int:
+    """How many processes pay: most tests wait, for kernels, browsers, servers and timers."""
+    return 2 * (os.cpu_count() or 1) + 1
