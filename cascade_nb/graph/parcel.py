@@ -110,7 +110,7 @@ class _Packing:
                                for v in lazy.args]  # fmt: skip
                 holes = tuple((n, place[v]) for n, v in enumerate(lazy.args) if isinstance(v, Lazy))
             else:
-                values = self._full((lazy.args, dict(lazy.kwargs)))
+                values = self._full((tuple(lazy.args), dict(lazy.kwargs)))
         elif isinstance(lazy, MappedLazyResult):
             values = self._full((dict(lazy.collections), dict(lazy.fixed)))
         elif isinstance(lazy, Router):
