@@ -177,6 +177,8 @@ class Scribe:
             # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
             if lease is None:
                 await self._write_order(page, title, order)
+            # What was held from the first is held again: a kernel may die before the first round.
+            await self._write_constraints(page)
             await journal.describe(mine, title, self._manager.clock.wall(), total)
         except BaseException:
             await journal.release(mine)
@@ -199,13 +201,26 @@ class Scribe:
             )
             await self.journal.write(page.lease, "refused", str(error))
 
+    async def _write_constraints(self, page: _Page) -> None:
+        page.changed = False
+        try:
+            await self.journal.write(page.lease, "constraints", constraints_in_words(self._manager))
+        except BaseException:
+            page.changed = True
+            raise
+
     async def _write(self) -> None:
         """Round after round, as long as there is a run."""
         while self._pages:
             await asyncio.sleep(ROUND)
             self._gather()
-            with contextlib.suppress(Exception):  # a claim that is not renewed runs out
+            try:
                 await self.claims.renew()
+            except StateError:
+                pass  # a claim that is not renewed runs out
+            except Exception as error:  # of the journal's, which ends none of what is below
+                words = f"what this kernel computes may be computed elsewhere too: {error!r}"
+                warn(words, UnwrittenRunWarning, error)
             for page in list(self._pages.values()):
                 await self._round(page)
 
@@ -242,8 +257,7 @@ class Scribe:
     async def _catch_up(self, page: _Page) -> None:
         """Write what is not written yet."""
         if page.changed:
-            await self.journal.write(page.lease, "constraints", constraints_in_words(self._manager))
-            page.changed = False
+            await self._write_constraints(page)
         if page.lines:
             lines, page.lines = page.lines, []
             try:
