@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -41,6 +41,13 @@ def tracker(lane: str, hold: Hold | None = None, total: int | None = None) -> An
     return cs.task(name="work")(in_thread if lane == "thread" else on_loop)  # type: ignore[call-overload]
 
 
+class Unsized:
+    """Something to go through, of a length that nobody knows."""
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([1])
+
+
 @every_lane
 async def test_it_tells_how_far_it_is(engine: Engine, spy: SpySubscriber, lane: str) -> None:
     assert await engine.run(tracker(lane)([5, 6, 7])) == [5, 6, 7]
@@ -52,7 +59,7 @@ async def test_it_tells_how_far_it_is(engine: Engine, spy: SpySubscriber, lane: 
 async def test_the_total_may_be_given_or_unknown(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
-    await engine.run([tracker(lane)(iter([1])), tracker(lane, total=9)(iter([1]))])
+    await engine.run([tracker(lane)(Unsized()), tracker(lane, total=9)(Unsized())])
     assert {e.total for e in spy.events_of_type(TaskProgress)} == {None, 9}
 
 

@@ -120,11 +120,13 @@ def test_run_gives_the_run(built: Notebook) -> None:
     assert built.ok("%cascade run report\n_ = 1").error is None
 
 
-def test_the_run_is_the_cells_value_without_being_shown_twice(built: Notebook) -> None:
+def test_the_run_is_the_cells_value_and_says_how_it_stands_where_no_panel_does(
+    built: Notebook,
+) -> None:
     done = built.ok("%cascade run report")
     assert isinstance(done.result, Run)
     assert done.text.count("report · run 1") == 1
-    assert "<run 1 of report" not in done.text
+    assert "<run 1 of report" in done.text
     assert "<run 1 of report: Done" in built.ok("_").text
 
 
