@@ -21,6 +21,9 @@ PATTERN: Final = "\0"  # before a path or glob, where the names of all that it l
 # "racy" index entries.
 _TICK: Final = 20_000_000  # nanoseconds
 _SMALL: Final = 1 << 20  # bytes
+# Of a file this small the content is known in any case, for where only the time of its last change
+# of any kind differs, as after `chmod`.
+_TINY: Final = 1 << 16  # bytes
 
 
 class FileStamp(NamedTuple):
@@ -40,20 +43,43 @@ class FileStamp(NamedTuple):
 
     @property
     def stands(self) -> bool:
-        """Whether it is still so."""
+        """Whether it is still so.
+
+        Who writes a file can set the time back to which it says it was written, not the one when
+        anything about it was changed last. Where only that one differs, the content tells.
+        """
         said, _, content = self.stamp.partition(" ")
-        now = stamp_of(self.path, young=False)
-        return now == said and (not content or _content(self.path) == content)
+        now = _known_by(self.path)
+        if now == said:
+            return not content.startswith(_YOUNG) or _content(self.path) == content[1:]
+        written, _, changed = said.rpartition(",")
+        same = changed and written == now.rpartition(",")[0]
+        return bool(same and content) and _content(self.path) == content[1:]
+
+
+_NAMES: Final = "names"  # where the size of a file would stand
+_YOUNG: Final = "!"  # before a digest that counts even where the times are the same
 
 
 def stamp_of(path: str, *, young: bool = True) -> str:
-    """Size and time of the file at `path`, as text; `ABSENT` where there is none, `FOLDER` for a
-    folder, `DEVICE` for a pipe or a device, and a digest of all names where the content of a folder
-    is meant.
+    """Size and times of the file at `path`, as text, with a digest of a small one; `ABSENT` where
+    there is none, `FOLDER` for a folder, `DEVICE` for a pipe or a device, and a digest of all names
+    where the content of a folder is meant.
 
     Args:
-        young: whether to take in the content of a file that was written this very moment.
+        young: whether to mark what was written this very moment, so that its content counts.
     """
+    said = _known_by(path)
+    size, _, times = said.partition(",")
+    if not times or size == _NAMES or int(size) > _SMALL:
+        return said
+    if young and time.time_ns() - max(map(int, times.split(","))) < _TICK:
+        return f"{said} {_YOUNG}{_content(path)}"
+    return f"{said} ={_content(path)}" if int(size) <= _TINY else said
+
+
+def _known_by(path: str) -> str:
+    """A stamp without the content of a file."""
     if path.startswith(PATTERN):
         return _names("\0".join(files_at(path.removeprefix(PATTERN))))
     if path.endswith(os.sep):
@@ -64,10 +90,7 @@ def stamp_of(path: str, *, young: bool = True) -> str:
         return ABSENT
     if not stat.S_ISREG(found.st_mode):
         return FOLDER if stat.S_ISDIR(found.st_mode) else DEVICE
-    said = f"{found.st_size},{found.st_mtime_ns}"
-    if young and found.st_size <= _SMALL and time.time_ns() - found.st_mtime_ns < _TICK:
-        return f"{said} {_content(path)}"
-    return said
+    return f"{found.st_size},{found.st_mtime_ns},{found.st_ctime_ns}"
 
 
 def files_at(pattern: str) -> list[str]:
@@ -130,7 +153,7 @@ def _listed(path: str) -> str:
 
 def _names(names: str) -> str:
     said = names.encode(errors="surrogateescape")
-    return f"names,{blake2b(said, digest_size=16).hexdigest()}"
+    return f"{_NAMES},{blake2b(said, digest_size=16).hexdigest()}"
 
 
 def _content(path: str) -> str:

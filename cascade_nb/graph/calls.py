@@ -181,7 +181,9 @@ def with_rules(raw: bytes, cache: Cache | None, task: object) -> bytes:
     if cache is None or (cache.version is None and not files):
         return raw
     version = b"" if cache.version is None else text(cache.version)
-    stamps = {FileStamp(name, stamp_of(name)) for rule in files for name in files_at(rule)}
+    stamps = {
+        FileStamp(name, stamp_of(name, young=False)) for rule in files for name in files_at(rule)
+    }
     return digest(b"rules" + raw + frame(b"v", version) + text(in_json(stamps)))
 
 

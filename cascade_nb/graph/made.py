@@ -84,7 +84,7 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
         given.append(Given("cache version", cache.version, cache.version))
     if cache is not None and node.task is None:
         files = (file for rule in cache.files for file in files_at(rule))
-        given += [Given(f"file {name}", stamp_of(name), "") for name in files]
+        given += [Given(f"file {name}", stamp_of(name, young=False), "") for name in files]
     return Made(prints[index], code, tuple(given))
 
 

@@ -609,9 +609,25 @@ def test_a_stamp_stands_while_nothing_changes(folder: pathlib.Path) -> None:
         make()
         assert FileStamp("in.txt", stamp_of("in.txt")).stands
     os.utime(file, ns=(5, 5))
-    assert stamp_of("in.txt") == "2,5"
-    assert FileStamp("in.txt", "2,5").stands
-    assert not FileStamp("in.txt", "2,6").stands
+    stamp = FileStamp("in.txt", stamp_of("in.txt"))
+    assert stamp.stamp.startswith("2,5,")
+    file.chmod(0o600)
+    assert stamp.stands  # its content is the same
+    os.utime(file, ns=(6, 6))
+    assert not stamp.stands
+
+
+@pytest.mark.parametrize("size", [3, 1 << 17, 1 << 21])
+def test_a_file_whose_time_was_set_back_is_another(folder: pathlib.Path, size: int) -> None:
+    file = folder / "in.bin"
+    file.write_bytes(b"1" * size)
+    found = file.stat()
+    time.sleep(0.05)
+    stamp = FileStamp("in.bin", stamp_of("in.bin"))
+    assert stamp.stands
+    file.write_bytes(b"2" * size)
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert not stamp.stands
 
 
 def test_paths_are_found_in_containers_that_hold_themselves_and_in_long_ones() -> None:
