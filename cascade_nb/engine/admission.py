@@ -74,8 +74,8 @@ class Admission:
             flow.tell.started(index, attempt.number)
         kind = flow.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
-        if not kind.light and kind.files:
-            attempt.files = OpenedFiles(kind.options.track_files, kind.files)
+        if not kind.light and (kind.files or kind.mentions is not None):
+            attempt.files = OpenedFiles(kind.options.track_files, kind.files, kind.mentions)
         if timeout is not None:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:

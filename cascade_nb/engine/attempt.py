@@ -231,7 +231,7 @@ class ThreadAttempt(Attempt):
                 return self._noted(found.value)
         call = call.owned()
         if self.files is not None:
-            self.files.begin()
+            self.files.begin(call.args, call.kwargs)
         if not call.injects:
             try:
                 result = call.fn(*call.args, **call.kwargs)
@@ -283,7 +283,7 @@ class AsyncAttempt(Attempt):
                 return self._noted(found.value)
         call = call.owned()
         if self.files is not None:
-            await in_thread(self.files.begin)
+            await in_thread(partial(self.files.begin, call.args, call.kwargs))
         if not call.injects:
             try:
                 result = await call.fn(*call.args, **call.kwargs)

@@ -48,7 +48,11 @@ class Doubts:
         return "; ".join(filter(None, [alone, self._own(index)]))
 
     def _own(self, index: int) -> str:
-        return " and ".join(self._effects(self._graph.nodes[index]).doubts)
+        node = self._graph.nodes[index]
+        effects, options = self._effects(node), node.lazy.options
+        named = options.cache is not None and options.cache.files
+        unseen = () if named or not options.track_files else effects.unseen
+        return " and ".join([*effects.doubts, *unseen])
 
     def _upstream(self, index: int) -> str:
         nodes = self._graph.nodes
@@ -60,7 +64,7 @@ class Doubts:
         """By index, the node itself or the one before it whose result is in doubt, if any."""
         near: dict[int, int] = {}
         for node in self._graph.nodes:  # what a node reads comes before it
-            if self._effects(node).doubts:
+            if self._own(node.index):
                 near[node.index] = node.index
             else:
                 found = next((near[i] for i in node.sources if i in near), None)

@@ -8,7 +8,11 @@ another.
 A thread that a task starts itself has no context of the task before Python 3.14. From 3.12 on its
 start is told of, in the task's own context. What else a thread of the user's opens counts for each
 task that is running at that moment: rather one that runs again for nothing than one that should
-have. What cannot be seen are files that compiled code or another process opens by itself.
+have.
+
+What cannot be seen are files that compiled code or another process opens by itself. Where code uses
+what is known to do so, and of the command of a process, those files count that are mentioned: by an
+argument, or by a text in the code. That this may not be all is said in plans.
 """
 
 from __future__ import annotations
@@ -155,6 +159,21 @@ def _remove(files: OpenedFiles, frame: FrameType, path: Any, *_: Any) -> None:
     files.wrote(path)
 
 
+def _open_process(
+    files: OpenedFiles, frame: FrameType, program: Any, args: Any, folder: Any, *_: Any
+) -> None:
+    words: Any = [args] if isinstance(args, (str, bytes, os.PathLike)) else args
+    files.started([program, *words] if program is not None else words, folder)
+
+
+def _command(files: OpenedFiles, frame: FrameType, command: Any) -> None:
+    files.started([command], None)
+
+
+def _spawn(files: OpenedFiles, frame: FrameType, program: Any, args: Any, *_: Any) -> None:
+    files.started([program, *args], None)
+
+
 def _start(files: OpenedFiles, frame: FrameType, function: Any, *_: Any) -> None:
     """A thread is about to be started."""
     thread = getattr(function, "__self__", None)
@@ -171,6 +190,9 @@ _ACTS: Final[dict[str, Callable[..., None]]] = {
     "os.rename": _move,
     "os.remove": _remove,
     "sqlite3.connect": _connect,
+    "subprocess.Popen": _open_process,
+    "os.system": _command,
+    "os.posix_spawn": _spawn,
     "_thread.start_new_thread": _start,
     "_thread.start_joinable_thread": _start,
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.arguments import Expansion
-from cascade_nb.graph.effects import NONE, PYPLOT, effects_of
+from cascade_nb.graph.effects import NONE, PYPLOT, Mentions, effects_of
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.operations import Operation
@@ -26,6 +26,8 @@ class Kind:
             no look at files.
         by_size: whether its nodes run inline only where what they are given is tiny.
         files: paths and globs that count whether they are opened or not.
+        mentions: what its code mentions that may be files, where it reads some in a way that is not
+            seen.
         times, seconds: how many attempts succeeded, and how long they took together.
         failed, lost: how many did not, and how long they took together.
         longest: how long the longest of all took.
@@ -39,6 +41,7 @@ class Kind:
         "light",
         "longest",
         "lost",
+        "mentions",
         "name",
         "options",
         "seconds",
@@ -46,14 +49,22 @@ class Kind:
         "times",
     )
 
-    def __init__(self, name: str, lane: str | None, options: Options, subject: Subject) -> None:
+    def __init__(
+        self,
+        name: str,
+        lane: str | None,
+        options: Options,
+        subject: Subject,
+        mentions: Mentions | None = None,
+    ) -> None:
         self.name = name
         self.lane = lane
         self.options = options
         self.subject = subject
         self.files = () if options.cache is None else options.cache.files
+        self.mentions = mentions if options.track_files else None
         needs = options.retry or options.timeout is not None or options.needs or self.files
-        self.light = not needs
+        self.light = not needs and self.mentions is None
         self.by_size = False
         self.times = 0
         self.seconds = 0.0
@@ -98,15 +109,20 @@ class Kinds:
         key = (node.task or type(node.lazy), id(options))
         kind = self._known.get(key)
         if kind is None:
-            states = NONE.states
-            if node.task is not None and not options.shares_process:
-                states = effects_of(node.task).states
+            effects = NONE if node.task is None else effects_of(node.task)
+            states = NONE.states if options.shares_process else effects.states
             self.use_pyplot |= PYPLOT in states
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
-            kind = self._known[key] = Kind(node.task_name, None, options, subject)
+            kind = Kind(node.task_name, None, options, subject, effects.mentions)
+            self._known[key] = kind
             kind.lane = node.task.executor if node.task is not None else None
             kind.by_size = isinstance(node.task, Operation)
-        needs_attempt = options.timeout is not None or PYPLOT in kind.subject.states or kind.files
+        needs_attempt = (
+            options.timeout is not None
+            or PYPLOT in kind.subject.states
+            or kind.files
+            or kind.mentions is not None
+        )
         if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
             return self.in_thread(kind)
         return kind
@@ -156,7 +172,7 @@ class Kinds:
         """
         key = (kind, _IN_THREAD)
         if key not in self._known:
-            self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject)
+            self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject, kind.mentions)
         return self._known[key]
 
 

@@ -8,19 +8,21 @@ import os
 import pathlib
 import sys
 import types
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cascade_nb.engine.mentioned_files import files_below, is_like_a_path, paths_at, words_of
 from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, PATTERN, FileStamp, files_at, stamp_of
 from cascade_nb.graph.atoms import ATOMS
+from cascade_nb.graph.effects import Mentions
 from cascade_nb.graph.origin import code_folders
+from cascade_nb.graph.unseen import texts_in
 from cascade_nb.model.plainness import FROZEN
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
 
 _ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
-_BELOW: Final = 1_000  # files and folders that are looked at below one that a result points to
 _SYSTEM: Final = ("/proc/", "/dev/", "/sys/")
 
 NO_PATHS: Final = frozenset({*ATOMS, bytearray, types.FunctionType, range, slice})
@@ -36,6 +38,8 @@ class OpenedFiles:
     Args:
         tracked: whether to note what is opened, and what the result points to.
         named: paths and globs that count in any case.
+        mentions: what the task's code mentions that may be files, where it reads some in a way that
+            is not seen.
 
     Attributes:
         closed: whether nothing more is noted.
@@ -47,6 +51,8 @@ class OpenedFiles:
         "_found",
         "_listed",
         "_made",
+        "_mentioned",
+        "_mentions",
         "_nested",
         "_patterns",
         "_settled",
@@ -57,7 +63,14 @@ class OpenedFiles:
         "met",
     )
 
-    def __init__(self, tracked: bool = True, named: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tracked: bool = True,
+        named: Sequence[str] = (),
+        mentions: Mentions | None = None,
+    ) -> None:
+        self._mentions = mentions
+        self._mentioned: set[str] = set()  # what of those found is there by a mention alone
         self._went = False
         self._tracked = tracked
         self._patterns = named
@@ -71,14 +84,42 @@ class OpenedFiles:
         self._settled = False
         self.met: frozenset[FileStamp] = frozenset()
 
-    def begin(self) -> None:
-        """The task is about to begin: look at what was named."""
+    def begin(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
+        """The task is about to begin with these arguments: look at what was named."""
         self.closed = True  # what is opened for this is not the task's
         for pattern in self._patterns:
             for file in files_at(pattern):
                 name, place = self._named(file)
                 self._found[place] = FileStamp(name, stamp_of(name))
+        if self._mentions is not None:
+            for text in self._mentions.texts:
+                self._mention(text, self._mentions.absent and is_like_a_path(text))
+            for text in (one for value in (*args, *kwargs.values()) for one in texts_in(value)):
+                self._mention(text, self._mentions.absent)
         self.closed = not self._tracked
+
+    def started(self, command: Iterable[str], folder: Any) -> None:
+        """Another process is about to be started: it may read what it is told of."""
+        for word in words_of(command):
+            path = word if folder is None else _join(os.fsdecode(folder), word)
+            self._mention(path, absent=False, below=False)
+
+    def _mention(self, text: str, absent: bool, below: bool = True) -> None:
+        """Note the files that a text leads to, if it is a path or a glob."""
+        for path in paths_at(text, below):
+            if path.startswith(PATTERN):
+                self._found.setdefault(path, FileStamp(path, stamp_of(path)))
+                continue
+            if path.endswith(os.sep):
+                self.listed(path)
+                continue
+            name, place = self._named(path)
+            if place in self._found or self._is_own(place) or is_of_system(place):
+                continue
+            stamp = stamp_of(name)
+            if stamp != DEVICE and (stamp != ABSENT or absent):
+                self._found[place] = FileStamp(name, stamp)
+                self._mentioned.add(place)
 
     def opened(self, path: Any, flags: int) -> None:
         """A file is about to be opened."""
@@ -143,7 +184,10 @@ class OpenedFiles:
         if self._settled:
             return
         self._settled = self.closed = True
-        found = dict(self._found)
+        found = self._found | self._changed_mentions()
+        for place in self._mentioned:
+            if self._is_own(place):
+                del found[place]
         pointed_to = set(self._pointed_to(result)) if self._tracked else set()
         for pattern in self._patterns:
             found.update(self._left_of(pattern, {one.path for one in pointed_to}))
@@ -157,6 +201,14 @@ class OpenedFiles:
                 if stamp not in (ABSENT, FOLDER, DEVICE):
                     stamps.add(FileStamp(name, stamp, wrote=True))
         self.met = frozenset(stamps.union(*self._nested))
+
+    def _changed_mentions(self) -> dict[str, FileStamp]:
+        """What was mentioned and is another when the task is over: that the task had it written is
+        likelier than that somebody else did so in that very moment.
+        """
+        files = {place: self._found[place].path for place in self._mentioned}
+        now = {place: FileStamp(name, stamp_of(name)) for place, name in files.items()}
+        return {place: one for place, one in now.items() if not self._found[place].stands}
 
     def _left_of(self, pattern: str, pointed_to: Collection[str]) -> dict[str, FileStamp]:
         """What lies where a pattern leads to when the task is over.
@@ -176,6 +228,9 @@ class OpenedFiles:
         return left
 
     def _read(self, name: str, place: str) -> None:
+        if place in self._mentioned:  # what counts is how it is just before it is opened
+            self._mentioned.remove(place)
+            del self._found[place]
         if place in self._found or self._is_own(place) or is_of_system(place):
             return
         stamp = stamp_of(name)
@@ -199,7 +254,7 @@ class OpenedFiles:
             stamp = stamp_of(name)
             yield FileStamp(name, stamp)
             if stamp == FOLDER:
-                for inner in _below(place):
+                for inner in files_below(place):
                     yield FileStamp(_join(name, inner), stamp_of(_join(name, inner)))
 
 
@@ -230,18 +285,6 @@ def _parts(value: Any) -> list[Any]:
         fields = dataclasses.fields(value)
         return [getattr(value, field.name, None) for field in fields]
     return []
-
-
-def _below(folder: str) -> Iterator[str]:
-    """The files below a folder, by their paths from there; the first few of very many."""
-    left = _BELOW
-    for root, inner, names in os.walk(folder):
-        inner.sort()
-        for name in sorted(names)[:left]:
-            yield os.path.relpath(_join(root, name), folder)
-        left -= len(names) + len(inner)
-        if left <= 0:
-            return
 
 
 def is_of_system(place: str) -> bool:

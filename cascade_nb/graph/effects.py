@@ -19,12 +19,35 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.origin import is_followed
 from cascade_nb.graph.shared_state import DOUBTS, NOT_SHARED, STATES
-from cascade_nb.graph.uses import Use, uses_of
+from cascade_nb.graph.unseen import (
+    ASKS,
+    BUILTINS,
+    FILES,
+    LOOKS_UP,
+    LOOKUPS,
+    texts_in,
+    texts_of_code,
+    unseen_in_words,
+    unseen_use,
+)
+from cascade_nb.graph.uses import OF_PATHS, PATH_METHOD, Use, uses_of
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
 _MOST: Final = 2_000  # pieces of code that are looked at
+
+
+class Mentions(NamedTuple):
+    """Texts in code that may be paths.
+
+    Attributes:
+        texts: those.
+        absent: whether those that lead to nothing count too.
+    """
+
+    texts: tuple[str, ...]
+    absent: bool
 
 
 class Effects(NamedTuple):
@@ -33,10 +56,15 @@ class Effects(NamedTuple):
     Attributes:
         states: by what `states_in_words` knows, whether it changes that state of the process.
         doubts: what its result also depends on and nobody can know, in words: "reads the clock".
+        unseen: the same of files, which a user may name.
+        mentions: where it reads files in a way that is not seen, or asks whether they are there,
+            what its code mentions.
     """
 
     states: Mapping[str, bool]
     doubts: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+    mentions: Mentions | None = None
 
 
 PYPLOT: Final = "pyplot"
@@ -45,10 +73,11 @@ NONE: Final = Effects({}, ())
 
 def effects_of(task: Task[..., Any]) -> Effects:
     """What the code of `task`, and of all helpers that it leads to today, does."""
+    look = _Look(task)
     states: dict[str, bool] = {}
     doubts: dict[str, None] = {}
     seeded: set[str] = set()
-    for name, how in _names_used(task.fn):
+    for name, how in look.names():
         for kind, changes, seeds in _states_of(name, how):
             states[kind] = states.get(kind, False) or changes
             if seeds:
@@ -57,9 +86,11 @@ def effects_of(task: Task[..., Any]) -> Effects:
             doubts[words] = None
     if any(kind not in STATES or STATES[kind].draws for kind in states.keys() - seeded):
         doubts["draws random numbers"] = None
-    if not states and not doubts:
+    told = [words for words in DOUBTS if words in doubts]
+    told += unseen_in_words(look.unseen, LOOKUPS)
+    if not states and not told and not look.unseen:
         return NONE
-    return Effects(states, tuple(words for words in DOUBTS if words in doubts))
+    return Effects(states, tuple(told), tuple(unseen_in_words(look.unseen, FILES)), look.mentions())
 
 
 def state_in_words(kind: str) -> str:
@@ -110,38 +141,70 @@ def _is_class(name: str) -> bool:
 _GENERATOR: Final = "a generator: "
 
 
-def _names_used(start: Any) -> Iterator[tuple[str, str]]:
-    """The full names that code uses, and how, from `start` through all helpers."""
-    seen: set[int] = set()
-    todo: deque[Any] = deque([start])
-    while todo and len(seen) < _MOST:
-        thing = todo.popleft()
-        if _is(thing, (Task, Resource)):
-            thing = thing.fn
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if _is(thing, types.FunctionType):
-            todo.extend(_beside(thing))
-            if is_followed(thing.__globals__):
-                for use in uses_of(thing.__code__):
-                    name, leads_to = _resolved(use, thing.__globals__)
-                    if name:
-                        yield name, use.how
-                    todo.extend(leads_to)
-        elif _is(thing, types.MethodType):
-            todo.extend((thing.__func__, type(thing.__self__)))
-        elif _is(thing, functools.partial):
-            todo.extend((thing.func, *thing.args))
-        elif _is(thing, (staticmethod, classmethod)):
-            todo.append(thing.__func__)
-        elif _is(thing, property):
-            todo.extend(part for part in (thing.fget, thing.fset, thing.fdel) if part)
-        elif _is(thing, type):
-            module = sys.modules.get(_module_of(thing))
-            if _is(module, types.ModuleType) and is_followed(vars(module)):
-                todo.extend(vars(thing).values())
-                todo.extend(thing.__bases__)
+class _Look:
+    """One look at a task's code, through all helpers.
+
+    Attributes:
+        unseen: what it reads that nobody is told of: by which way, the names that it has for it.
+    """
+
+    def __init__(self, task: Task[..., Any]) -> None:
+        self._task = task
+        self._texts: dict[str, None] = {}
+        self._values: list[Any] = []
+        self._codes: list[types.CodeType] = []
+        self.unseen: dict[str, dict[str, None]] = {}
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The full names that it uses, and how."""
+        seen: set[int] = set()
+        todo: deque[Any] = deque([self._task.fn])
+        while todo and len(seen) < _MOST:
+            thing = todo.popleft()
+            if _is(thing, (Task, Resource)):
+                thing = thing.fn
+            if id(thing) in seen:
+                continue
+            seen.add(id(thing))
+            if _is(thing, types.FunctionType):
+                todo.extend(_beside(thing))
+                if is_followed(thing.__globals__):
+                    yield from self._uses(thing, todo)
+            elif _is(thing, types.MethodType):
+                todo.extend((thing.__func__, type(thing.__self__)))
+            elif _is(thing, functools.partial):
+                todo.extend((thing.func, *thing.args))
+            elif _is(thing, (staticmethod, classmethod)):
+                todo.append(thing.__func__)
+            elif _is(thing, property):
+                todo.extend(part for part in (thing.fget, thing.fset, thing.fdel) if part)
+            elif _is(thing, type):
+                module = sys.modules.get(_module_of(thing))
+                if _is(module, types.ModuleType) and is_followed(vars(module)):
+                    todo.extend(vars(thing).values())
+                    todo.extend(thing.__bases__)
+            else:
+                self._values.append(thing)
+
+    def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
+        space, of_task = function.__globals__, function is self._task.fn
+        self._codes.append(function.__code__)
+        for use in uses_of(function.__code__):
+            name, leads_to = _resolved(use, space)
+            if name:
+                yield name, use.how
+                way, told = unseen_use(use, name, space, of_task)
+                if way:
+                    self.unseen.setdefault(way, {})[told] = None
+            todo.extend(leads_to)
+
+    def mentions(self) -> Mentions | None:
+        """The texts in all that was looked at, where they may matter."""
+        if self.unseen.keys() <= {LOOKS_UP}:
+            return None
+        texts = [one for code in self._codes for one in texts_of_code(code)]
+        texts += [one for value in self._values for one in texts_in(value)]
+        return Mentions(tuple(dict.fromkeys(texts)), ASKS in self.unseen)
 
 
 def _beside(function: types.FunctionType) -> Iterator[Any]:
@@ -163,6 +226,8 @@ def _resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
     else:
         value = space.get(use.names[0], _MISSING)
         name = "" if value is _MISSING else _full_name(value, use.names[0])
+        if value is _MISSING and use.names[0] in BUILTINS:
+            name = f"builtins.{use.names[0]}"
     leads_to: list[Any] = [] if value is _MISSING else [value]
     for n, attribute in enumerate(use.names[1:], 2):
         if name.startswith(_GENERATOR):
@@ -172,6 +237,8 @@ def _resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
         inner = _full_name(value, "") if _is(value, types.ModuleType) else ""
         name = inner or (f"{name}.{attribute}" if name else "")
         leads_to = [*leads_to[-1:], value]
+    if not name and len(use.names) > 1 and use.names[-1] in OF_PATHS:
+        name = f"{PATH_METHOD}.{use.names[-1]}"
     things = [one for one in leads_to if not _is(one, types.ModuleType)]
     kinds = [type(one) for one in things if not _is(one, (type, types.FunctionType))]
     return name, (*things, *kinds)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dis
+import itertools
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 _GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -17,6 +18,39 @@ _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GL
 _ITEM_STORES: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
 _SILENT: Final = frozenset({"EXTENDED_ARG", "CACHE", "PRECALL", "PUSH_NULL", "NOP", "RESUME"})
 _CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
+_PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
+# What puts one thing in the place of as many as this.
+_TAKEN: Final[dict[str, Callable[[int], int]]] = {
+    **dict.fromkeys(("BUILD_LIST", "BUILD_TUPLE", "BUILD_SET"), lambda count: count),
+    **dict.fromkeys(("BINARY_OP", "BINARY_SUBSCR", "LIST_EXTEND", "SET_UPDATE"), lambda _: 2),
+    **dict.fromkeys(_ATTRIBUTE_READS - {"LOAD_METHOD"}, lambda _: 1),
+    "BUILD_MAP": lambda count: 2 * count,
+    "BUILD_CONST_KEY_MAP": lambda count: count + 1,
+}
+
+#: Kinds of what is given to a call.
+CONSTANT: Final = "constant"
+GLOBAL: Final = "global"
+PARAMETER: Final = "parameter"
+LOCAL: Final = "local"
+
+OF_PATHS: Final = frozenset({"exists", "is_file", "is_dir", "is_symlink", "lstat", "stat"})
+"""Methods through which a path is asked what is there; they are seen of whatever object."""
+
+PATH_METHOD: Final = "Path"
+"""What the object is called then."""
+
+
+class Given(NamedTuple):
+    """A plain argument of a call: something by its name, or a text.
+
+    Attributes:
+        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`.
+        name: of the variable.
+    """
+
+    kind: str
+    name: str
 
 
 class Use(NamedTuple):
@@ -27,11 +61,14 @@ class Use(NamedTuple):
         module: what an import inside the body bound the first name to, instead of the global one.
         how: "" for read, "=" for assigned to, as a whole or an item of it, "()" for called without
             arguments.
+        given: the first arguments that it is called with, as far as they are plain. Of a path's
+            method, the path. Empty where the first one is worked out on the spot.
     """
 
     names: tuple[str, ...]
     module: tuple[str, str] | None
     how: str
+    given: tuple[Given, ...] = ()
 
 
 _known: dict[int, tuple[weakref.ref[types.CodeType], tuple[Use, ...]]] = {}
@@ -83,6 +120,7 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
     module: tuple[str, str] | None = None
     depth = 0  # of the stack, as far as it can be told without following jumps
     there: dict[int, tuple[tuple[str, ...], tuple[str, str] | None]] = {}  # by place on the stack
+    given = _Given(code)
     for instruction in dis.get_instructions(code):
         name, before = instruction.opname, depth
         depth += _effect(instruction)
@@ -94,7 +132,7 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
             how = "()" if name in _CALLS and not instruction.arg else ""
             if name in ("STORE_ATTR", "DELETE_ATTR"):
                 chain, how = (*chain, str(instruction.argval)), "="
-            yield Use(chain, module, how)
+            yield Use(chain, module, how, given.to_call(instruction))
             there[before] = chain, module
         if name in _ITEM_STORES and before - 1 in there:  # below it lies the index
             yield Use(*there[before - 1], "=")
@@ -107,8 +145,63 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
         elif name in _LOCAL_READS and instruction.argval in imported:
             chain = (str(instruction.argval),)
             module = imported[chain[0]]
+        elif name in _ATTRIBUTE_READS and instruction.argval in OF_PATHS:
+            yield Use(
+                (PATH_METHOD, str(instruction.argval)), None, "", given.to_method(instruction)
+            )
     if chain:
         yield Use(chain, module, "")
+
+
+class _Given:
+    """What is given to the calls of one body, where it is plain."""
+
+    def __init__(self, code: types.CodeType) -> None:
+        self._code = code
+        self._all = [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+        self._place = {one.offset: n for n, one in enumerate(self._all)}
+        self._stored = {one.argval for one in self._all if one.opname in _STORES}
+        self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+    def to_call(self, first: dis.Instruction) -> tuple[Given, ...]:
+        """The plain arguments from `first` on, of a call that follows; those before the first one
+        that is worked out.
+        """
+        stack: list[Given | None] = []
+        for one in self._all[self._place.get(first.offset, len(self._all)) :]:
+            taken = _TAKEN.get(one.opname)
+            if (given := self._plain(one)) is not None:
+                stack.append(given)
+            elif taken is not None:
+                count = taken(one.arg or 0)
+                if count > len(stack):
+                    return ()
+                stack[len(stack) - count :] = [None]
+            elif one.opname in _CALLS and one.arg == len(stack):
+                return tuple(itertools.takewhile(lambda given: given is not None, stack))  # type: ignore[arg-type]
+            elif one.opname != "KW_NAMES":
+                return ()
+        return ()
+
+    def to_method(self, method: dis.Instruction) -> tuple[Given, ...]:
+        """The path of which a method is read: ``p.exists``, or ``Path(p).exists``."""
+        place = self._place[method.offset]
+        before = self._all[place - 1] if place else method
+        if before.opname in _CALLS and before.arg == 1 and place >= 3:
+            made = self._all[place - 3]
+            before = self._all[place - 2] if made.argval in ("Path", "PurePath") else method
+        given = self._plain(before)
+        return () if given is None else (given,)
+
+    def _plain(self, one: dis.Instruction) -> Given | None:
+        if one.opname == "LOAD_CONST":
+            return Given(CONSTANT, "")
+        if one.opname in _GLOBAL_READS:
+            return Given(GLOBAL, str(one.argval))
+        if one.opname not in _PLAIN_LOADS:
+            return None
+        known = one.argval in self._parameters and one.argval not in self._stored
+        return Given(PARAMETER if known else LOCAL, str(one.argval))
 
 
 def _effect(instruction: dis.Instruction) -> int:

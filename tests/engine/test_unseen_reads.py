@@ -1,0 +1,242 @@
+"""What is read in a way that nobody is told of counts where it is mentioned, and is said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.engine.kinds import Kinds
+from tests.engine.test_file_reads import Runs
+
+IN = "in.parquet"
+
+
+@pytest.fixture
+def runs(engine: Engine) -> Runs:
+    return Runs(engine)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: pathlib.Path, x: int) -> None:
+    if path.suffix == ".csv":
+        path.write_text(f"a\n{x}\n")
+    else:
+        pd.DataFrame({"a": [x]}).to_parquet(path)
+
+
+def by_pandas(path: Any) -> int:
+    return int(pd.read_parquet(path)["a"][0])
+
+
+def by_polars(path: Any) -> int:
+    return int(pl.read_parquet(path)["a"][0])
+
+
+def by_scan(path: Any) -> int:
+    return int(pl.scan_parquet(path).collect()["a"][0])
+
+
+def by_arrow(path: Any) -> int:
+    return int(pyarrow.parquet.read_table(path)["a"][0].as_py())
+
+
+def by_constant(path: Any) -> int:
+    return int(pd.read_parquet("in.parquet", columns=["a"])["a"][0])
+
+
+def by_global(path: Any) -> int:
+    return int(pd.read_parquet(IN)["a"][0])
+
+
+def by_helper(path: Any) -> int:
+    return by_pandas(path)
+
+
+def by_csv(path: Any) -> int:
+    return int(pl.read_csv("in.csv")["a"][0])
+
+
+def by_arrow_csv(path: Any) -> int:
+    return int(pyarrow.csv.read_csv("in.csv")["a"][0].as_py())
+
+
+def by_pattern(path: Any) -> int:
+    return int(pl.scan_csv("*.csv").collect()["a"].sum())
+
+
+def by_process(path: Any) -> int:
+    code = "print(open('in.csv').readlines()[1])"
+    told = [sys.executable, "-c", "import sys; print(open(sys.argv[1]).readlines()[1])", "in.csv"]
+    return int(subprocess.run(told, capture_output=True, text=True, check=True).stdout or code)
+
+
+def by_shell(path: Any) -> int:
+    return int(subprocess.check_output("tail -n 1 < in.csv", shell=True, text=True))
+
+
+def by_system(path: Any) -> int:
+    os.system("tail -n 1 in.csv > out.txt")
+    return int(pathlib.Path("out.txt").read_text())
+
+
+WAYS: list[Callable[[Any], int]] = [
+    by_pandas, by_polars, by_scan, by_arrow, by_constant, by_global, by_helper, by_csv,
+    by_arrow_csv, by_pattern, by_process, by_shell, by_system,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("executor", ["thread", "inline"])
+async def test_a_file_that_compiled_code_or_a_process_reads_counts_where_it_is_mentioned(
+    runs: Runs, folder: pathlib.Path, way: Callable[[Any], int], executor: Any
+) -> None:
+    target = cs.task(way, executor=executor)(IN).named("x")
+    for path in (folder / IN, folder / "in.csv"):
+        write(path, 1)
+    await asyncio.sleep(0.03)
+    assert (await runs(target), runs.value) == (["x"], 1)
+    assert (await runs(target), runs.value) == ([], 1)
+    for path in (folder / IN, folder / "in.csv"):
+        write(path, 2)
+    assert (await runs(target), runs.value) == (["x"], 2)
+    assert await runs(target) == []
+    if way is by_pattern:
+        write(folder / "more.csv", 3)
+        assert (await runs(target), runs.value) == (["x"], 5)
+
+
+def composed(name: str) -> Any:
+    return pd.read_parquet(f"{name}.parquet")
+
+
+def with_process(name: str) -> Any:
+    return subprocess.run(["true"], check=False)
+
+
+def asks(name: str) -> bool:
+    return os.path.exists(name + ".csv")  # noqa: PTH110 - one of the ways
+
+
+def asks_path(name: str) -> bool:
+    return (pathlib.Path() / name).is_file()
+
+
+def looks_up(name: str) -> Any:
+    return globals()[name]
+
+
+def evaluates(name: str) -> Any:
+    return eval(name)
+
+
+SAID = {
+    by_pandas: "",
+    by_constant: "",
+    by_global: "",
+    by_helper: "reads files in a way that is not seen: pandas.read_parquet",
+    composed: "reads files in a way that is not seen: pandas.read_parquet",
+    with_process: "starts other processes, whose files are not seen: subprocess.run",
+    asks: "asks whether files are there: os.path.exists",
+    asks_path: "asks whether files are there: Path.is_file",
+    looks_up: "looks names up at run time: globals",
+    evaluates: "looks names up at run time: eval",
+}
+
+
+@pytest.mark.parametrize("function", SAID, ids=lambda function: function.__name__)
+async def test_what_cannot_be_seen_is_said_before_and_after(
+    engine: Engine, folder: pathlib.Path, function: Any
+) -> None:
+    write(folder / IN, 1)
+    task, words = cs.task(function), SAID[function]
+    given = {composed: "in", looks_up: "IN", evaluates: "IN"}
+    target = task(given.get(function, IN)).named("x")
+    reason = (await engine.plan(target)).step("x").reason
+    assert reason.partition("; ")[2] == words
+    await engine.run(target)
+    kept = (await engine.plan(target)).step("x")
+    assert kept.action == "reuse"
+    assert (
+        (words in kept.reason and "; made " in kept.reason) if words else "made" not in kept.reason
+    )
+    if "files" in words:  # then the user has said what counts, or that nothing does
+        for named in (target.with_cache(files="*.csv"), cs.task(function, track_files=False)("in")):
+            assert words not in (await engine.plan(named)).steps[-1].reason
+
+
+@cs.task
+def present(path: Any) -> str:
+    return "there" if os.path.exists(path) else "not there"  # noqa: PTH110 - one of the ways
+
+
+@cs.task
+def present_path(path: Any) -> str:
+    return "there" if pathlib.Path(path).exists() else "not there"
+
+
+@cs.task
+def present_constant(path: Any) -> str:
+    return "there" if pathlib.Path("data/in.csv").is_file() else "not there"
+
+
+@pytest.mark.parametrize("task", [present, present_path, present_constant], ids=lambda t: t.name)
+@pytest.mark.parametrize("made", [str, pathlib.Path])
+async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
+    runs: Runs, folder: pathlib.Path, task: Any, made: Any
+) -> None:
+    file = folder / "data" / "in.csv"
+    file.parent.mkdir()
+    target = task(made("data/in.csv")).named("x")
+    assert "; " not in (await runs.engine.plan(target)).step("x").reason  # nothing is to be said
+    for there in (False, True, False):
+        if there:
+            write(file, 1)
+        elif file.exists():
+            file.unlink()
+        await runs(target)
+        assert runs.value == ("there" if there else "not there")
+        assert await runs(target) == []
+
+
+async def test_what_a_task_itself_has_written_in_such_a_way_lets_its_result_stand(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def update(path: str) -> int:
+        found = pd.read_parquet(path)
+        (found + 1).to_parquet(path)
+        return int(found["a"][0])
+
+    write(folder / IN, 1)
+    target = update(IN).named("x")
+    assert (await runs(target), runs.value) == (["x"], 1)
+    assert (await runs(target), runs.value) == ([], 1)
+    write(folder / IN, 7)
+    assert (await runs(target), runs.value) == (["x"], 7)
+
+
+def test_a_task_that_does_none_of_it_looks_at_no_file() -> None:
+    @cs.task(executor="inline")
+    def plain(x: str) -> str:
+        return x + "in.csv"
+
+    kinds = Kinds("run", cs.build_graph([plain(str(i)) for i in range(3)]))
+    assert all(kind.light and kind.lane == "inline" for kind in kinds.of)
