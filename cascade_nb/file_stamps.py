@@ -1,10 +1,13 @@
-"""What a file is known by, so that a later look tells whether it is still as it was."""
+"""What a file, or an environment variable, is known by, so that a later look tells whether it is
+still as it was.
+"""
 
 from __future__ import annotations
 
 import glob
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -15,6 +18,14 @@ ABSENT: Final = ""
 FOLDER: Final = "folder"
 DEVICE: Final = "device"
 PATTERN: Final = "\0"  # before a path or glob, where the names of all that it leads to are meant
+VARIABLE: Final = "\0$"  # before the name of an environment variable, which is meant then
+EVERY: Final = "*"  # instead of that name: the names of all
+# What a kernel, a shell or a terminal sets anew for each session.
+_OF_SESSION: Final = re.compile(
+    re.escape(VARIABLE)
+    + r"(?:_|PWD|OLDPWD|SHLVL|LINES|COLUMNS|WINDOWID|TMUX\w*|MPLBACKEND|PYDEVD_\w+|PYTEST_\w+"
+    r"|(?:JPY|JUPYTER|KERNEL|SSH|XDG_SESSION|XDG_RUNTIME|DBUS|TERM|VSCODE|GIO|GPG|DESKTOP)\w*)"
+)
 
 # A file system tells times in ticks: what was written within one of them cannot be told from what
 # was written later in it. Of a file so young, a small one, the content counts too, as in Git's
@@ -32,7 +43,7 @@ class FileStamp(NamedTuple):
     Attributes:
         path: where it is; a relative one counts from the current folder of whoever looks. With a
             separator at its end it means the names of all that is in a folder, and behind `PATTERN`
-            those of all that a path or glob leads to.
+            those of all that a path or glob leads to. Behind `VARIABLE` it is no path.
         stamp: see `stamp_of`.
         wrote: whether the task wrote it: then it counts only for what still has to read it.
     """
@@ -80,6 +91,8 @@ def stamp_of(path: str, *, young: bool = True) -> str:
 
 def _known_by(path: str) -> str:
     """A stamp without the content of a file."""
+    if path.startswith(VARIABLE):
+        return _variable(path.removeprefix(VARIABLE))
     if path.startswith(PATTERN):
         return _names("\0".join(files_at(path.removeprefix(PATTERN))))
     if path.endswith(os.sep):
@@ -149,6 +162,21 @@ def _listed(path: str) -> str:
     except (OSError, ValueError):
         return ABSENT
     return _names("\0".join(names))
+
+
+def is_of_session(path: str) -> bool:
+    """Whether it means a variable that another session has otherwise anyway: that one counts only
+    where it was asked for, not where all variables were.
+    """
+    return _OF_SESSION.fullmatch(path) is not None
+
+
+def _variable(name: str) -> str:
+    if name == EVERY:
+        names = sorted(one for one in os.environ if not is_of_session(VARIABLE + one))
+        return _names("\0".join(names))
+    value = os.environ.get(name)
+    return ABSENT if value is None else _names(value)
 
 
 def _names(names: str) -> str:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import Attempt, current_attempt
 from cascade_nb.engine.opened_files import OpenedFiles
+from cascade_nb.engine.variable_reads import listen_to_environment
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -79,6 +80,7 @@ def listen(run: RunFiles) -> None:
         _runs.add(run)
         if not _installed:
             sys.addaudithook(_heard)
+            listen_to_environment(_listening)
             _installed = True
 
 
@@ -96,6 +98,12 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
                 act(files, frame, *args)
     finally:
         _looking.now = False
+
+
+def _listening() -> OpenedFiles | None:
+    """Where to note what the task does in whose context this is; None where nowhere."""
+    here = files_here()
+    return None if here is None or here.closed else here
 
 
 def _concerned() -> Iterable[OpenedFiles]:

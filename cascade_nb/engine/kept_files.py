@@ -10,7 +10,7 @@ from typing import Final
 from cascade_nb.control.words import ago
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.run_files import Stamps
-from cascade_nb.file_stamps import ABSENT, PATTERN, FileStamp, standing
+from cascade_nb.file_stamps import ABSENT, EVERY, PATTERN, VARIABLE, FileStamp, standing
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
 from cascade_nb.text import readable
@@ -86,6 +86,10 @@ def _in_words(fallen: Mapping[int, FileStamp]) -> dict[int, str]:
 def what_became_of(one: FileStamp) -> str:
     """What is to be said of a file that is not as it was: "file in.txt changed 3 min ago"."""
     path = one.path
+    if path == VARIABLE + EVERY:
+        return "environment variables are others now"
+    if path.startswith(VARIABLE):
+        return f"environment variable {readable(path.removeprefix(VARIABLE))} changed"
     if path.startswith(PATTERN):
         return f"files at {readable(path.removeprefix(PATTERN))} are others now"
     if not os.path.isabs(path):  # noqa: PTH117 - it is text, from whatever kernel kept it

@@ -12,7 +12,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.engine.mentioned_files import files_below, is_like_a_path, paths_at, words_of
-from cascade_nb.file_stamps import ABSENT, DEVICE, FOLDER, PATTERN, FileStamp, files_at, stamp_of
+from cascade_nb.file_stamps import (
+    ABSENT,
+    DEVICE,
+    EVERY,
+    FOLDER,
+    PATTERN,
+    VARIABLE,
+    FileStamp,
+    files_at,
+    is_of_session,
+    stamp_of,
+)
 from cascade_nb.graph.atoms import ATOMS
 from cascade_nb.graph.effects import Mentions
 from cascade_nb.graph.origin import code_folders
@@ -153,6 +164,16 @@ class OpenedFiles:
             self._listed[inner] = stored = _join(name, "")
             self._found[inner] = FileStamp(stored, stamp_of(stored))
 
+    def asked(self, variable: str) -> None:
+        """An environment variable was read."""
+        name = VARIABLE + variable
+        if name not in self._found and name not in self._written:
+            self._found[name] = FileStamp(name, stamp_of(name))
+
+    def set_variable(self, variable: str) -> None:
+        """An environment variable is the task's own from now on."""
+        self._written[VARIABLE + variable] = "", False
+
     def went(self) -> None:
         """The current folder is about to be another. Until then a relative path is kept as such, to
         be looked for from wherever a later run is.
@@ -188,6 +209,8 @@ class OpenedFiles:
         for place in self._mentioned:
             if self._is_own(place):
                 del found[place]
+        if VARIABLE + EVERY in found:
+            found = {name: one for name, one in found.items() if not is_of_session(name)}
         pointed_to = set(self._pointed_to(result)) if self._tracked else set()
         for pattern in self._patterns:
             found.update(self._left_of(pattern, {one.path for one in pointed_to}))

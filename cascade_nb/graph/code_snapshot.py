@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.encoder import CODE
-from cascade_nb.graph.environment import ASKING
+from cascade_nb.graph.environment import ASKING, ASKING_FOR_FOLDER
 from cascade_nb.graph.modules import Stamp, resolved, stamp_of
 from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
 from cascade_nb.graph.source import names_in
@@ -21,6 +21,7 @@ from cascade_nb.model.resources import Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
+_ASKING: Final = ASKING | ASKING_FOR_FOLDER
 _FIXED: Final = (
     int,
     float,
@@ -107,7 +108,7 @@ class CodeSnapshot:
         self._codes.append(
             (function, function.__code__, function.__defaults__, function.__kwdefaults__)
         )
-        if not ASKING.isdisjoint(function.__code__.co_names):
+        if not _ASKING.isdisjoint(function.__code__.co_names):
             self.certain = False  # what stands in the environment is looked up when it runs
         for value in _held(function):
             self._look(value)

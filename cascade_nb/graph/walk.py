@@ -12,7 +12,7 @@ from typing import Any, Final
 from cascade_nb.graph.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.classes import Member, shape_of
 from cascade_nb.graph.encoder import CODE, Encoder
-from cascade_nb.graph.environment import EnvironmentReads
+from cascade_nb.graph.environment import EnvironmentReads, current_folder
 from cascade_nb.graph.glimpse import Seen, seen
 from cascade_nb.graph.modules import changed_since_import, module_text, relative, resolved
 from cascade_nb.graph.origin import (
@@ -84,6 +84,8 @@ class Walk:
             self._look(label, piece)
         for name, value in self.environment.found().items():
             self.parts[f"environment variable {name}"] = digest(text(value))
+        if self.environment.folder:
+            self._value("current folder", current_folder())
         return root
 
     def refer(self, thing: Any) -> bytes:
@@ -192,10 +194,9 @@ class Walk:
 
     def _plain(self, thing: Any) -> Any:
         """The function of a task or resource; anything else as it is."""
-        if isinstance(thing, Task):
+        if isinstance(thing, Task) and not vars(thing).keys() <= _OF_A_TASK:
             beside = {k: v for k, v in vars(thing).items() if k not in _OF_A_TASK}
-            if beside:
-                self._set_on[id(thing.fn)] = beside
+            self._set_on[id(thing.fn)] = beside
         return plain_of(thing)
 
     def _read(self, facts: Facts, space: Mapping[str, Any]) -> bytes:

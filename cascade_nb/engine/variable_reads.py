@@ -1,0 +1,58 @@
+"""Notices which environment variables a task's code reads while it runs, under whatever name it
+puts together.
+
+Nobody is told of such a read. `os.environ` turns each name that it is asked for into bytes by a
+function that it holds; what stands in that function's place here tells of the name first. What
+libraries read for themselves does not count, as their code counts by its version.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from cascade_nb.engine.opened_files import OpenedFiles
+from cascade_nb.file_stamps import EVERY
+from cascade_nb.graph.origin import is_followed
+
+_BETWEEN: Final = frozenset(
+    {"os", "_collections_abc", "collections.abc"}
+)  # modules of what goes on to `os.environ`
+_CHANGES: Final = frozenset({"__setitem__", "__delitem__"})
+
+
+def listen_to_environment(concerned: Callable[[], OpenedFiles | None]) -> None:
+    """Note each variable that the user's code reads or changes. Once for the process.
+
+    Args:
+        concerned: where to note what happens here, if anywhere.
+    """
+    environ: Any = os.environ
+    encode, decode = environ.encodekey, environ.decodekey
+
+    def encodekey(name: Any) -> Any:
+        files = concerned()
+        if files is not None and type(name) is str:
+            frame = sys._getframe(1)
+            if _is_of_the_user(frame):
+                note = files.set_variable if frame.f_code.co_name in _CHANGES else files.asked
+                note(name)
+        return encode(name)
+
+    def decodekey(name: Any) -> Any:
+        files = concerned()
+        if files is not None and _is_of_the_user(sys._getframe(1)):
+            files.asked(EVERY)
+        return decode(name)
+
+    environ.encodekey, environ.decodekey = encodekey, decodekey
+
+
+def _is_of_the_user(frame: types.FrameType | None) -> bool:
+    """Whether the user's code is what asks, on the way through the standard library's `os`."""
+    while frame is not None and frame.f_globals.get("__name__") in _BETWEEN:
+        frame = frame.f_back
+    return frame is not None and is_followed(frame.f_globals)
