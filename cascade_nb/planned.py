@@ -12,7 +12,13 @@ from cascade_nb.view.table import Row, table_html
 from cascade_nb.view.visual import Visual
 
 #: By what would become of a node, the state that the view shows.
-_STATES: Final = {"run": "planned", "reuse": "reused", "skip": "skipped", "hold": "held"}
+_STATES: Final = {
+    "run": "planned",
+    "reuse": "reused",
+    "skip": "skipped",
+    "hold": "held",
+    "queue": "queued",
+}
 
 
 class ShownPlan(Plan):

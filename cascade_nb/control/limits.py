@@ -34,13 +34,14 @@ class Owner(Protocol):
         """What held these, since that moment of the clock, is gone: they are ready again."""
         ...
 
+    def paused(self) -> None:
+        """A pause is there: what waits at other gates is held now, too."""
+
     def lifting(self) -> None:
         """A pause is about to go: a last chance to `hold` what it held."""
-        ...
 
     def lifted(self) -> None:
         """A constraint is gone: what rests in the middle of its work may look again."""
-        ...
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that runs."""
@@ -123,10 +124,12 @@ class Gate:
     """One reason why work may have to wait.
 
     Attributes:
-        says_the_same: whether it says the same to all that it refuses at one moment.
+        word: what those are that it refuses.
+        says_the_same: whether it says the same to all of them at one moment.
         moves: goes up when it has something else to say.
     """
 
+    word = "queued"
     says_the_same = True
 
     def __init__(self, constraint: Constraint | None) -> None:
@@ -198,16 +201,13 @@ class Gate:
 
     def first(self) -> Ticket | None:
         """Who is next, or None; tickets whose owner took them away are dropped on the way."""
-        queue = self.queue
-        while queue and queue[0][2].parked is not self:
-            heapq.heappop(queue)
-        return queue[0][2] if queue else None
+        while self.queue and self.queue[0][2].parked is not self:
+            heapq.heappop(self.queue)
+        return self.queue[0][2] if self.queue else None
 
-    def pop(self) -> Ticket:
+    def pop(self) -> None:
         """Take the next one out; it must be there."""
-        ticket = heapq.heappop(self.queue)[2]
-        ticket.parked = None
-        return ticket
+        heapq.heappop(self.queue)[2].parked = None
 
     def pop_all(self) -> list[Ticket]:
         """Take everyone out who waits, in no particular order."""
@@ -228,6 +228,8 @@ class Gate:
 
 class PauseGate(Gate):
     """Lets nothing pass, and nothing of the runs that what it is about has started."""
+
+    word = "held"
 
     def covers(self, subject: Subject) -> bool:
         if super().covers(subject):
@@ -256,8 +258,8 @@ class ConcurrencyGate(Gate):
         self.inside[ticket] = None  # no move: it was full when it last refused, so somebody left
 
     def give_back(self, ticket: Ticket) -> bool:
-        if ticket not in self.inside:  # it started before the limit was there, and was not counted
-            return False
+        if ticket not in self.inside:
+            return False  # it started before the limit was there, and was not counted
         del self.inside[ticket]
         self.moves += 1
         return True
@@ -310,8 +312,8 @@ class RateGate(Gate):
         return False  # a start is a start, however soon it ends
 
     def undo(self, ticket: Ticket) -> bool:
-        if ticket not in self.paid:  # admitted before the limit was there: it has paid nothing
-            return False
+        if ticket not in self.paid:
+            return False  # admitted before the limit was there: it has paid nothing
         self.paid.remove(ticket)
         self.tokens = min(self.capacity, self.tokens + 1)
         self.moves += 1
@@ -337,11 +339,9 @@ class RateGate(Gate):
 
 def gate_for(constraint: Constraint, now: float) -> Gate:
     """The gate that puts `constraint` into force."""
-    if constraint.type == "concurrency":
-        return ConcurrencyGate(constraint)
     if constraint.type == "rate_limit":
         return RateGate(constraint, now)
-    return PauseGate(constraint)
+    return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
 
 
 def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:

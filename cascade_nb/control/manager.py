@@ -62,8 +62,8 @@ class ConstraintManager:
         self.bus = bus
         self.tightened = 0  # counts what may forbid more: only then is a second look needed
         self.version = 0  # counts changes of the set of gates
-        # The engine's: `next_change` may be sooner than it was.
-        self.timer_changed: Callable[[], None] = _nobody_asked
+        # The engine's: `next_change` may be sooner than it was. Without one, its test's affair.
+        self.timer_changed: Callable[[], None] = lambda: None
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
         self.pools = pools_of(resources or {})
@@ -112,9 +112,7 @@ class ConstraintManager:
                 for gate in gates if refusing is None else ():
                     gate.take(ticket)
             if refusing is not None:
-                refusing.park(ticket)
-                if refusing.opens_at(now) < math.inf:
-                    self.timer_changed()
+                self._park(ticket, refusing, now)
                 return refusing
         ticket.seen = self.tightened
         return None
@@ -138,9 +136,7 @@ class ConstraintManager:
         gates = self._gates_of(ticket)
         for gate in gates:
             if gate.shuts_out(ticket, now):
-                gate.park(ticket)  # before others are offered what it gives back
-                if gate.opens_at(now) < math.inf:
-                    self.timer_changed()
+                self._park(ticket, gate, now)  # before others are offered what it gives back
                 self.give_up(ticket)
                 return True
         for gate in gates:
@@ -242,17 +238,17 @@ class ConstraintManager:
         """Everything in force, oldest first."""
         with self.lock:
             gates = (gate for key, gate in self._gates.items() if key[1] != _HOLD)
-            held = [gate.constraint for gate in gates if gate.constraint is not None]
-            return sorted(held, key=lambda constraint: constraint.since)
+            found = (gate.constraint for gate in gates if gate.constraint is not None)
+            return sorted(found, key=lambda constraint: constraint.since)
 
     def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
         """The constraint of this scope and type, if one is in force."""
         gate = self._gates.get((parse_scope(scope), type))
         return gate.constraint if gate is not None else None
 
-    def holds(self, ticket: Ticket) -> bool:
-        """Whether a pause stands over the node of `ticket`, which runs. Call under `lock`."""
-        return any(isinstance(gate, PauseGate) for gate in self._gates_of(ticket))
+    def pause_over(self, ticket: Ticket) -> Gate | None:
+        """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
+        return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
     def next_change(self) -> float:
         """When `tick` has something to do, on the clock; infinity when only events can."""
@@ -264,7 +260,7 @@ class ConstraintManager:
             return min([*ends, *opens], default=math.inf)
 
     def tick(self) -> None:
-        """Do what time alone brings about: end what expired, let pass what has a token now."""
+        """Do what time brings about: end what expired, let pass what has a token now."""
         with self.lock:
             now = self.clock.now()
             for key, gate in list(self._gates.items()):
@@ -284,9 +280,11 @@ class ConstraintManager:
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.version += 1
         self.tightened += 1
-        if isinstance(gate, ConcurrencyGate):
-            # What runs already counts, or a new limit would let its number start on top of it.
-            for owner in self._owners:
+        for owner in self._owners:
+            if isinstance(gate, PauseGate):
+                owner.paused()
+            if isinstance(gate, ConcurrencyGate):
+                # What runs already counts, or its number would start on top of it.
                 for ticket in owner.in_flight():
                     if gate in self._gates_of(ticket):
                         gate.take(ticket)
@@ -313,6 +311,11 @@ class ConstraintManager:
         for owner in self._owners:
             owner.lifted()
         return constraint
+
+    def _park(self, ticket: Ticket, gate: Gate, now: float) -> None:
+        gate.park(ticket)
+        if gate.opens_at(now) < math.inf:
+            self.timer_changed()
 
     def _drain(self, *gates: Gate) -> None:
         """Offer the waiters of gates, in order, until each refuses or has none left."""
@@ -343,7 +346,3 @@ class ConstraintManager:
         covering = in_order_of_asking(gate for gate in others if gate.covers(subject))
         subject.gates = (*covering, *self._process.of(subject))
         subject.version = self.version
-
-
-def _nobody_asked() -> None:
-    """The time of a manager that no engine drives is its test's affair."""

@@ -7,11 +7,23 @@ from itertools import islice
 
 from cascade_nb.advice import advised_resume
 from cascade_nb.control.constraint import TYPES
-from cascade_nb.control.limits import ConcurrencyGate, Gate, RateGate, Ticket
+from cascade_nb.control.limits import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.pools import PoolGate
 from cascade_nb.control.process_state import ProcessGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
 from cascade_nb.graph.effects import state_in_words
+
+
+def stopper(manager: ConstraintManager, ticket: Ticket) -> Gate | None:
+    """What `ticket` waits for; None where it does not wait. Call under the manager's lock.
+
+    It waits at one gate, to which it may have come before a pause: then the pause is what counts.
+    """
+    gate = ticket.parked
+    if gate is None or isinstance(gate, PauseGate):
+        return gate
+    return manager.pause_over(ticket) or gate
 
 
 def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
@@ -19,9 +31,9 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if isinstance(gate, PoolGate):
         need = gate.amount(ticket) if ticket is not None else 0
         free = f"{amount_text(gate.free)} of {amount_text(gate.total)} is free"
-        return f"needs {amount_text(need)} {gate.name}, and {free}" + _held_by("; held by ", gate)
+        return f"needs {amount_text(need)} {gate.name}, and {free}" + _taken_by("; used by ", gate)
     if isinstance(gate, ProcessGate):
-        return one_at_a_time([gate.kind]) + _held_by("; now: ", gate)
+        return one_at_a_time([gate.kind]) + _taken_by("; now: ", gate)
     constraint = gate.constraint
     assert constraint is not None
     scope = constraint.scope
@@ -30,7 +42,7 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if constraint.expires is not None:
         tail += f", for {seconds_text(max(0.0, constraint.expires - now))} more"
     if isinstance(gate, ConcurrencyGate):
-        return f"at most {gate.limit} of {scope.words} at once{tail}" + _held_by("; now: ", gate)
+        return f"at most {gate.limit} of {scope.words} at once{tail}" + _taken_by("; now: ", gate)
     if isinstance(gate, RateGate):
         wait = seconds_text(max(0.0, gate.opens_at(now) - now))
         return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"
@@ -45,7 +57,7 @@ def one_at_a_time(kinds: Iterable[str]) -> str:
     return f"one at a time: uses {' and '.join(map(state_in_words, kinds))}"
 
 
-def _held_by(lead: str, gate: Gate, limit: int = 4) -> str:
+def _taken_by(lead: str, gate: Gate, limit: int = 4) -> str:
     """Who holds what others wait for at `gate`, at most `limit` of them by name."""
     holders = gate.holders()
     if not holders:

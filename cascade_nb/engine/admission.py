@@ -131,6 +131,10 @@ class Admission:
         flow.push_all(indexes)
         flow.lanes.pump_soon()
 
+    def paused(self) -> None:
+        """What was queued is held from now on, as far as the pause is about it."""
+        self._flow.log += self._flow.parked
+
     def lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
         flow = self._flow
@@ -142,6 +146,7 @@ class Admission:
 
     def lifted(self) -> None:
         """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
+        self._flow.log += self._flow.parked  # what a pause held beside a limit is queued again
         self._flow.wake_resting()
         self._flow.keeping.again()
 

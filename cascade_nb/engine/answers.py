@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from cascade_nb.control.why import explain
+from cascade_nb.control.why import explain, stopper
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.attempts import nested_in, retries_of, retry_of
@@ -78,9 +78,9 @@ def why_of(flow: Flow, name: str, state_of: Callable[[int], NodeState]) -> list[
     if retrying:
         soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
         return [f"{flow.id_of(i)} waits: {retry_of(flow, i).words}" for i in soonest]
-    held = _held(flow, index)
-    if held:
-        return [f"{node.id} is held: {text}" for text in held]
+    stopped = _stopped(flow, index)
+    if stopped:
+        return [f"{node.id} {text}" for text in stopped]
     nested = [(task, run) for one, task, run in nested_in(flow) if one is node]
     if nested:
         mapped = node.kind is NodeKind.MAP
@@ -147,8 +147,8 @@ def _why_item(flow: Flow, name: str, node: Node, number: int) -> list[str]:
         told = f"was skipped: {flow.skipped[index][1]}"
     elif index in flow.retry_at:
         told = f"waits: {retry_of(flow, index).words}"
-    elif (ticket := flow.parked.get(index)) is not None and ticket.parked is not None:
-        told = f"is held: {explain(ticket.parked, flow.parts.clock.now(), ticket)}"
+    elif (ticket := flow.parked.get(index)) and (gate := stopper(flow.parts.manager, ticket)):
+        told = f"is {gate.word}: {explain(gate, flow.parts.clock.now(), ticket)}"
     elif state == CANCELLED:
         told = (end_of(flow, index) or ["was cancelled"])[0]
     else:
@@ -183,13 +183,16 @@ def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
     return told
 
 
-def _held(flow: Flow, index: int) -> list[str]:
-    """Which constraints hold a node, its items or what continues it, each once."""
+def _stopped(flow: Flow, index: int) -> list[str]:
+    """What holds a node, its items or what continues it, or lets them queue, each once."""
     texts: dict[str, None] = {}
     now = flow.parts.clock.now()
     for item, ticket in flow.parked.items():
-        if ticket.parked is not None and flow.unfold.root_of(item) == index:
-            texts[explain(ticket.parked, now, ticket)] = None
+        if flow.unfold.root_of(item) != index:
+            continue
+        gate = stopper(flow.parts.manager, ticket)
+        if gate is not None:
+            texts[f"is {gate.word}: {explain(gate, now, ticket)}"] = None
     return list(texts)
 
 

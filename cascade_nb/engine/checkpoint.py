@@ -137,11 +137,11 @@ def _rest_in_thread(attempt: Attempt) -> None:
     flow = attempt.flow
     with flow.lock:
         _stop_if_asked(attempt)
-        if not flow.parts.manager.holds(attempt.ticket):
+        if not flow.parts.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         try:
-            while flow.parts.manager.holds(attempt.ticket):
+            while flow.parts.manager.pause_over(attempt.ticket):
                 flow.resting.wait()
                 _stop_if_asked(attempt)
         finally:
@@ -154,7 +154,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
     flow = attempt.flow
     with flow.lock:
         _stop_if_asked(attempt)
-        if not flow.parts.manager.holds(attempt.ticket):
+        if not flow.parts.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         woken = asyncio.Event()
@@ -165,7 +165,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
             woken.clear()
             with flow.lock:
                 _stop_if_asked(attempt)
-                if not flow.parts.manager.holds(attempt.ticket):
+                if not flow.parts.manager.pause_over(attempt.ticket):
                     return
     finally:
         with flow.lock:

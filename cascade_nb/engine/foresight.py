@@ -47,7 +47,7 @@ class Found(NamedTuple):
     doubts: str = ""
 
 
-_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.WAITING}
+_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
 
 
 class Foresight:
@@ -139,8 +139,8 @@ class Foresight:
                 doubts = Doubts(graph, {}, 0.0).of_result(index)
                 return Found(True, lent(values[key]), when, seconds, doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
-        verb = {"skip": "it is skipped: ", "hold": "it is held: "}.get(step.action, "")
-        return Found(False, words=f"{verb}{step.reason}")
+        verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
+        return Found(False, words=verb.get(step.action, "") + step.reason)
 
     async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
         """What earlier runs have made of `graph`, without getting it.

@@ -121,7 +121,7 @@ class RunLog:
     def _standstill(self) -> bool:
         """Say why nothing moves, if nothing does."""
         status = self._run.status
-        left = status.held or status.waiting or status.phase is Phase.STARTING
+        left = status.held or status.queued or status.waiting or status.phase is Phase.STARTING
         if status.running or self._run.done() or not left:
             return False
         if self._human:
@@ -163,6 +163,11 @@ def _skipped(event: TaskSkipped) -> str:
     if event.reason == "Reused":
         return f"{event.task_id} reused"
     return f"{event.task_id} skipped ({event.reason}): {event.detail}"
+
+
+def _blocked(event: TaskBlocked) -> str:
+    word = "held" if event.constraint.startswith(("pause ", "hold ")) else "queued"
+    return f"{event.task_id} is {word}: {event.detail}"
 
 
 def _retrying(event: TaskRetrying) -> str:
@@ -208,7 +213,7 @@ _WORDS: Final[dict[type[Event], Callable[[Any], str]]] = {
     TaskExecutionFinished: _task_finished,
     TaskSkipped: _skipped,
     TaskRetrying: _retrying,
-    TaskBlocked: lambda e: f"{e.task_id} is held: {e.detail}",
+    TaskBlocked: _blocked,
     ConstraintApplied: _applied,
     ConstraintLifted: _lifted,
     ConstraintRejected: lambda e: f"a message on {e.topic} was refused: {e.error}",

@@ -11,7 +11,7 @@ from cascade_nb.engine.answers import item_of, node_named
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph
 
-ACTIONS: Final = ("run", "reuse", "skip", "hold")
+ACTIONS: Final = ("run", "reuse", "skip", "hold", "queue")
 _SHOWN: Final = 40
 _NOTHING: Final = 0.0005  # seconds
 
@@ -23,7 +23,7 @@ class Step:
     Attributes:
         node: its id.
         task: the name of its task.
-        action: "run", "reuse", "skip" or "hold".
+        action: "run", "reuse", "skip", "hold" or, for what a limit of 0 stops, "queue".
         reason: why, in words.
         seconds: how long it is expected to work, all items of a map together, where earlier runs
             tell.
@@ -82,7 +82,9 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """How long all that is to run or held takes on one worker; None where no time is known."""
+        """How long all that is to run, held or queued takes on one worker; None where no
+        time is known.
+        """
         known = [step.seconds for step in self._work() if step.seconds is not None]
         return sum(known) if known else None
 
@@ -134,7 +136,7 @@ class Plan:
     __repr__ = __str__
 
     def _work(self) -> list[Step]:
-        return [step for step in self.steps if step.action in ("run", "hold")]
+        return [step for step in self.steps if step.action in ("run", "hold", "queue")]
 
     def _told_path(self) -> list[str]:
         named = [name for name in self.path if self.graph.node(name).name is not None]

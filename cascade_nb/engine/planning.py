@@ -1,10 +1,10 @@
-"""Works out what a run would do with each node: run, reuse, skip or hold it."""
+"""Works out what a run would do with each node: run, reuse, skip or hold it, or let it queue."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.engine.doubts import Doubts
@@ -16,6 +16,8 @@ from cascade_nb.engine.reuse import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy import Lazy, MappedLazyResult
 from cascade_nb.model.policy import NO_ELSE
+
+_STOPPED: Final = {"hold": "held", "queue": "queued"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +61,17 @@ class _Planning:
                 self._skipped[node.index] = reason
         self._asked = self._demand()
         self._doubts = self._find_doubts()
-        self._held: dict[int, str] = {}
-        for constraint in outlook.constraints:
-            self._hold(constraint)
+        self._stopped: dict[int, tuple[str, str]] = {}  # "hold" or "queue", and why
+        for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
+            self._stop(constraint)
         for node in graph.nodes:
-            if node.index in self._asked and node.index not in self._held:
-                held = next((i for i in node.sources if i in self._held and i in self._asked), None)
-                if held is not None:
-                    self._held[node.index] = f"it waits for {graph.nodes[held].id}, which is held"
+            if node.index in self._asked and node.index not in self._stopped:
+                stopped = (i for i in node.sources if i in self._stopped and i in self._asked)
+                first = next(stopped, None)
+                if first is not None:
+                    action = self._stopped[first][0]
+                    words = f"it waits for {graph.nodes[first].id}, which is {_STOPPED[action]}"
+                    self._stopped[node.index] = action, words
         self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
         self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
 
@@ -99,8 +104,9 @@ class _Planning:
             words = _with(same, self._condition(node), self._beside.of_result(index))
             return Step(node.id, node.task_name, "reuse", words)
         seconds = self._seconds(node)
-        if index in self._held:
-            return Step(node.id, node.task_name, "hold", self._held[index], seconds)
+        if index in self._stopped:
+            action, why = self._stopped[index]
+            return Step(node.id, node.task_name, action, why, seconds)
         reason = self._reasons.of(index)
         doubt = self._condition(node) or self._doubts.get(index)
         words = _with(reason.words, doubt, self._beside.of_run(index))
@@ -202,8 +208,9 @@ class _Planning:
             return None
         return f"only if {self._graph.nodes[condition].id} is true"
 
-    def _hold(self, constraint: Constraint) -> None:
-        """Hold what a pause, or a limit of nothing at once, is about."""
+    def _stop(self, constraint: Constraint) -> None:
+        """Hold what a pause is about, and let queue what a limit of nothing at once is about."""
+        action = "hold" if constraint.type == "pause" else "queue"
         if constraint.type == "pause":
             words = f"{constraint.scope.words} paused"
         elif constraint.type == "concurrency" and constraint.limit == 0:
@@ -227,7 +234,7 @@ class _Planning:
             }
         for index in matching:
             if index in self._asked and nodes[index].task is not None:
-                self._held.setdefault(index, words)
+                self._stopped.setdefault(index, (action, words))
 
     def _seconds(self, node: Node) -> float | None:
         """How long a node is expected to work, all its items together."""

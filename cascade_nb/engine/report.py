@@ -96,7 +96,16 @@ def outermost(runs: Sequence[RunStatus]) -> list[RunStatus]:
 def counts_line(status: RunStatus) -> str:
     """How many of its nodes stand how."""
     counts = [f"{status.done + status.reused:,} of {status.total:,} done"]
-    for name in ("reused", "failed", "skipped", "cancelled", "running", "waiting", "held"):
+    for name in (
+        "reused",
+        "failed",
+        "skipped",
+        "cancelled",
+        "running",
+        "waiting",
+        "queued",
+        "held",
+    ):
         number = getattr(status, name)
         if number:
             counts.append(f"{number:,} {name}")

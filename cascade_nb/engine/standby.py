@@ -37,6 +37,9 @@ class Standby:
         finally:
             self._manager.leave(self)
 
+    def paused(self) -> None:
+        """Nothing of it is held."""
+
     def lifting(self) -> None:
         """Nothing of it is held."""
 

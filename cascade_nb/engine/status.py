@@ -18,6 +18,7 @@ class NodeState(str, enum.Enum):
     """How a node stands, as it is shown."""
 
     WAITING = "waiting"
+    QUEUED = "queued"
     HELD = "held"
     RUNNING = "running"
     DONE = "done"
@@ -71,6 +72,8 @@ class KindStatus:
     """All nodes of one task taken together.
 
     Attributes:
+        queued: how many a limit keeps from starting.
+        held: how many a pause does.
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, or None.
         attempts: how many are over, failed ones too.
@@ -82,6 +85,7 @@ class KindStatus:
     total: int
     done: int
     running: int
+    queued: int
     held: int
     failed: int
     paused: bool
@@ -151,7 +155,8 @@ class NestedStatus:
     def short(self) -> str:
         """In few words: "train: 3 of 12 done inside", and why where nothing of it runs."""
         run = self.status
-        why = f" ({run.held:,} held)" if run.held else f" ({run.headline})"
+        stopped = stopped_words(run.held, run.queued)
+        why = f" ({', '.join(stopped) or run.headline})"
         why = "" if run.running else why
         return f"{self.task}: {run.done + run.reused:,} of {run.total:,} done inside{why}"
 
@@ -161,11 +166,15 @@ class RunStatus:
     """A run at one moment.
 
     Attributes:
+        waiting: how many wait for what they read, or for a thread.
+        queued: how many a limit keeps from starting.
+        held: how many a pause does.
         elapsed: seconds since its start, paused time not counted.
         paused_for: seconds since the pause that holds all of it, or None.
         remaining: seconds it will still take by its own measure, or None when there is none yet.
         headline: the one line that says what is happening and why.
-        held_by: what holds one of its nodes, in words; None where none is held.
+        blocked_by: what keeps one of its nodes from starting, a pause or a limit, in words; None
+            where nothing does.
         parent: the id of the run whose task has started it, if one did.
         retries: what is tried again, at most five of them.
         nested: the runs that its tasks have started and wait for.
@@ -183,6 +192,7 @@ class RunStatus:
     cancelled: int
     running: int
     waiting: int
+    queued: int
     held: int
     elapsed: float
     paused_for: float | None
@@ -190,17 +200,17 @@ class RunStatus:
     headline: str
     kinds: tuple[KindStatus, ...]
     failures: tuple[FailureLine, ...]
-    held_by: str | None = None
+    blocked_by: str | None = None
     parent: str | None = None
     retries: tuple[RetryStatus, ...] = ()
     nested: tuple[NestedStatus, ...] = ()
 
     @property
     def standing(self) -> str:
-        """How it goes, how much of it is done, and what holds it."""
-        held = self.held_by if self.held_by and self.held_by not in self.headline else ""
+        """How it goes, how much of it is done, and what holds it up."""
+        why = self.blocked_by if self.blocked_by and self.blocked_by not in self.headline else ""
         done = f"{self.done + self.reused:,} of {self.total:,} done" if self.total else ""
-        return " · ".join(filter(None, [self.headline, done, held]))
+        return " · ".join(filter(None, [self.headline, done, why]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +219,7 @@ class Moment:
 
     phase: Phase
     running: int
+    queued: int
     held: int
     failed: int
     elapsed: float
@@ -266,13 +277,19 @@ def _first_words(moment: Moment) -> str:
     words = [f"Running {count_text(moment.running, 'task')}" if moment.running else "Waiting"]
     if moment.failed:
         words.append(f"{count_text(moment.failed, 'task')} failed")
-    if moment.held:
-        words.append(f"{count_text(moment.held, 'task')} held")
+    words += stopped_words(moment.held, moment.queued, "task")
     if not moment.running and moment.blocker:
         words.append(moment.blocker)
     if not moment.running and moment.retrying:
         words.append(moment.retrying.short)
     return " · ".join(words)
+
+
+def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
+    """How many a pause holds, and how many a limit keeps waiting: "14 tasks held", "3 queued"."""
+    some = [(held, "held"), (queued, "queued")]
+    counted = [(count_text(n, noun) if noun else f"{n:,}", word) for n, word in some if n]
+    return [f"{count} {word}" for count, word in counted]
 
 
 def _paused(moment: Moment) -> str:
@@ -310,7 +327,7 @@ def remaining(
     left = 0.0
     for name, counts in kinds.items():
         times, seconds = timings.get(name, (1, overall))
-        todo = counts[NodeState.WAITING] + counts[NodeState.HELD]
+        todo = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
         left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
     busy = spent / elapsed if elapsed > 0 else 1.0
     return left / max(1.0, busy)

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from cascade_nb.control.limits import Gate
+from cascade_nb.control.why import stopper
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.scheduler import DONE, READY, RUNNING, State
 from cascade_nb.engine.status import SHOWN, NodeState
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
 _WAITING: Final = _NUMBER[NodeState.WAITING]
-_HELD: Final = _NUMBER[NodeState.HELD]
+_STOPPED: Final = {"held": _NUMBER[NodeState.HELD], "queued": _NUMBER[NodeState.QUEUED]}
 _RUNNING: Final = _NUMBER[NodeState.RUNNING]
 _DONE: Final = _NUMBER[NodeState.DONE]
 _REUSED: Final = _NUMBER[NodeState.REUSED]
@@ -37,6 +39,7 @@ _ORDER: Final = [
         NodeState.FAILED,
         NodeState.RUNNING,
         NodeState.HELD,
+        NodeState.QUEUED,
         NodeState.CANCELLED,
         NodeState.WAITING,
         NodeState.SKIPPED,
@@ -79,8 +82,8 @@ class Tally:
             now = state[index]
             if now >= DONE and index not in reused and index not in carried:
                 new = _SHOWN[now]
-            elif now == READY and index in parked and parked[index].parked is not None:
-                new = _HELD
+            elif now == READY and index in parked and (gate := self._stopper(index)) is not None:
+                new = _STOPPED[gate.word]
             else:
                 new = self._number(index)
             old = seen[index]
@@ -137,10 +140,14 @@ class Tally:
         state = flow.scheduler.state[index]
         if state >= RUNNING:
             return _SHOWN[state]
-        ticket = flow.parked.get(index) if flow.parked else None
-        if ticket is not None and ticket.parked is not None:
-            return _HELD
+        gate = self._stopper(index) if flow.parked and index in flow.parked else None
+        if gate is not None:
+            return _STOPPED[gate.word]
         return _RUNNING if index in flow.unfold.continuations else _WAITING
+
+    def _stopper(self, index: int) -> Gate | None:
+        """What keeps a node from starting that asked to."""
+        return stopper(self._flow.parts.manager, self._flow.parked[index])
 
     def _count_plain(self) -> bool:
         """Count all nodes and items at once, for whoever looks for the first time when much has

@@ -34,7 +34,7 @@ class HeldInWords:
         run = self._run
         if run.is_shown or run.orders.log is not None:
             return
-        what = self._watch.held_by()
+        what = self._watch.blocked_by()
         now = time.monotonic()
         if what is None:
             self._said = None

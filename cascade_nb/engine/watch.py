@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.why import explain
+from cascade_nb.control.why import explain, stopper
 from cascade_nb.engine.answers import HELD_UP, item_of, node_named, why_of
 from cascade_nb.engine.attempts import nested_in, retries_of
 from cascade_nb.engine.edits import AN_EDIT
@@ -64,8 +64,10 @@ class Watch:
         with self._manager.lock:
             return self._elapsed()
 
-    def held_by(self) -> str | None:
-        """What holds the run while nothing of it runs, and time alone will not end soon."""
+    def blocked_by(self) -> str | None:
+        """What keeps the run from going on while nothing of it runs, and time alone will not end
+        soon.
+        """
         with self._manager.lock:
             phase, pause, _ = self._phase()
             if phase is Phase.PAUSED and pause is not None:
@@ -77,7 +79,7 @@ class Watch:
                 return None
             now = self._manager.clock.now()
             for ticket in flow.parked.values():
-                gate = ticket.parked
+                gate = stopper(self._manager, ticket)
                 if gate is not None and gate.opens_at(now) - now > _SOON:
                     return str(gate.constraint)
             return None
@@ -95,10 +97,11 @@ class Watch:
             blocker = self._blocker()
             retries = retries_of(self._flow) if self._flow is not None else ()
             running = self._running()
-            waiting, held = self._standing(counts, running, pause)
+            waiting, queued, held = self._standing(counts, running, pause)
             moment = Moment(
                 phase=phase,
                 running=running,
+                queued=queued,
                 held=held,
                 failed=len(failures),
                 elapsed=self._elapsed(),
@@ -126,6 +129,7 @@ class Watch:
                 cancelled=counts[NodeState.CANCELLED],
                 running=running,
                 waiting=waiting,
+                queued=queued,
                 held=held,
                 elapsed=moment.elapsed,
                 paused_for=paused_for,
@@ -135,7 +139,7 @@ class Watch:
                     self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
                 ),
                 failures=failures,
-                held_by=blocker if held else None,
+                blocked_by=blocker if held or queued else None,
                 parent=self._run.parent,
                 retries=retries,
             )
@@ -273,19 +277,26 @@ class Watch:
 
     def _standing(
         self, counts: Mapping[NodeState, int], running: int, pause: Constraint | None
-    ) -> tuple[int, int]:
-        """How many are waiting and how many held, of those that do not run.
+    ) -> tuple[int, int, int]:
+        """How many are waiting, queued and held, of those that do not run.
 
         Some that do not run have begun: what they continued themselves with stands still, or they
         rest at a checkpoint. And a pause of the whole run holds all that is left of it.
         """
         begun = max(0, counts[NodeState.RUNNING] - running)
-        waiting, held = counts[NodeState.WAITING], counts[NodeState.HELD]
+        waiting, queued = counts[NodeState.WAITING], counts[NodeState.QUEUED]
+        held = counts[NodeState.HELD]
         if pause is not None:
-            return 0, waiting + held + begun
-        if self._flow is not None and self._flow.parked:
-            return waiting, held + begun
-        return waiting + begun, held
+            return 0, 0, waiting + queued + held + begun
+        flow = self._flow
+        if flow is None or not begun:
+            return waiting, queued, held
+        resting = min(begun, sum(a.resting for a in flow.flying.values()))
+        held, begun = held + resting, begun - resting
+        words = {gate.word for t in flow.parked.values() if (gate := stopper(self._manager, t))}
+        if "held" in words:
+            return waiting, queued, held + begun
+        return (waiting, queued + begun, held) if words else (waiting + begun, queued, held)
 
     def _elapsed(self) -> float:
         flow = self._flow
@@ -313,6 +324,7 @@ class Watch:
             total=sum(counts.values()),
             done=counts[NodeState.DONE] + counts[NodeState.REUSED],
             running=counts[NodeState.RUNNING],
+            queued=counts[NodeState.QUEUED],
             held=counts[NodeState.HELD],
             failed=counts[NodeState.FAILED],
             paused=self._manager.find(scope) is not None,
@@ -327,6 +339,7 @@ class Watch:
         if flow is None:
             return None
         for ticket in flow.parked.values():
-            if ticket.parked is not None:
-                return explain(ticket.parked, self._manager.clock.now(), ticket)
+            gate = stopper(self._manager, ticket)
+            if gate is not None:
+                return explain(gate, self._manager.clock.now(), ticket)
         return HELD_UP if flow.lanes.loop_is_held_up else None

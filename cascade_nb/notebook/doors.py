@@ -108,7 +108,7 @@ def _doors() -> dict[str, Door]:
 
     why = _arguments(
         "why",
-        "Say why a node runs, waits, is held or did not run, and what changed since it last did.",
+        "Say why a node runs, waits, is queued, held or did not run, and what changed since then.",
         [
             ("%cascade why report", "a node"),
             ("%cascade why t[17]", "an item of a mapped node, with its input"),

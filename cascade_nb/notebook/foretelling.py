@@ -117,6 +117,7 @@ async def _now(session: Session, name: str, meant: Any, item: str) -> list[str]:
         "reuse": f"the result of {whole} would be reused" if item else "its result would be reused",
         "skip": f"{whole} would be skipped",
         "hold": f"{whole} would be held",
+        "queue": f"{whole} would be queued",
     }
     seen = step.seen.replace(f": {step.node} ", f": {bare} ", 1)
     told = f"In a run of now {does[step.action]}: {step.reason}"

@@ -12,6 +12,7 @@ const ENDED = { succeeded: "✓", failed: "✕", cancelled: "■" }
 const COUNTED = [
   ["running", "running"],
   ["held", "held"],
+  ["queued", "queued"],
   ["waiting", "waiting"],
   ["failed", "failed"],
   ["skipped", "skipped"],
@@ -515,7 +516,8 @@ function kindState(kind, ended) {
   if (kind.done === kind.total) return "done"
   if (ended) return "left"
   if (kind.paused) return "held"
-  return kind.running ? "running" : "waiting"
+  if (kind.running) return "running"
+  return kind.queued ? "queued" : "waiting"
 }
 
 // ---- the saved picture below --------------------------------------------------------------------------

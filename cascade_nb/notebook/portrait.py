@@ -27,9 +27,10 @@ _COUNTS: Final = (
     "cancelled",
     "running",
     "waiting",
+    "queued",
     "held",
 )
-_ADDED: Final = ("total", "done", "running", "held", "failed")
+_ADDED: Final = ("total", "done", "running", "queued", "held", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 
@@ -266,6 +267,7 @@ def _kind(kind: KindStatus) -> Json:
         "total": kind.total,
         "done": kind.done,
         "running": kind.running,
+        "queued": kind.queued,
         "held": kind.held,
         "failed": kind.failed,
         "paused": kind.paused,

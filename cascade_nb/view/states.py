@@ -33,6 +33,7 @@ _CHECK: Final = "M-3.1 0.2 L-1 2.3 L3.2 -2.2"
 LOOKS: Final[Mapping[str, Look]] = {
     "waiting": Look("waiting", "", "", "#8a93a3", "#f6f7f9"),
     "held": Look("held", "‖", "M-1.5 -2.6 V2.6 M1.5 -2.6 V2.6", "#b26a00", "#fdf3e1"),
+    "queued": Look("queued", "⋯", "M-2.6 0 h0.1 M-0.05 0 h0.1 M2.5 0 h0.1", "#00757f", "#e2f2f3"),
     "running": Look("running", "▸", "M-1.5 -2.7 L2.7 0 L-1.5 2.7 Z", "#1769c0", "#e3effb"),
     "planned": Look("to run", "▷", "M-1.3 -2.6 L1.7 0 L-1.3 2.6", "#1769c0", "#ffffff"),
     "done": Look("done", "✓", _CHECK, "#2f7d46", "#e5f3e9"),
@@ -56,6 +57,7 @@ _URGENCY: Final = (
     "failed",
     "running",
     "held",
+    "queued",
     "planned",
     "stale",
     "waiting",
@@ -69,7 +71,7 @@ _URGENCY: Final = (
 def together(states: Collection[str]) -> str:
     """The state of a box that stands for nodes in these states.
 
-    Failed if one has failed, else running if one runs, then held, planned, stale, waiting,
+    Failed if one has failed, else running if one runs, then held, queued, planned, stale, waiting,
     cancelled; done if all came through and some of them ran, reused if none had to, skipped if none
     was wanted.
     """

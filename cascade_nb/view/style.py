@@ -15,6 +15,7 @@ _COLOURS: Final[Mapping[str, tuple[str, str, str]]] = {
     "running": ("--jp-brand-color1", "#1769c0", "#6cb2f5"),
     "done": ("--jp-success-color1", "#2f7d46", "#6cc48a"),
     "held": ("--jp-warn-color1", "#b26a00", "#f0b45a"),
+    "queued": ("--jp-info-color1", "#00757f", "#4dd0e1"),
     "failed": ("--jp-error-color1", "#c3352f", "#f27d75"),
 }
 
@@ -70,6 +71,7 @@ _LOOK: Final[Mapping[str, str]] = {
     "[data-state=done]": _accent("var(--cs-done)", 14),
     "[data-state=reused]": _accent("var(--cs-done)", 0),
     "[data-state=held], [data-state=stale]": _accent("var(--cs-held)", 12),
+    "[data-state=queued]": _accent("var(--cs-queued)", 10),
     "[data-state=failed]": _accent("var(--cs-failed)", 14),
     ".shape, .behind": "fill: color-mix(in srgb, var(--cs-accent) var(--cs-wash), var(--cs-paper));"
     " stroke: var(--cs-accent)",
@@ -86,6 +88,7 @@ _LOOK: Final[Mapping[str, str]] = {
     "[data-state=waiting] .badge": "display: none",
     "[data-state=running] .shape, [data-state=failed] .shape": "stroke-width: 2",
     "[data-state=held] .shape": "stroke-dasharray: 7 3",
+    "[data-state=queued] .shape": "stroke-dasharray: 2 2",
     "[data-state=stale] .shape": "stroke-dasharray: 4 3",
     "[data-state=skipped] .shape": "stroke-dasharray: 1.5 3",
     "[data-state=cancelled] .shape": "stroke-dasharray: 9 3 2 3",

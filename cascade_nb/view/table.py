@@ -106,6 +106,7 @@ _LOOK: Final = {
     "[data-state=planned] .state": "color: var(--cs-running)",
     "[data-state=reused] .state": "color: var(--cs-done)",
     "[data-state=held] .state": "color: var(--cs-held)",
+    "[data-state=queued] .state": "color: var(--cs-queued)",
     "[data-state=skipped] td, .time": "color: var(--cs-faint)",
     "summary": "cursor: pointer; display: list-item",
     "pre": "margin: 3px 0 5px; padding: 4px 8px; font-size: 0.92em; line-height: 1.45;"

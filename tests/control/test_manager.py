@@ -48,6 +48,9 @@ class Crowd:
         for ticket in tickets:
             self._ask(ticket)
 
+    def paused(self) -> None:
+        """This one counts nothing."""
+
     def lifting(self) -> None:
         """This one has nothing to hold back."""
 

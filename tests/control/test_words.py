@@ -106,5 +106,5 @@ def test_a_resource_says_how_much_is_free_and_who_has_the_rest() -> None:
     pool = PoolGate("gpu", 2)
     pool.take(ticket(1, gpu=1.5))
     assert explain(pool, 0.0, ticket(2, gpu=1)) == (
-        "needs 1 gpu, and 0.5 of 2 is free; held by task 1"
+        "needs 1 gpu, and 0.5 of 2 is free; used by task 1"
     )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine
+from cascade_nb.engine import Engine, NodeState
 from cascade_nb.errors import ConstraintError, PolicyError, TaskFailedError
 from cascade_nb.events import (
     ConstraintApplied,
@@ -118,13 +118,58 @@ async def test_a_new_limit_counts_what_runs_already(engine: Engine, lane: str) -
     await run
 
 
-async def test_zero_holds_everything_and_says_so(engine: Engine) -> None:
+async def test_zero_lets_everything_queue_and_says_so(engine: Engine) -> None:
     engine.limit("task:work", 0, reason="night")
     run = engine.start(worker("async")(1))
-    await until(lambda: run.status.held)
+    await until(lambda: run.status.queued)
     assert "at most 0 of work tasks at once by you: night" in run.status.headline
     engine.limit("task:work", 1)
     assert await run == 1
+
+
+@pytest.mark.parametrize("limit", ["at once", "a rate", "a resource"])
+async def test_what_a_limit_stops_is_queued_and_held_once_a_pause_is_over_it(
+    make_engine: MakeEngine, clock: VirtualClock, limit: str
+) -> None:
+    engine, hold = make_engine(clock=clock, system_resources={"gpu": 1}), Hold()
+    needs = {"gpu": 1.0} if limit == "a resource" else {}
+    work = worker("async", hold)
+    if limit == "at once":
+        engine.limit("task:work", 1)
+    if limit == "a rate":
+        engine.rate("task:work", "1/h")
+    calls = [work(i).named(f"w{i}").with_constraints(**needs) for i in range(3)]
+    run = engine.start(calls)
+
+    def stand(word: str) -> bool:
+        status, other = run.status, {"held": "queued", "queued": "held"}[word]
+        kind = next(one for one in status.kinds if one.name == "work")
+        return (
+            (getattr(status, word), getattr(status, other)) == (2, 0)
+            and (getattr(kind, word), getattr(kind, other)) == (2, 0)
+            and [run.states()[f"w{i}"].value for i in (1, 2)] == [word, word]
+            and f"2 tasks {word}" in status.headline
+            and run.why("w1")[0].startswith(f"w1 is {word}: ")
+            and ("paused" in run.why("w1")[0]) == (word == "held")
+            and ("paused" in str(status.blocked_by)) == (word == "held")
+        )
+
+    await until(lambda: hold.came and stand("queued"))
+    version, _ = run.changed_since(-1)
+    engine.pause("task:work")
+    assert stand("held")
+    version, changed = run.changed_since(version)
+    assert [changed[i] for i, node in enumerate(run.graph.nodes) if node.name in ("w1", "w2")] == [
+        NodeState.HELD,
+        NodeState.HELD,
+    ], "whoever draws the graph is told"
+    assert (await engine.plan(work(7).named("new"))).step("new").action == "hold"
+    engine.resume("task:work")
+    assert stand("queued")
+    assert NodeState.QUEUED in run.changed_since(version)[1].values()
+    hold.let_go()
+    engine.rate("task:work", None)
+    await run
 
 
 async def test_who_waits_is_told_who_holds_what(engine: Engine, spy: SpySubscriber) -> None:
@@ -138,7 +183,7 @@ async def test_who_waits_is_told_who_holds_what(engine: Engine, spy: SpySubscrib
     waits, works = ("two", "one") if event.task_id == "two" else ("one", "two")
     assert event.constraint == "concurrency of task:work"
     assert event.detail == f"at most 1 of work tasks at once by you; now: {works}"
-    assert run.why(waits) == [f"{waits} is held: {event.detail}"]
+    assert run.why(waits) == [f"{waits} is queued: {event.detail}"]
     assert run.why(works) == [f"{works} is running"]
     hold.let_go()
     await run
@@ -160,7 +205,7 @@ async def test_whoever_is_blocked_is_told_what_holds_it_then(
     engine.resume("task:work")
     engine.limit("task:work", 0, reason="night")
     second.let_go()
-    await until(lambda: run.status.held == 3)
+    await until(lambda: run.status.queued == 3)
     details = [event.detail.split("; ")[0] for event in spy.events_of_type(TaskBlocked)]
     reasons = [detail.split(": ")[1] for detail in details]
     assert list(dict.fromkeys(reasons)) == ["lunch", "dinner", "night"]
@@ -182,7 +227,7 @@ async def test_who_holds_what_is_told_as_it_is_when_some_are_done(make_engine: M
     engine.limit("task:work", 1)
     for name, ended, held in (("c", "a", 1), ("d", "b", 2)):
         holds[name].let_go()
-        await until(lambda held=held: run.status.held == held)
+        await until(lambda held=held: run.status.queued == held)
         if ended == "a":
             holds[ended].let_go()
             await until(lambda: "a" in finished(spy))
@@ -259,7 +304,7 @@ async def test_one_that_needs_much_is_not_overtaken_for_ever(make_engine: MakeEn
     engine.start(first().with_constraints(gpu=1))
     await until(lambda: hold.came)
     run = engine.start([deep, *[note("small").with_constraints(gpu=1) for _ in range(5)]])
-    await until(lambda: run.status.held == 6)
+    await until(lambda: run.status.queued == 6)
     assert order == []
     hold.let_go()
     await run

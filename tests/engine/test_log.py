@@ -119,7 +119,7 @@ async def test_it_says_once_what_a_constraint_holds_and_what_becomes_of_the_cons
     work = cs.task(name="work")(hold.rest)
     run = engine.start([work(i) for i in range(4)])
     engine.limit("task:work", 1, reason="few", by="ops", ttl=3600)
-    await until(lambda: run.status.held == 3)
+    await until(lambda: run.status.queued == 3)
     engine.limit("task:work", None)
     engine.rate("task:other", "10/m", by="")
     hold.let_go()
@@ -127,7 +127,7 @@ async def test_it_says_once_what_a_constraint_holds_and_what_becomes_of_the_cons
     await until(lambda: any("done in" in line for line in lines()))
     told = [line.partition(" · ")[2] for line in lines()]
     assert "at most 1 of work tasks at once by ops: few, for 1 h" in told
-    assert sum("is held: at most 1 of work tasks" in line for line in told) == 1
+    assert sum("is queued: at most 1 of work tasks" in line for line in told) == 1
     assert "work tasks: no limit" in told
     assert "other tasks: 10 starts a minute" in told
 

@@ -203,7 +203,7 @@ async def test_status_and_why_show_a_nested_run_under_the_task_that_started_it(
     assert inside.status.parent == run.id
     assert inside.status.total == 300
     held = "at most 1 of child tasks at once by you"
-    assert held in str(inside.status.held_by)
+    assert held in str(inside.status.blocked_by)
     (line,) = run.why("parent")
     assert line.startswith("parent#1 is running; run 2 of child, child, child …: Running 1 task")
     assert "of 300 done" in line

@@ -249,10 +249,10 @@ async def test_a_hold_says_by_whom_and_why(engine: Engine) -> None:
     assert plan.step("report").reason == "it waits for rows, which is held"
 
 
-async def test_a_limit_of_none_at_once_holds_too(engine: Engine) -> None:
+async def test_what_a_limit_of_none_at_once_stops_is_queued(engine: Engine) -> None:
     engine.limit("task:load", 0)
     plan = await engine.plan(load(1).named("raw"))
-    assert plan.step("raw").action == "hold"
+    assert plan.step("raw").action == "queue"
     assert plan.step("raw").reason == "at most 0 of load tasks at once by you"
     engine.limit("task:load", 1)
     assert (await engine.plan(load(1).named("raw"))).step("raw").action == "run"

@@ -205,10 +205,10 @@ async def test_plan_and_why_say_what_is_used_and_who_has_it(engine: Engine) -> N
     plan = await engine.plan([first, second])
     assert plan.step("first").reason.endswith(f"; {words}; draws random numbers")
     run = engine.start([first, second])
-    await until(lambda: len(hold.came) == 1 and run.status.held == 1)
+    await until(lambda: len(hold.came) == 1 and run.status.queued == 1)
     (waits,) = {"first", "second"} - {"first" if hold.came == [1] else "second"}
     has = "first" if waits == "second" else "second"
-    assert run.why(waits)[0] == f"{waits} is held: {words}; now: {has}"
+    assert run.why(waits)[0] == f"{waits} is queued: {words}; now: {has}"
     (blocked,) = spy.events_of_type(TaskBlocked)
     assert (blocked.constraint, blocked.detail.partition(";")[0]) == ("process:random", words)
     hold.let_go()

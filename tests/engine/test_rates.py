@@ -92,6 +92,6 @@ async def test_lifting_a_rate_frees_all(make_engine: MakeEngine, clock: VirtualC
     engine = make_engine(clock=clock)
     engine.rate("task:work", "1/h")
     run = engine.start([worker("async")(i) for i in range(5)])
-    await until(lambda: run.status.held == 4)
+    await until(lambda: run.status.queued == 4)
     engine.rate("task:work", None)
     assert await run == [0, 1, 2, 3, 4]

@@ -95,7 +95,7 @@ async def test_what_a_late_thread_holds_is_not_free_while_it_runs(
     await pass_time(clock, 6)
     await until(lambda: run.failures)
     assert not started(spy, "other")
-    assert run.status.held == 1
+    assert run.status.queued == 1
     hold.let_go()
     assert isinstance(await outcome(run), TaskTimeoutError)
     assert started(spy, "other") == ["other#1"]

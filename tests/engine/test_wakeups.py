@@ -71,7 +71,7 @@ async def test_a_start_that_came_too_late_gives_its_token_to_another_run(
     await until(lambda: executor.waiting)
     first.cancel()
     second = engine.start(work(2))
-    await until(lambda: second.status.held)
+    await until(lambda: second.status.queued)
     assert not executor.begin()
     assert executor.begin(), "the token went with the run that was cancelled"
     executor.end()
@@ -91,9 +91,9 @@ async def test_a_failed_run_does_not_stand_in_the_queue_of_a_resource(
     fails = fail().after(named("first", rest.wait)())
     greedy = same(same(work(1).with_constraints(gpu=2)))
     failing = engine.start([greedy, fails, named("long", holder.rest)()])
-    await until(lambda: rest.came and failing.status.held)
+    await until(lambda: rest.came and failing.status.queued)
     other = engine.start(same(work(3)).with_constraints(gpu=1))
-    await until(lambda: other.status.held)
+    await until(lambda: other.status.queued)
     rest.let_go()
     assert await other == 3
     assert failing.failures
@@ -166,7 +166,7 @@ async def test_a_thread_that_cannot_be_stopped_keeps_its_slot_until_it_ends(
     assert isinstance(await outcome(run), RunCancelledError)
     assert run.still_running == ("stubborn",)
     other = engine.start(work(2).with_constraints(gpu=1))
-    await until(lambda: other.status.held)
+    await until(lambda: other.status.queued)
     assert "stubborn" in " ".join(other.why("work"))
     stubborn.let_go()
     assert await other == 2

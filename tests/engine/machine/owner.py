@@ -71,6 +71,9 @@ class Owner:
             assert not self.cancelled, "taken back from one who had given up"
             self._push(ticket.key)
 
+    def paused(self) -> None:
+        """This one counts nothing."""
+
     def lifting(self) -> None:
         """This one has nothing to hold back."""
 
