@@ -28,6 +28,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.attempt import Attempt, current_attempt
+from cascade_nb.engine.databases import file_of, said_by
 from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.engine.variable_reads import listen_to_environment
 
@@ -147,7 +148,10 @@ def _list(files: OpenedFiles, frame: FrameType, path: Any = None) -> None:
 
 
 def _connect(files: OpenedFiles, frame: FrameType, database: Any) -> None:
-    files.connected(database)
+    changes, attached = said_by(frame)
+    for file in (file_of(database), *attached):
+        if file is not None:
+            files.connected(file, changes)
 
 
 def _make(files: OpenedFiles, frame: FrameType, path: Any, *_: Any) -> None:

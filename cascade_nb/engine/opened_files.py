@@ -81,7 +81,7 @@ class OpenedFiles:
         mentions: Mentions | None = None,
     ) -> None:
         self._mentions = mentions
-        self._mentioned: set[str] = set()  # what of those found is there by a mention alone
+        self._mentioned: set[str] = set()  # what of those found counts as it is left
         self._went = False
         self._tracked = tracked
         self._patterns = named
@@ -140,21 +140,28 @@ class OpenedFiles:
         if access != os.O_RDONLY:
             self.wrote(path, whole=not flags & os.O_APPEND)
 
-    def connected(self, database: Any) -> None:
+    def connected(self, database: str, changes: bool) -> None:
         """A database is about to be opened, be it to read or to write.
 
         One that is not there is made, so that its content is the task's own. Of one that is there,
         a log beside it may have what was written last.
+
+        Args:
+            changes: whether the task may change it: then it counts as the task leaves it.
         """
         name, place = self._named(database)
-        if not name or name.startswith((":memory:", "file:")) or self._is_own(place):
+        if self._is_own(place):
             return
         if stamp_of(place) == ABSENT:
             self.wrote(database)
             return
-        self._read(name, place)
-        if stamp_of(f"{place}-wal").partition(",")[0] not in (ABSENT, "0"):
-            self._read(f"{name}-wal", f"{place}-wal")
+        found = {place: name}
+        if changes or stamp_of(f"{place}-wal").partition(",")[0] not in (ABSENT, "0"):
+            found[f"{place}-wal"] = f"{name}-wal"
+        for where, said in found.items():
+            self._read(said, where)
+            if changes and where in self._found:
+                self._mentioned.add(where)
 
     def listed(self, folder: Any) -> None:
         """The names in a folder are about to be read."""
@@ -226,8 +233,8 @@ class OpenedFiles:
         self.met = frozenset(stamps.union(*self._nested))
 
     def _changed_mentions(self) -> dict[str, FileStamp]:
-        """What was mentioned and is another when the task is over: that the task had it written is
-        likelier than that somebody else did so in that very moment.
+        """What was mentioned, or is a database, and is another when the task is over: that the task
+        had it written is likelier than that somebody else did so in that very moment.
         """
         files = {place: self._found[place].path for place in self._mentioned}
         now = {place: FileStamp(name, stamp_of(name)) for place, name in files.items()}

@@ -25,13 +25,15 @@ from cascade_nb.graph.unseen import (
     FILES,
     LOOKS_UP,
     LOOKUPS,
+    OPENERS,
+    OPENS,
     texts_in,
     texts_of_code,
     unseen_in_words,
     unseen_use,
 )
 from cascade_nb.graph.uses import OF_PATHS, PATH_METHOD, Use, uses_of
-from cascade_nb.model.resources import Resource
+from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
@@ -153,6 +155,7 @@ class _Look:
         self._texts: dict[str, None] = {}
         self._values: list[Any] = []
         self._codes: list[types.CodeType] = []
+        self._opened_before: set[int] = set()  # functions that open what tasks are given
         self.unseen: dict[str, dict[str, None]] = {}
 
     def names(self) -> Iterator[tuple[str, str]]:
@@ -161,6 +164,10 @@ class _Look:
         todo: deque[Any] = deque([self._task.fn])
         while todo and len(seen) < _MOST:
             thing = todo.popleft()
+            if _is(thing, Injected):
+                thing = thing.resource
+            if _is(thing, Resource):
+                self._opened_before.add(id(thing.fn))
             if _is(thing, (Task, Resource)):
                 thing = thing.fn
             if id(thing) in seen:
@@ -194,6 +201,8 @@ class _Look:
             if name:
                 yield name, use.how
                 way, told = unseen_use(use, name, space, of_task)
+                if id(function) in self._opened_before and name in OPENERS:
+                    way, told = OPENS, name.removeprefix("builtins.").lstrip("_")
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
             todo.extend(leads_to)

@@ -60,6 +60,7 @@ _READERS: Final[dict[str, frozenset[str]]] = {
     "vaex": _names("open*"),
     "ctypes": _names("CDLL PyDLL LoadLibrary"),
     "dbm": _names("open"),
+    "shelve": _names("open"),
     "apsw": _names("Connection"),
 }
 _STARTERS: Final[dict[str, frozenset[str]]] = {
@@ -84,9 +85,12 @@ _LOOKUPS: Final = _names(
     " sys.modules sys._getframe inspect.currentframe inspect.stack pkgutil.resolve_name"
     " pydoc.locate IPython.get_ipython"
 )
+OPENERS: Final = _names("builtins.open sqlite3.connect _sqlite3.connect io.open")
+"""What opens a file that is read later, by whoever it is handed to."""
+
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
-BUILTINS: Final = _names("eval exec globals __import__ getattr vars hasattr setattr delattr")
+BUILTINS: Final = _names("eval exec globals __import__ getattr vars open")
 """Built-in functions that matter here."""
 
 OPENS: Final = "reads files in a way that is not seen"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -101,6 +102,12 @@ def _by_descriptor(path: Any) -> str:
         os.close(handle)
 
 
+def _into(path: str) -> None:
+    told = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+db.execute('CREATE TABLE IF NOT EXISTS t (x)'); db.execute('INSERT INTO t VALUES (1)'); db.commit()"
+    subprocess.run([sys.executable, "-c", told, path], check=True)
+
+
 LATE = "late_module"
 
 WAYS: dict[str, Callable[[Any], str]] = {
@@ -184,6 +191,77 @@ async def test_a_database_counts_and_one_that_the_task_makes_does_not(
 
     assert await runs(store().named("s")) == ["s"]
     assert await runs(store().named("s")) == []
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+async def test_a_database_that_a_task_updates_counts_as_the_task_left_it(
+    runs: Runs, folder: pathlib.Path, mode: str
+) -> None:
+    def others(x: int) -> None:
+        with contextlib.closing(sqlite3.connect("in.db")) as db, db:
+            db.execute(f"PRAGMA journal_mode={mode}")
+            db.execute("CREATE TABLE IF NOT EXISTS t (x)")
+            db.execute("INSERT INTO t VALUES (?)", (x,))
+
+    def opened(path: str) -> sqlite3.Connection:
+        return sqlite3.connect(path)
+
+    @cs.task
+    def count(path: str) -> int:
+        db = opened(path)
+        with db:
+            db.execute("INSERT INTO t VALUES (0)")
+            found = db.execute("SELECT count(*) FROM t").fetchone()[0]
+        db.close()
+        return int(found)
+
+    @cs.task
+    def read(path: str) -> int:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM t").fetchone()[0])
+
+    @cs.task
+    def attached() -> int:
+        with contextlib.closing(sqlite3.connect(":memory:")) as db:
+            db.execute("ATTACH DATABASE 'in.db' AS more")
+            return int(db.execute("SELECT count(*) FROM more.t").fetchone()[0])
+
+    others(1)
+    target = count("in.db").named("x")
+    assert (await runs(target), runs.value) == (["x"], 2)
+    assert await runs(target) == []
+    others(2)
+    assert (await runs(target), runs.value) == (["x"], 4)
+    assert await runs(target) == []
+    for reads in (read("in.db").named("r"), attached().named("a")):
+        assert await runs(reads) != []
+        assert (await runs(reads), runs.value) == ([], 4)
+    others(3)
+    for reads in (read("in.db").named("r"), attached().named("a")):
+        assert await runs(reads) != []
+        assert (await runs(reads), runs.value) == ([], 5)
+
+
+async def test_a_database_that_changes_while_it_is_only_read_lets_nothing_stand(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def read(path: str) -> int:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            found = int(db.execute("SELECT count(*) FROM t").fetchone()[0])
+        write_meanwhile()
+        return found
+
+    def write_meanwhile() -> None:
+        if not (folder / "done").exists():
+            (folder / "done").touch()
+            _into("in.db")
+
+    _into("in.db")
+    target = read("in.db").named("x")
+    assert (await runs(target), runs.value) == (["x"], 1)
+    assert (await runs(target), runs.value) == (["x"], 2)
+    assert await runs(target) == []
 
 
 async def test_what_was_tried_and_not_there_counts_when_it_comes(

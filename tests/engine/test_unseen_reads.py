@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,7 +148,19 @@ def evaluates(name: str) -> Any:
     return eval(name)
 
 
+@cs.resource
+def database() -> Any:
+    db = sqlite3.connect("in.db", check_same_thread=False)
+    yield db
+    db.close()
+
+
+def injected(name: str, db: Any = cs.inject(database)) -> Any:
+    return db.execute("SELECT 1").fetchone()[0]
+
+
 SAID = {
+    injected: "reads files in a way that is not seen: sqlite3.connect",
     by_pandas: "",
     by_constant: "",
     by_global: "",
