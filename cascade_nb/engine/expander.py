@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.arguments import Expansion
-from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.keeping import THE_STATE, then_resume
 from cascade_nb.engine.keys import Standing
 from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import DONE
@@ -98,7 +98,7 @@ class Expander:
             except StateError as error:
                 if flow.stopping is not None:
                     raise
-                await standby.pause(str(error), THE_STATE)
+                await standby.pause(then_resume(error), THE_STATE)
 
     def _grow(
         self, index: int, expansion: Expansion, results: Mapping[int, Standing], keys: list[str]

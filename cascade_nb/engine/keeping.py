@@ -23,6 +23,11 @@ THE_STATE: Final = "the state backend"
 """Who pauses a run whose results cannot be kept."""
 
 
+def then_resume(error: Exception) -> str:
+    """The backend's advice to whoever looks at a run that it has paused."""
+    return f"{error}, then resume"
+
+
 class UnkeptResultWarning(UserWarning):
     """A result cannot be written down: the run has it, but no later one will."""
 
@@ -140,8 +145,8 @@ class Keeping:
                 self._put_again(late)
                 if refused:
                     self._refused.extend(refused)
-                    scope = f"run:{flow.run_id}"
-                    flow.parts.manager.apply(scope, "pause", reason=str(error), by=THE_STATE)
+                    scope, reason = f"run:{flow.run_id}", then_resume(error)
+                    flow.parts.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
 
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.blueprint import Blueprint, draw
-from cascade_nb.engine.keeping import THE_STATE
+from cascade_nb.engine.keeping import THE_STATE, then_resume
 from cascade_nb.engine.kept_files import outdated_in
 from cascade_nb.engine.keys import Keys
 from cascade_nb.engine.orders import Given
@@ -107,7 +107,7 @@ class Preparation:
             except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
-                await standby.pause(str(error), THE_STATE)
+                await standby.pause(then_resume(error), THE_STATE)
 
     async def look_for_edits(self) -> Revision | None:
         """The run as it is now; None where edits do not count.
@@ -137,7 +137,7 @@ class Preparation:
             except LeaseLostError:
                 raise
             except StateError as error:
-                await standby.pause(str(error), THE_STATE)
+                await standby.pause(then_resume(error), THE_STATE)
 
     async def _given(self) -> Given:
         """What of an earlier try's results stands today: its code may have been edited since."""

@@ -12,8 +12,8 @@ SILENT: Final = "SILENT"
 STRANGE: Final = "STRANGE"
 
 _ADVICE: Final = {
-    UNREACHABLE: "cannot be reached; see that it runs and that this is its address, then resume",
-    SILENT: "does not answer; see whether it is stopped, overloaded or cut off, then resume",
+    UNREACHABLE: "cannot be reached; see that it runs and that this is its address",
+    SILENT: "does not answer; see whether it is stopped, overloaded or cut off",
     STRANGE: "does not answer as Redis does; is this its address, and is it redis:// or rediss://?",
     "CERTIFICATE_VERIFY_FAILED": "has a certificate nobody here trusts; say who signed it by "
     "?ssl_ca_certs=FILE at the end of the URL",
@@ -21,13 +21,13 @@ _ADVICE: Final = {
     "WRONGPASS": "refused the user name or password that the URL has; put the right ones there",
     "NOPERM": "does not let this user do what is needed; it must be allowed to run scripts, and to "
     "read and write the keys that begin with the prefix",
-    "OOM": "has no memory left; raise its maxmemory or free some keys, then resume",
+    "OOM": "has no memory left; raise its maxmemory or free some keys",
     "READONLY": "is a replica, which can only be read; use the address of the primary",
     "MASTERDOWN": "is a replica that has lost its primary; use the address of the primary",
-    "MISCONF": "cannot write to its own disk and takes nothing more; see its log, then resume",
-    "NOREPLICAS": "has too few replicas to take anything; see that they run, then resume",
-    "LOADING": "is still loading its data; wait a moment, then resume",
-    "BUSY": "is busy with somebody's script; wait for it or end it, then resume",
+    "MISCONF": "cannot write to its own disk and takes nothing more; see its log",
+    "NOREPLICAS": "has too few replicas to take anything; see that they run",
+    "LOADING": "is still loading its data; wait a moment",
+    "BUSY": "is busy with somebody's script; wait for it or end it",
     "MAXCLIENTS": "has as many clients as it takes; raise its maxclients or close some",
     "WRONGTYPE": "has something else under these keys; choose another prefix",
     "MOVED": "is part of a cluster, which cannot be used; use a single server",

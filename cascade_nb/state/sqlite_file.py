@@ -66,8 +66,7 @@ _IS_READ: Final = (
 )
 
 _MOVE_AWAY: Final = (
-    "move it away, with what else begins with its name, then resume: a new one is made, and "
-    "nothing is deleted"
+    "move it away, with what else begins with its name: a new one is made, and nothing is deleted"
 )
 # "no such": of a table or a column, which only somebody else can have taken away
 _DAMAGED: Final = ("malformed", "not a database", "no such", "has no column")
@@ -107,7 +106,7 @@ class Session:
         if not self.is_current:
             raise StateError(
                 f"{self._file.shown} was moved or deleted while it was in use; put it back, or "
-                "resume with an empty one"
+                "let a new one be made"
             )
 
     @contextlib.contextmanager
@@ -215,23 +214,21 @@ class SqliteFile:
             return error
         text, code = str(error), getattr(error, "errno", None)
         if code in _FULL or "disk is full" in text:
-            advice = f"the disk that holds {self.shown} is full; free some space, then resume"
+            advice = f"the disk that holds {self.shown} is full; free some space"
         elif code in _FORBIDDEN or "readonly" in text or "unable to open" in text:
             advice = (
                 f"{self.shown} cannot be opened for writing ({text}); allow it for the file and "
                 "its folder, or choose another place"
             )
         elif "locked" in text:
-            advice = (
-                f"another program has {self.shown} locked for more than {BUSY:g} s; end what it "
-                "does, then resume"
-            )
+            waited = f"for more than {BUSY:g} s"
+            advice = f"another program has {self.shown} locked {waited}; end what it does"
         elif any(words in text for words in _DAMAGED):
             return UnusableStateError(
                 f"{self.shown} is damaged or no database ({text}); {_MOVE_AWAY}"
             )
         else:
-            advice = f"{self.shown} cannot be used: {text}; mend that, then resume"
+            advice = f"{self.shown} cannot be used: {text}; mend that"
         return StateError(advice)
 
     def _make(self) -> None:

@@ -24,7 +24,7 @@ from tests.engine.states import PlainState, SlowState
 from tests.engine.test_dataflow import every_lane, task_for
 from tests.engine.tools import finished, outcome, started, until, until_blocking
 
-FULL = StateError("the disk that holds results.db is full; free some space, then resume")
+FULL = StateError("the disk that holds results.db is full; free some space")
 
 
 def adding(lane: str) -> cs.LazyResult:
@@ -124,7 +124,7 @@ async def test_a_state_that_cannot_be_opened_pauses_the_run_before_its_first_tas
 
         async def open(self) -> None:
             if not self.there:
-                raise StateError("no Redis answers at localhost:1; start it, then resume")
+                raise StateError("no Redis answers at localhost:1; start it")
 
     state = Away()
     engine = make_engine(state_backend=state)

@@ -300,7 +300,7 @@ async def test_a_journal_in_trouble_pauses_the_run_before_its_first_task(
     make_engine: MakeEngine, state: PaperState
 ) -> None:
     gate.set()
-    state.paper.trouble = StateError("no disk; bring it back, then resume")
+    state.paper.trouble = StateError("no disk; bring it back")
     engine = make_engine(state_backend=state)
     run = engine.start(wait_here(first(1)))
     await until(lambda: run.status.phase is Phase.PAUSED)

@@ -108,7 +108,7 @@ async def test_a_disk_that_is_full_at_any_of_the_first_hundred_writes_loses_noth
             await witness.put(state, *some)
         failed_at.add(len(witness.batches))
         assert "results" not in refused_with(witness)
-        assert "is full; free some space, then resume" in refused_with(witness)
+        assert "is full; free some space" in refused_with(witness)
         assert sorted(witness.told) == sorted(entry.key for entry in entries)
         values = {entry.key: entry.value for entry in entries}
         kept = {key: values[key] for key in witness.kept_keys}
@@ -156,7 +156,7 @@ async def test_a_large_value_that_does_not_fit_leaves_no_file(
     witness = Witness()
     monkeypatch.setattr(os, "fsync", full)
     await witness.put(state, Entry("a", b"a" * 100_000, 0.0), Entry("b", 2, 0.0))
-    assert "is full; free some space, then resume" in refused_with(witness)
+    assert "is full; free some space" in refused_with(witness)
     assert sorted(witness.told) == ["a", "b"]
     assert files_in(path.with_name("results.db.blobs")) == []
     monkeypatch.setattr(os, "fsync", fsync)
