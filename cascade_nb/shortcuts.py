@@ -19,7 +19,8 @@ from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
 from cascade_nb.model.caching import seconds_of
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, use_look_up
+from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.look_up import use_look_up
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 

@@ -172,7 +172,7 @@ def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
     for name, value in {**lazy.collections, **lazy.fixed}.items():
         known = value
         if isinstance(value, Lazy):
-            index = flow.ledger.place.get(value, -1)
+            index = flow.ledger.place.get(value.identity, -1)
             state = flow.scheduler.state
             if index < 0 or state[index] != DONE or not flow.ledger.alive(index, state):
                 continue

@@ -19,7 +19,7 @@ from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 from cascade_nb.model.watched import guarded, is_watched, records_of
 
-LAZIES: Final = frozenset({LazyResult, MappedLazyResult, Param, Router})
+LAZIES: Final[frozenset[Any]] = frozenset({LazyResult, MappedLazyResult, Param, Router})
 
 
 class _Absent:
@@ -141,12 +141,12 @@ class Reader:
 
     Args:
         values: results by index of node, `ABSENT` for a skipped one.
-        place: index by lazy value.
+        place: index by identity of a lazy value.
     """
 
     __slots__ = ("absent", "place", "values")
 
-    def __init__(self, values: list[Any], place: Mapping[Lazy, int]) -> None:
+    def __init__(self, values: list[Any], place: Mapping[object, int]) -> None:
         self.values = values
         self.place = place
         self.absent = (
@@ -166,11 +166,12 @@ class Reader:
         """With lazy values only where they are arguments themselves."""
         values = self.values
         place: Mapping[Any, int] = self.place
-        args = [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args]
+        args = [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args]
         if not lazy.kwargs:
             return Call(fn, args, NOTHING)
         kwargs = {
-            k: values[place[v]] if v.__class__ in LAZIES else v for k, v in lazy.kwargs.items()
+            k: values[place[v.identity]] if v.__class__ in LAZIES else v
+            for k, v in lazy.kwargs.items()
         }
         return Call(fn, args, kwargs)
 
@@ -196,7 +197,7 @@ class Reader:
         return replace(value, Lazy, self._of)
 
     def _of(self, lazy: Lazy) -> Any:
-        place = self.place.get(lazy)
+        place = self.place.get(lazy.identity)
         if place is None:
             raise UsageError(
                 f"the lazy value {lazy.label} came into an argument after the call was made, so "
@@ -233,8 +234,8 @@ def _fn_of(node: Node) -> Callable[..., Any]:
     return guarded(task.fn, task.name, task.signature, records)
 
 
-def optional_inputs(node: Node) -> frozenset[Lazy]:
-    """The lazy arguments of a TASK or MAP node that its function can do without.
+def optional_inputs(node: Node) -> frozenset[object]:
+    """Identities of the lazy arguments of a TASK or MAP node that its function can do without.
 
     Each is the whole value of parameters with a default of their own, and stands nowhere else.
     """
@@ -249,4 +250,5 @@ def optional_inputs(node: Node) -> frozenset[Lazy]:
     free = {n: v for n, v in given.items() if n in task.optional and isinstance(v, Lazy)}
     needed += [value for name, value in given.items() if name not in free]
     needed += lazy.options.needs.values()
-    return frozenset(free.values()) - frozenset(scan(tuple(needed))[0])
+    own = {lazy.identity for lazy in free.values()}
+    return frozenset(own.difference([lazy.identity for lazy in scan(tuple(needed))[0]]))

@@ -94,7 +94,7 @@ class Continuations:
         """A node waits no longer; gives the attempt and the seconds that it had before."""
         returned = self._awaited.pop(index)
         if isinstance(returned, Lazy):
-            self._heir.pop(self._flow.ledger.place.get(returned, -1), None)
+            self._heir.pop(self._flow.ledger.place.get(returned.identity, -1), None)
         return self._before.pop(index, (1, 0.0))
 
     def _graft(self, returned: Any, index: int) -> tuple[int, ...]:
@@ -108,7 +108,7 @@ class Continuations:
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
-            known = ledger.place.get(node.lazy)
+            known = ledger.place.get(node.lazy.identity)
             if known is not None and self._is_shared(known):
                 index_of[node.index] = known
                 self._heir.pop(known, None)  # somebody else reads it too now

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from cascade_nb.engine.arguments import ABSENT, optional_inputs
 from cascade_nb.engine.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy import Lazy
 
 if TYPE_CHECKING:
     from cascade_nb.engine.flow import Flow
@@ -111,10 +110,10 @@ class Ends:
         return not has_default(node, source, flow.ledger.place)
 
 
-def has_default(node: Node, source: int, place: Mapping[Lazy, int]) -> bool:
+def has_default(node: Node, source: int, place: Mapping[object, int]) -> bool:
     """Whether every place where a task reads `source` is a parameter with a default."""
     if source == node.control.condition or node.task is None:
         return False
     optional = optional_inputs(node)
-    reads = [other for other in node.lazy.inputs if place.get(other) == source]
-    return bool(reads) and all(other in optional for other in reads)
+    reads = [other for other in node.lazy.inputs if place.get(other.identity) == source]
+    return bool(reads) and all(other.identity in optional for other in reads)

@@ -15,7 +15,6 @@ from typing import Any
 from cascade_nb.engine.arguments import Expansion, Reader
 from cascade_nb.engine.scheduler import DONE, IDLE
 from cascade_nb.graph.graph import FREE, Graph, Node
-from cascade_nb.model.lazy import Lazy
 
 
 class Ledger:
@@ -31,7 +30,7 @@ class Ledger:
         work: by index, the node, or the expansion that an item belongs to.
         values: by index, the result while somebody may read it.
         kept: indexes whose results stay to the end of the run.
-        place: index by lazy value.
+        place: index by identity of a lazy value.
         pruned: indexes of what nobody will ask for, as all that would have read it is there.
     """
 
@@ -43,7 +42,7 @@ class Ledger:
         self.values: list[Any] = [None] * len(nodes)
         self.kept = set(graph.targets)
         self.kept.update([node.index for node in nodes if node.name is not None])
-        self.place: dict[Lazy, int] = dict(graph.place)
+        self.place: dict[object, int] = dict(graph.place)
         self.reader = Reader(self.values, self.place)
         self._own = len(nodes)
         self._spare: list[int] = []
@@ -128,7 +127,7 @@ class Ledger:
             self._readers.append(0)
         else:
             self.work[index] = node
-        self.place[node.lazy] = index
+        self.place[node.lazy.identity] = index
         self._reads[index] = _sources_of(node)
         for source in self._reads[index]:
             self._readers[source] += 1
@@ -176,7 +175,7 @@ class Ledger:
         node = self.work[index]
         if isinstance(node, Node):
             self._reads[index] = ()
-            self.place.pop(node.lazy, None)
+            self.place.pop(node.lazy.identity, None)
             self._spare.append(index)
 
 

@@ -65,7 +65,7 @@ def partial_of(flow: Flow, name: str | None) -> Any:
     graph, place = flow.graph, flow.ledger.place
     shape = graph.shape if name is None else node_named(graph, name).lazy
     with flow.lock:
-        found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy]))
+        found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
     return lent(found)
 
 

@@ -128,7 +128,7 @@ class _Planning:
         instead = node.options.otherwise is not NO_ELSE and self._condition(node)
         if node.index in self._pending or instead:
             return None
-        place: Mapping[Lazy, int] = self._graph.place
+        place = self._graph.place
         for source in node.inputs:
             if source in self._skipped and not has_default(node, source, place):
                 return f"it needs {nodes[source].id}, which is skipped"

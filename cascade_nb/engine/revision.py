@@ -85,7 +85,7 @@ def same_graph(one: Graph, other: Graph) -> bool:
 
 def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
     """What another graph has that was not there before, for people."""
-    fresh = (node for node in graph.nodes if node.lazy not in before.place)
+    fresh = (node for node in graph.nodes if node.lazy.identity not in before.place)
     return tuple(dict.fromkeys(node.name or node.label for node in fresh))
 
 
@@ -148,7 +148,7 @@ def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, 
         elif key is not None and node.control.condition is None and node.control.wanted:
             same = by_key.get(key)
         else:
-            same = before.place.get(node.lazy)
+            same = before.place.get(node.lazy.identity)
             if same is not None and not (
                 _same_code(old, same, new, node) and all(i in stands for i in node.sources)
             ):

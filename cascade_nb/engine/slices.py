@@ -171,7 +171,7 @@ def _call_of(
     values, place = reader.values, reader.place
     return (
         work.task.fn,
-        [values[place[a]] if a.__class__ in LAZIES else a for a in lazy.args],
+        [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args],
         NOTHING,
     )
 

@@ -80,7 +80,7 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
     builder = _Builder(bindings)
     for lazy in wanted:
         builder.add(builder.now(lazy))
-    targets = tuple(dict.fromkeys(builder.place[builder.now(lazy)] for lazy in wanted))
+    targets = tuple(dict.fromkeys(builder.place[builder.now(lazy).identity] for lazy in wanted))
     return Graph(builder.nodes, targets, target, builder.place)
 
 
@@ -88,7 +88,7 @@ class _Builder:
     def __init__(self, bindings: Bindings | None) -> None:
         self.bindings = bindings
         self.nodes: list[Node] = []
-        self.place: dict[Lazy, int] = {}
+        self.place: dict[object, int] = {}
         self.counts: dict[str, int] = {}
 
     def now(self, lazy: Lazy) -> Lazy:
@@ -96,8 +96,8 @@ class _Builder:
         if self.bindings is None:
             return lazy
         current = self.bindings.current(lazy)
-        if current is not lazy and current in self.place:
-            self.place[lazy] = self.place[current]
+        if current is not lazy and current.identity in self.place:
+            self.place[lazy.identity] = self.place[current.identity]
         return current
 
     def add(self, root: Lazy) -> None:
@@ -106,10 +106,11 @@ class _Builder:
         stack = [root]
         while stack:
             lazy = stack[-1]
-            if place.get(lazy, _OPEN) >= 0:
+            own = lazy.identity
+            if place.get(own, _OPEN) >= 0:
                 stack.pop()
                 continue
-            place[lazy] = _OPEN
+            place[own] = _OPEN
             ready = True
             options = lazy.options
             if bindings is not None and bindings.is_lost(lazy):
@@ -119,7 +120,7 @@ class _Builder:
             needed = lazy.inputs if options.plain and type(lazy) is not Router else _needs(lazy)
             for read in needed if len(needed) < 2 else reversed(needed):
                 other = read if bindings is None else bindings.current(read)
-                index = place.get(other)
+                index = place.get(other.identity)
                 if index is None:
                     stack.append(other)
                     ready = False
@@ -134,10 +135,10 @@ class _Builder:
                 self._make(lazy)
                 continue
             # What `_make` does, for nearly every node of a large graph.
-            inputs = tuple([place[other] for other in needed]) if needed else ()
+            inputs = tuple([place[other.identity] for other in needed]) if needed else ()
             base = options.name or lazy.task.name
             counts[base] = ordinal = counts.get(base, 0) + 1
-            place[lazy] = index = len(nodes)
+            place[own] = index = len(nodes)
             nodes.append(Node(index, lazy, lazy.task, inputs, options.name, ordinal))
 
     def _make(self, lazy: Lazy, *, lost: bool = False) -> None:
@@ -151,7 +152,7 @@ class _Builder:
         base = name or (task.name if task is not None else type(lazy).__name__)
         self.counts[base] = ordinal = self.counts.get(base, 0) + 1
         nodes = self.nodes
-        self.place[lazy] = index = len(nodes)
+        self.place[lazy.identity] = index = len(nodes)
         nodes.append(Node(index, lazy, task, inputs, name, ordinal, control))
 
     def _name(self, lazy: Lazy) -> str | None:
@@ -166,7 +167,7 @@ class _Builder:
         return tuple(dict.fromkeys(self._index(other) for other in (*lazy.inputs, *needs)))
 
     def _index(self, lazy: Lazy) -> int:
-        return self.place[self.now(lazy)]
+        return self.place[self.now(lazy).identity]
 
     def _control(self, lazy: Lazy) -> Control:
         options = lazy.options
@@ -208,7 +209,7 @@ class _Builder:
 
     def _way_back(self, stack: list[Lazy], end: Lazy) -> list[str]:
         """Names from `end` to `end`, each reading the next."""
-        way = [lazy for lazy in stack if self.place.get(lazy) == _OPEN]
+        way = [lazy for lazy in stack if self.place.get(lazy.identity) == _OPEN]
         return [self._name(lazy) or lazy.label for lazy in (*way[way.index(end) :], end)]
 
 

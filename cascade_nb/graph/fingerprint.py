@@ -172,7 +172,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                         if kind in ATOMS:
                             parts.append(ATOMS[kind](value))
                         elif kind in CALLS:
-                            parts.append(read[place[value]] or self._lazy(value))
+                            parts.append(read[place[value.identity]] or self._lazy(value))
                         else:
                             parts.append(encode(value))
                     if key.tails:
@@ -313,7 +313,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return self._seen or Encoder(reference, self._lazy, self._large.seen)
 
     def _lazy(self, lazy: Lazy) -> bytes:
-        index = self._graph.place.get(lazy)
+        index = self._graph.place.get(lazy.identity)
         if index is None:  # it came into a container after the call was made
             raise CannotKeyError(f"the lazy value {lazy.label}", "it is no part of this graph")
         known = self.read[index]

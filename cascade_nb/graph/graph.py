@@ -193,14 +193,18 @@ class Graph:
         nodes: in an order in which everything comes after what it reads.
         targets: indexes of what was asked for.
         shape: the target as it was given.
-        place: index of the node of each lazy value that stands in an argument or in the target; two
-            may have one node, when a name was bound anew.
+        place: by identity of each lazy value that stands in an argument or in the target, the index
+            of its node; two may have one node, when a name was bound anew.
     """
 
     __slots__ = ("_ids", "nodes", "place", "shape", "targets")
 
     def __init__(
-        self, nodes: Sequence[Node], targets: tuple[int, ...], shape: Any, place: Mapping[Lazy, int]
+        self,
+        nodes: Sequence[Node],
+        targets: tuple[int, ...],
+        shape: Any,
+        place: Mapping[object, int],
     ) -> None:
         self.nodes = tuple(nodes)
         self.targets = targets

@@ -166,7 +166,7 @@ def _who(part: str, code: CodeKey) -> tuple[str, ...]:
 
 def _given(graph: Graph, prints: Fingerprints, name: str, value: object) -> Given:
     if isinstance(value, Lazy):
-        source = graph.nodes[graph.place[value]]
+        source = graph.nodes[graph.place[value.identity]]
         return Given(name, prints.key_of(value), source.id, source.id)
     return Given(name, prints.key_of(value), glimpse(value))
 

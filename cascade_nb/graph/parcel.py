@@ -108,7 +108,8 @@ class _Packing:
                 nested = False
                 values: Any = [None if v.__class__ in CALLS or isinstance(v, Lazy) else v
                                for v in lazy.args]  # fmt: skip
-                holes = tuple((n, place[v]) for n, v in enumerate(lazy.args) if isinstance(v, Lazy))
+                holes = tuple([(n, place[v.identity]) for n, v in enumerate(lazy.args)
+                               if isinstance(v, Lazy)])  # fmt: skip
             else:
                 values = self._full((tuple(lazy.args), dict(lazy.kwargs)))
         elif isinstance(lazy, MappedLazyResult):
@@ -144,7 +145,7 @@ class _Packing:
 
     def _full(self, value: Any) -> Any:
         place = self._graph.place
-        return replace(value, Lazy, lambda lazy: Hole(place[lazy]))
+        return replace(value, Lazy, lambda lazy: Hole(place[lazy.identity]))
 
 
 class _Unpacking:
@@ -164,7 +165,7 @@ class _Unpacking:
             inputs, name, ordinal, control = rest
             made = FREE if control is None else Control(*control)
             nodes.append(Node(index, lazy, task, inputs, name, ordinal, made))
-        place = {lazy: index for index, lazy in enumerate(self._lazies)}
+        place = {lazy.identity: index for index, lazy in enumerate(self._lazies)}
         return Graph(nodes, parcel.targets, self._filled(parcel.shape), place)
 
     def _lazy(

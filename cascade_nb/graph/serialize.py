@@ -63,7 +63,7 @@ class _Text:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._writer = Writer(graph.place.__getitem__)
+        self._writer = Writer(lambda lazy: graph.place[lazy.identity])
         self._tasks: dict[Task[..., Any], int] = {}
 
     def text(self) -> str:

@@ -100,7 +100,7 @@ def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
                 nested = nested or bool(walk.found)
     if not found:
         return (), nested
-    inputs = tuple(dict.fromkeys(found))
+    inputs = tuple({one.identity: one for one in found}.values())
     # The same tuple serves as arguments and as inputs, where it can: half the memory of a chain.
     return (values if len(inputs) == len(values) and not nested else inputs), nested
 

@@ -7,11 +7,12 @@ Operators on it give further lazy values; every other use of it as a value is re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
 from cascade_nb.model.caching import checked_cache
+from cascade_nb.model.look_up import looked_up
 from cascade_nb.model.operators import Operators, unpacked
 from cascade_nb.model.policy import (
     NO_ELSE,
@@ -23,6 +24,7 @@ from cascade_nb.model.policy import (
     checked_timeout,
 )
 from cascade_nb.model.refusals import Refusals, refuse_change
+from cascade_nb.model.travel import with_sets
 
 if TYPE_CHECKING:
     from cascade_nb.model.task import Task
@@ -31,29 +33,18 @@ Self = TypeVar("Self", bound="Lazy")
 T_co = TypeVar("T_co", covariant=True)
 
 
-def _nowhere(lazy: Lazy) -> Any:
-    raise LazyValueError(f"{lazy.label} has no value where only cascade_nb.model is loaded")
-
-
-_look_up: Callable[[Lazy], Any] = _nowhere
-
-
-def use_look_up(look_up: Callable[[Lazy], Any]) -> None:
-    """Say how `Lazy.value` finds a result; `shortcuts` does, once."""
-    global _look_up  # noqa: PLW0603 - said once, by `shortcuts`
-    _look_up = look_up
-
-
 class Lazy(Refusals, Operators):
     """What every lazy value can do: say how it is to be run, and refuse to be used as a value.
 
     Attributes:
+        identity: stands for it, and for no other, in dictionaries of this package.
         inputs: the lazy values that it reads, each once, in the order of its arguments.
         options: what is asked for it beyond its function.
     """
 
-    __slots__ = ("__weakref__", "inputs", "options")
+    __slots__ = ("__weakref__", "identity", "inputs", "options")
 
+    identity: object
     inputs: tuple[Lazy, ...]
     options: Options
 
@@ -70,7 +61,7 @@ class Lazy(Refusals, Operators):
             LazyValueError: none stands; the message says why.
             StateError: where results are kept cannot be read.
         """
-        return _look_up(self)
+        return looked_up(self)
 
     def _with(self: Self, options: Options) -> Self:
         """A copy that differs in its options only."""
@@ -230,6 +221,7 @@ class CallFields(Lazy):
         nested: bool,
         options: Options,
     ) -> None:
+        self.identity = object()
         self.task = task
         self.args = args
         self.kwargs = kwargs
@@ -263,8 +255,8 @@ class LazyResult(CallFields, Generic[T_co]):
         return super().__iter__() if count is None else iter(unpacked(self, count))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = (self.task, self.args, dict(self.kwargs), self.inputs, self.nested, self.options)
-        return lazy_call, fields
+        args, kwargs = with_sets((tuple(self.args), dict(self.kwargs)))
+        return lazy_call, (self.task, args, kwargs, self.inputs, self.nested, self.options)
 
     def _with(self, options: Options) -> LazyResult[T_co]:
         return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
@@ -284,6 +276,7 @@ class MapFields(Lazy):
         nested: bool,
         options: Options,
     ) -> None:
+        self.identity = object()
         self.task = task
         self.collections = collections
         self.fixed = fixed
@@ -311,7 +304,7 @@ class MappedLazyResult(MapFields, Generic[T_co]):
         return f"map({self.task.name})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        collections, fixed = dict(self.collections), dict(self.fixed)
+        collections, fixed = with_sets(dict(self.collections)), with_sets(dict(self.fixed))
         return lazy_map, (self.task, collections, fixed, self.inputs, self.nested, self.options)
 
     def _with(self, options: Options) -> MappedLazyResult[T_co]:

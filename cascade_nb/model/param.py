@@ -58,6 +58,7 @@ class Param(Lazy):
         self.type = type
         self._kind = None if type is None else kind_of(type)
         self.description = description
+        self.identity = object()
         self.inputs = ()
         self.options = PLAIN
         self.default = default if default is REQUIRED else self.checked(default)

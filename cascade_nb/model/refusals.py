@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 from cascade_nb.errors import LazyAttributeError, LazyValueError
@@ -46,8 +48,9 @@ def refused(lazy: Any, what: str) -> LazyValueError:
 class Refusals:
     """Every use of a lazy value as a value, refused with advice.
 
-    It has a hash and is equal to itself alone, since graphs look it up; to compare it with what is
-    no lazy value is refused like all the rest.
+    It is equal to itself alone; to compare it with what is no lazy value is refused like all the
+    rest. A set may be written of them, to be handed to a task or returned from one. To look one up
+    is refused: no key is found in a dictionary by what is not computed yet.
     """
 
     __slots__ = ()
@@ -68,7 +71,15 @@ class Refusals:
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        asks = sys._getframe(1)
+        if _is_by_identity(asks) or _writes_a_set(asks):
+            return object.__hash__(self)
+        raise refused(
+            self,
+            "it has no hash, by which it could be a key of a dictionary or be looked up in one (in "
+            "a list, or a set that is written `{a, b}`, it can be given to a task)",
+        )
 
     def __bool__(self) -> NoReturn:
         raise refused(
@@ -122,6 +133,19 @@ class Refusals:
         raise LazyAttributeError(_sentence(self, f"it has no attribute {name!r}"))
 
 
+def _is_by_identity(frame: FrameType) -> bool:
+    """Whether whoever asks for a hash in this frame means the lazy value itself: this package, or a
+    weak dictionary, which asks in its own name.
+    """
+    name: str = frame.f_globals.get("__name__", "")
+    return name.startswith(_OURS) or name == "weakref"
+
+
+def _writes_a_set(frame: FrameType) -> bool:
+    """Whether what this frame does now is `{a, b}`, `{*a}` or `{f(x) for x in y}`."""
+    return frame.f_code.co_code[frame.f_lasti] in _SETS
+
+
 def refuse_change(lazy: Any, name: str, *value: object) -> NoReturn:
     """What setting and deleting attributes does."""
     raise LazyAttributeError(
@@ -147,6 +171,8 @@ def _refusing(what: str) -> Callable[..., NoReturn]:
     return refuse
 
 
+_OURS: Final = __name__.partition(".")[0] + "."
+_SETS: Final = frozenset(map(dis.opmap.get, ("BUILD_SET", "SET_ADD", "SET_UPDATE")))
 _NO_NUMBER: Final = "it is no number"
 _NO_ARITHMETIC: Final = "it cannot be reckoned with so"
 _NO_CONTEXT: Final = "it cannot be entered by `with`"

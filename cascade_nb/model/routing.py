@@ -65,6 +65,7 @@ class Router(Lazy):
                     f"the branch {key!r:.60} of a Router is a {type(route).__name__} with lazy "
                     "values in it; have a task put it together, and give its call"
                 )
+        self.identity = object()
         self.selector = selector
         self.routes = routes
         self.inputs = (selector,) if isinstance(selector, Lazy) else ()

@@ -1,11 +1,14 @@
-"""How what stands in the place of a function, such as a task, is pickled."""
+"""How what stands in the place of a function, such as a task, and what a call holds are pickled."""
 
 from __future__ import annotations
 
 import copyreg
 import importlib
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
+
+from cascade_nb.model.refusals import Refusals
 
 #: They write functions of the main module whole, since another process has another main module.
 _BY_VALUE: Final = ("cloudpickle", "dill")
@@ -24,6 +27,34 @@ def reduced(thing: Any, fn: Any) -> tuple[Any, ...]:
         return _imported, (module, path)
     # The state comes after the object is made, since a task's function may name the task itself.
     return copyreg.__newobj__, (type(thing),), thing.__dict__  # type: ignore[attr-defined]
+
+
+def with_sets(value: Any) -> Any:
+    """`value`, with what is made into a set here, and not by whoever unpickles it, in the place of
+    every set of lazy values: they have a hash for this package alone.
+    """
+    cls = value.__class__
+    if cls in (set, frozenset):
+        return _Set(cls, value) if any(isinstance(one, Refusals) for one in value) else value
+    if cls in (list, tuple):
+        own = [with_sets(one) for one in value]
+        return cls(own) if any(a is not b for a, b in zip(own, value, strict=True)) else value
+    if cls is dict:
+        named = {key: with_sets(one) for key, one in value.items()}
+        return named if any(named[key] is not value[key] for key in value) else value
+    return value
+
+
+class _Set:
+    def __init__(self, cls: type, items: Iterable[Any]) -> None:
+        self._parts = cls, list(items)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _set_of, self._parts
+
+
+def _set_of(cls: Any, items: list[Any]) -> Any:
+    return cls(items)
 
 
 def _by_value() -> bool:

@@ -70,8 +70,8 @@ async def why(session: Session, name: str) -> list[str]:
 
 def _name_in(graph: Graph, name: str, meant: object, item: str) -> str | None:
     """By what name a run's graph has what was asked about; None where it has it not."""
-    if isinstance(meant, Lazy) and meant in graph.place:
-        return graph.nodes[graph.place[meant]].id + item
+    if isinstance(meant, Lazy) and meant.identity in graph.place:
+        return graph.nodes[graph.place[meant.identity]].id + item
     try:
         if item_of(graph, name) is None:
             node_named(graph, name)

@@ -108,7 +108,7 @@ class OutsideChanges:
         graph = self._workspace.overview()
         if graph is None:
             return []
-        roots = [graph.place[lazy] for lazy in lazies if lazy in graph.place]
+        roots = [graph.place[lazy.identity] for lazy in lazies if lazy.identity in graph.place]
         nodes = [graph.nodes[index] for index in sorted(graph.descendants(roots))]
         return _names(nodes, name)
 

@@ -88,7 +88,7 @@ def _show(workspace: Workspace, cell: Cell) -> None:
         if workspace.shows(name):
             for layer in reversed(chain):
                 meaning = layer.meaning
-                if meaning is not None and graph.place[meaning.whole] not in later:
+                if meaning is not None and graph.place[meaning.whole.identity] not in later:
                     workspace.namespace[name] = meaning.shown
                     break
 
@@ -274,7 +274,7 @@ class _Commit:
             if not above or graph is None or own is None:
                 continue
             roots = [n.index for n, layer in workspace.layers_in(graph) if layer in above]
-            if graph.place[fresh[name].whole] in graph.descendants(roots):
+            if graph.place[fresh[name].whole.identity] in graph.descendants(roots):
                 chain.remove(own)
                 chain.append(own)
 
@@ -288,9 +288,9 @@ class _Commit:
             return
         older = [layer for layer in workspace.chains[name] if layer.cell.key != self.cell.key]
         wholes = [layer.meaning.whole for layer in older if layer.meaning is not None]
-        readers = graph.descendants([graph.place[whole] for whole in wholes])
+        readers = graph.descendants([graph.place[whole.identity] for whole in wholes])
         needed: set[int] = set()
-        todo = [graph.place[meaning.whole]]
+        todo = [graph.place[meaning.whole.identity]]
         while todo:
             for source in graph.nodes[todo.pop()].sources:
                 if source not in needed:

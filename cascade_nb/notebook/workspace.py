@@ -213,12 +213,12 @@ class Workspace:
         if graph is None:
             return []
         place = graph.place
-        containers = {place[meaning.whole] for meaning in known.values() if not meaning.is_node}
+        containers = {place[one.whole.identity] for one in known.values() if not one.is_node}
         read = {edge.source for edge in graph.edges if edge.target not in containers}
         return [
             name
             for name, meaning in known.items()
-            if not any(place[self.drawn_as(lazy)] in read for lazy in meaning.lazies)
+            if not any(place[self.drawn_as(lazy).identity] in read for lazy in meaning.lazies)
         ]
 
     def drop(self, *names: str) -> None:

@@ -80,14 +80,13 @@ def test_a_result_that_is_there_is_held_only_for_who_reads_it() -> None:
     first, second = give(1), give(2)
     middle, named = count([first]), count([second]).named("named")
     graph = build_graph(count([middle, named, first]))
-    place = {lazy: graph.place[lazy] for lazy in (first, second, middle, named)}
-    ledger = Ledger(graph, {index: index for index in place.values()})
-    held = {lazy for lazy, index in place.items() if ledger.values[index] is not None}
-    assert held == {first, middle, named}
-    ledger = Ledger(graph, {graph.targets[0]: 3, **{place[lazy]: 1 for lazy in (first, named)}})
-    held = {lazy for lazy, index in place.items() if ledger.values[index] is not None}
-    assert held == {named}  # it may be asked for by its name
-    assert set(ledger.pruned) == {place[middle], place[second]}
+    at = [graph.place[lazy.identity] for lazy in (first, second, middle, named)]
+    ledger = Ledger(graph, {index: index for index in at})
+    assert [ledger.values[index] is not None for index in at] == [True, False, True, True]
+    ledger = Ledger(graph, {graph.targets[0]: 3, at[0]: 1, at[3]: 1})
+    # What has a name may be asked for by it.
+    assert [ledger.values[index] is not None for index in at] == [False, False, False, True]
+    assert set(ledger.pruned) == {at[2], at[1]}
 
 
 @pytest.mark.parametrize("nodes", [3, FEW + 1])

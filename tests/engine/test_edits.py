@@ -33,7 +33,7 @@ class Names:
 
     def __init__(self) -> None:
         self.tasks: dict[Task[..., Any], Task[..., Any]] = {}
-        self.lazies: dict[Lazy, Lazy] = {}
+        self.lazies: dict[object, Lazy] = {}
         self.trouble: Exception | None = None
 
     @property
@@ -43,7 +43,7 @@ class Names:
     def current(self, lazy: Lazy) -> Lazy:
         if self.trouble is not None:
             raise self.trouble
-        return self.lazies.get(lazy, lazy)
+        return self.lazies.get(lazy.identity, lazy)
 
     def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
         return self.tasks.get(task, task)
@@ -206,7 +206,7 @@ async def test_a_name_bound_anew_feeds_what_has_not_begun(
     engine.pause("task:last")
     run = engine.start(last(old), bindings=names)
     await until(lambda: run.status.held == 1)
-    names.lazies[old] = new
+    names.lazies[old.identity] = new
     engine.edited()
     engine.resume("task:last")
     assert await run == (11,)

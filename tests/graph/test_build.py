@@ -42,16 +42,16 @@ class Names:
 
     version = 0
 
-    def __init__(self, today: dict[Any, Any] | None = None, dropped: tuple[Any, ...] = ()) -> None:
-        self.today = today or {}
+    def __init__(self, *today: tuple[Lazy, Lazy], dropped: tuple[Any, ...] = ()) -> None:
+        self.today = {before.identity: now for before, now in today}
         self.dropped = dropped
-        self.names: dict[Lazy, str] = {}
+        self.names: dict[object, str] = {}
         self.tasks: dict[Any, Any] = {}
 
     def current(self, lazy: Lazy) -> Lazy:
         if lazy in self.dropped:
             raise DroppedNameError("it was dropped")
-        return self.today.get(lazy, lazy)
+        return self.today.get(lazy.identity, lazy)
 
     def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
         return self.tasks.get(task, task)
@@ -60,7 +60,7 @@ class Names:
         return False
 
     def name_of(self, lazy: Lazy) -> str | None:
-        return self.names.get(lazy)
+        return self.names.get(lazy.identity)
 
 
 def edges_of(target: Any) -> set[tuple[str, str, EdgeType]]:
@@ -181,8 +181,8 @@ def test_a_cycle_is_named_by_its_path() -> None:
     a = double(1)
     b = double(a)
     c = double(b)
-    names = Names({a: c})
-    names.names = {c: "c", b: "b"}
+    names = Names((a, c))
+    names.names = {c.identity: "c", b.identity: "b"}
     with pytest.raises(CycleError, match=r"c needs itself: c → b → c; give one of them") as caught:
         build_graph(c, names)
     assert caught.value.path == ("c", "b", "c")
@@ -191,18 +191,18 @@ def test_a_cycle_is_named_by_its_path() -> None:
 def test_a_node_that_reads_itself_is_a_cycle_of_one() -> None:
     a = double(1)
     b = double(a)
-    names = Names({a: b})
+    names = Names((a, b))
     with pytest.raises(CycleError, match=r"double needs itself: double → double"):
         build_graph(b, names)
 
 
 def test_names_lead_to_what_they_mean_today() -> None:
     old, new = one(), one()
-    names = Names({old: new})
-    names.names = {new: "x"}
+    names = Names((old, new))
+    names.names = {new.identity: "x"}
     graph = build_graph(add(old, new), names)
     assert [node.id for node in graph.nodes] == ["x", "add#1"]
-    assert graph.place[old] == graph.place[new] == 0
+    assert graph.place[old.identity] == graph.place[new.identity] == 0
 
 
 def test_a_dropped_name_is_said_to_be_dropped() -> None:

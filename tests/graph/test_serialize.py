@@ -218,7 +218,7 @@ def test_the_state_of_a_dataclass_survives_not_what_its_init_would_make() -> Non
 
 def test_lazy_values_survive_inside_every_container() -> None:
     a = one()
-    inside = [(a,), {a}, {a: a}, Settings(a), Point(a, 1), defaultdict(None, k=a)]
+    inside = [(a,), {a}, {1: a}, Settings(a), Point(a, 1), defaultdict(None, k=a)]
     back = there_and_back(fetch(inside))
     assert back.nodes[-1].inputs == (0,)
 

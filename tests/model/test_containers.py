@@ -213,7 +213,7 @@ LOSSLESS: dict[str, Callable[[Any], Any]] = {
     "a frozen attrs class": FrozenAttrs,
     "a list with attributes": lambda x: Numbers([1, x], note="n"),
     "a dict of one's own": lambda x: noted(Table(a=1, b=x), "n"),
-    "a set of one's own": lambda x: noted(Words([1, x]), "n"),
+    "a set of one's own": lambda x: noted(Words({1, x}), "n"),
     "a tuple of one's own": lambda x: noted(Pair([1, x]), "n"),
     "a namedtuple": lambda x: Point(1, x),
     "a namedtuple with attributes": lambda x: noted(NotedPoint(1, x), "n"),

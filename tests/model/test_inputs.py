@@ -45,7 +45,6 @@ CONTAINERS = {
     "list": [1, a],
     "tuple": (1, a),
     "dict value": {"k": a},
-    "dict key": {a: 1},
     "set": {1, a},
     "frozenset": frozenset({a}),
     "dataclass": Settings(a),

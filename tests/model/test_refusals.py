@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
+import functools
 import inspect
 import math
 import operator
 import os
+import pickle
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,11 @@ def load() -> int:
 
 
 x = load()
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    value: Any
 
 
 def _set(thing: Any) -> None:
@@ -92,6 +101,23 @@ USES: dict[str, Callable[[Any], Any]] = {
     "shift": lambda v: v << 1,
     "power with modulo": lambda v: pow(v, 2, 3),
     "len": len,
+    "key": lambda v: {v: 1},
+    "key of a comprehension": lambda v: {one: id(one) for one in [v]},
+    "look-up": lambda v: {"a": 1}[v],
+    "get": {"a": 1}.get,
+    "setdefault": lambda v: {}.setdefault(v, 1),
+    "pop": lambda v: {"a": 1}.pop(v, None),
+    "in a dictionary": lambda v: v in {"a": 1},
+    "in a set": lambda v: v in {"a", "b"},
+    "in a set of lazy values": lambda v: v in {*[v]},
+    "add": lambda v: set().add(v),
+    "discard": {1}.discard,
+    "unique": lambda v: set([v, v]),  # noqa: C405 - what people write for a list that they have
+    "counter": lambda v: Counter([v]),
+    "keys": dict.fromkeys,
+    "cached": functools.cache(abs),
+    "frozen": lambda v: hash(Frozen(v)),
+    "hash": hash,
     "loop": list,
     "star": lambda v: [*v],
     "reversed": reversed,
@@ -152,13 +178,48 @@ def test_every_kind_of_lazy_value_refuses(lazy: Any, use: Callable[[Any], Any]) 
         use(lazy)
 
 
-def test_lazy_values_compare_by_identity_and_have_a_hash() -> None:
+def test_lazy_values_compare_by_identity() -> None:
     other = load()
     assert x == x  # noqa: PLR0124
     assert x != other
     assert not x == other  # noqa: SIM201
-    assert {x: 1, other: 2}[x] == 1
     assert x in [other, x]
+
+
+@cs.task
+def joined(values: Any) -> str:
+    return f"{type(values).__name__} {sorted(values)}"
+
+
+@cs.task
+def fan_out(kind: str) -> Any:
+    if kind == "written":
+        return {load.lazy(), each.lazy(1), each.lazy(2)}
+    if kind == "unpacked":
+        return {*[load.lazy(), each.lazy(1)], 2}
+    return {each.lazy(n) for n in (1, 2, 3)}
+
+
+def test_sets_of_lazy_values_are_written_run_given_and_returned() -> None:
+    several = {load(), each(1), 2}
+    assert cs.run(several) == {1, 2, 3}
+    assert cs.run(joined(several)) == "set [1, 2, 3]"
+    assert cs.run(joined(frozenset({each(2), each(1)}))) == "frozenset [1, 2]"
+    assert cs.run(joined({each(n) for n in (1, 2, 1)} | {load()})) == "set [1, 2, 3]"
+    for kind in ("written", "unpacked", "comprehension"):
+        assert cs.run(fan_out(kind)) == {1, 2, 3}
+
+
+def test_sets_of_lazy_values_travel() -> None:
+    for asked in (
+        joined({each(1), load()}),
+        joined(values=frozenset({each(1), load()})),
+        joined({"a": [{each(1)}]}),
+        joined.map(values=[{each(1), load()}]),
+    ):
+        back = pickle.loads(pickle.dumps(asked))
+        assert cs.run(back) == cs.run(asked)
+        assert cs.run(copy.deepcopy([asked])) == [cs.run(asked)]
 
 
 def test_probes_find_nothing_and_raise_nothing() -> None:

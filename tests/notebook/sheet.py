@@ -58,7 +58,7 @@ class Sheet:
 
         def settled(value: Any) -> Any:
             if isinstance(value, Lazy):
-                return results[graph.place[value]]
+                return results[graph.place[value.identity]]
             if isinstance(value, list):
                 return [settled(item) for item in value]
             if isinstance(value, dict):

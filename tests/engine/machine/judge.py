@@ -24,7 +24,7 @@ class Started:
     def ids_of(self, steps: Iterable[int]) -> set[str]:
         """The ids of steps, as far as they are in the graph."""
         graph, lazies = self.run.graph, self.bench.lazies
-        places = [graph.place.get(lazies[step]) for step in steps]
+        places = [graph.place.get(lazies[step].identity) for step in steps]
         return {graph.nodes[place].id for place in places if place is not None}
 
 
