@@ -203,7 +203,7 @@ class View {
       mark(this.whole, "aria-pressed", whole)
     })
     this.kinds = h("tbody")
-    this.retries = h("ul", { class: "cs-retries" })
+    this.retries = h("ul", { class: "cs-retries", hidden: "" })
     this.rows = new Map()
     this.output = section("output")
     this.text = h("pre", { class: "cs-text", tabindex: "0" })
@@ -320,8 +320,7 @@ class View {
     const since = (Date.now() - this.shared.heard) / 1000
     const passed = time.ticking ? since : 0
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
-    const then = ["pausing", "paused"].includes(this.state.phase) ? " once resumed" : ""
-    const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}${then}`
+    const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}`
     write(this.time, this.state.ended ? elapsed : elapsed + left)
     if (time.paused !== null) write(this.ago, agoText(time.paused + since))
   }
@@ -361,9 +360,12 @@ class View {
       row.hold.update(kind.paused, this.shared.answered, open)
     }
     const told = retries ?? []
+    // Once there, their place stays: attempts come and go, and nothing else is to move for that.
+    if (told.length || this.state.retriable) this.retries.hidden = false
+    mark(this.retries, "title", told.join("\n"))
     while (this.retries.childElementCount > told.length) this.retries.lastChild.remove()
     told.forEach((words, i) => {
-      if (!this.retries.children[i]) this.retries.append(h("li"))
+      if (!this.retries.children[i]) this.retries.append(h("li", { class: "cs-retry" }))
       write(this.retries.children[i], words)
     })
   }
@@ -517,6 +519,7 @@ function kindState(kind, ended) {
   if (ended) return "left"
   if (kind.paused) return "held"
   if (kind.running) return "running"
+  if (kind.held) return "held"
   return kind.queued ? "queued" : "waiting"
 }
 

@@ -54,6 +54,7 @@ class Portrait:
     def _begin(self, graph: Graph) -> None:
         """Nothing is known of this graph."""
         self._graph = graph
+        self._retriable = any(node.options.retry is not None for node in graph.nodes)
         self._version = -1
         self._states = [NodeState.WAITING] * len(graph)  # by index of node
         self._boxes: list[_Box] = []
@@ -147,10 +148,15 @@ class Portrait:
 
     def _fields(self, status: RunStatus) -> Json:
         """Everything that may change but for the graph, the clock and the output."""
+        # While a pause keeps it from going on nobody knows when it will be over.
+        stands = status.phase in (Phase.PAUSING, Phase.PAUSED) or (
+            status.held and not status.running
+        )
+        known = None if stands else status.remaining
         self._time = {
             "elapsed": round(status.elapsed, 2),
             "ticking": status.phase is not Phase.PAUSED and not status.phase.is_over,
-            "remaining": status.remaining and round(status.remaining, 1),
+            "remaining": known and round(known, 1),
             "paused": status.paused_for and round(status.paused_for, 2),
         }
         return {
@@ -163,6 +169,7 @@ class Portrait:
             "kinds": _kinds(status),
             "notes": self._notes(status),
             "retries": [retry.short for retry in status.retries],
+            "retriable": self._retriable,
             "failures": [
                 {"task": f.task, "error": f.error, "where": f.where} for f in status.failures
             ],

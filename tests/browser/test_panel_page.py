@@ -172,7 +172,7 @@ def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPa
     panel.tell(
         phase="paused",
         headline=["Paused ", " by you · 8 held"],
-        time={"elapsed": 10, "ticking": False, "remaining": 40, "paused": 12.2},
+        time={"elapsed": 10, "ticking": False, "remaining": None, "paused": 12.2},
     )
     headline = panel.panel.locator(".cs-headline")
     expect(headline).to_have_text(re.compile(r"Paused \d+ s ago by you · 8 held"))
@@ -181,8 +181,21 @@ def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPa
     expect(headline).to_have_text(re.compile(r"Paused \d+ s ago by you · 8 held"))
     expect(headline.locator("[aria-hidden=true]")).to_have_text(re.compile(r"\d+ s ago"))
     assert headline.get_attribute("aria-live") == "polite"
-    # The time that the run has taken stands still.
-    assert panel.text(".cs-time") == "10 s, about 40 s left once resumed"
+    # The time that the run has taken stands still, and nobody knows when it goes on.
+    assert panel.text(".cs-time") == "10 s"
+
+
+def test_what_is_tried_again_comes_and_goes_and_nothing_moves(panel: PanelPage) -> None:
+    panel.tell(retriable=True, retries=[])
+    places = """() => [...document.querySelectorAll(
+        ".cascade-panel, .cs-line, .cs-headline, .cs-stage, .cs-kinds, .cs-section")]
+        .map(one => JSON.stringify(one.getBoundingClientRect()))"""
+    before = panel.page.evaluate(places)
+    words = "fetch: attempt 2 of 3 in 4 s, after OSError: the server did not answer within its time"
+    for told in ([words], [words] * 5, []):
+        panel.tell(retries=told)
+        expect(panel.panel.locator(".cs-retries li")).to_have_count(len(told))
+        assert panel.page.evaluate(places) == before
 
 
 def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:
