@@ -72,8 +72,11 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
 
 def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
     """Say what runs are doing and what holds them."""
-    named = [session.run_named(given.run)] if given.run is not None else session.runs()
-    parts = [summary(one, TaskOutput()) for one in outermost([run.status for run in named])]
+    if given.run is not None:
+        named = [session.status_named(given.run)]
+    else:
+        named = outermost([run.status for run in session.runs()])
+    parts = [summary(one, TaskOutput()) for one in named]
     in_force = session.constraints().values()
     if in_force:
         now = session.engine.clock.now()
@@ -180,7 +183,7 @@ def tell_times(session: Session, given: Namespace, _awaited: bool) -> None:
 
 def end(session: Session, given: Namespace, _awaited: bool) -> None:
     """Cancel a run."""
-    run = session.run_named(given.run, live=True)
+    run = session.live_run(given.run)
     run.cancel("cancelled from the notebook")
     say(f"Cancelling run {run.number} of {run.graph.title}.")
 

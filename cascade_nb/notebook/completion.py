@@ -93,6 +93,7 @@ def _scopes(session: Session) -> list[str]:
 _NAMED: Final[dict[str, Callable[[Session], Iterable[str]]]] = {
     "nodes": lambda session: session.node_names(),
     "names": lambda session: [*session.workspace.meanings(), *session.workspace.tasks()],
-    "runs": lambda session: [str(run.number) for run in session.runs()],
+    "runs": lambda session: [str(status.number) for status in session.statuses()],
+    "live": lambda session: [str(run.number) for run in session.live_runs()],
     "scopes": _scopes,
 }

@@ -23,6 +23,7 @@ from cascade_nb.notebook.actions import (
 )
 from cascade_nb.notebook.arguments import Arguments
 from cascade_nb.notebook.keeping import go_on, keep_in, tell_runs
+from cascade_nb.notebook.panels import show_panel
 from cascade_nb.notebook.session import Session
 
 
@@ -31,7 +32,7 @@ class Door(NamedTuple):
 
     Attributes:
         takes: its arguments.
-        kind: what its arguments name, for completion: "nodes", "scopes", "runs" or "names".
+        kind: what its arguments name, for completion: "nodes", "scopes", "runs", "live" or "names".
         act: does it; what it gives is the value of the magic. The last argument says whether that
             is awaited.
     """
@@ -178,6 +179,13 @@ def _doors() -> dict[str, Door]:
     )
     times.add_argument("run", nargs="?", help="its number or id; without one, the latest")
 
+    panel = _arguments(
+        "panel",
+        "Show the panel of a run again, below this cell: in a second tab, or a reopened notebook.",
+        [("%cascade panel", "of the latest run"), ("%cascade panel 3", "of run 3")],
+    )
+    panel.add_argument("run", nargs="?", help="its number or id; without one, the latest")
+
     attach = _arguments(
         "attach",
         "Go on with a run whose kernel is gone; nothing that was completed runs again.",
@@ -223,10 +231,11 @@ def _doors() -> dict[str, Door]:
         "resume": Door(resume, "scopes", let_go),
         "limit": Door(limit, "scopes", cap),
         "rate": Door(rate, "scopes", slow_down),
-        "cancel": Door(cancel, "runs", end),
+        "cancel": Door(cancel, "live", end),
         "drop": Door(drop, "names", drop_names),
         "runs": Door(runs, "", tell_runs),
         "times": Door(times, "runs", tell_times),
+        "panel": Door(panel, "runs", show_panel),
         "attach": Door(attach, "", go_on),
         "state": Door(state, "", keep_in),
     }

@@ -12,6 +12,7 @@ from cascade_nb.engine.run import Run
 from cascade_nb.errors import RunError, RunFailures
 from cascade_nb.notebook.output import TaskOutput, route
 from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panels import open_panel
 from cascade_nb.notebook.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import at_a_prompt, running_cell, say
@@ -100,12 +101,11 @@ def present(
     session.notice(run)
     session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     try:
-        panel = Panel.open(run, output=output) if running_kernel() is not None else None
+        panel = open_panel(session, run, output)
     except BaseException:  # an interrupt, for instance; nobody would see the run
         run.cancel("its panel could not be shown")
         unroute()
         raise
-    run.is_shown = panel is not None and not panel.headless
     if not wait and at_a_prompt():
         _go_on(run)
         return run

@@ -84,7 +84,7 @@ class Panel:
         self._saved = SavedRun(run, self.output)
         self._portrait = Portrait(run, self.output)
         self._lock = threading.Lock()
-        self._widget: PanelWidget | None = None
+        self.widget: PanelWidget | None = None
         self._undo: list[Callable[[], None]] = []
         self._clicks: ClickDelivery | None = None
         self._heard = False
@@ -138,14 +138,14 @@ class Panel:
         catch_widgets()
         status = self.run.status
         name = f"{status.title} · run {status.number} (panel)"
-        self._widget = PanelWidget(name, self._everything, self._hear)
-        self._clicks = clicks = ClickDelivery(self._widget.comm)
+        self.widget = PanelWidget(name, self._everything, self._hear)
+        self._clicks = clicks = ClickDelivery(self.widget.comm)
         clicks.install()
         self._undo += [
             clicks.undo,
             on_idle_interrupt(self._loop, lambda: self.run.cancel("interrupted")),
         ]
-        display(self._widget)  # type: ignore[no-untyped-call]
+        display(self.widget)  # type: ignore[no-untyped-call]
         self._arm()
 
     async def _draw(self, rendered: Rendered | None) -> None:
@@ -159,8 +159,8 @@ class Panel:
         self._cell.call(self._saved.show_picture, filed)
         self._picture = self._picture or filed.picture  # unless an edit was drawn meanwhile
         await self._save_until_over()
-        if self._widget is not None:
-            self._widget.rest(self._everything())
+        if self.widget is not None:
+            self.widget.rest(self._everything())
         _open.discard(self)
 
     async def _redraw(self, graph: Graph) -> None:
@@ -172,10 +172,10 @@ class Panel:
         self._put_into_widget(rendered, graph)
 
     def _put_into_widget(self, rendered: Rendered, graph: Graph) -> None:
-        if self._widget is not None:
+        if self.widget is not None:
             with self._lock:
                 self._portrait.place(rendered.picture, graph)
-            self._widget.svg = rendered.svg or ""
+            self.widget.svg = rendered.svg or ""
             if self._heard:
                 self._tell_everything()
 
@@ -255,15 +255,15 @@ class Panel:
 
     def _tell_displays(self) -> None:
         now = self._loop.time()
-        if now - self._displays_at >= DISPLAYS and self._widget is not None:
+        if now - self._displays_at >= DISPLAYS and self.widget is not None:
             bundles = self.output.take_displays()
             if bundles is not None:
                 self._displays_at = now
-                self._widget.show_displays(bundles)
+                self.widget.show_displays(bundles)
 
     def _send(self, news: Mapping[str, Any]) -> None:
-        if self._widget is not None:
-            self._widget.send({"type": "patch", **news})
+        if self.widget is not None:
+            self.widget.send({"type": "patch", **news})
 
     def _everything(self) -> dict[str, Any]:
         """For browsers that ask late."""

@@ -34,6 +34,7 @@ class Session:
         shown_in: that run, and the number of the cell that has its panel.
         asked: the names that it was to run.
         done: ids of named nodes that a run was through with.
+        panels: by id of a run, the widget that shows it.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -43,6 +44,7 @@ class Session:
         self.shown_in: tuple[Run, int] | None = None
         self.asked: list[str] = []
         self.done: set[str] = set()
+        self.panels: dict[str, Any] = {}
         self._noticed: WeakSet[Run] = WeakSet()
 
     @property
@@ -91,30 +93,35 @@ class Session:
         live = self.live_runs()
         return [*live, *([self.latest] if self.latest and self.latest not in live else [])]
 
-    def run_named(self, name: str | None, *, live: bool = False) -> Run:
-        """The run of this number or id; without one, the only one there is to mean.
-
-        Args:
-            live: whether it must not be over.
+    def live_run(self, name: str | None) -> Run:
+        """The run of this number or id that is not over; without one, the only one.
 
         Raises:
-            UsageError: there is none, or more than one can be meant.
+            UsageError: there is none, it is over, or more than one can be meant.
             UnknownNameError: there is no such run.
         """
-        known = [run for run in self.runs() if not (live and run.done())]
-        nothing = "nothing is running" if live else "nothing was run yet; `%cascade run` starts"
-        if name is not None:
-            for run in known:
-                if name in (str(run.number), run.id):
-                    return run
-            advice = "" if known else f"; {nothing}"
-            raise UnknownNameError("run", name, [str(run.number) for run in known], advice)
-        if not known:
-            raise UsageError(nothing)
-        if live and len(known) > 1:
-            names = ", ".join(f"{run.number} ({run.graph.title})" for run in known)
-            raise UsageError(f"several runs go on, so say which by its number: {names}")
-        return known[0]
+        live = self.live_runs()
+        if name is None:
+            if len(live) > 1:
+                names = ", ".join(f"{run.number} ({run.graph.title})" for run in live)
+                raise UsageError(f"several runs go on, so say which by its number: {names}")
+            if not live:
+                raise UsageError("nothing is running")
+            return live[0]
+        for run in live:
+            if name in (str(run.number), run.id):
+                return run
+        for status in self.statuses():
+            if name in (str(status.number), status.run_id):
+                raise UsageError(f"run {status.number} is over: {status.headline}")
+        advice = "" if live else "; nothing is running"
+        raise UnknownNameError("run", name, [str(run.number) for run in live], advice)
+
+    def statuses(self) -> list[RunStatus]:
+        """Of the runs that are not over, and of those that were, the newest first."""
+        ended = [one for engine in self.engines for one in reversed(engine.history.runs)]
+        over = [one.status for one in sorted(ended, key=lambda one: -one.started)]
+        return [*(run.status for run in self.live_runs()), *over]
 
     def status_named(self, name: str | None) -> RunStatus:
         """The status of the run of this number or id; without one, of the latest. Runs that are
@@ -124,11 +131,7 @@ class Session:
             UsageError: there is none yet.
             UnknownNameError: there is no such run.
         """
-        ended = [one for engine in self.engines for one in reversed(engine.history.runs)]
-        known = [
-            *(run.status for run in self.live_runs()),
-            *(one.status for one in sorted(ended, key=lambda one: -one.started)),
-        ]
+        known = self.statuses()
         if not known:
             raise UsageError("nothing was run yet; `%cascade run` starts")
         if name is None:

@@ -301,6 +301,23 @@ def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
         panel.wait_for_phase("succeeded")
 
 
+def test_a_panel_that_is_shown_again_is_the_same_panel(lab: LabServer, browser: Browser) -> None:
+    long, let_go = LONG.replace("panel =", "#"), "go.set(); await run"
+    cells = [SETUP, "%load_ext cascade_nb", long, "%cascade panel", let_go, "%cascade panel"]
+    with lab.open(browser, cells, NEWEST) as notebook:
+        for index in range(4):
+            notebook.run(index)
+        first = LabPanel(notebook, 3)
+        notebook.run(5)
+        second = LabPanel(notebook, 5)
+        assert second.flip_pause().on
+        expect(first.pause).to_have_attribute("aria-checked", "true")
+        assert not first.flip_pause().on
+        notebook.run(4)
+        second.wait_for_phase("succeeded")
+        first.wait_for_phase("succeeded")
+
+
 def test_what_tasks_print_and_display_is_seen_in_the_panel(
     lab: LabServer, browser: Browser
 ) -> None:

@@ -40,6 +40,9 @@ panel = Panel.open(run)
 """
 
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
 @pytest.fixture(scope="module", params=LABELS)
 def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
     """One kernel of each version for all tests here, since each begins with a run of its own."""
@@ -205,7 +208,7 @@ def test_a_late_browser_is_given_the_state_of_that_moment(panel: PanelClient) ->
     # A page that is loaded again asks for all widgets' state over the control comm.
     panel.answer(panel.hold("run", True))
     panel.kernel.check("import ipywidgets")
-    code = "state = panel._widget.get_state(); print(state['snapshot']['phase'], len(state['svg']))"
+    code = "state = panel.widget.get_state(); print(state['snapshot']['phase'], len(state['svg']))"
     panel.wait_until(lambda: panel.state["svg"])
     phase, length = panel.kernel.check(code).stdout.split()
     assert phase == "pausing"
@@ -374,3 +377,36 @@ def test_with_no_browser_all_there_is_is_there_when_the_cell_ends(kernel: RealKe
     assert not cell.of_type("comm_open")
     assert 'data-state="done"' in pictures(cell)[0]["image/svg+xml"]
     assert "42 of 42 done" in texts(cell)[0]
+
+
+def test_a_panel_is_shown_again_while_its_run_goes_on_and_when_it_is_over(
+    kernel: RealKernel,
+) -> None:
+    kernel.check("%load_ext cascade_nb")
+    kernel.check(RUN.replace("run = cs", "# ").replace("panel =", "# "))
+    first = kernel.check("%cascade run best --fresh")
+    title = first.stdout + str(first.displays)
+    number = re.search(r"run (\d+)", title)
+    assert number is not None
+    shown = [d for d in first.displays if WIDGET in d]
+    for command in ("%cascade panel", f"%cascade panel {number[1]}"):
+        again = [d for d in kernel.check(command).displays if WIDGET in d]
+        assert [d[WIDGET]["model_id"] for d in again] == [d[WIDGET]["model_id"] for d in shown]
+    kernel.check("go.set()\nimport cascade_nb as cs\nawait cs.start(load())")
+    kernel.check("import time\nwhile cs.status().runs[0].running: time.sleep(0.05)")
+    over = kernel.check(f"%cascade panel {number[1]}")
+    assert [d[WIDGET]["model_id"] for d in over.displays] == [shown[0][WIDGET]["model_id"]]
+
+
+def test_a_run_that_code_has_started_is_given_a_panel_when_one_is_asked_for(
+    kernel: RealKernel,
+) -> None:
+    kernel.check("%load_ext cascade_nb")
+    kernel.check(RUN.replace("panel =", "# "))
+    cell = kernel.check("%cascade panel")
+    client = PanelClient(kernel, cell)
+    client.hello()
+    client.wait_until(lambda: client.shown["counts"]["running"] > 1)
+    again = kernel.check("%cascade panel")
+    assert [d for d in again.displays if WIDGET in d] == [d for d in cell.displays if WIDGET in d]
+    kernel.check("go.set(); await run")

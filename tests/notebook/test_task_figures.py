@@ -142,14 +142,14 @@ def bad():
 sent = []
 panel = Panel.open(cs.start(bad()))
 panel._hear({"type": "hello"})
-usual = panel._widget.comm.send
+usual = panel.widget.comm.send
 def send(data, *args, **kwargs):
     if not sent:
         sent.append(None)
         raise OSError("one message is lost")
     sent.append(data)
     return usual(data, *args, **kwargs)
-panel._widget.comm.send = send
+panel.widget.comm.send = send
 """
     )
     kernel.check("await panel.finished(); await asyncio.sleep(0.3)")
