@@ -15,8 +15,10 @@ in_body: Final = _inside.get
 """Whether the code that asks belongs to the body of a task. True in threads and coroutines too that
 the body started with a copy of its context, as `asyncio.to_thread` and `create_task` do."""
 
-#: By its id, every code in which tasks are plain functions though it is no task's; mostly none, so
-#: that a call of a task asks no more than whether there is any.
+_identity: Final = object.__hash__  # as `id`, which tells every audit hook that it was called
+
+#: By its identity, every code in which tasks are plain functions though it is no task's; mostly
+#: none, so that a call of a task asks no more than whether there is any.
 plain_codes: Final[dict[int, ref[CodeType]]] = {}
 
 
@@ -32,7 +34,7 @@ def tasks_are_plain_in(codes: Iterable[CodeType]) -> None:
     todo = list(codes)
     while todo:
         code = todo.pop()
-        place = id(code)
+        place = _identity(code)
         plain_codes[place] = ref(code, lambda _, place=place: plain_codes.pop(place, None))  # type: ignore[misc]
         todo += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
 
@@ -42,7 +44,7 @@ def in_plain_code() -> bool:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        if id(code) in plain_codes:
+        if _identity(code) in plain_codes:
             return True
         if code.co_name == "<module>":
             return False

@@ -321,8 +321,9 @@ def lazy_call(
 ) -> LazyResult[Any]:
     """A `LazyResult` of these fields.
 
-    It is filled as a plain object and then given its immutable class: a third of the time that six
-    calls of `object.__setattr__` take, and graphs have many nodes.
+    It is filled as a plain object and then given its immutable class: a third of the time that
+    calls of `object.__setattr__` take, and graphs have many nodes. (Once there is an audit hook,
+    which a run brings, Python tells it of that, and it is no slower than the calls would be.)
     """
     draft = CallFields(task, args, kwargs, inputs, nested, options)
     draft.__class__ = LazyResult

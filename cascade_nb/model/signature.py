@@ -17,6 +17,7 @@ _ANY: Final = inspect.Signature(
         inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
     ]
 )
+_SHAPES: Final = 64  # so many ways of giving arguments a task remembers as fitting
 
 
 def signature_of(fn: Any) -> inspect.Signature:
@@ -46,6 +47,7 @@ class Signed:
         least = most = 0
         self._simple = True
         self._standing: dict[str, Any] = {}
+        self._fitting: set[tuple[int | str, ...]] = set()
         self.optional: frozenset[str] = frozenset()
         for parameter in self.signature.parameters.values():
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
@@ -66,6 +68,9 @@ class Signed:
         Raises:
             TaskCallError: the arguments do not fit the signature.
         """
+        shape: tuple[int | str, ...] = (len(args), *kwargs)
+        if shape in self._fitting:
+            return
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -75,6 +80,8 @@ class Signed:
             raise TaskCallError(
                 f"{self.name}{self.signature} cannot be called so: {reason}"
             ) from None
+        if len(self._fitting) < _SHAPES:
+            self._fitting.add(shape)
 
     def _with_standing(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments, with defaults that are lazy or injected filled in."""

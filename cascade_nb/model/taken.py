@@ -67,6 +67,8 @@ def taken(
         TaskCallError: an argument can be gone through only once.
     """
     changeable = [v for v in (*args, *named.values()) if v.__class__ not in SETTLED]
+    if not changeable:
+        return args, named, ()
     taking = _Taking(task, [named[name] for name in ours], len(changeable) == 1)
     own = [
         value if value.__class__ in SETTLED else taking.own(place, value)

@@ -16,14 +16,14 @@ from cascade_nb.model.functions import (
     no_such_option,
     wrap,
 )
-from cascade_nb.model.inputs import OutOfReachError, scan, snapshot
+from cascade_nb.model.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.outputs import checked_outputs, outputs_of
 from cascade_nb.model.partial import PartialTask
 from cascade_nb.model.policy import NOTHING, PLAIN, Options, Retry, task_options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.signature import Signed
-from cascade_nb.model.taken import SETTLED, taken
+from cascade_nb.model.taken import taken
 from cascade_nb.model.task_names import remember
 from cascade_nb.model.travel import reduced
 from cascade_nb.model.watched import is_watched, named_with_records, with_records
@@ -85,13 +85,9 @@ class Task(Signed, Generic[P, R]):
                 return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
         elif not kwargs and len(args) in self._fits:
             # What `_node` does, for nearly every call that builds a large graph.
-            try:
-                inputs, nested = scan(args)
-            except OutOfReachError as error:
-                raise error.in_call(self.name, self.signature, args) from None
-            if inputs is args or SETTLED.issuperset(map(type, args)):
-                return lazy_call(self, args, NOTHING, inputs, nested, self.options)
-            return self._taken(args, NOTHING, inputs, nested)
+            inputs = inputs_of_plain(args)
+            if inputs is not None:
+                return lazy_call(self, args, NOTHING, inputs, False, self.options)
         return self._node(args, kwargs)
 
     @property

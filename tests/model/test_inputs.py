@@ -12,13 +12,18 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.errors import UsageError
-from cascade_nb.model.inputs import replace, scan, snapshot
+from cascade_nb.model.inputs import inputs_of_plain, replace, scan, snapshot
 from cascade_nb.model.lazy import Lazy
 
 
 @cs.task
 def one() -> int:
     return 1
+
+
+@cs.task
+def same(x: Any) -> Any:
+    return x
 
 
 @cs.task
@@ -55,6 +60,38 @@ CONTAINERS = {
     "deep": {"k": [({"k": (Settings([a]),)},)]},
 }
 every_container = pytest.mark.parametrize("value", CONTAINERS.values(), ids=CONTAINERS)
+
+
+SOME = [a, one(), same.map(x=[1])]
+OTHERS = [
+    1,
+    2.5,
+    "a",
+    None,
+    b"",
+    max,
+    bytearray(b"a"),
+    [1],
+    [a],
+    len,
+    int,
+    lambda: a,
+    cs.Param("p"),
+]
+
+
+@given(st.lists(st.sampled_from(SOME) | st.sampled_from(OTHERS), max_size=6))
+def test_the_short_way_to_the_inputs_finds_what_the_general_one_finds(values: list[Any]) -> None:
+    short = inputs_of_plain(tuple(values))
+    if short is not None:
+        assert (short, False) == scan(tuple(values))
+
+
+def test_the_short_way_is_taken_by_nearly_every_call() -> None:
+    assert inputs_of_plain((1,)) == inputs_of_plain(()) == inputs_of_plain(("b", None, 2)) == ()
+    args = (a, SOME[1])
+    assert inputs_of_plain(args) is args
+    assert inputs_of_plain((a, 1, a)) == (a,)
 
 
 @every_container

@@ -205,3 +205,16 @@ def test_a_misspelt_parameter_is_told_before_the_one_it_leaves_out() -> None:
         add(aa=1)  # type: ignore[call-arg]
     with pytest.raises(TaskCallError, match=r"there is no parameter 'cc'"):
         add.partial(cc=1)
+
+
+def test_a_call_is_looked_at_anew_though_another_of_its_task_fitted() -> None:
+    @cs.task
+    def model(x: int, *, depth: int = 1) -> int:
+        return x * depth
+
+    assert cs.run([model(1, depth=2), model(2, depth=3), model(x=3)]) == [2, 6, 3]
+    for wrong in ({"dept": 2}, {"depth": 2, "x": 1}, {"depth": 1, "more": 1}):
+        with pytest.raises(TaskCallError):
+            model(1, **wrong)
+    with pytest.raises(TaskCallError, match=r"missing a required argument: 'x'"):
+        model(depth=2)
