@@ -59,11 +59,15 @@ async def closed(
 
 
 async def at_last(
-    work: Coroutine[Any, Any, None], what: str, title: str, patience: Callable[[], float]
+    work: Callable[[], Coroutine[Any, Any, None]],
+    what: str,
+    title: str,
+    patience: Callable[[], float],
 ) -> None:
     """Do something more for a run that has told its end: how that goes changes nothing about it.
 
     Args:
+        work: does it.
         what: it is, for people, where it comes to nothing.
         patience: gives the seconds to wait for it, which may become fewer meanwhile.
     """

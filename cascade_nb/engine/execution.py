@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,8 @@ class Execution:
         if (graph := self.edits.newest_graph()) is not None:
             run.take(graph, named_anew(run.graph, graph))
             self._settled = settled_in(graph, self._orders.params)
-        return await unharmed(self._ready.begin(self._standby(parts), self._settled))
+        standby = self._standby(parts)
+        return await unharmed(partial(self._ready.begin, standby, self._settled))
 
     async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
@@ -131,7 +132,7 @@ class Execution:
             if self._cancelled is not None:  # after it was prepared, and before this goes on
                 raise asyncio.CancelledError
             if self.edits.unseen:
-                prepared = await self._in_a_task(self._up_to_date(parts, prepared, before))
+                prepared = await self._in_a_task(self._up_to_date, parts, prepared, before)
                 continue
             flow = self._flow_of(parts, prepared, before)
             with flow.lock:
@@ -157,11 +158,13 @@ class Execution:
             self._over.clear()
             revision = self.edits.revision
             assert revision is not None
-            prepared = await self._in_a_task(self._revised(parts, flow, revision))
+            prepared = await self._in_a_task(self._revised, parts, flow, revision)
 
-    async def _in_a_task(self, work: Coroutine[Any, Any, Prepared]) -> Prepared:
+    async def _in_a_task(
+        self, work: Callable[..., Coroutine[Any, Any, Prepared]], *args: Any
+    ) -> Prepared:
         """A task of its own, so that it can be cancelled."""
-        self._preparing = self._parts.door.loop.create_task(unharmed(work))
+        self._preparing = self._parts.door.loop.create_task(unharmed(partial(work, *args)))
         return await self._preparing
 
     async def _up_to_date(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Prepared:
@@ -280,9 +283,9 @@ class Execution:
         )
         title = run.graph.title
         if engine.scribe is not None:
-            writing = engine.scribe.end(run.id, _phase(error).value)
+            writing = partial(engine.scribe.end, run.id, _phase(error).value)
             await at_last(writing, "written down how", title, self._patience)
-        await at_last(engine.link.leave(self), "left its connector", title, self._patience)
+        await at_last(partial(engine.link.leave, self), "left its connector", title, self._patience)
         return error
 
     def bury(self) -> None:

@@ -121,18 +121,24 @@ def in_a_line(interrupt: E, number: int, title: str) -> E:
     return interrupt
 
 
-async def unharmed(work: Coroutine[Any, Any, T]) -> T:
+async def unharmed(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """What `work` gives; where the user's code is asked about a value it may raise anything, and
     `SystemExit` in a task of asyncio ends the loop.
+
+    Args:
+        work: called when this is awaited: a task that is cancelled before it began leaves no
+            coroutine behind that nobody awaited.
 
     Raises:
         RunError: it raised what is no `Exception`.
     """
     try:
-        return await work
+        return await work()
     except (Exception, asyncio.CancelledError):
         raise
     except BaseException as error:
+        if isinstance(error, GeneratorExit) and asyncio._get_running_loop() is None:
+            raise  # nobody's error: its loop was closed under it, and now it goes
         raise RunError(f"the run could not begin: {error_text(error)}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from pathlib import Path
@@ -132,3 +133,31 @@ def test_who_waits_in_a_thread_hears_that_the_loop_was_closed() -> None:
     waits[0].join(5)
     assert len(heard) == 1
     engine.close()
+
+
+def test_a_loop_that_is_closed_in_the_middle_of_a_run_leaves_nothing_half_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Steps were made and never awaited, and said so in the middle of whatever came next.
+    seen: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: seen.append(str(one.exc_value)))
+
+    @cs.task
+    async def rest() -> None:
+        await asyncio.sleep(30)
+
+    async def begin(steps: int) -> None:
+        Engine().start(rest())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    for steps in range(30):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(begin(steps))
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task.get_coro().close()  # type: ignore[union-attr]  # one that has not begun, too
+        loop.close()
+        del loop, task
+        gc.collect()
+    assert seen == []
