@@ -103,10 +103,11 @@ class OpenedFiles:
                 name, place = self._named(file)
                 self._found[place] = FileStamp(name, stamp_of(name))
         if self._mentions is not None:
-            for text in self._mentions.texts:
-                self._mention(text, self._mentions.absent and is_like_a_path(text))
+            texts, absent, below = self._mentions
+            for text in texts:
+                self._mention(text, absent and is_like_a_path(text), below)
             for text in (one for value in (*args, *kwargs.values()) for one in texts_in(value)):
-                self._mention(text, self._mentions.absent)
+                self._mention(text, absent, below)
         self.closed = not self._tracked
 
     def started(self, command: Iterable[str], folder: Any) -> None:
@@ -115,7 +116,7 @@ class OpenedFiles:
             path = word if folder is None else _join(os.fsdecode(folder), word)
             self._mention(path, absent=False, below=False)
 
-    def _mention(self, text: str, absent: bool, below: bool = True) -> None:
+    def _mention(self, text: str, absent: bool, below: bool) -> None:
         """Note the files that a text leads to, if it is a path or a glob."""
         for path in paths_at(text, below):
             if path.startswith(PATTERN):

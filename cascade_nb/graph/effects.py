@@ -46,10 +46,12 @@ class Mentions(NamedTuple):
     Attributes:
         texts: those.
         absent: whether those that lead to nothing count too.
+        below: whether those that lead to a folder mean all that is in it.
     """
 
     texts: tuple[str, ...]
     absent: bool
+    below: bool
 
 
 class Effects(NamedTuple):
@@ -213,7 +215,7 @@ class _Look:
             return None
         texts = [one for code in self._codes for one in texts_of_code(code)]
         texts += [one for value in self._values for one in texts_in(value)]
-        return Mentions(tuple(dict.fromkeys(texts)), ASKS in self.unseen)
+        return Mentions(tuple(dict.fromkeys(texts)), ASKS in self.unseen, OPENS in self.unseen)
 
 
 def _beside(function: types.FunctionType) -> Iterator[Any]:

@@ -125,7 +125,7 @@ async def test_a_failure_and_its_reasons_say_what_is_kept(
     assert await outcome(run) is not None
     words = "19 of 20 items of t are kept; a new run runs the 1 that is missing"
     assert words in run.status.headline
-    assert run.why("t")[-1] == words
+    assert words in run.why("t")
     assert words not in run.why("t[7]")
     (tmp_path / "7").unlink()
     before = len(spy.events)
