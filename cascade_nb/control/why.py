@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import islice
 
 from cascade_nb.advice import advised_resume
@@ -13,6 +13,7 @@ from cascade_nb.control.pools import PoolGate
 from cascade_nb.control.process_state import ProcessGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
 from cascade_nb.graph.effects import state_in_words
+from cascade_nb.graph.global_writes import written_in_words
 
 
 def stopper(manager: ConstraintManager, ticket: Ticket) -> Gate | None:
@@ -52,9 +53,13 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     return f"{scope.words} paused {since}{tail}; {advised_resume(str(scope))} frees it"
 
 
-def one_at_a_time(kinds: Iterable[str]) -> str:
+def one_at_a_time(kinds: Collection[str]) -> str:
     """Why tasks do not run side by side that use these states of the process."""
-    return f"one at a time: uses {' and '.join(map(state_in_words, kinds))}"
+    written = dict.fromkeys(filter(None, map(written_in_words, kinds)))
+    used = [state_in_words(kind) for kind in kinds if not written_in_words(kind)]
+    said = [f"uses {' and '.join(used)}"] if used else []
+    said += [f"writes {' and '.join(written)}"] if written else []
+    return f"one at a time: {' and '.join(said)}"
 
 
 def _taken_by(lead: str, gate: Gate, limit: int = 4) -> str:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.graph.global_writes import closure_written, written, written_in_words
 from cascade_nb.graph.origin import is_followed
 from cascade_nb.graph.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.unseen import (
@@ -32,7 +33,7 @@ from cascade_nb.graph.unseen import (
     unseen_in_words,
     unseen_use,
 )
-from cascade_nb.graph.uses import OF_PATHS, PATH_METHOD, Use, uses_of
+from cascade_nb.graph.uses import OF_PATHS, PATH_METHOD, Use, rebound_cells, uses_of
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.task import Task
 
@@ -88,7 +89,10 @@ def effects_of(task: Task[..., Any]) -> Effects:
                 seeded.add(kind)
         for words in _doubts_of(name, how):
             doubts[words] = None
-    if any(kind not in STATES or STATES[kind].draws for kind in states.keys() - seeded):
+    for kind in look.written:
+        states[kind] = True
+    drawn = (kind for kind in states.keys() - seeded if kind not in look.written)
+    if any(kind not in STATES or STATES[kind].draws for kind in drawn):
         doubts["draws random numbers"] = None
     told = [words for words in DOUBTS if words in doubts]
     told += unseen_in_words(look.unseen, LOOKUPS)
@@ -100,7 +104,9 @@ def effects_of(task: Task[..., Any]) -> Effects:
 def state_in_words(kind: str) -> str:
     """How a sentence calls a state, after "uses"."""
     known = STATES.get(kind)
-    return known.words if known is not None else f"the generator {kind.partition(' ')[0]}"
+    if known is not None:
+        return known.words
+    return written_in_words(kind) or f"the generator {kind.partition(' ')[0]}"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -150,6 +156,7 @@ class _Look:
 
     Attributes:
         unseen: what it reads that nobody is told of: by which way, the names that it has for it.
+        written: kinds of state that are globals which it writes.
     """
 
     def __init__(self, task: Task[..., Any]) -> None:
@@ -159,6 +166,7 @@ class _Look:
         self._codes: list[types.CodeType] = []
         self._opened_before: set[int] = set()  # functions that open what tasks are given
         self.unseen: dict[str, dict[str, None]] = {}
+        self.written: dict[str, None] = {}
 
     def names(self) -> Iterator[tuple[str, str]]:
         """The full names that it uses, and how."""
@@ -198,8 +206,12 @@ class _Look:
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._task.fn
         self._codes.append(function.__code__)
+        for cell in rebound_cells(function.__code__):
+            self.written[closure_written(function, cell).kind] = None
         for use in uses_of(function.__code__):
             name, leads_to = _resolved(use, space)
+            if name != "os.environ":
+                self.written.update({one.kind: None for one in written(use, space)})
             if name:
                 yield name, use.how
                 way, told = unseen_use(use, name, space, of_task)

@@ -28,6 +28,9 @@ _TAKEN: Final[dict[str, Callable[[int], int]]] = {
     "BUILD_CONST_KEY_MAP": lambda count: count + 1,
 }
 
+REBOUND: Final = "global ="
+"""How a global is used to which another value is bound."""
+
 #: Kinds of what is given to a call.
 CONSTANT: Final = "constant"
 GLOBAL: Final = "global"
@@ -59,8 +62,8 @@ class Use(NamedTuple):
     Attributes:
         names: a global name, and the attributes that are read from it at once.
         module: what an import inside the body bound the first name to, instead of the global one.
-        how: "" for read, "=" for assigned to, as a whole or an item of it, "()" for called without
-            arguments.
+        how: "" for read, "=" for assigned to, an attribute or an item of it, `REBOUND` for another
+            value, "()" for called without arguments.
         given: the first arguments that it is called with, as far as they are plain. Of a path's
             method, the path. Empty where the first one is worked out on the spot.
     """
@@ -87,6 +90,13 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     found = tuple(dict.fromkeys(use for part in parts for use in _uses(part, imported)))
     _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None)), found)
     return found
+
+
+def rebound_cells(code: types.CodeType) -> set[str]:
+    """The variables of enclosing functions that `code`, or code inside it, binds anew."""
+    free = set(code.co_freevars)
+    every = (one for part in _nested(code) for one in dis.get_instructions(part)) if free else ()
+    return {str(one.argval) for one in every if one.opname == "STORE_DEREF"} & free
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -134,6 +144,8 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
                 chain, how = (*chain, str(instruction.argval)), "="
             yield Use(chain, module, how, given.to_call(instruction))
             there[before] = chain, module
+        if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            yield Use((str(instruction.argval),), None, REBOUND)
         if name in _ITEM_STORES and before - 1 in there:  # below it lies the index
             yield Use(*there[before - 1], "=")
         kept = min(before, depth) - (name.startswith("BINARY_"))

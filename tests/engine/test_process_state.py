@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+import types
 from collections import Counter
 from typing import Any
 from unittest import mock
@@ -23,6 +24,7 @@ import cascade_nb as cs
 from cascade_nb.control import process_state
 from cascade_nb.engine import Engine
 from cascade_nb.events import TaskBlocked
+from cascade_nb.graph.effects import effects_of
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until
@@ -413,3 +415,149 @@ def test_a_context_a_patch_and_the_command_line_are_each_tasks_own() -> None:
     assert cs.run(in_a_patched_environment.map(i=numbers), fresh=True) == texts
     assert cs.run(with_a_patched_attribute.map(i=numbers), fresh=True) == numbers
     assert cs.run(as_a_command.map(i=numbers), fresh=True) == texts
+
+
+COUNTER = 0
+CACHE: dict[int, int] = {}
+STATE: list[int] = []
+BOX = types.SimpleNamespace(n=0)
+
+
+class Tally:
+    n = 0
+
+
+@cs.task
+def counts(i: int) -> int:
+    global COUNTER  # noqa: PLW0603 - as people do
+    before = COUNTER
+    TOGETHER("written")
+    COUNTER = before + 1
+    return COUNTER
+
+
+@cs.task
+def caches(i: int) -> int:
+    TOGETHER("written")
+    CACHE[i % 3] = CACHE.get(i % 3, 0) + 1
+    return CACHE[i % 3]
+
+
+@cs.task
+def appends(i: int) -> int:
+    STATE.append(i)
+    TOGETHER("written")
+    return STATE[-1]
+
+
+@cs.task
+def through_helper(i: int) -> int:
+    return _note(i)
+
+
+def _note(i: int) -> int:
+    STATE.insert(0, i)
+    TOGETHER("written")
+    return STATE[0]
+
+
+@cs.task
+def sets_attribute(i: int) -> int:
+    BOX.n = i
+    TOGETHER("written")
+    return int(BOX.n)
+
+
+@cs.task
+def of_class(i: int) -> int:
+    Tally.n = i
+    TOGETHER("written")
+    return Tally.n
+
+
+@cs.task
+def deletes(i: int) -> int:
+    CACHE[i] = i
+    TOGETHER("written")
+    del CACHE[i]
+    return i
+
+
+def _made() -> Any:
+    n = 0
+
+    @cs.task
+    def binds(i: int) -> int:
+        nonlocal n
+        n = i
+        TOGETHER("written")
+        return n
+
+    return binds
+
+
+WRITERS = {
+    "COUNTER": counts,
+    "CACHE": caches,
+    "STATE": appends,
+    "STATE ": through_helper,
+    "BOX": sets_attribute,
+    "Tally": of_class,
+    "CACHE ": deletes,
+    "n": _made(),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+async def test_tasks_that_write_a_global_run_one_at_a_time(
+    engine: Engine, together: Together, name: str
+) -> None:
+    task = WRITERS[name]
+    mapped = task.map(i=range(12)).named("m")
+    what = "variable" if name == "n" else "global"
+    words = f"one at a time: writes the {what} `{name.strip()}`"
+    assert words in (await engine.plan(mapped)).step("m").reason
+    got = await engine.run(mapped)
+    assert together.most["written"] == 1
+    if task is not counts and task is not caches:
+        assert got == list(range(12))
+
+
+async def test_two_tasks_that_write_one_global_exclude_each_other_others_do_not(
+    engine: Engine, together: Together
+) -> None:
+    await engine.run([appends.map(i=range(6)), through_helper.map(i=range(6))])
+    assert together.most["written"] == 1
+    await engine.run([appends.map(i=range(12)), of_class.map(i=range(12))])
+    assert together.most["written"] == 2
+
+
+async def test_who_says_so_writes_globals_side_by_side(engine: Engine, together: Together) -> None:
+    @cs.task(shares_process=True)
+    def free(i: int) -> int:
+        STATE.append(i)
+        TOGETHER("written", seconds=0.02)
+        return i
+
+    target = free.map(i=range(12)).named("m")
+    assert "one at a time" not in (await engine.plan(target)).step("m").reason
+    await engine.run(target)
+    assert together.most["written"] > 1
+
+
+async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobody(
+    engine: Engine, together: Together
+) -> None:
+    @cs.task
+    def reads(i: int) -> int:
+        own: list[int] = []
+        box = types.SimpleNamespace()
+        box.n = i
+        own.append(len(STATE) + len(CACHE) + COUNTER)
+        own[0] = i
+        TOGETHER("read", seconds=0.02)
+        return own[0]
+
+    assert effects_of(reads).states == {}
+    assert await engine.run(reads.map(i=range(8))) == list(range(8))
+    assert together.most["read"] > 1
