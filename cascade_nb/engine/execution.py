@@ -285,7 +285,9 @@ class Execution:
         if engine.scribe is not None:
             writing = partial(engine.scribe.end, run.id, _phase(error).value)
             await at_last(writing, "written down how", title, self._patience)
-        await at_last(partial(engine.link.leave, self), "left its connector", title, self._patience)
+        if engine.link.is_open:
+            leaving = partial(engine.link.leave, self)
+            await at_last(leaving, "left its connector", title, self._patience)
         return error
 
     def bury(self) -> None:

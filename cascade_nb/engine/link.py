@@ -68,6 +68,11 @@ class Link:
         self._left: set[asyncio.Task[Any]] = set()
         self.trouble: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to leave."""
+        return self._connector is not None
+
     async def join(self, member: object) -> None:
         """A run begins: be connected and subscribed, or have tried for a while."""
         if self._connector is None:

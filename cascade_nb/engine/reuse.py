@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.aside import beside, in_thread
 from cascade_nb.engine.frontier import Frontier, comes_after, frontier_of
@@ -17,9 +17,14 @@ from cascade_nb.engine.run_files import Stamps
 from cascade_nb.graph.code_snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.gaps import Gaps
-from cascade_nb.graph.graph import Graph, NodeKind
+from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.model.inputs import ATOMS, CALLS
+from cascade_nb.model.lazy import LazyResult
 from cascade_nb.model.task import Task
 from cascade_nb.protocols import StateBackend
+
+_A_FEW: Final = 8  # nodes that are looked at where the loop is, which a thread's start takes longer
+_SHORT: Final = 1_024  # characters of a text that is hashed in a moment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +85,8 @@ class Sight(NamedTuple):
 
 
 async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: Past) -> Sight:
-    """Look at the code and data of `graph`, in a thread: it reads source files and hashes
-    arguments, which may be large.
+    """Look at the code and data of `graph`, in a thread, unless it is a matter of microseconds: it
+    may read source files and hash large arguments.
 
     Args:
         graph: what will run.
@@ -90,10 +95,7 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         past: what results were made of before.
     """
 
-    def look() -> Sight:
-        tasks = dict.fromkeys(map(attrgetter("task"), graph.nodes))
-        tasks.pop(None, None)
-        code = {task: CodeSnapshot(task) for task in tasks}
+    def look(code: Mapping[Task[..., Any], CodeSnapshot]) -> Sight:
         for snapshot in code.values():
             snapshot.see_files()
         prints = fingerprints(graph, params)
@@ -102,7 +104,29 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         prints.settle()
         return Sight(prints, keys, grounds, code)
 
-    return await in_thread(look)
+    if len(graph) <= _A_FEW and not params and all(map(_is_light, graph.nodes)):
+        code = _code_of(graph)
+        if all(snapshot.is_quick for snapshot in code.values()):
+            return look(code)
+    return await in_thread(lambda: look(_code_of(graph)))
+
+
+def _code_of(graph: Graph) -> dict[Task[..., Any], CodeSnapshot]:
+    tasks = dict.fromkeys(map(attrgetter("task"), graph.nodes))
+    tasks.pop(None, None)
+    return {task: CodeSnapshot(task) for task in tasks}
+
+
+def _is_light(node: Node) -> bool:
+    """Whether it is a call with nothing but numbers, short texts and results."""
+    lazy = node.lazy
+    if lazy.__class__ is not LazyResult or not lazy.options.plain or lazy.options.cache is not None:
+        return False
+    return all(
+        value.__class__ in CALLS
+        or (value.__class__ in ATOMS and not (hasattr(value, "__len__") and len(value) > _SHORT))
+        for value in (*lazy.args, *lazy.kwargs.values())
+    )
 
 
 async def look_up(

@@ -16,12 +16,14 @@ from cascade_nb.graph.encoder import CODE
 from cascade_nb.graph.environment import ASKING, ASKING_FOR_FOLDER
 from cascade_nb.graph.modules import Stamp, resolved, stamp_of
 from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
-from cascade_nb.graph.source import names_in
+from cascade_nb.graph.source import is_read, names_in
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
 _ASKING: Final = ASKING | ASKING_FOR_FOLDER
+_FEW: Final = 16  # functions whose key takes microseconds
+_LONG: Final = 4_096  # characters of a text from which on it is not hashed in a moment
 _FIXED: Final = (
     int,
     float,
@@ -41,10 +43,12 @@ class CodeSnapshot:
         certain: whether nothing of it can be changed in place, as a list can; only then `holds`
             says all there is to say of names.
         files: of modules that bodies import themselves, maybe for the first time.
+        is_of_functions: whether it is of few functions and small constants alone.
     """
 
     def __init__(self, task: Task[..., Any]) -> None:
         self.certain = True
+        self.is_of_functions = True
         self._names: list[tuple[Callable[[str, Any], Any], str, Any]] = []
         self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
         self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
@@ -70,6 +74,20 @@ class CodeSnapshot:
             if get(name, _MISSING) is not value:
                 return False
         return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the key of the code can be worked out in microseconds, without a look at a file:
+        it was before.
+        """
+        return (
+            self.is_of_functions
+            and self.certain
+            and not self.files
+            and not self._large
+            and len(self._codes) <= _FEW
+            and all(is_read(code) for _, code, _, _ in self._codes)
+        )
 
     def see_files(self) -> None:
         """Remember what the files are now. Not for the loop."""
@@ -99,6 +117,8 @@ class CodeSnapshot:
             self._class(thing)
         elif not isinstance(thing, (*_FIXED, *CODE)):
             self.certain = False
+        elif isinstance(thing, (str, bytes)) and len(thing) > _LONG:
+            self.is_of_functions = False
 
     def _function(self, function: types.FunctionType) -> None:
         space = function.__globals__
@@ -127,6 +147,7 @@ class CodeSnapshot:
         if id(cls) in self._seen or not origin_of_module(str(cls.__module__)).followed:
             return
         self._seen.add(id(cls))
+        self.is_of_functions = False
         self._todo += cls.__bases__
         for name, value in list(vars(cls).items()):
             if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
@@ -156,6 +177,7 @@ class CodeSnapshot:
                 return
             if not origin_of_module(value.__name__).followed:
                 return
+            self.is_of_functions = False
             space = vars(value)
 
 

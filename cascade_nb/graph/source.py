@@ -103,6 +103,7 @@ def _once(look: Callable[[types.CodeType], T]) -> Callable[[types.CodeType], T]:
         found[key] = (weakref.ref(code, lambda _: found.pop(key, None)), made)
         return made
 
+    known.knows = lambda code: id(code) in found and found[id(code)][0]() is code  # type: ignore[attr-defined]
     return known
 
 
@@ -137,6 +138,11 @@ def _without_text(code: types.CodeType) -> Facts:
 @_once
 def _with_text(code: types.CodeType) -> Facts:
     return _with_texts(code, _read(code))
+
+
+def is_read(code: types.CodeType) -> bool:
+    """Whether `facts_of` knows what `code` says, so that no file is read for it."""
+    return _with_text.knows(code)  # type: ignore[attr-defined, no-any-return]
 
 
 def _read(code: types.CodeType) -> Facts:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine
+from cascade_nb.engine import Engine, reuse
+from cascade_nb.engine.aside import in_thread
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.graph.parcel import pack, unpack
@@ -194,3 +195,27 @@ def test_conditions_with_values_and_steps_travel() -> None:
 
 def _flag(node: Any, value: bool) -> dict[str, bool]:
     return {"flag": value} if "flag" in cs.build_graph(node).params() else {}
+
+
+async def test_small_calls_of_known_code_are_looked_at_without_a_thread(
+    run: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    async def counted(work: Any) -> Any:
+        looks.append(1)
+        return await in_thread(work)
+
+    monkeypatch.setattr(reuse, "in_thread", counted)
+
+    def shift(x: Any, by: Any = 0) -> Any:
+        return x
+
+    move = cs.task(shift)
+    assert [await run(move(n)) for n in range(5)] == list(range(5))
+    assert len(looks) == 1
+    for large in ([1, 2], "a" * 5_000):
+        assert await run(move(large)) == large
+    assert await run(move(1, cs.Param("p", 2))) == 1
+    assert await run(move(2).with_cache(files="nothing.csv")) == 2
+    assert len(looks) == 5

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cascade_nb.graph.code import code_key
 from cascade_nb.graph.code_snapshot import CodeSnapshot
 from cascade_nb.model.task import task
 
@@ -123,3 +124,45 @@ def test_it_sees_a_reload_and_an_edit_of_what_is_still_to_be_imported(
     assert [snapshot.files_hold() for snapshot in snapshots] == [True, False]
     assert isinstance(sys.modules["snap_mod"], types.ModuleType)
     del sys.modules["snap_mod"]
+
+
+QUICK = """
+import json
+import {folder} as lib
+LIMIT = 3
+LONG = "a" * 100_000
+TABLE = [1]
+class Model: pass
+def helper(x): return x + LIMIT
+def plain(x, k=2): return helper(x) + k
+def parses(x): return json.dumps(x)
+def of_a_module(x): return lib.clean(x)
+def imports(x):
+    import {folder}
+    return {folder}.clean(x)
+def long(x): return x + LONG
+def table(x): return TABLE
+def model(x): return Model()
+def default(x, k="b" * 100_000): return x
+"""
+
+
+def test_only_what_was_keyed_before_and_is_small_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = f"quick_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{folder}.py").write_text("def clean(x): return x\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(QUICK.format(folder=folder), names)
+    bodies = ("plain", "parses", "of_a_module", "imports", "long", "table", "model", "default")
+    quick = []
+    for name in bodies:
+        of_task = task(names[name])
+        assert not CodeSnapshot(of_task).is_quick  # nobody has read it so far
+        code_key(of_task)
+        if CodeSnapshot(of_task).is_quick:
+            quick.append(name)
+    assert quick == ["plain", "parses"]
+    names["helper"] = lambda x: x
+    assert not CodeSnapshot(task(names["plain"])).is_quick
