@@ -43,7 +43,8 @@ def _handler(kind: type) -> Handler | None:
     if kind.__module__ == "pyarrow._dataset":
         return later
     for name, handler in _HANDLERS[library].items():
-        base = getattr(sys.modules.get(library), name, None)
+        place, _, last = name.rpartition(".")
+        base = getattr(sys.modules.get(f"{library}.{place}" if place else library), last, None)
         if base is kind or (name in _WITH_SUBTYPES and base is not None and issubclass(kind, base)):
             return handler
     return None
@@ -89,7 +90,9 @@ def _items(encoder: Encodes, value: Any) -> bytes:
     if dtype.names is not None:
         # field by field, because the padding between fields holds anything
         return text(repr(dtype)) + b"".join([_items(encoder, value[name]) for name in dtype.names])
-    head = text(dtype.str) + encoder.encode(value.shape)
+    head = text(_dtype(dtype)) + encoder.encode(value.shape)
+    if dtype.metadata:
+        head += b"m" + encoder.encode(dict(dtype.metadata))
     if dtype.hasobject or dtype.kind == "T":
         return head + encoder.items(value.ravel().tolist())
     if not value.nbytes:
@@ -100,6 +103,23 @@ def _items(encoder: Encodes, value: Any) -> bytes:
     for piece in _pieces(value):
         hasher.update(piece.reshape(-1).view("u1"))
     return head + hasher.digest()
+
+
+def _dtype(dtype: Any) -> str:
+    """The text of a data type, with more where two types have one text, as ``longlong`` has."""
+    said = str(dtype.str)
+    usual = sys.modules["numpy"].dtype(said) if dtype.kind in "iu" else dtype
+    return said if usual.char == dtype.char else f"{said} {dtype.char}"
+
+
+def _masked(encoder: Encodes, value: Any) -> bytes:
+    """A masked array: also what stands under its mask, and whether it has one where nothing is
+    masked.
+    """
+    data, mask = value.data, value._mask
+    has_mask = mask is not sys.modules["numpy"].ma.nomask
+    head = encoder.encode((value._fill_value is None, value.fill_value, value.hardmask, has_mask))
+    return head + _array(encoder, data) + (_array(encoder, mask) if has_mask else b"")
 
 
 def _pieces(value: Any) -> Iterator[Any]:
@@ -123,19 +143,27 @@ def _scalar(encoder: Encodes, value: Any) -> bytes:
 def _frame(encoder: Encodes, value: Any) -> bytes:
     columns = [_column(encoder, series.array) for _, series in value.items()]
     labels = _index(encoder, value.columns) + _index(encoder, value.index)
-    return labels + encoder.encode(dict(value.attrs)) + b"".join(columns)
+    return labels + _noted(encoder, value) + b"".join(columns)
 
 
 def _series(encoder: Encodes, value: Any) -> bytes:
     labels = encoder.encode(value.name) + _index(encoder, value.index)
-    return labels + encoder.encode(dict(value.attrs)) + _column(encoder, value.array)
+    return labels + _noted(encoder, value) + _column(encoder, value.array)
+
+
+def _noted(encoder: Encodes, value: Any) -> bytes:
+    """What a frame or series says of itself beside its data."""
+    said = {name: one for name, one in vars(value).items() if not name.startswith("_")}
+    return encoder.encode((dict(value.attrs), value.flags.allows_duplicate_labels, said))
 
 
 def _index(encoder: Encodes, value: Any) -> bytes:
     names = encoder.encode(list(value.names))
     if hasattr(value, "levels"):
-        levels = [_column(encoder, value.get_level_values(i).array) for i in range(value.nlevels)]
-        return b"M" + names + b"".join(levels)
+        # with levels that no row has, which whoever asks for the levels sees
+        levels = [_index(encoder, level) for level in value.levels]
+        codes = [_items(encoder, codes) for codes in value.codes]
+        return b"M" + names + b"".join(levels) + b"".join(codes)
     if isinstance(getattr(value, "start", None), int):
         return b"R" + names + encoder.encode(range(value.start, value.stop, value.step))
     return b"I" + names + encoder.encode(_freq(value)) + _column(encoder, value.array)
@@ -171,7 +199,12 @@ def _column(encoder: Encodes, value: Any) -> bytes:
 
 _WITH_SUBTYPES: Final = frozenset({"generic", "Index", "Array"})
 _HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = {
-    "numpy": {"ndarray": _array, "memmap": _array, "generic": _scalar},
+    "numpy": {
+        "ndarray": _array,
+        "memmap": _array,
+        "generic": _scalar,
+        "ma.MaskedArray": _masked,
+    },
     "pandas": {"DataFrame": _frame, "Series": _series, "Index": _index},
     "polars": {"DataFrame": polars_frame, "Series": polars_series, "LazyFrame": later},
     "pyarrow": {

@@ -17,11 +17,13 @@ from cascade_nb.graph.environment import ASKING, ASKING_FOR_FOLDER
 from cascade_nb.graph.modules import Stamp, resolved, stamp_of
 from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
 from cascade_nb.graph.source import is_read, names_in
+from cascade_nb.graph.targets import LOOKING_UP
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.task import Task
 
 _MISSING: Final = object()
-_ASKING: Final = ASKING | ASKING_FOR_FOLDER
+# What these look up is found when the code runs, by itself or by a library.
+_ASKING: Final = ASKING | ASKING_FOR_FOLDER | LOOKING_UP
 _FEW: Final = 16  # functions whose key takes microseconds
 _LONG: Final = 4_096  # characters of a text from which on it is not hashed in a moment
 _FIXED: Final = (

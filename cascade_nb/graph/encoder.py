@@ -17,9 +17,11 @@ import os
 import pathlib
 import pickle
 import random
+import struct
 import sys
 import threading
 import types
+import typing
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -172,12 +174,13 @@ class Encoder:
         return self.items([value.start, value.stop, value.step])
 
     def _path(self, value: pathlib.Path) -> bytes:
-        place = os.path.realpath(value)
+        # As it is written, which a body can see, and where it leads.
+        said, place = text(str(value)), os.path.realpath(value)
         try:
             found = os.stat(place)  # noqa: PTH116 - the text is what counts, and it is at hand
         except OSError:
-            return frame(b"p", text(place))
-        return frame(b"p", text(place) + b"%d;%d;" % (found.st_size, found.st_mtime_ns))
+            return frame(b"p", said + text(place))
+        return frame(b"p", said + text(place) + b"%d;%d;" % (found.st_size, found.st_mtime_ns))
 
     def _builtin(self, value: types.BuiltinFunctionType) -> bytes:
         owner = value.__self__
@@ -190,7 +193,8 @@ class Encoder:
 
     def _buffer(self, value: memoryview) -> bytes:
         flat = value.cast("B") if value.c_contiguous and value.nbytes else value.tobytes()
-        return frame(b"m", self.encode((value.format, value.shape)) + digest(flat))
+        head = self.encode((value.format, value.shape, value.readonly))
+        return frame(b"m", head + digest(flat))
 
     def _reduced(self, value: Any) -> bytes:
         """Any other value, by what pickle (protocol 5) would make it again from.
@@ -223,10 +227,14 @@ class Encoder:
         encoded = self.items([maker, arguments, state, setter])
         if isinstance(value, BaseException) and value.__cause__ is not None:
             encoded += b"!" + self.encode(value.__cause__)
+        if isinstance(value, BaseException) and value.__context__ is not None:
+            encoded += b"?" + self.encode(value.__context__)
         if items is not None:
             encoded += b"+" + self.items(list(items))
         if pairs is not None:
             encoded += b":" + self._dict(dict(pairs))
+        if hasattr(kind, "__array_finalize__") and getattr(value, "__dict__", None):
+            encoded += b"." + self.encode(vars(value))  # which an array's own reducer leaves out
         return frame(b"o", encoded)
 
     def _named(self, value: Any, name: str) -> bytes:
@@ -257,6 +265,15 @@ def _by_kind(encoder: Encoder, value: object) -> bytes:
     return frame(b"k", text(type(value).__qualname__))
 
 
+def _context_variable(encoder: Encoder, value: contextvars.ContextVar[Any]) -> bytes:
+    """Its name, and what it is set to where the run is started, since tasks see that."""
+    try:
+        said = encoder.encode(value.get())
+    except (LookupError, CannotKeyError):  # it is not set; or it is a means, not content
+        said = b""
+    return frame(b"v", text(value.name) + said)
+
+
 _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     list: lambda encoder, value: frame(b"l", encoder.items(value)),
     tuple: lambda encoder, value: frame(b"t", encoder.items(list(value))),
@@ -281,5 +298,13 @@ _HANDLERS: Final[dict[type, Callable[[Encoder, Any], bytes]]] = {
     weakref.WeakKeyDictionary: _by_kind,
     weakref.WeakValueDictionary: _by_kind,
     weakref.WeakSet: _by_kind,
-    contextvars.ContextVar: lambda encoder, value: frame(b"v", text(value.name)),
+    typing.TypeVar: lambda encoder, value: frame(
+        b"V",
+        encoder.items([value.__name__, value.__bound__, value.__constraints__, repr(value)]),
+    ),
+    typing.NewType: lambda encoder, value: frame(
+        b"W", encoder.items([value.__qualname__, value.__supertype__])
+    ),
+    contextvars.ContextVar: _context_variable,
+    struct.Struct: lambda encoder, value: frame(b"x", text(value.format)),
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
-from cascade_nb.graph.atoms import DIGEST_SIZE, CannotKeyError, kind_of, text
+from cascade_nb.graph.atoms import DIGEST_SIZE, CannotKeyError, digest, kind_of, text
 
 _ROWS: Final = 1 << 18
 
@@ -55,8 +55,8 @@ class _Sink:
 def arrow_table(encoder: Encodes, value: Any) -> bytes:
     """A table or record batch: its schema and its columns."""
     columns = [arrow_array(encoder, column) for column in value.columns]
-    metadata = encoder.encode(dict(value.schema.metadata or {}))
-    return encoder.encode((value.num_rows, value.schema.names)) + metadata + b"".join(columns)
+    schema = digest(value.schema.serialize())
+    return encoder.encode((value.num_rows, value.schema.names)) + schema + b"".join(columns)
 
 
 def arrow_array(encoder: Encodes, value: Any) -> bytes:
@@ -76,7 +76,9 @@ def arrow_array(encoder: Encodes, value: Any) -> bytes:
 def _arrow_parts(arrow: Any, encoder: Encodes, array: Any) -> Iterator[bytes]:
     types, kind = arrow.types, array.type
     if types.is_dictionary(kind):
-        array = array.dictionary_decode()
+        # with texts that no row has, which whoever asks for the dictionary sees
+        yield text(str(kind)) + arrow_array(encoder, array.dictionary)
+        array = array.indices
         kind = array.type
     if types.is_boolean(kind):
         array = array.cast("uint8")
@@ -126,7 +128,8 @@ def polars_frame(encoder: Encodes, value: Any) -> bytes:
     sink = _Sink()
     rest = value.drop(objects).rechunk()
     rest.write_parquet(sink, compression="uncompressed", statistics=False, row_group_size=_ROWS)
-    head = encoder.encode((value.height, schema)) + sink.digest()
+    flags = [value[name].flags for name in value.columns]  # by which Polars takes short cuts
+    head = encoder.encode((value.height, schema, flags)) + sink.digest()
     return head + b"".join([encoder.items(value[name].to_list()) for name in objects])
 
 

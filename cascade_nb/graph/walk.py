@@ -24,7 +24,9 @@ from cascade_nb.graph.origin import (
     origin_of_module,
     origin_of_namespace,
 )
+from cascade_nb.graph.reflection import Reflection
 from cascade_nb.graph.source import Facts, decorators_of, facts_of
+from cascade_nb.graph.targets import names_in_texts, target_of
 from cascade_nb.graph.titles import place_of, plain_of, title_of, written_name
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.task import Task
@@ -62,7 +64,7 @@ class Walk:
         self._constants: dict[tuple[int, str], str] = {}
         self._todo: deque[tuple[str, Any]] = deque()
         self._encoder = Encoder(self.refer, _lazy)
-        self.environment = EnvironmentReads()
+        self.environment, self._reflection = EnvironmentReads(), Reflection()
         self._ignored: frozenset[str] = frozenset()
         # What was set on tasks beside what a task has, by the id of their function.
         self._set_on: dict[int, Mapping[str, Any]] = {}
@@ -84,6 +86,7 @@ class Walk:
             self._look(label, piece)
         for name, value in self.environment.found().items():
             self.parts[f"environment variable {name}"] = digest(text(value))
+        self.parts.update(self._reflection.parts())
         if self.environment.folder:
             self._value("current folder", current_folder())
         return root
@@ -141,6 +144,7 @@ class Walk:
             said = self._function(label, thing)
         elif isinstance(thing, type):
             said = self._class(thing)
+            self._reflection.cls(label, thing)
         elif isinstance(thing, str):
             said = self._module_said(label, thing)
         else:  # functools.lru_cache around a function
@@ -160,6 +164,8 @@ class Walk:
             facts = facts_of(code)
             said += facts.digest + self._read(facts, space)
             self.environment.code(facts.names, facts.texts)
+            self._reflection.code(facts.names)
+            self._reflection.function(label, function, facts)
             if facts.source is not None:
                 self.sources[label] = facts.source
         else:
@@ -202,7 +208,8 @@ class Walk:
     def _read(self, facts: Facts, space: Mapping[str, Any]) -> bytes:
         """What the global names that a body reads stand for today."""
         said = b""
-        for names in facts.references:
+        looked_up = sorted(set(names_in_texts(facts.names, facts.texts)) & space.keys())
+        for names in (*facts.references, *((name,) for name in looked_up)):
             target = self._target(space, names)
             if target:
                 said += text(".".join(names)) + target
@@ -265,21 +272,14 @@ class Walk:
         return said
 
     def _target(self, space: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
-        """What ``a.b.c`` leads to, through local modules; nothing where the name is not set."""
-        value, name = space.get(names[0], _MISSING), names[0]
-        for attribute in names[1:]:
-            if not isinstance(value, types.ModuleType):
-                break
-            inner = vars(value).get(attribute, _MISSING)
-            if inner is _MISSING or not origin_of_module(value.__name__).followed:
-                break
-            space, value, name = vars(value), inner, attribute
-        if value is _MISSING or name in _NOT_CONSTANTS:
+        """What ``a.b.c`` leads to; nothing where the name is not set."""
+        found = target_of(space, names)
+        if found is None or found.name in _NOT_CONSTANTS:
             return b""
-        self.environment.value(value)
-        if isinstance(self._plain(value), CODE):
-            return self.refer(value)
-        return self._constant(space, name, value)
+        self.environment.value(found.value)
+        if isinstance(self._plain(found.value), CODE):
+            return self.refer(found.value)
+        return self._constant(*found)
 
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))

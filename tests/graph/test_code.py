@@ -350,7 +350,7 @@ def test_an_installed_library_counts_by_its_version_and_not_by_its_files(
     before = cells.key()
     assert set(before.parts) == {"function f", "module widely 1.2"}
     module = sys.modules["widely"]
-    monkeypatch.setattr(module, "g", lambda: 2)
+    exec("def g(): return 2", vars(module))
     assert cells.key() == before
     monkeypatch.setattr(module, "__version__", "1.3")
     after = cells.key()

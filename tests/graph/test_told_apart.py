@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import datetime as dt
@@ -9,13 +10,18 @@ import decimal
 import enum
 import fractions
 import functools
+import pathlib
+import re
+import struct
 import types
 import zoneinfo
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, NewType, TypeVar
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +95,20 @@ class Nobody(Exception):  # noqa: N818 - likewise
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 NOON = dt.datetime(2024, 10, 27, 2, 30)  # noqa: DTZ001 - a naive one; it comes twice in Berlin
 
+
+def made(value: Any, *changes: Callable[[Any], object]) -> Any:
+    for change in reversed(changes):
+        change(value)
+    return value
+
+
+class Grid(np.ndarray):  # type: ignore[type-arg]
+    pass
+
+
+FRAME = pd.DataFrame({"q": [1, 2]})
+TIMES = pd.date_range("2020", periods=3)
+
 #: Each row is of values that are equal, or look alike.
 ALIKE: list[list[Any]] = [
     [0, 0.0, -0.0, False, 0j, -0j, decimal.Decimal(0), decimal.Decimal("0.0"), np.int8(0)],
@@ -136,6 +156,91 @@ ALIKE: list[list[Any]] = [
         pd.Categorical(["a"], ["a", "b"], ordered=True),
         pd.Categorical(["a"], ["a"]),
     ],
+    [
+        FRAME,
+        FRAME.set_flags(allows_duplicate_labels=False),
+        made(FRAME.copy(), lambda one: one.attrs.update(x=1)),
+        made(FRAME.copy(), lambda one: one.attrs.update(x=True)),
+        made(FRAME.copy(), lambda one: object.__setattr__(one, "note", 1)),
+        made(FRAME.copy(), lambda one: object.__setattr__(one, "note", 2)),
+    ],
+    [
+        FRAME["q"],
+        FRAME["q"].set_flags(allows_duplicate_labels=False),
+        made(FRAME["q"].copy(), lambda one: object.__setattr__(one, "note", 1)),
+    ],
+    [
+        pd.MultiIndex.from_product([[0, 1], ["a"]]),
+        pd.MultiIndex.from_product([[0, 1], ["a"]], names=["x", "y"]),
+        pd.MultiIndex(levels=[[0, 1, 2], ["a"]], codes=[[0, 1], [0, 0]]),
+        pd.MultiIndex(levels=[[1, 0], ["a"]], codes=[[1, 0], [0, 0]]),
+    ],
+    [
+        np.zeros(1, "i8"),
+        np.zeros(1, np.longlong),
+        np.zeros(1, np.dtype("i8", metadata={"unit": "m"})),
+        np.zeros(1, np.dtype("i8", metadata={"unit": "s"})),
+    ],
+    [
+        np.zeros(1, [("a", "i4")]),
+        np.zeros(1, [(("title", "a"), "i4")]),
+        np.zeros(1, {"names": ["a"], "formats": ["i4"], "itemsize": 8}),
+    ],
+    [
+        np.ma.masked_array([7, 8], [0, 1]),
+        np.ma.masked_array([7, 8], [0, 1], fill_value=3),
+        np.ma.masked_array([7, 8], [0, 1], hard_mask=True),
+        np.ma.masked_array([7, 8], [0, 0]),
+        np.ma.masked_array([7, 8]),
+    ],
+    [
+        np.zeros(3).view(Grid),
+        made(np.zeros(3).view(Grid), lambda one: setattr(one, "unit", 1)),
+        made(np.zeros(3).view(Grid), lambda one: setattr(one, "unit", 2)),
+    ],
+    [
+        pl.Series([1, 2]),
+        pl.Series([1, 2]).set_sorted(),
+        pl.Series([1.0, 2.0]),
+        pl.Series("x", [1, 2]),
+    ],
+    [
+        pl.Series(["a"], dtype=pl.Enum(["a", "b"])),
+        pl.Series(["a"], dtype=pl.Enum(["b", "a"])),
+        pl.Series(["a"], dtype=pl.Categorical),
+        pl.Series(["a"]),
+    ],
+    [
+        pa.table({"a": [1]}),
+        pa.table({"a": [1]}).replace_schema_metadata({"x": "1"}),
+        pa.table([pa.array([1])], pa.schema([pa.field("a", pa.int64(), metadata={"x": "1"})])),
+        pa.table([pa.array([1])], pa.schema([pa.field("a", pa.int64(), nullable=False)])),
+    ],
+    [
+        pa.array(["a", "b"]),
+        pa.DictionaryArray.from_arrays([0, 1], ["a", "b"]),
+        pa.DictionaryArray.from_arrays([1, 0], ["b", "a"]),
+        pa.DictionaryArray.from_arrays([0, 1], ["a", "b", "c"]),
+    ],
+    [
+        ValueError("x"),
+        made(ValueError("x"), lambda one: one.__notes__.append("n"), lambda one: one.add_note("m")),
+        made(ValueError("x"), lambda one: setattr(one, "__cause__", KeyError(1))),
+        made(ValueError("x"), lambda one: setattr(one, "__context__", KeyError(1))),
+    ],
+    [memoryview(b"mv"), memoryview(bytearray(b"mv")), memoryview(b"mv").cast("c")],
+    [pathlib.Path("nowhere"), pathlib.Path("nowhere").absolute(), pathlib.PurePosixPath("nowhere")],
+    [TypeVar("T"), TypeVar("T", bound=int), TypeVar("T", int, str), TypeVar("U")],  # type: ignore[misc]
+    [NewType("N", int), NewType("N", str), NewType("O", int)],  # type: ignore[valid-newtype, misc]
+    [struct.Struct("i"), struct.Struct("<i"), struct.Struct("q")],
+    [functools.cmp_to_key, functools.lru_cache(len), functools.lru_cache(maxsize=1)(len)],
+    [array.array("i", [1]), array.array("q", [1]), array.array("d", [1])],
+    [collections.Counter(a=1), collections.Counter(a=1, b=0), collections.Counter(b=1)],
+    [re.compile("a"), re.compile("a", re.IGNORECASE), re.compile(b"a")],
+    [list[int], list[str], Literal[1], Literal[True], int | None],
+    [pd.offsets.Day(2), pd.offsets.Hour(48), pd.offsets.BDay(2), pd.offsets.MonthEnd(2)],
+    [pd.Interval(0, 1), pd.Interval(0, 1, closed="left"), pd.Period("2020-01", "M")],
+    [TIMES, made(TIMES.copy(), lambda one: setattr(one, "freq", None)), TIMES.as_unit("s")],
 ]
 
 WRAPPED: list[Callable[[Any, Any], Any]] = [
