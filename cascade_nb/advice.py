@@ -21,6 +21,22 @@ def advised_resume(scope: str) -> str:
     return advised("", "resume" if scope == "global" else f"resume {_short(scope)}")
 
 
+def advised_value(name: str | None, lasting: bool) -> str:
+    """How to come to the value of a node: "cs.run(…) computes it".
+
+    Args:
+        name: what it is bound to, where that is known.
+        lasting: whether it is there when its run is over; else only the run has it.
+    """
+    if name is None or (_short is None and lasting):
+        return f"cs.run(…) {'computes' if lasting else 'gives'} it"
+    if lasting:
+        return f"`%cascade run {name}` computes it"
+    if _short is None:
+        return f"cs.run({name}) gives it"
+    return f"`run = %cascade run {name} --wait`, then `run.result()`, gives it"
+
+
 def advise_magics(short: Callable[[str], str]) -> Undo:
     """From now on speak of magics; gives what undoes it. A notebook does.
 

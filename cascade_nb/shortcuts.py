@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from cascade_nb.advice import advised
+from cascade_nb.advice import advised_value
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.blocking import wait_for
 from cascade_nb.engine.run import INTERRUPTED, Run
@@ -196,8 +196,8 @@ def value_of(lazy: Lazy) -> Any:
         return found.value
     bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
     name = bound or lazy.options.name or lazy.label
-    what = "cs.run(…)" if bound is None else advised("cs.run(…)", f"run {bound}")
-    raise LazyValueError(f"no value of {name} stands: {found.words}; {what} computes it")
+    what = advised_value(bound, found.lasting)
+    raise LazyValueError(f"no value of {name} stands: {found.words}; {what}")
 
 
 def attach(run: str | None = None, *, log: str | None = None) -> Run:

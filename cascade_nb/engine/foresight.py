@@ -36,6 +36,7 @@ class Found(NamedTuple):
         made: when it was made, in seconds since the epoch.
         seconds: how long that took.
         words: why there is none.
+        lasting: whether a run leaves one here; not where nothing can be known again by its key.
         doubts: what it also depends on and no key can tell: "draws random numbers".
     """
 
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     seconds: float | None = None
     words: str = ""
     doubts: str = ""
+    lasting: bool = True
 
 
 _UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
@@ -140,7 +142,8 @@ class Foresight:
                 return Found(True, lent(values[key]), when, seconds, doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
-        return Found(False, words=verb.get(step.action, "") + step.reason)
+        words = verb.get(step.action, "") + step.reason
+        return Found(False, words=words, lasting=index in reuse.keys or step.action != "run")
 
     async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
         """What earlier runs have made of `graph`, without getting it.

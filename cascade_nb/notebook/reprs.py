@@ -6,6 +6,7 @@ import sys
 
 from IPython.display import display
 
+from cascade_nb.advice import advised_value
 from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.foresight import Found
 from cascade_nb.engine.run import Run
@@ -42,7 +43,7 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
         say(f"{lazy_text(session, lazy)}\nIts value cannot be looked for: {error}")
         return
     if not found.there:
-        no_value = f"No value stands: {found.words}. {_to_run(name)} computes it."
+        no_value = f"No value stands: {found.words}. {advised_value(name, found.lasting)}."
         say(f"{_described(session, lazy)}\n{no_value}")
         return
     say(f"{_what(name or lazy.options.name, lazy)}{_made(found, session.engine.clock.wall())}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cascade_nb.errors import LazyValueError
 from tests.notebook.conftest import Notebook
 from tests.support.kernels import OWN, Execution, RealKernel
 
@@ -51,6 +52,21 @@ def test_what_failed_or_was_skipped_says_so(notebook: Notebook) -> None:
     assert "it is skipped: its condition is false" in notebook.ok("skipped").text
     error = notebook.run("picked.value").error
     assert "`%cascade run picked` computes it" in str(error)
+
+
+def test_what_no_key_can_tell_says_how_to_get_its_value_all_the_same(notebook: Notebook) -> None:
+    notebook.ok("import sqlite3\nbase = sqlite3.connect(':memory:', check_same_thread=False)")
+    notebook.ok("%%cascade --quiet\ndef ask(base):\n    return 7\nanswer = ask(base)")
+    notebook.ok("%cascade run answer --wait")
+    way = "`run = %cascade run answer --wait`, then `run.result()`, gives it"
+    text = notebook.ok("answer").text
+    assert "its argument base (a Connection) cannot be keyed" in text
+    assert f"{way}." in text
+    error = notebook.run("answer.value").error
+    assert isinstance(error, LazyValueError)
+    assert str(error).endswith(f"; {way}")
+    notebook.ok("run = %cascade run answer --wait")
+    assert notebook.ok("run.result()").result == 7
 
 
 def test_what_goes_on_says_what_it_waits_for(notebook: Notebook) -> None:
