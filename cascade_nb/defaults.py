@@ -8,6 +8,7 @@ import threading
 from cascade_nb.engine.engine import Engine, use_defaults
 from cascade_nb.engine.parts import Adapters, SystemClock
 from cascade_nb.engine.solver import NativeSolver
+from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.local import LocalExecutor
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
@@ -31,8 +32,18 @@ def fill_in(
     """The given adapters, and ours for the rest. An engine without a connector talks to nobody.
 
     Raises:
-        UsageError: a state's URL, given here or in `CASCADE_STATE`, cannot be read.
+        UsageError: a state's URL, given here or in `CASCADE_STATE`, cannot be read, or something is
+            not what it is given as.
     """
+    for what, given, does in (
+        ("a solver", solver, "ranks"),
+        ("an executor", executor, "submit"),
+        ("a bus", bus, "publish"),
+        ("a connector", connector, "subscribe"),
+        ("a clock", clock, "call_later"),
+    ):
+        if given is not None and not callable(getattr(given, does, None)):
+            raise UsageError(f"{given!r:.60} is not {what}: it has no method {does}()")
     named = state if state is not None else os.environ.get(STATE_VARIABLE) or None
     return Adapters(
         solver=solver if solver is not None else NativeSolver(),
@@ -52,7 +63,13 @@ def state_of(place: StateBackend | str | None) -> StateBackend:
     """
     if place is None:
         return MemoryState()
-    return state_from(place) if isinstance(place, str) else place
+    if isinstance(place, str):
+        return state_from(place)
+    if not callable(getattr(place, "known", None)):
+        raise UsageError(
+            f"{place!r:.60} is no place for results; give a URL, such as 'sqlite:///results.db'"
+        )
+    return place
 
 
 def engine_in_use() -> Engine | None:

@@ -145,7 +145,7 @@ class ResultError(UsageError):
 class UnknownNameError(UsageError, LookupError):
     """A name that nothing defined."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str], advice: str = "") -> None:
+    def __init__(self, what: str, name: object, known: Iterable[str], advice: str = "") -> None:
         super().__init__(f"there is no {what} {name!r}{nearest(name, known)}{advice}")
 
 
@@ -334,14 +334,14 @@ def _made_again(
     return made
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """The end of a sentence that names what the user may have meant.
 
     `"; did you mean 'clean'?"` when something is near, else the first ten known names, else
     nothing.
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6) if isinstance(name, str) else []
     if close:
         return "; did you mean " + " or ".join(map(repr, close)) + "?"
     if not names:

@@ -18,7 +18,7 @@ from cascade_nb.engine.status import NodeState
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
-from cascade_nb.model.caching import seconds_of
+from cascade_nb.model.caching import checked_older
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
 from cascade_nb.model.look_up import use_look_up
 from cascade_nb.model.present import is_present
@@ -267,8 +267,7 @@ def clean(older: str | float | None = None) -> Cleaned:
         >>> cs.clean(0).results  # all of them; cs.clean("30d") those that nobody used for so long
         1
     """
-    unused_for = seconds_of(older) if isinstance(older, str) else older
-    return beside(default_engine().clean(unused_for))
+    return beside(default_engine().clean(checked_older(older)))
 
 
 def visualize(target: Any) -> Visual:

@@ -149,7 +149,7 @@ def checked_limit(limit: object) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise ConstraintError(f"a limit is a whole number, not {limit!r:.60}")
     if limit < 0:
-        raise ConstraintError(f"a limit cannot be below zero, and {limit} is; 0 holds everything")
+        raise ConstraintError(f"a limit cannot be below zero, and {limit} is; 0 lets none start")
     return limit
 
 

@@ -34,7 +34,7 @@ def item_of(graph: Graph, name: str) -> tuple[Node, int] | None:
     Raises:
         UnknownNameError: the graph has no such node.
     """
-    found = _ITEM.fullmatch(name)
+    found = _ITEM.fullmatch(name) if isinstance(name, str) else None
     return None if found is None else (node_named(graph, found[1]), int(found[2]))
 
 

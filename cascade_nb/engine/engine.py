@@ -35,6 +35,7 @@ from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
+from cascade_nb.model.param import checked_params
 from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
@@ -216,9 +217,10 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        orders = Orders(dict(params or {}), bindings, on_error, fresh, log, shares)
-        self.given.update(orders.params)
-        return self.begin(graph, orders, run_id)
+        orders = Orders(checked_params(params), bindings, on_error, fresh, log, shares)
+        run = self.begin(graph, orders, run_id)
+        self.given.update(orders.params)  # what does not fit is not remembered
+        return run
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""

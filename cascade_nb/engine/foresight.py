@@ -20,7 +20,7 @@ from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.isolation import lent
 from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.param import REQUIRED, Param, check_given
+from cascade_nb.model.param import REQUIRED, Param, check_given, checked_params
 from cascade_nb.protocols import Clock, StateBackend
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ class Foresight:
             StateError: the state backend cannot be reached or read.
         """
         graph = self.graph_of(target, bindings)
-        check_given(params or {}, graph.params())
-        reuse = await self.standing(graph, params or {})
+        params = checked_params(params)
+        check_given(params, graph.params())
+        reuse = await self.standing(graph, params)
         outlook = Outlook(
             reuse,
-            {**given_in(graph, params or {}), **await self._conditions(graph, reuse)},
+            {**given_in(graph, params), **await self._conditions(graph, reuse)},
             tuple(self.constraints.constraints()),
             dict(self.means),
             await self._seconds(graph, reuse),

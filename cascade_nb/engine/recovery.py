@@ -130,6 +130,8 @@ def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:
             raise UsageError(f"there is nothing to take up: {there}")
         # What nobody owns was left by a kernel that died; it comes before what was given up.
         return min(open_ones, key=lambda record: (record.status != "running", -record.started))
+    if not isinstance(named, str):
+        raise UsageError(f"a run is named by its id, or by how that begins, not by {named!r:.60}")
     found = [record for record in records if record.run_id.startswith(named)]
     if not found:
         raise UnknownNameError("run", named, [record.run_id for record in records])

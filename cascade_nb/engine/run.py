@@ -129,7 +129,10 @@ class Run(RunControls, HasPartial):
             TimeoutError: the time is up; the run goes on.
             BlockingError: as `cs.run`.
             RunError, RunFailures: the run ended without a value.
+            UsageError: the timeout is no number.
         """
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise UsageError(f"a timeout is a number of seconds, not {timeout!r:.60}")
         if not self.done() and self._engine.is_own_thread():
             return self._engine.home.wait_within(self, timeout)
         try:

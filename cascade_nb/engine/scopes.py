@@ -57,7 +57,7 @@ def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
     if text in nodes:
         return Scope("node", text)
     # operators are tasks too, such as "(add)", but nobody means them
-    there = [*KINDS, *(name for name in tasks if not name.startswith("(")), *nodes]
+    there = ["global", *(name for name in tasks if not name.startswith("(")), *nodes]
     raise ConstraintError(
         f"there is no scope, task or node {text!r}{nearest(text, there)}; a "
         "scope is global, task:…, tag:…, node:…, from:… or run:…"

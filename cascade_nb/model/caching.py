@@ -14,6 +14,7 @@ from cascade_nb.errors import PolicyError, UsageError
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
 _PART: Final = re.compile(_NUMBER + r"\s*(d|h|min|m|s)\s*", re.ASCII)
 _SPAN: Final = re.compile(rf"\s*(?:{_NUMBER}|(?:{_PART.pattern})+)\s*", re.ASCII)
+_NONE: Final = re.compile(r"\s*0+(?:\.0+)?\s*(?:d|h|min|m|s)?\s*", re.ASCII)
 _SECONDS: Final = {"d": 86400.0, "h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 
@@ -66,6 +67,22 @@ def seconds_of(text: str) -> float:
     if not seconds > 0:
         raise UsageError(f"a length of time is above zero, and {text!r:.60} is not")
     return seconds
+
+
+def checked_older(older: object) -> float | None:
+    """For how long results were unused that are to go, in seconds; 0 is all, None those alone that
+    have expired.
+
+    Raises:
+        UsageError: nobody can read it, or it is below zero.
+    """
+    if older is None:
+        return None
+    if isinstance(older, str):
+        return 0.0 if _NONE.fullmatch(older) else seconds_of(older)
+    if isinstance(older, bool) or not isinstance(older, (int, float)) or not older >= 0:
+        raise UsageError(f"a length of time is text such as '30d', or seconds, not {older!r:.60}")
+    return float(older)
 
 
 def _checked_ttl(ttl: Any) -> float:

@@ -105,6 +105,21 @@ class Param(Lazy):
         return self.default
 
 
+def checked_params(params: object) -> dict[str, Any]:
+    """The values of parameters that a run is given, by name.
+
+    Raises:
+        ParamError: they are no dict of names.
+    """
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping) or not all(isinstance(name, str) for name in params):
+        raise ParamError(
+            f"params is a dict of names and values, params={{'size': 3}}, not {params!r:.60}"
+        )
+    return dict(params)
+
+
 def check_given(given: Mapping[str, Any], known: Mapping[str, Param]) -> None:
     """Refuse parameters that no node of the graph reads.
 

@@ -126,13 +126,15 @@ def cap(session: Session, given: Namespace, _awaited: bool) -> None:
         return
     scope, number = _scope_and(session, given.scope_and_number, "limit", "a number", "4")
     if number == "off":
+        _lift(session, scope, "concurrency", "limit")
         limit(str(scope), None)
-        say(f"No limit any more: {scope.words}.")
         return
     try:
         most = int(number)
     except ValueError:
-        raise UsageError(f"a limit is a whole number or off, not {number!r}") from None
+        raise UsageError(
+            f"a limit is a whole number or off, not {number!r}, as in `%cascade limit train 4`"
+        ) from None
     limit(str(scope), most)
     say(f"At most {most} at once: {scope.words}.{_standing(session, scope)}")
 
@@ -146,11 +148,22 @@ def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
         return
     scope, per_time = _scope_and(session, given.scope_and_rate, "rate", "a rate", "10/m")
     if per_time == "off":
+        _lift(session, scope, "rate_limit", "rate limit")
         rate(str(scope), None)
-        say(f"No rate limit any more: {scope.words}.")
         return
     rate(str(scope), per_time)
     say(f"At most {per_time} starts: {scope.words}.{_standing(session, scope)}")
+
+
+def _lift(session: Session, scope: Scope, kind: str, what: str) -> None:
+    """Say that a limit goes, or that there is none."""
+    there = (scope, kind) in session.constraints()
+    others = [str(one) for one, its in session.constraints() if its == kind]
+    if there:
+        say(f"No {what} any more: {scope.words}.")
+    else:
+        known = f"; there is one of {', '.join(others)}" if others else ""
+        say(f"There was no {what} of {scope.words}{known}.")
 
 
 def _scope_and(
@@ -204,4 +217,10 @@ def _standing(session: Session, scope: Scope) -> str:
         names = session.node_names()
         if scope.value not in names:
             return f" There is no such node yet{nearest(scope.value, names)}."
-    return "".join(f" Run {run.number}: {run.status.headline}." for run in session.live_runs())
+    if scope.kind == "tag" and not any(map(scope.matches, tags := session.tags())):
+        return f" There is no such tag yet{nearest(scope.value, tags)}."
+    live = session.live_runs()
+    if scope.kind == "run" and not any(run.id == scope.value for run in live):
+        there = ", ".join(f"{run.number} ({run.graph.title})" for run in live)
+        return " There is no such run now" + (f"; there is {there}." if there else ".")
+    return "".join(f" Run {run.number}: {run.status.headline}." for run in live)

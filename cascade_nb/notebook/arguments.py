@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.model.parsing import literal
@@ -36,6 +37,8 @@ class Arguments(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("-h", "--help", action="store_true", help="say this")
+        # What begins with a number is a value, to be refused as such: -5/m, -3d.
+        self._negative_number_matcher = re.compile(r"-\.?\d\S*")
 
     @property
     def summary(self) -> str:
@@ -74,7 +77,24 @@ class Arguments(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls when something does not fit."""
+        for pattern, words in _IN_WORDS:
+            found = re.fullmatch(pattern, message)
+            if found is not None:
+                message = found.expand(words)
+                break
         raise UsageError(f"{self.prog}: {message}; `{self.prog} -h` says what it takes")
+
+
+# What argparse says, and what a colleague would.
+_IN_WORDS: Final = [
+    (r"the following arguments are required: (.*)", r"say which \1"),
+    (r"argument (?:-\w/)?(\S+): expected one argument", r"\1 needs a value behind it"),
+    (r"argument (?:-\w/)?(\S+): ignored explicit argument (.*)", r"\1 takes no value, not \2"),
+    (
+        r"argument (?:-\w/)?(\S+): invalid choice: (.*) \(choose from (.*)\)",
+        r"\1 is one of \3, not \2",
+    ),
+]
 
 
 def split(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from cascade_nb.engine.history import EndedRun
 from cascade_nb.engine.status import RunStatus
 from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.kept import Usage
-from cascade_nb.model.caching import seconds_of
+from cascade_nb.model.caching import checked_older
 from cascade_nb.notebook.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
@@ -32,7 +32,7 @@ def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
     if given.clean and given.url is not None:
         raise UsageError("--clean removes from the place where results are kept now; give no URL")
     if given.url is None:
-        older = None if given.older is None else seconds_of(given.older)
+        older = checked_older(given.older)
         return _done(_clean(session, older) if given.clean else _tell(session), awaited)
     state = state_of(given.url)
 
@@ -152,8 +152,10 @@ async def _clean(session: Session, older: float | None) -> None:
         say(f"Removed {count_text(cleaned.results, 'result')}, {size}.")
     elif older is None:
         say("Nothing has expired. `%cascade state --clean --older 30d` removes what is unused.")
-    else:
+    elif older:
         say(f"Nothing was unused for {seconds_text(older)}.")
+    else:
+        say("There are no results to remove.")
 
 
 def kept_in_words(where: str, usage: list[Usage], now: float) -> str:

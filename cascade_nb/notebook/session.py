@@ -131,15 +131,16 @@ class Session:
             UsageError: there is none yet.
             UnknownNameError: there is no such run.
         """
-        known = self.statuses()
-        if not known:
-            raise UsageError("nothing was run yet; `%cascade run` starts")
+        known, nothing = self.statuses(), "nothing was run yet; `%cascade run` starts"
         if name is None:
+            if not known:
+                raise UsageError(nothing)
             return known[0]
         for status in known:
             if str(status.number) == name or status.run_id.startswith(name):
                 return status
-        raise UnknownNameError("run", name, [str(status.number) for status in known])
+        there = [str(status.number) for status in known]
+        raise UnknownNameError("run", name, there, "" if known else f"; {nothing}")
 
     def targets(self, names: list[str], *, again: bool = True) -> tuple[list[str], object]:
         """What to run: what these names mean; without any, what ran last if that failed, else
@@ -237,8 +238,15 @@ class Session:
 
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
+            UsageError: it is of a run that is over.
         """
-        return GLOBAL if text is None else read_scope(self.spelled(text), self._graphs())
+        scope = GLOBAL if text is None else read_scope(self.spelled(text), self._graphs())
+        if scope.kind != "run":
+            return scope
+        try:  # people know a run by its number
+            return Scope("run", self.live_run(scope.value).id)
+        except UnknownNameError:
+            return scope
 
     def short_scope(self, text: str) -> str:
         """The shortest text that means this scope here; quick, since it may be asked for often."""

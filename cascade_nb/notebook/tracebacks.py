@@ -6,12 +6,14 @@ exception stays what it is for code that catches it, and the cell fails, also fo
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Final
 
-from cascade_nb.errors import CascadeError
+from cascade_nb.errors import CascadeError, RunError
+from cascade_nb.graph.origin import is_followed
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.text import coloured, readable
 
@@ -42,7 +44,7 @@ def in_words(shell: Shell, error: CascadeError) -> CascadeError:
     cause = error.__cause__
 
     def render() -> list[str]:
-        if cause is None:
+        if cause is None or not _says_more(error, cause):
             return [words]
         return [*_rendered(shell, cause), "", words]
 
@@ -101,20 +103,45 @@ def _rendered(shell: Shell, error: BaseException, *, below_us: bool = False) -> 
 def _cut(error: BaseException, *, below_us: bool) -> Iterator[None]:
     """Inside this, `error` and what it came of have no frames but the user's."""
     whole: dict[BaseException, TracebackType | None] = {}
+    chained: list[tuple[BaseException, BaseException | None, bool]] = []
     todo: list[BaseException | None] = [error]
     while todo:
         one = todo.pop()
-        if one is not None and one not in whole:
-            whole[one] = one.__traceback__
-            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        if one is None or one in whole:
+            continue
+        whole[one] = one.__traceback__
+        before = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        if isinstance(one, CascadeError) and before and not _says_more(one, before):
+            chained.append((one, one.__cause__, one.__suppress_context__))
+        else:
+            todo += [one.__cause__, one.__context__]
+        todo += getattr(one, "exceptions", ())
     try:
-        for one, traceback in whole.items():
+        for one, _, _ in chained:
+            one.__cause__ = None  # which hides the context too
+        for one, shown in whole.items():
             is_below = below_us and one is error
-            one.__traceback__ = _users(_below_us(traceback) if is_below else traceback)
+            one.__traceback__ = _users(_below_us(shown) if is_below else shown)
         yield
     finally:
-        for one, traceback in whole.items():
-            one.__traceback__ = traceback
+        for one, shown in whole.items():
+            one.__traceback__ = shown
+        for one, cause, suppressed in chained:
+            one.__cause__, one.__suppress_context__ = cause, suppressed
+
+
+def _says_more(error: CascadeError, before: BaseException) -> bool:
+    """Whether what led to `error` is the user's affair: their code raised it, or their task did.
+
+    How a number was read, or a server was reached, says nothing that `error` does not.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(before.__traceback__)]
+    if isinstance(error, RunError):
+        return any(not _module(frame).startswith(_MACHINERY) for frame in frames)
+    above = _MACHINERY + _ABOVE
+    return any(
+        is_followed(frame.f_globals) and not _module(frame).startswith(above) for frame in frames
+    )
 
 
 def _below_us(step: TracebackType | None) -> TracebackType | None:

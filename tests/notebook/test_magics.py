@@ -335,10 +335,10 @@ REFUSED = [
     ("run load", errors.TargetError, "`load` is a task"),
     ("run number", errors.TargetError, "`number` is the int 3, no lazy value"),
     ("run --wiat", errors.UsageError, "no option '--wiat'; did you mean '--wait'?"),
-    ("run report -p", errors.UsageError, "expected one argument"),
+    ("run report -p", errors.UsageError, "--param needs a value behind it"),
     ("run report -p scale", errors.UsageError, "a parameter is given as name=value"),
     ("run report -p sacle=3", errors.ParamError, "nothing here reads a parameter 'sacle'"),
-    ("run report --on-error explode", errors.UsageError, "invalid choice"),
+    ("run report --on-error explode", errors.UsageError, "is one of 'stop', 'continue'"),
     ("run 'report", errors.UsageError, "a quote is not closed"),
     ("pause laod", errors.ConstraintError, "there is no scope, task or node 'laod'; did you mean"),
     ("pause tsk:load", errors.ConstraintError, "there is no scope 'tsk:load' (a scope is 'global'"),
@@ -352,8 +352,8 @@ REFUSED = [
     ("cancel", errors.UsageError, "nothing is running"),
     ("cancel 7", errors.UnknownNameError, "there is no run '7'; nothing is running"),
     ("status 7", errors.UnknownNameError, "there is no run '7'; nothing was run yet"),
-    ("drop", errors.UsageError, "are required"),
-    ("why", errors.UsageError, "are required"),
+    ("drop", errors.UsageError, "say which name"),
+    ("why", errors.UsageError, "say which node"),
 ]
 
 
