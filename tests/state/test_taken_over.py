@@ -1,0 +1,115 @@
+"""Owners of runs are killed while two others wait to take up what they leave: one of them goes on,
+and nothing that was completed runs again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.kernel.test_killed_kernels import place
+from tests.state.taking_over import ITEMS
+from tests.support.examples import examples
+from tests.support.ledger import Ledger
+from tools.environments import ROOT
+
+KILLS: Final = examples(25)  # of each kind
+PATIENCE: Final = 60.0
+
+
+class Processes:
+    """Those that run and those that wait."""
+
+    def __init__(self, url: str) -> None:
+        command = [sys.executable, "-m", "tests.state.taking_over", url]
+        self._maker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        self.there: set[int] = set()
+
+    def make(self, what: str) -> int:
+        assert self._maker.stdin is not None
+        assert self._maker.stdout is not None
+        print(what, file=self._maker.stdin, flush=True)
+        made = int(self._maker.stdout.readline())
+        self.there.add(made)
+        return made
+
+    def kill(self, one: int) -> None:
+        self.there.discard(one)
+        with suppress(ProcessLookupError):  # it had just ended
+            os.kill(one, signal.SIGKILL)
+
+    def end(self) -> None:
+        for one in list(self.there):
+            self.kill(one)
+        self._maker.communicate(timeout=PATIENCE)
+
+
+@contextmanager
+def processes(url: str) -> Iterator[Processes]:
+    made = Processes(url)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.timeout(120 + 6 * KILLS)
+def test_of_two_that_wait_one_goes_on_with_what_the_dead_left(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASCADE_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("CASCADE_TEST_LEDGER", str(tmp_path / "ledger"))
+    rng = random.Random(f"a third one, {kind}")
+    ledger = Ledger(tmp_path / "ledger")
+    with place(kind, tmp_path) as url, processes(url) as all_of_them:
+        kills, runs = 0, 1
+        all_of_them.make("begin 1")
+        for _ in range(2):
+            all_of_them.make("attach")
+        deadline = time.monotonic() + PATIENCE
+        while kills < KILLS or len(values(ledger)) < runs:
+            assert time.monotonic() < deadline, f"nobody went on after {kills} kills"
+            assert said(ledger, "broken") == []
+            time.sleep(0.02)
+            if len(values(ledger)) == runs:  # it came to its end
+                runs += 1
+                all_of_them.make(f"begin {runs}")
+                deadline = time.monotonic() + PATIENCE
+            owner = int((said(ledger, "owner") or ["0"])[-1])
+            if kills < KILLS and owner in all_of_them.there:
+                time.sleep(rng.uniform(0.0, 0.15))
+                all_of_them.kill(owner)
+                all_of_them.make("attach")
+                kills += 1
+                deadline = time.monotonic() + PATIENCE
+            assert ledger.broken_promises() == []
+        assert values(ledger) == {f"report_{n + 1} {ITEMS * (ITEMS - 1)}" for n in range(runs)}
+    begun = said(ledger, "begin")
+    assert len(set(begun)) == runs * (2 * ITEMS + 1)
+    # Three at a time: no more than that was under way when its owner was killed.
+    assert len(begun) - len(set(begun)) <= 3 * KILLS
+
+
+def said(ledger: Ledger, word: str) -> list[str]:
+    """What was written down behind this word, in order."""
+    return [line.what for line in ledger.lines() if line.word == word]
+
+
+def values(ledger: Ledger) -> set[str]:
+    """What runs came to; one that waits for a run which ends meanwhile has its value, too."""
+    return set(said(ledger, "value"))
