@@ -20,6 +20,7 @@ from tests.support.kernels import LABELS
 APART = (
     "tests/engine/machine/test_state_machine.py",
     "tests/kernel/test_killed_kernels.py",
+    "tests/state/test_taken_over.py",
     "tests/notebooks/",
     "tests/project/test_binder.py",
 )
@@ -28,6 +29,7 @@ APART = (
 FIRST = (
     "tests/project/test_binder.py",
     "tests/kernel/test_killed_kernels.py",
+    "tests/state/test_taken_over.py",
     "tests/notebooks/",
     "tests/browser/",
     "tests/kernel/",
