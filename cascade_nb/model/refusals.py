@@ -38,6 +38,11 @@ def use_ways(ways: Ways) -> Callable[[], object]:
     return undo
 
 
+def ways_out_of(lazy: Any) -> str:
+    """The ways to go on that a refusal of `lazy` ends with; None for any lazy value."""
+    return _ways(lazy)
+
+
 def refused(lazy: Any, what: str) -> LazyValueError:
     """The error for a use of `lazy` that needs its value; `what` ends a sentence: "it has no
     length".

@@ -18,6 +18,7 @@ from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.refusals import use_ways
 from cascade_nb.notebook.awaiting import transformer
 from cascade_nb.notebook.completion import matcher
+from cascade_nb.notebook.found_lazies import said_of_lazies
 from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
 from cascade_nb.notebook.messages import answer_through_the_stream, send_any_text
@@ -160,6 +161,9 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
         info = getattr(result, "info", None)
         text = getattr(info, "raw_cell", None) or ""
         said = [*changes.look(text), *remarks_on(text, shell.user_ns.get)]
+        error = getattr(result, "error_in_exec", None)
+        if error is not None and not hasattr(error, "_render_traceback_"):
+            said += [words for words in (said_of_lazies(error),) if words is not None]
         if said:
             remark("\n".join(said))
 

@@ -68,11 +68,11 @@ def _to_run(bound: str | None) -> str:
     return f"`%cascade run {bound}`" if bound else "cs.run(…)"
 
 
-def ways_out(session: Session, lazy: Lazy) -> str:
+def ways_out(session: Session, lazy: Lazy | None) -> str:
     """The three ways to go on after a lazy value was used as a value, in words that work in a cell;
     see `use_ways`.
     """
-    name = _name(session, lazy) or "…"
+    name = (lazy is not None and _name(session, lazy)) or "…"
     module = sys.modules["cascade_nb"]
     alias = next((n for n, value in session.shell.user_ns.items() if value is module), None)
     call = f"{alias}.run({name})" if alias else f"`import cascade_nb as cs`, then cs.run({name}),"

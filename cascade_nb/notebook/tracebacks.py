@@ -14,6 +14,7 @@ from typing import Final
 
 from cascade_nb.errors import CascadeError, RunError
 from cascade_nb.graph.origin import is_followed
+from cascade_nb.notebook.found_lazies import said_of_lazies
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.text import coloured, readable
 
@@ -27,12 +28,6 @@ _MACHINERY: Final = (
 )
 #: Whose lines say nothing where they stand above the user's first.
 _ABOVE: Final = ("IPython.", "ipykernel.")
-
-_NOT_THERE: Final = (
-    "A LazyResult is the call of a task that is not computed yet: cs.run(…) gives its value (after "
-    "`import cascade_nb as cs`); a task that is given it gets the value when it is there; a "
-    "function whose name begins with _ runs at once."
-)
 
 
 def in_words(shell: Shell, error: CascadeError) -> CascadeError:
@@ -60,10 +55,8 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     def render() -> list[str]:
         lines = _rendered(shell, error, below_us=True)
-        text = str(error)
-        if not isinstance(error, CascadeError) and ("LazyResult" in text or "<lazy " in text):
-            lines += ["", _NOT_THERE]  # code of others has found one, and cannot say more of it
-        return lines
+        said = said_of_lazies(error)
+        return lines if said is None else [*lines, "", said]
 
     error._render_traceback_ = render  # type: ignore[attr-defined]
     return error

@@ -1,0 +1,88 @@
+"""Errors of other people's code that was handed a lazy value, and cannot say what that is."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from cascade_nb.errors import CascadeError
+from cascade_nb.model.containers import holds
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.refusals import ways_out_of
+
+_CELLS: Final = "__main__"
+_LOADS: Final = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF")  # and kinds of them
+_OF_ITSELF: Final = ("LOAD_ATTR", "LOAD_METHOD")
+_CONTAINERS: Final = (list, tuple, dict, set, frozenset)
+_MISSING: Final = object()
+
+
+def said_of_lazies(error: BaseException) -> str | None:
+    """What to say below an error that came of a lazy value; None where none seems to be in it.
+
+    It does where the error speaks of one, and where a `TypeError` or a `ValueError` comes of a line
+    of a cell that hands one on: much of what is written in C asks a value nothing, and says of it
+    only what it is not.
+    """
+    if isinstance(error, CascadeError):
+        return None
+    text = str(error)
+    speaks = "LazyResult" in text or "<lazy " in text
+    if not speaks and not isinstance(error, (TypeError, ValueError)):
+        return None
+    name, lazy = next(_on_the_way(error.__traceback__, also_inside=speaks), (None, None))
+    if lazy is None and not speaks:
+        return None
+    what = "A LazyResult is the call of a task that is not computed yet"
+    if name is not None:
+        what += f", as `{name}` is here" if isinstance(lazy, Lazy) else f", as in `{name}` here"
+    return f"{what}: {ways_out_of(lazy if isinstance(lazy, Lazy) else None)}."
+
+
+def _on_the_way(step: TracebackType | None, *, also_inside: bool) -> Iterator[tuple[str, Any]]:
+    """The lazy values by the names under which lines of cells handed them on, innermost first."""
+    steps = []
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") == _CELLS:
+            steps.append(step)
+        step = step.tb_next
+    for one in reversed(steps):
+        for name, value in _handed_on(one):
+            inside = also_inside and isinstance(value, _CONTAINERS) and holds(value, Lazy)
+            if isinstance(value, Lazy) or inside:
+                yield name, value
+
+
+def _handed_on(step: TracebackType) -> Iterator[tuple[str, Any]]:
+    """What the names mean that stand in the expression which failed (before Python 3.11, in its
+    line), but for those of which only an attribute is asked.
+    """
+    frame = step.tb_frame
+    found = list(dis.get_instructions(frame.f_code))
+    failed = next((one for one in found if one.offset == step.tb_lasti), None)
+    first, last = _span_of(failed, step.tb_lineno)
+    line = 0
+    for one, following in zip(found, [*found[1:], None], strict=True):
+        line = one.starts_line if isinstance(one.starts_line, int) else line
+        begins, ends = _span_of(one, line)
+        if not one.opname.startswith(_LOADS) or begins < first or ends > last:
+            continue
+        if following is None or following.opname not in _OF_ITSELF:
+            # Since Python 3.13 one instruction may load two.
+            for name in one.argval if isinstance(one.argval, tuple) else (one.argval,):
+                yield name, _meaning(frame, name)
+
+
+def _span_of(one: dis.Instruction | None, line: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where it begins and ends in the text, by line and column, as far as Python tells it."""
+    place = getattr(one, "positions", None)
+    if place is None or None in place:
+        return (line, 0), (line, sys.maxsize)
+    return (place.lineno, place.col_offset), (place.end_lineno, place.end_col_offset)
+
+
+def _meaning(frame: FrameType, name: str) -> Any:
+    return frame.f_locals.get(name, frame.f_globals.get(name, _MISSING))
