@@ -118,9 +118,11 @@ def _code_of(graph: Graph) -> dict[Task[..., Any], CodeSnapshot]:
 
 
 def _is_light(node: Node) -> bool:
-    """Whether it is a call with nothing but numbers, short texts and results."""
+    """Whether it calls known code with nothing but numbers, short texts and results."""
     lazy = node.lazy
     if lazy.__class__ is not LazyResult or not lazy.options.plain or lazy.options.cache is not None:
+        return False
+    if node.task is None or not CodeSnapshot.may_be_quick(node.task):
         return False
     return all(
         value.__class__ in CALLS

@@ -13,9 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.encoder import CODE
-from cascade_nb.graph.environment import ASKING, ASKING_FOR_FOLDER
+from cascade_nb.graph.environment import ASKING, ASKING_FOR_FOLDER, is_asked
 from cascade_nb.graph.modules import Stamp, resolved, stamp_of
-from cascade_nb.graph.origin import file_of_module, origin_of_module, origin_of_namespace
+from cascade_nb.graph.origin import (
+    Origin,
+    counts,
+    file_of_module,
+    origin_of_module,
+    origin_of_namespace,
+)
 from cascade_nb.graph.source import is_read, names_in
 from cascade_nb.graph.targets import LOOKING_UP
 from cascade_nb.model.resources import Resource
@@ -77,6 +83,11 @@ class CodeSnapshot:
                 return False
         return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
 
+    @staticmethod
+    def may_be_quick(task: Task[..., Any]) -> bool:
+        """Whether the code of a task was looked at before, so that it is known where it is from."""
+        return isinstance(task.fn, types.FunctionType) and is_read(task.fn.__code__)
+
     @property
     def is_quick(self) -> bool:
         """Whether the key of the code can be worked out in microseconds, without a look at a file:
@@ -105,6 +116,7 @@ class CodeSnapshot:
         if isinstance(thing, (staticmethod, classmethod)):
             thing = thing.__func__
         if isinstance(thing, types.MethodType):
+            self.is_of_functions = False
             self._look(thing.__self__)
             thing = thing.__func__
         if isinstance(thing, property):
@@ -113,7 +125,9 @@ class CodeSnapshot:
         wrapped = getattr(thing, "__wrapped__", None) if isinstance(thing, CODE) else None
         if wrapped is not None:
             self._todo.append(wrapped)
-        if isinstance(thing, types.FunctionType):
+        if is_asked(thing):
+            self.certain = False
+        elif isinstance(thing, types.FunctionType):
             self._function(thing)
         elif isinstance(thing, type):
             self._class(thing)
@@ -122,9 +136,16 @@ class CodeSnapshot:
         elif isinstance(thing, (str, bytes)) and len(thing) > _LONG:
             self.is_of_functions = False
 
+    def _is_followed(self, thing: Any, origin: Origin) -> bool:
+        if not origin.followed and counts(thing, origin):
+            self.is_of_functions = False  # a library made it at run time, around who knows what
+        return origin.followed
+
     def _function(self, function: types.FunctionType) -> None:
         space = function.__globals__
-        if id(function) in self._seen or not origin_of_namespace(space).followed:
+        if id(function) in self._seen or not self._is_followed(
+            function, origin_of_namespace(space)
+        ):
             return
         self._seen.add(id(function))
         self._codes.append(
@@ -146,7 +167,8 @@ class CodeSnapshot:
                     self.files.append(file)
 
     def _class(self, cls: type) -> None:
-        if id(cls) in self._seen or not origin_of_module(str(cls.__module__)).followed:
+        origin = origin_of_module(str(cls.__module__))
+        if id(cls) in self._seen or not self._is_followed(cls, origin):
             return
         self._seen.add(id(cls))
         self.is_of_functions = False

@@ -35,6 +35,7 @@ _ASKED_FOLDER: Final = (
     os.path.realpath,
     os.path.relpath,
 )
+_BY_NAME: Final = (*_ASKED, *_ASKED_FOLDER)
 _FOLDER_IN_TEXT: Final = re.compile(r"\b(?:getcwdb?|cwd|abspath)\b")
 _DOLLAR: Final = re.compile(r"\$\{?(\w+)")
 _QUOTED: Final = re.compile(r"""['"]([^'"\\\n]{1,200})['"]""")
@@ -76,6 +77,13 @@ class EnvironmentReads:
     def found(self) -> dict[str, str]:
         """Name and value of each variable that is set and that the code may read."""
         return set_ones(self._texts) if self.asked else {}
+
+
+def is_asked(value: Any) -> bool:
+    """Whether it is the environment itself, or a function that asks it or for the current folder,
+    under whatever name code has it.
+    """
+    return any(value is one for one in _BY_NAME)
 
 
 def current_folder() -> str:
