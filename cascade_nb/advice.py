@@ -21,13 +21,16 @@ def advised_resume(scope: str) -> str:
     return advised("", "resume" if scope == "global" else f"resume {_short(scope)}")
 
 
-def advised_value(name: str | None, lasting: bool) -> str:
+def advised_value(name: str | None, lasting: bool, comes: int | None = None) -> str:
     """How to come to the value of a node: "cs.run(…) computes it".
 
     Args:
         name: what it is bound to, where that is known.
         lasting: whether it is there when its run is over; else only the run has it.
+        comes: the number of the run that gives it, where one does already.
     """
+    if comes is not None:
+        return f"it is there when run {comes} is done"
     if name is None or (_short is None and lasting):
         return f"cs.run(…) {'computes' if lasting else 'gives'} it"
     if lasting:

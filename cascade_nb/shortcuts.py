@@ -196,7 +196,7 @@ def value_of(lazy: Lazy) -> Any:
         return found.value
     bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
     name = bound or lazy.options.name or lazy.label
-    what = advised_value(bound, found.lasting)
+    what = advised_value(bound, found.lasting, found.comes)
     raise LazyValueError(f"no value of {name} stands: {found.words}; {what}")
 
 

@@ -37,6 +37,7 @@ class Found(NamedTuple):
         seconds: how long that took.
         words: why there is none.
         lasting: whether a run leaves one here; not where nothing can be known again by its key.
+        comes: the number of the run that goes on and will give it.
         doubts: what it also depends on and no key can tell: "draws random numbers".
     """
 
@@ -47,6 +48,7 @@ class Found(NamedTuple):
     words: str = ""
     doubts: str = ""
     lasting: bool = True
+    comes: int | None = None
 
 
 _UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
@@ -130,7 +132,8 @@ class Foresight:
             return Found(True, node.lazy.settled(given))
         for run in reversed(self.runs):
             if run.states().get(node.id) in _UNDER_WAY:
-                return Found(False, words=f"run {run.number} goes on: {run.why(node.id)[0]}")
+                words = f"run {run.number} goes on: {run.why(node.id)[0]}"
+                return Found(False, words=words, comes=run.number)
         reuse = await self.standing(graph, given)
         if index in reuse.found:
             key = reuse.keys[index]

@@ -127,6 +127,8 @@ def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:
         open_ones = [record for record in records if record.status != "succeeded"]
         if not open_ones:
             there = f"all {len(records)} runs came to their end" if records else "no run is there"
+            if len(records) == 1:
+                there = f"the only run, {records[0].run_id}, came to its end"
             raise UsageError(f"there is nothing to take up: {there}")
         # What nobody owns was left by a kernel that died; it comes before what was given up.
         return min(open_ones, key=lambda record: (record.status != "running", -record.started))

@@ -43,7 +43,8 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
         say(f"{lazy_text(session, lazy)}\nIts value cannot be looked for: {error}")
         return
     if not found.there:
-        no_value = f"No value stands: {found.words}. {advised_value(name, found.lasting)}."
+        advice = advised_value(name, found.lasting, found.comes)
+        no_value = f"No value stands: {found.words}. {advice.replace('it is', 'It is', 1)}."
         say(f"{_described(session, lazy)}\n{no_value}")
         return
     say(f"{_what(name or lazy.options.name, lazy)}{_made(found, session.engine.clock.wall())}")

@@ -380,7 +380,7 @@ def test_what_a_dead_kernel_left_comes_before_what_was_given_up() -> None:
 def test_a_run_nobody_knows_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"no run 'abx'.*'abc'"):
         choose([record("abc", "failed", 1.0)], "abx")
-    with pytest.raises(UsageError, match=r"nothing to take up: all 1 runs came to their end"):
+    with pytest.raises(UsageError, match=r"nothing to take up: the only run, abc, came to its"):
         choose([record("abc", "succeeded", 1.0)], None)
     with pytest.raises(UsageError, match=r"several runs begin with 'ab': abc, abd"):
         choose([record("abc", "failed", 1.0), record("abd", "failed", 1.0)], "ab")

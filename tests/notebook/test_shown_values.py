@@ -75,6 +75,7 @@ def test_what_goes_on_says_what_it_waits_for(notebook: Notebook) -> None:
     notebook.ok("import time\nwhile not run.status.held: time.sleep(0.01)")
     text = notebook.ok("xs").text
     assert "goes on: xs is held: load tasks paused" in text
+    assert text.rstrip().endswith(f". It is there when run {notebook.names['run'].number} is done.")
     assert "`%cascade resume load` frees it" in text
     notebook.ok("%cascade resume\nrun.result()")
 

@@ -1,0 +1,29 @@
+"""The cells and commands that the README shows work as they stand there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cascade_nb.notebook.doors import DOORS
+from tests.notebook.conftest import Notebook
+
+TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+CELLS = [block for kind, block in BLOCKS if not kind and ("%" in block or "run." in block)]
+
+
+@pytest.mark.may_block("IPython reads sources for a traceback")
+def test_the_cells_run_from_first_to_last(plain_notebook: Notebook) -> None:
+    assert len(CELLS) == 4
+    for cell in CELLS:
+        done = plain_notebook.ok(cell.rstrip())
+    assert done.result == [0, 2, 4, 6, 8]
+    plain_notebook.ok("import cascade_nb as cs")
+    assert plain_notebook.ok("doubled.value == cs.run(doubled) == run.result()").result
+
+
+def test_every_command_is_told_of_and_no_other() -> None:
+    assert set(re.findall(r"`%cascade (\w+)", TEXT)) == set(DOORS)
