@@ -102,9 +102,19 @@ def changed_by(function: Function) -> set[str]:
                 key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value
                 for key in node.keywords
             )
-            if in_place or node.func.attr in _MUTATORS | SHOWERS:
+            if in_place or node.func.attr in _MUTATORS or _draws_on(node, node.func):
                 changed |= _root(node.func)
     return changed - local
+
+
+def _draws_on(call: ast.Call, method: ast.Attribute) -> bool:
+    """Whether a call puts something on what its method is of: axes are given what they show, while
+    a frame shows itself, as in `s.hist(ax=ax)` and `frame.plot.scatter(x, y)`.
+    """
+    chain = method.value
+    by_itself = isinstance(chain, ast.Attribute) and chain.attr == "plot"
+    shown = [one for one in call.args if not isinstance(one, ast.Constant)]
+    return method.attr in SHOWERS and bool(shown) and not by_itself
 
 
 def _root(node: ast.expr) -> set[str]:

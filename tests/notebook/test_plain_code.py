@@ -98,6 +98,7 @@ def test_a_def_that_only_changes_what_it_is_given_stays_plain() -> None:
     assert plain("def f(xs):\n    xs['n'] = 1\n    return len(xs['k'])") == {}
     other = "it returns something else, and changes `xs`"
     assert plain("def f(xs):\n    n = xs.pop()\n    return n") == {"f": other}
+    assert plain("def f(xs, y):\n    lines = xs.plot(y)\n    return lines[0]") == {"f": other}
     for other in (
         "def f(xs):\n    xs.append(1)\n    return xs",
         "def f(xs):\n    xs = list(xs)\n    xs.append(1)",
@@ -105,6 +106,10 @@ def test_a_def_that_only_changes_what_it_is_given_stays_plain() -> None:
         "def f(n, xs=inject(db)): xs.append(n)",  # only a node is lent that
         "kept = []\ndef f(n): kept.append(n)",
         "def f(xs): xs.append(1)\ny = f.map(xs=[[1], [2]])",
+        "def f(xs):\n    fig, ax = plt.subplots()\n    xs.hist(ax=ax)\n    return fig",
+        "def f(xs):\n    ax = xs.plot('x', kind='bar')\n    return ax.figure",
+        "def f(xs, a, b):\n    return xs.plot.scatter(a, b).figure",
+        "def f(xs):\n    xs.show()\n    return len(xs)",
     ):
         assert plain(other) == {}, other
 
