@@ -45,8 +45,10 @@ def paths_at(text: str, below: bool) -> Iterator[str]:
 
 
 def is_like_a_path(text: str) -> bool:
-    """Whether a text in code would be a path, where there is no file of that name."""
-    return len(text) <= _LONGEST and _LIKE_A_PATH.fullmatch(text) is not None
+    """Whether a text would be a path, where there is no file of that name."""
+    if len(text) > _LONGEST or "://" in text:
+        return False
+    return _LIKE_A_PATH.fullmatch(text) is not None
 
 
 def words_of(command: Iterable[str | bytes | os.PathLike[str]]) -> Iterator[str]:

@@ -105,7 +105,7 @@ class OpenedFiles:
         if self._mentions is not None:
             texts, absent, below = self._mentions
             for text in texts:
-                self._mention(text, absent and is_like_a_path(text), below)
+                self._mention(text, False, below)
             for text in (one for value in (*args, *kwargs.values()) for one in texts_in(value)):
                 self._mention(text, absent, below)
         self.closed = not self._tracked
@@ -117,7 +117,14 @@ class OpenedFiles:
             self._mention(path, absent=False, below=False)
 
     def _mention(self, text: str, absent: bool, below: bool) -> None:
-        """Note the files that a text leads to, if it is a path or a glob."""
+        """Note the files that a text leads to, if it is a path or a glob.
+
+        Args:
+            text: any.
+            absent: whether it counts also where it leads to nothing and is not like a path.
+            below: see `paths_at`.
+        """
+        absent = absent or is_like_a_path(text)
         for path in paths_at(text, below):
             if path.startswith(PATTERN):
                 self._found.setdefault(path, FileStamp(path, stamp_of(path)))

@@ -46,7 +46,7 @@ class Mentions(NamedTuple):
 
     Attributes:
         texts: those.
-        absent: whether those that lead to nothing count too.
+        absent: whether an argument that leads to nothing and is not like a path counts too.
         below: whether those that lead to a folder mean all that is in it.
     """
 

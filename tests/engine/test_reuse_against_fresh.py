@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
+import tempfile
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import CascadeError, DependencyMissingError
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted, TaskSkipped
@@ -16,6 +21,7 @@ from cascade_nb.state import MemoryState
 from cascade_nb.testing import SpySubscriber
 from tests.support.examples import examples
 from tests.support.random_programs import Program, forget_tries
+from tests.support.worlds import World
 
 SEEDS = st.integers(0, 2**32)
 # Which of a history's seeds, and which variant of its program.
@@ -69,6 +75,55 @@ def test_random_histories_give_what_fresh_engines_give_and_nothing_that_stands_r
 ) -> None:
     programs = [(seeds[which], variant) for which, variant in steps]
     asyncio.run(history(programs, _KeepsAll if keeps_all else MemoryState))
+
+
+async def in_a_changing_world(
+    place: pathlib.Path, seeds: list[tuple[int, int, int]], state: type[MemoryState]
+) -> None:
+    """Each step is a seed, a variant, and how often the world changes before it."""
+    world = World(place)
+    warm, fresh = Engine(state_backend=state()), Engine(reuse=False)
+    spy = SpySubscriber(warm.bus)
+    try:
+        for number, (seed, variant, changes) in enumerate(seeds):
+            rng = Random(seed * 100 + number)
+            for _ in range(changes):
+                world.change(rng)
+            program = Program(seed, variant, worldly=True)
+            wanted = await outcome(fresh, program)
+            got = await outcome(warm, program)
+            assert got == wanted, f"program {number} of {seeds}"
+            before = len(spy.events)
+            assert await outcome(warm, program) == wanted, f"again, {number} of {seeds}"
+            again = [e for e in spy.events[before:] if isinstance(e, TaskExecutionStarted)]
+            tasks = {node.task_name for node in cs.build_graph(program.target).nodes}
+            # What runs each time takes along what is made of it, and so does what it comes after.
+            fixed = "anew" not in tasks and not program.ordered and not isinstance(got, str)
+            assert not (fixed and warm.state.keeps_all and again), f"{number} of {seeds}"
+    finally:
+        world.leave()
+        await warm.aclose()
+        await fresh.aclose()
+
+
+@pytest.mark.may_block("its tasks read files on the loop itself")
+@settings(max_examples=examples(80))
+@given(
+    seeds=st.tuples(SEEDS, SEEDS),
+    steps=st.lists(
+        st.tuples(st.sampled_from((0, 0, 1)), st.integers(0, 3), st.integers(0, 3)),
+        min_size=3,
+        max_size=12,
+    ),
+    keeps_all=st.booleans(),
+)
+def test_whatever_of_the_world_changes_a_run_gives_what_a_fresh_one_gives(
+    seeds: tuple[int, int], steps: list[tuple[int, int, int]], keeps_all: bool
+) -> None:
+    programs = [(seeds[which], variant, changes) for which, variant, changes in steps]
+    with tempfile.TemporaryDirectory() as place:
+        state = _KeepsAll if keeps_all else MemoryState
+        asyncio.run(in_a_changing_world(pathlib.Path(place), programs, state))
 
 
 @settings(max_examples=examples(30))

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, Final
 
 import cascade_nb as cs
+from tests.support.worlds import reading
 
 #: What was tried before. Of such a thing only its kind is part of a key.
 TRIED: Final = threading.local()
@@ -110,6 +111,8 @@ class Program:
     Args:
         seed: what it is made from.
         variant: programs of one seed are alike: they differ in a few values, names, conditions.
+        worldly: whether some of its tasks read what surrounds them.
+
     Attributes:
         target: what to run.
         params: the values that its parameters get.
@@ -118,8 +121,9 @@ class Program:
         ordered: ids of nodes that come after something, or are made of such.
     """
 
-    def __init__(self, seed: int, variant: int = 0) -> None:
+    def __init__(self, seed: int, variant: int = 0, worldly: bool = False) -> None:
         self._rng = rng = Random(seed)
+        self._worldly = worldly
         self._vary = Random(seed * 1000 + variant)
         self._varies = variant > 0
         self._pieces: list[Piece] = []
@@ -179,6 +183,10 @@ class Program:
 
     def _made(self) -> Piece:
         rng, some = self._rng, self._some
+        if self._worldly and rng.random() < 0.4:
+            task, given = reading(rng)
+            # What it stands on is not known here.
+            return dataclasses.replace(self._call(task, given), own=None, read=None)
         match rng.randrange(13):
             case 0 | 1:
                 return self._call(leaf, self._pick(0, 1, 2, 3))
