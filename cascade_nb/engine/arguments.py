@@ -228,10 +228,20 @@ def _fn_of(node: Node) -> Callable[..., Any]:
     task, lazy = node.task, node.lazy
     assert task is not None
     assert isinstance(lazy, MappedLazyResult)
-    records = records_of(lazy.fixed)
-    if not records or not is_watched(records):
-        return task.fn
-    return guarded(task.fn, task.name, task.signature, records)
+    fn, records = task.fn, records_of(lazy.fixed)
+    if records and is_watched(records):
+        fn = guarded(fn, task.name, task.signature, records)
+    return _placing(fn, task) if task.by_place else fn
+
+
+def _placing(fn: Callable[..., Any], task: Task[..., Any]) -> Callable[..., Any]:
+    """`fn`, which takes some parameters by place alone, for who gives all by name."""
+
+    def placing(**named: Any) -> Any:
+        args, left = task.placed(named)
+        return fn(*args, **left)
+
+    return placing
 
 
 def optional_inputs(node: Node) -> frozenset[object]:

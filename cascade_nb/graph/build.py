@@ -198,7 +198,7 @@ class _Builder:
                 if isinstance(lazy, LazyResult):
                     task.check(lazy.args, lazy.kwargs)
                 else:
-                    task.check((), {**lazy.fixed, **lazy.collections})
+                    task.check(*task.placed({**lazy.fixed, **lazy.collections}))
             except TaskCallError as error:
                 called = self._name(lazy) or lazy.label
                 raise TaskCallError(

@@ -138,7 +138,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         node = self._graph.nodes[index]
         assert isinstance(node.lazy, MappedLazyResult), "only a mapped node has items"
         encoder, fixed = self._encoder(), node.lazy.fixed
-        return [self._late(node, encoder, (), {**fixed, **item}) for item in items]
+        placed = node.task.placed  # type: ignore[union-attr]
+        return [self._late(node, encoder, *placed({**fixed, **item})) for item in items]
 
     def _late(
         self, node: Node, encoder: Encoder, args: Sequence[Any], kwargs: Mapping[str, Any]

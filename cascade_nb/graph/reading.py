@@ -149,7 +149,7 @@ class Reading:
         fields.end()
         if not columns or not all(isinstance(c, (list, Lazy)) for c in columns.values()):
             raise SerializationError("a map goes through lists")
-        _check(task, (), {**fixed, **columns})
+        _check(task, *task.placed({**fixed, **columns}))
         inputs, nested = scan((*columns.values(), *fixed.values()))
         return lazy_map(self._runnable(task), columns, fixed, inputs, nested, options)
 

@@ -21,7 +21,7 @@ class PartialTask:
         _, own, records = taken(task, (), fixed)
         self.fixed = named_with_records(own, records)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
         """One call with the given and these arguments; the later word counts. As `Task.__call__`.
 
         Raises:
@@ -29,7 +29,7 @@ class PartialTask:
         """
         return self.task(*args, **{**self._given(), **kwargs})
 
-    def lazy(self, *args: Any, **kwargs: Any) -> LazyResult[Any]:
+    def lazy(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
         """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
 
         Raises:
@@ -37,7 +37,7 @@ class PartialTask:
         """
         return self.task.lazy(*args, **{**self._given(), **kwargs})
 
-    def map(self, **collections: Any) -> MappedLazyResult[Any]:
+    def map(self, /, **collections: Any) -> MappedLazyResult[Any]:
         """`Task.map` over the parameters that are not given yet.
 
         Raises:
@@ -45,7 +45,7 @@ class PartialTask:
         """
         return self.task._mapped(collections, self._given())
 
-    def partial(self, **fixed: Any) -> PartialTask:
+    def partial(self, /, **fixed: Any) -> PartialTask:
         """The same with more parameters given.
 
         Raises:

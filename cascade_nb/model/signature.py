@@ -35,6 +35,7 @@ class Signed:
         name: that of the task.
         signature: that of its function; any call fits where Python does not tell it.
         optional: the parameters whose default is a plain value.
+        by_place: those that a function takes by place alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Signed:
     def _read(self, fn: Any) -> None:
         """What a call needs to know of the signature, so that the usual call need not bind it."""
         self.signature = signature_of(fn)
+        self.by_place: tuple[str, ...] = ()
         least = most = 0
         self._simple = True
         self._standing: dict[str, Any] = {}
@@ -55,6 +57,8 @@ class Signed:
                 least += parameter.default is parameter.empty
             else:
                 self._simple = False
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                self.by_place += (parameter.name,)
             if isinstance(parameter.default, (Lazy, Injected)):
                 self._standing[parameter.name] = parameter.default
             elif parameter.default is not parameter.empty:
@@ -82,6 +86,22 @@ class Signed:
             ) from None
         if len(self._fitting) < _SHAPES:
             self._fitting.add(shape)
+
+    @property
+    def names_parameters(self) -> bool:
+        """Whether Python tells what the parameters are called."""
+        return self.signature is not _ANY
+
+    def placed(self, named: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Arguments that are all given by name, as the function takes them: some by place alone."""
+        if not self.by_place:
+            return (), named
+        left, args = dict(named), []
+        for name in self.by_place:
+            if name not in left:
+                break
+            args.append(left.pop(name))
+        return tuple(args), left
 
     def _with_standing(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments, with defaults that are lazy or injected filled in."""

@@ -70,7 +70,7 @@ class Task(Signed, Generic[P, R]):
         self._read(fn)
         self.ignore = self._known_ones(ignore)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
         """One call, not run yet. In the body of a task it is the call of the plain function.
 
         In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
@@ -99,7 +99,7 @@ class Task(Signed, Generic[P, R]):
         """How a call with these arguments is called where a person reads it."""
         return self.name
 
-    def lazy(self, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+    def lazy(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
         """One call, not run yet, also in the body of a task.
 
         What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
@@ -111,7 +111,7 @@ class Task(Signed, Generic[P, R]):
         """
         return self._node(args, kwargs)
 
-    def map(self, *args: Any, **collections: Any) -> MappedLazyResult[R]:
+    def map(self, /, *args: Any, **collections: Any) -> MappedLazyResult[R]:
         """Call it once for each item of the collections, which are gone through side by side.
 
         Args:
@@ -127,13 +127,14 @@ class Task(Signed, Generic[P, R]):
             [[0], [0, 1], [0, 1, 2]]
         """
         if args:
+            self._refuse_nameless_map()
             raise MapError(
                 f"{self.name}.map() needs the parameter's name: "
                 f"{self.name}.map({next(iter(self.signature.parameters), 'x')}=…)"
             )
         return self._mapped(collections, {})
 
-    def partial(self, **fixed: Any) -> PartialTask:
+    def partial(self, /, **fixed: Any) -> PartialTask:
         """The task with some parameters given, for a call or a `.map` over the others.
 
         Raises:
@@ -200,12 +201,15 @@ class Task(Signed, Generic[P, R]):
     def _mapped(
         self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
     ) -> MappedLazyResult[Any]:
+        self._refuse_nameless_map()
         literal = columns_of(f"{self.name}.map", collections)
         for name in collections:
             if name in fixed:
                 raise TaskCallError(f"{self.name}.map(): {name!r} is given as fixed value already")
-        self.check((), {**fixed, **literal})
-        standing = self._with_standing((), {**fixed, **literal})
+        given = {**fixed, **literal}
+        args, named = self.placed(given)
+        self.check(args, named)
+        standing = {**given, **self._with_standing(args, named)}
         steady = {n: v for n, v in standing.items() if n not in literal}
         try:
             inputs, nested = scan((*literal.values(), *steady.values()))
@@ -218,6 +222,19 @@ class Task(Signed, Generic[P, R]):
         literal = {name: own[name] for name in literal}
         fixed = named_with_records({name: own[name] for name in steady}, records)
         return lazy_map(self, literal, fixed, inputs, nested, self.options)
+
+    def _refuse_nameless_map(self) -> None:
+        """Refuse to give items by name to what does not tell its parameters' names.
+
+        Raises:
+            MapError: so it is.
+        """
+        if not self.names_parameters:
+            raise MapError(
+                f"{self.name} does not say what its parameters are called, so .map has no name to "
+                f"give an item by: make the task of a function that calls it, "
+                f"`def {self.name}_of(x): …`"
+            )
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(

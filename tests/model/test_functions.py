@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cascade_nb as cs
@@ -13,9 +16,11 @@ from cascade_nb.errors import (
     MapError,
     PolicyError,
     RouteError,
+    TaskCallError,
     TaskDefinitionError,
 )
 from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.graph.parcel import pack, unpack
 
 
 def pair(a: int, b: int = 1) -> tuple[int, int]:
@@ -132,3 +137,85 @@ def test_an_option_that_is_none_is_answered_with_the_nearest(option: str, words:
 @pytest.mark.parametrize("error", [MapError, PolicyError, RouteError])
 def test_errors_about_values_are_value_errors(error: type[Exception]) -> None:
     assert issubclass(error, ValueError)
+
+
+def by_place(a: int, b: int = 5, /, *, c: int = 0) -> tuple[int, int, int]:
+    return a, b, c
+
+
+async def by_place_later(a: int, /) -> int:
+    return a + 1
+
+
+def keeps(self: int, args: int) -> int:
+    return self - args
+
+
+@pytest.mark.parametrize(
+    ("fn", "collections", "value"),
+    [
+        (len, {"obj": [[1, 2], []]}, [2, 0]),
+        (sum, {"iterable": [[1, 2], [3]], "start": [10, 20]}, [13, 23]),
+        (sorted, {"iterable": [[2, 1]], "reverse": [True]}, [[2, 1]]),
+        (math.sqrt, {"x": [4, 9]}, [2.0, 3.0]),
+        (operator.add, {"a": [1, 2], "b": [3, 4]}, [4, 6]),
+        (str.upper, {"self": ["a", "b"]}, ["A", "B"]),
+        ("-".join, {"iterable": [["a", "b"]]}, ["a-b"]),
+        (np.sqrt, {"x": [4.0]}, [2.0]),
+        (functools.partial(pair, 7), {"b": [1, 2]}, [(7, 1), (7, 2)]),
+        (functools.lru_cache(pair), {"a": [1]}, [(1, 1)]),
+        (Scale(3), {"x": [1, 2]}, [3, 6]),
+        (Scale(3).plus, {"x": [1, 2]}, [4, 5]),
+        (re.compile("a").sub, {"repl": ["b"], "string": ["aa"]}, ["bb"]),
+        (by_place, {"a": [1, 2], "c": [3, 4]}, [(1, 5, 3), (2, 5, 4)]),
+        (by_place, {"b": [1], "a": [2]}, [(2, 1, 0)]),
+        (by_place_later, {"a": [1, 2]}, [2, 3]),
+        (keeps, {"self": [3], "args": [1]}, [2]),
+    ],
+)
+def test_what_can_be_called_can_be_mapped(fn: Any, collections: Any, value: Any) -> None:
+    mapped = cs.task(fn).map(**collections)
+    assert cs.run(mapped) == value
+    assert cs.run(unpack(pack(cs.build_graph(mapped)))) == value
+    later = {name: given_later(one) for name, one in collections.items()}
+    assert cs.run(cs.task(fn).map(**later)) == value
+
+
+@cs.task
+def given_later(value: Any) -> Any:
+    return value
+
+
+def test_an_item_that_is_given_by_place_has_the_key_of_the_plain_call() -> None:
+    body = cs.task(by_place)
+    graph = cs.build_graph(body.map(a=[1, 2], c=[3, 4]))
+    items = fingerprints(graph).of_items(0, [{"a": 1, "c": 3}, {"a": 2, "c": 4}])
+    calls = [fingerprints(cs.build_graph(body(a, c=c)))[0] for a, c in ((1, 3), (2, 4))]
+    assert list(map(str, items)) == list(map(str, calls))
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [max, functools.partial(max, 5), operator.itemgetter(0), operator.methodcaller("a")],
+)
+def test_what_does_not_name_its_parameters_is_called_and_not_mapped(fn: Any) -> None:
+    for wrong in (lambda: cs.task(fn).map(x=[1]), lambda: cs.task(fn).map([1])):
+        with pytest.raises(
+            MapError, match=r"does not say what its parameters are called.*_of\(x\)"
+        ):
+            wrong()
+
+
+@pytest.mark.parametrize(
+    ("fn", "collections", "words"),
+    [
+        (by_place, {"b": [1]}, r"missing a required.*'a'|'b' parameter is positional only"),
+        (len, {"x": [[1]]}, r"no parameter 'x'; there is 'obj'"),
+        (print, {"x": [1]}, r"no parameter 'x'"),
+    ],
+)
+def test_a_map_that_does_not_fit_is_refused_at_the_call(
+    fn: Any, collections: Any, words: str
+) -> None:
+    with pytest.raises(TaskCallError, match=words):
+        cs.task(fn).map(**collections)
