@@ -28,6 +28,7 @@
     │   ├── ResourceError            a resource did not open or close
     │   └── RunCancelledError        somebody cancelled the run
     ├── RunFailures                  several of them at once                 (an ExceptionGroup)
+    ├── WaitTimeoutError             the time to wait for a run is up; it goes on (a TimeoutError)
     ├── StateError                   where results are kept cannot be used now         (an OSError)
     │   ├── UnusableStateError       what is there is damaged or not ours; no waiting mends it
     │   ├── LeaseHeldError           another kernel goes on with this run
@@ -90,6 +91,7 @@ __all__ = [
     "UnknownNameError",
     "UnusableStateError",
     "UsageError",
+    "WaitTimeoutError",
     "nearest",
 ]
 
@@ -284,6 +286,10 @@ class LeaseLostError(StateError):
         self.owner = owner
 
 
+class WaitTimeoutError(CascadeError, TimeoutError):
+    """A run is not over within the time that somebody waits for it; it goes on."""
+
+
 class CodecError(CascadeError):
     """A value cannot be written as bytes, so that no state that lasts can keep it."""
 
@@ -311,10 +317,7 @@ class RoomWarning(UserWarning):
 
 
 class IllegalMoveError(CascadeError, RuntimeError):
-    """The scheduler was asked for a move that its rules do not know.
-
-    It tells the node's story, so that the one report a user can give is enough to find the cause.
-    """
+    """The scheduler was asked for a move that its rules do not know; it tells the node's story."""
 
     def __init__(self, move: str, node: int, state: str, story: Sequence[str] = ()) -> None:
         past = f"; before: {' → '.join(story)}" if story else ""
@@ -335,11 +338,7 @@ def _made_again(
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """The end of a sentence that names what the user may have meant.
-
-    `"; did you mean 'clean'?"` when something is near, else the first ten known names, else
-    nothing.
-    """
+    """`"; did you mean 'clean'?"` where something is near, else the first ten known names."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.6) if isinstance(name, str) else []
     if close:

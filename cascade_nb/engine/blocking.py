@@ -37,7 +37,7 @@ def wait_for(run: Run, timeout: float | None = None) -> Any:
         timeout: seconds to wait at most; the run goes on then.
 
     Raises:
-        TimeoutError: the time is up.
+        WaitTimeoutError: the time is up.
         BlockingError: the loop was patched by the archived nest_asyncio, which loses messages on
             ipykernel 7.
         RunError, RunFailures: the run ended without a value.
@@ -140,7 +140,7 @@ async def _awaited(run: Run, timeout: float | None) -> Any:
         try:
             await asyncio.wait_for(over.wait(), timeout)
         except asyncio.TimeoutError:
-            raise TimeoutError(f"{run.graph.title} is not there after {timeout} s") from None
+            raise run.not_there_after(timeout) from None
     return await run
 
 

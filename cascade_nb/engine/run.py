@@ -22,7 +22,7 @@ from cascade_nb.engine.run_controls import RunControls
 from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.told import HeldInWords
 from cascade_nb.engine.watch import Watch
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Run(RunControls, HasPartial):
             timeout: seconds to wait at most.
 
         Raises:
-            TimeoutError: the time is up; the run goes on.
+            WaitTimeoutError: the time is up; the run goes on.
             BlockingError: as `cs.run`.
             RunError, RunFailures: the run ended without a value.
             UsageError: the timeout is no number.
@@ -143,7 +143,12 @@ class Run(RunControls, HasPartial):
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
                 raise
-            raise TimeoutError(f"{self.graph.title} is not there after {timeout} s") from None
+            raise self.not_there_after(timeout) from None
+
+    def not_there_after(self, seconds: float | None) -> WaitTimeoutError:
+        """What is said to whoever has waited for so long."""
+        stands = f"run {self.number} goes on: {self.status.headline}"
+        return WaitTimeoutError(f"{self.graph.title} is not there after {seconds} s; {stands}")
 
     def done(self) -> bool:
         """Whether it is over."""

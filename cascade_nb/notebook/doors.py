@@ -58,7 +58,14 @@ def _add_params(arguments: Arguments) -> None:
 
 
 def _doors() -> dict[str, Door]:
-    graph = _arguments("graph", "Show the graph of some names, or of all.")
+    graph = _arguments(
+        "graph",
+        "Show the graph of some names, or of all.",
+        [
+            ("%cascade graph", "of all names"),
+            ("%cascade graph report", "report, and what it needs"),
+        ],
+    )
     graph.add_argument("name", nargs="*", help="what to show, with everything that it needs")
 
     run = _arguments(
@@ -104,7 +111,11 @@ def _doors() -> dict[str, Door]:
     plan.add_argument("name", nargs="*", help=_TARGET)
     _add_params(plan)
 
-    status = _arguments("status", "Say what runs are doing, and what holds them.")
+    status = _arguments(
+        "status",
+        "Say what runs are doing, and what holds them.",
+        [("%cascade status", "all, and what is in force"), ("%cascade status 3", "run 3")],
+    )
     status.add_argument("run", nargs="?", help="a run's number or id; without one, all")
 
     why = _arguments(
@@ -130,7 +141,14 @@ def _doors() -> dict[str, Door]:
     pause.add_argument("--reason", default="", help="why, for whoever looks")
     pause.add_argument("--for", dest="span", metavar="TIME", help="end by itself: 90s, 10m, 1h30m")
 
-    resume = _arguments("resume", "Lift a pause; what is ready starts at once.")
+    resume = _arguments(
+        "resume",
+        "Lift a pause; what is ready starts at once.",
+        [
+            ("%cascade resume", "the only pause, or that of everything"),
+            ("%cascade resume train", "of the task train"),
+        ],
+    )
     resume.add_argument("scope", nargs="?", help=f"{_SCOPE}; without one, the only pause")
 
     limit = _arguments(
@@ -159,10 +177,18 @@ def _doors() -> dict[str, Door]:
         "scope_and_rate", nargs="*", metavar="[SCOPE] RATE|off", help=f"{_SCOPE}; and a rate"
     )
 
-    cancel = _arguments("cancel", "End a run: nothing starts any more, what runs is stopped.")
+    cancel = _arguments(
+        "cancel",
+        "End a run: nothing starts any more, what runs is stopped.",
+        [("%cascade cancel", "the only one that goes on"), ("%cascade cancel 3", "run 3")],
+    )
     cancel.add_argument("run", nargs="?", help="its number or id; without one, the only one")
 
-    drop = _arguments("drop", "Take names out of the workspace.")
+    drop = _arguments(
+        "drop",
+        "Take names out of the workspace.",
+        [("%cascade drop raw", "what reads it says so when it is planned")],
+    )
     drop.add_argument(
         "name", nargs="+", help="a node or a task; what reads it says so when planned"
     )
@@ -170,6 +196,7 @@ def _doors() -> dict[str, Door]:
     runs = _arguments(
         "runs",
         "List the runs of this kernel, and those that are written down where results are kept.",
+        [("%cascade runs", "their numbers, ids, and how they ended")],
     )
 
     times = _arguments(

@@ -299,3 +299,14 @@ def test_a_run_is_paused_by_its_number(built: Notebook) -> None:
     assert f"Paused: run {built.names['run'].id}." in text
     built.ok("%cascade resume double\n%cascade resume run:2")
     assert built.ok("run.result()").result == [0, 2, 4]
+
+
+def test_who_waited_long_enough_is_told_how_the_run_stands(built: Notebook) -> None:
+    built.ok("%cascade pause double\nrun = cs.start(doubled, fresh=True)")
+    done = built.run("run.result(timeout=0.2)")
+    assert isinstance(done.error, TimeoutError)
+    assert "doubled is not there after 0.2 s; run 2 goes on: " in str(done.error)
+    assert "task held" in str(done.error) or "tasks held" in str(done.error)
+    assert "cascade_nb/" not in done.text
+    built.ok("%cascade resume double")
+    assert built.ok("run.result()").result == [0, 2, 4]
