@@ -215,7 +215,11 @@ class RunStatus:
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """What a headline is made of."""
+    """What a headline is made of.
+
+    Attributes:
+        finishing: whether nothing is left to do but to keep results and to say so.
+    """
 
     phase: Phase
     running: int
@@ -230,6 +234,7 @@ class Moment:
     failure: FailureLine | None
     still_running: tuple[str, ...]
     unreachable: str | None = None
+    finishing: bool = False
     unkept: int = 0
     edits: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -274,7 +279,8 @@ def _first_words(moment: Moment) -> str:
         return f"Cancelling · waiting for {count_text(moment.running, 'task')} to end"
     if phase in (Phase.PAUSING, Phase.PAUSED):
         return _paused(moment)
-    words = [f"Running {count_text(moment.running, 'task')}" if moment.running else "Waiting"]
+    idle = "Finishing" if moment.finishing else "Waiting"
+    words = [f"Running {count_text(moment.running, 'task')}" if moment.running else idle]
     if moment.failed:
         words.append(f"{count_text(moment.failed, 'task')} failed")
     words += stopped_words(moment.held, moment.queued, "task")

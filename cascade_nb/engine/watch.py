@@ -112,6 +112,7 @@ class Watch:
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
                 unreachable=self._run.engine.unreachable,
+                finishing=bool(counts) and not (running or waiting or queued or held),
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
                 unkept=self._flow.keeping.refused if self._flow is not None else 0,

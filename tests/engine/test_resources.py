@@ -311,3 +311,23 @@ async def test_opening_and_closing_is_told_with_who_asked(
 async def test_an_inline_task_under_a_condition_gets_its_resource(engine: Engine) -> None:
     yard = Yard("run", "sync")
     assert await engine.run(yard.task("inline")().run_if(cs.task(lambda: 1)())) == "inner of outer"
+
+
+async def test_while_resources_close_the_run_is_finishing(engine: Engine) -> None:
+    hold = Hold()
+
+    @cs.resource(scope="run")
+    async def base() -> AsyncIterator[str]:
+        yield "base"
+        await hold.rest()
+
+    @cs.task
+    async def ask(of: Any = cs.inject(base)) -> Any:
+        return of
+
+    run = engine.start(ask())
+    await until(lambda: hold.came)
+    status = run.status
+    assert (status.done, status.waiting, status.headline) == (1, 0, "Finishing")
+    hold.let_go()
+    assert await run == "base"
