@@ -1,9 +1,11 @@
-"""What is no value: what can be read only once, or not at all any more when somebody reads it."""
+"""What is no value: what can be read only once, or not at all any more when somebody reads it.
+
+Nothing here imports where such things come from: the user has, where there is one.
+"""
 
 from __future__ import annotations
 
 import io
-import socket
 import types
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, NoReturn
@@ -11,6 +13,27 @@ from typing import Any, Final, NoReturn
 from cascade_nb.errors import ResultError
 
 _BUFFERS: Final = (io.BytesIO, io.StringIO)
+_OPEN: Final = (
+    "which is gone when it is closed; open it in the task that needs it, or make it a resource"
+)
+_HANDLES: Final[dict[str, frozenset[str]]] = {
+    _OPEN: frozenset(
+        {
+            "socket.socket", "_socket.socket", "sqlite3.Connection", "http.client.HTTPConnection",
+            "mmap.mmap", "zipfile.ZipFile", "tarfile.TarFile", "tempfile._TemporaryFileWrapper",
+            "h5py._hl.files.File", "concurrent.futures._base.Executor",
+            "multiprocessing.pool.Pool", "asyncio.events.AbstractEventLoop", "select.epoll",
+            "selectors.BaseSelector",
+        }
+    ),
+    "which is over when it ends; wait for it in the task that starts it, and return what it gave":
+    frozenset({"threading.Thread", "subprocess.Popen", "multiprocessing.process.BaseProcess"}),
+    "which has no value yet; return its `.result()`":
+    frozenset({"concurrent.futures._base.Future", "multiprocessing.pool.ApplyResult"}),
+    "whose folder goes with it; return a path in a folder that stays":
+    frozenset({"tempfile.TemporaryDirectory"}),
+}  # fmt: skip
+_OF_DATABASES: Final = ("cursor", "commit", "rollback", "close")
 
 
 def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
@@ -23,11 +46,8 @@ def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
             f"an open file ({cls.__name__}), which only one reader can read, and none later; "
             "return what is in it, or its path"
         )
-    if issubclass(cls, socket.socket):
-        return _refusal(
-            f"{name}, which is gone when it is closed; open it in the task that needs it, or make "
-            "it a resource"
-        )
+    if words := _of_a_handle(cls):
+        return _refusal(f"{name}, {words}")
     if issubclass(cls, Awaitable):
         return _refusal(
             f"{name}, which can be awaited once and has no value yet; make the task an `async def` "
@@ -39,6 +59,19 @@ def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
             "empty; return a list, for instance `return list(…)`"
         )
     return None
+
+
+def _of_a_handle(cls: type) -> str:
+    """What is said of what stands for something outside: it is no value but the way to one.
+
+    Locks, events and queues are none of these: everybody is handed the same one.
+    """
+    kinds = {f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__}
+    for words, known in _HANDLES.items():
+        if kinds & known:
+            return words
+    # As the standard for databases has it (PEP 249), whatever the connection's class is called.
+    return _OPEN if all(callable(getattr(cls, name, None)) for name in _OF_DATABASES) else ""
 
 
 def is_read_once(cls: type) -> bool:
