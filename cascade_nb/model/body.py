@@ -39,6 +39,11 @@ def tasks_are_plain_in(codes: Iterable[CodeType]) -> None:
         todo += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
 
 
+def is_plain_code(code: CodeType) -> bool:
+    """Whether tasks are plain functions in it though it is no task's."""
+    return _identity(code) in plain_codes
+
+
 def in_plain_code() -> bool:
     """Whether what called the caller runs for such code, up to the cell or module that runs it."""
     frame: FrameType | None = sys._getframe(2)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dis
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FunctionType
+from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, Final
 from weakref import ref
 
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.body import tasks_are_plain_in
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.task import Task
 from cascade_nb.notebook.cell_uses import AWAITED
 from cascade_nb.notebook.layers import standing_for
+from cascade_nb.notebook.plain_functions import plain_inside
 from cascade_nb.notebook.unpacking import as_rest, each, unpack
 
 # No identifiers, so that no name of the user's can be one of them.
@@ -50,7 +49,7 @@ class Helpers:
             NOW: self._now,
             FUNCTION: _as_function,
             ASKED: self._asked,
-            PLAIN_INSIDE: _plain_inside,
+            PLAIN_INSIDE: plain_inside,
         }
         self.ran: dict[str, str] = {}
         self._questions: dict[str, list[int]] = {}
@@ -63,7 +62,7 @@ class Helpers:
             names = "; ".join(f"`{name}`: {reason}" for name, reason in self.ran.items())
             told.append(
                 f"Ran at once, as a function like `_{next(iter(self.ran))}` would. {names}. What "
-                "is to run later gets a name for its call."
+                "is to run later gets a name for its call, whose value no line of the cell uses."
             )
         for question, lines in self._questions.items():
             where = ", ".join(map(str, lines))
@@ -106,7 +105,7 @@ class Helpers:
                 return value
             why = reason or "it returns nothing, and has no name"
             self.ran.setdefault(name_called, f"{why}, line {line}")
-            return _plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
+            return plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
 
         return call
 
@@ -147,22 +146,7 @@ def _as_function(value: Any) -> Any:
         return value
     defaults = (parameter.default for parameter in value.signature.parameters.values())
     needs_a_node = any(isinstance(default, (Lazy, Injected)) for default in defaults)
-    return value if needs_a_node else _plain_inside(value.fn)
-
-
-def _plain_inside(made: Any) -> Any:
-    """`made`, a function or a class, in whose bodies tasks are plain functions from now on."""
-    tasks_are_plain_in(_codes_of(made))
-    return made
-
-
-def _codes_of(made: Any) -> Iterator[CodeType]:
-    members = vars(made).values() if isinstance(made, type) else [made]
-    for member in members:
-        for part in ("__func__", "fget", "fset", "fdel", "func"):  # of methods and properties
-            inner = inspect.unwrap(getattr(member, part, None) or member)
-            if isinstance(inner, FunctionType):
-                yield inner.__code__
+    return value if needs_a_node else plain_inside(value.fn)
 
 
 def _is_free(lazy: Lazy, *, awaited: bool) -> bool:

@@ -34,6 +34,9 @@ _TAKE_CONTAINERS: Final = {
     "enumerate",
 } | {"zip", "map", "filter", "reversed"}
 
+# Methods of a container that give another one, or one of its parts.
+_OF_CONTAINERS: Final = {"items", "values", "copy", "get", "pop", "popleft", "popitem"}
+
 AWAITED: Final = "it is awaited"
 _USED: Final = "its value is used at once"
 _IN_LAMBDA: Final = "it is called in a lambda"
@@ -90,6 +93,28 @@ class Uses:
         ]
         return min(lines, default=0)
 
+    def used(self, node: ast.expr, in_container: bool) -> str | None:
+        """Why the value of an expression, or what is inside of it, has to be there."""
+        if self._is_put_off(node):
+            return None
+        reason = self._of_expression(node, in_container)
+        return None if reason in {_IN_LAMBDA, _CAUGHT} else reason
+
+    def is_kept(self, node: ast.Name) -> bool:
+        """Whether a name is treated as a node's where it stands: given to this package, or asked
+        for what only a node has.
+        """
+        for outer in self._written.above(node):
+            if isinstance(outer, ast.Attribute):
+                return outer.attr in _OF_LAZIES
+            if isinstance(outer, ast.Call):
+                method = outer.func.attr if isinstance(outer.func, ast.Attribute) else ""
+                of_tasks = method in _OF_TASKS | _OF_LAZIES
+                return of_tasks or self._written.is_of_package(outer.func)
+            if not isinstance(outer, (ast.List, ast.Tuple, ast.Dict, ast.Starred, ast.keyword)):
+                return False
+        return False
+
     def _look_at(self, node: ast.Name) -> None:
         parent = self._written.parents[node]
         if isinstance(parent, ast.Call) and parent.func is node:
@@ -121,7 +146,7 @@ class Uses:
         else:
             self.given.setdefault(node.id, reason)
 
-    def _is_put_off(self, call: ast.Call) -> bool:
+    def _is_put_off(self, call: ast.expr) -> bool:
         """Whether it may be made in another cell, when what it stands in is gone through."""
         above = self._written.above
         return any(
@@ -156,8 +181,10 @@ class Uses:
 
     def _of_call(self, call: ast.Call) -> str | None:
         """Why what it gives has to be there at once, where it is called."""
+        return self._of_expression(call, in_container=False)
+
+    def _of_expression(self, call: ast.expr, in_container: bool) -> str | None:
         inner: ast.AST = call
-        in_container = False
         found: str | None = None
         decided = False
         for outer in self._written.above(call):
@@ -173,7 +200,7 @@ class Uses:
         return found
 
     def _step(
-        self, inner: ast.AST, outer: ast.AST, call: ast.Call, in_container: bool
+        self, inner: ast.AST, outer: ast.AST, call: ast.expr, in_container: bool
     ) -> tuple[str | None, bool, bool]:
         """One level up: the reason, whether that is all there is to see, and whether the value is
         inside a container now.
@@ -199,9 +226,13 @@ class Uses:
                 return used, True, in_container
             case ast.Attribute():
                 if not in_container and outer.attr in _OF_LAZIES:
-                    self.as_tasks.add(root_name(call.func) or "")
+                    if isinstance(call, ast.Call):
+                        self.as_tasks.add(root_name(call.func) or "")
                     return None, True, False
-                return (None if in_container else used), True, in_container
+                is_part = in_container and outer.attr in _OF_CONTAINERS
+                return (None if in_container else used), not is_part, in_container
+            case ast.Call() if inner is outer.func:
+                return (None if in_container else used), not in_container, in_container
             case ast.Lambda():
                 given = self._written.parents.get(outer)
                 known = not isinstance(given, (ast.Call, ast.keyword)) or any(

@@ -71,14 +71,27 @@ class Written:
             node = self.parents[node]
             yield node
 
+    def made_by(self, name: str) -> ast.expr | None:
+        """What is called to make what a name of the cell means, if that is a call."""
+        return self._made.get(name)
+
     def is_of_tasks(self, callee: ast.expr) -> bool:
         """Whether it is a task that is called, or something of this package."""
         names = {node.id for node in ast.walk(callee) if isinstance(node, ast.Name)}
+        return self.is_of_package(callee) or any(
+            isinstance(self.look(name), (Lazy, Task, PartialTask)) for name in names
+        )
+
+    def is_of_package(self, callee: ast.expr) -> bool:
+        """Whether it is something of this package that is called, and no task of the user's."""
+        names = {node.id for node in ast.walk(callee) if isinstance(node, ast.Name)}
         return any(
             self._imported.get(name, "").partition(".")[0] == "cascade_nb"
-            or isinstance(self.look(name), (Task, PartialTask))
-            or str(getattr(self.look(name), "__module__", "")).startswith("cascade_nb.")
-            or getattr(self.look(name), "__name__", "") == "cascade_nb"
+            or getattr(known := self.look(name), "__name__", "") == "cascade_nb"
+            or (
+                not isinstance(known, (Lazy, Task, PartialTask))
+                and str(getattr(known, "__module__", "")).startswith("cascade_nb.")
+            )
             for name in names
         )
 
@@ -149,6 +162,15 @@ def names_loaded(node: ast.AST) -> set[str]:
         for inner in ast.walk(node)
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)
     }
+
+
+def names_read(function: Function) -> set[str]:
+    """The names of the top level that a function reads, if they are not its own."""
+    own = {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            own.add(node.id)
+    return names_loaded(function) - own
 
 
 def is_explicit(function: Function) -> bool:

@@ -24,6 +24,53 @@ print(f"{name(3)} and {name(2)!r:>6}")
 assert name(1) == "n"
 assert "n" in name(4)
 """,
+    "a value has a name and is used in the same cell": """
+def mean(xs):
+    return sum(xs) / len(xs)
+m = mean([1, 2, 3])
+print(f"mean: {m:.2f}")
+---
+def spread(xs, m):
+    return [x - m for x in xs]
+m = mean([2, 4])
+ds = spread([2, 4], m)
+for d in ds:
+    print(d)
+---
+def rate(t):
+    return 1 / (t + 1)
+w = 4.0
+path = []
+for t in range(3):
+    eta = rate(t)
+    w = w - eta * 2 * w
+    path.append(w)
+print([round(p, 2) for p in path])
+---
+best = None
+for x in range(3):
+    score = mean([x, 1])
+    if best is None or score > best:
+        best = score
+print(best)
+---
+def bounds(xs):
+    return min(xs), max(xs)
+low, high = bounds([3, 1])
+assert low < high and mean(bounds([3, 1])) == 2
+found = {}
+for x in range(3):
+    found[x] = mean([x])
+print(sorted(found.items()))
+---
+class Line:
+    def __init__(self, slope):
+        self.slope = slope
+    def at(self, x):
+        return self.slope * x
+line = Line(mean([1, 3]))
+print(line.at(2))
+""",
     "values are kept and run later": """
 def load(n):
     return list(range(n))

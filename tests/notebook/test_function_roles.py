@@ -42,6 +42,8 @@ def plain(source: str) -> dict[str, str]:
         ("y = xs[f(0)]", "used at once"),
         ("y = 1 if f(1) else 2", "used at once"),
         ("print(*f(1))", "used at once"),
+        ("y = f(1)(2)", "used at once"),
+        ("print(sorted({x: f(x) for x in xs}.items()))", "used at once"),
         ("with f(1) as y: pass", "used at once"),
         ("y = await f(1)", "it is awaited, line 2"),
         ("try:\n    y = f(1)\nexcept ValueError:\n    pass", "its errors are caught"),
@@ -153,6 +155,45 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
     assert at_once("def f(x): return x\ny = f.map(x=xs)\nprint(f(1))") == [
         "its value is used at once"
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("y = other(1)\nprint(y)", ["other(1)"]),
+        ("y = other(1)\nif y > 0: pass", ["other(1)"]),
+        ("a, b = other(1)\nprint(a)", ["other(1)"]),
+        ("y = other(1)\nz = other(y)\nprint(z)", ["other(1)", "other(y)"]),
+        ("y = other(1) + 1\nz = 2 * y\nmath.sin(z)", ["other(1)"]),
+        ("y = other(1)\nz = other(2)\nprint(z)", ["other(2)"]),
+        ("ys = [other(x) for x in xs]\nprint(ys)", ["other(x)"]),
+        ("ys = [other(x) for x in xs]\nfor y in ys:\n    print(y)", ["other(x)"]),
+        ("ys = []\nfor x in xs:\n    ys.append(other(x))\nmath.fsum(ys)", ["other(x)"]),
+        ("d = {}\nd['a'] = other(1)\nprint(d['a'])", ["other(1)"]),
+        ("t = 1\nfor x in xs:\n    math.sin(t)\n    t = t + other(x)", ["other(x)"]),
+        ("assert not other(other(1))", ["other(1)", "other(other(1))"]),
+        ("y = other(1)\ndef show():\n    print(y)\nshow()", ["other(1)"]),
+        ("y = other(1)\ndef show(v): print(v)\nshow(y)", ["other(1)"]),
+        ("class C:\n    def __init__(self, v): self.v = v\nc = C(other(1))", ["other(1)"]),
+        ("class C:\n    def fit(self, v): ...\nc = C()\ny = other(1)\nc.fit(y)", ["other(1)"]),
+        # nodes stay nodes
+        ("y = other(1)\ny", []),
+        ("y = other(1)\nz = y[0] + 1", []),
+        ("ys = [other(x) for x in xs]\nn = len(ys)", []),
+        ("y = other(1)\nprint(cs.run(y))", []),
+        ("y = other(1).named('a')\nprint(repr(y))", []),
+        ("y = other(1)\ncs.run(y)\nprint(y)", []),
+        ("y = other(1)\nz = other(2).after(y)\nprint(y)", []),
+        ("print(y)\ny = other(1)", []),
+        ("y = other(1)\ndef later():\n    return y", []),
+        ("y = other(1)\nkey = lambda: y == 1", []),
+    ],
+)
+def test_a_call_runs_at_once_where_the_same_cell_uses_the_value_of_its_name(
+    source: str, calls: list[str]
+) -> None:
+    at_once = roles_in(ast.parse(source), KNOWN.get).at_once
+    assert sorted(map(ast.unparse, at_once)) == calls
 
 
 def test_a_task_of_another_cell_that_somebody_is_given_to_call_is_found() -> None:
