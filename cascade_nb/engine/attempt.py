@@ -18,7 +18,8 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.arguments import Call
 from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import timed_out
-from cascade_nb.engine.opened_files import NO_PATHS, PLAIN, OpenedFiles
+from cascade_nb.engine.opened_files import OpenedFiles
+from cascade_nb.engine.result_paths import NO_PATHS, PLAIN
 from cascade_nb.model.present import returned
 
 if TYPE_CHECKING:

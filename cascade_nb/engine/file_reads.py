@@ -147,6 +147,16 @@ def _list(files: OpenedFiles, frame: FrameType, path: Any = None) -> None:
         files.listed(path)
 
 
+def _glob(
+    files: OpenedFiles, frame: FrameType, pattern: Any, recursive: Any, root: Any, *_: Any
+) -> None:
+    files.globbed(os.fsdecode(pattern) if root is None else os.path.join(root, pattern))  # noqa: PTH118
+
+
+def _glob_path(files: OpenedFiles, frame: FrameType, path: Any, pattern: Any) -> None:
+    files.globbed(os.path.join(path, os.fsdecode(pattern)))  # noqa: PTH118 - a text is wanted
+
+
 def _connect(files: OpenedFiles, frame: FrameType, database: Any) -> None:
     changes, attached = said_by(frame)
     for file in (file_of(database), *attached):
@@ -165,6 +175,20 @@ def _go(files: OpenedFiles, frame: FrameType, path: Any) -> None:
 def _move(files: OpenedFiles, frame: FrameType, source: Any, target: Any, *_: Any) -> None:
     files.wrote(source)
     files.wrote(target)
+
+
+def _link(files: OpenedFiles, frame: FrameType, source: Any, target: Any, *_: Any) -> None:
+    files.wrote(target)
+
+
+def _truncate(files: OpenedFiles, frame: FrameType, path: Any, length: Any) -> None:
+    if not isinstance(path, int):
+        files.wrote(path, whole=length == 0)
+
+
+def _load(files: OpenedFiles, frame: FrameType, library: Any) -> None:
+    if isinstance(library, (str, bytes)):
+        files.started([os.fsdecode(library)], None)
 
 
 def _remove(files: OpenedFiles, frame: FrameType, path: Any, *_: Any) -> None:
@@ -201,6 +225,12 @@ _ACTS: Final[dict[str, Callable[..., None]]] = {
     "os.mkdir": _make,
     "os.rename": _move,
     "os.remove": _remove,
+    "os.link": _link,
+    "os.symlink": _link,
+    "os.truncate": _truncate,
+    "ctypes.dlopen": _load,
+    "glob.glob/2": _glob,
+    "pathlib.Path.glob": _glob_path,
     "sqlite3.connect": _connect,
     "subprocess.Popen": _open_process,
     "os.system": _command,

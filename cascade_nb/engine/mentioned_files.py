@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -18,7 +17,6 @@ from cascade_nb.file_stamps import PATTERN
 _BELOW: Final = 1_000  # files and folders that are looked at below one
 _LONGEST: Final = 1_024  # characters of a path
 _NOT_MEANT: Final = frozenset({"", ".", "..", "/", "~", os.sep})
-_LIKE_A_PATH: Final = re.compile(r"[^\s/\\]*[/\\][^\n]*|[\w .-]+\.\w{1,8}")
 
 
 def paths_at(text: str, below: bool) -> Iterator[str]:
@@ -42,13 +40,6 @@ def paths_at(text: str, below: bool) -> Iterator[str]:
     if below and os.path.isdir(path):  # noqa: PTH112 - as above
         yield os.path.join(path, "")  # noqa: PTH118 - as above
         yield from (os.path.join(path, name) for name in files_below(path))  # noqa: PTH118
-
-
-def is_like_a_path(text: str) -> bool:
-    """Whether a text would be a path, where there is no file of that name."""
-    if len(text) > _LONGEST or "://" in text:
-        return False
-    return _LIKE_A_PATH.fullmatch(text) is not None
 
 
 def words_of(command: Iterable[str | bytes | os.PathLike[str]]) -> Iterator[str]:

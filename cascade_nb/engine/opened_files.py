@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import glob
 import os
 import pathlib
 import sys
-import types
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cascade_nb.engine.mentioned_files import files_below, is_like_a_path, paths_at, words_of
+from cascade_nb.engine.mentioned_files import files_below, paths_at, words_of
+from cascade_nb.engine.result_paths import paths_in
 from cascade_nb.file_stamps import (
     ABSENT,
     DEVICE,
@@ -24,23 +24,15 @@ from cascade_nb.file_stamps import (
     is_of_session,
     stamp_of,
 )
-from cascade_nb.graph.atoms import ATOMS
 from cascade_nb.graph.effects import Mentions
 from cascade_nb.graph.origin import code_folders
-from cascade_nb.graph.unseen import texts_in
-from cascade_nb.model.plainness import FROZEN
+from cascade_nb.graph.unseen import is_like_a_path, texts_in
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
 
 _ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 _SYSTEM: Final = ("/proc/", "/dev/", "/sys/")
-
-NO_PATHS: Final = frozenset({*ATOMS, bytearray, types.FunctionType, range, slice})
-"""Types of results that point to no file."""
-
-PLAIN: Final = NO_PATHS & FROZEN
-"""Types of results of which there is nothing to be noted, and nothing to be copied."""
 
 
 class OpenedFiles:
@@ -60,6 +52,7 @@ class OpenedFiles:
     __slots__ = (
         "__weakref__",
         "_found",
+        "_globbed",
         "_listed",
         "_made",
         "_mentioned",
@@ -81,6 +74,7 @@ class OpenedFiles:
         mentions: Mentions | None = None,
     ) -> None:
         self._mentions = mentions
+        self._globbed: set[str] = set()
         self._mentioned: set[str] = set()  # what of those found counts as it is left
         self._went = False
         self._tracked = tracked
@@ -179,6 +173,21 @@ class OpenedFiles:
             self._listed[inner] = stored = _join(name, "")
             self._found[inner] = FileStamp(stored, stamp_of(stored))
 
+    def globbed(self, pattern: str) -> None:
+        """What a glob leads to is about to be looked for.
+
+        Where all of it but its last part is plain, the names in that folder say it. In any other
+        case it is looked up, too, whether something of a certain name is there.
+        """
+        head = os.path.dirname(pattern)  # noqa: PTH120 - hot, as above
+        if not glob.has_magic(pattern):
+            self._mention(pattern, absent=True, below=False)
+        elif glob.has_magic(head):
+            self._globbed.add(PATTERN + pattern)
+            self._found.setdefault(
+                PATTERN + pattern, FileStamp(PATTERN + pattern, stamp_of(PATTERN + pattern))
+            )
+
     def asked(self, variable: str) -> None:
         """An environment variable was read."""
         name = VARIABLE + variable
@@ -229,6 +238,8 @@ class OpenedFiles:
         pointed_to = set(self._pointed_to(result)) if self._tracked else set()
         for pattern in self._patterns:
             found.update(self._left_of(pattern, {one.path for one in pointed_to}))
+        for pattern in self._globbed if self._written or self._made else ():
+            found[pattern] = FileStamp(pattern, stamp_of(pattern))  # as below
         for folder, name in self._listed.items():
             if any(place.startswith(folder) for place in self._written):
                 found[folder] = FileStamp(name, stamp_of(name))  # with what it put there itself
@@ -294,35 +305,6 @@ class OpenedFiles:
             if stamp == FOLDER:
                 for inner in files_below(place):
                     yield FileStamp(_join(name, inner), stamp_of(_join(name, inner)))
-
-
-def paths_in(result: Any) -> Iterator[pathlib.Path]:
-    """The paths that a result is or holds, in lists, tuples, sets, mappings and dataclasses."""
-    if result.__class__ in NO_PATHS:
-        return
-    seen: set[int] = set()
-    stack = [result]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, pathlib.Path):
-            yield value
-            continue
-        parts = _parts(value)
-        if parts and id(value) not in seen:
-            seen.add(id(value))
-            if not NO_PATHS.issuperset(map(type, parts)):
-                stack.extend(part for part in parts if part.__class__ not in NO_PATHS)
-
-
-def _parts(value: Any) -> list[Any]:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return [getattr(value, field.name, None) for field in fields]
-    return []
 
 
 def is_of_system(place: str) -> bool:

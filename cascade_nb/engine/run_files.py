@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cascade_nb.engine.arguments import Expansion
 from cascade_nb.engine.file_reads import InlineFiles, files_here, files_of, listen
-from cascade_nb.engine.opened_files import OpenedFiles, paths_in
+from cascade_nb.engine.opened_files import OpenedFiles
+from cascade_nb.engine.result_paths import paths_in
 from cascade_nb.file_stamps import FileStamp
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.engine.arguments import LAZIES
 from cascade_nb.engine.attempt import finish_body
 from cascade_nb.engine.file_reads import InlineFiles, inline_here
-from cascade_nb.engine.opened_files import PLAIN
+from cascade_nb.engine.result_paths import PLAIN
 from cascade_nb.engine.run_files import NO_STAMPS
 from cascade_nb.engine.scheduler import READY, RUNNING
 from cascade_nb.graph.graph import Node

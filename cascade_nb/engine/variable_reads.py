@@ -18,9 +18,10 @@ from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.file_stamps import EVERY
 from cascade_nb.graph.origin import is_followed
 
+# Modules of what goes on to `os.environ`, which asks for another's sake.
 _BETWEEN: Final = frozenset(
-    {"os", "_collections_abc", "collections.abc"}
-)  # modules of what goes on to `os.environ`
+    {"os", "_collections_abc", "collections.abc", "posixpath", "ntpath", "pathlib"}
+)
 _CHANGES: Final = frozenset({"__setitem__", "__delitem__"})
 
 

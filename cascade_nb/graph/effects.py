@@ -28,12 +28,13 @@ from cascade_nb.graph.unseen import (
     LOOKUPS,
     OPENERS,
     OPENS,
+    may_be_paths,
     texts_in,
     texts_of_code,
     unseen_in_words,
     unseen_use,
 )
-from cascade_nb.graph.uses import OF_PATHS, PATH_METHOD, Use, rebound_cells, uses_of
+from cascade_nb.graph.uses import OF_PATHS, OF_READERS, PATH_METHOD, REBOUND_CELL, Use, uses_of
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.task import Task
 
@@ -206,9 +207,11 @@ class _Look:
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._task.fn
         self._codes.append(function.__code__)
-        for cell in rebound_cells(function.__code__):
-            self.written[closure_written(function, cell).kind] = None
         for use in uses_of(function.__code__):
+            if use.how == REBOUND_CELL:
+                if use.names[0] in function.__code__.co_freevars:
+                    self.written[closure_written(function, use.names[0]).kind] = None
+                continue
             name, leads_to = _resolved(use, space)
             if name != "os.environ":
                 self.written.update({one.kind: None for one in written(use, space)})
@@ -227,7 +230,7 @@ class _Look:
             return None
         texts = [one for code in self._codes for one in texts_of_code(code)]
         texts += [one for value in self._values for one in texts_in(value)]
-        return Mentions(tuple(dict.fromkeys(texts)), ASKS in self.unseen, OPENS in self.unseen)
+        return Mentions(may_be_paths(texts), ASKS in self.unseen, OPENS in self.unseen)
 
 
 def _beside(function: types.FunctionType) -> Iterator[Any]:
@@ -260,7 +263,7 @@ def _resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]
         inner = _full_name(value, "") if _is(value, types.ModuleType) else ""
         name = inner or (f"{name}.{attribute}" if name else "")
         leads_to = [*leads_to[-1:], value]
-    if not name and len(use.names) > 1 and use.names[-1] in OF_PATHS:
+    if not name and len(use.names) > 1 and use.names[-1] in (OF_PATHS | OF_READERS):
         name = f"{PATH_METHOD}.{use.names[-1]}"
     things = [one for one in leads_to if not _is(one, types.ModuleType)]
     kinds = [type(one) for one in things if not _is(one, (type, types.FunctionType))]

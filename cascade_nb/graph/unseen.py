@@ -8,12 +8,13 @@ elsewhere than where they are known.
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.origin import is_followed
-from cascade_nb.graph.uses import CONSTANT, GLOBAL, PARAMETER, PATH_METHOD, Given, Use
+from cascade_nb.graph.uses import CONSTANT, GLOBAL, OF_READERS, PARAMETER, PATH_METHOD, Given, Use
 
 
 def _names(text: str) -> frozenset[str]:
@@ -62,6 +63,22 @@ _READERS: Final[dict[str, frozenset[str]]] = {
     "dbm": _names("open"),
     "shelve": _names("open"),
     "apsw": _names("Connection"),
+    "dask": _names("read_* from_zarr"),
+    "modin": _names("read_*"),
+    "cudf": _names("read_*"),
+    "ibis": _names("*"),
+    "pyspark": _names("*"),
+    "fastparquet": _names("ParquetFile"),
+    "deltalake": _names("DeltaTable"),
+    "lance": _names("dataset"),
+    "anndata": _names("read_*"),
+    "scanpy": _names("read*"),
+    "rioxarray": _names("open_rasterio"),
+    "pymupdf": _names("open Document"),
+    "fitz": _names("open Document"),
+    "av": _names("open"),
+    "catboost": _names("Pool"),
+    "fasttext": _names("load_model"),
 }
 _STARTERS: Final[dict[str, frozenset[str]]] = {
     "subprocess": _names("run call check_call check_output Popen getoutput getstatusoutput"),
@@ -90,6 +107,10 @@ OPENERS: Final = _names("builtins.open sqlite3.connect _sqlite3.connect io.open"
 
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
+_LONGEST: Final = 1_024  # characters of a path
+_MANY: Final = 100
+_LIKE_A_PATH: Final = re.compile(r"[^\s/\\]*[/\\][^\n]*|[^\n]+\.\w{1,8}")
+_WORD: Final = re.compile(r"[^\s()=,;:'\"{}|]{2,255}")
 BUILTINS: Final = _names("eval exec globals __import__ getattr vars open")
 """Built-in functions that matter here."""
 
@@ -117,6 +138,8 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     """
     root, _, rest = name.partition(".")
     last = rest.rpartition(".")[2]
+    if root == PATH_METHOD and last in OF_READERS:
+        return OPENS, last
     if root == PATH_METHOD:
         if len(use.names) == 2 and use.names[0] != PATH_METHOD:  # of a global path
             use = use._replace(given=(Given(GLOBAL, use.names[0]),))
@@ -184,6 +207,21 @@ def texts_in(value: object) -> Iterator[str]:
         for one in (*held, *held.values()) if kind is dict else held:
             if type(one) is str or issubclass(type(one), os.PathLike):
                 yield os.fsdecode(one)
+
+
+def is_like_a_path(text: str) -> bool:
+    """Whether a text would be a path, where there is no file of that name."""
+    if len(text) > _LONGEST or "://" in text:
+        return False
+    return _LIKE_A_PATH.fullmatch(text) is not None
+
+
+def may_be_paths(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those of the texts in code that may be paths; of very many those that look like one."""
+    words = [one for one in dict.fromkeys(texts) if is_like_a_path(one) or _WORD.fullmatch(one)]
+    if len(words) > _MANY:
+        words = [one for one in words if is_like_a_path(one)]
+    return tuple(words)
 
 
 def texts_of_code(code: types.CodeType) -> Iterator[str]:

@@ -29,7 +29,8 @@ _TAKEN: Final[dict[str, Callable[[int], int]]] = {
 }
 
 REBOUND: Final = "global ="
-"""How a global is used to which another value is bound."""
+REBOUND_CELL: Final = "nonlocal ="
+"""How a variable of an enclosing function is used to which another value is bound."""
 
 #: Kinds of what is given to a call.
 CONSTANT: Final = "constant"
@@ -40,8 +41,17 @@ LOCAL: Final = "local"
 OF_PATHS: Final = frozenset({"exists", "is_file", "is_dir", "is_symlink", "lstat", "stat"})
 """Methods through which a path is asked what is there; they are seen of whatever object."""
 
+OF_READERS: Final = frozenset(
+    {"load_model", "open_input_file", "open_input_stream", "read_parquet", "scan_parquet"}
+    | {"parquet", "orc"}
+)
+"""Methods through which libraries read files in compiled code; likewise."""
+
 PATH_METHOD: Final = "Path"
 """What the object is called then."""
+
+
+_TELLING: Final = OF_PATHS | OF_READERS
 
 
 class Given(NamedTuple):
@@ -62,8 +72,8 @@ class Use(NamedTuple):
     Attributes:
         names: a global name, and the attributes that are read from it at once.
         module: what an import inside the body bound the first name to, instead of the global one.
-        how: "" for read, "=" for assigned to, an attribute or an item of it, `REBOUND` for another
-            value, "()" for called without arguments.
+        how: "" for read, "=" for assigned to, an attribute or an item of it, `REBOUND` or
+            `REBOUND_CELL` for another value, "()" for called without arguments.
         given: the first arguments that it is called with, as far as they are plain. Of a path's
             method, the path. Empty where the first one is worked out on the spot.
     """
@@ -84,19 +94,12 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     if known is not None and known[0]() is code:
         return known[1]
     imported: dict[str, tuple[str, str]] = {}
-    parts = list(_nested(code))
-    for part in parts:
-        _imports(part, imported)
-    found = tuple(dict.fromkeys(use for part in parts for use in _uses(part, imported)))
+    parts = [(part, list(dis.get_instructions(part))) for part in _nested(code)]
+    for _, instructions in parts:
+        _imports(instructions, imported)
+    found = tuple(dict.fromkeys(use for part in parts for use in _uses(*part, imported)))
     _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None)), found)
     return found
-
-
-def rebound_cells(code: types.CodeType) -> set[str]:
-    """The variables of enclosing functions that `code`, or code inside it, binds anew."""
-    free = set(code.co_freevars)
-    every = (one for part in _nested(code) for one in dis.get_instructions(part)) if free else ()
-    return {str(one.argval) for one in every if one.opname == "STORE_DEREF"} & free
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -106,10 +109,10 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _nested(constant)
 
 
-def _imports(code: types.CodeType, into: dict[str, tuple[str, str]]) -> None:
+def _imports(instructions: list[dis.Instruction], into: dict[str, tuple[str, str]]) -> None:
     """What import statements inside a body bind: local name to module and name in it."""
     module = part = None
-    for instruction in dis.get_instructions(code):
+    for instruction in instructions:
         name = instruction.opname
         if name == "IMPORT_NAME":
             module, part = str(instruction.argval), ""
@@ -125,13 +128,17 @@ def _imports(code: types.CodeType, into: dict[str, tuple[str, str]]) -> None:
             module = part = None
 
 
-def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterator[Use]:
+def _uses(
+    code: types.CodeType,
+    instructions: list[dis.Instruction],
+    imported: dict[str, tuple[str, str]],
+) -> Iterator[Use]:
     chain: tuple[str, ...] = ()
     module: tuple[str, str] | None = None
     depth = 0  # of the stack, as far as it can be told without following jumps
     there: dict[int, tuple[tuple[str, ...], tuple[str, str] | None]] = {}  # by place on the stack
-    given = _Given(code)
-    for instruction in dis.get_instructions(code):
+    given = _Given(code, instructions)
+    for instruction in instructions:
         name, before = instruction.opname, depth
         depth += _effect(instruction)
         if chain and (name in _SILENT or name in _ATTRIBUTE_READS):
@@ -146,6 +153,8 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
             there[before] = chain, module
         if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
             yield Use((str(instruction.argval),), None, REBOUND)
+        if name == "STORE_DEREF" and instruction.argval in code.co_freevars:
+            yield Use((str(instruction.argval),), None, REBOUND_CELL)
         if name in _ITEM_STORES and before - 1 in there:  # below it lies the index
             yield Use(*there[before - 1], "=")
         kept = min(before, depth) - (name.startswith("BINARY_"))
@@ -157,7 +166,7 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
         elif name in _LOCAL_READS and instruction.argval in imported:
             chain = (str(instruction.argval),)
             module = imported[chain[0]]
-        elif name in _ATTRIBUTE_READS and instruction.argval in OF_PATHS:
+        elif name in _ATTRIBUTE_READS and instruction.argval in _TELLING:
             yield Use(
                 (PATH_METHOD, str(instruction.argval)), None, "", given.to_method(instruction)
             )
@@ -168,9 +177,8 @@ def _uses(code: types.CodeType, imported: dict[str, tuple[str, str]]) -> Iterato
 class _Given:
     """What is given to the calls of one body, where it is plain."""
 
-    def __init__(self, code: types.CodeType) -> None:
-        self._code = code
-        self._all = [one for one in dis.get_instructions(code) if one.opname not in _SILENT]
+    def __init__(self, code: types.CodeType, instructions: list[dis.Instruction]) -> None:
+        self._all = [one for one in instructions if one.opname not in _SILENT]
         self._place = {one.offset: n for n, one in enumerate(self._all)}
         self._stored = {one.argval for one in self._all if one.opname in _STORES}
         self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import glob
 import importlib
 import json
 import os
@@ -28,7 +29,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.kept_files import what_became_of
-from cascade_nb.engine.opened_files import paths_in
+from cascade_nb.engine.result_paths import paths_in
 from cascade_nb.file_stamps import FileStamp, stamp_of
 from cascade_nb.state.sqlite import SqliteState
 from cascade_nb.testing import SpySubscriber
@@ -306,6 +307,30 @@ async def test_a_folder_that_was_looked_through_counts_by_its_names(
     assert (await runs(both), runs.value) == (["l", "t"], [6, ["a.txt", "b.txt"]])
     (folder / "data" / "b.txt").write_text("66")  # its name is the same
     assert (await runs(both), runs.value) == (["t"], [67, ["a.txt", "b.txt"]])
+
+
+@pytest.mark.parametrize("pattern", ["in.txt", "data/*/in.txt", "data/**/in.txt", "data/*.txt"])
+@pytest.mark.parametrize("way", ["glob", "pathlib", "root"])
+async def test_what_a_glob_leads_to_counts(
+    runs: Runs, folder: pathlib.Path, pattern: str, way: str
+) -> None:
+    @cs.task
+    def found() -> list[str]:
+        if way == "pathlib":
+            return sorted(map(str, pathlib.Path().glob(pattern)))
+        root = str(folder) if way == "root" else None
+        return sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207
+
+    (folder / "data" / "one").mkdir(parents=True)
+    target = found().named("x")
+    assert (await runs(target), runs.value) == (["x"], [])
+    assert await runs(target) == []
+    made = [folder / "in.txt", folder / "data" / "in.txt", folder / "data" / "one" / "in.txt"]
+    for file in made:
+        file.touch()
+    assert await runs(target) == ["x"]
+    assert runs.value == sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    assert await runs(target) == []
 
 
 async def test_what_the_task_itself_wrote_is_none_of_what_it_read(

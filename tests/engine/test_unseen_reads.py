@@ -20,6 +20,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.kinds import Kinds
+from cascade_nb.graph.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
 
 IN = "in.parquet"
@@ -159,7 +160,13 @@ def injected(name: str, db: Any = cs.inject(database)) -> Any:
     return db.execute("SELECT 1").fetchone()[0]
 
 
+def by_method(model: str) -> Any:
+    booster: Any = object()
+    return booster.load_model(model) if model == "x" else None
+
+
 SAID = {
+    by_method: "reads files in a way that is not seen: load_model",
     injected: "reads files in a way that is not seen: sqlite3.connect",
     by_pandas: "",
     by_constant: "",
@@ -253,3 +260,28 @@ def test_a_task_that_does_none_of_it_looks_at_no_file() -> None:
 
     kinds = Kinds("run", cs.build_graph([plain(str(i)) for i in range(3)]))
     assert all(kind.light and kind.lane == "inline" for kind in kinds.of)
+
+
+def test_of_the_texts_in_code_those_count_that_may_be_paths() -> None:
+    texts = ["data", "in.csv", "my data/in.csv", "my data.csv", "a/b", "x.*", "~/x", "", "a"]
+    others = ["Reads it all.\n", "what it does", "f(x)", "a, b", "https://x.y/z"]
+    assert may_be_paths([*texts, *others]) == tuple(texts[:-2])
+    many = [f"word{n}" for n in range(1_000)]
+    assert may_be_paths([*many, "in.csv"]) == ("in.csv",)
+
+
+async def test_what_a_task_links_to_and_cuts_off_is_its_own(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def links() -> str:
+        pathlib.Path("link").unlink(missing_ok=True)
+        os.symlink("in.csv", "link")  # noqa: PTH211 - one of the ways
+        pathlib.Path("out.csv").touch()
+        os.truncate("out.csv", 0)
+        return pathlib.Path("link").read_text()
+
+    write(folder / "in.csv", 1)
+    target = links().named("x")
+    assert await runs(target) == ["x"]
+    assert await runs(target) == []
