@@ -8,8 +8,8 @@ from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
 from cascade_nb.model.inputs import OutOfReachError, scan
 from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.needs import instead_of, needs_of
 from cascade_nb.model.param import Param
-from cascade_nb.model.policy import NO_ELSE
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import Task
 
@@ -117,7 +117,7 @@ class _Builder:
                 stack.pop()
                 self._make(lazy, lost=True)
                 continue
-            needed = lazy.inputs if options.plain and type(lazy) is not Router else _needs(lazy)
+            needed = lazy.inputs if options.plain and type(lazy) is not Router else needs_of(lazy)
             for read in needed if len(needed) < 2 else reversed(needed):
                 other = read if bindings is None else bindings.current(read)
                 index = place.get(other.identity)
@@ -183,7 +183,7 @@ class _Builder:
                 for key, route in routes.items()
             },
             follows=tuple(dict.fromkeys(self._index(other) for other in options.follows)),
-            otherwise=tuple(dict.fromkeys(map(self._index, _otherwise(lazy)))),
+            otherwise=tuple(dict.fromkeys(map(self._index, instead_of(lazy)))),
         )
 
     def _task(self, lazy: Lazy) -> Task[..., Any] | None:
@@ -211,21 +211,3 @@ class _Builder:
         """Names from `end` to `end`, each reading the next."""
         way = [lazy for lazy in stack if self.place.get(lazy.identity) == _OPEN]
         return [self._name(lazy) or lazy.label for lazy in (*way[way.index(end) :], end)]
-
-
-def _needs(lazy: Lazy) -> tuple[Lazy, ...]:
-    """Everything that must be a node before `lazy` can be one."""
-    options = lazy.options
-    needed = [*lazy.inputs, *options.after, *options.follows, *_otherwise(lazy)]
-    if isinstance(options.condition, Lazy):
-        needed.append(options.condition)
-    needed += [amount for amount in options.needs.values() if isinstance(amount, Lazy)]
-    if isinstance(lazy, Router):
-        needed += [route for route in lazy.routes.values() if isinstance(route, Lazy)]
-    return tuple(needed)
-
-
-def _otherwise(lazy: Lazy) -> tuple[Lazy, ...]:
-    """What makes its value where its condition is false."""
-    value = lazy.options.otherwise
-    return () if value is NO_ELSE or lazy.options.condition is True else scan((value,))[0]

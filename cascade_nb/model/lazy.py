@@ -24,7 +24,7 @@ from cascade_nb.model.policy import (
     checked_timeout,
 )
 from cascade_nb.model.refusals import Refusals, refuse_change
-from cascade_nb.model.travel import with_sets
+from cascade_nb.model.travel import reduced_lazy
 
 if TYPE_CHECKING:
     from cascade_nb.model.task import Task
@@ -202,6 +202,9 @@ class Lazy(Refusals, Operators):
         needs = checked_needs(resources, Lazy)
         return self._with(self.options.but(needs={**self.options.needs, **needs}))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced_lazy(self)
+
     def __repr__(self) -> str:
         name = f" as {self.options.name!r}" if self.options.name else ""
         return f"<lazy {self.label}{name}>"
@@ -254,10 +257,6 @@ class LazyResult(CallFields, Generic[T_co]):
         count = self.task.outputs
         return super().__iter__() if count is None else iter(unpacked(self, count))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        args, kwargs = with_sets((tuple(self.args), dict(self.kwargs)))
-        return lazy_call, (self.task, args, kwargs, self.inputs, self.nested, self.options)
-
     def _with(self, options: Options) -> LazyResult[T_co]:
         return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
 
@@ -302,10 +301,6 @@ class MappedLazyResult(MapFields, Generic[T_co]):
     def label(self) -> str:
         """`map(<task>)`, whatever its name."""
         return f"map({self.task.name})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        collections, fixed = with_sets(dict(self.collections)), with_sets(dict(self.fixed))
-        return lazy_map, (self.task, collections, fixed, self.inputs, self.nested, self.options)
 
     def _with(self, options: Options) -> MappedLazyResult[T_co]:
         return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import copyreg
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
-
-from cascade_nb.model.refusals import Refusals
 
 #: They write functions of the main module whole, since another process has another main module.
 _BY_VALUE: Final = ("cloudpickle", "dill")
@@ -29,18 +27,32 @@ def reduced(thing: Any, fn: Any) -> tuple[Any, ...]:
     return copyreg.__newobj__, (type(thing),), thing.__dict__  # type: ignore[attr-defined]
 
 
-def with_sets(value: Any) -> Any:
+def use_packing(packed: Callable[[Any], tuple[Any, ...]]) -> None:
+    """Say how a lazy value is pickled, which those know who know all kinds of them."""
+    global _packed  # noqa: PLW0603 - said once, by `model`
+    _packed = packed
+
+
+_packed: Callable[[Any], tuple[Any, ...]]
+
+
+def reduced_lazy(lazy: Any) -> tuple[Any, ...]:
+    """For `__reduce__` of a lazy value."""
+    return _packed(lazy)
+
+
+def with_sets(value: Any, marker: type) -> Any:
     """`value`, with what is made into a set here, and not by whoever unpickles it, in the place of
-    every set of lazy values: they have a hash for this package alone.
+    every set with a `marker` in it: lazy values have a hash for this package alone.
     """
     cls = value.__class__
     if cls in (set, frozenset):
-        return _Set(cls, value) if any(isinstance(one, Refusals) for one in value) else value
+        return _Set(cls, value) if any(isinstance(one, marker) for one in value) else value
     if cls in (list, tuple):
-        own = [with_sets(one) for one in value]
+        own = [with_sets(one, marker) for one in value]
         return cls(own) if any(a is not b for a, b in zip(own, value, strict=True)) else value
     if cls is dict:
-        named = {key: with_sets(one) for key, one in value.items()}
+        named = {key: with_sets(one, marker) for key, one in value.items()}
         return named if any(named[key] is not value[key] for key in value) else value
     return value
 

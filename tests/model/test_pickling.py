@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cascade_nb as cs
+from cascade_nb.graph import to_json
 
 SCRIPT = """
 import json, pickle, sys
@@ -106,3 +112,81 @@ def test_a_task_that_is_gone_is_said_as_pickle_says_it(monkeypatch: pytest.Monke
 def test_lazy_conditions_and_else_values_pickle() -> None:
     asked: Any = here(1).run_if(here(0), otherwise=[5])
     assert cs.run(pickle.loads(pickle.dumps(asked))) == [5]
+
+
+@cs.task
+def reads(*values: Any, **named: Any) -> Any:
+    return values, named
+
+
+WAYS = [
+    lambda x, y: reads(x),
+    lambda x, y: reads([x], y=y),
+    lambda x, y: reads({x}, {"k": (y, frozenset({y}))}),
+    lambda x, y: reads.map(x=[x, 1], y=[y, 2]),
+    lambda x, y: x + 1,
+    lambda x, y: reads(1).after(x, y),
+    lambda x, y: reads(x).run_if(y, otherwise=[x]),
+    lambda x, y: cs.Router(x, {1: y, 2: 3}).named("choice"),
+    lambda x, y: cs.sequence(x, reads(y).tagged("t")),
+    lambda x, y: reads(x).with_constraints(gpu=y),
+    lambda x, y: reads(x, p=cs.Param("p", 1)).with_retry(2),
+]
+
+
+@st.composite
+def lazies(draw: st.DrawFn) -> list[Any]:
+    made: list[Any] = [reads(0), reads(1)]
+    for _ in range(draw(st.integers(1, 12))):
+        one, other = (made[draw(st.integers(0, len(made) - 1))] for _ in "ab")
+        made.append(draw(st.sampled_from(WAYS))(one, other))
+    return draw(st.lists(st.sampled_from(made), min_size=1, max_size=4))
+
+
+def _with_python(value: Any) -> bytes:
+    place = io.BytesIO()
+    pickle._Pickler(place).dump(value)  # type: ignore[attr-defined]
+    return place.getvalue()
+
+
+@given(lazies())
+def test_what_comes_back_is_the_same_graph_and_shares_what_it_shared(asked: list[Any]) -> None:
+    want = to_json(cs.build_graph(asked))
+    for dumps in (pickle.dumps, _with_python):
+        back = pickle.loads(dumps(asked))
+        assert to_json(cs.build_graph(back)) == want
+        same = [[a is b for b in asked] for a in asked]
+        assert [[a is b for b in back] for a in back] == same
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        reads,
+        lambda x: reads([{"k": x}]),
+        lambda x: x + 1,
+        lambda x: reads(1).after(x),
+        lambda x: reads(1).run_if(x),
+        lambda x: reads({x, 1}),
+    ],
+    ids=["argument", "nested", "operator", "after", "condition", "set"],
+)
+def test_a_chain_of_thousands_pickles_is_copied_and_built(step: Any) -> None:
+    last = first = reads(0)
+    for _ in range(5_000):
+        last = step(last)
+    for dumps in (pickle.dumps, _with_python):
+        back = pickle.loads(dumps([last, first]))
+        assert len(cs.build_graph(back)) == 5_001
+    assert copy.deepcopy([last])[0] is last
+
+
+def test_many_values_of_one_chain_pickle_in_a_time_that_grows_with_them() -> None:
+    chain = [reads(0)]
+    for _ in range(5_000):
+        chain.append(reads(chain[-1]))
+    began = time.perf_counter()
+    back = pickle.loads(pickle.dumps(chain))
+    assert time.perf_counter() - began < 20
+    assert back[-1].args[0] is back[-2]
+    assert len(cs.build_graph(back)) == 5_001
