@@ -81,7 +81,7 @@ def listen(run: RunFiles) -> None:
         _runs.add(run)
         if not _installed:
             sys.addaudithook(_heard)
-            listen_to_environment(_listening)
+            listen_to_environment(_concerned)
             _installed = True
 
 
@@ -99,12 +99,6 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
                 act(files, frame, *args)
     finally:
         _looking.now = False
-
-
-def _listening() -> OpenedFiles | None:
-    """Where to note what the task does in whose context this is; None where nowhere."""
-    here = files_here()
-    return None if here is None or here.closed else here
 
 
 def _concerned() -> Iterable[OpenedFiles]:
@@ -155,6 +149,10 @@ def _glob(
 
 def _glob_path(files: OpenedFiles, frame: FrameType, path: Any, pattern: Any) -> None:
     files.globbed(os.path.join(path, os.fsdecode(pattern)))  # noqa: PTH118 - a text is wanted
+
+
+def _glob_below(files: OpenedFiles, frame: FrameType, path: Any, pattern: Any) -> None:
+    files.globbed(os.path.join(path, "**", os.fsdecode(pattern)))  # noqa: PTH118 - likewise
 
 
 def _connect(files: OpenedFiles, frame: FrameType, database: Any) -> None:
@@ -231,6 +229,7 @@ _ACTS: Final[dict[str, Callable[..., None]]] = {
     "ctypes.dlopen": _load,
     "glob.glob/2": _glob,
     "pathlib.Path.glob": _glob_path,
+    "pathlib.Path.rglob": _glob_below,
     "sqlite3.connect": _connect,
     "subprocess.Popen": _open_process,
     "os.system": _command,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from cascade_nb.engine.opened_files import OpenedFiles
@@ -25,28 +25,28 @@ _BETWEEN: Final = frozenset(
 _CHANGES: Final = frozenset({"__setitem__", "__delitem__"})
 
 
-def listen_to_environment(concerned: Callable[[], OpenedFiles | None]) -> None:
+def listen_to_environment(concerned: Callable[[], Iterable[OpenedFiles]]) -> None:
     """Note each variable that the user's code reads or changes. Once for the process.
 
     Args:
-        concerned: where to note what happens here, if anywhere.
+        concerned: where to note what happens here.
     """
     environ: Any = os.environ
     encode, decode = environ.encodekey, environ.decodekey
 
     def encodekey(name: Any) -> Any:
-        files = concerned()
-        if files is not None and type(name) is str:
-            frame = sys._getframe(1)
-            if _is_of_the_user(frame):
-                note = files.set_variable if frame.f_code.co_name in _CHANGES else files.asked
-                note(name)
+        here = concerned()
+        if here and type(name) is str and _is_of_the_user(sys._getframe(1)):
+            changes = sys._getframe(1).f_code.co_name in _CHANGES
+            for files in here:
+                (files.set_variable if changes else files.asked)(name)
         return encode(name)
 
     def decodekey(name: Any) -> Any:
-        files = concerned()
-        if files is not None and _is_of_the_user(sys._getframe(1)):
-            files.asked(EVERY)
+        here = concerned()
+        if here and _is_of_the_user(sys._getframe(1)):
+            for files in here:
+                files.asked(EVERY)
         return decode(name)
 
     environ.encodekey, environ.decodekey = encodekey, decodekey

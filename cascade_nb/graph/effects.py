@@ -26,9 +26,9 @@ from cascade_nb.graph.unseen import (
     FILES,
     LOOKS_UP,
     LOOKUPS,
-    OPENERS,
     OPENS,
     may_be_paths,
+    opens_for_later,
     texts_in,
     texts_of_code,
     unseen_in_words,
@@ -218,8 +218,8 @@ class _Look:
             if name:
                 yield name, use.how
                 way, told = unseen_use(use, name, space, of_task)
-                if id(function) in self._opened_before and name in OPENERS:
-                    way, told = OPENS, name.removeprefix("builtins.").lstrip("_")
+                if id(function) in self._opened_before and (opener := opens_for_later(name)):
+                    way, told = OPENS, opener
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
             todo.extend(leads_to)

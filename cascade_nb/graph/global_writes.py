@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.origin import is_followed
-from cascade_nb.graph.uses import REBOUND, Use
+from cascade_nb.graph.uses import GLOBAL, REBOUND, Use
 
 _MISSING: Final = object()
 _CONTAINERS: Final = (list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter)
@@ -21,6 +21,11 @@ _MUTATORS: Final = frozenset(
     | {"popitem", "clear", "sort", "reverse", "rotate", "update", "setdefault", "add", "discard"}
     | {"subtract", "move_to_end", "difference_update", "intersection_update"}
     | {"symmetric_difference_update", "__setitem__", "__delitem__"}
+)
+# Functions that change what they are given first.
+_CHANGERS: Final = frozenset(
+    {"setattr", "delattr", "setitem", "delitem", "next", "shuffle", "insort", "insort_left"}
+    | {"insort_right", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"}
 )
 _GLOBAL: Final = "global"
 _VARIABLE: Final = "variable"
@@ -45,6 +50,11 @@ def written(use: Use, space: Mapping[str, Any]) -> Iterator[Written]:
     if use.how == REBOUND:
         yield _written(use.names[0], id(space), use.names[0])
         yield from _contained(use.names[0], space.get(use.names[0]))
+        return
+    if use.names[-1] in _CHANGERS and use.given and use.given[0].kind == GLOBAL:
+        given = use.given[0].name
+        if given in space:
+            yield _written(given, id(space[given]))
         return
     value, name = space.get(use.names[0], _MISSING), use.names[0]
     attributes = list(use.names[1:])

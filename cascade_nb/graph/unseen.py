@@ -102,8 +102,13 @@ _LOOKUPS: Final = _names(
     " sys.modules sys._getframe inspect.currentframe inspect.stack pkgutil.resolve_name"
     " pydoc.locate IPython.get_ipython"
 )
-OPENERS: Final = _names("builtins.open sqlite3.connect _sqlite3.connect io.open")
-"""What opens a file that is read later, by whoever it is handed to."""
+_OPENERS: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("builtins", "io", "_io", "gzip", "bz2", "lzma"), _names("open")),
+    **dict.fromkeys(("sqlite3", "_sqlite3", "aiosqlite"), _names("connect")),
+    "sqlalchemy": _names("create_engine create_async_engine"),
+    "zipfile": _names("ZipFile"),
+    "tarfile": _names("open"),
+}
 
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
@@ -156,6 +161,17 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     if name in ("builtins.getattr", "builtins.vars") and _of_a_module(use, space):
         return LOOKS_UP, name.removeprefix("builtins.")
     return "", ""
+
+
+def opens_for_later(name: str) -> str:
+    """By which name to tell of what opens a file that is read later, by whoever it is handed to;
+    "" for anything else.
+    """
+    root, _, rest = name.partition(".")
+    last = rest.rpartition(".")[2]
+    if last not in _OPENERS.get(root, ()):
+        return ""
+    return last if root == "builtins" else f"{root.lstrip('_')}.{last}"
 
 
 def unseen_in_words(found: Mapping[str, Iterable[str]], ways: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import decimal
+import heapq
 import os
 import random
 import sys
@@ -483,6 +484,20 @@ def deletes(i: int) -> int:
     return i
 
 
+@cs.task
+def pushes(i: int) -> int:
+    heapq.heappush(STATE, -i)
+    TOGETHER("written")
+    return -heapq.heappop(STATE)
+
+
+@cs.task
+def sets_by_name(i: int) -> int:
+    setattr(BOX, "n" * 1, i)
+    TOGETHER("written")
+    return int(BOX.n)
+
+
 def _made() -> Any:
     n = 0
 
@@ -504,6 +519,8 @@ WRITERS = {
     "BOX": sets_attribute,
     "Tally": of_class,
     "CACHE ": deletes,
+    "STATE  ": pushes,
+    "BOX ": sets_by_name,
     "n": _made(),
 }
 
@@ -519,7 +536,7 @@ async def test_tasks_that_write_a_global_run_one_at_a_time(
     assert words in (await engine.plan(mapped)).step("m").reason
     got = await engine.run(mapped)
     assert together.most["written"] == 1
-    if task is not counts and task is not caches:
+    if task not in (counts, caches, pushes):
         assert got == list(range(12))
 
 

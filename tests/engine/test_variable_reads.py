@@ -30,6 +30,19 @@ def f(): return h('CASCADE_TEST_')
 === all that begin so
 import os
 def f(): return str([v for k, v in os.environ.items() if k.startswith('CASCADE_TEST_')])
+=== a thread
+import os, threading
+def f():
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(os.environ.get('_'.join(['CASCADE', 'TEST', 'MODE']), 'none'))
+    )
+    thread.start()
+    thread.join()
+    return found[0]
+=== expanded
+import os
+def f(): return os.path.expandvars('$' + '_'.join(['CASCADE', 'TEST', 'MODE']))
 === inline
 import os
 def f(): return os.environ.get('CASCADE_' + f'TEST_{"MODE"}', 'none')
