@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.constraint import Constraint, Scope
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cascade_nb.engine.run import Run
 
 _SOON = 5.0  # seconds of waiting of which nothing need be said
+_SOME = 1000  # of what is parked, looked at one by one
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
 
 
@@ -294,7 +296,8 @@ class Watch:
             return waiting, queued, held
         resting = min(begun, sum(a.resting for a in flow.flying.values()))
         held, begun = held + resting, begun - resting
-        words = {gate.word for t in flow.parked.values() if (gate := stopper(self._manager, t))}
+        some = islice(flow.parked.values(), _SOME)  # there may be 100,000, and this is asked often
+        words = {gate.word for t in some if (gate := stopper(self._manager, t))}
         if "held" in words:
             return waiting, queued, held + begun
         return (waiting, queued + begun, held) if words else (waiting + begun, queued, held)
