@@ -21,7 +21,7 @@ from tests.engine.tools import until
 def link(fn: Any) -> Any:
     """A task whose calls can be put one after the other, and do not wait by themselves."""
 
-    @cs.task(name=fn.__name__)
+    @cs.task(name=fn.__name__, shares_process=True)  # what it counts with is the test's
     async def body(number: int, before: Any = None) -> Any:
         return await fn(number)
 

@@ -133,7 +133,8 @@ async def test_a_task_that_fills_a_global_list_is_told_why_it_never_stands(engin
     assert await engine.run(target) == 1
     run = engine.start(target)
     assert await run == 2
-    words, *lines = run.why("count")[1:]
+    alone, words, *lines = run.why("count")[1:]
+    assert alone == "count: one at a time: writes the global `seen`"
     assert words == (
         "no earlier result stands for it: its constant seen was changed in place: [] → [1]"
     )
