@@ -33,6 +33,7 @@ from cascade_nb.graph.unseen import (
     texts_of_code,
     unseen_in_words,
     unseen_use,
+    used_to_read,
 )
 from cascade_nb.graph.uses import OF_PATHS, OF_READERS, PATH_METHOD, REBOUND_CELL, Use, uses_of
 from cascade_nb.model.resources import Injected, Resource
@@ -79,7 +80,7 @@ NONE: Final = Effects({}, ())
 
 def effects_of(task: Task[..., Any]) -> Effects:
     """What the code of `task`, and of all helpers that it leads to today, does."""
-    look = _Look(task)
+    look = _Look(task.fn)
     states: dict[str, bool] = {}
     doubts: dict[str, None] = {}
     seeded: set[str] = set()
@@ -153,15 +154,20 @@ _GENERATOR: Final = "a generator: "
 
 
 class _Look:
-    """One look at a task's code, through all helpers.
+    """One look at a function's code, through all helpers.
+
+    Args:
+        function: where to begin.
+        cached: whether it is one whose results are cached.
 
     Attributes:
         unseen: what it reads that nobody is told of: by which way, the names that it has for it.
         written: kinds of state that are globals which it writes.
     """
 
-    def __init__(self, task: Task[..., Any]) -> None:
-        self._task = task
+    def __init__(self, function: Any, cached: bool = False) -> None:
+        self._function = function
+        self._cached = cached
         self._texts: dict[str, None] = {}
         self._values: list[Any] = []
         self._codes: list[types.CodeType] = []
@@ -172,7 +178,7 @@ class _Look:
     def names(self) -> Iterator[tuple[str, str]]:
         """The full names that it uses, and how."""
         seen: set[int] = set()
-        todo: deque[Any] = deque([self._task.fn])
+        todo: deque[Any] = deque([self._function])
         while todo and len(seen) < _MOST:
             thing = todo.popleft()
             if _is(thing, Injected):
@@ -192,6 +198,10 @@ class _Look:
                 todo.extend((thing.__func__, type(thing.__self__)))
             elif _is(thing, functools.partial):
                 todo.extend((thing.func, *thing.args))
+            elif _is(thing, functools._lru_cache_wrapper):
+                if not self._cached and _Look(thing.__wrapped__, cached=True).reads():
+                    self.unseen.setdefault(OPENS, {})[f"{thing.__name__}, which is cached"] = None
+                todo.append(thing.__wrapped__)
             elif _is(thing, (staticmethod, classmethod)):
                 todo.append(thing.__func__)
             elif _is(thing, property):
@@ -205,7 +215,7 @@ class _Look:
                 self._values.append(thing)
 
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
-        space, of_task = function.__globals__, function is self._task.fn
+        space, of_task = function.__globals__, function is self._function
         self._codes.append(function.__code__)
         for use in uses_of(function.__code__):
             if use.how == REBOUND_CELL:
@@ -223,6 +233,11 @@ class _Look:
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
             todo.extend(leads_to)
+
+    def reads(self) -> bool:
+        """Whether it reads something of outside, by the names that it uses."""
+        deque(self.names(), 0)
+        return any(used_to_read(code) for code in self._codes)
 
     def mentions(self) -> Mentions | None:
         """The texts in all that was looked at, where they may matter."""

@@ -175,6 +175,12 @@ DOUBTS: Final[dict[str, frozenset[str]]] = {
         " datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today"
         " datetime.date.today pandas.Timestamp.now pandas.Timestamp.today pandas.Timestamp.utcnow"
     ),
+    "asks about this machine": _names(
+        "platform. os.cpu_count os.process_cpu_count os.getpid os.getppid os.uname os.getlogin"
+        " os.getuid os.getloadavg os.statvfs socket.gethostname socket.getfqdn getpass.getuser"
+        " multiprocessing.cpu_count psutil. shutil.disk_usage sys.argv torch.cuda.is_available"
+        " torch.cuda.device_count uuid.getnode"
+    ),
     "asks the network": _names(
         "requests. httpx. aiohttp. urllib3. urllib.request. http.client. ftplib. smtplib. imaplib."
         " poplib. telnetlib. xmlrpc.client. socket.socket socket.create_connection"

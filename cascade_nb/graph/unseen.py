@@ -110,6 +110,13 @@ _OPENERS: Final[dict[str, frozenset[str]]] = {
     "tarfile": _names("open"),
 }
 
+_READING: Final = _names(
+    "open read_text read_bytes read_csv read_table read_json read_excel read_parquet read_feather"
+    " read_pickle read_sql read_html read_xml scan_csv scan_parquet load loadtxt genfromtxt"
+    " fromfile memmap imread connect listdir scandir iterdir glob rglob exists is_file getenv"
+    " environ"
+)
+
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
 _LONGEST: Final = 1_024  # characters of a path
@@ -172,6 +179,12 @@ def opens_for_later(name: str) -> str:
     if last not in _OPENERS.get(root, ()):
         return ""
     return last if root == "builtins" else f"{root.lstrip('_')}.{last}"
+
+
+def used_to_read(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, uses names by which files or the environment are read."""
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return not _READING.isdisjoint(code.co_names) or any(map(used_to_read, inner))
 
 
 def unseen_in_words(found: Mapping[str, Iterable[str]], ways: Iterable[str]) -> list[str]:

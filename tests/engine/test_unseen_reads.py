@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import pathlib
 import sqlite3
@@ -165,7 +166,27 @@ def by_method(model: str) -> Any:
     return booster.load_model(model) if model == "x" else None
 
 
+@functools.lru_cache
+def settings() -> str:
+    return pathlib.Path("in.csv").read_text()
+
+
+@functools.lru_cache
+def fibonacci(n: int) -> int:
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def with_cached(name: str) -> str:
+    return settings() + str(fibonacci(3))
+
+
+def with_pure_cached(name: str) -> str:
+    return str(fibonacci(3))
+
+
 SAID = {
+    with_cached: "reads files in a way that is not seen: settings, which is cached",
+    with_pure_cached: "",
     by_method: "reads files in a way that is not seen: load_model",
     injected: "reads files in a way that is not seen: sqlite3.connect",
     by_pandas: "",
@@ -186,6 +207,7 @@ async def test_what_cannot_be_seen_is_said_before_and_after(
     engine: Engine, folder: pathlib.Path, function: Any
 ) -> None:
     write(folder / IN, 1)
+    write(folder / "in.csv", 1)
     task, words = cs.task(function), SAID[function]
     given = {composed: "in", looks_up: "IN", evaluates: "IN"}
     target = task(given.get(function, IN)).named("x")

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import functools
 import os
+import platform
 import random
 import secrets
 import sys
@@ -177,6 +178,19 @@ def network() -> Any:
     return request.urlopen("http://x", timeout=1)
 
 
+def machine() -> Any:
+    return platform.node(), os.cpu_count(), sys.argv[0]
+
+
+@functools.cache
+def _cached() -> float:
+    return time.time()
+
+
+def through_a_cache() -> float:
+    return _cached()
+
+
 def pure(x: float) -> float:
     return float(np.sqrt(x)) + sys.maxsize + len(os.sep)
 
@@ -211,6 +225,8 @@ WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
     clock: ({}, (CLOCK,)),
     chance: ({}, (CHANCE,)),
     network: ({}, ("asks the network",)),
+    machine: ({}, ("asks about this machine",)),
+    through_a_cache: ({}, (CLOCK,)),
     pure: ({}, ()),
 }
 
