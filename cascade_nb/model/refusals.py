@@ -50,6 +50,9 @@ def refused(lazy: Any, what: str) -> LazyValueError:
     return LazyValueError(_sentence(lazy, what))
 
 
+_NOT_YET: Final = ": it is the call of a task, and cs.run(…) gives what it computes"
+
+
 class Refusals:
     """Every use of a lazy value as a value, refused with advice.
 
@@ -133,8 +136,8 @@ class Refusals:
         # An AttributeError it must be: pickle and every display protocol probe for attributes.
         if name in ("options", "task"):  # asked of one that is only being made: it has no label
             raise AttributeError(f"{type(self).__name__} has no {name} yet")
-        if name.startswith("_"):  # nobody reads the answer to a probe
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if name.startswith("_"):  # mostly a probe, whose answer nobody reads
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{_NOT_YET}")
         raise LazyAttributeError(_sentence(self, f"it has no attribute {name!r}"))
 
 

@@ -82,6 +82,10 @@ def taken(
     return tuple(own), named, tuple(taking.records)
 
 
+class ReadOnceError(TaskCallError):
+    """A task was given what can be gone through only once."""
+
+
 class _Way(Enum):
     """How values of one class are weighed."""
 
@@ -203,7 +207,7 @@ class _Taking:
     def _refuse(self, where: int | str, value: Any) -> None:
         task, kind = self._task, type(value).__name__
         article = "an" if kind[:1].lower() in "aeiou" else "a"
-        raise TaskCallError(
+        raise ReadOnceError(
             f"{task.name}(…): argument {name_at(task.signature, where)} is or holds {article} "
             f"{kind}, which can be gone through only once, so that a second attempt or a later "
             "run would find it empty; give a list, or make it in the task"

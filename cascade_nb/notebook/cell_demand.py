@@ -13,6 +13,7 @@ from typing import Final
 
 from cascade_nb.notebook.top_level import FUNCTIONS, Written
 
+READ_ONCE: Final = "it is given what can be gone through only once"
 _FILLERS: Final = {"append", "add", "insert", "extend", "update", "setdefault", "appendleft"}
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _LOOPS: Final = (ast.For, ast.AsyncFor, ast.While, *_COMPREHENSIONS)
@@ -29,6 +30,7 @@ class Demand:
         reason: why the value of an expression has to be there, by what it stands in, for one that
             is, or is inside of, what it gives; None if it need not.
         is_kept: whether a name is treated as a node's, by what its occurrence stands in.
+        texts: texts that somebody evaluates, with the names in them.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Demand:
         calls: set[ast.Call],
         reason: Callable[[ast.expr, bool], str | None],
         is_kept: Callable[[ast.Name], bool],
+        texts: Mapping[ast.expr, set[str]],
     ) -> None:
         self._written = written
         self._calls = calls
@@ -45,7 +48,10 @@ class Demand:
         self._sources: dict[str, list[tuple[_Source, ast.AST]]] = {}
         #: The names that hold containers of what flows into them.
         self._full: set[str] = set()
-        self._loads: dict[str, list[ast.Name]] = {}
+        self._loads: dict[str, list[ast.expr]] = {}
+        for text, names in texts.items():
+            for name in names:
+                self._loads.setdefault(name, []).append(text)
         kept: set[str] = set()
         for node in written.parents:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):

@@ -9,9 +9,12 @@ from typing import Any, Final
 from weakref import ref
 
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.inputs import OutOfReachError, scan
+from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.resources import Injected
+from cascade_nb.model.taken import ReadOnceError
 from cascade_nb.model.task import Task
+from cascade_nb.notebook.cell_demand import READ_ONCE
 from cascade_nb.notebook.cell_uses import AWAITED
 from cascade_nb.notebook.layers import standing_for
 from cascade_nb.notebook.plain_functions import plain_inside
@@ -28,6 +31,8 @@ NOW: Final = "<now>"
 FUNCTION: Final = "<function>"
 ASKED: Final = "<asked>"
 PLAIN_INSIDE: Final = "<plain inside>"
+
+GIVES_NOTHING: Final = "it returns nothing, and has no name"
 
 
 class Helpers:
@@ -94,17 +99,21 @@ class Helpers:
         """What is called in the place of `called` where its value is used at once; for an empty
         `reason`, where it is a statement.
         """
-        if not isinstance(called, Task) or (not reason and not _gives_nothing(called.fn)):
+        if not isinstance(called, Task):
             return called
-
+        if not reason:
+            reason = GIVES_NOTHING if _gives_nothing(called.fn) else READ_ONCE
         name_called = getattr(called, "__name__", called.name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            value = called(*args, **kwargs)
-            if not isinstance(value, Lazy) or not _is_free(value, awaited=reason == AWAITED):
-                return value
-            why = reason or "it returns nothing, and has no name"
-            self.ran.setdefault(name_called, f"{why}, line {line}")
+            if reason == READ_ONCE:
+                try:
+                    return called(*args, **kwargs)
+                except ReadOnceError:
+                    pass  # nothing of it is read yet
+            elif not _is_free(called, args, kwargs, awaited=reason == AWAITED):
+                return called(*args, **kwargs)
+            self.ran.setdefault(name_called, f"{reason}, line {line}")
             return plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
 
         return call
@@ -144,22 +153,26 @@ def _as_function(value: Any) -> Any:
     """What is called in the place of a task, where somebody else calls it."""
     if not isinstance(value, Task):
         return value
-    defaults = (parameter.default for parameter in value.signature.parameters.values())
-    needs_a_node = any(isinstance(default, (Lazy, Injected)) for default in defaults)
-    return value if needs_a_node else plain_inside(value.fn)
+    return value if _needs_a_node(value) else plain_inside(value.fn)
 
 
-def _is_free(lazy: Lazy, *, awaited: bool) -> bool:
+def _is_free(
+    task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], *, awaited: bool
+) -> bool:
     """Whether a call can be made now: all that it needs is there."""
-    if not isinstance(lazy, LazyResult):
+    if (task.executor == "async" and not awaited) or _needs_a_node(task):
         return False
-    task = lazy.task
-    return (
-        (awaited or task.executor != "async")
-        and not lazy.inputs
-        and not lazy.nested
-        and lazy.options is task.options
-    )
+    try:
+        inputs, nested = scan((*args, *kwargs.values()))
+    except OutOfReachError:
+        return False
+    return not inputs and not nested
+
+
+def _needs_a_node(task: Task[..., Any]) -> bool:
+    """Whether a parameter's default is a resource, or what another call gives."""
+    defaults = (parameter.default for parameter in task.signature.parameters.values())
+    return any(isinstance(default, (Lazy, Injected)) for default in defaults)
 
 
 def _gives_nothing(function: Any) -> bool:

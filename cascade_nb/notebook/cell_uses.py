@@ -18,7 +18,7 @@ _OF_LAZIES: Final = {"named", "tagged", "after", "run_if", "map", "value"} | {
 _TAKE_ANYTHING: Final = (
     {"type", "isinstance", "issubclass", "repr", "id", "callable", "display", "help", "vars"}
     | {"getattr", "hasattr", "setattr", "super", "property", "staticmethod", "classmethod"}
-    | {"append", "add", "insert", "setdefault", "update", "extend", "appendleft"}
+    | {"append", "add", "insert", "setdefault", "appendleft"}
     | {"partial", "chain", "deque", "namedtuple", "defaultdict", "OrderedDict", "deepcopy", "copy"}
 )
 # What is content with a container of lazy values, though not with a lazy value.
@@ -240,6 +240,9 @@ class Uses:
                     for above in self._written.above(outer)
                 )
                 return (None if known else _IN_LAMBDA), True, in_container
+            case ast.Call(func=ast.Attribute(attr="extend" | "update")):
+                is_item = in_container or (isinstance(inner, ast.keyword) and inner.arg)
+                return (None if is_item else used), True, in_container
             case ast.Call():
                 return self._as_argument(outer, in_container)
             case ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.ListComp() | ast.SetComp():

@@ -20,17 +20,16 @@ from cascade_nb.notebook.argument_changes import (
     own_nodes,
     written_as,
 )
-from cascade_nb.notebook.cell_demand import Demand
+from cascade_nb.notebook.calls_at_once import evaluated_texts, needed
 from cascade_nb.notebook.cell_uses import Uses
-from cascade_nb.notebook.plain_functions import is_left_plain
 from cascade_nb.notebook.top_level import (
     FUNCTIONS,
     Function,
     Written,
+    binds_globals,
     call_sites,
     is_explicit,
     names_loaded,
-    names_read,
     root_name,
 )
 
@@ -90,14 +89,18 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
     for name in uses.as_tasks:
         functions.pop(name, None)
     plain: dict[str, str] = {}
+    texts = evaluated_texts(written)
+    in_texts = {name for names in texts.values() for name in names}
     for name, function in functions.items():
         reason = _by_its_body(function) or uses.reason(name) or _by_effect(name, function, uses)
+        if reason is None and name in in_texts:
+            reason = "it stands in a text that is evaluated"
         if reason:
             plain[name] = reason
     while True:  # what a plain function calls, and what it is given, has to be there at once
         more = _drawn_in(functions, plain, written)
         if not more:
-            at_once = _needed(functions.keys() - plain.keys(), plain, written, uses)
+            at_once = needed(functions.keys() - plain.keys(), plain, written, uses, texts)
             copied: dict[ast.Call, str] = {}
             for call, given in _changing(functions.keys() - plain.keys(), written):
                 if isinstance(written.parents[call], ast.Expr):
@@ -106,8 +109,8 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
                     copied[call] = given
             handed = {name: to for name, to in uses.given.items() if name not in written.functions}
             classes = {node.name: _tasks_in(node, look) for node in written.classes}
-            bodies = {name for name in plain if not _binds_globals(functions[name])}
-            bodies |= {node.name for node in written.classes if not _binds_globals(node)}
+            bodies = {name for name in plain if not binds_globals(functions[name])}
+            bodies |= {node.name for node in written.classes if not binds_globals(node)}
             return Roles(
                 plain,
                 at_once,
@@ -121,79 +124,6 @@ def roles_in(tree: ast.Module, look: Callable[[str], Any]) -> Roles:
                 copied,
             )
         plain.update(more)
-
-
-def _needed(
-    tasks: set[str], plain: Mapping[str, str], written: Written, uses: Uses
-) -> dict[ast.Call, str]:
-    """The calls of tasks whose values the cell needs while it runs, with the reason.
-
-    Args:
-        tasks: those of its functions that are.
-        plain: those that are not.
-    """
-    calls = {
-        call
-        for call, parent in written.parents.items()
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and not isinstance(parent, ast.Attribute)
-        and _is_task(call.func.id, tasks, written)
-    }
-
-    def reason(node: ast.expr, in_container: bool) -> str | None:
-        return uses.used(node, in_container) or _given_to_plain(node, plain, written)
-
-    read_by = {
-        name: who
-        for who in plain
-        if not _binds_globals(written.functions[who])
-        for name in names_read(written.functions[who])
-    }
-
-    at_once = {c: why for c, why in uses.at_once.items() if root_name(c.func) not in plain}
-    for call in calls - at_once.keys():
-        why = _given_to_plain(call, plain, written)
-        if why is not None:
-            at_once[call] = why
-    return Demand(written, calls, reason, uses.is_kept).at_once(at_once, read_by)
-
-
-def _is_task(name: str, tasks: set[str], written: Written) -> bool:
-    if name in written.functions:
-        return name in tasks
-    return isinstance(written.look(name), Task)
-
-
-def _given_to_plain(node: ast.expr, plain: Mapping[str, str], written: Written) -> str | None:
-    """Why what a plain function is given has to be there, or a method of the user's."""
-    for outer in written.above(node):
-        if isinstance(outer, ast.Call):
-            is_given = outer.func is not node and _is_plain(outer.func, plain, written)
-            return f"`{ast.unparse(outer.func)}` is given its value" if is_given else None
-        if not isinstance(outer, (ast.keyword, ast.Starred)):
-            return None
-    return None
-
-
-def _is_plain(callee: ast.expr, plain: Mapping[str, str], written: Written) -> bool:
-    classes = {node.name: node for node in written.classes}
-    if isinstance(callee, ast.Name):
-        name = callee.id
-        if name in classes:
-            return any(
-                isinstance(n, FUNCTIONS) and n.name == "__init__" for n in classes[name].body
-            )
-        if name in written.functions:
-            return name in plain
-        value = written.look(name)
-        return is_left_plain(vars(value).get("__init__") if isinstance(value, type) else value)
-    if isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Name):
-        made = written.made_by(callee.value.id)
-        if isinstance(made, ast.Name) and made.id in classes:
-            return True
-        return made is None and is_left_plain(type(written.look(callee.value.id)))
-    return False
 
 
 def _changing(tasks: set[str], written: Written) -> Iterator[tuple[ast.Call, str]]:
@@ -268,7 +198,7 @@ def _drawn_in(
     more: dict[str, str] = {}
     bodies: list[tuple[str, ast.AST]]
     bodies = [(f"`{name}`", written.functions[name]) for name in plain]
-    bodies = [(who, body) for who, body in bodies if not _binds_globals(body)]
+    bodies = [(who, body) for who, body in bodies if not binds_globals(body)]
     bodies += [(f"the class `{node.name}`", node) for node in written.classes]
     for who, body in bodies:
         for name in names_loaded(body) & functions.keys() - plain.keys():
@@ -291,11 +221,6 @@ def _gives_nothing(function: Function) -> bool:
         value is None or (isinstance(value, ast.Constant) and value.value is None)
         for value in returned
     )
-
-
-def _binds_globals(function: ast.AST) -> bool:
-    """Whether it may be what makes a cell's nodes: what it calls is left as it is."""
-    return any(isinstance(node, ast.Global) for node in ast.walk(function))
 
 
 def _shows(callee: ast.expr) -> bool:

@@ -24,6 +24,7 @@ class Written:
         classes: those that it defines.
         parents: what each node of the top level stands in.
         look: what a name means before the cell runs.
+        from_calls: names that it binds to what a call gives, or to a generator.
     """
 
     def __init__(self, tree: ast.Module, look: Callable[[str], Any]) -> None:
@@ -32,6 +33,7 @@ class Written:
         self.parents: dict[ast.AST, ast.AST] = {}
         self.look = look
         self._imported: dict[str, str] = {}
+        self.from_calls: set[str] = set()
         self._made: dict[str, ast.expr] = {}
         todo: list[ast.AST] = [tree]
         while todo:
@@ -49,6 +51,8 @@ class Written:
                 self._note_import(node)
             elif isinstance(node, (ast.Assign, ast.withitem)):
                 self._note_made(node)
+            elif isinstance(node, (ast.For, ast.AsyncFor)):
+                self._note_made(ast.Assign([node.target], ast.Subscript(node.iter, node.iter)))
             self.parents.update(dict.fromkeys(inside, node))
             todo.extend(inside)
 
@@ -60,10 +64,16 @@ class Written:
     def _note_made(self, node: ast.Assign | ast.withitem) -> None:
         value = node.value if isinstance(node, ast.Assign) else node.context_expr
         targets = node.targets if isinstance(node, ast.Assign) else [node.optional_vars]
-        if isinstance(value, ast.Call):
-            stored = (n for target in targets if target is not None for n in ast.walk(target))
-            names = (n.id for n in stored if isinstance(n, ast.Name))
-            self._made.update(dict.fromkeys(names, value.func))
+        whole = value
+        while isinstance(value, ast.Subscript):
+            value = value.value
+        made = value.func if isinstance(value, ast.Call) else value
+        stored = (n for target in targets if target is not None for n in ast.walk(target))
+        names = [n.id for n in stored if isinstance(n, ast.Name)]
+        if isinstance(made, (ast.Name, ast.Attribute)):
+            self._made.update(dict.fromkeys(names, made))
+        if isinstance(whole, (ast.Call, ast.GeneratorExp)):
+            self.from_calls.update(names)
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """What a node stands in, from the inside out."""
@@ -104,7 +114,7 @@ class Written:
             return isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Constant)
         if name in self._imported:
             return True
-        if isinstance(callee, ast.Attribute) and name in self._made:
+        if name in self._made:
             made = self._made.pop(name)  # not asked of itself again: `x = x.f()`
             try:
                 return self.is_outside(made)
@@ -171,6 +181,11 @@ def names_read(function: Function) -> set[str]:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             own.add(node.id)
     return names_loaded(function) - own
+
+
+def binds_globals(function: ast.AST) -> bool:
+    """Whether it may be what makes a cell's nodes: what it calls is left as it is."""
+    return any(isinstance(node, ast.Global) for node in ast.walk(function))
 
 
 def is_explicit(function: Function) -> bool:

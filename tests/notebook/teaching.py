@@ -71,6 +71,52 @@ class Line:
 line = Line(mean([1, 3]))
 print(line.at(2))
 """,
+    "what can be gone through only once is an argument": """
+from itertools import combinations
+def join(parts, sep=""):
+    return [sep.join(part) for part in parts]
+pairs = join(combinations("abc", 2))
+print(len(pairs))
+---
+later = join(combinations("abc", 2))
+---
+letters = iter("xyz")
+word = join(letters)
+print(sum(map(len, word)), list(letters))
+---
+total = sum(len(w) for w in join((w + w for w in "ab"), sep="-"))
+print(total)
+""",
+    "a text is evaluated": """
+class side_by_side:
+    def __init__(self, *texts):
+        self.texts = texts
+    def __str__(self):
+        return " | ".join(str(eval(text)) for text in self.texts)
+def rows(n):
+    return list(range(n))
+a = rows(2)
+print(side_by_side("a", "a + [5]"))
+---
+def double(x):
+    return 2 * x
+b = rows(3)
+print(side_by_side("b", "double(b)"))
+---
+print(eval("double(4)"))
+""",
+    "axes and grids": """
+import types
+def grid(n):
+    return [types.SimpleNamespace(drawn=[]) for _ in range(n)]
+def curve(x):
+    return [x, x * x]
+axes = grid(2)
+for i in range(2):
+    ax = axes[i]
+    ax.drawn.extend(curve(i))
+print([ax.drawn for ax in axes])
+""",
     "values are kept and run later": """
 def load(n):
     return list(range(n))

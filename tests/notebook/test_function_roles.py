@@ -12,6 +12,7 @@ import pytest
 
 import cascade_nb
 from cascade_nb.model.task import task
+from cascade_nb.notebook.cell_demand import READ_ONCE
 from cascade_nb.notebook.cell_syntax import rewritten
 from cascade_nb.notebook.function_roles import roles_in
 
@@ -43,6 +44,7 @@ def plain(source: str) -> dict[str, str]:
         ("y = 1 if f(1) else 2", "used at once"),
         ("print(*f(1))", "used at once"),
         ("y = f(1)(2)", "used at once"),
+        ("ys = []\nys.extend(f(1))", "used at once"),
         ("print(sorted({x: f(x) for x in xs}.items()))", "used at once"),
         ("with f(1) as y: pass", "used at once"),
         ("y = await f(1)", "it is awaited, line 2"),
@@ -77,6 +79,8 @@ def test_a_function_of_which_the_cell_needs_more_than_a_node_stays_plain(
         "ys = {x: f(x) for x in xs}\nprint(len(xs))",
         "ys = []\nfor x in xs:\n    ys.append(f(x))",
         "n = len([f(1), f(2)])",
+        "ys = []\nys.extend([f(1), f(2)])",
+        "d = {}\nd.update(y=f(1))",
         "y = sum(f(x) for x in xs)",
         "y = other(f(1))",
         "y = other(f, 1)",
@@ -112,6 +116,7 @@ def test_a_function_that_can_be_a_task_is_one(uses: str) -> None:
         ("def f(): print(1)\nf()", "it returns nothing"),
         ("def f():\n    if xs: return\n    return None\nfor _ in xs: f()", "it returns nothing"),
         ("def f():\n    print(1)\n    return 2\nf()\nx = 1", "it shows something"),
+        ("def f(x): return x\neval('f(1)')", "it stands in a text that is evaluated"),
         (
             "def f():\n    global n\n    n = 1\n    return n\ny = f()\nprint(n)",
             "changes `n`, which",
@@ -176,7 +181,12 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("y = other(1)\ndef show(v): print(v)\nshow(y)", ["other(1)"]),
         ("class C:\n    def __init__(self, v): self.v = v\nc = C(other(1))", ["other(1)"]),
         ("class C:\n    def fit(self, v): ...\nc = C()\ny = other(1)\nc.fit(y)", ["other(1)"]),
+        ("a, b = math.x()\nfor i in xs:\n    c = b[i]\n    c.plot(other(i))", ["other(i)"]),
+        ("for c in math.x():\n    y = other(1)\n    c.plot(y)", ["other(1)"]),
+        ("class show:\n    def __init__(self, *a): ...\ny = other(1)\nshow('y + 1')", ["other(1)"]),
+        ("y = other(1)\neval('y + 1')", ["other(1)"]),
         # nodes stay nodes
+        ("y = other(1)\nmath.title('y')", []),
         ("y = other(1)\ny", []),
         ("y = other(1)\nz = y[0] + 1", []),
         ("ys = [other(x) for x in xs]\nn = len(ys)", []),
@@ -192,8 +202,28 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
 def test_a_call_runs_at_once_where_the_same_cell_uses_the_value_of_its_name(
     source: str, calls: list[str]
 ) -> None:
-    at_once = roles_in(ast.parse(source), KNOWN.get).at_once
-    assert sorted(map(ast.unparse, at_once)) == calls
+    at_once = roles_in(ast.parse(source), KNOWN.get).at_once.items()
+    assert sorted(ast.unparse(call) for call, why in at_once if why != READ_ONCE) == calls
+
+
+@pytest.mark.parametrize(
+    ("argument", "may_be"),
+    [
+        ("(x for x in xs)", True),
+        ("map(str, xs)", True),
+        ("open('f')", True),
+        ("made", True),
+        ("xs", False),
+        ("[x for x in xs]", False),
+        ("other(2)", False),
+        ("1", False),
+    ],
+)
+def test_a_call_is_tried_where_its_argument_may_be_gone_through_only_once(
+    argument: str, may_be: bool
+) -> None:
+    at_once = roles_in(ast.parse(f"made = iter(xs)\ny = other({argument})"), KNOWN.get).at_once
+    assert (READ_ONCE in at_once.values()) == may_be
 
 
 def test_a_task_of_another_cell_that_somebody_is_given_to_call_is_found() -> None:
