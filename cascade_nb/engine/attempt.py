@@ -20,6 +20,7 @@ from cascade_nb.engine.aside import in_thread
 from cascade_nb.engine.failure import timed_out
 from cascade_nb.engine.opened_files import OpenedFiles
 from cascade_nb.engine.result_paths import NO_PATHS, PLAIN
+from cascade_nb.model.isolation import are_quickly_lent
 from cascade_nb.model.present import returned
 
 if TYPE_CHECKING:
@@ -282,7 +283,8 @@ class AsyncAttempt(Attempt):
             found = await sharing.before(self)
             if found is not None:
                 return self._noted(found.value)
-        call = call.owned()
+        quick = are_quickly_lent((*call.args, *call.kwargs.values()))
+        call = call.owned() if quick else await in_thread(call.owned)
         if self.files is not None:
             await in_thread(partial(self.files.begin, call.args, call.kwargs))
         if not call.injects:
@@ -290,7 +292,7 @@ class AsyncAttempt(Attempt):
                 result = await call.fn(*call.args, **call.kwargs)
                 if self.files is None and type(result) in PLAIN:
                     return result
-                return self._noted(returned(result))
+                return self._noted(await _returned(result))
             finally:
                 if at_end.get() is not None:
                     finish_body()
@@ -298,7 +300,14 @@ class AsyncAttempt(Attempt):
         borrowed = await resources.borrow(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
-            return self._noted(returned(await ready.fn(*ready.args, **ready.kwargs)))
+            return self._noted(await _returned(await ready.fn(*ready.args, **ready.kwargs)))
         finally:
             finish_body()
             await resources.give_back(self)
+
+
+async def _returned(result: Any) -> Any:
+    """What is kept of a result; that of a large one is made off the loop."""
+    if are_quickly_lent((result,)):
+        return returned(result)
+    return await in_thread(partial(returned, result))

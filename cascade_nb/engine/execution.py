@@ -23,7 +23,7 @@ from cascade_nb.engine.status import Phase
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.isolation import lent
+from cascade_nb.model.isolation import are_quickly_lent, lent
 from cascade_nb.model.param import Param, check_given
 from cascade_nb.model.policy import PLAIN
 
@@ -148,7 +148,10 @@ class Execution:
                 flow.parts.manager.let_go(run.id)
             await self._come_to_rest(flow)
             if flow.stopping != "edited":
-                return self._value(flow)
+                value = self._value(flow)
+                if not run.graph.targets or are_quickly_lent((value,)):
+                    return lent(value) if run.graph.targets else value
+                return await in_thread(partial(lent, value))
             before = flow
             with flow.lock:
                 self._engine.remember(flow.kinds.timings())
@@ -233,7 +236,7 @@ class Execution:
         self._parts.door.call(partial(self.cancel, str(error)))
 
     def _value(self, flow: Flow) -> Any:
-        """The target's value.
+        """The target's value, which nobody has been handed yet.
 
         Raises:
             RunError, RunFailures: there is none.
@@ -256,7 +259,7 @@ class Execution:
         values = flow.ledger.values
         value = Reader(values, flow.ledger.place).value_of(graph.shape)
         assert value is not ABSENT
-        return lent(value) if graph.targets else value
+        return value
 
     async def _end(self, error: BaseException | None) -> BaseException | None:
         """Close what is open, tell the end, and leave the connector, in that order."""

@@ -10,11 +10,13 @@ an error and not somebody else's wrong value; frames are copied on write.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cascade_nb.model.containers import kind_of
 from cascade_nb.model.foreign import foreign_copier
+from cascade_nb.model.frames import array_kind
 from cascade_nb.model.kinds import PLAIN_OBJECT, Kind
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.once import check_readable
@@ -29,6 +31,10 @@ _FLAT: Final[Mapping[type, Callable[[Any], Any]]] = {
     tuple: lambda value: value,
     frozenset: lambda value: value,
 }
+
+
+_QUICK: Final = 1_000  # parts that are copied in microseconds
+_SIZED: Final = (list, tuple, dict, set, frozenset, deque)
 
 
 def pristine(result: Any) -> Any:
@@ -59,6 +65,29 @@ def lent_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[
         name: value if value.__class__ in FROZEN else copying.of(value)
         for name, value in kwargs.items()
     }
+
+
+def are_quickly_lent(values: Iterable[Any]) -> bool:
+    """Whether copies of these take microseconds, as of numbers, arrays and small containers: others
+    are not for the loop.
+    """
+    left, stack = _QUICK, list(values)
+    while stack:
+        value = stack.pop()
+        if value.__class__ in FROZEN:
+            continue
+        way = way_of(type(value))
+        if way is None:
+            continue
+        if not isinstance(way, Kind):
+            if array_kind(type(value)) != "array" or value.dtype.hasobject:
+                return False
+            continue
+        left -= len(value) if isinstance(value, _SIZED) else 1
+        if left < 0:
+            return False
+        stack += way.parts(value)
+    return True
 
 
 class Copying:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import io
 import random
+import threading
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from sklearn.linear_model import LinearRegression
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ResultError, TaskFailedError
-from cascade_nb.model.isolation import lent, pristine
+from cascade_nb.model.isolation import Copying, are_quickly_lent, lent, pristine
 from cascade_nb.state import MemoryState
 from tests.engine.conftest import MakeEngine
 from tests.support.examples import examples
@@ -494,3 +495,47 @@ def test_containers_nested_beyond_the_stack_are_copied_too() -> None:
         mine, deep = mine[1][0], deep[1][0]
         depth += 1
     assert depth == 50_000
+
+
+LARGE_VALUES: dict[str, Callable[[], Any]] = {
+    "a list": lambda: list(range(5_000)),
+    "rows": lambda: [[n, n + 1] for n in range(2_000)],
+    "a dict": lambda: {n: str(n) for n in range(5_000)},
+    "an object": lambda: Account([list(range(5_000))]),
+    "a model": lambda: LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]),
+    "a frame": lambda: pd.DataFrame({"a": ["x"] * 5_000}),
+    "objects in an array": lambda: np.array([[1], None] * 2_000, dtype=object),
+}
+
+
+@pytest.mark.parametrize("lane", ["thread", "async"])
+@pytest.mark.parametrize("make", LARGE_VALUES.values(), ids=list(LARGE_VALUES))
+async def test_large_values_are_not_copied_on_the_loop(
+    engine: Engine, lane: str, make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = []
+    original = Copying.of
+
+    def noted(copying: Copying, value: Any) -> Any:
+        where.append((threading.current_thread() is threading.main_thread(), value))
+        return original(copying, value)
+
+    value = make()
+    made = task_for(lane, lambda: copy.copy(value))
+    read = task_for(lane, lambda x: x)
+    target = read(made())
+    monkeypatch.setattr(Copying, "of", noted)
+    await engine.run(target)
+    assert len(where) >= 3
+    assert not [of for on_the_loop, of in where if on_the_loop]
+
+
+def test_what_is_quickly_lent_has_few_parts() -> None:
+    assert are_quickly_lent(["a" * 10_000, 1, None, np.zeros(100_000), {"a": [1, (2,)]}, print])
+    assert are_quickly_lent([Account([1, 2]), [[n] for n in range(300)]])
+    for large in LARGE_VALUES.values():
+        assert not are_quickly_lent([large()])
+        assert not are_quickly_lent([1, {"a": (large(),)}])
+    round_about: list[Any] = [1]
+    round_about.append(round_about)
+    assert not are_quickly_lent([round_about])
