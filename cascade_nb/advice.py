@@ -21,6 +21,13 @@ def advised_resume(scope: str) -> str:
     return advised("", "resume" if scope == "global" else f"resume {_short(scope)}")
 
 
+def advised_no_limit(scope: str) -> str:
+    """How to lift the limit of a scope."""
+    if _short is None:
+        return f"cs.limit({scope!r}, None)"
+    return advised("", "limit off" if scope == "global" else f"limit {_short(scope)} off")
+
+
 def advised_value(name: str | None, lasting: bool, comes: int | None = None) -> str:
     """How to come to the value of a node: "cs.run(…) computes it".
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import islice
 
-from cascade_nb.advice import advised_resume
+from cascade_nb.advice import advised_no_limit, advised_resume
 from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.limits import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
 from cascade_nb.control.manager import ConstraintManager
@@ -43,7 +43,10 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if constraint.expires is not None:
         tail += f", for {seconds_text(max(0.0, constraint.expires - now))} more"
     if isinstance(gate, ConcurrencyGate):
-        return f"at most {gate.limit} of {scope.words} at once{tail}" + _taken_by("; now: ", gate)
+        told = f"at most {gate.limit} of {scope.words} at once{tail}"
+        if not gate.limit:  # no end of what runs makes room
+            return f"{told}; {advised_no_limit(str(scope))} lifts it"
+        return told + _taken_by("; now: ", gate)
     if isinstance(gate, RateGate):
         wait = seconds_text(max(0.0, gate.opens_at(now) - now))
         return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"

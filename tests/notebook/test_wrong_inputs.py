@@ -310,3 +310,16 @@ def test_who_waited_long_enough_is_told_how_the_run_stands(built: Notebook) -> N
     assert "cascade_nb/" not in done.text
     built.ok("%cascade resume double")
     assert built.ok("run.result()").result == [0, 2, 4]
+
+
+def test_what_a_limit_of_nothing_stops_says_how_to_lift_it(built: Notebook) -> None:
+    built.ok("%cascade limit double 0\nrun = cs.start(doubled, fresh=True)")
+    built.ok("import time\nwhile not run.status.queued: time.sleep(0.01)")
+    assert "`%cascade limit double off` lifts it" in built.ok("%cascade why doubled").text
+    assert "queued · at most 0 of double tasks at once" in built.ok("%cascade status").text
+    built.ok("%cascade limit double off")
+    assert built.ok("run.result()").result == [0, 2, 4]
+    built.ok("%cascade limit 0\nrun = cs.start(doubled, fresh=True)")
+    built.ok("while not run.status.queued: time.sleep(0.01)")
+    assert "`%cascade limit off` lifts it" in built.ok("run.status.headline").text
+    built.ok("%cascade limit off\nrun.result()")
