@@ -1,9 +1,9 @@
-"""Places for what a picture shows, found in a child process and never in this one.
+"""Places for what a picture shows, found in a child process as long as there is a Graphviz.
 
 A layout takes from 20 milliseconds to many seconds, and `pygraphviz` would hold the interpreter all
 the while. So a thread waits for a child, with a limit of time; nobody's loop waits for either. When
-time is up, a coarser layout is tried, and when there is none, words are what is left. What was laid
-out once is kept by its DOT.
+time is up, a coarser layout is tried, and when that comes to nothing either, or there is no
+Graphviz, a plain one of our own. What was laid out once is kept by its DOT.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cascade_nb.view.child import Child, GraphvizError, TimeUpError, commands, h
 from cascade_nb.view.dot import dot_of, painting_of
 from cascade_nb.view.easing import eased
 from cascade_nb.view.geometry import Geometry, read_geometry
+from cascade_nb.view.layered import plain_layout
 from cascade_nb.view.marking import marks_on
 from cascade_nb.view.markup import draw
 from cascade_nb.view.outline import outline_of
@@ -46,7 +47,7 @@ class Rendered:
     """A picture in place.
 
     Attributes:
-        geometry: where everything is, or None if there was no layout.
+        geometry: where everything is.
         svg, png: the picture, or None where it was not asked for or could not be made.
         text: the picture in words, always.
         problem: why something is missing, as a sentence; empty if nothing is.
@@ -54,23 +55,28 @@ class Rendered:
     """
 
     picture: Picture
-    geometry: Geometry | None
+    geometry: Geometry
     svg: str | None
     png: bytes | None
     text: str
     problem: str = ""
     seconds: float = 0.0
 
-    def painted(self, marks: Marks) -> str | None:
+    def painted(self, marks: Marks) -> str:
         """The SVG with these states instead, such as those at the end of a run."""
-        return draw(self.picture, self.geometry, marks) if self.geometry is not None else None
+        return draw(self.picture, self.geometry, marks)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What came of a piece of work: one of the two, or a problem."""
+class _Placed(NamedTuple):
+    """A layout, and whether it is Graphviz's; ours is made anew when it is asked for again."""
 
-    geometry: Geometry | None = None
+    geometry: Geometry
+    fine: bool
+
+
+class _Painted(NamedTuple):
+    """An image, or why there is none."""
+
     image: bytes | None = None
     problem: str = ""
 
@@ -78,7 +84,8 @@ class _Made:
 # What is made, where, under which key, and how: who has the answer may wait for it in his own way.
 _Step = tuple[Workshop[Any], Hashable, Callable[[Child], Any]]
 
-_GRAPHVIZ: Final[Workshop[_Made]] = Workshop(room=64, keeps=lambda made: not made.problem)
+_LAYOUTS: Final[Workshop[_Placed]] = Workshop(room=64, keeps=lambda made: made.fine)
+_IMAGES: Final[Workshop[_Painted]] = Workshop(room=64, keeps=lambda made: not made.problem)
 _ASIDE: Final[Workshop[Any]] = Workshop(room=0, keeps=lambda _: False)
 
 
@@ -147,17 +154,16 @@ def _steps(
             raise UsageError(f"there is no format {form!r} for a picture; there is svg and png")
     began = time.monotonic()
     fine = yield _ASIDE, object(), lambda _: dot_of(picture)
-    made = yield _GRAPHVIZ, _key("json0", fine), partial(_place, picture, fine, limit)
+    made = yield _LAYOUTS, _key("json0", fine), partial(_place, picture, fine, limit)
     seconds = time.monotonic() - began
-    drawn = yield _ASIDE, object(), lambda _: _drawn(picture, formats, marks, made)
+    geometry = made.geometry
+    drawn = yield _ASIDE, object(), lambda _: _drawn(picture, formats, marks, geometry)
     if not drawn.painting:
-        return Rendered(picture, made.geometry, drawn.svg, None, drawn.text, made.problem, seconds)
+        return Rendered(picture, geometry, drawn.svg, None, drawn.text, "", seconds)
     left = max(limit / 5, began + limit - time.monotonic())
     key = _key("png", drawn.painting)
-    image = yield _GRAPHVIZ, key, partial(_paint, drawn.painting, left)
-    return Rendered(
-        picture, made.geometry, drawn.svg, image.image, drawn.text, image.problem, seconds
-    )
+    image = yield _IMAGES, key, partial(_paint, drawn.painting, left)
+    return Rendered(picture, geometry, drawn.svg, image.image, drawn.text, image.problem, seconds)
 
 
 class _Drawn(NamedTuple):
@@ -166,11 +172,8 @@ class _Drawn(NamedTuple):
     painting: str
 
 
-def _drawn(picture: Picture, formats: tuple[str, ...], marks: Marks, made: _Made) -> _Drawn:
-    geometry = made.geometry
+def _drawn(picture: Picture, formats: tuple[str, ...], marks: Marks, geometry: Geometry) -> _Drawn:
     text = outline_of(picture, marks)
-    if geometry is None:
-        return _Drawn(None, text, "")
     svg = draw(picture, geometry, marks) if "svg" in formats else None
     if "png" not in formats:
         return _Drawn(svg, text, "")
@@ -183,10 +186,9 @@ def _key(form: str, dot: str) -> Hashable:
     return form, hashlib.sha256(dot.encode()).digest()
 
 
-def _place(picture: Picture, fine: str, limit: float, child: Child) -> _Made:
-    """The layout of `picture`: the fine one, the coarse one, or why there is none."""
+def _place(picture: Picture, fine: str, limit: float, child: Child) -> _Placed:
+    """The layout of `picture`: the fine one, the coarse one, or our own."""
     began = time.monotonic()
-    problem = _NOTHING
     tries = [(1.0, dot_of(picture, cheap=True))]
     if picture.length <= _FINE_LENGTH:
         tries.insert(0, (_FINE, fine))
@@ -195,31 +197,30 @@ def _place(picture: Picture, fine: str, limit: float, child: Child) -> _Made:
             left = began + share * limit - time.monotonic()
             try:
                 geometry = read_geometry(child.run(command, dot.encode(), left))
-                return _Made(eased(picture, geometry))
+                return _Placed(eased(picture, geometry), fine=True)
             except TimeUpError:
-                problem = f"the layout took longer than {limit:g} s"
                 break  # another program would take as long
-            except (GraphvizError, ValueError) as error:
-                problem = str(error)
+            except (GraphvizError, ValueError):
+                continue
         else:
             break  # nothing works here, and a coarser layout needs the same
-    return _Made(problem=f"No picture: {problem}.")
+    return _Placed(plain_layout(picture), fine=False)
 
 
-def _paint(painting: str, limit: float, child: Child) -> _Made:
+def _paint(painting: str, limit: float, child: Child) -> _Painted:
     """The image that `painting` describes, or why there is none."""
     if not has_fonts():
-        return _Made(problem="No PNG: this machine has no fonts to write the words with.")
+        return _Painted(problem="No PNG: this machine has no fonts to write the words with.")
     problem = _NOTHING
     for command in commands("nop2", "png"):
         try:
             image = child.run(command, painting.encode(), limit)
             if image.startswith(_PNG):
-                return _Made(image=image)
+                return _Painted(image=image)
             problem = f"{Path(command[0]).name} wrote something else"
         except TimeUpError:
             problem = f"painting it took longer than {limit:.1f} s"
             break
         except GraphvizError as error:
             problem = str(error)
-    return _Made(problem=f"No PNG: {problem}.")
+    return _Painted(problem=f"No PNG: {problem}.")

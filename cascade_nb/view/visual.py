@@ -8,7 +8,7 @@ import threading
 from collections.abc import Container
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
@@ -18,8 +18,6 @@ from cascade_nb.view.markup import shown_width
 from cascade_nb.view.outline import outline_of
 from cascade_nb.view.picture import Bounds, Picture, picture_of
 from cascade_nb.view.states import UNMARKED, Marks
-
-_Part = TypeVar("_Part", str, bytes)
 
 #: Seconds that a display may hold up a notebook's loop when nobody laid its picture out before.
 PATIENCE: Final = 4.0
@@ -149,9 +147,10 @@ class Visual:
         return filed
 
     @property
-    def svg(self) -> str | None:
-        """The picture as SVG, or None; then `problem` says why."""
-        return self.rendered.svg
+    def svg(self) -> str:
+        """The picture as SVG."""
+        rendered = self.rendered
+        return rendered.svg or rendered.painted(self.marks)
 
     @property
     def png(self) -> bytes | None:
@@ -183,9 +182,9 @@ class Visual:
         file = Path(path)
         suffix = file.suffix.lower()
         if suffix == ".png":
-            file.write_bytes(self._there(self.png))
+            file.write_bytes(self._image())
         elif suffix == ".svg":
-            file.write_text(self._there(self.svg), encoding="utf-8")
+            file.write_text(self.svg, encoding="utf-8")
         elif suffix in {".dot", ".gv"}:
             file.write_text(self.dot, encoding="utf-8")
         elif suffix == ".txt":
@@ -195,10 +194,10 @@ class Visual:
             raise UsageError(f"a picture is saved as .svg, .png, .dot, .gv or .txt, {given}")
         return file
 
-    def _there(self, part: _Part | None) -> _Part:
-        if part is None:
-            raise UsageError(f"{self.problem} Save it as .txt or .dot instead.")
-        return part
+    def _image(self) -> bytes:
+        if self.png is None:
+            raise UsageError(f"{self.problem} Save it as .svg, .txt or .dot instead.")
+        return self.png
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,9 @@ class FakeDot:
 @pytest.fixture(autouse=True)
 def empty_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds what another laid out."""
-    fresh: Workshop[layout._Made] = Workshop(room=64, keeps=lambda made: not made.problem)
-    monkeypatch.setattr(layout, "_GRAPHVIZ", fresh)
+    for name in ("_LAYOUTS", "_IMAGES"):
+        fresh: Workshop[Any] = Workshop(room=64, keeps=getattr(layout, name)._keeps)
+        monkeypatch.setattr(layout, name, fresh)
 
 
 @pytest.fixture

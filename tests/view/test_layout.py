@@ -14,6 +14,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.view import child
 from cascade_nb.view.captions import TIMES
 from cascade_nb.view.geometry import Geometry
+from cascade_nb.view.layered import plain_layout
 from cascade_nb.view.layout import Rendered, lay_out, lay_out_now
 from cascade_nb.view.picture import picture_of
 from cascade_nb.view.workshop import Workshop
@@ -44,7 +45,7 @@ async def test_both_programs_put_the_boxes_in_the_same_order(
     picture = picture_of(pipeline())
     by_dot = (await lay_out(picture, ["svg"])).geometry
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("cascade_nb.view.layout._GRAPHVIZ", Workshop(room=4, keeps=bool))
+    monkeypatch.setattr("cascade_nb.view.layout._LAYOUTS", Workshop(room=4, keeps=bool))
     by_wheel = (await lay_out(picture, ["svg"])).geometry
     assert by_dot is not None
     assert by_wheel is not None
@@ -59,7 +60,6 @@ async def test_every_box_and_line_has_a_place_and_no_two_boxes_share_one() -> No
     for graph in (pipeline(), every_kind(), siblings(12), chain(30)):
         picture = picture_of(graph)
         geometry = (await lay_out(picture, ["svg"])).geometry
-        assert geometry is not None
         assert geometry.curves.keys() == {line.id for line in picture.lines}
         rooms = []
         for box in picture.boxes:
@@ -87,18 +87,19 @@ async def test_an_unknown_format_is_refused() -> None:
 
 
 @pytest.mark.parametrize("line", FOR_EVER)
-async def test_when_time_is_up_the_child_is_dead_and_words_remain(
+async def test_when_time_is_up_the_child_is_dead_and_a_plain_layout_remains(
     fake_dot: MakeDot, line: str
 ) -> None:
     dot = fake_dot(line)
     began = time.monotonic()
     rendered = await lay_out(picture_of(pipeline()), limit=1.0)
     assert time.monotonic() - began < 30
-    assert rendered.svg is None
+    assert rendered.geometry == plain_layout(rendered.picture)
+    assert rendered.svg is not None
     assert rendered.png is None
-    assert rendered.problem == "No picture: the layout took longer than 1 s."
+    assert rendered.problem.startswith("No PNG: painting it took longer than")
     assert f"candidates {TIMES}12" in rendered.text
-    assert len(dot.starts) == 2  # the fine layout, then the coarse one
+    assert len(dot.starts) == 3  # the fine layout, then the coarse one, and the image
     assert not any(map(is_running, dot.starts))
 
 
@@ -118,9 +119,10 @@ async def test_what_took_too_long_is_tried_again_when_it_is_asked_for_again(
     fake_dot: MakeDot,
 ) -> None:
     fake_dot("exec sleep 1000")
-    assert (await lay_out(picture_of(pipeline()), ["svg"], limit=0.2)).svg is None
+    picture = picture_of(pipeline())
+    assert (await lay_out(picture, ["svg"], limit=0.2)).geometry == plain_layout(picture)
     fake_dot('exec $DOT "$@"')
-    assert (await lay_out(picture_of(pipeline()), ["svg"])).svg is not None
+    assert (await lay_out(picture, ["svg"])).geometry != plain_layout(picture)
 
 
 @pytest.mark.parametrize(
@@ -147,17 +149,18 @@ async def test_a_dot_that_cannot_be_started_is_replaced_by_the_wheel(
     assert is_whole(await lay_out(picture_of(pipeline())))
 
 
-async def test_where_nothing_can_draw_the_reason_is_said(
+async def test_where_there_is_no_graphviz_there_is_a_picture_and_no_png(
     fake_dot: MakeDot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_dot("echo >&2 'libfoo.so: missing'; exit 127")
     monkeypatch.setattr(sys, "executable", "")
     rendered = await lay_out(picture_of(pipeline()))
-    assert rendered.problem == "No picture: dot: libfoo.so: missing."
+    assert rendered.svg is not None
+    assert rendered.problem == "No PNG: dot: libfoo.so: missing."
     monkeypatch.setenv("PATH", "")
     rendered = await lay_out(picture_of(pipeline()))
+    assert rendered.svg is not None
     assert "neither a `dot` on the PATH" in rendered.problem
-    assert "candidates" in rendered.text
 
 
 async def test_a_machine_without_fonts_gets_no_png_of_empty_letters(

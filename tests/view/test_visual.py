@@ -55,10 +55,9 @@ def test_a_display_does_not_hold_up_a_notebook_for_long(
     monkeypatch.setattr("cascade_nb.view.visual.PATIENCE", 0.4)
     visual = Visual(pipeline())
     data, metadata = visual._repr_mimebundle_()
-    assert data.keys() == {"text/plain"}
-    assert data["text/plain"].endswith("No picture: the layout took longer than 0.4 s.")
+    assert data.keys() == {"text/plain", "image/svg+xml"}
+    assert "No PNG: painting it took longer than" in data["text/plain"]
     assert metadata == {}
-    assert visual.svg is None
     assert visual.png is None
 
 
@@ -106,9 +105,9 @@ def test_a_picture_that_is_not_there_is_not_saved(
     fake_dot("exec sleep 1000")
     monkeypatch.setattr("cascade_nb.view.visual.PATIENCE", 0.1)
     visual = Visual(pipeline())
-    with pytest.raises(UsageError, match=r"No picture: .* Save it as \.txt or \.dot instead\."):
-        visual.save(tmp_path / "picture.svg")
-    assert not (tmp_path / "picture.svg").exists()
+    with pytest.raises(UsageError, match=r"No PNG: .* Save it as \.svg, \.txt or \.dot instead\."):
+        visual.save(tmp_path / "picture.png")
+    assert not (tmp_path / "picture.png").exists()
 
 
 async def test_the_bundle_has_a_summary_above_the_picture_in_words() -> None:
