@@ -42,12 +42,14 @@ class LastSeen(NamedTuple):
         words: after the node's name: "is done", "failed: KeyError: 'x'", "was not started: …".
         skipped: why it was skipped, as events say it; empty where it was not.
         tried: what its result would have been made of, where it came to none.
+        unkept: why its result could not be kept, where it came to one.
     """
 
     number: int
     words: str
     skipped: str = ""
     tried: Made | None = None
+    unkept: str = ""
 
     @property
     def no_result(self) -> str | None:
@@ -110,7 +112,9 @@ class History:
             known = identity.get(name, name)
             key = node.task_name, known
             if state[index] == DONE:
-                seen = LastSeen(number, "is reused" if index in reused else "is done")
+                unkept = flow.keeping.unwritable.get(index, "")
+                words = "is reused" if index in reused else "is done"
+                seen = LastSeen(number, words, unkept=unkept)
             else:
                 lines = end_of(flow, index) or ["did not finish"]
                 skipped = flow.skipped.get(index, ("",))[0]

@@ -38,12 +38,14 @@ class Keeping:
     Attributes:
         under_way: how many results are not safe yet; those that wait for the backend to be mended
             are among them.
+        unwritable: by index, why a result cannot be written down.
     """
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self.under_way = 0
         self._refused: list[Entry] = []
+        self.unwritable: dict[int, str] = {}
         self._resumed = 0  # how often what was refused has been put again
 
     @property
@@ -128,6 +130,7 @@ class Keeping:
         if isinstance(error, CodecError):
             for entry in entries:
                 self._warn(entry, error)
+                self.unwritable[entry.token[0]] = str(error)
             self.kept(entries)
             return
         flow = self._flow

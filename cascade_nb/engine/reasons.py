@@ -84,6 +84,8 @@ class Reasons:
             return Reason("it never ran before, or not with this code and these inputs")
         if index not in reuse.keys:
             return Reason(self._not_kept(node))
+        if seen is not None and seen.unkept:
+            return Reason(f"its last result could not be kept: {seen.unkept}")
         return Reason("its last result is no longer kept")
 
     def again(self, index: int) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +180,23 @@ async def test_a_result_that_has_no_bytes_is_used_and_not_kept_and_that_is_said(
         assert await engine.run(adding("thread")) == 4
     assert len(finished(spy)) == 3
     assert state.entries == {}
+
+
+@pytest.mark.filterwarnings("always::cascade_nb.engine.keeping.UnkeptResultWarning")
+async def test_the_plan_says_why_a_result_that_has_no_bytes_is_made_again(
+    make_engine: MakeEngine, tmp_path: Path
+) -> None:
+    @cs.task(name="lock")
+    def made() -> Any:
+        return threading.Lock()
+
+    engine = make_engine(state_backend=f"sqlite:///{tmp_path}/results.db")
+    target = made().named("mine")
+    with pytest.warns(UnkeptResultWarning, match=r"mine is used in this run but not kept"):
+        await engine.run(target)
+    reason = (await engine.plan(target)).step("mine").reason
+    assert reason.startswith("its last result could not be kept: a value of type _thread.lock can")
+    assert reason.endswith("return what it is made of instead: plain data, arrays, tables")
 
 
 async def test_a_run_that_was_taken_over_ends_here_and_says_who_has_it(
