@@ -5,10 +5,12 @@ PYTHON ?= python3
 ARGS ?=
 # How many processes share the tests: most of what they do is waiting. 0 is one, as a debugger needs.
 WORKERS ?= auto
+# What `make check` tests.
+INSIDE = connectors control engine events executors graph model state view
 
 bootstrap = $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo lab test lint format bench bench-quick soak clean
+.PHONY: help demo lab test check lint format bench bench-quick soak clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\): *## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -22,6 +24,11 @@ lab: ## open JupyterLab on the quickstart
 
 test: ## run every test; ARGS go to pytest, as in make test ARGS="tests/graph -x"
 	@$(bootstrap) --system --kernels test python -m pytest -n $(WORKERS) $(ARGS)
+
+check: ## lint, and the tests that need neither kernel nor browser nor server: for every save
+	@$(MAKE) --no-print-directory lint
+	@$(bootstrap) test python -m pytest -n logical -q -m "not outside and not slow and not soak and not hypothesis" \
+		$(addprefix tests/,$(INSIDE)) $(ARGS)
 
 lint: ## ruff's rules, ruff's format, mypy
 	@$(bootstrap) test ruff check

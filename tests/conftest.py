@@ -24,17 +24,19 @@ def pytest_configure() -> None:
     leaks.adopt_orphans()
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    spread.mark_outside(items)
     if hasattr(config, "workerinput"):  # one of several processes
         items[:] = spread.in_order(items)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    return spread.workers()
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return spread.workers(waiting=config.option.numprocesses == "auto")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> spread.Spread:
-    return spread.Spread(config)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spread.Spread:
+    return spread.Spread(config, log)
 
 
 @pytest.fixture(autouse=True, scope="module")

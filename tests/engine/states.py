@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError, StateError
 from cascade_nb.protocols import Entry, Journal, Keeper, Known, Lease, RunRecord

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -19,6 +20,7 @@ from tests.support.kernels import LABELS
 #: Files whose tests take long and share nothing: each test goes where there is room.
 APART = (
     "tests/engine/machine/test_state_machine.py",
+    "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
     "tests/notebooks/",
@@ -28,10 +30,11 @@ APART = (
 #: What is begun first: starts of node ids, longest first.
 FIRST = (
     "tests/project/test_binder.py",
+    "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
-    "tests/notebooks/",
     "tests/browser/",
+    "tests/notebooks/",
     "tests/kernel/",
     "tests/notebook/",
     "tests/engine/machine/",
@@ -41,13 +44,18 @@ FIRST = (
 #: What is held against a clock.
 LAST: tuple[str, ...] = ()
 
+#: What starts a kernel, a browser or a server: a file of tests that has something of it needs one.
+OUTSIDE = frozenset(
+    f"tests.support.{name}" for name in ("kernels", "killing", "lab", "panel_page", "redis_server")
+)
+
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist ships no types
     """Gives a process one unit of work after another, in the order of the tests."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False  # the order is that of `in_order`
-        super().__init__(config)
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
@@ -64,6 +72,16 @@ def unit(nodeid: str) -> str:
     return next((f"{file}[{label}]" for label in LABELS if label in values), file)
 
 
+def mark_outside(items: Sequence[pytest.Item]) -> None:
+    """Mark the tests of files that need a kernel, a browser or a server."""
+    for item in items:
+        module = getattr(item, "module", None)
+        if any(
+            getattr(one, "__module__", "") in OUTSIDE for one in vars(module or object).values()
+        ):
+            item.add_marker(pytest.mark.outside)
+
+
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The tests as they are to be begun; what stays together is not torn."""
     return sorted(items, key=lambda item: _turn(item.nodeid))
@@ -76,6 +94,9 @@ def _turn(nodeid: str) -> tuple[int, str]:
     return next(turns, len(FIRST)), ""
 
 
-def workers() -> int:
-    """How many processes pay: most tests wait, for kernels, browsers, servers and timers."""
-    return 2 * (os.cpu_count() or 1) + 1
+def workers(waiting: bool) -> int:
+    """How many processes pay: one for a core, and as many again and one more where tests wait, for
+    kernels, browsers, servers and timers.
+    """
+    cores = os.cpu_count() or 1
+    return 2 * cores + 1 if waiting else cores
