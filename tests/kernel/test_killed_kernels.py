@@ -1,5 +1,6 @@
-"""Kernels are killed at random moments; the next one goes on, and a ledger outside of it all tells
-whether anything that was completed ran again.
+"""Kernels are killed at random moments; the next one goes on, and nothing completed runs again.
+
+`tests/engine/test_killed_processes.py` does the same to plain processes, more often.
 """
 
 from __future__ import annotations
@@ -14,13 +15,20 @@ import pytest
 
 from tests.support.examples import KILLED_KERNELS, PROFILE
 from tests.support.kernels import NEWEST, Execution, RealKernel
+from tests.support.killing import (
+    AT_ONCE,
+    FUNCTIONS,
+    ITEMS,
+    LEASE,
+    REPORT,
+    Victim,
+    kill_again_and_again,
+    place,
+    was_none_left,
+)
 from tests.support.ledger import Ledger
-from tests.support.redis_server import RedisServer
 
 KILLS: Final = KILLED_KERNELS[PROFILE]
-LEASE: Final = 1.0
-ITEMS: Final = 30
-AT_ONCE: Final = 4
 
 ATTACH: Final = "run = %cascade attach --wait"
 
@@ -33,35 +41,36 @@ default_engine().lease = {LEASE}
 default_engine().take_state(default_engine().state)
 """
 
-WORKFLOW: Final = """%%cascade --quiet
-def begin_{n}(x):
-    _note("begin", f"first_{n}[{{x}}]")
-    time.sleep(0.02 + x % 5 * 0.02)
-    return x
-
-def go_on_{n}(x):
-    _note("begin", f"second_{n}[{{x}}]")
-    time.sleep(0.01 + x % 3 * 0.02)
-    return 2 * x
-
-def sum_{n}(xs):
-    _note("begin", "report_{n}")
-    return sum(xs)
-
-first_{n} = begin_{n}.map(x=list(range({items})))
-second_{n} = go_on_{n}.map(x=first_{n})
-report_{n} = sum_{n}(second_{n})
+WORKFLOW: Final = f"""%%cascade --quiet
+{FUNCTIONS}
+first_{{n}} = begin_{{n}}.map(x=list(range({ITEMS})))
+second_{{n}} = go_on_{{n}}.map(x=first_{{n}})
+{REPORT} = sum_{{n}}(second_{{n}})
 """
 
 
-@contextmanager
-def place(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of a state that outlives kernels."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'results.db'}"
-    else:
-        with RedisServer.start() as server:
-            yield server.url
+class KernelVictim:
+    """A kernel, and the cell in which it computes."""
+
+    def __init__(self, kernel: RealKernel, cell: Execution) -> None:
+        self._kernel = kernel
+        self._cell = cell
+
+    def is_over_within(self, seconds: float) -> bool:
+        try:
+            self._cell.wait(seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def value(self) -> str | None:
+        if self._cell.error is not None:
+            assert was_none_left(self._cell.error.value), self._cell.error.traceback
+            return None
+        return self._kernel.check("print(run.result())").stdout.strip()
+
+    def kill(self) -> None:
+        self._kernel.kill()
 
 
 @contextmanager
@@ -79,50 +88,19 @@ def kernel_at(url: str, folder: Path, ledger: Ledger) -> Iterator[RealKernel]:
 def test_nothing_completed_runs_again_however_often_the_kernel_is_killed(
     kind: str, tmp_path: Path
 ) -> None:
-    rng = random.Random(f"kill -9, {kind}")
     ledger = Ledger(tmp_path / "ledger")
-    kills, runs, left = 0, 1, False
+
+    @contextmanager
+    def start(n: int, left: bool) -> Iterator[Victim]:
+        with kernel_at(url, tmp_path, ledger) as kernel:
+            yield KernelVictim(kernel, kernel.send(ATTACH) if left else begin(kernel, n))
+
     with place(kind, tmp_path) as url:
-        while kills < KILLS or left:
-            with kernel_at(url, tmp_path, ledger) as kernel:
-                since, in_flight = len(ledger.lines()), ledger.in_flight()
-                cell = kernel.send(ATTACH) if left else begin(kernel, runs)
-                patience = rng.uniform(0, 3.0) if kills < KILLS else 60.0
-                if is_over_within(cell, patience):
-                    left = False
-                    if cell.error is not None:
-                        # It was killed before it was written down, or after its end.
-                        assert "nothing to take up" in cell.error.value, cell.error.traceback
-                        begun = {line.what for line in ledger.lines()}
-                        assert f"report_{runs}" in begun or f"first_{runs}[0]" not in begun
-                        runs += f"report_{runs}" in begun
-                        continue
-                    done = kernel.check("print(run.result())").stdout.strip()
-                    assert done == str(ITEMS * (ITEMS - 1))
-                    runs += 1
-                else:
-                    kernel.kill()
-                    kills, left = kills + 1, True
-                again = ledger.run_again(since)
-                assert ledger.broken_promises() == []
-                assert set(again) <= in_flight, "more ran again than was in flight"
-                assert max(again.values(), default=1) == 1
-    assert kills == KILLS
-    begun = {line.what for line in ledger.lines() if line.word == "begin"}
-    assert len(begun) == (runs - 1) * (2 * ITEMS + 1)
+        kill_again_and_again(start, ledger, KILLS, random.Random(f"kill -9, {kind}"))
 
 
 def begin(kernel: RealKernel, n: int) -> Execution:
     """Start the n-th run."""
-    kernel.check(WORKFLOW.format(n=n, items=ITEMS))
+    kernel.check(WORKFLOW.format(n=n))
     kernel.check(f"%cascade limit global {AT_ONCE}")
-    return kernel.send(f"run = %cascade run report_{n} --wait")
-
-
-def is_over_within(cell: Execution, seconds: float) -> bool:
-    """Whether the cell is done within so many seconds."""
-    try:
-        cell.wait(seconds)
-    except TimeoutError:
-        return False
-    return True
+    return kernel.send(f"run = %cascade run {REPORT.format(n=n)} --wait")

@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.kernel.test_killed_kernels import ATTACH, LEASE, kernel_at, place
+from tests.kernel.test_killed_kernels import ATTACH, kernel_at
+from tests.support.killing import LEASE, place
 from tests.support.ledger import Ledger
 
 COUNT: Final = 1_000

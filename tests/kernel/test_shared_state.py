@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.test_killed_kernels import kernel_at, place
+from tests.kernel.test_killed_kernels import kernel_at
+from tests.support.killing import place
 from tests.support.ledger import Ledger
 
 WORKFLOW = """%%cascade --quiet
