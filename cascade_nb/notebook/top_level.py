@@ -67,7 +67,8 @@ class Written:
         whole = value
         while isinstance(value, ast.Subscript):
             value = value.value
-        made = value.func if isinstance(value, ast.Call) else value
+        # What is taken out of something, or is another name of it, is whose that is.
+        made = value.func if isinstance(value, ast.Call) else ast.Attribute(value, "", ast.Load())
         stored = (n for target in targets if target is not None for n in ast.walk(target))
         names = [n.id for n in stored if isinstance(n, ast.Name)]
         if isinstance(made, (ast.Name, ast.Attribute)):

@@ -182,6 +182,7 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("class C:\n    def __init__(self, v): self.v = v\nc = C(other(1))", ["other(1)"]),
         ("class C:\n    def fit(self, v): ...\nc = C()\ny = other(1)\nc.fit(y)", ["other(1)"]),
         ("a, b = math.x()\nfor i in xs:\n    c = b[i]\n    c.plot(other(i))", ["other(i)"]),
+        ("zs = xs[1:]\ny = other(1)\nzs.index(y)", ["other(1)"]),
         ("for c in math.x():\n    y = other(1)\n    c.plot(y)", ["other(1)"]),
         ("class show:\n    def __init__(self, *a): ...\ny = other(1)\nshow('y + 1')", ["other(1)"]),
         ("y = other(1)\neval('y + 1')", ["other(1)"]),
