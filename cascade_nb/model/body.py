@@ -21,6 +21,9 @@ _identity: Final = object.__hash__  # as `id`, which tells every audit hook that
 #: none, so that a call of a task asks no more than whether there is any.
 plain_codes: Final[dict[int, ref[CodeType]]] = {}
 
+#: What `eval`, `exec` and doctest call the code that they run for somebody.
+_EVALUATED: Final = ("<string>", "<doctest")
+
 
 def enter_body() -> None:
     """From here on, in this context, a task's body is running; for whatever runs bodies."""
@@ -51,7 +54,7 @@ def in_plain_code() -> bool:
         code = frame.f_code
         if _identity(code) in plain_codes:
             return True
-        if code.co_name == "<module>":
+        if code.co_name == "<module>" and not code.co_filename.startswith(_EVALUATED):
             return False
         frame = frame.f_back
     return False

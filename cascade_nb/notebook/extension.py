@@ -23,6 +23,7 @@ from cascade_nb.notebook.leading_comments import without_comments_above
 from cascade_nb.notebook.magics import CascadeMagics, waits
 from cascade_nb.notebook.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.outside_changes import OutsideChanges
+from cascade_nb.notebook.plain_functions import be_plain_where_others_call
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.session import Session
@@ -65,6 +66,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_places,
             _put_names,
             _put_edits,
+            _put_plain_callers,
             _put_remarks,
             _put_magics,
             _put_transformer,
@@ -141,6 +143,16 @@ def _put_edits(shell: Shell, session: Session) -> list[Undo]:
     for event, hook in hooks.items():
         shell.events.register(event, hook)
     return [partial(shell.events.unregister, event, hook) for event, hook in hooks.items()]
+
+
+def _put_plain_callers(shell: Shell, session: Session) -> list[Undo]:
+    """Have the standard library's own callers of code in texts call tasks as functions."""
+
+    def before(info: Any) -> None:
+        be_plain_where_others_call(info.raw_cell or "")
+
+    shell.events.register("pre_run_cell", before)
+    return [partial(shell.events.unregister, "pre_run_cell", before)]
 
 
 def _put_remarks(shell: Shell, session: Session) -> list[Undo]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
+from importlib import import_module
+from timeit import Timer
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.model.body import is_plain_code, tasks_are_plain_in
+
+_DOCTEST: Final = re.compile(r"\bdoctest")
+_TIMEIT: Final = re.compile(r"(?<!%)\b(timeit|Timer)\b")
 
 
 def plain_inside(made: Any) -> Any:
@@ -19,6 +25,19 @@ def plain_inside(made: Any) -> Any:
 def is_left_plain(value: Any) -> bool:
     """Whether `value` is a function that a cell has left plain, or a class with such methods."""
     return isinstance(value, (type, FunctionType)) and any(map(is_plain_code, _codes_of(value)))
+
+
+def be_plain_where_others_call(text: str) -> None:
+    """Have tasks be plain in what doctest and timeit run for the cell `text`.
+
+    An example of a docstring shows what a function gives, and who times one means its work. Both
+    are given the call as text, in which it cannot be seen.
+    """
+    if _DOCTEST.search(text):
+        doctest = import_module("doctest")  # the cell does so too
+        tasks_are_plain_in([doctest.DocTestRunner.run.__code__])
+    if _TIMEIT.search(text):
+        tasks_are_plain_in([Timer.timeit.__code__])
 
 
 def _codes_of(made: Any) -> Iterator[CodeType]:

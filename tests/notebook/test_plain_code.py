@@ -238,3 +238,40 @@ def test_code_in_which_tasks_are_plain_is_forgotten_with_its_functions() -> None
     del made["call"]
     gc.collect()
     assert len(body.plain_codes) == before
+
+
+def test_an_example_in_a_docstring_is_what_the_function_gives(notebook: Notebook) -> None:
+    quiet(
+        notebook,
+        "import doctest\n"
+        "def add(a, b):\n    '''\n    >>> add(1, 2)\n    3\n    '''\n    return a + b\n"
+        "def check(f): doctest.run_docstring_examples(f, globals(), name='add')",
+    )
+    for cell in (
+        "doctest.run_docstring_examples(add, globals())",
+        "%%cascade --quiet\ndoctest.run_docstring_examples(add.fn, globals())",
+        "%%cascade --quiet\ncheck(add)",
+    ):
+        assert "Failed" not in notebook.ok(cell).text
+    runs = "[doctest.DocTestRunner().run(t).failed for t in doctest.DocTestFinder().find(add, 'a')]"
+    assert notebook.ok(runs).result == [0]
+    assert isinstance(notebook.ok("y = add(1, 2)\nid(y)").result, int)
+    assert isinstance(notebook.names["y"], LazyResult)
+
+
+def test_what_a_class_evaluates_for_the_user_calls_tasks_as_functions(notebook: Notebook) -> None:
+    quiet(notebook, "def double(x): return 2 * x")
+    quiet(
+        notebook,
+        "class side_by_side:\n    def __init__(self, *texts): self.texts = texts\n"
+        "    def __repr__(self): return ' | '.join(str(eval(text)) for text in self.texts)",
+    )
+    assert "1 | 8" in notebook.ok("side_by_side('1', 'double(4)')").text
+    quiet(notebook, "exec('y = double(1)')")
+    assert isinstance(notebook.names["y"], LazyResult)
+
+
+def test_timeit_times_the_work_of_a_task(notebook: Notebook) -> None:
+    quiet(notebook, "ran = []\ndef work(n):\n    ran.append(n)\n    return n\nimport timeit")
+    notebook.ok("%%cascade --quiet\ntimeit.timeit('work(1)', globals=globals(), number=3)")
+    assert notebook.names["ran"] == [1, 1, 1]
