@@ -37,6 +37,7 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
 from cascade_nb.model.param import checked_params
 from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
+from cascade_nb.model.policy import checked_timeout
 from cascade_nb.model.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -73,11 +74,10 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             saves the fingerprints, some microseconds for each node.
         grace: seconds that a cancelled run waits for its threads before it ends without them.
         log: "human" or "json": each run is told in lines on the standard error stream.
-        lease: seconds without a word after which another kernel may take up a run of this one,
-            where the state backend outlives kernels.
+        lease: seconds without a word after which another kernel may take up a run of this one.
 
     Raises:
-        PolicyError: an amount of a resource is negative or no number.
+        PolicyError: an amount of a resource is negative or no number, or a lease not above zero.
         UsageError: there is no such log, or no such place for results.
 
     Attributes:
@@ -132,7 +132,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.history = History()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self.overrides = dict(overrides or {})
-        self.lease = lease
+        self.lease = checked_timeout(lease, "a lease")
         self.take_state(adapters.state)
         self.link = Link(self, adapters.connector, org, project)
         self.runs = []

@@ -214,16 +214,16 @@ def checked_name(name: object, what: str = "name") -> str:
     return name
 
 
-def checked_timeout(seconds: object) -> float:
-    """`seconds` as a timeout.
+def checked_timeout(seconds: object, what: str = "a timeout") -> float:
+    """`seconds` as a timeout, or as what else lasts so long.
 
     Raises:
         PolicyError: it is no finite number above zero.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise PolicyError(f"a timeout is a number of seconds, not {seconds!r}")
+        raise PolicyError(f"{what} is a number of seconds, not {seconds!r}")
     if not (seconds > 0 and math.isfinite(seconds)):
-        raise PolicyError(f"a timeout must be above zero and finite, not {seconds!r}")
+        raise PolicyError(f"{what} must be above zero and finite, not {seconds!r}")
     return float(seconds)
 
 

@@ -240,6 +240,7 @@ cs.resource(3) → a resource is a function that yields once, and 3 does not yie
 cs.inject(3) → cs.inject() takes what @cs.resource made, not 3
 cs.Engine(executor=3) → 3 is not an executor: it has no method submit()
 cs.Engine(state_backend="bogus") → 'bogus' is no place for results
+cs.Engine(lease=-1) → a lease must be above zero and finite, not -1
 cs.Engine(solver=3) → 3 is not a solver: it has no method ranks()
 cs.Engine(system_resources={"gpu": "x"}) → gpu='x': an amount is a number
 cs.track(3) → cs.track() goes through the items of something, not 3
