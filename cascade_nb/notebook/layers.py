@@ -165,7 +165,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-_VALUE: Final = Task(_value, name="value", executor="inline")
+_VALUE: Final = Task(_value, name="(value)", executor="inline")
 
 
 def standing_for(value: Any) -> Lazy:

@@ -324,3 +324,12 @@ def test_what_a_limit_of_nothing_stops_says_how_to_lift_it(built: Notebook) -> N
     built.ok("while not run.status.queued: time.sleep(0.01)")
     assert "`%cascade limit off` lifts it" in built.ok("run.status.headline").text
     built.ok("%cascade limit off\nrun.result()")
+
+
+def test_tasks_that_only_serve_the_notebook_are_not_among_those_that_are_offered(
+    built: Notebook,
+) -> None:
+    built.ok("%%cascade --quiet\nxs = [raw]\nxs = [*xs, 3]")  # which is held by a task of ours
+    error = built.run("%cascade limit nope 3").error
+    assert "'load'" in str(error)
+    assert "'value'" not in str(error)
