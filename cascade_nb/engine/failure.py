@@ -36,10 +36,10 @@ class DoneCallbackWarning(UserWarning):
 
 
 # As NumPy says it, and pandas and Cython after it.
-_READ_ONLY: Final = ("is read-only", "cannot set WRITEABLE flag")
+_READ_ONLY: Final = ("is read-only", "cannot set WRITEABLE flag", "cannot resize this array")
 _COPY_FIRST: Final = (
-    "a large array that a task returned is handed out read-only, since others read it too: "
-    "write to a copy of it, x = x.copy()"
+    "a large array that a task returned, or was given, is handed out read-only, since others read "
+    "it too: write to a copy of it, x = x.copy()"
 )
 
 

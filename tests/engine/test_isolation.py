@@ -539,3 +539,33 @@ def test_what_is_quickly_lent_has_few_parts() -> None:
     round_about: list[Any] = [1]
     round_about.append(round_about)
     assert not are_quickly_lent([round_about])
+
+
+WRITES: dict[str, Callable[[Any], object]] = {
+    "an item": lambda a: a.__setitem__(0, 1),
+    "in place": lambda a: a.__iadd__(1),
+    "sort": lambda a: a.sort(),
+    "out=": lambda a: np.add(a, 1, out=a),
+    "fill": lambda a: a.fill(1),
+    "put": lambda a: np.put(a, [0], [1]),
+    "copyto": lambda a: np.copyto(a, 1),
+    "shuffle": lambda a: np.random.default_rng(1).shuffle(a),
+    "a view of it": lambda a: a.reshape(10, -1)[1].fill(1),
+    "resize": lambda a: a.resize(10),
+    "of a series": lambda a: pd.Series(a, copy=False).to_numpy().__setitem__(0, 1),
+}
+
+
+@every_lane
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+async def test_a_write_to_a_large_array_says_that_a_copy_can_be_written_to(
+    engine: Engine, lane: str, write: Callable[[Any], object]
+) -> None:
+    given = np.zeros(100_000)
+    change = task_for(lane, lambda a: write(a) and None, reuse=False)
+    make = task_for(lane, lambda: np.zeros(100_000))
+    for array in (given, make()):
+        with pytest.raises(TaskFailedError, match=r"write to a copy of it, x = x\.copy\(\)"):
+            await engine.run(change(array))
+    assert not given.any()
+    assert given.flags.writeable
