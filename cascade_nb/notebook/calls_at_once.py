@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from cascade_nb.model.parsing import parse
 from cascade_nb.model.task import Task
+from cascade_nb.notebook.argument_changes import written_as
 from cascade_nb.notebook.cell_demand import READ_ONCE, Demand
 from cascade_nb.notebook.cell_uses import Uses
 from cascade_nb.notebook.plain_functions import is_left_plain
@@ -61,7 +62,13 @@ def needed(
         why = _given_to_plain(call, plain, written)
         if why is not None:
             at_once[call] = why
-    demand = Demand(written, calls, reason, uses.is_kept, texts)
+
+    def reads(call: ast.Call) -> set[str]:
+        name = root_name(call.func) or ""
+        function = written.functions.get(name) or written_as(written.look(name))
+        return names_read(function) if function is not None else set()
+
+    demand = Demand(written, calls, reason, uses.is_kept, texts, reads)
     at_once = demand.at_once(at_once, read_by)
     for call in calls - at_once.keys():
         if isinstance(written.parents[call], ast.Expr):

@@ -31,6 +31,7 @@ class Demand:
             is, or is inside of, what it gives; None if it need not.
         is_kept: whether a name is treated as a node's, by what its occurrence stands in.
         texts: texts that somebody evaluates, with the names in them.
+        reads: the names of the top level that the function of a call reads.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Demand:
         reason: Callable[[ast.expr, bool], str | None],
         is_kept: Callable[[ast.Name], bool],
         texts: Mapping[ast.expr, set[str]],
+        reads: Callable[[ast.Call], set[str]],
     ) -> None:
+        self._reads = reads
         self._written = written
         self._calls = calls
         self._reason = reason
@@ -96,6 +99,7 @@ class Demand:
                 continue
             if source in self._calls:
                 found.setdefault(source, why)
+            todo += [(name, why) for name in self._reads(source) & self._sources.keys()]
             for inner in (node for argument in _given(source) for node in ast.walk(argument)):
                 if isinstance(inner, ast.Call) and inner in self._calls and inner not in found:
                     todo.append((inner, why))

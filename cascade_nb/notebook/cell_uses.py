@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Final
 
 from cascade_nb.model.task import Task
@@ -251,9 +251,26 @@ class Uses:
                 return None, False, True
             case ast.Starred():
                 return (None if in_container else used), not in_container, in_container
+            case ast.Assign() if any(map(self._takes_values, outer.targets)):
+                return used, True, in_container
             case ast.stmt():
                 return None, True, in_container
         return None, False, in_container
+
+    def _takes_values(self, target: ast.expr) -> bool:
+        """Whether what is put there is looked at at once, as by an array or a table."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return any(map(self._takes_values, target.elts))
+        if not isinstance(target, ast.Subscript):
+            return False
+        name = root_name(target.value)
+        if name is None or isinstance(self._written.look(name), (MutableMapping, list)):
+            return False
+        made = self._written.made_by(name)
+        maker = made.attr if isinstance(made, ast.Attribute) else root_name(made) if made else None
+        if maker in _TAKE_ANYTHING | _TAKE_CONTAINERS:
+            return False  # a container of Python's own
+        return self._written.is_outside(ast.Attribute(target.value, "", ast.Load()))
 
     def _as_argument(self, outer: ast.Call, in_container: bool) -> tuple[str | None, bool, bool]:
         callee = outer.func

@@ -105,6 +105,22 @@ print(side_by_side("b", "double(b)"))
 ---
 print(eval("double(4)"))
 """,
+    "a table is given a column, a step reads another's value": """
+import array
+def scaled(n):
+    return 2 * n
+numbers = array.array("d", [0, 0])
+numbers[0] = scaled(2)
+print(list(numbers))
+---
+rate = scaled(3)
+def step(x):
+    return x + rate
+x = 1
+while x < 20:
+    x = step(x)
+print(x)
+""",
     "axes and grids": """
 import types
 def grid(n):
