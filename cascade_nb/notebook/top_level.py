@@ -70,7 +70,7 @@ class Written:
         # What is taken out of something, or is another name of it, is whose that is.
         made = value.func if isinstance(value, ast.Call) else ast.Attribute(value, "", ast.Load())
         stored = (n for target in targets if target is not None for n in ast.walk(target))
-        names = [n.id for n in stored if isinstance(n, ast.Name)]
+        names = [n.id for n in stored if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
         if isinstance(made, (ast.Name, ast.Attribute)):
             self._made.update(dict.fromkeys(names, made))
         if isinstance(whole, (ast.Call, ast.GeneratorExp)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from array import array
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -16,7 +17,13 @@ from cascade_nb.notebook.cell_demand import READ_ONCE
 from cascade_nb.notebook.cell_syntax import rewritten
 from cascade_nb.notebook.function_roles import roles_in
 
-KNOWN = {"cs": cascade_nb, "math": math, "other": task(lambda x: x), "xs": [1]}
+KNOWN = {
+    "cs": cascade_nb,
+    "math": math,
+    "other": task(lambda x: x),
+    "xs": [1],
+    "table": array("d", [1]),
+}
 
 
 def plain(source: str) -> dict[str, str]:
@@ -188,6 +195,7 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("y = other(1)\neval('y + 1')", ["other(1)"]),
         ("import numpy as np\nu = np.zeros(2)\nu[0] = other(1)", ["other(1)"]),
         ("import pandas as pd\nt = pd.read('f')\nt['a'], b = other(1)", ["other(1)"]),
+        ("table['a'] = other(1)", ["other(1)"]),
         ("import pandas as pd\nt = pd.read('f')\nt.loc[0, 'a'] = other(1)", ["other(1)"]),
         ("b = other(1)\ndef f(x): return x + b\ny = f(2)\nprint(y)", ["f(2)", "other(1)"]),
         # nodes stay nodes

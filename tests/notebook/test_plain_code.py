@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import collections
 import gc
 import json
@@ -240,7 +241,10 @@ def test_code_in_which_tasks_are_plain_is_forgotten_with_its_functions() -> None
     assert len(body.plain_codes) == before
 
 
-def test_an_example_in_a_docstring_is_what_the_function_gives(notebook: Notebook) -> None:
+def test_an_example_in_a_docstring_is_what_the_function_gives(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builtins, "_", None, raising=False)  # which doctest leaves behind
     quiet(
         notebook,
         "import doctest\n"
