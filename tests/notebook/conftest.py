@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,8 @@ def plain_notebook(
 ) -> Iterator[Notebook]:
     """A shell into which nothing was loaded yet."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    # doctest leaves its last result there, and then IPython keeps none of its own.
+    monkeypatch.delattr(builtins, "_", raising=False)
     config = Config()
     config.HistoryManager.enabled = False  # it would keep a thread
     config.InteractiveShell.colors = "nocolor" if IPython.version_info >= (9,) else "NoColor"
