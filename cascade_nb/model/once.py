@@ -22,12 +22,12 @@ _HANDLES: Final[dict[str, frozenset[str]]] = {
             "socket.socket", "_socket.socket", "sqlite3.Connection", "http.client.HTTPConnection",
             "mmap.mmap", "zipfile.ZipFile", "tarfile.TarFile", "tempfile._TemporaryFileWrapper",
             "h5py._hl.files.File", "concurrent.futures._base.Executor",
-            "multiprocessing.pool.Pool", "asyncio.events.AbstractEventLoop", "select.epoll",
+            "multiprocessing.pool.Pool", "select.epoll",
             "selectors.BaseSelector",
         }
     ),
     "which is over when it ends; wait for it in the task that starts it, and return what it gave":
-    frozenset({"threading.Thread", "subprocess.Popen", "multiprocessing.process.BaseProcess"}),
+    frozenset({"subprocess.Popen", "multiprocessing.process.BaseProcess"}),
     "which has no value yet; return its `.result()`":
     frozenset({"concurrent.futures._base.Future", "multiprocessing.pool.ApplyResult"}),
     "whose folder goes with it; return a path in a folder that stays":
@@ -64,7 +64,7 @@ def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
 def _of_a_handle(cls: type) -> str:
     """What is said of what stands for something outside: it is no value but the way to one.
 
-    Locks, events and queues are none of these: everybody is handed the same one.
+    Locks, queues, threads and loops are none of these: everybody is handed the same one.
     """
     kinds = {f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__}
     for words, known in _HANDLES.items():

@@ -63,7 +63,6 @@ OPEN: dict[str, Callable[[], Any]] = {
     "a socket, which is gone": socket.socket,
     "a HTTPConnection": lambda: closing(http.client.HTTPConnection("localhost")),
     "a ThreadPoolExecutor": lambda: concurrent.futures.ThreadPoolExecutor(1),
-    "a _UnixSelectorEventLoop": lambda: closing(asyncio.new_event_loop()),
     "a mmap": lambda: closing(mmap.mmap(-1, 10)),
     "a ZipFile": lambda: zipfile.ZipFile(io.BytesIO(), "w"),
     "a TarFile": lambda: tarfile.TarFile(fileobj=io.BytesIO(), mode="w"),
@@ -71,7 +70,6 @@ OPEN: dict[str, Callable[[], Any]] = {
     "an EpollSelector": selectors.DefaultSelector,
     "a Popen, which is over when it ends; wait for it": _process,
     "a TemporaryDirectory, whose folder goes with it": lambda: _held(tempfile.TemporaryDirectory()),
-    "a Thread, which is over": lambda: _held(threading.Thread()),
     "a Process, which is over": lambda: _held(multiprocessing.Process()),
     r"a Future, which has no value yet; return its `.result\(\)`": (
         lambda: _held(concurrent.futures.Future())
@@ -105,6 +103,7 @@ def test_what_stands_for_something_outside_is_refused_wherever_it_is(
         threading.RLock(),
         threading.Event(),
         threading.local(),
+        threading.current_thread(),
         queue.Queue(),
         asyncio.Lock(),
         logging.getLogger("a logger"),
