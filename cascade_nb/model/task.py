@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.body import in_body, in_plain_code, plain_codes
@@ -235,6 +235,14 @@ class Task(Signed, Generic[P, R]):
                 f"give an item by: make the task of a function that calls it, "
                 f"`def {self.name}_of(x): …`"
             )
+
+    if not TYPE_CHECKING:  # for a type checker a task has what is written above
+
+        def __getattr__(self, name: str) -> Any:
+            """What its function has beside itself, such as `cache_clear` of an `lru_cache`."""
+            if name.startswith("_") or name == "fn" or not hasattr(self.fn, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self.fn, name)
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from typing import Any
@@ -53,6 +54,18 @@ def test_a_call_runs_nothing_and_gives_a_lazy_result() -> None:
     assert lazy.task is add
     assert lazy.args == (1,)
     assert ran == []
+
+
+def test_a_task_has_what_its_function_has_beside_itself() -> None:
+    kept = cs.task(functools.lru_cache(lambda x: x))
+    kept.fn(1)
+    getattr(kept, "cache_clear")()  # noqa: B009  # a type checker knows of none
+    assert kept.fn.cache_info().currsize == 0
+    assert not hasattr(kept, "cache_clean")
+    assert not hasattr(cs.task(lambda: 1), "cache_clear")
+    with pytest.raises(AttributeError, match="'Task' object has no attribute 'cache_clean'"):
+        getattr(kept, "cache_clean")  # noqa: B009
+    assert copy.copy(kept).fn is kept.fn
 
 
 def test_a_task_looks_like_its_function() -> None:

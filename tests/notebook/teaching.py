@@ -121,6 +121,23 @@ while x < 20:
     x = step(x)
 print(x)
 """,
+    "a function that keeps what it gave": """
+from functools import lru_cache
+size = 3
+@lru_cache(None)
+def ways(n):
+    return 1 if n < 2 else sum(ways(n - step) for step in range(1, size) if n >= step)
+---
+def set_size(n):
+    global size
+    if n != size:
+        size = n
+        ways.cache_clear()
+print(ways(5))
+---
+set_size(4)
+print(ways(5), ways.cache_info().currsize > 0)
+""",
     "axes and grids": """
 import types
 def grid(n):
