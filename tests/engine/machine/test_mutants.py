@@ -128,8 +128,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "nobody is told when the next token comes",
-        f"{_MANAGER}.admit",
-        "if refusing.opens_at(now) < math.inf:",
+        f"{_MANAGER}._park",
+        "if gate.opens_at(now) < math.inf:",
         "if False:",
     ),
     Mutant(
