@@ -70,10 +70,11 @@ def needed(
 
     demand = Demand(written, calls, reason, uses.is_kept, texts, reads)
     at_once = demand.at_once(at_once, read_by)
+    names = {root_name(call.func) for call in calls}
     for call in calls - at_once.keys():
         if isinstance(written.parents[call], ast.Expr):
             continue  # it is looked at anyway
-        if any(_may_be_read_once(argument, calls, written) for argument in _given(call)):
+        if any(_may_be_read_once(one, calls, names, written) for one in _given(call)):
             at_once[call] = READ_ONCE
     return at_once
 
@@ -103,15 +104,23 @@ def _given(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
-def _may_be_read_once(argument: ast.expr, calls: set[ast.Call], written: Written) -> bool:
-    """Whether an argument may be an iterator, a generator or a file."""
+def _may_be_read_once(
+    argument: ast.expr, calls: set[ast.Call], tasks: set[str | None], written: Written
+) -> bool:
+    """Whether an argument may be an iterator, a generator or a file.
+
+    Args:
+        argument: what is given to a task.
+        calls: the calls of tasks.
+        tasks: the names of those tasks.
+    """
     if isinstance(argument, ast.GeneratorExp):
         return True
     if isinstance(argument, ast.Call):
         return argument not in calls
     if isinstance(argument, ast.Name):
         name, made = argument.id, written.made_by(argument.id)
-        if any(made is not None and root_name(made) == root_name(call.func) for call in calls):
+        if made is not None and root_name(made) in tasks:
             return False
         return name in written.from_calls or isinstance(written.look(name), Iterator)
     return False
