@@ -68,7 +68,12 @@ def needed(
         function = written.functions.get(name) or written_as(written.look(name))
         return names_read(function) if function is not None else set()
 
-    demand = Demand(written, calls, reason, uses.is_kept, texts, reads)
+    in_magics = set(_words_of_magics(written))
+
+    def is_kept(node: ast.Name) -> bool:
+        return node.id in in_magics or uses.is_kept(node)
+
+    demand = Demand(written, calls, reason, is_kept, texts, reads)
     at_once = demand.at_once(at_once, read_by)
     names = {root_name(call.func) for call in calls}
     for call in calls - at_once.keys():
@@ -91,6 +96,17 @@ def evaluated_texts(written: Written) -> dict[ast.expr, set[str]]:
             with suppress(SyntaxError, ValueError, RecursionError):
                 found[node] = names_loaded(parse(node.value.strip()))
     return found
+
+
+def _words_of_magics(written: Written) -> Iterator[str]:
+    """What stands in the `%cascade` lines of a cell: its names are those of nodes."""
+    for node in written.parents:
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="run_line_magic"),
+                args=[ast.Constant(value="cascade"), ast.Constant(value=str(line))],
+            ):
+                yield from line.split()
 
 
 def _evaluates(text: ast.Constant, plain: Mapping[str, str], written: Written) -> str | None:

@@ -207,6 +207,7 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("y = other(1)\nz = y[0] + 1", []),
         ("ys = [other(x) for x in xs]\nn = len(ys)", []),
         ("y = other(1)\nprint(cs.run(y))", []),
+        ("y = other(1)\nget_ipython().run_line_magic('cascade', 'run y')\nprint(y)", []),
         ("y = other(1).named('a')\nprint(repr(y))", []),
         ("y = other(1)\ncs.run(y)\nprint(y)", []),
         ("y = other(1)\nz = other(2).after(y)\nprint(y)", []),
