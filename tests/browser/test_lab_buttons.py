@@ -112,7 +112,7 @@ def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_
             panel.wait_for_phase(*moment.phases)
             for cell in (RUN, HOLD) if moment.busy else (RUN,):
                 notebook.wait_for_cell(cell)
-            assert time.monotonic() - began < 6, name  # one or two seconds, on a quiet machine
+            assert time.monotonic() - began < 20, name  # one or two, on a quiet machine
             notebook.run(LAST)
             assert notebook.text(LAST).strip() == "42", name
             if moment.phases == ("running",):

@@ -66,7 +66,7 @@ async def test_a_resource_that_hangs_does_not_hold_a_cancelled_run(
     began = time.monotonic()
     with pytest.raises(RunCancelledError):
         await run
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # else an hour
     name = "session" if is_async else "db"
     assert f"resource {name}" in spy.events_of_type(RunFinished)[0].still_running
     assert f"resource {name}" in run.still_running

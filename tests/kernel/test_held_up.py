@@ -84,7 +84,7 @@ def said() -> Any:
 
 
 def test_a_run_of_threads_begins_at_once_and_goes_on_to_its_end(said: Any) -> None:
-    assert said["begun_after"] < 0.3  # measured 0.02 s; this machine may be busy
+    assert said["begun_after"] < 2.0  # measured 0.02 s; the cell goes on for 2.5
     assert said["value"] == 445
     assert said["closed"]
 

@@ -89,10 +89,10 @@ def test_looking_costs_nothing_that_is_felt() -> None:
     sheet.cell("B", "ys = [f(i) for i in range(1_000)]")
     changes = OutsideChanges(sheet.workspace)
     changes.look("")
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(10):
         assert changes.look("n = 1") == []
-    assert (time.perf_counter() - began) / 10 < 0.05
+    assert (time.thread_time() - began) / 10 < 0.05
 
 
 # Calls in plain cells.

@@ -190,7 +190,7 @@ def test_nobody_looks_so_little_is_told(panel: PanelClient) -> None:
     panel._hear()
     assert len(panel.patches) == before
     panel.send(type="watch", visible=True)
-    panel.wait_until(lambda: any(kind["limit"] == 30 for kind in panel.shown["kinds"]), 1.0)
+    panel.wait_until(lambda: any(kind["limit"] == 30 for kind in panel.shown["kinds"]))
     panel.kernel.check("cs.limit('task:train', None)")
 
 

@@ -324,9 +324,9 @@ def test_large_plain_data_costs_nothing_to_bind_and_none_of_its_own_code_runs(
 
     sheet.names["data"] = [Counted([0] * 50_000) for _ in range(40)]
     sheet.names["rows"] = [(i, str(i)) for i in range(1_000_000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     sheet.cell("A", "mine = data\ntheirs = rows")
-    assert time.perf_counter() - began < 1.0  # searched item by item in Python it takes 3 s
+    assert time.thread_time() - began < 1.0  # searched item by item in Python it takes 3 s
     assert Counted.looked_at == 0
 
 

@@ -120,7 +120,7 @@ def run(**words: object) -> tuple[list[str], float]:
 def test_a_process_that_forgot_it_ends_when_its_work_is_done() -> None:
     said, seconds = run(seconds=0.3, wait="")
     assert said == ["main", "work", "last"]
-    assert seconds < 10
+    assert seconds < 50  # else it would never end
 
 
 def test_a_process_that_forgot_it_does_not_wait_for_ever() -> None:

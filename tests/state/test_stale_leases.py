@@ -43,7 +43,7 @@ async def taken(journal: Journal, ttl: float = SHORT) -> tuple[Lease, float]:
         try:
             return await journal.claim("run", "kernel 2", ttl), time.monotonic() - began
         except LeaseHeldError:
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 60  # else hours
             await asyncio.sleep(0.02)
 
 
@@ -53,7 +53,7 @@ async def test_a_dead_owners_record_that_is_dated_hours_ahead_holds_for_one_leas
 ) -> None:
     first = await journal.claim("run", "kernel 1", HOURS)  # or its clock was set back since
     lease, took = await taken(another)
-    assert SHORT - 0.05 <= took < SHORT + 3
+    assert SHORT - 0.05 <= took < SHORT + 30
     assert lease.fence > first.fence
     with pytest.raises(LeaseLostError, match="kernel 2"):
         await journal.append(first, ["late"])
@@ -115,7 +115,7 @@ async def test_a_record_with_nonsense_holds_nobody_for_longer(kind: str, tmp_pat
             text = said if kind == "sqlite" or isinstance(said, bytes) else str(said)
             await asyncio.to_thread(spoil, text)
             lease, took = await taken(kept.journal)
-            assert took < SHORT + 3, said
+            assert took < SHORT + 30, said
             await kept.journal.release(lease)
         await kept.close()
 
@@ -141,7 +141,7 @@ async def test_an_attach_waits_one_lease_for_a_dead_kernel_whose_clock_was_ahead
     heir = Engine(state_backend=place(), lease=SHORT)
     began = time.monotonic()
     taken_up = await heir.attach(run.id)
-    assert time.monotonic() - began < SHORT + 5
+    assert time.monotonic() - began < SHORT + 50
     heir.resume()
     assert await taken_up == 7
     run.cancel()
