@@ -22,7 +22,7 @@ started = []
 
 #: Two hundred tasks, two at a time: ten seconds of work, and ten clicks take less.
 TWO_HUNDRED = """
-@cs.task
+@cs.task(shares_process=True)
 def work(i):
     started.append(time.time())
     time.sleep(0.1)
@@ -48,7 +48,7 @@ panel = Panel.open(cs.start(total([work(i) for i in range(12)])))
 #: A run that lasts until it is let go.
 LONG = """
 go = threading.Event()
-@cs.task
+@cs.task(shares_process=True)
 def wait(i):
     started.append(time.time())
     while not go.is_set():
@@ -231,7 +231,7 @@ def test_a_notebook_saved_in_the_midst_of_a_run_says_how_it_stood(
         notebook.run(1)
         panel = LabPanel(notebook, 1)
         saved = notebook.output(1, ".jp-RenderedText pre")
-        expect(saved).to_contain_text(re.compile(r"As of 20.*Running \d+ task", re.DOTALL))
+        expect(saved).to_contain_text(re.compile(r"As of 20.*Running \d+ tasks", re.DOTALL))
         expect(saved).to_be_hidden()
         expect(panel.root).to_be_visible()
         notebook.save()

@@ -25,7 +25,7 @@ started, go = [], threading.Event()
 @cs.task
 def load():
     return 1
-@cs.task
+@cs.task(shares_process=True)
 def train(data, i):
     started.append(i)
     go.wait()
