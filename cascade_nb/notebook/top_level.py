@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.lazy import Lazy
@@ -124,7 +124,7 @@ class Written:
         known = self.look(name)
         if known is None:
             return isinstance(callee, ast.Name) and hasattr(builtins, name)
-        if isinstance(known, ModuleType):
+        if isinstance(known, (ModuleType, BuiltinFunctionType)):  # `"".join` is of no module
             return True
         if name in self.functions or isinstance(known, (Lazy, Task, PartialTask)):
             return False

@@ -22,6 +22,7 @@ KNOWN = {
     "math": math,
     "other": task(lambda x: x),
     "xs": [1],
+    "cat": "".join,
     "table": array("d", [1]),
 }
 
@@ -196,6 +197,7 @@ def test_calls_of_tasks_of_other_cells_that_cannot_wait_are_found() -> None:
         ("import numpy as np\nu = np.zeros(2)\nu[0] = other(1)", ["other(1)"]),
         ("import pandas as pd\nt = pd.read('f')\nt['a'], b = other(1)", ["other(1)"]),
         ("table['a'] = other(1)", ["other(1)"]),
+        ("y = cat(other(1))", ["other(1)"]),
         ("import pandas as pd\nt = pd.read('f')\nt.loc[0, 'a'] = other(1)", ["other(1)"]),
         ("b = other(1)\ndef f(x): return x + b\ny = f(2)\nprint(y)", ["f(2)", "other(1)"]),
         # nodes stay nodes
