@@ -13,8 +13,8 @@ import numpy as np
 
 import cascade_nb as cs
 from benchmarks.child import WrongResultError
-from cascade_nb.graph.atoms import DIGEST_SIZE
-from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.values.atoms import DIGEST_SIZE
 
 #: Pairs of both, one after the other, so that what else the machine does weighs on both.
 TIMES: Final = 5

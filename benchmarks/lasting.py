@@ -20,8 +20,8 @@ from benchmarks.ours import Bench, TaskKit
 from benchmarks.shapes import expected, nodes_of, wide
 from cascade_nb.protocols import StateBackend
 from cascade_nb.state.memory import MemoryState
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.support.redis_server import RedisServer
 from tools.system import PROGRAMS
 

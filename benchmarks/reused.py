@@ -13,7 +13,7 @@ from benchmarks.child import WrongResultError
 from benchmarks.ours import Bench, TaskKit
 from benchmarks.shapes import SHAPES, expected
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 
 #: Pairs of both, one after the other, so that what else the machine does weighs on both.
 TIMES: Final = 7

@@ -15,9 +15,9 @@ from benchmarks.child import WrongResultError
 from benchmarks.ours import Bench, TaskKit
 from benchmarks.plan import STEPS
 from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected
-from cascade_nb.engine.blueprint import draw
-from cascade_nb.engine.solver import NativeSolver
-from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.engine.core.initial_state import draw
+from cascade_nb.engine.core.priorities import NativeSolver
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 
 TIMES: Final = 7
 

@@ -15,7 +15,7 @@ from benchmarks.shapes import SHAPES, AsyncBodies, Bodies
 from cascade_nb.control.constraint import Scope
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, TaskExecutionStarted
-from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panel.panel import Panel
 
 BEAT: Final = 0.002
 

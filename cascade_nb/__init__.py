@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cascade_nb.engine.checkpoint import checkpoint, track
+from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.partial_value import Missing
-from cascade_nb.engine.run import Run
+from cascade_nb.engine.observing.partial_value import Missing
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.everywhere import limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 
+from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.engine import Engine, use_defaults
-from cascade_nb.engine.parts import Adapters, SystemClock
-from cascade_nb.engine.solver import NativeSolver
+from cascade_nb.engine.runs.services import Adapters, SystemClock
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.local import LocalExecutor

@@ -7,7 +7,7 @@ from typing import Final
 from cascade_nb.control.constraint import Scope
 from cascade_nb.defaults import default_engine, engine_in_use
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.report import Status, status_of
+from cascade_nb.engine.observing.report import Status, status_of
 from cascade_nb.engine.scopes import read_scope
 
 

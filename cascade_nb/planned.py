@@ -6,8 +6,8 @@ import functools
 from collections.abc import Container
 from typing import Any, Final
 
-from cascade_nb.engine.plan import Plan, Step, time_text
-from cascade_nb.view.states import Marks
+from cascade_nb.engine.planning.plan import Plan, Step, time_text
+from cascade_nb.view.picture.states import Marks
 from cascade_nb.view.table import Row, table_html
 from cascade_nb.view.visual import Visual
 

@@ -12,8 +12,8 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.pools import PoolGate
 from cascade_nb.control.process_state import ProcessGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
-from cascade_nb.graph.effects import state_in_words
-from cascade_nb.graph.global_writes import written_in_words
+from cascade_nb.graph.effects.effects import state_in_words
+from cascade_nb.graph.effects.global_writes import written_in_words
 
 
 def stopper(manager: ConstraintManager, ticket: Ticket) -> Gate | None:

@@ -9,7 +9,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
 
 if TYPE_CHECKING:
-    from cascade_nb.engine.run import Run
+    from cascade_nb.engine.runs.run import Run
 
 
 class Controls:

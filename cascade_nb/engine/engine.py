@@ -11,24 +11,24 @@ from functools import partial
 from typing import Any, ClassVar
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.aside import ParsingElsewhere, in_thread
-from cascade_nb.engine.attempt import asking_attempt
 from cascade_nb.engine.controls import Controls
-from cascade_nb.engine.door import Door
-from cascade_nb.engine.edits import HearsOfEdits
-from cascade_nb.engine.execution import Execution
-from cascade_nb.engine.foresight import Foresight
-from cascade_nb.engine.forked import begin_anew
-from cascade_nb.engine.history import History
-from cascade_nb.engine.home import Home
-from cascade_nb.engine.link import Link
-from cascade_nb.engine.log import checked_log
-from cascade_nb.engine.orders import Orders, new_run_id
-from cascade_nb.engine.parts import Adapters, Parts
-from cascade_nb.engine.past import Past
-from cascade_nb.engine.records import Records
-from cascade_nb.engine.run import Run
-from cascade_nb.engine.sharing import checked_share
+from cascade_nb.engine.dispatch.attempt import asking_attempt
+from cascade_nb.engine.loops.forked import begin_anew
+from cascade_nb.engine.loops.loop_binding import Home
+from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.engine.loops.threads import ParsingElsewhere, in_thread
+from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.observing.run_log import checked_log
+from cascade_nb.engine.planning.foresight import Foresight
+from cascade_nb.engine.runs.connector_supervisor import Link
+from cascade_nb.engine.runs.edits import HearsOfEdits
+from cascade_nb.engine.runs.lifecycle import Execution
+from cascade_nb.engine.runs.recorded_runs import Records
+from cascade_nb.engine.runs.request import Orders, new_run_id
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.services import Adapters, Parts
+from cascade_nb.engine.storage.provenance_cache import Past
+from cascade_nb.engine.storage.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork

@@ -9,29 +9,29 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.advice import advise_magics
-from cascade_nb.engine.home import may_be_held_up
-from cascade_nb.engine.places import name_files_by
-from cascade_nb.engine.run import Run
+from cascade_nb.engine.dispatch.source_names import name_files_by
+from cascade_nb.engine.loops.loop_binding import may_be_held_up
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import offer_names
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.refusals import use_ways
-from cascade_nb.notebook.awaiting import transformer
-from cascade_nb.notebook.completion import matcher
 from cascade_nb.notebook.found_lazies import said_of_lazies
-from cascade_nb.notebook.leading_comments import without_comments_above
-from cascade_nb.notebook.magics import CascadeMagics, waits
-from cascade_nb.notebook.messages import answer_through_the_stream, send_any_text
-from cascade_nb.notebook.outside_changes import OutsideChanges
-from cascade_nb.notebook.plain_functions import be_plain_where_others_call
+from cascade_nb.notebook.kernel.leading_comments import without_comments_above
+from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
+from cascade_nb.notebook.kernel.shims import running_kernel
+from cascade_nb.notebook.kernel.turns import take_turns_often
+from cascade_nb.notebook.magics.awaiting import transformer
+from cascade_nb.notebook.magics.completion import matcher
+from cascade_nb.notebook.magics.magics import CascadeMagics, waits
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
+from cascade_nb.notebook.roles.plain_functions import be_plain_where_others_call
+from cascade_nb.notebook.roles.unkept_calls import remarks_on
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
-from cascade_nb.notebook.shims import running_kernel
 from cascade_nb.notebook.tracebacks import show_errors_cut
-from cascade_nb.notebook.turns import take_turns_often
-from cascade_nb.notebook.unkept_calls import remarks_on
+from cascade_nb.notebook.workspace.outside_changes import OutsideChanges
 from cascade_nb.shortcuts import tell_of_reuse
 
 Undo = Callable[[], object]

@@ -11,14 +11,14 @@ from weakref import WeakSet
 from cascade_nb.control.constraint import GLOBAL, KINDS, Constraint, Scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.run import Run
+from cascade_nb.engine.observing.status import NodeState, Phase, RunStatus
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import node_names, read_scope
-from cascade_nb.engine.status import NodeState, Phase, RunStatus
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.notebook.shell import Shell, running_cell
-from cascade_nb.notebook.workspace import Workspace
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 _ASSIGNED: Final = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*%cascade[ \t]+(.*)$", re.MULTILINE)
 _ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+)\]")

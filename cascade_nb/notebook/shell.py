@@ -10,7 +10,7 @@ from IPython import get_ipython
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import display
 
-from cascade_nb.notebook.layers import Cell
+from cascade_nb.notebook.workspace.layers import Cell
 from cascade_nb.text import readable
 
 Transformer = Callable[[list[str]], list[str]]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.graph.value_classes import superseded, user_classes
+from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
 from cascade_nb.state.room import Kept, to_remove, usage_of

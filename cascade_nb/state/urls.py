@@ -44,7 +44,7 @@ def state_from(url: str) -> StateBackend:
                 f"{_safe(url)!r} names no file; write sqlite:///results.db for one in this "
                 "folder, sqlite:////data/results.db for one elsewhere"
             )
-        from cascade_nb.state.sqlite import SqliteState  # noqa: PLC0415 - only who asks pays for it
+        from cascade_nb.state.sqlite.backend import SqliteState  # noqa: PLC0415 - only who asks pays for it
 
         return SqliteState(unquote(parts.path)[1:], limit_bytes=limit)
     return _redis(urlunsplit(parts._replace(query="")), asked, limit)
@@ -53,7 +53,7 @@ def state_from(url: str) -> StateBackend:
 def _redis(url: str, asked: Mapping[str, str], limit: int | None) -> StateBackend:
     _only(asked, _REDIS, "redis")
     try:
-        from cascade_nb.state.redis import RedisState  # noqa: PLC0415 - it needs an extra
+        from cascade_nb.state.redis.backend import RedisState  # noqa: PLC0415 - it needs an extra
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "redis":
             raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cascade_nb.view.dot import dot_of
-from cascade_nb.view.layout import Rendered, aside, lay_out, lay_out_now
-from cascade_nb.view.marking import marks_on
-from cascade_nb.view.markup import draw
-from cascade_nb.view.outline import outline
-from cascade_nb.view.picture import Box, Line, Picture, Shape, picture_of
-from cascade_nb.view.states import LOOKS, Look, Mark, Marks, together
+from cascade_nb.view.graphviz.dot import dot_of
+from cascade_nb.view.graphviz.layout import Rendered, aside, lay_out, lay_out_now
+from cascade_nb.view.picture.marking import marks_on
+from cascade_nb.view.picture.outline import outline
+from cascade_nb.view.picture.picture import Box, Line, Picture, Shape, picture_of
+from cascade_nb.view.picture.states import LOOKS, Look, Mark, Marks, together
+from cascade_nb.view.svg.markup import draw
 from cascade_nb.view.visual import Visual, static_bundle, static_metadata
 
 __all__ = [

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from cascade_nb.view.geometry import Curve, Geometry, Point
-from cascade_nb.view.picture import Picture
+from cascade_nb.view.picture.geometry import Curve, Geometry, Point
+from cascade_nb.view.picture.picture import Picture
 
 _APART: Final = 16.0  # points between two neighbours of a rank
 _RANK: Final = 34.0  # points between two ranks, and more where many lines fan out

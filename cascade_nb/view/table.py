@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from cascade_nb.view.labels import clean
-from cascade_nb.view.states import LOOKS
-from cascade_nb.view.style import themed
+from cascade_nb.view.picture.labels import clean
+from cascade_nb.view.picture.states import LOOKS
+from cascade_nb.view.svg.style import themed
 
 ROWS: Final = 200
 _NAME: Final = 60

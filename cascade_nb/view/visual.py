@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.view.dot import dot_of
-from cascade_nb.view.layout import SHARPNESS, Rendered, aside, lay_out, lay_out_now
-from cascade_nb.view.markup import shown_width
-from cascade_nb.view.outline import outline_of
-from cascade_nb.view.picture import Bounds, Picture, picture_of
-from cascade_nb.view.states import UNMARKED, Marks
+from cascade_nb.view.graphviz.dot import dot_of
+from cascade_nb.view.graphviz.layout import SHARPNESS, Rendered, aside, lay_out, lay_out_now
+from cascade_nb.view.picture.outline import outline_of
+from cascade_nb.view.picture.picture import Bounds, Picture, picture_of
+from cascade_nb.view.picture.states import UNMARKED, Marks
+from cascade_nb.view.svg.markup import shown_width
 
 #: Seconds that a display may hold up a notebook's loop when nobody laid its picture out before.
 PATIENCE: Final = 4.0

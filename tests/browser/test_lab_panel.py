@@ -16,7 +16,7 @@ from tests.support.notebook_page import LabNotebook
 SETUP = """
 import asyncio, threading, time
 import cascade_nb as cs
-from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panel.panel import Panel
 started = []
 """
 

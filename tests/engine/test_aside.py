@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cascade_nb.engine import aside
+from cascade_nb.engine.loops import threads as aside
 from cascade_nb.model.parsing import parse
 from tests.engine.tools import Hold, until
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine.aside import FEW
+from cascade_nb.engine.core.priorities import NativeSolver
+from cascade_nb.engine.core.results import Ledger
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.ledger import Ledger
-from cascade_nb.engine.preparing import Preparation
-from cascade_nb.engine.solver import NativeSolver
+from cascade_nb.engine.loops.threads import FEW
+from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import TaskExecutionStarted, TaskSkipped
 from cascade_nb.graph.build import build_graph

@@ -17,7 +17,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
-from cascade_nb.engine.parts import SystemClock
+from cascade_nb.engine.runs.services import SystemClock
 from cascade_nb.errors import TaskTimeoutError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.testing import SpySubscriber

@@ -14,7 +14,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
-from cascade_nb.engine.preparing import Preparation
+from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
 from cascade_nb.model.lazy import Lazy

@@ -17,7 +17,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.failure_classes import with_cause
+from cascade_nb.engine.dispatch.failure_classes import with_cause
 from cascade_nb.errors import (
     CascadeError,
     CycleError,

@@ -14,7 +14,9 @@ from typing import Final
 
 import pytest
 
-from cascade_nb.engine import ending, execution, link
+from cascade_nb.engine.runs import connector_supervisor as link
+from cascade_nb.engine.runs import ending
+from cascade_nb.engine.runs import lifecycle as execution
 from tests.support import leaks
 from tests.support.examples import PROFILE
 from tests.support.faults import FAULTS, Points, one_case

@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.kept_files import what_became_of
-from cascade_nb.engine.result_paths import paths_in
+from cascade_nb.engine.files.kept_files import what_became_of
+from cascade_nb.engine.files.result_paths import paths_in
 from cascade_nb.file_stamps import FileStamp, stamp_of
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import started

@@ -8,8 +8,8 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.admission import Admission
-from cascade_nb.engine.scheduler import Scheduler
+from cascade_nb.engine.core.scheduler import Scheduler
+from cascade_nb.engine.dispatch.admission import Admission
 from cascade_nb.errors import RunError, TaskCallError, TaskFailedError
 from cascade_nb.events import RunFinished
 from cascade_nb.protocols import Entry, Keeper, Known

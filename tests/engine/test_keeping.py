@@ -10,7 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Phase
-from cascade_nb.engine.keeping import UnkeptResultWarning
+from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.errors import (
     CodecError,
     LeaseHeldError,
@@ -169,7 +169,7 @@ async def test_a_run_that_belongs_to_another_kernel_does_not_wait_for_it(
     assert "process 7 on ada" in str(error)
 
 
-@pytest.mark.filterwarnings("always::cascade_nb.engine.keeping.UnkeptResultWarning")
+@pytest.mark.filterwarnings("always::cascade_nb.engine.storage.result_saver.UnkeptResultWarning")
 async def test_a_result_that_has_no_bytes_is_used_and_not_kept_and_that_is_said(
     make_engine: MakeEngine,
 ) -> None:
@@ -182,7 +182,7 @@ async def test_a_result_that_has_no_bytes_is_used_and_not_kept_and_that_is_said(
     assert state.entries == {}
 
 
-@pytest.mark.filterwarnings("always::cascade_nb.engine.keeping.UnkeptResultWarning")
+@pytest.mark.filterwarnings("always::cascade_nb.engine.storage.result_saver.UnkeptResultWarning")
 async def test_the_plan_says_why_a_result_that_has_no_bytes_is_made_again(
     make_engine: MakeEngine, tmp_path: Path
 ) -> None:

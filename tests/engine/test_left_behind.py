@@ -11,15 +11,17 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import execution
-from cascade_nb.engine.failure import LeftBehindWarning
+from cascade_nb.engine.dispatch.failures import LeftBehindWarning
+from cascade_nb.engine.runs import lifecycle as execution
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import until
 
-pytestmark = pytest.mark.filterwarnings("ignore::cascade_nb.engine.failure.LeftBehindWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::cascade_nb.engine.dispatch.failures.LeftBehindWarning"
+)
 
 
 @pytest.mark.parametrize("is_async", [True, False])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, Phase, link
+from cascade_nb.engine import Engine, Phase
+from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.events import (
     ConnectorConnected,
     ConnectorDisconnected,

@@ -11,9 +11,9 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine import Engine
-from cascade_nb.engine.attempt import Attempt
-from cascade_nb.engine.flow import Flow
-from cascade_nb.engine.history import RUNS
+from cascade_nb.engine.dispatch.attempt import Attempt
+from cascade_nb.engine.observing.history import RUNS
+from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.graph import Node
 from tests.engine.tools import outcome, until
 

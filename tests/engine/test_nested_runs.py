@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
-from cascade_nb.engine.report import inside_lines, status_of
+from cascade_nb.engine.observing.report import inside_lines, status_of
 from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
 from cascade_nb.executors import LocalExecutor
 from tests.engine.conftest import MakeEngine
@@ -318,7 +318,7 @@ async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
 async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cascade_nb.engine import lanes
+    from cascade_nb.engine.dispatch import workers as lanes
 
     monkeypatch.setattr(lanes, "LOST", 0)
     let_go = threading.Event()

@@ -219,7 +219,7 @@ async def test_items_that_were_continued_are_kept_though_what_continued_another_
 async def test_a_map_that_goes_well_looks_nothing_up_and_keys_no_item(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    from cascade_nb.graph.fingerprint import Fingerprints
+    from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 
     asked: list[int] = []
     of_items = Fingerprints.of_items

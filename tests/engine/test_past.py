@@ -10,11 +10,11 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.past import Past
-from cascade_nb.engine.scheduler import DONE, FAILED
+from cascade_nb.engine.core.scheduler import DONE, FAILED
+from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.graph import Graph
-from cascade_nb.graph import fingerprint as fingerprint_module
-from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint import fingerprint as fingerprint_module
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from tests.engine.tools import until
 
 

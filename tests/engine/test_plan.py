@@ -10,10 +10,10 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.plan import Plan
+from cascade_nb.engine.planning.plan import Plan
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph import Graph
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.engine.conftest import MakeEngine
 from tests.graph.cells import Cells
 

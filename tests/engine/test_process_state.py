@@ -25,7 +25,7 @@ import cascade_nb as cs
 from cascade_nb.control import process_state
 from cascade_nb.engine import Engine
 from cascade_nb.events import TaskBlocked
-from cascade_nb.graph.effects import effects_of
+from cascade_nb.graph.effects.effects import effects_of
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until

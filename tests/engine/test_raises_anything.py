@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, link
-from cascade_nb.engine.failure import DoneCallbackWarning
+from cascade_nb.engine import Engine
+from cascade_nb.engine.dispatch.failures import DoneCallbackWarning
+from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.errors import CascadeError, ResourceError, RunError, TaskFailedError
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.testing import InProcessConnector

@@ -20,8 +20,8 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
-from cascade_nb.engine.recovery import choose
-from cascade_nb.engine.scribe import UnwrittenRunWarning
+from cascade_nb.engine.storage.journal_writer import UnwrittenRunWarning
+from cascade_nb.engine.storage.recovery import choose
 from cascade_nb.errors import (
     LeaseHeldError,
     RunCancelledError,
@@ -328,7 +328,7 @@ async def test_history_that_could_not_be_written_is_written_later(
     assert told.count("TaskExecutionFinished") == 2
 
 
-@pytest.mark.filterwarnings("always::cascade_nb.engine.scribe.UnwrittenRunWarning")
+@pytest.mark.filterwarnings("always::cascade_nb.engine.storage.journal_writer.UnwrittenRunWarning")
 async def test_a_graph_that_has_no_bytes_runs_and_cannot_be_taken_up_and_both_is_said(
     make_engine: MakeEngine, state: PaperState
 ) -> None:

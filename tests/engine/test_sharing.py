@@ -11,7 +11,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.sharing import LOOK
+from cascade_nb.engine.storage.sharing import LOOK
 from cascade_nb.errors import RunCancelledError, TaskFailedError, UsageError
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState

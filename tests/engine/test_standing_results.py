@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, reuse
-from cascade_nb.engine.aside import in_thread
+from cascade_nb.engine import Engine
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.storage import lookup as reuse
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.graph.parcel import pack, unpack
-from cascade_nb.graph.serialize import from_json, to_json
+from cascade_nb.graph.serialization.graph_pickle import pack, unpack
+from cascade_nb.graph.serialization.graph_writer import from_json, to_json
 from cascade_nb.testing import SpySubscriber
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.errors import TaskCallError, TaskFailedError
-from cascade_nb.graph import arrays
+from cascade_nb.graph.values import arrays
 from cascade_nb.model.stamps import stamp_of
 from tests.support.examples import examples
 

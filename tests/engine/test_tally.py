@@ -10,8 +10,8 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.status import NodeState
-from cascade_nb.engine.tally import Tally
+from cascade_nb.engine.observing.state_counts import Tally
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import RunError, RunFailures
 from tests.engine.test_dataflow import every_lane, task_for
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, told
+from cascade_nb.engine import Engine
+from cascade_nb.engine.observing import told
 from cascade_nb.errors import RunCancelledError, StateError
 from cascade_nb.shortcuts import use_state
 from tests.engine.tools import PATIENCE

@@ -20,8 +20,8 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.kinds import Kinds
-from cascade_nb.graph.unseen import may_be_paths
+from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.graph.effects.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
 
 IN = "in.parquet"

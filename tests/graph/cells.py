@@ -13,7 +13,7 @@ import types
 import zlib
 from typing import Any
 
-from cascade_nb.graph.code import CodeKey, code_key
+from cascade_nb.graph.code.code_key import CodeKey, code_key
 
 
 class Cells:

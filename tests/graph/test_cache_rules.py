@@ -10,8 +10,8 @@ import pytest
 
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.serialize import from_json, to_json
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.serialization.graph_writer import from_json, to_json
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import task

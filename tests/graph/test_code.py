@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.code import code_key
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.source import facts_of
+from cascade_nb.graph.code.code_key import code_key
+from cascade_nb.graph.code.source import facts_of
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.task import task
 from tests.graph.cells import Cells, Folder

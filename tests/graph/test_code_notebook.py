@@ -18,7 +18,7 @@ PROGRAM = """
 import json, sys
 sys.path[:0] = [sys.argv[1], "."]
 from IPython.core.interactiveshell import InteractiveShell
-from cascade_nb.graph.code import code_key
+from cascade_nb.graph.code.code_key import code_key
 shell = InteractiveShell.instance(colors="nocolor")
 answers = []
 for cell, names in json.load(sys.stdin):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cascade_nb.graph.code import code_key
+from cascade_nb.graph.code.code_key import code_key
 from tests.graph.cells import Cells
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")

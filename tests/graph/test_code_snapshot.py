@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cascade_nb.graph.code import code_key
-from cascade_nb.graph.code_snapshot import CodeSnapshot
+from cascade_nb.graph.code.code_key import code_key
+from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.model.task import task
 
 SPACE = """

@@ -30,8 +30,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.graph.content import Unkeyed, content_key, is_heavy
-from cascade_nb.graph.encoder import Encoder
+from cascade_nb.graph.fingerprint.content import Unkeyed, content_key, is_heavy
+from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.task import task
 
 ROOT = pathlib.Path(__file__).parents[2]

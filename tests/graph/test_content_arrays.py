@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from cascade_nb.graph import arrays
-from cascade_nb.graph.atoms import text
-from cascade_nb.graph.code import reference
-from cascade_nb.graph.content import Unkeyed, content_key
-from cascade_nb.graph.encoder import Encoder
+from cascade_nb.graph.code.code_key import reference
+from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
+from cascade_nb.graph.values import arrays
+from cascade_nb.graph.values.atoms import text
+from cascade_nb.graph.values.encoder import Encoder
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -440,7 +440,7 @@ def test_no_library_of_arrays_is_imported_for_a_key() -> None:
     program = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from cascade_nb.graph.content import content_key, is_heavy
+from cascade_nb.graph.fingerprint.content import content_key, is_heavy
 for value in (1, [1], {{"a": object()}}, len, ValueError):
     content_key(value), is_heavy(value)
 print([name for name in ("numpy", "pandas", "polars", "pyarrow") if name in sys.modules])

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import scipy.stats
 
-from cascade_nb.graph.content import content_key
+from cascade_nb.graph.fingerprint.content import content_key
 
 
 def test_what_draws_from_the_global_generators_has_one_key_however_much_was_drawn() -> None:

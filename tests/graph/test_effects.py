@@ -26,7 +26,7 @@ import pytest
 from numpy.random import rand
 
 import cascade_nb as cs
-from cascade_nb.graph.effects import effects_of, state_in_words
+from cascade_nb.graph.effects.effects import effects_of, state_in_words
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cascade_nb.engine import Engine
-from cascade_nb.graph.code import code_key
-from cascade_nb.graph.content import content_key
+from cascade_nb.graph.code.code_key import code_key
+from cascade_nb.graph.fingerprint.content import content_key
 from cascade_nb.model.task import task
 from tests.graph.cells import Cells
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cascade_nb.errors import ParamError, TaskDefinitionError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.content import Unkeyed
-from cascade_nb.graph.fingerprint import Fingerprints, fingerprints
+from cascade_nb.graph.fingerprint.content import Unkeyed
+from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.model.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router
@@ -349,7 +349,7 @@ def test_data_given_to_many_nodes_are_read_once(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_function_given_to_many_nodes_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cascade_nb.graph import fingerprint
+    from cascade_nb.graph.fingerprint import fingerprint
 
     asked = []
     real = fingerprint.reference
@@ -436,7 +436,7 @@ def test_the_code_of_a_node_is_at_hand_with_its_sources() -> None:
 
 
 def test_a_task_is_walked_once_for_all_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cascade_nb.graph import calls
+    from cascade_nb.graph.fingerprint import task_calls as calls
 
     asked: list[Task[..., Any]] = []
     real = calls.code_key

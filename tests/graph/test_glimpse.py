@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cascade_nb.graph.glimpse import glimpse, seen
+from cascade_nb.graph.values.short_repr import glimpse, seen
 
 
 @dataclasses.dataclass

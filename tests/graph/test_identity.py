@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import cascade_nb as cs
-from cascade_nb.engine.past import Grounds, Past
+from cascade_nb.engine.storage.provenance_cache import Grounds, Past
 from cascade_nb.graph import build_graph
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.identity import places_of
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint.identity import places_of
 
 
 @cs.task

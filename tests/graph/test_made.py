@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.made import Change, Made, changes, made_of
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint.provenance import Change, Made, changes, made_of
 from cascade_nb.model.lazy import Lazy
 from cascade_nb.model.routing import Router
 from cascade_nb.model.task import task

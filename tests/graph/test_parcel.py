@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.parcel import pack, unpack
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.serialization.graph_pickle import pack, unpack
 
 
 @dataclasses.dataclass

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.errors import ParamError, SerializationError, TaskFailedError
 from cascade_nb.graph import Graph, build_graph, from_json, to_json
-from cascade_nb.graph.literals import Opaque
+from cascade_nb.graph.serialization.value_writer import Opaque
 
 
 @cs.task

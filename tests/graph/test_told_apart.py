@@ -26,8 +26,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade_nb.graph.code import code_key
-from cascade_nb.graph.content import Unkeyed, content_key
+from cascade_nb.graph.code.code_key import code_key
+from cascade_nb.graph.fingerprint.content import Unkeyed, content_key
 from tests.graph.cells import Cells
 from tests.support.examples import examples
 

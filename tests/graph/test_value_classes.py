@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.graph.value_classes import holds_superseded, user_classes
+from cascade_nb.graph.fingerprint.value_classes import holds_superseded, user_classes
 
 CELL = """
 import enum, dataclasses, collections

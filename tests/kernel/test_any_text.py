@@ -135,7 +135,7 @@ def test_an_error_that_a_user_raises_of_a_tasks_gets_its_reply(kernel: RealKerne
 
 def test_the_kernel_sends_as_before_when_the_extension_is_gone(kernel: RealKernel) -> None:
     packs = "print(get_ipython().kernel.session.pack.__module__)"
-    assert kernel.check(packs).stdout == "cascade_nb.notebook.messages\n"
+    assert kernel.check(packs).stdout == "cascade_nb.notebook.kernel.messages\n"
     kernel.check("%unload_ext cascade_nb")
     assert kernel.check(packs).stdout == "jupyter_client.session\n"
     kernel.check("%load_ext cascade_nb")

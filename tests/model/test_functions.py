@@ -19,8 +19,8 @@ from cascade_nb.errors import (
     TaskCallError,
     TaskDefinitionError,
 )
-from cascade_nb.graph.fingerprint import fingerprints
-from cascade_nb.graph.parcel import pack, unpack
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
+from cascade_nb.graph.serialization.graph_pickle import pack, unpack
 
 
 def pair(a: int, b: int = 1) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import LazyValueError, TaskDefinitionError, TaskFailedError
 from cascade_nb.executors import LocalExecutor
 from cascade_nb.graph import from_json, to_json
-from cascade_nb.graph.fingerprint import fingerprints
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.model import unpacked
 
 

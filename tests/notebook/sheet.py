@@ -13,11 +13,11 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy import Lazy, LazyResult
 from cascade_nb.model.task import task
-from cascade_nb.notebook.cell_helpers import Helpers
-from cascade_nb.notebook.cell_syntax import bound_past, rewritten
-from cascade_nb.notebook.layers import Cell
-from cascade_nb.notebook.recording import recording
-from cascade_nb.notebook.workspace import Workspace
+from cascade_nb.notebook.cells.helpers import Helpers
+from cascade_nb.notebook.cells.recording import recording
+from cascade_nb.notebook.cells.syntax import bound_past, rewritten
+from cascade_nb.notebook.workspace.layers import Cell
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 
 @task

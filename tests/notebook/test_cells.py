@@ -457,7 +457,7 @@ def test_what_a_magic_inside_a_cell_runs_counts(notebook: Notebook, magic: str) 
 def test_a_notebook_that_is_run_by_another_runs_its_workflow(
     notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cascade_nb.notebook.magics.is_headless", lambda: True)
+    monkeypatch.setattr("cascade_nb.notebook.magics.magics.is_headless", lambda: True)
     cells = ["%%cascade --run t\ndef load(n): return n\nt = load(3)", "run = %cascade run t\n"]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells * 2])
     nbformat.write(book, tmp_path / "inner.ipynb")

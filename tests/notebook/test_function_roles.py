@@ -13,9 +13,9 @@ import pytest
 
 import cascade_nb
 from cascade_nb.model.task import task
-from cascade_nb.notebook.cell_demand import READ_ONCE
-from cascade_nb.notebook.cell_syntax import rewritten
-from cascade_nb.notebook.function_roles import roles_in
+from cascade_nb.notebook.cells.syntax import rewritten
+from cascade_nb.notebook.roles.demand import READ_ONCE
+from cascade_nb.notebook.roles.function_roles import roles_in
 
 KNOWN = {
     "cs": cascade_nb,

@@ -7,8 +7,8 @@ import pytest
 from cascade_nb import errors
 from cascade_nb.control.constraint import Scope
 from cascade_nb.defaults import default_engine
-from cascade_nb.engine.run import Run
-from cascade_nb.notebook.doors import DOORS
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.notebook.magics.doors import DOORS
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")

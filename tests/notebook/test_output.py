@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cascade_nb.notebook.output import DISPLAYS, KEPT, SHOWN, Chunk, TaskOutput, route
+from cascade_nb.notebook.kernel.output import DISPLAYS, KEPT, SHOWN, Chunk, TaskOutput, route
 from tests.support.kernels import LABELS, RealKernel
 
 
@@ -23,7 +23,7 @@ RUN = """
 import asyncio, logging, sys, threading, time
 import cascade_nb as cs
 from IPython.display import display, clear_output
-from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panel.panel import Panel
 logging.basicConfig(format="%(message)s", level="INFO")
 go = threading.Event()
 """

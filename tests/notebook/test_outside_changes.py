@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cascade_nb.notebook.outside_changes import OutsideChanges
+from cascade_nb.notebook.workspace.outside_changes import OutsideChanges
 from tests.notebook.conftest import Notebook
 from tests.notebook.sheet import Sheet
 

@@ -18,7 +18,7 @@ from tests.support.panel_client import PanelClient
 RUN = """
 import asyncio, gc, threading, time, weakref
 import cascade_nb as cs
-from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panel.panel import Panel
 for scope in ("global", "task:train"):
     cs.resume(scope)
 started, go = [], threading.Event()
@@ -321,7 +321,7 @@ def test_an_interrupt_of_the_idle_kernel_cancels_the_run(panel: PanelClient) -> 
     kernel = panel.kernel
     wait = """
 import signal
-from cascade_nb.notebook.shims import _watch_of, running_kernel
+from cascade_nb.notebook.kernel.shims import _watch_of, running_kernel
 print(_watch_of(running_kernel().saved_sigint_handler) is not None)
 """
     while kernel.check(wait).stdout != "True\n":

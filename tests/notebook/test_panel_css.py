@@ -10,7 +10,9 @@ import pytest
 
 import cascade_nb.notebook
 
-CSS = Path(cascade_nb.notebook.__file__).with_name("panel.css").read_text(encoding="utf-8")
+CSS = (Path(cascade_nb.notebook.__file__).parent / "panel" / "panel.css").read_text(
+    encoding="utf-8"
+)
 
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (

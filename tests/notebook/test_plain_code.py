@@ -14,7 +14,7 @@ import pytest
 from cascade_nb.model import body
 from cascade_nb.model.lazy import LazyResult
 from cascade_nb.model.task import task
-from cascade_nb.notebook.function_roles import roles_in
+from cascade_nb.notebook.roles.function_roles import roles_in
 from tests.notebook.conftest import Notebook
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cascade_nb.notebook.doors import DOORS
+from cascade_nb.notebook.magics.doors import DOORS
 from tests.notebook.conftest import Notebook
 
 TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

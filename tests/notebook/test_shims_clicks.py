@@ -22,7 +22,7 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
 COMM = """
 import asyncio, time
 from comm import create_comm
-from cascade_nb.notebook.shims import ClickDelivery, running_kernel
+from cascade_nb.notebook.kernel.shims import ClickDelivery, running_kernel
 if "delivery" in globals():
     delivery.undo()
 heard = []
@@ -93,7 +93,7 @@ def test_it_says_whether_clicks_arrive_while_a_cell_awaits(kernel: RealKernel) -
     start(kernel)
     assert kernel.check("print(delivery.while_awaiting)").stdout == "True\n"
     unknown = """
-from cascade_nb.notebook.shims import _tap_for, _takes_comms_while_awaiting
+from cascade_nb.notebook.kernel.shims import _tap_for, _takes_comms_while_awaiting
 class Unknown:
     shell_stream = None
     async def dispatch_shell(self, msg): ...

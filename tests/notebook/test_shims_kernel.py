@@ -12,7 +12,7 @@ from tests.support.kernels import LABELS, PATIENCE, RealKernel
 
 WATCH = """
 import asyncio, signal, time
-from cascade_nb.notebook.shims import on_idle_interrupt
+from cascade_nb.notebook.kernel.shims import on_idle_interrupt
 if "undo" in globals():
     undo()
 heard = []
@@ -23,10 +23,10 @@ undo = on_idle_interrupt(asyncio.get_running_loop(), lambda: heard.append("inter
 #: Waits until the loop has had its turn without a cell, which is when the watch is in place.
 ARMED = """
 def in_place():
-    from cascade_nb.notebook.shims import _watch_of
+    from cascade_nb.notebook.kernel.shims import _watch_of
     seen = running_kernel().saved_sigint_handler
     return _watch_of(seen) is not None
-from cascade_nb.notebook.shims import running_kernel
+from cascade_nb.notebook.kernel.shims import running_kernel
 print(in_place())
 """
 
@@ -111,7 +111,7 @@ def test_of_two_watches_each_is_called_until_it_ends(shared: RealKernel) -> None
 
 SHUTDOWN = """
 from pathlib import Path
-from cascade_nb.notebook.shims import on_shutdown
+from cascade_nb.notebook.kernel.shims import on_shutdown
 told = Path({path!r})
 undo = on_shutdown(lambda: told.write_text(told.read_text() + "told\\n"))
 """
@@ -148,7 +148,7 @@ def test_two_may_ask_and_leave_in_any_order(kernel: RealKernel, tmp_path: Path) 
 
 
 def test_a_cell_without_input_has_nobody_at_it(shared: RealKernel) -> None:
-    code = "from cascade_nb.notebook.shims import is_headless; print(is_headless())"
+    code = "from cascade_nb.notebook.kernel.shims import is_headless; print(is_headless())"
     assert shared.execute(code, allow_stdin=True).stdout == "False\n"
     assert shared.execute(code, allow_stdin=False).stdout == "True\n"
 
@@ -156,7 +156,7 @@ def test_a_cell_without_input_has_nobody_at_it(shared: RealKernel) -> None:
 LATE = """
 import asyncio
 from IPython.display import display
-from cascade_nb.notebook.shims import LaunchingCell
+from cascade_nb.notebook.kernel.shims import LaunchingCell
 cell = LaunchingCell()
 go = asyncio.Event()
 def speak():

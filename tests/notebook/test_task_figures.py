@@ -15,7 +15,7 @@ import asyncio, threading, time
 import cascade_nb as cs
 import ipywidgets
 from IPython.display import display
-from cascade_nb.notebook.panel import Panel
+from cascade_nb.notebook.panel.panel import Panel
 go, there = threading.Event(), threading.Event()
 def bundles(panel): return [bundle["data"] for bundle in panel.output._bundles.values()]
 """

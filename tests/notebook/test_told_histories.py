@@ -10,8 +10,8 @@ import re
 import pytest
 
 from cascade_nb.defaults import default_engine
-from cascade_nb.engine.history import History
-from cascade_nb.engine.past import Past
+from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.notebook.extension import _sessions
 from tests.notebook.conftest import Notebook
 

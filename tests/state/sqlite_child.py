@@ -15,7 +15,7 @@ from typing import Any
 
 from cascade_nb.errors import LeaseHeldError
 from cascade_nb.protocols import Entry
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.engine.tools import until
 
 KEY = b"the key of the user of the tests"

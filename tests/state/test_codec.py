@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade_nb.errors import CodecError, RefusedBlobError, UsageError
-from cascade_nb.state.codec import Codec
-from cascade_nb.state.leaves import NotPlainError
-from cascade_nb.state.plain import read_plain, write_plain
+from cascade_nb.state.codec.codec import Codec
+from cascade_nb.state.codec.leaves import NotPlainError
+from cascade_nb.state.codec.plain import read_plain, write_plain
 from tests.state.values import KEY, PLACE, PLAIN, blob_of, plainly, same, there_and_back
 
 

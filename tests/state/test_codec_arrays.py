@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from cascade_nb.state.codec import Codec
+from cascade_nb.state.codec.codec import Codec
 from tests.state.values import KEY, PLACE, blob_of, plainly, there_and_back
 
 DTYPES = st.one_of(
@@ -180,7 +180,7 @@ def test_what_is_read_does_not_depend_on_the_blob_s_memory() -> None:
 def test_numpy_is_loaded_for_a_value_that_needs_it_and_no_other() -> None:
     script = f"""
         import sys
-        from cascade_nb.state.codec import Codec
+        from cascade_nb.state.codec.codec import Codec
         codec = Codec({KEY!r})
         blob = b"".join(codec.encode({{"a": [1, "x"]}}, "p"))
         codec.decode(blob, "p")

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from cascade_nb.errors import CodecError
-from cascade_nb.state.codec import Codec
-from cascade_nb.state.leaves import NotPlainError
-from cascade_nb.state.plain import write_plain
+from cascade_nb.state.codec.codec import Codec
+from cascade_nb.state.codec.leaves import NotPlainError
+from cascade_nb.state.codec.plain import write_plain
 from tests.state.values import KEY, PLACE, plainly, there_and_back
 
 TODAY = dt.date(2020, 1, 2)

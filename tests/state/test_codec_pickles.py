@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from cascade_nb.errors import RefusedBlobError
-from cascade_nb.state.codec import Codec
+from cascade_nb.state.codec.codec import Codec
 from tests.state.values import KEY, PLACE, blob_of, there_and_back
 
 
@@ -68,7 +68,7 @@ def notebook(script: str, given: bytes = b"") -> bytes:
     """What a program prints in whose `__main__` the script runs."""
     head = f"""
         import sys
-        from cascade_nb.state.codec import Codec
+        from cascade_nb.state.codec.codec import Codec
         codec, PLACE = Codec({KEY!r}), {PLACE!r}
         """
     source = textwrap.dedent(head) + textwrap.dedent(script)

@@ -21,8 +21,8 @@ from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.file_stamps import ABSENT, FileStamp
 from cascade_nb.protocols import Entry, Known, StateBackend
 from cascade_nb.state.memory import MemoryState
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import until
 from tests.state.witness import Witness, keep

@@ -23,7 +23,7 @@ from cascade_nb.errors import (
 )
 from cascade_nb.model.task import task
 from cascade_nb.protocols import Entry
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep
 from tests.support.examples import examples

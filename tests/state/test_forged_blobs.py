@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade_nb.errors import RefusedBlobError
-from cascade_nb.state.codec import Codec
+from cascade_nb.state.codec.codec import Codec
 from tests.state.values import KEY, PLACE, blob_of
 
 OTHER_KEY = b"the key of somebody else on this machine"

@@ -13,8 +13,8 @@ import pytest
 
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.protocols import Entry, Lease
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.redis_scripts import PUBLISH
+from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.redis.scripts import PUBLISH
 from tests.engine.tools import until
 from tests.state.redis_tools import KEY, LARGE, Ears, entries, put_all, refusals_ignored
 from tests.support.redis_server import RedisServer

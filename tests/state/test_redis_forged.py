@@ -9,7 +9,7 @@ import pytest
 
 from cascade_nb.errors import RefusedBlobWarning
 from cascade_nb.protocols import Entry
-from cascade_nb.state.redis import RedisState
+from cascade_nb.state.redis.backend import RedisState
 from tests.state.redis_tools import KEY, LARGE, put_all
 from tests.support.redis_server import RedisServer
 

@@ -10,9 +10,9 @@ import pytest
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError
 from cascade_nb.protocols import Entry, Lease
-from cascade_nb.state import redis_link
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.redis_journal import RedisJournal
+from cascade_nb.state.redis import link as redis_link
+from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.redis.journal import RedisJournal
 from tests.engine.tools import until
 from tests.state.redis_tools import KEY, LARGE, Ears, entries, opened, put_all
 from tests.support.lossy import LossyWay
@@ -159,7 +159,7 @@ async def test_appends_that_overlap_keep_their_order(journal: RedisJournal) -> N
 async def test_a_long_history_comes_back_whole(
     journal: RedisJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cascade_nb.state.redis_journal.PAGE", 7)
+    monkeypatch.setattr("cascade_nb.state.redis.journal.PAGE", 7)
     lease = await journal.claim("r", "o", 30)
     lines = [f"{i} ü\n\x00\ud800" for i in range(42)]
     for line in lines:

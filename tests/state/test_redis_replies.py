@@ -12,7 +12,7 @@ import pytest
 
 from cascade_nb.errors import StateError
 from cascade_nb.protocols import Entry
-from cascade_nb.state.redis import RedisState
+from cascade_nb.state.redis.backend import RedisState
 from tests.state.redis_tools import KEY, LARGE, refusals_ignored
 from tests.state.witness import Witness, keep
 from tests.support.examples import examples

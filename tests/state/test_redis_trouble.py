@@ -14,9 +14,9 @@ import pytest
 
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.protocols import Entry
-from cascade_nb.state import redis_link
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.redis_advice import trouble
+from cascade_nb.state.redis import link as redis_link
+from cascade_nb.state.redis.advice import trouble
+from cascade_nb.state.redis.backend import RedisState
 from tests.engine.tools import until
 from tests.state.redis_tools import KEY, LARGE, Ears, entries, opened, put_all
 from tests.support.redis_server import RedisServer

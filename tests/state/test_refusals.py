@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cascade_nb.protocols import Entry, StateBackend
-from cascade_nb.state.redis import RedisState
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.witness import keep
 from tests.support.redis_server import RedisServer
 

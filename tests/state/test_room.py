@@ -18,9 +18,9 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols import Entry, StateBackend
 from cascade_nb.state.memory import MemoryState
-from cascade_nb.state.redis import RedisState
+from cascade_nb.state.redis.backend import RedisState
 from cascade_nb.state.room import FILL, Kept, bytes_of, to_remove
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.state.urls import state_from
 from tests.state.test_contract import KEY
 from tests.state.witness import keep

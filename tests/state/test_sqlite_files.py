@@ -20,9 +20,9 @@ import pytest
 from cascade_nb.errors import RefusedBlobWarning
 from cascade_nb.file_stamps import FileStamp
 from cascade_nb.protocols import Entry
-from cascade_nb.state.blobs import FORGOTTEN, Blobs
-from cascade_nb.state.sqlite import SqliteState
-from cascade_nb.state.sqlite_file import SqliteFile
+from cascade_nb.state.sqlite.backend import SqliteState
+from cascade_nb.state.sqlite.blobs import FORGOTTEN, Blobs
+from cascade_nb.state.sqlite.file import SqliteFile
 from tests.engine.tools import until
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep

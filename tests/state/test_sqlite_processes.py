@@ -19,7 +19,7 @@ import pytest
 
 from cascade_nb.errors import StateError
 from cascade_nb.protocols import Entry
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.sqlite_child import KEY, value_of
 from tests.state.witness import Witness, keep
 from tests.support.examples import examples

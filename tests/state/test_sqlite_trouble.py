@@ -17,8 +17,8 @@ import pytest
 
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.protocols import Entry
-from cascade_nb.state import sqlite_file
-from cascade_nb.state.sqlite import SqliteState
+from cascade_nb.state.sqlite import file as sqlite_file
+from cascade_nb.state.sqlite.backend import SqliteState
 from tests.engine.tools import until
 from tests.state.test_contract import KEY
 from tests.state.witness import Witness, keep

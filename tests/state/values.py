@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cascade_nb.state.codec import Codec
-from cascade_nb.state.plain import write_plain
+from cascade_nb.state.codec.codec import Codec
+from cascade_nb.state.codec.plain import write_plain
 
 KEY = b"a key of thirty-two bytes, not less"
 PLACE = "lab/result/0123456789abcdef"

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from tests.project.sources import PACKAGE
 
-_ROOM = PACKAGE / "notebook"
+_ROOM = PACKAGE / "notebook" / "panel"
 
 #: What `portrait.Portrait` tells of a run at work.
 STATE: dict[str, Any] = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cascade_nb.view import layout
-from cascade_nb.view.workshop import Workshop
+from cascade_nb.view.graphviz import layout
+from cascade_nb.view.graphviz.workshop import Workshop
 
 # A program that never ends, and a script that waits for one.
 FOR_EVER = ("exec sleep 1000", "sleep 1000; exit 1")

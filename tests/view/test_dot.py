@@ -9,9 +9,9 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade_nb.view.captions import TIMES
-from cascade_nb.view.dot import dot_of
-from cascade_nb.view.picture import picture_of
+from cascade_nb.view.graphviz.dot import dot_of
+from cascade_nb.view.picture.captions import TIMES
+from cascade_nb.view.picture.picture import picture_of
 from tests.support.examples import examples
 from tests.view.graphs import chain, every_kind, of_names, pipeline, siblings
 

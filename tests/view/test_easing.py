@@ -7,9 +7,9 @@ import json
 import pytest
 
 from cascade_nb.graph.graph import EdgeType
-from cascade_nb.view.easing import eased
-from cascade_nb.view.geometry import Curve, Geometry, Point, read_geometry
-from cascade_nb.view.picture import Box, Line, Picture, Shape
+from cascade_nb.view.picture.geometry import Curve, Geometry, Point, read_geometry
+from cascade_nb.view.picture.picture import Box, Line, Picture, Shape
+from cascade_nb.view.svg.easing import eased
 
 
 def box(name: str, width: int = 60) -> Box:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.view.labels import clean, dom_id, width_of
+from cascade_nb.view.picture.labels import clean, dom_id, width_of
 
 # Everything Python holds for text, lone surrogates among it.
 anything = st.text(st.characters(exclude_categories=()), max_size=300)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import EdgeType
-from cascade_nb.view.geometry import Geometry, Point
 from cascade_nb.view.layered import plain_layout
-from cascade_nb.view.picture import Box, Line, Picture, Shape, picture_of
+from cascade_nb.view.picture.geometry import Geometry, Point
+from cascade_nb.view.picture.picture import Box, Line, Picture, Shape, picture_of
 from tests.support.workflows import NAMES, Bench, Workflow
 from tests.view.graphs import pipeline
 

@@ -11,13 +11,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cascade_nb.errors import UsageError
-from cascade_nb.view import child
-from cascade_nb.view.captions import TIMES
-from cascade_nb.view.geometry import Geometry
+from cascade_nb.view.graphviz import child
+from cascade_nb.view.graphviz.layout import Rendered, lay_out, lay_out_now
+from cascade_nb.view.graphviz.workshop import Workshop
 from cascade_nb.view.layered import plain_layout
-from cascade_nb.view.layout import Rendered, lay_out, lay_out_now
-from cascade_nb.view.picture import picture_of
-from cascade_nb.view.workshop import Workshop
+from cascade_nb.view.picture.captions import TIMES
+from cascade_nb.view.picture.geometry import Geometry
+from cascade_nb.view.picture.picture import picture_of
 from tests.support.leaks import is_running
 from tests.view.conftest import FOR_EVER, MakeDot
 from tests.view.graphs import chain, every_kind, layered, of_names, pipeline, siblings
@@ -45,7 +45,7 @@ async def test_both_programs_put_the_boxes_in_the_same_order(
     picture = picture_of(pipeline())
     by_dot = (await lay_out(picture, ["svg"])).geometry
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("cascade_nb.view.layout._LAYOUTS", Workshop(room=4, keeps=bool))
+    monkeypatch.setattr("cascade_nb.view.graphviz.layout._LAYOUTS", Workshop(room=4, keeps=bool))
     by_wheel = (await lay_out(picture, ["svg"])).geometry
     assert by_dot is not None
     assert by_wheel is not None
@@ -166,7 +166,7 @@ async def test_where_there_is_no_graphviz_there_is_a_picture_and_no_png(
 async def test_a_machine_without_fonts_gets_no_png_of_empty_letters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cascade_nb.view.layout.has_fonts", lambda: False)
+    monkeypatch.setattr("cascade_nb.view.graphviz.layout.has_fonts", lambda: False)
     rendered = await lay_out(picture_of(pipeline()))
     assert rendered.svg
     assert rendered.png is None

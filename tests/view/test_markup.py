@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import EdgeType, Graph
-from cascade_nb.view.captions import TIMES
-from cascade_nb.view.geometry import Curve, Geometry, Point
-from cascade_nb.view.marking import marks_on
-from cascade_nb.view.markup import draw, shown_width
-from cascade_nb.view.picture import Picture, picture_of
-from cascade_nb.view.states import LOOKS, Marks, together
+from cascade_nb.view.picture.captions import TIMES
+from cascade_nb.view.picture.geometry import Curve, Geometry, Point
+from cascade_nb.view.picture.marking import marks_on
+from cascade_nb.view.picture.picture import Picture, picture_of
+from cascade_nb.view.picture.states import LOOKS, Marks, together
+from cascade_nb.view.svg.markup import draw, shown_width
 from tests.support.examples import examples
 from tests.view.graphs import every_kind, layered, of_names, pipeline, siblings
 

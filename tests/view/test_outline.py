@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
-from cascade_nb.view.outline import outline, outline_of
-from cascade_nb.view.picture import picture_of
-from cascade_nb.view.states import Marks
+from cascade_nb.view.picture.outline import outline, outline_of
+from cascade_nb.view.picture.picture import picture_of
+from cascade_nb.view.picture.states import Marks
 from tests.view.graphs import chain, every_kind, layered, made, of_names, pipeline, siblings
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cascade_nb.view import child
-from cascade_nb.view.layout import Rendered, aside, lay_out, lay_out_now
-from cascade_nb.view.picture import picture_of
-from cascade_nb.view.states import Marks
-from cascade_nb.view.workshop import Workshop
+from cascade_nb.view.graphviz import child
+from cascade_nb.view.graphviz.layout import Rendered, aside, lay_out, lay_out_now
+from cascade_nb.view.graphviz.workshop import Workshop
+from cascade_nb.view.picture.picture import picture_of
+from cascade_nb.view.picture.states import Marks
 from tests.support.leaks import is_running
 from tests.view.conftest import FOR_EVER, FakeDot, MakeDot
 from tests.view.graphs import every_kind, layered, pipeline
@@ -186,8 +186,8 @@ def test_the_end_of_the_interpreter_ends_the_child(fake_dot: MakeDot) -> None:
     dot = fake_dot("exec sleep 1000")
     script = (
         "import threading, time, sys\n"
-        "from cascade_nb.view.layout import lay_out_now\n"
-        "from cascade_nb.view.picture import picture_of\n"
+        "from cascade_nb.view.graphviz.layout import lay_out_now\n"
+        "from cascade_nb.view.picture.picture import picture_of\n"
         "from tests.view.graphs import pipeline\n"
         "picture = picture_of(pipeline())\n"
         "threading.Thread(target=lay_out_now, args=(picture,), daemon=True).start()\n"

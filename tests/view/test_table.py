@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cascade_nb.view.states import LOOKS
-from cascade_nb.view.style import SHEET
+from cascade_nb.view.picture.states import LOOKS
+from cascade_nb.view.svg.style import SHEET
 from cascade_nb.view.table import ROWS, Row, table_html
 
 

@@ -15,9 +15,9 @@ from IPython.core.formatters import DisplayFormatter
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.view.layout import lay_out
-from cascade_nb.view.picture import picture_of
-from cascade_nb.view.states import Marks
+from cascade_nb.view.graphviz.layout import lay_out
+from cascade_nb.view.picture.picture import picture_of
+from cascade_nb.view.picture.states import Marks
 from cascade_nb.view.visual import Visual, lay_out_for_file, static_bundle, static_metadata
 from tests.view.conftest import MakeDot
 from tests.view.graphs import chain, every_kind, layered, pipeline, row, siblings

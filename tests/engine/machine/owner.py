@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.limits import Subject, Ticket
-from cascade_nb.engine.scheduler import Scheduler, State
+from cascade_nb.engine.core.scheduler import Scheduler, State
 from tests.engine.machine.specs import Spec
 from tests.support.oracle import OVER, DependencyOracle, Facts, covers
 

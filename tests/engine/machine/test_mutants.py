@@ -15,7 +15,7 @@ PROGRAMS: Final = 400
 
 _MANAGER: Final = "cascade_nb.control.manager:ConstraintManager"
 _LIMITS: Final = "cascade_nb.control.limits"
-_SCHEDULER: Final = "cascade_nb.engine.scheduler:Scheduler"
+_SCHEDULER: Final = "cascade_nb.engine.core.scheduler:Scheduler"
 
 MUTANTS: Final = (
     Mutant(

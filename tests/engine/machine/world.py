@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.scheduler import State
+from cascade_nb.engine.core.scheduler import State
 from cascade_nb.errors import IllegalMoveError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.testing import VirtualClock

@@ -1,0 +1,179 @@
+"""Tasks that return lazy values: what they return is run, and its results are theirs.
+
+A lazy value alone is continued by its result; lazy values inside lists, tuples, dicts, sets or
+dataclasses by the same containers around their results. Loops and recursion are written that way.
+A task that only continues another is left out of the chain at once, so that a loop of any length is
+no deeper than one step, and the places of what is over are used again, so that it is no larger
+either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.core.scheduler import DONE
+from cascade_nb.errors import CascadeError, CycleError
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import FREE, Node
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.param import Param
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+
+class Continuations:
+    """The nodes of a run whose results will be made of others'."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._own = len(flow.graph.nodes)
+        self._added = 0
+        self._awaited: dict[
+            int, Any
+        ] = {}  # node -> what it returned, whose results will be its own
+        self._heir: dict[int, int] = {}  # the node of what was returned -> who waits for it alone
+        self._before: dict[int, tuple[int, float]] = {}  # attempt and seconds of what is continued
+        self._roots: dict[int, int] = {}
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._awaited
+
+    def awaited(self) -> Collection[int]:
+        """The nodes whose body is over and whose result is not there."""
+        return self._awaited
+
+    def root_of(self, index: int) -> int:
+        """The node of the original graph that added this one."""
+        return self._roots.get(index, index)
+
+    def continue_with(self, index: int, result: Any, number: int, took: float) -> None:
+        """Attempt `number` at a node, after `took` seconds, returned lazy values."""
+        flow = self._flow
+        waiting = self._heir.pop(index, None)
+        if waiting is None:
+            self._before[index] = (number, took)
+        else:
+            flow.tell.finished(index, "completed", took, number, None)
+            flow.scheduler.finish(index)
+            flow.files.hand_on(index, waiting)
+            flow.ledger.over(index, flow.scheduler.state)
+            flow.ledger.no_longer_reads(waiting, index, flow.scheduler.state)
+            index = waiting
+        try:
+            targets = self._graft(result, index)
+        except CascadeError as error:
+            flow.tell.finished(index, "failed", took, number, error)
+            flow.outcomes.fail(index, error, number)
+            return
+        self._awaited[index] = result
+        if index < self._own:
+            flow.kinds.plain[index] = False
+        ledger = flow.ledger
+        if isinstance(result, Lazy):
+            target = targets[0]
+            if target >= self._own and target not in ledger.kept and ledger.unread(target):
+                self._heir[target] = index
+        for target in targets:
+            ledger.also_reads(index, target)
+        flow.log.append(index)
+        flow.unfold.continued(index, targets)
+
+    def arrived(self, index: int) -> tuple[Any, int, float]:
+        """What a node waited for is there: its result, and the attempt and seconds of the node.
+
+        Raises:
+            UsageError: a container cannot be made again around the results.
+        """
+        returned = self._awaited[index]
+        result = self._flow.ledger.reader.value_of(returned)
+        return result, *self.left(index)
+
+    def left(self, index: int) -> tuple[int, float]:
+        """A node waits no longer; gives the attempt and the seconds that it had before."""
+        returned = self._awaited.pop(index)
+        if isinstance(returned, Lazy):
+            self._heir.pop(self._flow.ledger.place.get(returned.identity, -1), None)
+        return self._before.pop(index, (1, 0.0))
+
+    def _graft(self, returned: Any, index: int) -> tuple[int, ...]:
+        """Add what `returned`, which `index` gave, needs; what is there and alive is shared.
+
+        Raises:
+            GraphError: no graph can be made of it, or it needs `index` itself.
+        """
+        flow, ledger = self._flow, self._flow.ledger
+        graph = build_graph(returned, flow.orders.bindings)
+        index_of: dict[int, int] = {}
+        shares_open = False
+        for node in graph.nodes:
+            known = ledger.place.get(node.lazy.identity)
+            if known is not None and self._is_shared(known):
+                index_of[node.index] = known
+                self._heir.pop(known, None)  # somebody else reads it too now
+                shares_open |= flow.scheduler.state[known] < DONE
+            else:
+                index_of[node.index] = self._adopt(node, index_of, flow.unfold.root_of(index))
+        for other, place in graph.place.items():
+            ledger.place[other] = index_of[place]
+        targets = tuple(dict.fromkeys(index_of[target] for target in graph.targets))
+        if shares_open:
+            self._refuse_cycle(index, targets)
+        return targets
+
+    def _refuse_cycle(self, index: int, targets: tuple[int, ...]) -> None:
+        """What waits for itself would wait for ever.
+
+        Raises:
+            CycleError: one of `targets`, by which `index` is to be continued, needs `index`.
+        """
+        flow = self._flow
+        read_by = dict.fromkeys(targets, index)
+        stack = list(targets)
+        while stack:
+            node = stack.pop()
+            if node == index:
+                path = [index]
+                while (node := read_by[node]) != index:
+                    path.append(node)
+                raise CycleError([flow.label(i) for i in (index, *reversed(path))])
+            for source in (*flow.ledger.sources(node), *flow.unfold.items(node)):
+                if flow.scheduler.state[source] < DONE and source not in read_by:
+                    read_by[source] = node
+                    stack.append(source)
+
+    def _is_shared(self, index: int) -> bool:
+        """Whether what a node has, or came to, stands for whoever reads it only now."""
+        flow = self._flow
+        reason, _ = flow.skipped.get(index, ("", ""))
+        return reason not in ("Pruned", "Reused") and flow.ledger.alive(index, flow.scheduler.state)
+
+    def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
+        """Make a node of another graph one of this run."""
+        flow, ledger = self._flow, self._flow.ledger
+        control = node.control
+        if control is not FREE:
+            control = control._replace(
+                after=tuple(index_of[i] for i in control.after),
+                condition=None if control.condition is None else index_of[control.condition],
+                routes={k: None if r is None else index_of[r] for k, r in control.routes.items()},
+                follows=tuple(index_of[i] for i in control.follows),
+                otherwise=tuple(index_of[i] for i in control.otherwise),
+            )
+        spare = ledger.spare()
+        index = len(ledger.work) if spare is None else spare
+        inputs = tuple(dict.fromkeys(index_of[i] for i in node.inputs))
+        self._added += 1  # its ordinal goes on from there, so that no two have one id
+        ordinal = self._own + self._added
+        adopted = Node(index, node.lazy, node.task, inputs, node.name, ordinal, control)
+        flow.scheduler.grow(flow.unfold.first_needs(adopted), spare)
+        ledger.add_node(adopted, index)
+        flow.kinds.add(adopted, index)
+        flow.give_figures()
+        flow.unfold.begin_anew(index)
+        self._roots[index] = root
+        if isinstance(node.lazy, Param):
+            ledger.values[index] = node.lazy.settled(flow.orders.params)
+            flow.scheduler.state[index] = DONE
+        return index

@@ -1,0 +1,135 @@
+"""Mapped nodes grow their items, and find those of earlier runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.scheduler import DONE
+from cascade_nb.engine.files.run_files import NO_STAMPS
+from cascade_nb.engine.runs.resume_waiter import Standby
+from cascade_nb.engine.storage.result_keys import Standing
+from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
+from cascade_nb.errors import StateError
+from cascade_nb.graph.graph import Node
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+
+class Expander:
+    """Makes items of the collections of mapped nodes.
+
+    Attributes:
+        grown: by index of mapped nodes, what they grew into.
+        since: by index, when, in seconds since the epoch.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self.grown: dict[int, Expansion] = {}
+        self.since: dict[int, float] = {}
+
+    def expand(self, index: int, node: Node) -> None:
+        """The collections of a mapped node are there."""
+        flow = self._flow
+        given = flow.orders.given.items.get(index)
+        there: dict[int, Standing] = {}
+        if given is not None:
+            there = {
+                n: Standing(value, given.files.get(n, NO_STAMPS))
+                for n, value in given.results.items()
+            }
+            columns, fixed = given.expansion.goes_through
+        else:
+            columns, fixed = flow.ledger.reader.columns_of(node)
+        if index < len(flow.graph.nodes) and flow.keys.for_items(node) and any(columns.values()):
+            flow.keeping.under_way += 1  # the run is not over while somebody looks
+            flow.parts.spawn(self._look(index, node, columns, fixed, there))
+            return
+        expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+        self._grow(index, expansion, there, [])
+
+    async def _look(
+        self,
+        index: int,
+        node: Node,
+        columns: Mapping[str, list[Any]],
+        fixed: Mapping[str, Any],
+        given: Mapping[int, Standing],
+    ) -> None:
+        """On the loop, without the lock: which items are there already."""
+        flow = self._flow
+        keys: list[str] = []
+        results: dict[int, Standing] = {}
+        failure: BaseException | None = None
+        try:
+            keys, found = await self._found(node, columns)
+            results = {**found, **given}
+        except BaseException as error:
+            failure = error
+        with flow.lock:
+            flow.keeping.under_way -= 1
+            if flow.is_over or flow.stopping is not None or flow.scheduler.state[index] >= DONE:
+                flow.settle()
+                return
+            try:
+                if failure is not None:
+                    flow.outcomes.fail(index, failure)
+                else:
+                    expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+                    self._grow(index, expansion, results, keys)
+                flow.settle()
+                flow.lanes.pump_soon()
+            except BaseException as error:
+                flow.break_off(error)
+
+    async def _found(
+        self, node: Node, columns: Mapping[str, list[Any]]
+    ) -> tuple[list[str], dict[int, Standing]]:
+        """The keys of all items, and the results of those that stand, by position."""
+        flow = self._flow
+        standby = Standby(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
+        while True:
+            try:
+                keys = await flow.keys.of_items(node, columns)
+                return keys, await flow.keys.standing(node.index, keys, flow.state)
+            except StateError as error:
+                if flow.stopping is not None:
+                    raise
+                await standby.pause(then_resume(error), THE_STATE)
+
+    def _grow(
+        self, index: int, expansion: Expansion, results: Mapping[int, Standing], keys: list[str]
+    ) -> None:
+        flow = self._flow
+        self.grown[index] = expansion
+        self.since[index] = flow.parts.clock.wall()
+        flow.ledger.add_items(expansion)
+        kind = flow.kinds.add_items(expansion)
+        items = flow.scheduler.expand(index, expansion.count)
+        flow.keys.enter(items, keys)
+        flow.log.append(index)
+        if not items:
+            flow.unfold.finish(index, [])
+            return
+        for position, one in results.items():
+            flow.files.met(items[position], one.files)
+        if results:
+            self._take(items, results)
+            return
+        rank = flow.ranks[flow.unfold.root_of(index)]
+        assert kind.lane is not None
+        flow.lanes.push_all([rank << 32 | item for item in items], kind.lane)
+        flow.lanes.pump_soon()
+
+    def _take(self, items: range, results: Mapping[int, Standing]) -> None:
+        """Have the results of some items from an earlier run; the others start."""
+        flow = self._flow
+        for position, item in enumerate(items):
+            if position not in results:
+                flow.push(item)
+                continue
+            flow.unfold.take_kept(item, results[position].value)
+        flow.lanes.pump_soon()

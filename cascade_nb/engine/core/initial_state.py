@@ -1,0 +1,81 @@
+"""What of a run's machinery follows from its graph alone, made beside the loop where it is much."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cascade_nb.control.limits import Subject
+from cascade_nb.engine.core.control_flow import first_needs
+from cascade_nb.engine.core.results import Ledger
+from cascade_nb.engine.core.scheduler import Scheduler
+from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.engine.loops.threads import beside
+from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.protocols import Solver
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The rooms of a `Flow` that know of nothing outside.
+
+    Attributes:
+        ranks: by node, the solver's preference.
+        ready: what can start when the targets are asked for; None where they are not yet, because
+            some nodes are to be skipped before.
+    """
+
+    scheduler: Scheduler
+    ledger: Ledger
+    kinds: Kinds
+    ranks: list[int]
+    ready: list[int] | None
+
+
+async def draw(
+    run_id: str,
+    graph: Graph,
+    have: Mapping[int, Any],
+    pending: Collection[int],
+    solver: Solver | None,
+    means: Mapping[str, float],
+    *,
+    demand: bool,
+    above: Subject | None = None,
+) -> Blueprint:
+    """Make one.
+
+    Args:
+        run_id: the run's identity.
+        graph: what runs.
+        have: results that are there already, by index: what has one neither runs nor reads.
+        pending: indexes of nodes whose results are there if their conditions turn out true.
+        solver: whom to ask for the order of preference; None where nothing has to run.
+        means: seconds that tasks took before, by name.
+        demand: whether the targets are to be asked for.
+        above: what scopes ask of the task that started the run, if one did.
+    """
+
+    def make() -> Blueprint:
+        nodes = graph.nodes
+        ledger = Ledger(graph, have, pending)
+        reads, idle = ledger.sources, ledger.pruned
+        needs = [first_needs(node) if reads(i) else () for i, node in enumerate(nodes)]
+        for index in pending:  # what precedes it runs only if its own result does not stand
+            needs[index] = nodes[index].deciding[:1]
+        scheduler = Scheduler(needs, have, idle)
+        return Blueprint(
+            scheduler,
+            ledger,
+            Kinds(run_id, graph, above),
+            [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
+            scheduler.demand(graph.targets) if demand else None,
+        )
+
+    return await beside(len(graph.nodes), make)
+
+
+def _ranks(solver: Solver, nodes: Sequence[Node], means: Mapping[str, float]) -> list[int]:
+    seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
+    return list(solver.ranks([node.sources for node in nodes], seconds))

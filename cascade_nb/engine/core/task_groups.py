@@ -1,0 +1,187 @@
+"""What all nodes of one kind share in a run, looked up once instead of for each of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cascade_nb.control.limits import Subject
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.graph.effects.effects import NONE, PYPLOT, Mentions, effects_of
+from cascade_nb.graph.graph import FREE, Graph, Node
+from cascade_nb.model.lazy import Lazy, LazyResult
+from cascade_nb.model.operations import Operation
+from cascade_nb.model.policy import Options
+from cascade_nb.model.resources import Injected
+
+
+class Kind:
+    """The nodes of one task with the same options in one run.
+
+    Attributes:
+        name: the task's name.
+        lane: "thread", "async" or "inline"; None for what has no body of its own.
+        options: what was asked for them.
+        subject: what scopes ask of them.
+        light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
+            no look at files.
+        by_size: whether its nodes run inline only where what they are given is tiny.
+        files: paths and globs that count whether they are opened or not.
+        mentions: what its code mentions that may be files, where it reads some in a way that is not
+            seen.
+        times, seconds: how many attempts succeeded, and how long they took together.
+        failed, lost: how many did not, and how long they took together.
+        longest: how long the longest of all took.
+    """
+
+    __slots__ = (
+        "by_size",
+        "failed",
+        "files",
+        "lane",
+        "light",
+        "longest",
+        "lost",
+        "mentions",
+        "name",
+        "options",
+        "seconds",
+        "subject",
+        "times",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        lane: str | None,
+        options: Options,
+        subject: Subject,
+        mentions: Mentions | None = None,
+    ) -> None:
+        self.name = name
+        self.lane = lane
+        self.options = options
+        self.subject = subject
+        self.files = () if options.cache is None else options.cache.files
+        self.mentions = mentions if options.track_files else None
+        needs = options.retry or options.timeout is not None or options.needs or self.files
+        self.light = not needs and self.mentions is None
+        self.by_size = False
+        self.times = 0
+        self.seconds = 0.0
+        self.failed = 0
+        self.lost = 0.0
+        self.longest = 0.0
+
+
+class Kinds:
+    """The kind of each node of a run.
+
+    Attributes:
+        of: by index.
+        use_pyplot: whether the code of any of them uses pyplot.
+        plain: by index of the graph's own nodes, whether it goes straight from ready to its lane.
+    """
+
+    def __init__(self, run_id: str, graph: Graph, above: Subject | None = None) -> None:
+        self._run_id = run_id
+        self._above = above
+        self._known: dict[tuple[object, int], Kind] = {}
+        self.use_pyplot = False
+        self.of: list[Kind] = []
+        task: object = None
+        options: Options | None = None
+        for node in graph.nodes:
+            lazy = node.lazy
+            # Most nodes are of the kind of the one before, and one look tells.
+            if task is None or node.task is not task or lazy.options is not options or lazy.nested:
+                kind = self.kind_of(node)
+                task = None if node.task is None or lazy.nested else node.task
+                options = lazy.options
+            self.of.append(kind)
+        self.plain: list[bool] = [
+            node.control is FREE and node.lazy.__class__ is LazyResult for node in graph.nodes
+        ]
+
+    def kind_of(self, node: Node) -> Kind:
+        """The kind of a node."""
+        options = node.lazy.options
+        # By identity, since the same options are the same object wherever there are many of them.
+        key = (node.task or type(node.lazy), id(options))
+        kind = self._known.get(key)
+        if kind is None:
+            effects = NONE if node.task is None else effects_of(node.task)
+            states = NONE.states if options.shares_process else effects.states
+            self.use_pyplot |= PYPLOT in states
+            subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
+            kind = Kind(node.task_name, None, options, subject, effects.mentions)
+            self._known[key] = kind
+            kind.lane = node.task.executor if node.task is not None else None
+            kind.by_size = isinstance(node.task, Operation)
+        needs_attempt = (
+            options.timeout is not None
+            or PYPLOT in kind.subject.states
+            or kind.files
+            or kind.mentions is not None
+        )
+        if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
+            return self.in_thread(kind)
+        return kind
+
+    def add(self, node: Node, index: int) -> None:
+        """A node that was not in the graph from the start, at `index`."""
+        kind = self.kind_of(node)
+        if index == len(self.of):
+            self.of.append(kind)
+        else:
+            self.of[index] = kind
+
+    def add_items(self, expansion: Expansion) -> Kind:
+        """The items of a mapped node; gives their kind."""
+        kind = self.kind_of(expansion.node)
+        if kind.lane == "inline" and expansion.injects:
+            kind = self.in_thread(kind)
+        self.of.extend([kind] * expansion.count)
+        return kind
+
+    def timings(self) -> dict[str, tuple[int, float]]:
+        """By task name, how many attempts succeeded and how long they took together, in seconds."""
+        found: dict[str, tuple[int, float]] = {}
+        for kind in self._known.values():
+            if kind.times:
+                times, seconds = found.get(kind.name, (0, 0.0))
+                found[kind.name] = (times + kind.times, seconds + kind.seconds)
+        return found
+
+    def spent(self) -> dict[str, tuple[int, float, float]]:
+        """By task name, how many attempts there were, how long they took together, and the longest
+        of them, in seconds.
+        """
+        found: dict[str, tuple[int, float, float]] = {}
+        for kind in self._known.values():
+            attempts, seconds, longest = found.get(kind.name, (0, 0.0, 0.0))
+            found[kind.name] = (
+                attempts + kind.times + kind.failed,
+                seconds + kind.seconds + kind.lost,
+                max(longest, kind.longest),
+            )
+        return found
+
+    def in_thread(self, kind: Kind) -> Kind:
+        """The same for nodes that cannot run inline: a slice on the loop can neither wait for a
+        resource nor stop in time, nor do much, and what runs there has no figures of its own.
+        """
+        key = (kind, _IN_THREAD)
+        if key not in self._known:
+            self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject, kind.mentions)
+        return self._known[key]
+
+
+_IN_THREAD: Final = -1
+
+
+def _injects(lazy: Lazy) -> bool:
+    return (
+        isinstance(lazy, LazyResult)
+        and lazy.nested
+        and any(value.__class__ is Injected for value in (*lazy.args, *lazy.kwargs.values()))
+    )

@@ -1,0 +1,1 @@
+"""How the body of a task gets to run: inline, as a coroutine or in a thread."""

@@ -1,0 +1,313 @@
+"""One attempt at one node: in a worker thread, or as a coroutine on the loop.
+
+An attempt is admitted before it begins, and between the two a pause may come: a worker has to wake
+up, the loop has other callbacks first. So each looks a last time when it really begins (`begin`),
+under the lock that a pause takes. After that it is in flight, and it finishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.limits import Ticket
+from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.dispatch.failures import timed_out
+from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.model.isolation import are_quickly_lent
+from cascade_nb.model.present import returned
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.protocols import Job
+
+current_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("cascade_attempt")
+"""The attempt whose body is running here, for `checkpoint` and `track`."""
+
+current_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "cascade_runs", default=()
+)
+"""Ids of the runs whose task is running here: first the one that a cell started, last its own."""
+
+at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.ContextVar(
+    "cascade_at_end", default=None
+)
+"""What is to be called when the body that runs here is over, in its own thread and context."""
+
+
+def finish_body() -> None:
+    """Call what is to be called `at_end`; that does not raise."""
+    try:
+        for callback in at_end.get() or ():
+            callback()
+    finally:
+        at_end.set(None)
+
+
+def asking_attempt() -> Attempt | None:
+    """The attempt that asks for something here, while it is under way."""
+    attempt = current_attempt.get(None)
+    if attempt is None or attempt.flow.flying.get(attempt.ticket) is not attempt:
+        return None  # something that it began has outlived it
+    return attempt
+
+
+@contextlib.contextmanager
+def waiting_for_others() -> Iterator[None]:
+    """While a task waits here for a run, its places in limits are for others."""
+    attempt = asking_attempt()
+    if attempt is None or attempt.ticket in attempt.flow.lent:
+        yield
+        return
+    flow, ticket = attempt.flow, attempt.ticket
+    with flow.lock:
+        flow.lent.add(ticket)
+        flow.parts.manager.lend(ticket)
+    try:
+        yield
+    finally:
+        with flow.lock:
+            flow.lent.discard(ticket)
+            if ticket in flow.flying:
+                flow.parts.manager.lend(ticket, back=True)
+
+
+class Attempt:
+    """What is known of an attempt while it is under way.
+
+    Attributes:
+        flow, index: whose it is, and which node.
+        ticket: what it holds while it runs.
+        number: 1 for the first attempt at this node.
+        started: when it began, on the engine's clock; None before that.
+        rested: seconds of it that were spent at checkpoints, paused.
+        progress: items done and in all, as the task itself told.
+        stop: whether it was asked to end.
+        late: whether its time is up.
+        abandoned: whether it counts no longer, being a thread whose time is up or whose run has
+            ended.
+        replaced: whether another thread has its place, since its own may never end.
+        rests_since: since when it waits at a checkpoint, or None.
+        wake: for one on the loop, what ends that wait.
+        files: what it opened, and what its result points to; None for nothing.
+    """
+
+    __slots__ = (
+        "_call",
+        "abandoned",
+        "files",
+        "flow",
+        "index",
+        "late",
+        "number",
+        "progress",
+        "replaced",
+        "rested",
+        "rests_since",
+        "started",
+        "stop",
+        "task",
+        "ticket",
+        "timer",
+        "wake",
+    )
+
+    def __init__(self, flow: Flow, index: int, ticket: Ticket, number: int) -> None:
+        self._call: Call | None = None
+        self.flow = flow
+        self.index = index
+        self.ticket = ticket
+        self.number = number
+        self.started: float | None = None
+        self.rested = 0.0
+        self.progress: tuple[int, int | None] | None = None
+        self.stop = False
+        self.late = False
+        self.abandoned = False
+        self.replaced = False
+        self.rests_since: float | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.timer: Callable[[], object] | None = None
+        self.wake: Callable[[], object] | None = None
+        self.files: OpenedFiles | None = None
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether its body runs where nothing can stop it."""
+        return True
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits at a checkpoint."""
+        return self.rests_since is not None
+
+    def worked(self, now: float) -> float:
+        """Seconds that it has run until `now`, those at checkpoints not counted."""
+        assert self.started is not None
+        until = now if self.rests_since is None else self.rests_since
+        return max(0.0, until - self.started - self.rested)
+
+    def _noted(self, result: Any) -> Any:
+        """A result, with what is to be known of files; where the body ran, since it may take a
+        look at the disk.
+        """
+        if self.files is not None or result.__class__ not in NO_PATHS:
+            self.flow.files.note(self, result)
+        return result
+
+    def cancel(self) -> None:
+        """Cancel its coroutine, if it is one and has begun; under the lock."""
+        task, door = self.task, self.flow.parts.coroutines
+        if task is None:
+            return
+        if door.is_here:
+            task.cancel()
+            return
+
+        def cancel() -> None:
+            # Its task may carry another attempt by now.
+            if self.task is task and self.ticket in self.flow.flying:
+                task.cancel()
+
+        door.call(cancel)
+
+    def _begun(self) -> Call | None:
+        flow = self.flow
+        try:
+            return flow.admission.begin(self)
+        except BaseException as error:
+            flow.flying.pop(self.ticket, None)
+            flow.break_off(error)
+            return None
+
+    def ended(self, result: Any, error: BaseException | None) -> None:
+        """It is over; under the lock."""
+        try:
+            self.flow.outcomes.end(self, result, error)
+        except BaseException as broken:  # it may be the user's code: an object that is compared
+            self.flow.break_off(broken)
+
+
+class ThreadAttempt(Attempt):
+    """An attempt as a job for a worker thread."""
+
+    __slots__ = ()
+
+    def begin_at_once(self) -> bool:
+        """Begin under the hold of the lock that admitted it; False when there is no call."""
+        self._call = self.flow.admission.start(self)
+        return self._call is not None
+
+    def begin(self) -> Callable[[], Any] | None:
+        """The call to make, or None when a pause or the end of the run came in between."""
+        flow = self.flow
+        call = self._call
+        if call is None:
+            with flow.lock:
+                call = self._begun()
+                if call is None:
+                    flow.lanes.worker_is_free()
+                    return None
+        self._call = None  # its arguments live as long as the body, and no longer
+        context = flow.context.copy()  # two threads cannot be inside one context at once
+        return partial(context.run, self._body, call)
+
+    def end(self, result: Any, error: BaseException | None) -> Job | None:
+        """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
+        flow = self.flow
+        with flow.lock:
+            return flow.lanes.end_in_worker(self, result, error)
+
+    def _body(self, call: Call) -> Any:
+        current_attempt.set(self)
+        sharing = self.flow.sharing
+        if sharing is not None:
+            found = sharing.before_in_thread(self)
+            if found is not None:
+                return self._noted(found.value)
+        call = call.owned()
+        if self.files is not None:
+            self.files.begin(call.args, call.kwargs)
+        if not call.injects:
+            try:
+                result = call.fn(*call.args, **call.kwargs)
+                if self.files is None and type(result) in PLAIN:
+                    return result
+                return self._noted(returned(result))
+            finally:
+                if at_end.get() is not None:
+                    finish_body()
+        borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
+        try:
+            ready = call.with_resources(borrowed)
+            return self._noted(returned(ready.fn(*ready.args, **ready.kwargs)))
+        finally:
+            finish_body()
+            self.flow.resources.give_back_from_thread(self)
+
+
+class AsyncAttempt(Attempt):
+    """An attempt as a coroutine on the loop, for `carriers`."""
+
+    __slots__ = ()
+
+    @property
+    def in_thread(self) -> bool:
+        """It runs on the loop, and can be cancelled there."""
+        return False
+
+    def begin(self) -> Call | None:
+        """The call to make, or None when a pause or the end of the run came in between; under the
+        lock.
+        """
+        return self._begun()
+
+    def end(self, result: Any, failure: BaseException | None) -> None:
+        """Hand in the outcome; under the lock."""
+        if self.late:
+            limit = self.flow.options_of(self.index).timeout or 0.0
+            failure = timed_out(self.flow.label(self.index), limit, in_thread=False)
+        self.ended(result, failure)
+
+    async def body(self, call: Call) -> Any:
+        """What runs on the loop."""
+        current_attempt.set(self)
+        sharing = self.flow.sharing
+        if sharing is not None:
+            found = await sharing.before(self)
+            if found is not None:
+                return self._noted(found.value)
+        quick = are_quickly_lent((*call.args, *call.kwargs.values()))
+        call = call.owned() if quick else await in_thread(call.owned)
+        if self.files is not None:
+            await in_thread(partial(self.files.begin, call.args, call.kwargs))
+        if not call.injects:
+            try:
+                result = await call.fn(*call.args, **call.kwargs)
+                if self.files is None and type(result) in PLAIN:
+                    return result
+                return self._noted(await _returned(result))
+            finally:
+                if at_end.get() is not None:
+                    finish_body()
+        resources = self.flow.resources
+        borrowed = await resources.borrow(self, call.resources())
+        try:
+            ready = call.with_resources(borrowed)
+            return self._noted(await _returned(await ready.fn(*ready.args, **ready.kwargs)))
+        finally:
+            finish_body()
+            await resources.give_back(self)
+
+
+async def _returned(result: Any) -> Any:
+    """What is kept of a result; that of a large one is made off the loop."""
+    if are_quickly_lent((result,)):
+        return returned(result)
+    return await in_thread(partial(returned, result))

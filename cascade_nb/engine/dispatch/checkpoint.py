@@ -1,0 +1,185 @@
+"""Finer points inside a task, where it waits while it is paused and stops when it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from cascade_nb.engine.dispatch.attempt import Attempt, current_attempt
+from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
+
+T = TypeVar("T")
+
+
+class Checkpoint:
+    """What `checkpoint()` gives: in a sync task it has waited already, in an async one await it."""
+
+    def __init__(self, attempt: Attempt | None) -> None:
+        self._attempt = attempt
+
+    def __await__(self) -> Any:
+        return _rest_on_loop(self._attempt).__await__()
+
+
+def checkpoint() -> Checkpoint:
+    """Wait here while this task is paused, and stop here when it is cancelled.
+
+    In a sync task ``cs.checkpoint()`` does; in an async one write ``await cs.checkpoint()``.
+    Outside a run it does nothing, so a task can be called as a plain function. Paused time does not
+    count as the task's duration.
+
+    Raises:
+        RunCancelledError: the run was cancelled, or the time of this task is up.
+
+    Example:
+        >>> @cs.task
+        ... def two_steps(x):
+        ...     x += 1
+        ...     cs.checkpoint()  # a pause holds it here, a cancel ends it here
+        ...     return x + 1
+        >>> cs.run(two_steps(1))
+        3
+    """
+    attempt = current_attempt.get(None)
+    if attempt is not None and attempt.in_thread:
+        _rest_in_thread(attempt)
+    return Checkpoint(attempt)
+
+
+class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
+    """Go through something with a checkpoint and a word of progress at each item.
+
+    ``for x in cs.track(xs)`` in a sync task, ``async for x in cs.track(xs)`` in an async one. An
+    item counts as done when the next one is asked for.
+
+    Args:
+        iterable: what to go through; an async one with ``async for`` only.
+        total: how many items there are, where `len` cannot tell.
+
+    Raises:
+        RunCancelledError: at an item, when the run was cancelled.
+        BlockingError: a plain ``for`` in an async task, where waiting would hold up the loop.
+
+    Example:
+        >>> @cs.task
+        ... def add_up(xs):
+        ...     return sum(x for x in cs.track(xs))
+        >>> cs.run(add_up([1, 2, 3]))
+        6
+    """
+
+    def __init__(self, iterable: Iterable[T] | AsyncIterable[T], total: int | None = None) -> None:
+        if not isinstance(iterable, (Iterable, AsyncIterable)):
+            raise UsageError(
+                f"cs.track() goes through the items of something, not {iterable!r:.60}"
+            )
+        self._iterable = iterable
+        self._total = total if total is not None else _length(iterable)
+
+    def __iter__(self) -> Iterator[T]:
+        attempt = current_attempt.get(None)
+        if attempt is not None and not attempt.in_thread:
+            raise BlockingError("in an async task write `async for … in cs.track(…)`")
+        if not isinstance(self._iterable, Iterable):
+            raise UsageError("what is gone through is asynchronous: write `async for`")
+        for done, item in enumerate(self._iterable, 1):
+            if attempt is not None:
+                _rest_in_thread(attempt)
+            yield item
+            _tell(attempt, done, self._total)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        attempt = current_attempt.get(None)
+        done = 0
+        async for item in _as_async(self._iterable):
+            await _rest_on_loop(attempt)
+            yield item
+            done += 1
+            _tell(attempt, done, self._total)
+
+
+async def _as_async(iterable: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    if isinstance(iterable, AsyncIterable):
+        async for item in iterable:
+            yield item
+    else:
+        for item in iterable:
+            yield item
+
+
+def _length(iterable: object) -> int | None:
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _tell(attempt: Attempt | None, done: int, total: int | None) -> None:
+    if attempt is None:
+        return
+    flow = attempt.flow
+    with flow.lock:
+        if flow.is_over:
+            return  # a thread that could not be stopped: nothing of a run is told after its end
+        attempt.progress = (done, total)
+        flow.log.append(attempt.index)
+        flow.tell.progress(attempt.index, done, total)
+
+
+def _stop_if_asked(attempt: Attempt) -> None:
+    if attempt.stop or attempt.abandoned or attempt.late:
+        label = attempt.flow.label(attempt.index)
+        raise RunCancelledError(f"{label} stopped at a checkpoint, since it was cancelled")
+
+
+def _rest_in_thread(attempt: Attempt) -> None:
+    flow = attempt.flow
+    with flow.lock:
+        _stop_if_asked(attempt)
+        if not flow.parts.manager.pause_over(attempt.ticket):
+            return
+        _begin_rest(attempt)
+        try:
+            while flow.parts.manager.pause_over(attempt.ticket):
+                flow.resting.wait()
+                _stop_if_asked(attempt)
+        finally:
+            _end_rest(attempt)
+
+
+async def _rest_on_loop(attempt: Attempt | None) -> None:
+    if attempt is None:
+        return
+    flow = attempt.flow
+    with flow.lock:
+        _stop_if_asked(attempt)
+        if not flow.parts.manager.pause_over(attempt.ticket):
+            return
+        _begin_rest(attempt)
+        woken = asyncio.Event()
+        attempt.wake = woken.set
+    try:
+        while True:
+            await woken.wait()
+            woken.clear()
+            with flow.lock:
+                _stop_if_asked(attempt)
+                if not flow.parts.manager.pause_over(attempt.ticket):
+                    return
+    finally:
+        with flow.lock:
+            attempt.wake = None
+            _end_rest(attempt)
+
+
+def _begin_rest(attempt: Attempt) -> None:
+    attempt.rests_since = attempt.flow.parts.clock.now()
+    attempt.flow.log.append(attempt.index)
+
+
+def _end_rest(attempt: Attempt) -> None:
+    assert attempt.rests_since is not None
+    attempt.rested += attempt.flow.parts.clock.now() - attempt.rests_since
+    attempt.rests_since = None
+    attempt.flow.log.append(attempt.index)

@@ -1,0 +1,56 @@
+"""Wakes the constraint manager when time alone ends a constraint or lets something pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.protocols import Clock
+
+
+class Alarm:
+    """One timer for all that a manager waits for.
+
+    Args:
+        manager: whom to wake.
+        clock: where time comes from.
+    """
+
+    def __init__(self, manager: ConstraintManager, clock: Clock) -> None:
+        self._manager = manager
+        self._clock = clock
+        self._door: Door | None = None
+        self._timer: Callable[[], object] | None = None
+        self._asked = False
+        manager.timer_changed = self._changed
+
+    def move(self, door: Door) -> None:
+        """Live on another loop from now on; what was applied while there was none counts too."""
+        with self._manager.lock:
+            # Whatever was asked of the old loop died with it.
+            self._door, self._timer, self._asked = door, None, False
+            self._changed()
+
+    def _changed(self) -> None:
+        """Under the manager's lock: time may have something to do sooner than was thought."""
+        if self._door is not None and not self._asked:
+            self._asked = True
+            self._door.call(self._set)
+
+    def _set(self) -> None:
+        with self._manager.lock:
+            self._asked = False
+            if self._timer is not None:
+                self._timer()
+                self._timer = None
+            when = self._manager.next_change()
+            if when != math.inf:
+                wait = max(0.0, when - self._clock.now())
+                self._timer = self._clock.call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._manager.tick()
+        self._set()

@@ -1,0 +1,185 @@
+"""From what a task raised to an error that says which task, where in the user's code, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import linecache
+import os
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.dispatch.failure_classes import group, with_cause
+from cascade_nb.engine.dispatch.source_names import known_place, place_of
+from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
+from cascade_nb.events.warning import warn
+from cascade_nb.text import readable
+
+_HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep
+_LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
+
+
+T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
+
+
+class LeftBehindWarning(UserWarning):
+    """A run ended without something that did not stop."""
+
+
+class DoneCallbackWarning(UserWarning):
+    """What was to be called at the end of a run raised."""
+
+
+# As NumPy says it, and pandas and Cython after it.
+_READ_ONLY: Final = ("is read-only", "cannot set WRITEABLE flag", "cannot resize this array")
+_COPY_FIRST: Final = (
+    "a large array that a task returned, or was given, is handed out read-only, since others read "
+    "it too: write to a copy of it, x = x.copy()"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One node that failed for good.
+
+    Attributes:
+        task: its label, `map(clean)[3]` for an item.
+        task_id: its identity in the graph.
+        attempt: the number of the attempt that failed last.
+        error: what it raised.
+        where: the user's file or cell and line, as far as the traceback tells.
+        inputs: a short picture of each argument.
+    """
+
+    task: str
+    task_id: str
+    attempt: int
+    error: BaseException
+    where: str | None
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The error in one line."""
+        return error_text(self.error)
+
+    @property
+    def traceback(self) -> str:
+        """The whole traceback, without this library's frames."""
+        lines = traceback.TracebackException.from_exception(self.error)
+        lines.stack = traceback.StackSummary.from_list(
+            [f for f in lines.stack if not f.filename.startswith(_HOME)]
+        )
+        return "".join(lines.format())
+
+    def raised(self, target: str) -> TaskFailedError:
+        """The error to raise for a run that wanted `target`, with the user's exception as its
+        cause.
+        """
+        place = f", at {self.where}" if self.where else ""
+        if self.task == target or self.task.startswith(f"{target}["):
+            message = f"{self.task} failed: {self.text}{place}"
+        else:
+            message = (
+                f"{target} could not be computed, because {self.task} failed: {self.text}{place}"
+            )
+        if isinstance(self.error, TaskTimeoutError):
+            return TaskTimeoutError(message, task=self.task, target=target, where=self.where)
+        made = TaskFailedError(message, task=self.task, target=target, where=self.where)
+        return with_cause(made, self.error)
+
+
+def together(failures: list[Failure], target: str) -> RunError | RunFailures:
+    """One error for all failures of a run."""
+    errors: list[RunError] = [failure.raised(target) for failure in failures]
+    if len(errors) == 1:
+        return errors[0]
+    return group(f"{len(errors)} tasks of {target} failed", errors)
+
+
+def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
+    """What is raised for an attempt that took longer than it may."""
+    rest = (
+        "; its thread cannot be stopped and goes on, its result will be dropped"
+        if in_thread
+        else ""
+    )
+    return TaskTimeoutError(
+        f"{label} took longer than {seconds_text(seconds)}{rest}", task=label, target=label
+    )
+
+
+def in_a_line(interrupt: E, number: int, title: str) -> E:
+    """`interrupt`, of which IPython shows a line: how a wait was made is nothing to read."""
+    line = f"{type(interrupt).__name__}: run {number} of {title} was interrupted"
+    interrupt._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]
+    return interrupt
+
+
+async def unharmed(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What `work` gives; where the user's code is asked about a value it may raise anything, and
+    `SystemExit` in a task of asyncio ends the loop.
+
+    Args:
+        work: called when this is awaited: a task that is cancelled before it began leaves no
+            coroutine behind that nobody awaited.
+
+    Raises:
+        RunError: it raised what is no `Exception`.
+    """
+    try:
+        return await work()
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and asyncio._get_running_loop() is None:
+            raise  # nobody's error: its loop was closed under it, and now it goes
+        raise RunError(f"the run could not begin: {error_text(error)}") from error
+
+
+def call_unharmed(callback: Callable[[T], object], given: T, when: str) -> None:
+    """Call back; what it raises, whatever it is, is a warning."""
+    try:
+        callback(given)
+    except BaseException as error:
+        name = getattr(callback, "__qualname__", repr(callback))
+        warn(f"{name} raised {error!r} {when}", DoneCallbackWarning, error)
+
+
+def error_text(error: BaseException) -> str:
+    """An exception in one line of bounded length."""
+    try:
+        words = str(error)
+    except BaseException as inner:
+        words = f"<its text cannot be had: {type(inner).__name__}>"
+    first = words.strip().splitlines()[0] if words.strip() else ""
+    told = readable(first[:300])
+    if isinstance(error, ValueError) and any(said in first for said in _READ_ONLY):
+        told = f"{told} ({_COPY_FIRST})"
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def where_raised(error: BaseException) -> str | None:
+    """The innermost line of the user's own code in the traceback: ``cell [4], line 7: x / 0``."""
+    best: tuple[str, int] | None = None
+    step = error.__traceback__
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        own = not name.startswith(_HOME) and not name.startswith(_LIBRARY) and not _frozen(name)
+        if own or known_place(name):
+            best = (name, step.tb_lineno)
+        step = step.tb_next
+    if best is None:
+        return None
+    name, line = best
+    code = linecache.getline(name, line).strip()
+    return f"{place_of(name)}, line {line}" + (f": {readable(code[:120])}" if code else "")
+
+
+def _frozen(name: str) -> bool:
+    return name.startswith("<frozen")

@@ -1,0 +1,191 @@
+"""Runs tiny functions on the loop, one after the other, for a slice of time.
+
+This is the hot path of a graph of many small nodes, so it does by hand, for nodes that ask for
+nothing special, what `admission` and `outcomes` do for all others. The lock is held for the
+bookkeeping and given up around each function, which may be slower than it was said to be, and may
+itself pause or cancel the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heappop
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.core.arguments import LAZIES
+from cascade_nb.engine.core.scheduler import READY, RUNNING
+from cascade_nb.engine.dispatch.attempt import finish_body
+from cascade_nb.engine.files.file_reads import InlineFiles, inline_here
+from cascade_nb.engine.files.result_paths import PLAIN
+from cascade_nb.engine.files.run_files import NO_STAMPS
+from cascade_nb.graph.graph import Node
+from cascade_nb.model.isolation import lent_call
+from cascade_nb.model.plainness import FROZEN
+from cascade_nb.model.policy import NOTHING
+from cascade_nb.model.present import Continued, returned
+
+if TYPE_CHECKING:
+    from cascade_nb.control.limits import Ticket
+    from cascade_nb.engine.core.task_groups import Kind
+    from cascade_nb.engine.runs.flow import Flow
+
+SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
+BREATH: Final = (
+    0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
+)
+INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
+
+
+def run_slice(flow: Flow, heap: list[int]) -> None:
+    """Run what stands in `heap` until it is empty or the slice is over.
+
+    Called without the lock, and in a context for bodies.
+    """
+    lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
+    kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
+    state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
+    files, here = flow.files.of, InlineFiles(flow)
+    inline_here.set(here)
+    frozen, plain, nothing = FROZEN, PLAIN, NOTHING
+    met = NO_STAMPS
+    open_kind, open_version = None, -1  # what nothing stood in the way of, and when that was
+    began = perf_counter()
+    until = began + SLICE
+    lock.acquire()
+    try:
+        while heap:
+            index = heappop(heap) & INDEX
+            kind = kinds[index]
+            if kind.by_size and _goes_to_thread(flow, kind, index):
+                continue
+            ticket: Ticket | None = None
+            if kind is not open_kind or manager.version != open_version:
+                if kind.light and manager.idle(kind.subject):
+                    open_kind, open_version = kind, manager.version
+                else:
+                    ticket = flow.admission.ticket_for(index)
+                    if not flow.admission.admit(index, ticket):
+                        if perf_counter() > until:
+                            return
+                        continue
+            if flow.parked and ticket is None:
+                flow.parked.pop(index, None)
+            number = tries.get(index, 1) if tries else 1
+            try:
+                fn, args, kwargs = _call_of(flow, work[index], index)
+            except BaseException as wrong:
+                flow.scheduler.start(index)
+                _end(flow, index, ticket, number, 0.0, None, wrong)
+                continue
+            # What `Scheduler.start` does, and what is told of it.
+            if state[index] != READY:
+                flow.scheduler.start(index)  # which says what is wrong
+            state[index] = RUNNING
+            log.append(index)
+            if bus.listening:
+                tell.started(index, number)
+            flow.inline, flow.inline_ticket = index, ticket
+            error: BaseException | None = None
+            result: Any = None
+            odd = False  # whether there is more to do than for nearly every node
+            lock.release()
+            try:
+                # Loops, since `issuperset` makes a set of what it is given, which costs more.
+                for value in args:
+                    if type(value) not in frozen:
+                        args, kwargs = lent_call(args, kwargs)
+                        break
+                else:
+                    if kwargs is not nothing:
+                        for value in kwargs.values():
+                            if type(value) not in frozen:
+                                args, kwargs = lent_call(args, kwargs)
+                                break
+                result = fn(*args) if kwargs is nothing else fn(*args, **kwargs)
+                if type(result) not in plain:
+                    odd = True
+                    result = returned(result)
+            except BaseException as raised:
+                error = raised
+            if odd or here.files is not None:
+                odd = True
+                met = flow.files.noted_inline(here, index, result)
+            lock.acquire()
+            ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
+            flow.inline = flow.inline_ticket = None
+            now = perf_counter()
+            took = now - began
+            if odd and met and error is None:
+                flow.files.met(index, met)
+            if error is not None or ticket is not None or (odd and type(result) is Continued):
+                _end(flow, index, ticket, number, took, result, error)
+            elif index in keys:
+                flow.keeping.keep(index, number, took, result)
+            else:
+                # What `Outcomes.completed` does.
+                kind.times += 1
+                kind.seconds += took
+                if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+                    kind.longest = took
+                if files:
+                    flow.files.settle(index)
+                if bus.listening:
+                    tell.finished(index, "completed", took, number, None)
+                finish(index, result)
+            del args, kwargs, result, error
+            began = now
+            if now > until:
+                return
+    finally:
+        lock.release()
+        finish_body()  # what its nodes left to do, together
+
+
+def _goes_to_thread(flow: Flow, kind: Kind, index: int) -> bool:
+    """Whether a node is an operator on more than a loop should hold its kernel up for; then it is
+    on its way to a thread.
+    """
+    work = flow.ledger.work[index]
+    try:
+        _, args, _ = _call_of(flow, work, index)
+    except BaseException:  # its attempt will say so
+        return False
+    if flow.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
+        return False
+    flow.kinds.of[index] = flow.kinds.in_thread(kind)
+    flow.push(index)
+    flow.lanes.pump_soon()
+    return True
+
+
+def _call_of(
+    flow: Flow, work: Any, index: int
+) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]:
+    """What `Flow.call_of` gives, in a shorter way for nearly every node."""
+    if work.__class__ is not Node:
+        return work.fn, (), work.kwargs_of(index)
+    reader, lazy = flow.ledger.reader, work.lazy
+    if lazy.nested or lazy.kwargs or reader.absent:
+        return reader.call_of(work)[:3]
+    values, place = reader.values, reader.place
+    return (
+        work.task.fn,
+        [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args],
+        NOTHING,
+    )
+
+
+def _end(
+    flow: Flow,
+    index: int,
+    ticket: Ticket | None,
+    number: int,
+    took: float,
+    result: Any,
+    error: BaseException | None,
+) -> None:
+    """The general way out."""
+    if ticket is not None:
+        flow.parts.manager.release(ticket)
+    flow.outcomes.outcome(index, number, took, result, error)

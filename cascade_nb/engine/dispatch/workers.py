@@ -1,0 +1,256 @@
+"""How ready nodes get to where they run: worker threads, the loop, or slices on the loop.
+
+A node is admitted only when it could start at once: a thread node when a worker is free, a node of
+the loop when the loop gets to it. Until then it waits in the heap of its lane, where a pause
+reaches it.
+
+Every method is called under the engine's lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heapify, heappop, heappush
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.dispatch.attempt import Attempt, ThreadAttempt
+from cascade_nb.engine.dispatch.coroutines import Carriers
+from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE, run_slice
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.runs.services import Parts
+    from cascade_nb.protocols import Executor
+
+HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
+LOST: Final = 64  # threads that may be replaced at least, while they do not end
+FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
+
+
+class Workers:
+    """The executor's free places, and the runs that have work for them, served in turn."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.free = executor.capacity
+        self.hungry: deque[Lanes] = deque()
+        self.lost = 0  # threads that may never end; others have taken their places
+        self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
+
+    def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
+        """The next attempt that may start in a thread, of the run that waited longest.
+
+        Args:
+            at_once: whether to begin it too, since the worker that will run it is the one that
+                asks.
+        """
+        hungry = self.hungry
+        for _ in range(len(hungry)):
+            lanes = hungry.popleft()
+            job = lanes.take_for_thread(at_once)
+            if job is not None:
+                if lanes.thread and lanes not in hungry:
+                    hungry.append(lanes)
+                return job
+        return None
+
+    def replace(self, attempt: Attempt) -> None:
+        """The thread of an attempt may never end: another takes its place, within bounds."""
+        if attempt.started is None or attempt.replaced:
+            return
+        if self.lost < max(LOST, 4 * self.executor.capacity):
+            attempt.replaced = True
+            self.lost += 1
+            self.free += 1
+
+    def pump(self) -> None:
+        """Give every free worker something to do, while there is something."""
+        if self.one_is_asking:
+            return  # to wake a second one for the next link of a chain costs more than the link
+        while self.free and self.hungry and (job := self.next_job()) is not None:
+            self.free -= 1
+            self.executor.submit(job)
+
+
+class Lanes:
+    """The ready nodes of one run, by where they run."""
+
+    def __init__(self, flow: Flow, parts: Parts) -> None:
+        self.flow = flow
+        self.workers = flow.workers
+        self.door, self.coroutines = parts.door, parts.coroutines
+        self._apart = parts.are_apart
+        self.carriers = Carriers(flow)
+        self.thread: list[int] = []
+        self.on_loop = self.carriers.waiting
+        self.inline: list[int] = []
+        self._asked = False
+        self._asked_since: float | None = None  # of the loop of coroutines, where that is another
+
+    def push(self, index: int, lane: str, rank: int) -> None:
+        """A node is ready for its lane. One number carries rank and index, since comparing it is
+        cheap.
+        """
+        if lane == "thread":
+            if not self.thread:
+                self._hungry()
+            heappush(self.thread, rank << 32 | index)
+        elif lane == "async":
+            heappush(self.on_loop, rank << 32 | index)
+        else:
+            heappush(self.inline, rank << 32 | index)
+
+    def push_all(self, keys: list[int], lane: str) -> None:
+        """Many are ready: the numbers of rank and index that stand in the heap."""
+        heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[lane]
+        if len(keys) < len(heap) // FEW:
+            for key in keys:
+                heappush(heap, key)
+        else:
+            heap += keys
+            heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
+        if lane == "thread":
+            self._hungry()
+
+    def clear(self) -> None:
+        """Nothing more is to start."""
+        self.thread.clear()
+        self.on_loop.clear()
+        self.inline.clear()
+        if self in self.workers.hungry:
+            self.workers.hungry.remove(self)
+
+    def pump_soon(self) -> None:
+        """Let everything that may start now start, from whatever thread this is."""
+        if self.thread:
+            self.workers.pump()
+        if not self._asked and self._loop_is_wanted():
+            # One wake-up of the loop for many completions.
+            self._asked = True
+            self.door.call(self._on_loop)
+        if self._apart and self._asked_since is None and self._coroutines_are_wanted():
+            self._asked_since = perf_counter()
+            self.coroutines.call(self._on_loop_of_coroutines)
+
+    def breathe(self) -> None:
+        """The same for the loop's lanes alone, by the loop, which has other things to do first."""
+        if not self._asked and self._loop_is_wanted():
+            self._asked = True
+            self.door.later(BREATH, self._on_loop)
+
+    def breathe_for_coroutines(self) -> None:
+        """`breathe`, by the loop of coroutines."""
+        if not self._apart:
+            self.breathe()
+        elif self._asked_since is None and self._coroutines_are_wanted():
+            self._asked_since = perf_counter()
+            self.coroutines.later(BREATH, self._on_loop_of_coroutines)
+
+    @property
+    def loop_is_held_up(self) -> bool:
+        """Whether coroutines could begin and their loop does not come to it."""
+        asked = self._asked_since
+        return asked is not None and perf_counter() - asked > HELD_UP
+
+    def worker_is_free(self) -> None:
+        """A worker has nothing more to do."""
+        self.workers.free += 1
+        self.workers.pump()  # another run may have work for it where this one has none
+        self.pump_soon()
+
+    def end_in_worker(
+        self, attempt: ThreadAttempt, result: Any, error: BaseException | None
+    ) -> ThreadAttempt | None:
+        """What a worker that has just ended goes straight on with; else the worker is free.
+
+        The end of one attempt and the begin of the next are one step under the lock.
+        """
+        workers = self.workers
+        if attempt.replaced:
+            workers.lost -= 1
+            attempt.ended(result, error)
+            return None
+        workers.one_is_asking = True
+        job = None
+        try:
+            attempt.ended(result, error)
+            job = workers.next_job(at_once=True)
+        except BaseException as broken:
+            self.flow.break_off(broken)
+        finally:
+            workers.one_is_asking = False
+        if job is None:
+            workers.free += 1
+        if workers.hungry:
+            workers.pump()
+        if self.inline or self.on_loop:
+            self.pump_soon()
+        return job
+
+    def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
+        """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
+        flow, heap = self.flow, self.thread
+        until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
+        while heap:
+            index = heappop(heap) & INDEX
+            attempt = flow.admission.admitted(index, ThreadAttempt)
+            if attempt is not None and (not at_once or attempt.begin_at_once()):
+                return attempt
+            if perf_counter() > until:
+                self._go_on_later()
+                return None
+        return None
+
+    def _go_on_later(self) -> None:
+        """Look at the rest of what threads may run when others had the lock and the loop."""
+        if not self._asked:
+            self._asked = True
+            self.door.call(lambda: self.door.later(BREATH, self._on_loop))
+
+    def _hungry(self) -> None:
+        if self not in self.workers.hungry:
+            self.workers.hungry.append(self)
+
+    def _on_loop(self) -> None:
+        """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""
+        try:
+            self._slice()
+        except BaseException as error:
+            with self.flow.lock:
+                self.flow.break_off(error)
+
+    def _slice(self) -> None:
+        flow = self.flow
+        with flow.lock:
+            self._asked = False
+            if self.thread:
+                self._hungry()
+                self.workers.pump()
+            taken = [] if self._apart else self.carriers.take()
+        self.carriers.begin(taken)
+        if self.inline:
+            # This callback's own context is that of whoever asked for it, some other task perhaps.
+            flow.context.copy().run(run_slice, flow, self.inline)
+        with flow.lock:
+            self.breathe()
+            flow.settle()
+
+    def _on_loop_of_coroutines(self) -> None:
+        """Begin coroutines, by their loop where it is another, without the lock."""
+        try:
+            with self.flow.lock:
+                self._asked_since = None
+                taken = self.carriers.take()
+            self.carriers.begin(taken)
+            with self.flow.lock:
+                self.breathe_for_coroutines()
+        except BaseException as error:
+            with self.flow.lock:
+                self.flow.break_off(error)
+
+    def _loop_is_wanted(self) -> bool:
+        return bool(self.inline) or (not self._apart and self._coroutines_are_wanted())
+
+    def _coroutines_are_wanted(self) -> bool:
+        return bool(self.on_loop) and not self.carriers.active

@@ -1,0 +1,1 @@
+"""The files, databases and variables that a task reads while it runs."""

@@ -1,0 +1,123 @@
+"""Which files the results of a run were made of, their own and those of all upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import Context
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.files.file_reads import InlineFiles, files_here, files_of, listen
+from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.files.result_paths import paths_in
+from cascade_nb.file_stamps import FileStamp
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.dispatch.attempt import Attempt
+    from cascade_nb.engine.runs.flow import Flow
+
+Stamps: TypeAlias = frozenset[FileStamp]
+NO_STAMPS: Final[Stamps] = frozenset()
+NO_FILES: Final[Mapping[int, Stamps]] = MappingProxyType({})
+
+
+class RunFiles:
+    """The files of one run's results. A result that was made of none has no entry.
+
+    What is not kept itself, as an unnamed node in between, hands on what it was made of: a kept
+    result has the files of everything before it.
+
+    Args:
+        there: by index, those of results that were there before the run.
+        context: of whoever started the run: a task in whose body that was is made of them too.
+
+    Attributes:
+        of: by index, what each result was made of.
+    """
+
+    def __init__(self, flow: Flow, there: Mapping[int, Stamps], context: Context) -> None:
+        self._flow = flow
+        self._outer: OpenedFiles | None = context.run(files_here)
+        self.of: dict[int, Stamps] = dict(there)
+        if self._outer is not None:
+            for stamps in self.of.values():
+                self._outer.add(stamps)
+        listen(self)
+
+    def met(self, index: int, stamps: Stamps) -> None:
+        """An attempt that came to a result met these files."""
+        if stamps:
+            self.of[index] = _together(self.of.get(index, NO_STAMPS), stamps)
+            if self._outer is not None:
+                self._outer.add(stamps)
+
+    def note(self, attempt: Attempt, result: Any) -> None:
+        """An attempt has its result: look at what it opened, and what the result points to."""
+        if attempt.files is None:
+            if next(paths_in(result), None) is None or not self.tracks(attempt.index):
+                return
+            attempt.files = OpenedFiles()
+        attempt.files.settle(result)
+
+    def noted_inline(self, here: InlineFiles, index: int, result: Any) -> Stamps:
+        """The same for a function that ran inline: what it met."""
+        files, here.files = here.files, None
+        if files is None:
+            if next(paths_in(result), None) is None or not self.tracks(index):
+                return NO_STAMPS
+            files = OpenedFiles()
+        files.settle(result)
+        return files.met
+
+    def files_in_flight(self) -> list[OpenedFiles]:
+        """Where to note what cannot be told to be of one task: all that run just now."""
+        flying = list(self._flow.flying.values())
+        started = (one for one in flying if one.started is not None)
+        return [files for one in started if not (files := files_of(one)).closed]
+
+    def tracks(self, index: int) -> bool:
+        """Whether the files of a node count."""
+        return self._flow.kinds.of[index].options.track_files
+
+    def settle(self, index: int) -> Stamps:
+        """A node has its result: all that it was made of."""
+        if not self.of:
+            return NO_STAMPS
+        flow, of = self._flow, self.of
+        work = flow.ledger.work[index]
+        if isinstance(work, Expansion):
+            sources = flow.ledger.sources(work.node.index)
+        else:
+            sources = (*flow.ledger.sources(index), *flow.unfold.items(index))
+        found = dict.fromkeys(of[source] for source in sources if source in of)
+        own = of.get(index, NO_STAMPS)
+        if not found:
+            return own
+        inputs, *others = found  # nearly always one: it is shared, not copied
+        if others:
+            inputs = inputs.union(*others)
+        of[index] = stamps = _together(inputs, own)
+        return stamps
+
+    def by_position(self, items: range) -> dict[int, Stamps]:
+        """What those items of a mapped node that have a result were made of."""
+        return {n: self.of[i] for n, i in enumerate(items) if i in self.of} if self.of else {}
+
+    def hand_on(self, index: int, heir: int) -> None:
+        """What `index` was made of, `heir` is made of too."""
+        self.met(heir, self.settle(index))
+
+    def forget(self, index: int) -> None:
+        """A place is used for another node."""
+        self.of.pop(index, None)
+
+
+def _together(before: Stamps, own: Stamps) -> Stamps:
+    """What was written again counts as it was left last."""
+    if own <= before:
+        return before
+    again = {one.path for one in own if one.wrote}
+    if again:
+        before = frozenset(one for one in before if not (one.wrote and one.path in again))
+    return before | own

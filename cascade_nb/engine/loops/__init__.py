@@ -1,0 +1,1 @@
+"""The event loops and threads that an engine works on."""

@@ -1,0 +1,181 @@
+"""On which loop an engine works, and on which its coroutines do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from cascade_nb.engine.dispatch.constraint_timer import Alarm
+from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.engine.loops.loop_thread import HomeLoop
+from cascade_nb.engine.loops.nested_wait import wait_for
+from cascade_nb.engine.runs.services import Parts
+from cascade_nb.errors import BlockingError
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.runs.run import Run
+
+T = TypeVar("T")
+
+LOOK: Final = 0.5  # seconds between two looks of who blocks
+
+_held_up: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
+_at_times: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
+
+
+def may_be_held_up(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Say of a loop that what runs on it may block it for long, as cells do a kernel's. Engines
+    then work beside it, and only coroutines need it. Gives how to take that back.
+    """
+    _held_up.add(loop)
+    return lambda: _held_up.discard(loop)
+
+
+def stands_still_at_times(loop: asyncio.AbstractEventLoop) -> None:
+    """Say of a loop that it runs now and again only, as that of IPython at a prompt. Engines then
+    have one of their own, as where there is none.
+    """
+    _at_times.add(loop)
+
+
+class Home:
+    """The loop of an engine, and the parts that its runs reach for there.
+
+    Attributes:
+        own: the loop in a thread of the engine's own, where its user has none, or one that may be
+            held up.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._alarm = Alarm(engine.constraints, engine.clock)
+        self._parts: Parts | None = None
+        self.own: HomeLoop | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller's thread is one whose loop the engine works on."""
+        running = asyncio._get_running_loop()
+        parts = self._parts
+        return parts is not None and running in (parts.door.loop, parts.coroutines.loop)
+
+    async def there(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives on the loop that the engine works on, or here where that has ended."""
+        parts = self._parts
+        if parts is None or not parts.door.loop.is_running():
+            return await work
+        return await parts.door.there(work)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether a loop is closed that runs of the engine would go on on."""
+        return self._parts is not None and self._parts.are_gone
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether its coroutines run on another loop than everything else."""
+        return self._parts is not None and self._parts.are_apart
+
+    @property
+    def is_all_here(self) -> bool:
+        """Whether it works on the caller's loop, and its coroutines do."""
+        return self.is_here and not self.is_apart
+
+    @property
+    def is_on_own(self) -> bool:
+        """Whether the caller is on the engine's own loop."""
+        return self.own is not None and asyncio._get_running_loop() is self.own.loop
+
+    @property
+    def door(self) -> Door:
+        """The way to the loop that it works on, from any thread."""
+        parts = self._parts
+        if parts is not None and not parts.door.loop.is_closed():
+            return parts.door
+        return self.parts().door
+
+    def parts(self) -> Parts:
+        """The parts on the loop to work on: where runs go on, else the caller's, else one of the
+        engine's own.
+
+        Raises:
+            BlockingError: runs go on on another loop.
+        """
+        running = asyncio._get_running_loop()
+        if running in _at_times:
+            running = None
+        parts = self._parts
+        if parts is not None and not parts.are_gone:
+            # A loop that is open and does not run would never start what it is given: an earlier
+            # `run_until_complete` is over. From another thread one that runs is as good as ours.
+            theirs = (parts.coroutines.loop, parts.door.loop)
+            if running in theirs or (running is None and all(one.is_running() for one in theirs)):
+                return parts
+            if self._engine.runs:
+                raise BlockingError(
+                    "runs of this engine go on on another event loop; wait for them, or use "
+                    "another Engine()"
+                )
+        self._engine.bury_the_dead()
+        if running is None or running in _held_up:
+            if self.own is None:
+                self.own = own = HomeLoop()
+                # For who drops the engine without closing it.
+                weakref.finalize(self._engine, own.stop_soon).atexit = False
+            return self._move(self.own.loop, running or self.own.loop)
+        return self._move(running, running)
+
+    def wait_within(self, run: Run, timeout: float | None) -> Any:
+        """What `Run.result` does on the loop's own thread: it runs the loop from within."""
+        return wait_for(run, timeout)
+
+    def wait(self, future: Future[T], timeout: float | None, look: Callable[[], object]) -> T:
+        """What comes of a run, in a thread that blocks; now and then it looks whether the loop was
+        closed meanwhile.
+
+        Raises:
+            TimeoutError: the time is up.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while (left := until - time.monotonic()) > LOOK:
+            with contextlib.suppress(FutureTimeout):
+                return future.result(LOOK)
+            if future.done():
+                break
+            self._engine.bury_the_dead()
+            look()
+        return future.result(max(0.0, left))
+
+    def leave(self) -> None:
+        """End the loop of its own, if there is one; the next run makes another."""
+        if self.own is not None:
+            self.own.stop()
+        self.own = self._parts = None
+
+    def _move(
+        self, loop: asyncio.AbstractEventLoop, coroutines: asyncio.AbstractEventLoop
+    ) -> Parts:
+        engine = self._engine
+        door = Door(loop)
+        self._parts = Parts(
+            solver=engine.adapters.solver,
+            bus=engine.bus,
+            clock=engine.clock,
+            manager=engine.constraints,
+            workers=Workers(engine.adapters.executor),
+            door=door,
+            coroutines=door if coroutines is loop else Door(coroutines),
+            overrides=engine.overrides,
+        )
+        self._alarm.move(door)
+        engine.link.move()
+        return self._parts

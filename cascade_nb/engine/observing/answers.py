@@ -1,0 +1,209 @@
+"""Why a node of a run, or an item of one, stands as it does, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.control.why import explain, stopper
+from cascade_nb.control.words import count_text
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
+from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
+from cascade_nb.engine.observing.status import SHOWN, NodeState
+from cascade_nb.errors import UnknownNameError
+from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.graph.values.short_repr import glimpse
+from cascade_nb.model.lazy import Lazy, MappedLazyResult
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+#: What is said of coroutines that could begin, but for the loop that they need.
+HELD_UP: Final = "waits for the kernel's loop: a cell is running"
+_SHOWN: Final = 5  # at most so many of a node's items are spoken of one by one
+_INPUT: Final = 80  # characters of an argument of an item
+_ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+)\]")
+
+
+def item_of(graph: Graph, name: str) -> tuple[Node, int] | None:
+    """The mapped node and the number of the item that ``t[17]`` or ``map(train)[17]`` names; None
+    where `name` names no item.
+
+    Raises:
+        UnknownNameError: the graph has no such node.
+    """
+    found = _ITEM.fullmatch(name) if isinstance(name, str) else None
+    return None if found is None else (node_named(graph, found[1]), int(found[2]))
+
+
+def node_named(graph: Graph, name: str) -> Node:
+    """The node of this name or id, of an item's node, or the only node of this task.
+
+    Raises:
+        UnknownNameError: there is none, or the task of this name has several.
+    """
+    try:
+        return graph.node(name)
+    except UnknownNameError:
+        nodes = [node for node in graph.nodes if name in (node.task_name, node.label)]
+        if len(nodes) == 1:
+            return nodes[0]
+        if not nodes:
+            raise
+    names = ", ".join(node.id for node in nodes[:_SHOWN]) + (" …" if len(nodes) > _SHOWN else "")
+    raise UnknownNameError("node", name, (), f"; it is a task's, whose nodes are {names}")
+
+
+def why_of(flow: Flow, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
+    """The reasons, one a line. Call under the flow's lock.
+
+    Args:
+        name: of a node or an item.
+        state_of: how a node of the graph is counted.
+
+    Raises:
+        UnknownNameError: there is no such node or item.
+    """
+    item = item_of(flow.graph, name)
+    if item is not None and item[0].kind is NodeKind.MAP:
+        return _why_item(flow, name, *item)
+    node = node_named(flow.graph, name) if item is None else item[0]
+    index = node.index
+    end = end_of(flow, index)
+    if end is not None:
+        return [f"{node.id} {line}" for line in end]
+    retrying = [i for i in flow.retry_at if flow.unfold.root_of(i) == index]
+    if retrying:
+        soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
+        return [f"{flow.id_of(i)} waits: {retry_of(flow, i).words}" for i in soonest]
+    stopped = _stopped(flow, index)
+    if stopped:
+        return [f"{node.id} {text}" for text in stopped]
+    nested = [(task, run) for one, task, run in nested_in(flow) if one is node]
+    if nested:
+        mapped = node.kind is NodeKind.MAP
+        some = [
+            f"{task if mapped else node.id} is running; {run.in_words}"
+            for task, run in nested[:_SHOWN]
+        ]
+        more = len(nested) - _SHOWN
+        return [*some, *([f"and {count_text(more, 'more run')} inside"] if more > 0 else [])]
+    again = [retry for retry in retries_of(flow) if retry.node == node.id]
+    if again:
+        return [f"{retry.task} is running: {retry.words}" for retry in again]
+    return [_waits(flow, index, node.id, state_of(index))]
+
+
+def end_of(flow: Flow, index: int) -> list[str] | None:
+    """What a node that is over without a result has come to, each line after its name: "failed:
+    KeyError: 'x'"; None where it has a result or goes on. Call under the flow's lock.
+    """
+    state = flow.scheduler.state[index]
+    if index in flow.skipped and state != DONE:
+        reason, detail = flow.skipped[index]
+        if reason == "UpstreamFailed":
+            return [f"was not started: {detail}"]
+        return [f"was skipped ({reason}): {detail}"]
+    own = [f for f in flow.failures if f.task_id.split("[")[0] == flow.id_of(index)]
+    if state == FAILED or (own and state == CANCELLED):  # a map whose other items did not start
+        lines = [_failed(flow, f.task, f.task_id, f.attempt, f.text) for f in own[:_SHOWN]]
+        more = [f"and {len(own) - _SHOWN} more of its items"] if len(own) > _SHOWN else []
+        return [*lines, *more] or ["failed"]
+    if state == CANCELLED and flow.stopping == "failed" and flow.failures:
+        first = flow.failures[0].task
+        return [f"was not started: {first} failed and the run stops at the first failure"]
+    if state == CANCELLED:
+        return ["did not finish: the run was cancelled"]
+    return None
+
+
+def _failed(flow: Flow, task: str, task_id: str, attempt: int, text: str) -> str:
+    item = f" at {task_id[task_id.index('[') :]}" if "[" in task_id else ""
+    return f"failed{item}{_attempts(attempt)}: {text}"
+
+
+def _attempts(number: int) -> str:
+    return f" in attempt {number}" if number > 1 else ""
+
+
+def _why_item(flow: Flow, name: str, node: Node, number: int) -> list[str]:
+    places = flow.unfold.items(node.index)
+    if not places:
+        over = end_of(flow, node.index)
+        told = over[0] if over else "has no items yet"
+        return [f"{name}: {node.id} {told}"]
+    if number >= len(places):
+        raise UnknownNameError("item", name, (), f"; {node.id} has {len(places)}, from 0")
+    index = places[number]
+    expansion = flow.ledger.work[index]
+    assert isinstance(expansion, Expansion)
+    state = flow.scheduler.state[index]
+    failures = [f for f in flow.failures if f.task_id == flow.id_of(index)]
+    if failures:
+        told = f"failed{_attempts(failures[0].attempt)}: {failures[0].text}"
+    elif index in flow.skipped:
+        told = f"was skipped: {flow.skipped[index][1]}"
+    elif index in flow.retry_at:
+        told = f"waits: {retry_of(flow, index).words}"
+    elif (ticket := flow.parked.get(index)) and (gate := stopper(flow.parts.manager, ticket)):
+        told = f"is {gate.word}: {explain(gate, flow.parts.clock.now(), ticket)}"
+    elif state == CANCELLED:
+        told = (end_of(flow, index) or ["was cancelled"])[0]
+    else:
+        word = SHOWN[State(state)] if state != READY else NodeState.WAITING
+        told = f"is {word.value}{_attempts(flow.tries.get(index, 1))}"
+        if state == RUNNING and index in flow.last_errors:
+            told = f"is running: {retry_of(flow, index).words}"
+        inside = [run for run, a in flow.nested.items() if a.index == index]
+        told += "".join(f"; {run.in_words}" for run in inside[:_SHOWN])
+    inputs = failures[0].inputs if failures else _inputs(flow, expansion, number)
+    return [f"{name} {told}", *([f"its input: {', '.join(inputs)}"] if inputs else [])]
+
+
+def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
+    """A short picture of each argument of an item that is still there: a map that is over keeps
+    none of its own.
+    """
+    lazy = expansion.node.lazy
+    assert isinstance(lazy, MappedLazyResult)
+    told = []
+    for name, value in {**lazy.collections, **lazy.fixed}.items():
+        known = value
+        if isinstance(value, Lazy):
+            index = flow.ledger.place.get(value.identity, -1)
+            state = flow.scheduler.state
+            if index < 0 or state[index] != DONE or not flow.ledger.alive(index, state):
+                continue
+            known = flow.ledger.values[index]
+        if name in lazy.collections:
+            known = known[number] if isinstance(known, Sequence) else list(known)[number]
+        told.append(f"{name}={glimpse(known, _INPUT)}")
+    return told
+
+
+def _stopped(flow: Flow, index: int) -> list[str]:
+    """What holds a node, its items or what continues it, or lets them queue, each once."""
+    texts: dict[str, None] = {}
+    now = flow.parts.clock.now()
+    for item, ticket in flow.parked.items():
+        if flow.unfold.root_of(item) != index:
+            continue
+        gate = stopper(flow.parts.manager, ticket)
+        if gate is not None:
+            texts[f"is {gate.word}: {explain(gate, now, ticket)}"] = None
+    return list(texts)
+
+
+def _waits(flow: Flow, index: int, name: str, state: NodeState) -> str:
+    waiting = [flow.label(i) for i in flow.scheduler.waiting_for(index)]
+    if state is NodeState.WAITING and waiting:
+        return f"{name} waits for {', '.join(waiting)}"
+    if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
+        if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
+            return f"{name} {HELD_UP}"
+        busy, lost = flow.workers.executor.capacity, flow.workers.lost
+        more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
+        return f"{name} is ready and waits for one of {busy} threads{more}"
+    return f"{name} is {state.value}{_attempts(flow.tries.get(index, 1))}"

@@ -1,0 +1,139 @@
+"""What became of the runs of one engine: remembered in a few words while the process lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cascade_nb.engine.core.scheduler import DONE, IDLE
+from cascade_nb.engine.observing.answers import end_of
+from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, Grounds
+from cascade_nb.graph.fingerprint.provenance import Made
+from cascade_nb.graph.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+RUNS: Final = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class EndedRun:
+    """A run that is over.
+
+    Attributes:
+        status: how it stood in the end.
+        started: when, in seconds since the epoch.
+    """
+
+    status: RunStatus
+    started: float
+
+
+class LastSeen(NamedTuple):
+    """What became of a node in a run.
+
+    Attributes:
+        number: of the run.
+        words: after the node's name: "is done", "failed: KeyError: 'x'", "was not started: …".
+        skipped: why it was skipped, as events say it; empty where it was not.
+        tried: what its result would have been made of, where it came to none.
+        unkept: why its result could not be kept, where it came to one.
+    """
+
+    number: int
+    words: str
+    skipped: str = ""
+    tried: Made | None = None
+    unkept: str = ""
+
+    @property
+    def no_result(self) -> str | None:
+        """Why it came to no result: "failed in run 3: KeyError: 'x'"; None where it came to one, or
+        was not wanted, which is another question each time.
+        """
+        if self.words.startswith("is ") or self.skipped not in ("", "UpstreamFailed"):
+            return None
+        head, colon, rest = self.words.partition(":")
+        return f"{head} in run {self.number}{colon}{rest}"
+
+
+class History:
+    """Remembers the latest runs, and what became of each node in the last run that had it.
+
+    It keeps texts of bounded length, never a value or a graph. Safe from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: deque[EndedRun] = deque(maxlen=RUNS)
+        self._last: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
+
+    @property
+    def runs(self) -> list[EndedRun]:
+        """Those that are remembered, oldest first."""
+        with self._lock:
+            return list(self._runs)
+
+    def enter(self, status: RunStatus, started: float, flow: Flow | None, grounds: Grounds) -> None:
+        """A run is over.
+
+        Args:
+            status: how it stood in the end.
+            started: when, in seconds since the epoch.
+            flow: its machinery, if it came so far.
+            grounds: what its nodes are made of, and by what they are known.
+        """
+        with self._lock:
+            self._runs.append(EndedRun(status, started))
+            if flow is not None:
+                with flow.lock:
+                    self._enter(status.number, flow, grounds)
+
+    def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
+        """What became of a node in the last run that had it; None where none did, as far as that
+        is remembered.
+        """
+        with self._lock:
+            return self._last.get((node.task_name, identity.get(node.id, node.id)))
+
+    def _enter(self, number: int, flow: Flow, grounds: Grounds) -> None:
+        state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
+        identity = grounds.identity
+        for name in identity or _named(graph):
+            node = graph.node(name)
+            index = node.index
+            if state[index] == IDLE:
+                continue
+            known = identity.get(name, name)
+            key = node.task_name, known
+            if state[index] == DONE:
+                unkept = flow.keeping.unwritable.get(index, "")
+                words = "is reused" if index in reused else "is done"
+                seen = LastSeen(number, words, unkept=unkept)
+            else:
+                lines = end_of(flow, index) or ["did not finish"]
+                skipped = flow.skipped.get(index, ("",))[0]
+                tried = grounds.now.get(name)
+                seen = LastSeen(number, _in_a_line(lines), skipped, tried)
+            self._last[key] = seen
+            self._last.move_to_end(key)
+        while len(self._last) > ROOM:
+            self._last.popitem(last=False)
+
+
+def _in_a_line(lines: Sequence[str]) -> str:
+    """How a node ended, which may be that many of its items failed."""
+    if len(lines) == 1:
+        return lines[0]
+    more = lines[1] if len(lines) == 2 else f"and {len(lines) - 1} more of its items"
+    return f"{lines[0]} ({more})"
+
+
+def _named(graph: Graph) -> list[str]:
+    """The ids of nodes that are known without anything else."""
+    return [node.id for node in graph.nodes if node.name is not None][:MOST]

@@ -1,0 +1,349 @@
+"""Looks at a run for whoever asks, and counts what changed since the last look rather than all of
+it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.control.why import explain, stopper
+from cascade_nb.engine.dispatch.failures import Failure
+from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of
+from cascade_nb.engine.observing.partial_value import Missing, partial_of
+from cascade_nb.engine.observing.retries import nested_in, retries_of
+from cascade_nb.engine.observing.state_counts import Tally
+from cascade_nb.engine.observing.status import (
+    FailureLine,
+    KindStatus,
+    Moment,
+    NodeState,
+    Phase,
+    RunStatus,
+    headline,
+    remaining,
+)
+from cascade_nb.engine.runs.edits import AN_EDIT
+from cascade_nb.engine.runs.request import Given, left_by
+from cascade_nb.engine.storage.result_saver import THE_STATE
+from cascade_nb.graph.graph import Node
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.runs.run import Run
+
+_SOON = 5.0  # seconds of waiting of which nothing need be said
+_SOME = 1000  # of what is parked, looked at one by one
+_ALL_WAIT = -2  # the version of a run that has no machinery yet
+
+
+_NOTHING = (0, 0.0, 0.0)
+
+
+class Watch:
+    """What can be seen of one run."""
+
+    def __init__(self, run: Run, manager: ConstraintManager) -> None:
+        self._run = run
+        self._manager = manager
+        self._flow: Flow | None = None
+        self._tally: Tally | None = None
+        self._since = 0  # versions that were given of machinery before
+
+    def begin(self, flow: Flow) -> None:
+        """The run has its machinery, or another after an edit. Nothing is counted before somebody
+        looks.
+        """
+        self._since += 1 + (len(self._flow.log) if self._flow is not None else -1)
+        self._flow, self._tally = flow, Tally(flow)
+
+    def elapsed(self) -> float:
+        """Seconds since the start, paused time not counted."""
+        with self._manager.lock:
+            return self._elapsed()
+
+    def blocked_by(self) -> str | None:
+        """What keeps the run from going on while nothing of it runs, and time alone will not end
+        soon.
+        """
+        with self._manager.lock:
+            phase, pause, _ = self._phase()
+            if phase is Phase.PAUSED and pause is not None:
+                return f"{pause} {pause.reason}"
+            flow = self._flow
+            if phase is not Phase.RUNNING or flow is None or not flow.parked or flow.retry_at:
+                return None
+            if self._running():  # which counts states, so it is asked last
+                return None
+            now = self._manager.clock.now()
+            for ticket in flow.parked.values():
+                gate = stopper(self._manager, ticket)
+                if gate is not None and gate.opens_at(now) - now > _SOON:
+                    return str(gate.constraint)
+            return None
+
+    def status(self) -> RunStatus:
+        """The run at this moment."""
+        with self._manager.lock:
+            kinds = self._kinds()
+            spent = self._flow.kinds.spent() if self._flow is not None else {}
+            counts: Counter[NodeState] = Counter()
+            for of_one in kinds.values():
+                counts.update(of_one)
+            phase, pause, paused_for = self._phase()
+            failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
+            blocker = self._blocker()
+            retries = retries_of(self._flow) if self._flow is not None else ()
+            running = self._running()
+            waiting, queued, held = self._standing(counts, running, pause)
+            moment = Moment(
+                phase=phase,
+                running=running,
+                queued=queued,
+                held=held,
+                failed=len(failures),
+                elapsed=self._elapsed(),
+                pause=pause,
+                paused_for=paused_for,
+                blocker=blocker,
+                retrying=retries[0] if retries else None,
+                failure=failures[0] if failures else None,
+                still_running=self._run.still_running,
+                unreachable=self._run.engine.unreachable,
+                finishing=bool(counts) and not (running or waiting or queued or held),
+                edits=self._run.edits,
+                kept=tuple(self._run.kept.values()),
+                unkept=self._flow.keeping.refused if self._flow is not None else 0,
+            )
+            return RunStatus(
+                run_id=self._run.id,
+                number=self._run.number,
+                title=self._run.graph.title,
+                phase=phase,
+                total=sum(counts.values()),
+                done=counts[NodeState.DONE],
+                reused=counts[NodeState.REUSED],
+                failed=counts[NodeState.FAILED],
+                skipped=counts[NodeState.SKIPPED],
+                cancelled=counts[NodeState.CANCELLED],
+                running=running,
+                waiting=waiting,
+                queued=queued,
+                held=held,
+                elapsed=moment.elapsed,
+                paused_for=paused_for,
+                remaining=self._remaining(phase, kinds),
+                headline=headline(moment),
+                kinds=tuple(
+                    self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
+                ),
+                failures=failures,
+                blocked_by=blocker if held or queued else None,
+                parent=self._run.parent,
+                retries=retries,
+            )
+
+    def nested(self) -> list[tuple[Node, str, Run]]:
+        """The runs that its tasks have started and wait for, see `nested_in`."""
+        with self._manager.lock:
+            return nested_in(self._flow) if self._flow is not None else []
+
+    def failures(self) -> list[Failure]:
+        """What failed so far."""
+        return list(self._flow.failures) if self._flow is not None else []
+
+    def left(self) -> Given:
+        """What the run leaves to the next try."""
+        with self._manager.lock:
+            return left_by(self._flow) if self._flow is not None else self._run.orders.given
+
+    def partial(self, name: str | None) -> Any:
+        """What is there of the target's value, or of a node's."""
+        flow, graph = self._flow, self._run.graph
+        if flow is not None:
+            return partial_of(flow, name)
+        node = graph.nodes[graph.targets[0]] if name is None else node_named(graph, name)
+        return Missing(node.label, "is not there: nothing of the run has started")
+
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+        nodes = self._run.graph.nodes
+        return {nodes[index].id: state for index, state in self.changed_since(-1)[1].items()}
+
+    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
+        """States by index of the graph's nodes that changed since `version`, and the version of
+        now.
+        """
+        own = len(self._run.graph)
+        with self._manager.lock:
+            flow = self._flow
+            if flow is None or self._tally is None or flow.graph is not self._run.graph:
+                told = version == _ALL_WAIT
+                return _ALL_WAIT, {} if told else dict.fromkeys(range(own), NodeState.WAITING)
+            now, since = self._since + len(flow.log), version - self._since
+            if since >= 0:
+                changed = set(flow.log[since:])
+            elif version == _ALL_WAIT and not self._since:
+                # Of what is there from the start no change in the log says it.
+                there = self._run.graph.settled
+                changed = {*flow.log, *flow.reused, *flow.carried, *there}
+            else:
+                return now, self._tally.states(range(own))
+            if len(flow.scheduler.state) > own:
+                root_of = flow.unfold.root_of
+                changed = {i if i < own else root_of(i) for i in changed}
+            return now, self._tally.states(changed)
+
+    def progress_of(self, index: int) -> tuple[int, int]:
+        """Items done and in all."""
+        with self._manager.lock:
+            self._kinds()
+            items = None if self._tally is None else self._tally.items(index)
+            if items is None:
+                return int(self._state(index) in (NodeState.DONE, NodeState.REUSED)), 1
+            return items[NodeState.DONE] + items[NodeState.REUSED], sum(items.values())
+
+    def why(self, name: str) -> list[str]:
+        """Reasons in words."""
+        found = item_of(self._run.graph, name)
+        node = found[0] if found is not None else node_named(self._run.graph, name)
+        with self._manager.lock:
+            flow = self._flow
+            if flow is None:
+                return [f"{node.id} waits: the run is starting"]
+            lines = why_of(flow, name, self._state)
+        kept = self._run.kept.get(node.index)
+        return lines if found is not None or kept is None else [*lines, kept]
+
+    def _kinds(self) -> dict[str, Counter[NodeState]]:
+        """By task name, how its nodes stand now."""
+        if self._tally is None:
+            return {}
+        self._tally.catch_up()
+        return self._tally.kinds()
+
+    def _state(self, index: int) -> NodeState:
+        return NodeState.WAITING if self._tally is None else self._tally.state(index)
+
+    def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
+        """How it stands; the pause that holds all of it, and for how long nothing has run."""
+        flow = self._flow
+        if self._run.outcome is not None:
+            return self._run.outcome, None, None
+        if flow is None:
+            pause = self._manager.find(Scope("run", self._run.id))
+            if pause is None or pause.by not in (THE_STATE, AN_EDIT):
+                return Phase.STARTING, None, None
+            return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - pause.since)
+        if flow.stopping == "cancelled":
+            return Phase.CANCELLING, None, None
+        pause = self._whole_pause()
+        if pause is None:
+            return Phase.RUNNING, None, None
+        since = max(pause.since, flow.last_end)
+        if not self.is_quiet():
+            return Phase.PAUSING, pause, None
+        return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - since)
+
+    def _whole_pause(self) -> Constraint | None:
+        return self._manager.find("global") or self._manager.find(Scope("run", self._run.id))
+
+    def _running(self) -> int:
+        """How many tasks are under way; those that rest at a checkpoint are not."""
+        flow = self._flow
+        if flow is None or self._run.outcome is not None:
+            return 0
+        return sum(1 for a in flow.flying.values() if a.started is not None and not a.resting) + (
+            flow.inline is not None
+        )
+
+    def is_quiet(self) -> bool:
+        """Whether none of its tasks is under way, but for those that wait for runs in which nothing
+        is either. Under the lock.
+        """
+        flow = self._flow
+        if not self._running() or flow is None:
+            return True
+        if flow.inline is not None or not flow.nested:
+            return False
+        engine, inside = self._run.engine, list(flow.nested.items())
+        return all(
+            a.ticket in flow.lent
+            and all(run.engine is engine and run._watch.is_quiet() for run, of in inside if of is a)
+            for a in flow.flying.values()
+            if a.started is not None and not a.resting
+        )
+
+    def _standing(
+        self, counts: Mapping[NodeState, int], running: int, pause: Constraint | None
+    ) -> tuple[int, int, int]:
+        """How many are waiting, queued and held, of those that do not run.
+
+        Some that do not run have begun: what they continued themselves with stands still, or they
+        rest at a checkpoint. And a pause of the whole run holds all that is left of it.
+        """
+        begun = max(0, counts[NodeState.RUNNING] - running)
+        waiting, queued = counts[NodeState.WAITING], counts[NodeState.QUEUED]
+        held = counts[NodeState.HELD]
+        if pause is not None:
+            return 0, 0, waiting + queued + held + begun
+        flow = self._flow
+        if flow is None or not begun:
+            return waiting, queued, held
+        resting = min(begun, sum(a.resting for a in flow.flying.values()))
+        held, begun = held + resting, begun - resting
+        some = islice(flow.parked.values(), _SOME)  # there may be 100,000, and this is asked often
+        words = {gate.word for t in some if (gate := stopper(self._manager, t))}
+        if "held" in words:
+            return waiting, queued, held + begun
+        return (waiting, queued + begun, held) if words else (waiting + begun, queued, held)
+
+    def _elapsed(self) -> float:
+        flow = self._flow
+        if flow is None:
+            return 0.0
+        now = self._run.ended_at or self._manager.clock.now()
+        rested = flow.rested
+        phase_pause = self._whole_pause() if self._run.outcome is None else None
+        if phase_pause is not None and self.is_quiet():
+            rested += max(0.0, now - max(phase_pause.since, flow.last_end))
+        return max(0.0, now - flow.began - rested)
+
+    def _remaining(self, phase: Phase, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
+        if self._flow is None or phase.is_over:
+            return None
+        return remaining(kinds, self._flow.kinds.timings(), self._elapsed())
+
+    def _kind(
+        self, name: str, counts: Counter[NodeState], spent: tuple[int, float, float]
+    ) -> KindStatus:
+        scope = Scope("task", name)
+        limit = self._manager.find(scope, "concurrency")
+        return KindStatus(
+            name=name,
+            total=sum(counts.values()),
+            done=counts[NodeState.DONE] + counts[NodeState.REUSED],
+            running=counts[NodeState.RUNNING],
+            queued=counts[NodeState.QUEUED],
+            held=counts[NodeState.HELD],
+            failed=counts[NodeState.FAILED],
+            paused=self._manager.find(scope) is not None,
+            limit=None if limit is None else limit.limit,
+            attempts=spent[0],
+            seconds=spent[1],
+            longest=spent[2],
+        )
+
+    def _blocker(self) -> str | None:
+        flow = self._flow
+        if flow is None:
+            return None
+        for ticket in flow.parked.values():
+            gate = stopper(self._manager, ticket)
+            if gate is not None:
+                return explain(gate, self._manager.clock.now(), ticket)
+        return HELD_UP if flow.lanes.loop_is_held_up else None

@@ -1,0 +1,152 @@
+"""Runs and constraints in a few lines of text, the same wherever they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+
+FAILURES: Final = 20
+INSIDE: Final = 5  # runs inside a run that are told of one by one
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What the runs of a process are doing, and what holds them, at one moment.
+
+    Attributes:
+        runs: those that go on, and the one that ended last where none does.
+        constraints: what is in force.
+        lines: the same in words.
+    """
+
+    runs: tuple[RunStatus, ...]
+    constraints: tuple[Constraint, ...]
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    __repr__ = __str__
+
+
+def status_of(engines: Sequence[Engine]) -> Status:
+    """The status of some engines together."""
+    live = outermost([run.status for engine in engines for run in reversed(engine.runs)])
+    ended = [run for engine in engines for run in engine.history.runs]
+    last = max(ended, key=lambda run: run.started, default=None)
+    runs = live or ([last.status] if last is not None else [])
+    lines = [line for status in runs for line in summary_lines(status)]
+    if not live:
+        lines.insert(0, "Nothing is running." + (" The last run:" if last is not None else ""))
+    in_force: dict[tuple[Scope, str], Constraint] = {}
+    told: list[str] = []
+    for engine in engines:
+        now = engine.clock.now()
+        new = [one for one in engine.constraints.constraints() if one.key not in in_force]
+        in_force.update((one.key, one) for one in new)
+        told += [f"  {constraint_line(one, now)}" for one in new]
+    if told:
+        lines += ["In force:", *told]
+    return Status(tuple(runs), tuple(in_force.values()), tuple(lines))
+
+
+def summary_lines(status: RunStatus) -> list[str]:
+    """A run in a few lines: what it did, what goes on inside, and what failed and where."""
+    lines = [title_line(status), *standing_lines(status), *inside_lines(status)]
+    return [*lines, *failure_lines(status)]
+
+
+def title_line(status: RunStatus) -> str:
+    """Which run it is."""
+    return f"{status.title} · run {status.number} ({status.run_id})"
+
+
+def standing_lines(status: RunStatus) -> list[str]:
+    """What it is doing, and how many of its nodes stand how."""
+    if status.phase is Phase.STARTING:  # nothing is counted yet
+        return [status.headline]
+    return [status.headline, f"{counts_line(status)} · {seconds_text(status.elapsed)}"]
+
+
+def inside_lines(status: RunStatus, indent: str = "  ") -> list[str]:
+    """What is tried again, and the runs that its tasks have started, each below its own."""
+    lines = [f"{indent}↻ {retry.short}" for retry in status.retries]
+    for nested in status.nested[:INSIDE]:
+        lines.append(f"{indent}↳ {nested.words}")
+        lines += inside_lines(nested.status, indent + "  ")
+    if len(status.nested) > INSIDE:
+        lines.append(f"{indent}… and {count_text(len(status.nested) - INSIDE, 'more run')} inside")
+    return lines
+
+
+def outermost(runs: Sequence[RunStatus]) -> list[RunStatus]:
+    """Those runs that no task of another of them has started: these are told of below it."""
+    known = {status.run_id for status in runs}
+    return [status for status in runs if status.parent not in known]
+
+
+def counts_line(status: RunStatus) -> str:
+    """How many of its nodes stand how."""
+    counts = [f"{status.done + status.reused:,} of {status.total:,} done"]
+    for name in (
+        "reused",
+        "failed",
+        "skipped",
+        "cancelled",
+        "running",
+        "waiting",
+        "queued",
+        "held",
+    ):
+        number = getattr(status, name)
+        if number:
+            counts.append(f"{number:,} {name}")
+    return ", ".join(counts)
+
+
+def failure_lines(status: RunStatus) -> list[str]:
+    """What failed, and where."""
+    lines = []
+    for failure in status.failures[:FAILURES]:
+        place = f"\n    {failure.where}" if failure.where else ""
+        lines.append(f"✕ {failure.task}: {failure.error}{place}")
+    if len(status.failures) > FAILURES:
+        lines.append(f"… and {count_text(len(status.failures) - FAILURES, 'failure')} more")
+    return lines
+
+
+def constraint_line(constraint: Constraint, now: float) -> str:
+    """A constraint in a line; `now` is on the clock of its manager."""
+    words = {
+        "pause": "paused",
+        "concurrency": f"at most {constraint.limit} at once",
+        "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
+    }[constraint.type]
+    line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
+    if constraint.expires is not None:
+        line += f", for {seconds_text(constraint.expires - now)} more"
+    by = f" by {constraint.by}" if constraint.by else ""
+    return line + by + (f": {constraint.reason}" if constraint.reason else "")
+
+
+def times_lines(kinds: Iterable[KindStatus]) -> list[str]:
+    """How long each task took, as a table; those that took longest first."""
+    rows = [
+        (kind.name, f"{kind.attempts:,}", seconds_text(kind.seconds), seconds_text(kind.longest))
+        for kind in sorted(kinds, key=lambda kind: (-kind.seconds, kind.name))
+        if kind.attempts
+    ]
+    table = [("task", "attempts", "total", "longest"), *rows]
+    wide = [max(len(row[column]) for row in table) for column in range(4)]
+    return [
+        f"  {row[0]:<{wide[0]}}  " + "  ".join(f"{row[i]:>{wide[i]}}" for i in (1, 2, 3))
+        for row in table
+    ]

@@ -1,0 +1,67 @@
+"""What is said of nodes that are tried again, and of the runs that tasks have started."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.engine.observing.status import NestedStatus, RetryStatus, RunStatus
+from cascade_nb.graph.graph import Node
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.runs.run import Run
+
+_SHOWN: Final = 5  # at most so many are told of
+
+
+def retries_of(flow: Flow) -> tuple[RetryStatus, ...]:
+    """What is tried again just now, or will be, soonest first. Call under the flow's lock."""
+    if not flow.tries:
+        return ()
+    going = {a.index for a in flow.flying.values() if a.started is not None and a.number > 1}
+    waiting = sorted(flow.retry_at, key=flow.retry_at.__getitem__)
+    some = [*waiting[:_SHOWN], *sorted(going)][:_SHOWN]
+    return tuple(retry_of(flow, index) for index in some)
+
+
+def retry_of(flow: Flow, index: int) -> RetryStatus:
+    """One of these. Call under the flow's lock."""
+    due = flow.retry_at.get(index)
+    retry = flow.options_of(index).retry
+    return RetryStatus(
+        node=flow.graph.nodes[flow.unfold.root_of(index)].id,
+        task=flow.label(index),
+        attempt=flow.tries.get(index, 1),
+        most=retry.max_attempts if retry is not None else 1,
+        wait=None if due is None else max(0.0, due - flow.parts.clock.now()),
+        error=flow.last_errors.get(index, ""),
+    )
+
+
+def nested_in(flow: Flow) -> list[tuple[Node, str, Run]]:
+    """The runs that tasks have started and wait for: of each the task's node in the graph, what the
+    task is called, and the run. Call under the flow's lock.
+    """
+    if not flow.nested:
+        return []
+    nodes, root_of = flow.graph.nodes, flow.unfold.root_of
+    found = [(nodes[root_of(a.index)], flow.label(a.index), r) for r, a in flow.nested.items()]
+    return sorted(found, key=lambda one: one[2].number)
+
+
+def with_nested(status: RunStatus, nested: Sequence[tuple[Node, str, Run]]) -> RunStatus:
+    """The status of a run, with that of those inside. Each may be another engine's, which has a
+    lock of its own: call it under none.
+    """
+    if not nested:
+        return status
+    inside = tuple(
+        NestedStatus(node.id, task, node.task_name, run.status) for node, task, run in nested
+    )
+    told = status.headline
+    if not status.phase.is_over:
+        more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+        told += f" · {inside[0].short}{more}"
+    return dataclasses.replace(status, nested=inside, headline=told)

@@ -1,0 +1,214 @@
+"""Counts how the nodes of a run stand, at a cost of what changed since the last time.
+
+A run of 100,000 small nodes changes tens of thousands of times between two looks of a panel, and
+each look holds up the kernel's loop. So nothing is looked at twice, and inside states are numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from cascade_nb.control.limits import Gate
+from cascade_nb.control.why import stopper
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
+from cascade_nb.engine.observing.status import SHOWN, NodeState
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.core.task_groups import Kind
+    from cascade_nb.engine.runs.flow import Flow
+
+_STATES: Final = tuple(NodeState)
+_NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
+_WAITING: Final = _NUMBER[NodeState.WAITING]
+_STOPPED: Final = {"held": _NUMBER[NodeState.HELD], "queued": _NUMBER[NodeState.QUEUED]}
+_RUNNING: Final = _NUMBER[NodeState.RUNNING]
+_DONE: Final = _NUMBER[NodeState.DONE]
+_REUSED: Final = _NUMBER[NodeState.REUSED]
+_SHOWN: Final = [_NUMBER[SHOWN[state]] for state in State]  # by the scheduler's number
+_PLAIN: Final = [
+    n if state >= RUNNING else _WAITING for state, n in zip(State, _SHOWN, strict=True)
+]
+
+#: What a mapped node is while its items are not over: the first of these that one of them is.
+_ORDER: Final = [
+    _NUMBER[state]
+    for state in (
+        NodeState.FAILED,
+        NodeState.RUNNING,
+        NodeState.HELD,
+        NodeState.QUEUED,
+        NodeState.CANCELLED,
+        NodeState.WAITING,
+        NodeState.SKIPPED,
+        NodeState.DONE,
+        NodeState.REUSED,
+    )
+]
+
+
+class Tally:
+    """How many nodes of one flow stand how. Everything is called under the engine's lock."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._own = len(flow.graph.nodes)
+        self._read = 0  # so much of the log is counted
+        self._seen: list[int] = []  # by index, as what a node or an item is counted
+        self._counts: dict[Kind, list[int]] = {}
+        self._items: dict[int, list[int]] = {}  # by mapped node
+
+    def catch_up(self) -> None:
+        """Count what changed since the last time."""
+        flow, log = self._flow, self._flow.log
+        if not self._counts and self._count_plain():
+            self._read = len(log)
+            return
+        changed = set(log[self._read :])
+        if not self._counts:
+            self._enter_all()
+            # No change in the log says it of these.
+            changed.update(flow.reused, flow.carried, flow.graph.settled)
+        self._read = len(log)
+        for index, expansion in flow.unfold.expander.grown.items():
+            if index < self._own and index not in self._items:
+                self._expanded(index, expansion)
+        of, state, seen, own = flow.kinds.of, flow.scheduler.state, self._seen, self._own
+        reused, carried, parked = flow.reused, flow.carried, flow.parked
+        seen.extend([_WAITING] * (len(state) - len(seen)))
+        for index in changed:
+            now = state[index]
+            if now >= DONE and index not in reused and index not in carried:
+                new = _SHOWN[now]
+            elif now == READY and index in parked and (gate := self._stopper(index)) is not None:
+                new = _STOPPED[gate.word]
+            else:
+                new = self._number(index)
+            old = seen[index]
+            if old == new:
+                continue
+            if index >= own:
+                work = flow.ledger.work[index]
+                if not isinstance(work, Expansion) or work.node.index >= own:
+                    continue  # it continues another, which counts
+                items = self._items[work.node.index]
+                items[old] -= 1
+                items[new] += 1
+            elif index in self._items:
+                continue
+            seen[index] = new
+            if of[index].lane is not None:
+                counts = self._counts[of[index]]
+                counts[old] -= 1
+                counts[new] += 1
+
+    def kinds(self) -> dict[str, Counter[NodeState]]:
+        """By task name."""
+        found: dict[str, Counter[NodeState]] = {}
+        for kind, counts in self._counts.items():
+            found.setdefault(kind.name, Counter()).update(_named(counts))
+        return found
+
+    def items(self, index: int) -> Counter[NodeState] | None:
+        """Of the items of a mapped node, once it has grown them."""
+        items = self._items.get(index)
+        return None if items is None else Counter(_named(items))
+
+    def states(self, indexes: Iterable[int]) -> dict[int, NodeState]:
+        """How these nodes of the graph stand."""
+        self.catch_up()
+        seen, items = self._seen, self._items
+        if not items:
+            return {index: _STATES[seen[index]] for index in indexes}
+        return {i: self.state(i) if i in items else _STATES[seen[i]] for i in indexes}
+
+    def state(self, index: int) -> NodeState:
+        """How one node stands."""
+        items = self._items.get(index)
+        if items is not None and self._flow.scheduler.state[index] < DONE:
+            return _STATES[next(number for number in _ORDER if items[number])]
+        return _STATES[self._number(index)]
+
+    def _number(self, index: int) -> int:
+        flow = self._flow
+        if flow.carried and index in flow.carried:
+            return _DONE
+        if flow.reused and index in flow.reused:
+            return _REUSED
+        state = flow.scheduler.state[index]
+        if state >= RUNNING:
+            return _SHOWN[state]
+        gate = self._stopper(index) if flow.parked and index in flow.parked else None
+        if gate is not None:
+            return _STOPPED[gate.word]
+        return _RUNNING if index in flow.unfold.continuations else _WAITING
+
+    def _stopper(self, index: int) -> Gate | None:
+        """What keeps a node from starting that asked to."""
+        return stopper(self._flow.parts.manager, self._flow.parked[index])
+
+    def _count_plain(self) -> bool:
+        """Count all nodes and items at once, for whoever looks for the first time when much has
+        happened, as at the end of a run. False where continuations or parked nodes make it a longer
+        story.
+        """
+        flow, own = self._flow, self._own
+        state, grown = flow.scheduler.state, flow.unfold.expander.grown
+        items = sum(expansion.count for expansion in grown.values())
+        if len(state) > own + items or flow.parked or any(index >= own for index in grown):
+            return False
+        self._enter_all()
+        if not items and not flow.reused and not flow.carried and state.count(DONE) == own:
+            self._seen = [_DONE] * own
+            for counts in self._counts.values():
+                counts[_DONE], counts[_WAITING] = counts[_WAITING], 0
+            return True
+        for index, expansion in grown.items():
+            self._expanded(index, expansion)
+        seen = self._seen = [_PLAIN[now] for now in state]
+        for indexes, number in ((flow.reused, _REUSED), (flow.carried, _DONE)):
+            for index in indexes:
+                seen[index] = number
+        for (kind, number), count in Counter(zip(flow.kinds.of, seen, strict=True)).items():
+            if kind.lane is not None:
+                counts = self._counts[kind]
+                counts[_WAITING] -= count
+                counts[number] += count
+        for index, expansion in grown.items():
+            of_items = seen[expansion.first : expansion.first + expansion.count]
+            for number, count in Counter(of_items).items():
+                self._items[index][_WAITING] -= count
+                self._items[index][number] += count
+            kind = flow.kinds.of[index]
+            if kind.lane is not None:  # the node itself counts as its items
+                self._counts[kind][seen[index]] -= 1
+                self._counts[kind][_WAITING] += 1
+        return True
+
+    def _enter_all(self) -> None:
+        """At first everything waits."""
+        for kind, count in Counter(self._flow.kinds.of[: self._own]).items():
+            if kind.lane is not None:  # parameters and routers are no work
+                self._counts[kind] = _waiting(count)
+
+    def _expanded(self, index: int, expansion: Expansion) -> None:
+        """A mapped node counted as one so far counts as its items from now on."""
+        of = self._flow.kinds.of
+        seen = self._seen
+        self._counts[of[index]][seen[index] if index < len(seen) else _WAITING] -= 1
+        self._items[index] = _waiting(expansion.count)
+        if expansion.count:
+            counts = self._counts.setdefault(of[expansion.first], _waiting(0))
+            counts[_WAITING] += expansion.count
+
+
+def _waiting(count: int) -> list[int]:
+    counts = [0] * len(_STATES)
+    counts[_WAITING] = count
+    return counts
+
+
+def _named(counts: list[int]) -> dict[NodeState, int]:
+    return dict(zip(_STATES, counts, strict=True))

@@ -1,0 +1,339 @@
+"""What a run is doing, as numbers and as the one line that a colleague would say."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.words import ago, count_text, seconds_text
+from cascade_nb.engine.core.scheduler import State
+
+
+class NodeState(str, enum.Enum):
+    """How a node stands, as it is shown."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    HELD = "held"
+    RUNNING = "running"
+    DONE = "done"
+    REUSED = "reused"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class Phase(str, enum.Enum):
+    """How a run stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+
+
+SHOWN: Final = {
+    State.IDLE: NodeState.WAITING,
+    State.WAITING: NodeState.WAITING,
+    State.READY: NodeState.WAITING,
+    State.RUNNING: NodeState.RUNNING,
+    State.DONE: NodeState.DONE,
+    State.FAILED: NodeState.FAILED,
+    State.SKIPPED: NodeState.SKIPPED,
+    State.CANCELLED: NodeState.CANCELLED,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class FailureLine:
+    """A failure in a line: the task, what it raised, and the user's line."""
+
+    task: str
+    error: str
+    where: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class KindStatus:
+    """All nodes of one task taken together.
+
+    Attributes:
+        queued: how many a limit keeps from starting.
+        held: how many a pause does.
+        paused: whether a pause of exactly this task stands.
+        limit: the concurrency limit of exactly this task, or None.
+        attempts: how many are over, failed ones too.
+        seconds: how long they took together.
+        longest: how long the longest of them took.
+    """
+
+    name: str
+    total: int
+    done: int
+    running: int
+    queued: int
+    held: int
+    failed: int
+    paused: bool
+    limit: int | None
+    attempts: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RetryStatus:
+    """A node, or an item of one, that is tried again.
+
+    Attributes:
+        node: the id of the node.
+        task: how it is called.
+        attempt: the number of the attempt that is under way or comes next.
+        most: how many there are at most.
+        wait: seconds until it begins; None while it is under way.
+        error: what the attempt before it raised.
+    """
+
+    node: str
+    task: str
+    attempt: int
+    most: int
+    wait: float | None
+    error: str
+
+    @property
+    def words(self) -> str:
+        """After its name: "attempt 1 of 3 failed: OSError: timed out; attempt 2 begins in 4 s"."""
+        comes = "is under way" if self.wait is None else f"begins in {_whole(self.wait)}"
+        failed = f"attempt {self.attempt - 1} of {self.most} failed: {self.error}"
+        return f"{failed}; attempt {self.attempt} {comes}"
+
+    @property
+    def short(self) -> str:
+        """With its name: "fetch: attempt 2 of 3 in 4 s, after OSError: timed out"."""
+        when = "" if self.wait is None else f" in {_whole(self.wait)}"
+        return f"{self.task}: attempt {self.attempt} of {self.most}{when}, after {self.error}"
+
+
+@dataclasses.dataclass(frozen=True)
+class NestedStatus:
+    """A run that a task has started and waits for.
+
+    Attributes:
+        node: the id of the task's node.
+        task: how it is called.
+        task_name: the name of the task.
+        status: how that run stands.
+    """
+
+    node: str
+    task: str
+    task_name: str
+    status: RunStatus
+
+    @property
+    def words(self) -> str:
+        """In a line: "train: run 4 of fold inside: Running 2 tasks · 3 of 12 done"."""
+        run = self.status
+        return f"{self.task}: run {run.number} of {run.title} inside: {run.standing}"
+
+    @property
+    def short(self) -> str:
+        """In few words: "train: 3 of 12 done inside", and why where nothing of it runs."""
+        run = self.status
+        stopped = stopped_words(run.held, run.queued)
+        why = f" ({', '.join(stopped) or run.headline})"
+        why = "" if run.running else why
+        return f"{self.task}: {run.done + run.reused:,} of {run.total:,} done inside{why}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStatus:
+    """A run at one moment.
+
+    Attributes:
+        waiting: how many wait for what they read, or for a thread.
+        queued: how many a limit keeps from starting.
+        held: how many a pause does.
+        elapsed: seconds since its start, paused time not counted.
+        paused_for: seconds since the pause that holds all of it, or None.
+        remaining: seconds it will still take by its own measure, or None when there is none yet.
+        headline: the one line that says what is happening and why.
+        blocked_by: what keeps one of its nodes from starting, a pause or a limit, in words; None
+            where nothing does.
+        parent: the id of the run whose task has started it, if one did.
+        retries: what is tried again, at most five of them.
+        nested: the runs that its tasks have started and wait for.
+    """
+
+    run_id: str
+    number: int
+    title: str
+    phase: Phase
+    total: int
+    done: int
+    reused: int
+    failed: int
+    skipped: int
+    cancelled: int
+    running: int
+    waiting: int
+    queued: int
+    held: int
+    elapsed: float
+    paused_for: float | None
+    remaining: float | None
+    headline: str
+    kinds: tuple[KindStatus, ...]
+    failures: tuple[FailureLine, ...]
+    blocked_by: str | None = None
+    parent: str | None = None
+    retries: tuple[RetryStatus, ...] = ()
+    nested: tuple[NestedStatus, ...] = ()
+
+    @property
+    def standing(self) -> str:
+        """How it goes, how much of it is done, and what holds it up."""
+        why = self.blocked_by if self.blocked_by and self.blocked_by not in self.headline else ""
+        done = f"{self.done + self.reused:,} of {self.total:,} done" if self.total else ""
+        return " · ".join(filter(None, [self.headline, done, why]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """What a headline is made of.
+
+    Attributes:
+        finishing: whether nothing is left to do but to keep results and to say so.
+    """
+
+    phase: Phase
+    running: int
+    queued: int
+    held: int
+    failed: int
+    elapsed: float
+    pause: Constraint | None
+    paused_for: float | None
+    blocker: str | None
+    retrying: RetryStatus | None
+    failure: FailureLine | None
+    still_running: tuple[str, ...]
+    unreachable: str | None = None
+    finishing: bool = False
+    unkept: int = 0
+    edits: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def _whole(seconds: float) -> str:
+    """A wait, to the second where it is longer: who shows it need not do so all the time."""
+    return seconds_text(math.ceil(seconds - 0.05) if seconds > 1 else seconds)
+
+
+def headline(moment: Moment) -> str:
+    """What is happening and why, in one line."""
+    text = _first_words(moment)
+    if moment.edits:
+        some = ", ".join(moment.edits[:3]) + (" …" if len(moment.edits) > 3 else "")
+        text += f" · with your edits of {some}"
+    text += "".join(f" · {words}" for words in moment.kept)
+    if moment.unreachable:
+        text += f" · {moment.unreachable}"
+    return text
+
+
+def _first_words(moment: Moment) -> str:
+    phase, failure = moment.phase, moment.failure
+    if phase is Phase.STARTING:
+        return "Starting"
+    if phase is Phase.SUCCEEDED:
+        return f"Done in {seconds_text(moment.elapsed)}"
+    if phase is Phase.FAILED:
+        after = f"Failed after {seconds_text(moment.elapsed)}"
+        if failure is None:
+            return after
+        more = f", and {moment.failed - 1} more" if moment.failed > 1 else ""
+        place = f" · {failure.where}" if failure.where else ""
+        return f"{after} · {failure.task}: {failure.error}{place}{more}"
+    if phase is Phase.CANCELLED:
+        rest = ""
+        if moment.still_running:
+            rest = f" · {', '.join(moment.still_running)} cannot be stopped and still running"
+        return f"Cancelled after {seconds_text(moment.elapsed)}{rest}"
+    if phase is Phase.CANCELLING:
+        return f"Cancelling · waiting for {count_text(moment.running, 'task')} to end"
+    if phase in (Phase.PAUSING, Phase.PAUSED):
+        return _paused(moment)
+    idle = "Finishing" if moment.finishing else "Waiting"
+    words = [f"Running {count_text(moment.running, 'task')}" if moment.running else idle]
+    if moment.failed:
+        words.append(f"{count_text(moment.failed, 'task')} failed")
+    words += stopped_words(moment.held, moment.queued, "task")
+    if not moment.running and moment.blocker:
+        words.append(moment.blocker)
+    if not moment.running and moment.retrying:
+        words.append(moment.retrying.short)
+    return " · ".join(words)
+
+
+def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
+    """How many a pause holds, and how many a limit keeps waiting: "14 tasks held", "3 queued"."""
+    some = [(held, "held"), (queued, "queued")]
+    counted = [(count_text(n, noun) if noun else f"{n:,}", word) for n, word in some if n]
+    return [f"{count} {word}" for count, word in counted]
+
+
+def _paused(moment: Moment) -> str:
+    held = f"{count_text(moment.held, 'task')} held" if moment.held else ""
+    by, why = "", ""
+    if moment.pause is not None:
+        by = f" by {moment.pause.by}" if moment.pause.by else ""
+        why = f": {moment.pause.reason}" if moment.pause.reason else ""
+    if moment.phase is Phase.PAUSING:
+        finishing, whose = f"Pausing… {moment.running} finishing", f"{by}{why}".lstrip(": ")
+        return " · ".join(filter(None, [finishing, held, whose]))
+    words = [f"Paused {ago(moment.paused_for or 0)}{by}{why}", held, "nothing is running"]
+    if moment.unkept:
+        words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
+    return " · ".join(filter(None, words))
+
+
+def remaining(
+    kinds: Mapping[str, Counter[NodeState]],
+    timings: Mapping[str, tuple[int, float]],
+    elapsed: float,
+) -> float | None:
+    """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
+    as many as were busy on the average. None where nothing was measured yet.
+
+    Args:
+        kinds: by task name, how many nodes stand how.
+        timings: by task name, how many attempts there were and how long they took together.
+        elapsed: seconds since the start, paused time not counted.
+    """
+    if not timings:
+        return None
+    spent = sum(seconds for _, seconds in timings.values())
+    overall = spent / sum(times for times, _ in timings.values())
+    left = 0.0
+    for name, counts in kinds.items():
+        times, seconds = timings.get(name, (1, overall))
+        todo = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
+        left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
+    busy = spent / elapsed if elapsed > 0 else 1.0
+    return left / max(1.0, busy)

@@ -1,0 +1,217 @@
+"""What an engine can say of a graph before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.planning.doubts import Doubts
+from cascade_nb.engine.planning.plan import Plan
+from cascade_nb.engine.planning.planner import Outlook, plan_of
+from cascade_nb.engine.storage.lookup import Reuse, look_at, look_up
+from cascade_nb.engine.storage.provenance_cache import Past
+from cascade_nb.errors import UnknownNameError
+from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.isolation import lent
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.param import REQUIRED, Param, check_given, checked_params
+from cascade_nb.protocols import Clock, StateBackend
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.run import Run
+
+
+class Found(NamedTuple):
+    """What stands for a lazy value.
+
+    Attributes:
+        there: whether a result does.
+        value: that result.
+        made: when it was made, in seconds since the epoch.
+        seconds: how long that took.
+        words: why there is none.
+        lasting: whether a run leaves one here; not where nothing can be known again by its key.
+        comes: the number of the run that goes on and will give it.
+        doubts: what it also depends on and no key can tell: "draws random numbers".
+    """
+
+    there: bool
+    value: Any = None
+    made: float | None = None
+    seconds: float | None = None
+    words: str = ""
+    doubts: str = ""
+    lasting: bool = True
+    comes: int | None = None
+
+
+_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
+
+
+class Foresight:
+    """Plans, and the answers to why.
+
+    Attributes:
+        past: what results were made of.
+        history: what became of runs.
+        given: values of parameters, by name, as runs were given them last.
+        means: by task name, the mean seconds of an attempt in earlier runs.
+    """
+
+    past: Past
+    history: History
+    given: dict[str, Any]
+    means: dict[str, float]
+    constraints: ConstraintManager
+    clock: Clock
+    state: StateBackend
+    reuse: bool
+    runs: list[Run]
+
+    graph_of: Callable[[Any, Bindings | None], Graph]
+
+    async def plan(
+        self,
+        target: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Plan:
+        """What a run of `target` would do, node by node, and why; nothing runs.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(target, bindings)
+        params = checked_params(params)
+        check_given(params, graph.params())
+        reuse = await self.standing(graph, params)
+        outlook = Outlook(
+            reuse,
+            {**given_in(graph, params), **await self._conditions(graph, reuse)},
+            tuple(self.constraints.constraints()),
+            dict(self.means),
+            await self._seconds(graph, reuse),
+            self.clock.wall(),
+            partial(self.history.last_seen, identity=reuse.grounds.identity),
+        )
+        return await in_thread(lambda: plan_of(graph, outlook))
+
+    async def find(
+        self,
+        lazy: Lazy,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Found:
+        """The result that stands for `lazy`, or why there is none; nothing runs.
+
+        Args:
+            params: values of parameters by name; what it does not read is left out. By default what
+                runs were given last.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(lazy, bindings)
+        known = graph.params()
+        chosen = self.given if params is None else params
+        given = {name: value for name, value in chosen.items() if name in known}
+        check_given(given, known)
+        index = graph.targets[0]
+        node = graph.nodes[index]
+        if isinstance(node.lazy, Param):
+            return Found(True, node.lazy.settled(given))
+        for run in reversed(self.runs):
+            if run.states().get(node.id) in _UNDER_WAY:
+                words = f"run {run.number} goes on: {run.why(node.id)[0]}"
+                return Found(False, words=words, comes=run.number)
+        reuse = await self.standing(graph, given)
+        if index in reuse.found:
+            key = reuse.keys[index]
+            values, kept = await self.state.values([key]), await self.state.known([key])
+            if key in values:
+                made = kept.get(key)
+                seconds = None if made is None else made.seconds
+                when = None if made is None else made.made
+                doubts = Doubts(graph, {}, 0.0).of_result(index)
+                return Found(True, lent(values[key]), when, seconds, doubts=doubts)
+        step = (await self.plan(graph, params=given)).step(node.id)
+        verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
+        words = verb.get(step.action, "") + step.reason
+        return Found(False, words=words, lasting=index in reuse.keys or step.action != "run")
+
+    async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
+        """What earlier runs have made of `graph`, without getting it.
+
+        Raises:
+            StateError: the state backend cannot be reached or read.
+        """
+        settled = graph.settled
+        if not self.reuse:
+            nodes = frozenset(range(len(graph.nodes)))
+            return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
+        await self.state.open()
+        sight = await look_at(graph, params, self.state.keeps_all, self.past)
+        found = await look_up(
+            graph,
+            self.state,
+            sight.keys,
+            sight=sight,
+            settled=settled,
+            now=self.clock.wall(),
+            fetch=False,
+        )
+        self.past.stands(graph, found.grounds, found.standing)
+        return found
+
+    def why(self, name: str) -> list[str]:
+        """Why a node runs, waits or did not run, in the newest run that goes on and has it.
+
+        Raises:
+            UnknownNameError: no such run has such a node.
+        """
+        for run in reversed(self.runs):
+            try:
+                return run.why(name)
+            except UnknownNameError:
+                continue
+        known = {node.id for run in self.runs for node in run.graph.nodes}
+        raise UnknownNameError("node", name, known)
+
+    async def _conditions(self, graph: Graph, reuse: Reuse) -> dict[int, Any]:
+        """The results that decide about others, where they are there."""
+        deciding = {node.control.condition for node in graph.nodes} & reuse.found
+        if not deciding:
+            return {}
+        keys = {index: reuse.keys[index] for index in deciding if index is not None}
+        values = await self.state.values(list(keys.values()))
+        return {index: values[key] for index, key in keys.items() if key in values}
+
+    async def _seconds(self, graph: Graph, reuse: Reuse) -> dict[int, float]:
+        """How long nodes that have to run took the last time, where that is kept."""
+        keys = {}
+        for name, made in reuse.grounds.before.items():
+            index = reuse.grounds.place[name]
+            if index in reuse.wanted and made.key is not None:
+                keys[index] = str(made.key)
+        known = await self.state.known(list(keys.values())) if keys else {}
+        return {index: known[key].seconds for index, key in keys.items() if key in known}
+
+
+def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of those parameters that have one, by index."""
+    found = ((index, graph.nodes[index].lazy) for index in graph.settled)
+    return {
+        index: lazy.settled(params)
+        for index, lazy in found
+        if isinstance(lazy, Param) and (lazy.default is not REQUIRED or lazy.name in params)
+    }

@@ -1,0 +1,281 @@
+"""Says of each result of a flow whether the code that its key names is the code that made it.
+
+A helper is looked up when it is called, so a cell that is run while tasks run may change what they
+do. Where nothing that the tasks lead to is another than it was, one quick look before a result is
+kept says so. Else the code is looked at anew, beside the loop, and what ends meanwhile waits for
+that before it is kept. Where bodies import modules that are under edit, their files are looked at
+too, in a thread, once for all that ended by then. What may have run with other code than its key
+says is *tainted*, and so is all that read it: it is used in this run, and stands for nothing later.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.scheduler import DONE
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.graph.code.snapshot import CodeSnapshot
+from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
+from cascade_nb.model.task import Task
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+AnyTask = Task[..., Any]
+Looked = tuple[frozenset[AnyTask], set[AnyTask]]
+
+
+class Verdict(enum.Enum):
+    """What is to become of a result."""
+
+    KEEP = enum.auto()
+    USE_ONLY = enum.auto()
+    WAIT = enum.auto()
+
+
+class CodeWatch:
+    """Everything here is called under the engine's lock.
+
+    Args:
+        prints: what the flow's keys come from.
+        snapshots: of its tasks, not younger than `prints`.
+
+    Attributes:
+        tainted: indexes of what may have been made by other code than its key says: of nodes of the
+            flow's graph, and of items.
+        lent: those among them that an earlier try made, and what read no others.
+    """
+
+    def __init__(
+        self, flow: Flow, prints: Fingerprints, snapshots: Mapping[AnyTask, CodeSnapshot]
+    ) -> None:
+        self._flow = flow
+        self._prints = prints
+        self._snapshots = dict(snapshots)
+        self._own = len(flow.graph.nodes)
+        self.lent = set(flow.orders.given.tainted)
+        self.tainted = set(self.lent)
+        self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
+        self._open: set[AnyTask] = set()  # of which that is not known just now
+        self._unsure: set[int] = set()  # what ran when that was so
+        self._waiting: list[Callable[[], None]] = []
+        self._files = any(snapshot.files for snapshot in self._snapshots.values())
+        self._for_files: list[tuple[int, Callable[[], None]]] = []  # what waits for a look at them
+        self._seen: set[int] = set()  # what had ended when they were last looked at
+        self._seen_to = 0  # so long was the flow's log then
+        self._seeing = False
+        self._mark = 0  # so much of the flow's log is seen to
+        self._checking = False
+        self._again = False
+
+    @cached_property
+    def _unkeyed(self) -> set[AnyTask]:
+        """The tasks of nodes whose results are kept under no key; asked for only after an edit."""
+        nodes, keyed = self._flow.graph.nodes, self._flow.keys.of
+        return {n.task for n in nodes if n.task is not None and n.index not in keyed}
+
+    @property
+    def checking(self) -> bool:
+        """Whether it is not known just now what was edited."""
+        return self._checking
+
+    def verdict(self, index: int) -> Verdict:
+        """What is to become of the result of a node that ran, or of an item."""
+        for snapshot in self._snapshots.values():
+            if not snapshot.holds():
+                self._moved()
+                break
+        if self._files and index not in self._seen:
+            return Verdict.WAIT
+        if not (self._open or self._edited or self.tainted):
+            self._mark = self._known_to()
+            return Verdict.KEEP
+        self.catch_up()
+        unit, task = self._unit(index), self._task(index)
+        if self._taint(unit, task in self._edited and task not in self._open):
+            return Verdict.USE_ONLY
+        if task in self._open or self._unkeyed & self._open:
+            if task in self._open:
+                self._unsure.add(unit)
+            return Verdict.WAIT
+        return Verdict.KEEP
+
+    def wait(self, index: int, again: Callable[[], None]) -> None:
+        """Call `again` when more is known of the result of a node or item."""
+        if not self._files or index in self._seen:
+            self._waiting.append(again)
+            return
+        self._for_files.append((index, again))
+        if not self._seeing:
+            self._seeing = True
+            self._flow.parts.spawn(self._see_files())
+
+    def edited(self) -> None:
+        """Something may have been edited: find out, where the tasks here lead to any of it."""
+        self._moved({task for task, snapshot in self._snapshots.items() if snapshot.files})
+
+    def _moved(self, files: Iterable[AnyTask] = ()) -> None:
+        """Names lead elsewhere, or the files of these tasks may be others."""
+        moved = {
+            task
+            for task, snapshot in self._snapshots.items()
+            if not (snapshot.certain and snapshot.holds())
+        }
+        moved.update(files)
+        if not moved or self._flow.is_over:
+            return
+        self._see_to_log()
+        # Of what was edited twice before anybody could look, nobody knows what ran in between.
+        if lost := self._open & moved:
+            maybe = (*self._unsure, *self._done_unkept())
+            self.tainted.update(i for i in maybe if self._task(i) in lost)
+        self._open |= moved
+        self._unsure.update(i for i in self._under_way() if self._task(i) in moved)
+        for task in moved:
+            self._snapshots[task] = CodeSnapshot(task)
+        self._files = any(snapshot.files for snapshot in self._snapshots.values())
+        self._again = True
+        if not self._checking:
+            self._checking = True
+            self._flow.parts.spawn(self._check())
+
+    def is_sure(self) -> bool:
+        """Whether all that was done so far was done with code that is known."""
+        return not self._open and all(one.holds() for one in self._snapshots.values())
+
+    def catch_up(self) -> None:
+        """Nothing is edited just now: what was done so far was done with the code that is known."""
+        self._see_to_log()
+        if not self._open:
+            self._mark = self._known_to()
+
+    def _known_to(self) -> int:
+        return self._seen_to if self._files else len(self._flow.log)
+
+    def _see_to_log(self) -> None:
+        """Find what is tainted among what was done since the last time without being kept."""
+        if self._edited or self.tainted:
+            flow, keys, known = self._flow, self._flow.keys.of, self._edited - self._open
+            for index in self._done():
+                unit = self._unit(index)
+                self._taint(unit, index not in keys and self._task(index) in known)
+                if index != unit and not self.tainted.isdisjoint(flow.ledger.sources(index)):
+                    self.tainted.add(unit)
+
+    def _done(self) -> list[int]:
+        state = self._flow.scheduler.state
+        recent = self._flow.log[self._mark :]
+        return [i for i in recent if i < len(state) and state[i] == DONE]
+
+    def _done_unkept(self) -> list[int]:
+        return [self._unit(i) for i in self._done() if i not in self._flow.keys.of]
+
+    async def _see_files(self) -> None:
+        """Look whether files are others, for all that waits for that, until nothing does."""
+        flow, lock = self._flow, self._flow.lock
+        try:
+            while True:
+                with lock:
+                    waiting, self._for_files = self._for_files, []
+                    if not waiting:
+                        self._seeing = False
+                        return
+                    ended, snapshots = len(flow.log), dict(self._snapshots)
+                moved = await in_thread(partial(_with_other_files, snapshots))
+                with lock:
+                    if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
+                        self._moved(moved)
+                    self._seen_to = ended
+                    self._seen = {index for index, _ in waiting}
+                    for _, again in waiting:
+                        again()
+                    self._seen = set()
+        except Exception as error:
+            with lock:
+                flow.break_off(error)
+
+    async def _check(self) -> None:
+        flow, lock = self._flow, self._flow.lock
+        try:
+            while True:
+                with lock:
+                    self._again = False
+                    snapshots = {task: self._snapshots[task] for task in self._open}
+                    ended = len(flow.log)
+
+                def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
+                    for snapshot in snapshots.values():
+                        snapshot.see_files()
+                    return self._prints.edited_tasks(), _with_other_files(snapshots)
+
+                edited, moved = await in_thread(look)
+                with lock:
+                    if not (self._again or flow.is_over) and (moved or not self._all_hold()):
+                        self._moved(moved)
+                    if self._again and not flow.is_over:
+                        continue
+                    self._seen_to = max(self._seen_to, ended)
+                    self._found(edited)
+                    return
+        except Exception as error:
+            with lock:
+                flow.break_off(error)
+
+    def _all_hold(self) -> bool:
+        return all(self._snapshots[task].holds() for task in self._open)
+
+    def _found(self, edited: frozenset[AnyTask]) -> None:
+        self._checking = False
+        self._edited = edited
+        self._open.clear()
+        self.tainted.update(i for i in self._unsure if self._task(i) in edited)
+        self._unsure.clear()
+        self.catch_up()
+        waiting, self._waiting = self._waiting, []
+        for again in waiting:
+            again()
+
+    def _under_way(self) -> Iterable[int]:
+        """What runs, or has run and waits for what it returned."""
+        flow = self._flow
+        found = {self._unit(a.index) for a in flow.flying.values() if a.started is not None}
+        if flow.inline is not None:
+            found.add(self._unit(flow.inline))
+        found.update(map(self._unit, flow.unfold.continuations.awaited()))
+        return found
+
+    def _taint(self, unit: int, tainted: bool) -> bool:
+        """Whether a node or item is tainted, by itself or by what it reads."""
+        if not tainted and unit not in self.tainted:
+            flow = self._flow
+            node = unit if unit < self._own else flow.node_of(unit).index
+            reads = (*flow.graph.nodes[node].sources, *flow.unfold.items(unit))
+            found = self.tainted.intersection(reads)
+            if found and found <= self.lent:
+                self.lent.add(unit)
+            tainted = bool(found)
+        if tainted:
+            self.tainted.add(unit)
+        return unit in self.tainted
+
+    def _unit(self, index: int) -> int:
+        """What is tainted with a node: the item that it is, else the graph's own node."""
+        if index < self._own:
+            return index
+        work = self._flow.ledger.work[index]
+        if isinstance(work, Expansion) and work.node.index < self._own:
+            return index
+        return self._flow.unfold.root_of(index)
+
+    def _task(self, index: int) -> AnyTask | None:
+        """The task whose key covers what a node does."""
+        return self._flow.graph.nodes[self._flow.unfold.root_of(index)].task
+
+
+def _with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:
+    """The tasks whose files are not what they were. Not for the loop."""
+    return {task for task, snapshot in snapshots.items() if not snapshot.files_hold()}

@@ -1,0 +1,179 @@
+"""Edits of the code and the names that a run was made of, at whatever moment they come.
+
+When a pause is lifted and a cell was run meanwhile, the run is held for another moment, and its
+graph is built and keyed anew beside the loop. The same is asked before its machinery starts, for
+the first time or after an edit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.storage.carry_over import Revision, same_graph
+from cascade_nb.errors import CascadeError
+from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.fingerprint.value_classes import holds_superseded
+from cascade_nb.graph.graph import Graph
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.runs.lifecycle import Execution
+    from cascade_nb.engine.runs.preparation import Preparation
+    from cascade_nb.engine.runs.request import Orders
+    from cascade_nb.engine.runs.run import Run
+
+#: Who pauses a run that an edit does not fit.
+AN_EDIT: Final = "an edit"
+
+_LOOK: Final = 0.005  # seconds between two looks whether it is known what a cell changed
+
+
+class HearsOfEdits:
+    """Where an engine is told of edits; every run of it that goes on hears of them."""
+
+    _executions: dict[Run, Execution]
+
+    def editing(self) -> None:
+        """A cell is about to run, and may edit what runs are made of."""
+        for execution in list(self._executions.values()):
+            execution.edits.editing()
+
+    def edited(self) -> None:
+        """A cell was run: runs that are held look at what it changed before they go on."""
+        for execution in list(self._executions.values()):
+            execution.edits.edited()
+
+
+class Edits:
+    """What a run knows of the edits of its session.
+
+    It belongs to the run and not to its machinery, which may not be there yet, or be about to be
+    made anew, so that no edit is missed.
+
+    Attributes:
+        looking: whether the run is held for a look at them.
+        flow: the machinery, once there is any.
+        revision: what the machinery was stopped for.
+    """
+
+    def __init__(self, engine: Engine, run: Run, orders: Orders, ready: Preparation) -> None:
+        self._engine = engine
+        self._run = run
+        self._orders = orders
+        self._ready = ready
+        self._count = 0  # how often something may have been edited …
+        self._seen = 0  # … and how many of these the run's graph and keys know of
+        self._version = None if orders.bindings is None else orders.bindings.version
+        self.looking = False
+        self.flow: Flow | None = None
+        self.revision: Revision | None = None
+
+    @property
+    def unseen(self) -> bool:
+        """Whether something may have been edited that the run does not know of."""
+        return self._count != self._seen
+
+    def editing(self) -> None:
+        """A cell is about to run."""
+        with self._engine.constraints.lock:
+            if self.flow is not None and self.flow.code is not None:
+                self.flow.code.catch_up()
+
+    def edited(self) -> None:
+        """A cell was run, or something else that may have changed what is to run.
+
+        It is seen to before the run's machinery starts, and when a pause is lifted. Until then
+        nothing is kept under a key that does not say any more what was run.
+        """
+        with self._engine.constraints.lock:
+            self._count += 1
+            if self.flow is not None and self.flow.code is not None:
+                self.flow.code.edited()
+
+    def newest_graph(self) -> Graph | None:
+        """The graph as it is now, before it is looked at for the first time; None where it is the
+        same.
+
+        Most runs begin after the end of the cell that starts them, which counts as an edit. It
+        costs no more than the graph, and not even that where no name was bound.
+        """
+        orders = self._orders
+        if not self.unseen or orders.taken_up is not None or orders.given.graph is not None:
+            return None
+        count, graph = self._count, self._run.graph
+        if orders.bindings is not None and orders.bindings.version != self._version:
+            try:
+                graph = build_graph(graph.shape, orders.bindings)
+            except CascadeError:
+                return None  # what is wrong with it is said when the run would start
+        self._seen = count
+        return None if same_graph(graph, self._run.graph) else graph
+
+    async def look_before_start(self) -> Revision | None:
+        """What the run is to begin with instead, where it was edited while it was got ready.
+
+        Raises:
+            GraphError, TaskCallError: what was edited does not fit together any more.
+        """
+        count = self._count
+        revision = await self._ready.look_for_edits()
+        self._seen = count
+        return revision if revision is not None and revision.edited else None
+
+    async def look_while_held(self, flow: Flow) -> None:
+        """On the loop, while the run is held: go on as it was, or stop for another graph."""
+        while True:
+            count = self._count
+            revision: Revision | None = None
+            trouble: Exception | None = None
+            stale = False
+            try:
+                revision = await self._ready.look_for_edits()
+                with flow.lock:
+                    values = list(flow.ledger.values)
+                stale = await in_thread(partial(_any_is_old, values))
+            except Exception as error:
+                trouble = error
+            with flow.lock:
+                looking = flow.code is not None and flow.code.checking
+                known = self._count == count and not looking
+                if known or trouble is not None or flow.stopping is not None:
+                    self.looking = False
+                    if trouble is None:
+                        self._seen = count
+                    self._go_on(flow, revision, trouble, stale)
+                    return
+            await asyncio.sleep(_LOOK if looking else 0)
+
+    def _go_on(
+        self, flow: Flow, revision: Revision | None, trouble: Exception | None, stale: bool
+    ) -> None:
+        """It is known what was edited, and whether results are of classes of before; under the
+        lock.
+        """
+        manager, code = flow.parts.manager, flow.code
+        if flow.stopping is None and trouble is not None:
+            manager.apply(self._run.scope, "pause", reason=cannot_be_taken_up(trouble))
+        elif flow.stopping is None and revision is not None:
+            if code is not None:
+                code.catch_up()
+            if stale or revision.edited or (code is not None and code.tainted):
+                self.revision = revision
+                flow.stop("edited")
+                flow.settle()
+                return
+        manager.let_go(self._run.id)
+
+
+def cannot_be_taken_up(error: Exception) -> str:
+    """Why a run stays held after an edit."""
+    return f"what was edited cannot be taken up: {error}"
+
+
+def _any_is_old(values: Iterable[Any]) -> bool:
+    return any(map(holds_superseded, values))

@@ -1,0 +1,92 @@
+"""The last steps of a run: none of them is left out, and none holds the end up, whatever hangs or
+raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.dispatch.failures import LeftBehindWarning, error_text, unharmed
+from cascade_nb.engine.storage.partial_items import keep_items
+from cascade_nb.events.warning import warn
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.runs.run import Run
+
+
+CLOSING: Final = 10.0  # seconds that a run which has its value waits for what is to be closed
+LEAST: Final = 0.5  # seconds that it waits however short its grace is
+_LOOK: Final = 0.2  # seconds after which who waits looks whether to wait on
+_MOMENT: Final = 0.1  # seconds in which what is cancelled may end
+
+_left: Final[set[asyncio.Task[Any]]] = set()  # or nobody would hold what goes on by itself
+
+
+async def closed(
+    engine: Engine, run: Run, flow: Flow, error: BaseException | None, within: float, kept: bool
+) -> tuple[BaseException | None, tuple[str, ...]]:
+    """Close what the run has open, and keep what is there of it.
+
+    Args:
+        error: what the run ended with, if not with its value.
+        within: seconds to wait for that.
+        kept: whether keeping results, too, is not to take longer.
+
+    Returns:
+        what the run ends with now, and what is left behind, in words.
+    """
+    with flow.lock:
+        flow.close()
+        still = tuple(map(flow.label, flow.left_behind))
+        timings = flow.kinds.timings()
+        engine.remember(timings)
+        engine.past.enter(run.grounds, flow.scheduler.state, timings)
+    problems, left = await flow.resources.close(within)
+    if problems and error is None:
+        error = problems[0]
+    if left:
+        still += tuple(f"resource {name}" for name in left)
+        words = f"{run.graph.title} ended without {', '.join(left)}: not closed, left behind"
+        warn(words, LeftBehindWarning)
+    if error is not None and not isinstance(error, asyncio.CancelledError):
+        # Whoever waits for its end and runs it again finds them.
+        run.kept = await keep_items(engine, flow, within if kept else None)
+    return error, still
+
+
+async def at_last(
+    work: Callable[[], Coroutine[Any, Any, None]],
+    what: str,
+    title: str,
+    patience: Callable[[], float],
+) -> None:
+    """Do something more for a run that has told its end: how that goes changes nothing about it.
+
+    Args:
+        work: does it.
+        what: it is, for people, where it comes to nothing.
+        patience: gives the seconds to wait for it, which may become fewer meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    doing = loop.create_task(unharmed(work))
+    began = loop.time()
+    try:
+        while not doing.done() and (left := began + patience() - loop.time()) > 0:
+            await asyncio.wait([doing], timeout=min(left, _LOOK))
+    except asyncio.CancelledError:
+        pass  # the loop ends, or somebody cancels every task there is: wait no longer
+    if not doing.done():
+        doing.cancel()
+        _left.add(doing)
+        doing.add_done_callback(_left.discard)
+        await asyncio.wait([doing], timeout=_MOMENT)
+        words = "it does not answer, left behind"
+    elif doing.cancelled() or (error := doing.exception()) is None:
+        return
+    else:
+        words = error_text(error)
+    warn(f"{title} has ended, but not {what}: {words}", LeftBehindWarning)

@@ -1,0 +1,347 @@
+"""One run from its first event to its last, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cascade_nb.control.pools import check_against
+from cascade_nb.engine.core.arguments import ABSENT, Reader
+from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.runs.edits import AN_EDIT, Edits, cannot_be_taken_up
+from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
+from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.preparation import Preparation, Prepared
+from cascade_nb.engine.runs.request import Orders, left_by
+from cascade_nb.engine.runs.resume_waiter import Standby
+from cascade_nb.engine.storage.carry_over import (
+    Revision,
+    carried_over,
+    named_anew,
+    with_classes_of_today,
+)
+from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
+from cascade_nb.events.events import Event, RunFinished, RunStarted
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.isolation import are_quickly_lent, lent
+from cascade_nb.model.param import Param, check_given
+from cascade_nb.model.policy import PLAIN
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.runs.run import Run
+    from cascade_nb.engine.runs.services import Parts
+
+
+class Execution:
+    """What goes on behind a `Run`.
+
+    Attributes:
+        edits: what of the session's edits it knows.
+
+    Raises:
+        ParamError: a parameter is unknown, missing or of the wrong type.
+        PolicyError: a node needs more of a resource than there is.
+    """
+
+    def __init__(self, engine: Engine, run: Run, orders: Orders) -> None:
+        self._engine = engine
+        self._run = run
+        self._orders = orders
+        self._preparing: asyncio.Task[Prepared] | None = None
+        self._flow: Flow | None = None
+        self._told = False
+        self._ready = Preparation(engine, run, orders, self._lost)
+        self.edits = Edits(engine, run, orders, self._ready)
+        self._parts: Parts
+        self._began = engine.clock.wall()
+        self._over = asyncio.Event()
+        self._cancelled: str | None = None
+        self._within = engine.grace
+        graph, params = run.graph, orders.params
+        check_given(params, graph.params())
+        self._settled = settled_in(graph, params)
+        for node in graph.nodes:
+            options = node.lazy.options
+            if options is not PLAIN and options.needs:
+                known = {n: a for n, a in options.needs.items() if isinstance(a, (int, float))}
+                check_against(engine.constraints.pools, known, node.label)
+
+    def cancel(self, reason: str, within: float | None = None) -> None:
+        """On the loop: end it. What does not end within the engine's grace is left behind and
+        named. Asked again, the grace may have become shorter, as when the kernel is about to end.
+        """
+        if self._cancelled is not None:
+            self._give_up_after_grace(within)
+            return
+        self._cancelled = reason or "it was cancelled"
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._give_up_after_grace(within)
+        if self._flow is None:
+            return
+        flow = self._flow
+        with flow.lock:
+            flow.stop("cancelled")
+            flow.keeping.give_up()
+            for attempt in list(flow.flying.values()):
+                if attempt.started is not None:
+                    attempt.stop = True
+                    attempt.cancel()
+            flow.wake_resting()
+            words = f"{self._run.graph.title}, which started it, was cancelled"
+            flow.cancel_nested(words, within=within)
+            flow.settle()
+
+    async def main(self, parts: Parts) -> None:
+        """The whole run. Never raises: what went wrong is the outcome."""
+        engine, run = self._engine, self._run
+        self._parts = parts
+        outcome: Any = None
+        error: BaseException | None = None
+        try:
+            self._preparing = parts.door.loop.create_task(self._prepare(parts))
+            outcome = await self._drive(parts, await self._preparing)
+        except BaseException as raised:
+            error = raised
+        try:
+            error = await self._end(error)
+        except BaseException as raised:  # the loop is being torn down: say what can still be said
+            error = error or raised
+        engine.ended(run)
+        if not run.done():
+            run.end(outcome, error)
+
+    async def _prepare(self, parts: Parts) -> Prepared:
+        """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
+        engine, run = self._engine, self._run
+        if self._cancelled is not None:
+            raise asyncio.CancelledError
+        engine.constraints.tick()
+        await engine.link.join(self)
+        if (graph := self.edits.newest_graph()) is not None:
+            run.take(graph, named_anew(run.graph, graph))
+            self._settled = settled_in(graph, self._orders.params)
+        standby = self._standby(parts)
+        return await unharmed(partial(self._ready.begin, standby, self._settled))
+
+    async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
+        """From the first node to the last, with whatever is edited in between."""
+        run, before = self._run, None
+        while True:
+            if self._cancelled is not None:  # after it was prepared, and before this goes on
+                raise asyncio.CancelledError
+            if self.edits.unseen:
+                prepared = await self._in_a_task(self._up_to_date, parts, prepared, before)
+                continue
+            flow = self._flow_of(parts, prepared, before)
+            with flow.lock:
+                if self.edits.unseen:
+                    continue
+                self._flow = self.edits.flow = flow
+                run.begin(flow, prepared.reuse)
+                if not self._told:
+                    self._told = True
+                    total = len(run.graph) - len(self._settled)
+                    self._publish(RunStarted, title=run.graph.title, total=total)
+                flow.start()
+                flow.parts.manager.let_go(run.id)
+            await self._come_to_rest(flow)
+            if flow.stopping != "edited":
+                value = self._value(flow)
+                if not run.graph.targets or are_quickly_lent((value,)):
+                    return lent(value) if run.graph.targets else value
+                return await in_thread(partial(lent, value))
+            before = flow
+            with flow.lock:
+                self._engine.remember(flow.kinds.timings())
+            problems, _ = await flow.resources.close()
+            for problem in problems:
+                raise problem
+            self._over.clear()
+            revision = self.edits.revision
+            assert revision is not None
+            prepared = await self._in_a_task(self._revised, parts, flow, revision)
+
+    async def _in_a_task(
+        self, work: Callable[..., Coroutine[Any, Any, Prepared]], *args: Any
+    ) -> Prepared:
+        """A task of its own, so that it can be cancelled."""
+        self._preparing = self._parts.door.loop.create_task(unharmed(partial(work, *args)))
+        return await self._preparing
+
+    async def _up_to_date(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Prepared:
+        """What was edited while the run was got ready is taken up before anything of it starts."""
+        try:
+            revision = await self.edits.look_before_start()
+        except Exception as error:
+            await self._standby(parts).pause(cannot_be_taken_up(error), AN_EDIT)
+            return prepared
+        return prepared if revision is None else await self._revised(parts, before, revision)
+
+    def _flow_of(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Flow:
+        engine, run, ready = self._engine, self._run, self._ready
+        flow = Flow(
+            run.id,
+            run.graph,
+            parts,
+            engine.state,
+            dataclasses.replace(self._orders, given=prepared.given),
+            prepared.blueprint,
+            reused=prepared.reused,
+            pending=prepared.pending,
+            keys=ready.keys,
+            on_over=lambda: parts.door.call(self._over.set),
+            on_lost=self._lost,
+            on_edited=lambda: parts.spawn(self.edits.look_while_held(flow)),
+            edits=self.edits,
+            sight=ready.sight,
+            files=prepared.files,
+            carried=prepared.carried,
+            lease=ready.lease,
+            scribe=engine.scribe,
+            depth=run.depth,
+        )
+        if before is not None:
+            flow.began, flow.rested, flow.last_end = before.began, before.rested, before.last_end
+        return flow
+
+    async def _come_to_rest(self, flow: Flow) -> None:
+        try:
+            await self._over.wait()
+        except asyncio.CancelledError:
+            # The loop is ending, or somebody cancels every task there is.
+            self.cancel("its event loop ended")
+            with flow.lock:
+                flow.close()
+            raise
+
+    async def _revised(self, parts: Parts, flow: Flow | None, revision: Revision) -> Prepared:
+        """What the run goes on with, where nothing of it is under way."""
+        run = self._run
+        given = self._orders.given
+        if flow is not None:
+            with flow.lock:
+                given = left_by(flow)
+        carried = carried_over(await in_thread(partial(with_classes_of_today, given)), revision)
+        run.take(revision.graph, revision.edited)
+        self._settled = settled_in(revision.graph, self._orders.params)
+        return await self._ready.revise(revision, self._standby(parts), self._settled, carried)
+
+    def _standby(self, parts: Parts) -> Standby:
+        return Standby(self._engine.constraints, self._run.scope, parts.door)
+
+    def _lost(self, error: LeaseLostError) -> None:
+        """Another kernel goes on with this run: end it here, from whatever thread this is."""
+        self._parts.door.call(partial(self.cancel, str(error)))
+
+    def _value(self, flow: Flow) -> Any:
+        """The target's value, which nobody has been handed yet.
+
+        Raises:
+            RunError, RunFailures: there is none.
+        """
+        graph = self._run.graph
+        title = graph.title
+        if flow.accident is not None:
+            raise RunError(
+                f"{title} was broken off by an error of cascade_nb itself, please report it: "
+                f"{error_text(flow.accident)}"
+            ) from flow.accident
+        if self._cancelled is not None:
+            raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
+        asked = graph.nodes[graph.targets[0]].label if len(graph.targets) == 1 else title
+        if flow.failures:
+            raise together(flow.failures, asked)
+        for index in graph.targets:
+            if index in flow.skipped:
+                raise DependencyMissingError(flow.label(index), flow.skipped[index][1])
+        values = flow.ledger.values
+        value = Reader(values, flow.ledger.place).value_of(graph.shape)
+        assert value is not ABSENT
+        return value
+
+    async def _end(self, error: BaseException | None) -> BaseException | None:
+        """Close what is open, tell the end, and leave the connector, in that order."""
+        engine, run, flow = self._engine, self._run, self._flow
+        within = max(engine.grace, CLOSING) if error is None else self._within
+        still: tuple[str, ...] = ()
+        if flow is not None:
+            try:
+                short = self._cancelled is not None
+                error, still = await closed(engine, run, flow, error, within, short)
+            except BaseException as raised:
+                error = error or raised
+        if isinstance(error, asyncio.CancelledError):
+            why = self._cancelled or "its event loop ended"
+            error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
+        run.settle(_phase(error), still)
+        engine.history.enter(run.status, self._began, flow, run.grounds)
+        self._publish(
+            RunFinished,
+            status=_phase(error).value,
+            duration=run.elapsed,
+            error=None if error is None else error_text(error),
+            still_running=still,
+        )
+        title = run.graph.title
+        if engine.scribe is not None:
+            writing = partial(engine.scribe.end, run.id, _phase(error).value)
+            await at_last(writing, "written down how", title, self._patience)
+        if engine.link.is_open:
+            leaving = partial(engine.link.leave, self)
+            await at_last(leaving, "left its connector", title, self._patience)
+        return error
+
+    def bury(self) -> None:
+        """The loop that it went on on is closed: nothing of it will ever end by itself."""
+        run, flow = self._run, self._flow
+        words = f"{run.graph.title} was cancelled: its event loop was closed before it ended"
+        if flow is not None:
+            with flow.lock:
+                flow.stop("cancelled")
+                flow.close()
+        run.settle(Phase.CANCELLED, ())
+        self._publish(RunFinished, status="cancelled", duration=run.elapsed, error=words)
+        run.end(None, RunCancelledError(words))
+
+    def _publish(self, kind: type[Event], **fields: Any) -> None:
+        bus, wall = self._engine.bus, self._engine.clock.wall
+        if bus.listening:
+            bus.publish(kind(run_id=self._run.id, timestamp=wall(), **fields))
+
+    def _give_up_after_grace(self, within: float | None) -> None:
+        grace = self._engine.grace if within is None else min(within, self._engine.grace)
+        self._within = min(grace, self._within)
+        self._engine.clock.call_later(grace, self._give_up)
+
+    def _patience(self) -> float:
+        return CLOSING if self._cancelled is None else max(LEAST, self._within)
+
+    def _give_up(self) -> None:
+        flow = self._flow
+        if flow is not None:
+            with flow.lock:
+                flow.close()
+            flow.resources.give_up()
+
+
+def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of a graph's parameters, by index.
+
+    Raises:
+        ParamError: one is missing or of the wrong type.
+    """
+    lazies = {index: graph.nodes[index].lazy for index in graph.settled}
+    return {i: lazy.settled(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}
+
+
+def _phase(error: BaseException | None) -> Phase:
+    if error is None:
+        return Phase.SUCCEEDED
+    return Phase.CANCELLED if isinstance(error, RunCancelledError) else Phase.FAILED

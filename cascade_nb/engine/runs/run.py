@@ -1,0 +1,317 @@
+"""The handle of one run: await it, look at it, pause it, stop it. Safe from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
+from cascade_nb.engine.dispatch.failures import Failure, call_unharmed, in_a_line
+from cascade_nb.engine.observing.answers import item_of, node_named
+from cascade_nb.engine.observing.observer import Watch
+from cascade_nb.engine.observing.partial_value import HasPartial
+from cascade_nb.engine.observing.retries import with_nested
+from cascade_nb.engine.observing.run_log import RunLog
+from cascade_nb.engine.observing.status import NodeState, Phase, RunStatus
+from cascade_nb.engine.observing.told import HeldInWords
+from cascade_nb.engine.planning.doubts import why_more
+from cascade_nb.engine.run_controls import RunControls
+from cascade_nb.engine.runs.request import Given, Orders
+from cascade_nb.engine.storage.lookup import Reuse
+from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Grounds
+from cascade_nb.errors import UsageError, WaitTimeoutError
+from cascade_nb.graph.graph import Graph
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.engine import Engine
+    from cascade_nb.engine.runs.flow import Flow
+
+INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
+_LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
+
+
+class Run(RunControls, HasPartial):
+    """One run of a graph, as `cs.start` gives it: wait for it, look at it, hold it, end it.
+
+    Attributes:
+        id: its identity, unique among all runs.
+        number: it is the n-th of its engine, for people.
+        graph: what runs.
+        orders: what was asked for beyond it.
+        above: what scopes ask of the task that started it, if one did.
+        parent: the id of the run whose task has started it, if one did.
+        depth: how many runs are above it, each of which has started the next.
+        is_shown: whether a panel shows how it goes.
+        edits: names of what was edited and taken up while it was held.
+        kept: by index of maps that came to no end, in words, what of them is kept for a new run.
+
+    Example:
+        >>> run = cs.start(report)
+        >>> run.result()  # in a notebook's cell also: await run
+        3
+        >>> run.status.headline  # doctest: +ELLIPSIS
+        'Done in ...'
+        >>> run.why("report")
+        ['report is done']
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        run_id: str,
+        number: int,
+        graph: Graph,
+        orders: Orders,
+        parent: Attempt | None = None,
+    ) -> None:
+        self._engine = engine
+        self.orders = orders
+        self.id = run_id
+        self.number = number
+        self.graph = graph
+        self.edits: tuple[str, ...] = ()
+        self.kept: Mapping[int, str] = {}
+        self.is_shown = False
+        self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
+        self.parent = None if parent is None else parent.flow.run_id
+        self.depth = 0 if parent is None else parent.flow.depth + 1
+        self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._watch = Watch(self, engine.constraints)
+        self._told = HeldInWords(self, self._watch)
+        self._reuse: Reuse | None = None
+        self._skipped: Container[int] = ()
+        self._log: RunLog | None = None
+        self._outcome: Phase | None = None
+        self._ended_at: float | None = None
+        self._still_running: tuple[str, ...] = ()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that it runs on."""
+        return self._engine
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait on a loop for its value. Cancelling the wait cancels the run, and waits for its end.
+
+        Raises:
+            RunError, RunFailures: it ended without a value.
+        """
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        waiting = asyncio.wrap_future(self._future)
+        # Whoever waits may be interrupted: nobody is to report it as never retrieved.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            with waiting_for_others():
+                while not waiting.done():
+                    # Tornado tells the kernel's loop of an interrupt without waking it.
+                    if not (await asyncio.wait([waiting], timeout=_LOOK))[0]:
+                        self._told.look()
+        except asyncio.CancelledError as interrupt:
+            if not waiting.done():
+                within = None if self._engine.home.is_all_here else INTERRUPTED
+                self.cancel("the cell that waited for it was interrupted", within=within)
+                await asyncio.wait([waiting])
+            raise in_a_line(interrupt, self.number, self.graph.title) from None
+        return waiting.result()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Block until its value is there; in a notebook's cell the loop is run from within.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            WaitTimeoutError: the time is up; the run goes on.
+            BlockingError: as `cs.run`.
+            RunError, RunFailures: the run ended without a value.
+            UsageError: the timeout is no number.
+        """
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise UsageError(f"a timeout is a number of seconds, not {timeout!r:.60}")
+        if not self.done() and self._engine.is_own_thread():
+            return self._engine.home.wait_within(self, timeout)
+        try:
+            with waiting_for_others():
+                return self._engine.home.wait(
+                    self._future, timeout, HeldInWords(self, self._watch).look
+                )
+        except concurrent.futures.TimeoutError:
+            if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
+                raise
+            raise self.not_there_after(timeout) from None
+
+    def not_there_after(self, seconds: float | None) -> WaitTimeoutError:
+        """What is said to whoever has waited for so long."""
+        stands = f"run {self.number} goes on: {self.status.headline}"
+        return WaitTimeoutError(f"{self.graph.title} is not there after {seconds} s; {stands}")
+
+    def done(self) -> bool:
+        """Whether it is over."""
+        self._engine.bury_the_dead()
+        return self._future.done()
+
+    def add_done_callback(self, callback: Callable[[Run], object]) -> None:
+        """Call `callback` with this run when it is over, where it ends; what it raises is a
+        warning.
+        """
+        words = f"at the end of {self.graph.title}"
+        self._future.add_done_callback(lambda _: call_unharmed(callback, self, words))
+
+    def exception(self) -> BaseException | None:
+        """What it ended with instead of a value; None while it goes on or when it has one."""
+        return self._future.exception() if self._future.done() else None
+
+    def cancel(self, reason: str = "", *, within: float | None = None) -> None:
+        """End it: nothing starts any more, async tasks are cancelled, threads are asked to stop.
+
+        What cannot be stopped within the engine's `grace` is named in `RunFinished`; nothing waits
+        for it.
+
+        Args:
+            reason: for people.
+            within: seconds that are less than the engine's `grace`.
+        """
+        self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason, within))
+
+    def interrupt(self) -> None:
+        """`cancel`, by somebody who waits for its end and is not to wait for long."""
+        self.cancel("it was interrupted", within=INTERRUPTED)
+
+    def retry_failed(self) -> Run:
+        """A new run of the same graph that does only what is missing.
+
+        It runs what failed, what waited for it, and what a cancelled run did not come to. Every
+        result that this run has made, or had, is taken as it is, items of mapped nodes too.
+
+        Raises:
+            UsageError: this run goes on, or nothing failed.
+            BlockingError: as `Engine.start`.
+        """
+        if self._outcome is None or not self.done():
+            raise UsageError(f"{self!r} is not over; wait for its end, or cancel it")
+        if not self.failures and self._outcome is not Phase.CANCELLED:
+            raise UsageError(f"nothing failed in {self!r}, so there is nothing to do again")
+        return self._engine.retry(self)
+
+    @property
+    def in_words(self) -> str:
+        """Which run it is, and how it goes."""
+        return f"run {self.number} of {self.graph.title}: {self.status.standing}"
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """What happened to it in the kernels that had it before, an event a line, as JSON."""
+        return self.orders.taken_up.history if self.orders.taken_up is not None else ()
+
+    def left(self) -> Given:
+        """What it leaves to the next try; for the engine."""
+        return self._watch.left()
+
+    def why(self, name: str) -> list[str]:
+        """Why a node runs, waits or did not run, in words, one reason a line; and, where an
+        earlier result might have stood for it, why not, what changed, and what no key can tell.
+
+        Args:
+            name: of a node, or an item of a mapped one: ``t[17]``, ``map(train)[17]``.
+
+        Raises:
+            UnknownNameError: the graph has no such node or item.
+        """
+        lines = self._watch.why(name)
+        if self._reuse is None or item_of(self.graph, name) is not None:
+            return lines
+        node, now = node_named(self.graph, name), self._engine.clock.wall()
+        return lines + why_more(self.graph, self._reuse, node, node.index in self._skipped, now)
+
+    @property
+    def status(self) -> RunStatus:
+        """What it is doing now."""
+        return with_nested(self._watch.status(), self._watch.nested())
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since its start, paused time not counted."""
+        return self._watch.elapsed()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What failed so far."""
+        return self._watch.failures()
+
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+        return self._watch.states()
+
+    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
+        """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),
+        by index, and the new version.
+        """
+        return self._watch.changed_since(version)
+
+    def progress_of(self, index: int) -> tuple[int, int]:
+        """Of a mapped node of the graph, how many items are done and how many there are; of
+        another, 0 or 1 of 1.
+        """
+        return self._watch.progress_of(index)
+
+    @property
+    def outcome(self) -> Phase | None:
+        """How it ended; None while it goes on."""
+        return self._outcome
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, on the engine's clock."""
+        return self._ended_at
+
+    @property
+    def still_running(self) -> tuple[str, ...]:
+        """Labels of tasks whose threads it could not stop."""
+        return self._still_running
+
+    def begin_log(self) -> None:
+        """Tell what happens from now on in lines, where that was asked for; for the engine."""
+        if self.orders.log is not None:
+            self._log = RunLog(self, self.orders.log)
+
+    def finish_log(self) -> None:
+        """Wait until the last line is written, for whoever may end the process next."""
+        if self._log is not None:
+            self._log.flush()
+
+    @property
+    def grounds(self) -> Grounds:
+        """What its nodes are made of, and were before; for the engine."""
+        return NO_GROUNDS if self._reuse is None else self._reuse.grounds
+
+    def take(self, graph: Graph, edited: Iterable[str]) -> None:
+        """It goes on with another graph, because of edits of these; for the engine."""
+        self.graph = graph
+        self.edits = (*self.edits, *(name for name in edited if name not in self.edits))
+
+    def begin(self, flow: Flow, reuse: Reuse) -> None:
+        """Its machinery is there, and what of its graph was there before; for the engine."""
+        self._reuse, self._skipped = reuse, flow.skipped
+        self._watch.begin(flow)
+
+    def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
+        """It is decided how it ended; for the engine."""
+        self._still_running = still_running
+        self._ended_at = self._engine.clock.now()
+        self._outcome = outcome
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """Whoever waits may go on; for the engine."""
+        if error is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(value)
+
+    def __repr__(self) -> str:
+        status = self.status
+        return f"<run {self.number} of {status.title}: {status.headline}>"

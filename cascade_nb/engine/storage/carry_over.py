@@ -1,0 +1,187 @@
+"""Edits made while a run is held: what has not begun takes the new code, what stands stays.
+
+When a pause is lifted and a cell was run meanwhile, the run is held for another moment, and its
+graph is built and keyed anew beside the loop. If nothing differs it goes on. Otherwise nothing more
+starts, what is under way finishes, and the run goes on with the new graph and with every result
+whose fingerprint stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.engine.files.run_files import Stamps
+from cascade_nb.engine.runs.request import Given, GivenItems
+from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.graph.fingerprint.value_classes import holds_superseded
+from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.policy import NO_ELSE
+
+
+class Revision(NamedTuple):
+    """What a run goes on with after an edit.
+
+    Attributes:
+        graph: as it is now.
+        sight: its fingerprints and keys.
+        edited: what changed, for people: names of tasks whose code did, and of nodes.
+    """
+
+    graph: Graph
+    sight: Sight
+    edited: tuple[str, ...]
+
+
+class Carried(NamedTuple):
+    """What stands of the part of a run that is done, by index in the new graph.
+
+    Attributes:
+        done: everything that came to its result and need not run again.
+        values: those results that are still there.
+        items: of mapped nodes that were in the middle.
+        pending: results that stand if the conditions of their nodes turn out true, now that
+            something about these was edited.
+        files: what the results were made of.
+        keys: under which results are kept that no fingerprint finds.
+    """
+
+    done: frozenset[int]
+    values: Mapping[int, Any]
+    items: Mapping[int, GivenItems]
+    pending: Mapping[int, Any]
+    files: Mapping[int, Stamps]
+    keys: Mapping[int, str]
+
+
+NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {}, {})
+
+
+def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
+    """What differs between two looks at a run, for people; empty when nothing does."""
+    old, new = before.prints.codes(), after.prints.codes()
+    names = [n for n in new if n not in old or old[n].parts != new[n].parts]
+    was, now = before.prints, after.prints
+    if not names and (list(was), was.read) != (list(now), now.read):
+        known = set(zip(was, was.read, strict=True))
+        changed = {n.index for n in graph.nodes if (now[n.index], now.read[n.index]) not in known}
+        first = (graph.nodes[i] for i in changed if changed.isdisjoint(graph.nodes[i].sources))
+        names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
+    return tuple(names)
+
+
+def same_graph(one: Graph, other: Graph) -> bool:
+    """Whether two graphs of one target are made of the same calls of the same tasks."""
+    return len(one.nodes) == len(other.nodes) and all(
+        a.lazy is b.lazy
+        and a.task is b.task
+        and a.name == b.name
+        and a.inputs == b.inputs
+        and a.control == b.control
+        for a, b in zip(one.nodes, other.nodes, strict=True)
+    )
+
+
+def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
+    """What another graph has that was not there before, for people."""
+    fresh = (node for node in graph.nodes if node.lazy.identity not in before.place)
+    return tuple(dict.fromkeys(node.name or node.label for node in fresh))
+
+
+def with_classes_of_today(given: Given) -> Given:
+    """Without results that hold instances of classes which were defined anew since. It looks
+    through all of the values: not for the loop.
+    """
+    old = {i for i, value in given.values.items() if holds_superseded(value)}
+    items = {
+        index: one._replace(
+            results={n: v for n, v in one.results.items() if not holds_superseded(v)}
+        )
+        for index, one in given.items.items()
+    }
+    values = {i: value for i, value in given.values.items() if i not in old}
+    return dataclasses.replace(given, done=given.done - old, values=values, items=items)
+
+
+def carried_over(given: Given, revision: Revision) -> Carried:
+    """What of an earlier try stands after an edit, whether it was this run's or another's."""
+    if given.sight is None or given.graph is None:
+        return NOTHING_CARRIED  # nobody knows of what code it was made
+    stands = _standing(given.graph, given.sight, revision.graph, revision.sight)
+    whole = given.done - given.tainted
+    done: set[int] = set()
+    values: dict[int, Any] = {}
+    items: dict[int, GivenItems] = {}
+    files: dict[int, Stamps] = {}
+    for index, old in stands.items():
+        if old in whole:
+            done.add(index)
+            if old in given.files:
+                files[index] = given.files[old]
+            if old in given.values:
+                values[index] = given.values[old]
+        elif old in given.items:
+            items[index] = given.items[old]
+    by_key = _by_key(given.graph, given.sight)
+    pending: dict[int, Any] = {}
+    for node in revision.graph.nodes:
+        if node.control.condition is not None and node.index not in stands:
+            same = by_key.get(revision.sight.prints[node.index] or "")
+            if same in whole and same in given.values:
+                pending[node.index] = given.values[same]
+                if same in given.files:
+                    files[node.index] = given.files[same]
+    keys = {index: given.keys[old] for index, old in stands.items() if old in given.keys}
+    return Carried(frozenset(done), values, items, pending, files, keys)
+
+
+def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:
+    """By index in the graph of now, the node of before whose result would stand for its."""
+    by_key, by_read = _by_key(before, old), _by_read(old)
+    stands: dict[int, int] = {}
+    for node in graph.nodes:  # what one reads comes before it
+        key, read = new.prints[node.index], new.prints.read[node.index]
+        same: int | None
+        if read is not None and read in by_read:
+            same = by_read[read]
+        elif key is not None and node.control.condition is None and node.control.wanted:
+            same = by_key.get(key)
+        else:
+            same = before.place.get(node.lazy.identity)
+            if same is not None and not (
+                _same_code(old, same, new, node) and all(i in stands for i in node.sources)
+            ):
+                same = None
+        if same is not None:
+            stands[node.index] = same
+    return stands
+
+
+def _by_key(graph: Graph, sight: Sight) -> dict[str, int]:
+    """Indexes by key; of two with one key either will do. What stands for a skipped result has
+    another value than its key says.
+    """
+    return {
+        key: index
+        for index, key in enumerate(sight.prints)
+        if key is not None and graph.nodes[index].options.otherwise is NO_ELSE
+    }
+
+
+def _by_read(sight: Sight) -> dict[bytes, int]:
+    """Indexes by what readers build on, conditions and all."""
+    return {key: index for index, key in enumerate(sight.prints.read) if key is not None}
+
+
+def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
+    """Whether a node without a key is the same call of the same code as one of before."""
+    if old.prints[place] != new.prints[node.index]:
+        return False
+    code, now = old.prints.code(place), new.prints.code(node.index)
+    if code is None or now is None:
+        return code is now
+    snapshot = old.code.get(node.task) if node.task is not None else None
+    if code.unkeyed and not (snapshot is not None and snapshot.holds()):
+        return False  # what stands for "cannot be told" looks the same whatever it is
+    return code.parts == now.parts

@@ -1,0 +1,329 @@
+"""Writes runs down while they go on, so that another kernel can take them up.
+
+It works on a loop in a thread of its own. So a lease is renewed however busy the kernel's loop is,
+and no run waits for its history to be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import dataclasses
+import os
+import secrets
+import socket
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.dispatch.failures import error_text
+from cascade_nb.engine.loops.loop_thread import HomeLoop
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.storage.sharing import Claims
+from cascade_nb.errors import CodecError, LeaseLostError, StateError
+from cascade_nb.events.bus import MessageBus, Subscription
+from cascade_nb.events.events import ConstraintEvent
+from cascade_nb.events.warning import warn
+from cascade_nb.leases import LEASE, renewed_every
+from cascade_nb.protocols import Journal, Lease, StateBackend
+
+T = TypeVar("T")
+
+ROUND: Final = 0.2  # seconds between two looks at what there is to write
+
+
+class UnwrittenRunWarning(UserWarning):
+    """A run goes on, but its journal is not complete, so it may not be taken up again."""
+
+
+@dataclasses.dataclass
+class _Page:
+    """One run that is being written down.
+
+    Attributes:
+        lease: the right to do so.
+        on_lost: called, in the scribe's thread, when another owner has it.
+        lines: what is still to be written.
+        changed: whether constraints changed since they were written.
+        renew_at: when the lease is to be renewed, on the monotonic clock.
+        closed: whether it is another's now.
+        pen: held by who writes, so that lines stay in order.
+    """
+
+    lease: Lease
+    on_lost: Callable[[LeaseLostError], None]
+    lines: list[str] = dataclasses.field(default_factory=list)
+    changed: bool = True
+    renew_at: float = 0.0
+    closed: bool = False
+    pen: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+
+class Scribe:
+    """Writes down the runs of one engine. Its coroutines may be awaited on any loop.
+
+    Args:
+        journal: where to.
+        bus: what happens.
+        manager: what is allowed.
+        lease: seconds for which a run stays ours without a word.
+    """
+
+    def __init__(
+        self, journal: Journal, bus: MessageBus, manager: ConstraintManager, lease: float = LEASE
+    ) -> None:
+        self.journal = journal
+        self.owner = owner_in_words()
+        self.seconds = lease
+        self.claims = Claims(journal, self.owner, lease)
+        self._bus = bus
+        self._manager = manager
+        self._pages: dict[str, _Page] = {}
+        self._home: HomeLoop | None = None
+        self._sent: set[concurrent.futures.Future[None]] = set()
+        self._subscription: Subscription | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def begin(
+        self,
+        run_id: str,
+        title: str,
+        total: int,
+        order: Mapping[str, Any],
+        on_lost: Callable[[LeaseLostError], None],
+        lease: Lease | None = None,
+    ) -> Lease:
+        """Write down what a run is made of, and from now on what happens to it.
+
+        Args:
+            order: what it takes to run it; given back by `recovery`.
+            on_lost: called in another thread when another owner has taken the run over.
+            lease: where the run was taken up, the right to it.
+
+        Raises:
+            StateError: the place cannot be written now.
+        """
+        return await self.at_home(self._begin(run_id, title, total, order, on_lost, lease))
+
+    async def note(self, run_id: str, part: str, value: Any) -> None:
+        """Write down something more that taking up the run would need.
+
+        Raises:
+            StateError: the place cannot be written now.
+        """
+        page = self._pages.get(run_id)
+        if page is not None and not page.closed:
+            await self.at_home(self.journal.write(page.lease, part, value))
+
+    async def end(self, run_id: str, status: str) -> None:
+        """Write down how a run ended, and let its lease go; what cannot be is a warning."""
+        page = self._pages.get(run_id)
+        if page is not None:
+            await self.at_home(self._end(page, status))
+
+    async def close(self) -> None:
+        """End the thread; no run is being written down any more."""
+        if self._home is None:
+            return
+        for sent in list(self._sent):
+            await asyncio.wrap_future(sent)
+        await self.at_home(self._put_down_the_pen())
+        home, self._home = self._home, None
+        await in_thread(home.stop)
+
+    async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have `work` done on the scribe's own loop."""
+        return await asyncio.wrap_future(self._sent_home(work))
+
+    def wait_at_home(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same for a thread without a loop."""
+        return self._sent_home(work).result()
+
+    def send_home(self, work: Coroutine[Any, Any, None]) -> None:
+        """The same for who does not wait for it: a claim that cannot be let go runs out."""
+        sent = self._sent_home(_calmly(work))
+        self._sent.add(sent)
+        sent.add_done_callback(self._sent.discard)
+
+    def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if self._home is None:
+            self._home = home = HomeLoop("cascade-journal")
+            weakref.finalize(self, home.stop_soon).atexit = False
+        return asyncio.run_coroutine_threadsafe(work, self._home.loop)
+
+    async def _put_down_the_pen(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
+            self._writing = None
+
+    async def _begin(
+        self,
+        run_id: str,
+        title: str,
+        total: int,
+        order: Mapping[str, Any],
+        on_lost: Callable[[LeaseLostError], None],
+        lease: Lease | None,
+    ) -> Lease:
+        journal = self.journal
+        mine = lease or await journal.claim(run_id, self.owner, self.seconds)
+        page = _Page(mine, on_lost, renew_at=time.monotonic() + renewed_every(self.seconds))
+        try:
+            # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
+            if lease is None:
+                await self._write_order(page, title, order)
+            # What was held from the first is held again: a kernel may die before the first round.
+            await self._write_constraints(page)
+            await journal.describe(mine, title, self._manager.clock.wall(), total)
+        except BaseException:
+            await journal.release(mine)
+            raise
+        self._pages[run_id] = page
+        if self._subscription is None:
+            self._subscription = self._bus.subscribe()
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        return mine
+
+    async def _write_order(self, page: _Page, title: str, order: Mapping[str, Any]) -> None:
+        try:
+            await self.journal.write(page.lease, "order", dict(order))
+        except CodecError as error:
+            warn(
+                f"{title} cannot be taken up after a crash, only its results are kept: {error}",
+                UnwrittenRunWarning,
+                error,
+            )
+            await self.journal.write(page.lease, "refused", str(error))
+
+    async def _write_constraints(self, page: _Page) -> None:
+        page.changed = False
+        try:
+            await self.journal.write(page.lease, "constraints", constraints_in_words(self._manager))
+        except BaseException:
+            page.changed = True
+            raise
+
+    async def _write(self) -> None:
+        """Round after round, as long as there is a run."""
+        while self._pages:
+            await asyncio.sleep(ROUND)
+            self._gather()
+            try:
+                await self.claims.renew()
+            except StateError:
+                pass  # a claim that is not renewed runs out
+            except Exception as error:  # of the journal's, which ends none of what is below
+                words = f"what this kernel computes may be computed elsewhere too: {error!r}"
+                warn(words, UnwrittenRunWarning, error)
+            for page in list(self._pages.values()):
+                await self._round(page)
+
+    def _gather(self) -> None:
+        """Hand what happened to the pages that it concerns."""
+        events = self._subscription.drain() if self._subscription is not None else []
+        for event in events:
+            one = self._pages.get(event.run_id)
+            concerned = self._pages.values() if not event.run_id else () if one is None else (one,)
+            line = event.to_json()
+            for page in concerned:
+                page.lines.append(line)
+                page.changed |= isinstance(event, ConstraintEvent)
+
+    async def _round(self, page: _Page) -> None:
+        async with page.pen:
+            try:
+                if not page.closed:
+                    await self._catch_up(page)
+            except LeaseLostError as error:
+                page.closed = True
+                page.on_lost(error)
+            except StateError:
+                # Nothing is lost: the next round tries again. Results that cannot be kept either
+                # pause the run, and say why.
+                return
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # of the journal's, which ends nothing but this page
+                page.closed = True
+                words = f"run {page.lease.run_id} is not written down any more: {error!r}"
+                warn(words, UnwrittenRunWarning, error)
+
+    async def _catch_up(self, page: _Page) -> None:
+        """Write what is not written yet."""
+        if page.changed:
+            await self._write_constraints(page)
+        if page.lines:
+            lines, page.lines = page.lines, []
+            try:
+                await self.journal.append(page.lease, lines)
+            except BaseException:
+                page.lines[:0] = lines
+                raise
+        if time.monotonic() >= page.renew_at:
+            await self.journal.renew(page.lease, self.seconds)
+            page.renew_at = time.monotonic() + renewed_every(self.seconds)
+
+    async def _end(self, page: _Page, status: str) -> None:
+        run_id = page.lease.run_id
+        try:
+            self._gather()
+            async with page.pen:
+                if not page.closed:
+                    await self._catch_up(page)
+                    await self.journal.finish(page.lease, status)
+                    await self.journal.release(page.lease)
+        except LeaseLostError:
+            pass  # its new owner writes how it ends
+        except Exception as error:
+            words = f"the end of run {run_id} was not written down: {error_text(error)}"
+            warn(words, UnwrittenRunWarning, None if isinstance(error, StateError) else error)
+        finally:
+            page.closed = True
+            self._pages.pop(run_id, None)
+            if not self._pages and self._subscription is not None:
+                self._subscription.close()
+                self._subscription = None
+
+
+async def _calmly(work: Coroutine[Any, Any, None]) -> None:
+    """Work that may fail when the place cannot be reached: what it is about runs out by itself."""
+    with contextlib.suppress(StateError):
+        await work
+
+
+def scribe_for(
+    state: StateBackend, bus: MessageBus, manager: ConstraintManager, lease: float
+) -> Scribe | None:
+    """Who writes down the runs whose results are kept in `state`; nobody where it does not last."""
+    return None if state.journal is None else Scribe(state.journal, bus, manager, lease)
+
+
+def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:
+    """What is in force, so that it can be put into force again elsewhere."""
+    now, wall = manager.clock.now(), manager.clock.wall()
+    return [
+        {
+            "scope": str(one.scope),
+            "type": one.type,
+            "params": dict(one.params),
+            "reason": one.reason,
+            "by": one.by,
+            "expires_at": None if one.expires is None else wall + one.expires - now,
+        }
+        for one in manager.constraints()
+    ]
+
+
+def owner_in_words() -> str:
+    """Who writes: the process, the machine, the notebook if it is one, and a mark of its own, for a
+    process number comes again.
+    """
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", "")).name
+    where = f"process {os.getpid()} on {socket.gethostname()}"
+    return f"{where}{', ' + notebook if notebook else ''} ({secrets.token_hex(3)})"

@@ -1,0 +1,191 @@
+"""Takes results to the state backend: a node is completed only when its result is safe there.
+
+When the backend cannot keep anything now, because its disk is full or its server gone, nothing is
+lost: the results stay here, their nodes count as under way, and the run pauses itself with the
+backend's advice. When that pause is lifted they are put again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.engine.runs.code_watch import Verdict
+from cascade_nb.errors import CodecError, LeaseLostError
+from cascade_nb.events.warning import warn
+from cascade_nb.protocols import Entry
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.flow import Flow
+
+THE_STATE: Final = "the state backend"
+"""Who pauses a run whose results cannot be kept."""
+
+
+def then_resume(error: Exception) -> str:
+    """The backend's advice to whoever looks at a run that it has paused."""
+    return f"{error}, then resume"
+
+
+class UnkeptResultWarning(UserWarning):
+    """A result cannot be written down: the run has it, but no later one will."""
+
+
+class Keeping:
+    """The results of one run on their way into the state backend (`protocols.Keeper`).
+
+    Attributes:
+        under_way: how many results are not safe yet; those that wait for the backend to be mended
+            are among them.
+        unwritable: by index, why a result cannot be written down.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self.under_way = 0
+        self._refused: list[Entry] = []
+        self.unwritable: dict[int, str] = {}
+        self._resumed = 0  # how often what was refused has been put again
+
+    @property
+    def refused(self) -> int:
+        """How many results wait for the backend to be mended."""
+        return len(self._refused)
+
+    def keep(self, index: int, number: int, took: float, result: Any, tell: bool = True) -> None:
+        """Attempt `number` at a node took `took` seconds and gave `result`: keep it where it must
+        be, and only then call the node completed. Without `tell` the node has no body of its own.
+        """
+        flow = self._flow
+        if tell:
+            kind = flow.kinds.of[index]
+            kind.times += 1
+            kind.seconds += took
+            if took > kind.longest:  # noqa: PLR1730 - `max` costs more
+                kind.longest = took
+        self._keep(index, number, took, result, tell)
+
+    def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        flow = self._flow
+        files = flow.files.settle(index)
+        key = flow.keys.of.get(index)
+        if key is not None and flow.code is not None:
+            verdict = flow.code.verdict(index)
+            if verdict is Verdict.WAIT:
+                self.under_way += 1
+                flow.code.wait(index, partial(self._keep_now, index, number, took, result, tell))
+                return
+            if verdict is Verdict.USE_ONLY:
+                key = None
+        if key is None or (flow.sharing is not None and index in flow.sharing.found):
+            self._completed(index, number, took, result, tell)
+        else:
+            token = (index, number, tell, self._resumed)
+            made = flow.parts.clock.wall()
+            kind = flow.kinds.of[index]
+            cache = kind.options.cache
+            expires = None if cache is None or cache.ttl is None else made + cache.ttl
+            self._put(Entry(key, result, took, flow.lease, token, made, files, kind.name, expires))
+
+    def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        """It is known by now whether it may be kept."""
+        flow = self._flow
+        self.under_way -= 1
+        if not flow.is_over:
+            self._keep(index, number, took, result, tell)
+            flow.settle()
+            flow.lanes.pump_soon()
+
+    def again(self) -> None:
+        """Put once more what was refused, unless the run still pauses for it."""
+        flow = self._flow
+        if self._refused and flow.parts.manager.find(f"run:{flow.run_id}") is None:
+            entries, self._refused = self._refused, []
+            self._resumed += 1
+            self._put_again(entries)
+
+    def give_up(self) -> None:
+        """The run is cancelled: wait no longer for the backend to be mended."""
+        self.under_way -= len(self._refused)
+        self._refused.clear()
+
+    def kept(self, entries: Sequence[Entry]) -> None:
+        """These are safe now; without the lock, from a thread of the backend."""
+        flow = self._flow
+        with flow.lock:
+            try:
+                self.under_way -= len(entries)
+                for entry in entries:
+                    if flow.is_over:
+                        return
+                    self._safe(entry)
+                flow.settle()
+                flow.lanes.pump_soon()
+            except BaseException as error:
+                flow.break_off(error)
+
+    def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
+        """Nothing of these was kept; without the lock, from a thread of the backend."""
+        if isinstance(error, CodecError):
+            for entry in entries:
+                self._warn(entry, error)
+                self.unwritable[entry.token[0]] = str(error)
+            self.kept(entries)
+            return
+        flow = self._flow
+        with flow.lock:
+            if flow.is_over or flow.stopping == "cancelled":
+                self.under_way -= len(entries)
+                flow.settle()
+            elif isinstance(error, LeaseLostError):
+                self.under_way -= len(entries)
+                flow.on_lost(error)
+            else:
+                # What was put before the last resume has failed for a trouble that may be over.
+                late = [entry for entry in entries if entry.token[3] < self._resumed]
+                refused = [entry for entry in entries if entry.token[3] >= self._resumed]
+                self._put_again(late)
+                if refused:
+                    self._refused.extend(refused)
+                    scope, reason = f"run:{flow.run_id}", then_resume(error)
+                    flow.parts.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+
+    def _put_again(self, entries: Sequence[Entry]) -> None:
+        self.under_way -= len(entries)
+        for entry in entries:
+            self._put(entry._replace(token=(*entry.token[:3], self._resumed)))
+
+    def _put(self, entry: Entry) -> None:
+        flow = self._flow
+        try:
+            safe = flow.state.put(entry, self)
+        except BaseException as error:  # a backend that breaks its promise not to raise
+            index, number, tell, _ = entry.token
+            if tell:
+                flow.tell.finished(index, "failed", entry.seconds, number, error)
+            flow.outcomes.fail(index, error, number)
+            return
+        if safe:
+            self._safe(entry)
+        else:
+            self.under_way += 1
+
+    def _safe(self, entry: Entry) -> None:
+        index, number, tell, _ = entry.token
+        self._completed(index, number, entry.seconds, entry.value, tell)
+
+    def _completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        if self._flow.sharing is not None:
+            self._flow.sharing.over(index)
+        if tell:
+            self._flow.tell.finished(index, "completed", took, number, None)
+        self._flow.outcomes.finish(index, result)
+
+    def _warn(self, entry: Entry, error: CodecError) -> None:
+        label = self._flow.label(entry.token[0])
+        warn(
+            f"the result of {label} is used in this run but not kept: {error}",
+            UnkeptResultWarning,
+            error,
+        )

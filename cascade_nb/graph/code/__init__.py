@@ -1,0 +1,1 @@
+"""Code by content: what the result of a function could depend on."""

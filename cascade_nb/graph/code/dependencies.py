@@ -1,0 +1,350 @@
+"""From a function to everything that its result could depend on in code, piece by piece."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cascade_nb.graph.code.classes import Member, shape_of
+from cascade_nb.graph.code.environment import EnvironmentReads, current_folder
+from cascade_nb.graph.code.modules import changed_since_import, module_text, relative, resolved
+from cascade_nb.graph.code.origin import (
+    Origin,
+    Owner,
+    counts,
+    file_of_module,
+    origin_of,
+    origin_of_module,
+    origin_of_namespace,
+)
+from cascade_nb.graph.code.reflection import Reflection
+from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
+from cascade_nb.graph.code.targets import names_in_texts, target_of
+from cascade_nb.graph.code.titles import place_of, plain_of, title_of, written_name
+from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
+from cascade_nb.graph.values.encoder import CODE, Encoder
+from cascade_nb.graph.values.short_repr import Seen, seen
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.task import Task
+
+_MISSING: Final = object()
+# Set by Python itself, and differently in a worker process.
+_NOT_CONSTANTS: Final = frozenset({"__name__", "__builtins__", "__spec__", "__package__"})
+# What `functools` itself sets on functions; a signature only says how another function is called.
+_NOT_ATTRIBUTES: Final = frozenset({"__wrapped__", "cache_parameters", "__signature__"})
+_OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
+
+
+class Walk:
+    """One look at a function and at what it leads to.
+
+    Pieces refer to each other by their readable names, and each is looked at once, off a queue:
+    cycles end, and long chains of helpers need no deep stack.
+
+    Attributes:
+        parts: digest of each piece by its name.
+        sources: the text of those that have one.
+        values: those that are values, as a person can read them.
+        unkeyed: what could not be keyed, in words.
+        environment: the environment variables that the code reads.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, bytes] = {}
+        self.sources: dict[str, str] = {}
+        self.values: dict[str, Seen] = {}
+        self.unkeyed: list[str] = []
+        self._names: dict[int, str] = {}
+        self._alive: list[Any] = []
+        self._modules: dict[str, str] = {}
+        self._constants: dict[tuple[int, str], str] = {}
+        self._todo: deque[tuple[str, Any]] = deque()
+        self._encoder = Encoder(self.refer, _lazy)
+        self.environment, self._reflection = EnvironmentReads(), Reflection()
+        self._ignored: frozenset[str] = frozenset()
+        # What was set on tasks beside what a task has, by the id of their function.
+        self._set_on: dict[int, Mapping[str, Any]] = {}
+
+    def run(self, thing: Any) -> str:
+        """Look at `thing` and all that it leads to; the name of its own piece."""
+        if isinstance(thing, Task):
+            self._ignored = thing.ignore
+        thing = self._plain(thing)
+        if not counts(thing, origin_of(thing)):
+            root = self._unused(f"function {title_of(thing)}")
+            self._value(root, thing)
+        elif isinstance(thing, types.FunctionType):
+            root = self._name_chain(thing)
+        else:
+            root = self._admit(thing, "class", title_of(thing))
+        while self._todo:
+            label, piece = self._todo.popleft()
+            self._look(label, piece)
+        for name, value in self.environment.found().items():
+            self.parts[f"environment variable {name}"] = digest(text(value))
+        self.parts.update(self._reflection.parts())
+        if self.environment.folder:
+            self._value("current folder", current_folder())
+        return root
+
+    def refer(self, thing: Any) -> bytes:
+        """The bytes that stand for a function, class or module; it is looked at later."""
+        thing = self._plain(thing)
+        label = self._names.get(id(thing))
+        if label is not None:
+            return b"@" + text(label)
+        if isinstance(thing, types.ModuleType):
+            return self._module(thing.__name__, thing)
+        origin = origin_of(thing)
+        if isinstance(thing, functools._lru_cache_wrapper) or counts(thing, origin):
+            kind = "class" if isinstance(thing, type) else "helper"
+            return b"@" + text(self._admit(thing, kind, title_of(thing)))
+        name = frame(b"n", text(origin.module) + text(title_of(thing)))
+        if origin.owner is Owner.INSTALLED:
+            self.parts[origin.part] = digest(text(origin.part))
+        elif origin.owner is Owner.LOCAL:  # compiled code under edit
+            return name + self._module(origin.module, None)
+        return name
+
+    def _admit(self, thing: Any, kind: str, title: str) -> str:
+        """Give `thing` a name among the parts, and put it on the queue."""
+        label = self._unused(f"{kind} {title}")
+        self._names[id(thing)] = label
+        self._alive.append(thing)  # an id is a name only while its object lives
+        self._todo.append((label, thing))
+        return label
+
+    def _unused(self, label: str) -> str:
+        count, wanted = 1, label
+        while label in self.parts:
+            count += 1
+            label = f"{wanted}#{count}"
+        self.parts[label] = b""
+        return label
+
+    def _name_chain(self, thing: types.FunctionType) -> str:
+        """Name the innermost of wrapped functions as the user does, the others as decorators."""
+        root = inner = thing
+        seen = {id(thing)}
+        while isinstance(wrapped := inner.__dict__.get("__wrapped__"), types.FunctionType):
+            if id(wrapped) in seen:
+                break
+            self._admit(inner, "decorator", written_name(inner))
+            seen.add(id(wrapped))
+            inner = wrapped
+        self._admit(inner, "function", title_of(inner))
+        return self._names[id(root)]
+
+    def _look(self, label: str, thing: Any) -> None:
+        if isinstance(thing, types.FunctionType):
+            said = self._function(label, thing)
+        elif isinstance(thing, type):
+            said = self._class(thing)
+            self._reflection.cls(label, thing)
+        elif isinstance(thing, str):
+            said = self._module_said(label, thing)
+        else:  # functools.lru_cache around a function
+            said = self.refer(thing.__wrapped__)
+            said += self._encoder.encode(thing.cache_parameters())
+            said += self._attributes(f" of {title_of(thing)}", vars(thing), whole=True)
+        self.parts[label] = digest(said)
+
+    def _function(self, label: str, function: types.FunctionType) -> bytes:
+        code, space = function.__code__, function.__globals__
+        kind, _, title = label.partition(" ")
+        whose = "" if kind == "function" else f" of {title}"
+        origin = origin_of_namespace(space)
+        wrapped = function.__dict__.get("__wrapped__", _MISSING)
+        said = b""
+        if origin.followed:
+            facts = facts_of(code)
+            said += facts.digest + self._read(facts, space)
+            self.environment.code(facts.names, facts.texts)
+            self._reflection.code(facts.names)
+            self._reflection.function(label, function, facts)
+            if facts.source is not None:
+                self.sources[label] = facts.source
+        else:
+            said += text(origin.module) + text(written_name(function))
+            if origin.owner is Owner.INSTALLED:
+                self.parts[origin.part] = digest(text(origin.part))
+        positional = code.co_varnames[: code.co_argcount]
+        defaults = function.__defaults__ or ()
+        named = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+        ignored = self._ignored if kind == "function" else ()
+        for name, value in {**named, **(function.__kwdefaults__ or {})}.items():
+            if name not in ignored:
+                said += text(name) + self._value(f"default {name}{whose}", value)
+        if wrapped is not _MISSING:
+            said += self._wrapped(wrapped)
+        registry = function.__dict__.get("registry")
+        if isinstance(registry, types.MappingProxyType):  # functools.singledispatch
+            return said + self._value(f"registry{whose}", registry)
+        set_on = {**function.__dict__, **self._set_on.get(id(function), {})}
+        said += self._attributes(whose, set_on, whole=origin.followed)
+        return said + self._closure(function, whose, origin, wrapped)
+
+    def _attributes(self, whose: str, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
+        """What was set on a function; only plain values where that is a library's wrapper, which
+        may keep its books there.
+        """
+        said = b""
+        for name in sorted(set_on.keys() - _NOT_ATTRIBUTES):
+            if whole or type(set_on[name]) in ATOMS:
+                said += text(name) + self._value(f"attribute {name}{whose}", set_on[name])
+        return b"a" + said if said else b""
+
+    def _plain(self, thing: Any) -> Any:
+        """The function of a task or resource; anything else as it is."""
+        if isinstance(thing, Task) and not vars(thing).keys() <= _OF_A_TASK:
+            beside = {k: v for k, v in vars(thing).items() if k not in _OF_A_TASK}
+            self._set_on[id(thing.fn)] = beside
+        return plain_of(thing)
+
+    def _read(self, facts: Facts, space: Mapping[str, Any]) -> bytes:
+        """What the global names that a body reads stand for today."""
+        said = b""
+        looked_up = sorted(set(names_in_texts(facts.names, facts.texts)) & space.keys())
+        for names in (*facts.references, *((name,) for name in looked_up)):
+            target = self._target(space, names)
+            if target:
+                said += text(".".join(names)) + target
+        for found in facts.imports:
+            said += self._imported(resolved(found, space), found.names)
+        return said
+
+    def _closure(
+        self, function: types.FunctionType, whose: str, origin: Origin, wrapped: Any
+    ) -> bytes:
+        said = b""
+        names, cells = function.__code__.co_freevars, function.__closure__ or ()
+        for name, cell in zip(names, cells, strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+            if not origin.followed and isinstance(wrapped, types.FunctionType):
+                # a library's decorator may keep anything; what it was told stands in the source
+                try:
+                    said += text(name) + self._encoder.encode(value)
+                except CannotKeyError:
+                    said += b"".join(one.digest for one in decorators_of(wrapped))
+                continue
+            said += text(name) + self._value(f"closure {name}{whose}", value)
+        return said
+
+    def _wrapped(self, inner: Any) -> bytes:
+        """What a decorator got: the function, and its annotations, which decorators may read."""
+        inner = plain_of(inner)
+        try:
+            said = self._encoder.encode(inner)
+        except CannotKeyError as error:
+            said = b""
+            self.unkeyed.append(f"what it wraps ({error.what}) cannot be keyed: {error.why}")
+        if isinstance(inner, types.FunctionType):
+            said += facts_of(inner.__code__).annotations
+        return b"w" + said
+
+    def _class(self, cls: type) -> bytes:
+        shape = shape_of(cls)
+        said = b"".join(map(self.refer, shape.bases))
+        said += self._encoder.encode(shape.annotations)
+        if shape.fields:
+            said += self._value(f"fields of {title_of(cls)}", shape.fields)
+        for member in shape.members:
+            said += text(member.name) + text(member.role) + self._member(cls, member)
+        return said
+
+    def _member(self, cls: type, member: Member) -> bytes:
+        if not member.functions:
+            what = f"attribute {title_of(cls)}.{member.name}"
+            what = what if member.name else f"members of {title_of(cls)}"
+            return self._value(what, member.value)
+        said = b""
+        for function in member.functions:
+            if id(function) not in self._names and counts(function, origin_of(function)):
+                self._admit(function, "method", title_of(function))
+            said += self.refer(function)
+        return said
+
+    def _target(self, space: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
+        """What ``a.b.c`` leads to; nothing where the name is not set."""
+        found = target_of(space, names)
+        if found is None or found.name in _NOT_CONSTANTS:
+            return b""
+        self.environment.value(found.value)
+        if isinstance(self._plain(found.value), CODE):
+            return self.refer(found.value)
+        return self._constant(*found)
+
+    def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
+        label = self._constants.get((id(space), name))
+        if label is None:
+            label = self._unused(f"constant {place_of(origin_of_namespace(space), name)}")
+            self._constants[id(space), name] = label
+            self._value(label, value)
+        return b"@" + text(label)
+
+    def _value(self, label: str, value: Any) -> bytes:
+        """Make `value` a part of its own; the bytes that stand for it."""
+        if self.parts.get(label):
+            label = self._unused(label)
+        self.values[label] = seen(value)
+        self.environment.value(value)
+        try:
+            self.parts[label] = digest(self._encoder.encode(value))
+        except CannotKeyError as error:
+            self.parts[label] = b"?"
+            self.unkeyed.append(f"{label} ({error.what}) cannot be keyed: {error.why}")
+        return b"@" + text(label)
+
+    def _module(self, name: str, module: types.ModuleType | None) -> bytes:
+        """The bytes of a module, which is looked at later if its content counts."""
+        origin = origin_of_module(name)
+        if origin.owner is Owner.INSTALLED:
+            self.parts[origin.part] = digest(text(origin.part))
+        if not origin.followed or name == "__main__":
+            return frame(b"n", text(name))
+        label = self._modules.get(name)
+        if label is None:
+            label = self._modules[name] = self._unused(f"module {name}")
+            if origin.file is None and module is not None:  # made by hand
+                held = {k: v for k, v in vars(module).items() if k not in _NOT_CONSTANTS}
+                self._value(label, held)
+            else:
+                self._todo.append((label, name))
+        return b"@" + text(label)
+
+    def _module_said(self, label: str, name: str) -> bytes:
+        found = module_text(name)
+        if found is None:
+            return b"absent"
+        if changed_since_import(name):
+            self.unkeyed.append(
+                f"{label} was changed on disk after it was imported, so what runs is not what it "
+                "says: reload it, or let %autoreload do so"
+            )
+        self.sources[label] = found.source
+        self.environment.module(found.source)
+        package = name if (file_of_module(name) or "").endswith("__init__.py") else ""
+        package = package or name.rpartition(".")[0]
+        imports = [self._imported(relative(one, package), one.names) for one in found.imports]
+        return found.digest + b"".join(imports)
+
+    def _imported(self, name: str, names: tuple[str, ...]) -> bytes:
+        """What an import statement brings: a module, or modules out of a package."""
+        said = self._module(name, sys.modules.get(name))
+        if origin_of_module(name).owner is Owner.LOCAL:
+            inner = [f"{name}.{one}" for one in names]
+            found = [one for one in inner if file_of_module(one) is not None]
+            said += b"".join([self._module(one, sys.modules.get(one)) for one in found])
+        return said
+
+
+def _lazy(value: Lazy) -> bytes:
+    """A lazy value in code is a default; what a call really gets is among its arguments."""
+    return frame(b"L", text(type(value).__name__))

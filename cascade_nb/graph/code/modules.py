@@ -1,0 +1,141 @@
+"""Whole modules as content: where a body imports one itself, or hands one on as an object."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import pathlib
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cascade_nb.graph.code.origin import file_of_module
+from cascade_nb.graph.code.source import Import
+from cascade_nb.graph.code.syntax import module_digest
+from cascade_nb.graph.values.atoms import digest
+from cascade_nb.model.parsing import parse
+
+
+class ModuleText(NamedTuple):
+    """What a module's file says.
+
+    Attributes:
+        digest: of its normalised syntax tree; of its bytes where it is not Python source.
+        imports: what it imports anywhere in it.
+        source: its text, "" where it has none.
+    """
+
+    digest: bytes
+    imports: tuple[Import, ...] = ()
+    source: str = ""
+
+
+class Stamp(NamedTuple):
+    """When and how long a file was."""
+
+    mtime_ns: int
+    size: int
+
+
+def module_text(name: str) -> ModuleText | None:
+    """What the file of a module says now, or None if it has no file.
+
+    A file is read again when its time or size has changed.
+    """
+    file = file_of_module(name)
+    stamp = stamp_of(file) if file is not None else None
+    if file is None or stamp is None:
+        return None
+    return _read(file, stamp) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
+
+
+# By module name: the spec of the import that made it what it is, and what its file was then.
+_imported: dict[str, tuple[object, Stamp | None]] = {}
+
+
+def changed_since_import(name: str) -> bool:
+    """Whether the file of an imported module was changed and the module not reloaded.
+
+    What runs is then not what the file says. The file's time and size at the import are those that
+    the compiled file recorded; where there is none, those when the module was first looked at.
+    """
+    module = sys.modules.get(name)
+    spec = getattr(module, "__spec__", None)
+    file = getattr(module, "__file__", None)
+    if spec is None or not isinstance(file, str):
+        return False
+    now = stamp_of(file)
+    known = _imported.get(name)
+    if known is None or known[0] is not spec:  # a reload makes a new spec
+        compiled = _compiled_from(getattr(spec, "cached", None))
+        _imported[name] = known = (spec, now)
+        if compiled is not None and now is not None and compiled != _seconds(now):
+            _imported[name] = known = (spec, None)
+    return known[1] != now
+
+
+def resolved(found: Import, namespace: Mapping[str, Any]) -> str:
+    """The absolute name of the module that an import statement in this namespace names."""
+    if not found.level:
+        return found.module
+    package = namespace.get("__package__")
+    if not isinstance(package, str):
+        package = str(namespace.get("__name__", "")).rpartition(".")[0]
+    return relative(found, package)
+
+
+def relative(found: Import, package: str) -> str:
+    """The absolute name of what `found` names inside `package`."""
+    if not found.level:
+        return found.module
+    parents = package.split(".")
+    parents = parents[: len(parents) - found.level + 1]
+    return ".".join([*parents, found.module] if found.module else parents)
+
+
+@functools.lru_cache(maxsize=512)
+def _read(file: str, stamp: Stamp) -> ModuleText:
+    path = pathlib.Path(file)
+    data = path.read_bytes()
+    if path.suffix != ".py":
+        return ModuleText(digest(data))
+    try:
+        tree = parse(data)
+        imports: dict[Import, None] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                imports.update(dict.fromkeys(Import(one.name, 0, ()) for one in node.names))
+            elif isinstance(node, ast.ImportFrom):
+                names = tuple(one.name for one in node.names)
+                imports[Import(node.module or "", node.level, names)] = None
+        return ModuleText(module_digest(tree), tuple(imports), data.decode("utf-8", "replace"))
+    except (SyntaxError, ValueError, RecursionError):
+        return ModuleText(digest(data))  # nothing that could be imported, but content all the same
+
+
+def stamp_of(file: str) -> Stamp | None:
+    """The stamp of a file now; None where there is none."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - one call instead of a Path for each look
+    except OSError:
+        return None
+    return Stamp(found.st_mtime_ns, found.st_size)
+
+
+def _seconds(stamp: Stamp) -> tuple[int, int]:
+    return stamp.mtime_ns // 1_000_000_000 & 0xFFFFFFFF, stamp.size & 0xFFFFFFFF
+
+
+def _compiled_from(cached: object) -> tuple[int, int] | None:
+    """Time (seconds) and size of the source of a compiled file, as its header says (PEP 552)."""
+    if not isinstance(cached, str):
+        return None
+    try:
+        with pathlib.Path(cached).open("rb") as file:
+            header = file.read(16)
+    except OSError:
+        return None
+    if len(header) < 16 or any(header[4:8]):  # cut short, or made by hash
+        return None
+    return int.from_bytes(header[8:12], "little"), int.from_bytes(header[12:16], "little")

@@ -1,0 +1,61 @@
+"""What code says of itself, for code that reads it: annotations and documentation.
+
+They do nothing, so they do not count, but for who asks for them at run time.
+"""
+
+from __future__ import annotations
+import __future__
+
+import types
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from cascade_nb.graph.code.classes import type_text
+from cascade_nb.graph.code.source import Facts
+from cascade_nb.graph.values.atoms import digest, text
+
+_ASKS_FOR_TYPES: Final = frozenset(
+    {"__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec"}
+)
+_ASKS_FOR_DOCS: Final = frozenset({"__doc__", "getdoc"})
+_FUTURE: Final = __future__.annotations.compiler_flag
+
+
+class Reflection:
+    """What one look at code finds of this, and whether any of the code reads it."""
+
+    def __init__(self) -> None:
+        self._types_asked = self._docs_asked = False
+        self._types: dict[str, bytes] = {}
+        self._docs: dict[str, str] = {}
+
+    def code(self, names: Collection[str]) -> None:
+        """Take note of the names that a body uses."""
+        self._types_asked = self._types_asked or not _ASKS_FOR_TYPES.isdisjoint(names)
+        self._docs_asked = self._docs_asked or not _ASKS_FOR_DOCS.isdisjoint(names)
+
+    def function(self, label: str, function: types.FunctionType, facts: Facts) -> None:
+        """Take note of what a function says."""
+        kind = b"text" if function.__code__.co_flags & _FUTURE else b"value"
+        said = facts.annotations
+        if not said:  # there is no source that could tell
+            found = function.__annotations__.items()
+            said = text(repr([(name, type_text(one)) for name, one in found]))
+        self._types[label] = kind + said
+        self._doc(label, function.__doc__)
+
+    def cls(self, label: str, cls: type) -> None:
+        """Take note of what a class says."""
+        self._doc(label, vars(cls).get("__doc__"))
+
+    def parts(self) -> Iterator[tuple[str, bytes]]:
+        """Name and digest of what counts."""
+        if self._types_asked:
+            yield from ((f"annotations of {label}", digest(t)) for label, t in self._types.items())
+        if self._docs_asked:
+            for label, doc in self._docs.items():
+                yield f"documentation of {label}", digest(text(doc))
+
+    def _doc(self, label: str, doc: Any) -> None:
+        if isinstance(doc, str):
+            self._docs[label] = doc

@@ -1,0 +1,216 @@
+"""A quick look whether the code that a task leads to may be another by now.
+
+A key says what code was when it was worked out, and a helper is looked up when it is called. What
+the names on the way led to then is remembered by identity, so that the question costs a dictionary
+look-up for each name, and can be asked before a result is kept.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from cascade_nb.graph.code.environment import ASKING, ASKING_FOR_FOLDER, is_asked
+from cascade_nb.graph.code.modules import Stamp, resolved, stamp_of
+from cascade_nb.graph.code.origin import (
+    Origin,
+    counts,
+    file_of_module,
+    origin_of_module,
+    origin_of_namespace,
+)
+from cascade_nb.graph.code.source import is_read, names_in
+from cascade_nb.graph.code.targets import LOOKING_UP
+from cascade_nb.graph.values.encoder import CODE
+from cascade_nb.model.resources import Resource
+from cascade_nb.model.task import Task
+
+_MISSING: Final = object()
+# What these look up is found when the code runs, by itself or by a library.
+_ASKING: Final = ASKING | ASKING_FOR_FOLDER | LOOKING_UP
+_FEW: Final = 16  # functions whose key takes microseconds
+_LONG: Final = 4_096  # characters of a text from which on it is not hashed in a moment
+_FIXED: Final = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    types.ModuleType,
+    types.BuiltinFunctionType,
+)
+
+
+class CodeSnapshot:
+    """What the code of one task leads to, by identity, at the moment when this is made.
+
+    Attributes:
+        certain: whether nothing of it can be changed in place, as a list can; only then `holds`
+            says all there is to say of names.
+        files: of modules that bodies import themselves, maybe for the first time.
+        is_of_functions: whether it is of few functions and small constants alone.
+    """
+
+    def __init__(self, task: Task[..., Any]) -> None:
+        self.certain = True
+        self.is_of_functions = True
+        self._names: list[tuple[Callable[[str, Any], Any], str, Any]] = []
+        self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
+        self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
+        self.files: list[str] = []
+        self._stamps: list[Stamp | None] | None = None
+        self._seen: set[object] = set()
+        self._todo: list[Any] = [task.fn]
+        while self._todo:
+            self._look(self._todo.pop())
+        del self._seen, self._todo
+
+    def holds(self) -> bool:
+        """Whether every name leads to what it led to."""
+        # It is asked before each result that is kept, so by hand.
+        for function, code, defaults, named in self._codes:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not named
+            ):
+                return False
+        for get, name, value in self._names:
+            if get(name, _MISSING) is not value:
+                return False
+        return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
+
+    @staticmethod
+    def may_be_quick(task: Task[..., Any]) -> bool:
+        """Whether the code of a task was looked at before, so that it is known where it is from."""
+        return isinstance(task.fn, types.FunctionType) and is_read(task.fn.__code__)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the key of the code can be worked out in microseconds, without a look at a file:
+        it was before.
+        """
+        return (
+            self.is_of_functions
+            and self.certain
+            and not self.files
+            and not self._large
+            and len(self._codes) <= _FEW
+            and all(is_read(code) for _, code, _, _ in self._codes)
+        )
+
+    def see_files(self) -> None:
+        """Remember what the files are now. Not for the loop."""
+        self._stamps = [stamp_of(file) for file in self.files]
+
+    def files_hold(self) -> bool:
+        """Whether the files are what they were when they were seen. Not for the loop."""
+        return self._stamps is None or self._stamps == [stamp_of(file) for file in self.files]
+
+    def _look(self, thing: Any) -> None:
+        if isinstance(thing, (Task, Resource)):
+            thing = thing.fn
+        if isinstance(thing, (staticmethod, classmethod)):
+            thing = thing.__func__
+        if isinstance(thing, types.MethodType):
+            self.is_of_functions = False
+            self._look(thing.__self__)
+            thing = thing.__func__
+        if isinstance(thing, property):
+            self._todo += [part for part in (thing.fget, thing.fset, thing.fdel) if part]
+            return
+        wrapped = getattr(thing, "__wrapped__", None) if isinstance(thing, CODE) else None
+        if wrapped is not None:
+            self._todo.append(wrapped)
+        if is_asked(thing):
+            self.certain = False
+        elif isinstance(thing, types.FunctionType):
+            self._function(thing)
+        elif isinstance(thing, type):
+            self._class(thing)
+        elif not isinstance(thing, (*_FIXED, *CODE)):
+            self.certain = False
+        elif isinstance(thing, (str, bytes)) and len(thing) > _LONG:
+            self.is_of_functions = False
+
+    def _is_followed(self, thing: Any, origin: Origin) -> bool:
+        if not origin.followed and counts(thing, origin):
+            self.is_of_functions = False  # a library made it at run time, around who knows what
+        return origin.followed
+
+    def _function(self, function: types.FunctionType) -> None:
+        space = function.__globals__
+        if id(function) in self._seen or not self._is_followed(
+            function, origin_of_namespace(space)
+        ):
+            return
+        self._seen.add(id(function))
+        self._codes.append(
+            (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+        )
+        if not _ASKING.isdisjoint(function.__code__.co_names):
+            self.certain = False  # what stands in the environment is looked up when it runs
+        for value in _held(function):
+            self._look(value)
+        references, imports = names_in(function.__code__)
+        for names in references:
+            self._follow(space, names)
+        for found in imports:
+            name = resolved(found, space)
+            if origin_of_module(name).followed and name not in self._seen:
+                self._seen.add(name)
+                file = file_of_module(name)
+                if file is not None:
+                    self.files.append(file)
+
+    def _class(self, cls: type) -> None:
+        origin = origin_of_module(str(cls.__module__))
+        if id(cls) in self._seen or not self._is_followed(cls, origin):
+            return
+        self._seen.add(id(cls))
+        self.is_of_functions = False
+        self._todo += cls.__bases__
+        for name, value in list(vars(cls).items()):
+            if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
+                self._names.append((vars(cls).get, name, value))
+                self._todo.append(value)
+
+    def _remember(self, space: Mapping[str, Any], name: str, value: Any) -> None:
+        """What a name leads to, without keeping large data alive."""
+        if not isinstance(value, (*_FIXED, *CODE)):
+            try:
+                self._large.append((space.get, name, weakref.ref(value)))
+                return
+            except TypeError:  # a list, a tuple
+                pass
+        self._names.append((space.get, name, value))
+
+    def _follow(self, space: Mapping[str, Any], names: tuple[str, ...]) -> None:
+        """Along ``a.b.c``, as far as modules under edit go."""
+        for name in names:
+            value = space.get(name, _MISSING)
+            if (id(space), name) not in self._seen:
+                self._seen.add((id(space), name))
+                self._remember(space, name, value)
+                if value is not _MISSING:
+                    self._look(value)
+            if not isinstance(value, types.ModuleType):
+                return
+            if not origin_of_module(value.__name__).followed:
+                return
+            self.is_of_functions = False
+            space = vars(value)
+
+
+def _held(function: types.FunctionType) -> Iterator[Any]:
+    """The values that a function carries along."""
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not bound yet
+            continue

@@ -1,0 +1,123 @@
+"""What source text says, without comments, docstrings, layout and annotations."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+# Nothing of these decides what happens: where a name stands already says whether it is read or set.
+_SILENT: Final = frozenset({"ctx", "type_comment", "kind", "type_ignores", "type_params"})
+_TYPES: Final = frozenset({"annotation", "returns"})
+
+
+def function_digest(node: Function) -> bytes:
+    """The digest of a function's parameters and body.
+
+    Its name, decorators, defaults and annotations are not in it: a name is no more than how others
+    call it, decorators and defaults are objects by now and count as such, annotations do nothing.
+    """
+    kind = b"async" if isinstance(node, ast.AsyncFunctionDef) else b"def"
+    body = node.body if isinstance(node.body, list) else [ast.Return(node.body)]
+    return digest(frame(b"n", kind) + _parameters(node.args) + _statements(body, typed=False))
+
+
+def annotations_digest(node: Function) -> bytes:
+    """The digest of a function's own annotations, for decorators that read them."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
+    found = [argument.annotation for argument in every]
+    return digest(_value([*found, getattr(node, "returns", None)], typed=False))
+
+
+def expression_digest(node: ast.expr) -> bytes:
+    """The digest of an expression."""
+    return digest(_value(node, typed=False))
+
+
+def module_digest(tree: ast.Module) -> bytes:
+    """The digest of a whole file."""
+    return digest(_statements(tree.body, typed=False))
+
+
+def dotted(node: ast.expr) -> tuple[str, ...]:
+    """The names of ``a.b.c`` or ``a.b.c(…)``; nothing for another expression."""
+    names: list[str] = []
+    if isinstance(node, ast.Call):
+        node = node.func
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
+
+
+def _parameters(arguments: ast.arguments) -> bytes:
+    groups: list[Sequence[ast.arg | None]] = [
+        arguments.posonlyargs,
+        arguments.args,
+        [arguments.vararg],
+        arguments.kwonlyargs,
+        [arguments.kwarg],
+    ]
+    names = [",".join(arg.arg for arg in group if arg is not None) for group in groups]
+    return b"".join(map(text, names))
+
+
+def _statements(body: Iterable[ast.stmt], *, typed: bool) -> bytes:
+    """A block; texts, dots and `pass` that stand alone in it do nothing."""
+    said = [statement for statement in body if not _idle(statement, typed)]
+    return b"[%d;" % len(said) + b"".join([_value(statement, typed=typed) for statement in said])
+
+
+def _idle(statement: ast.stmt, typed: bool) -> bool:
+    if isinstance(statement, ast.AnnAssign):  # of a name alone it makes a variable of the function
+        return statement.value is None and not typed and not isinstance(statement.target, ast.Name)
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass)
+
+
+def _value(value: object, *, typed: bool) -> bytes:
+    """The bytes of a node, a list of nodes, or a plain field; `typed` where annotations count."""
+    if isinstance(value, ast.AST):
+        return _node(value, typed=typed)
+    if isinstance(value, list):
+        if value and isinstance(value[0], ast.stmt):
+            return _statements(value, typed=typed)
+        return b"[%d;" % len(value) + b"".join([_value(item, typed=typed) for item in value])
+    atom = ATOMS.get(type(value))
+    return atom(value) if atom is not None else text(repr(value))
+
+
+def _node(node: ast.AST, *, typed: bool) -> bytes:
+    if isinstance(node, ast.AnnAssign) and not typed:
+        if node.value is None:
+            return b"declares" + _value(node.target, typed=False)
+        node = ast.Assign(targets=[node.target], value=node.value)
+    fields = [
+        text(name) + _value(value, typed=_typed(node, name, typed))
+        for name, value in ast.iter_fields(node)
+        # what is not there is left out, since later Pythons add fields that are mostly empty
+        if name not in _SILENT
+        and value is not None
+        and value != []
+        and (name not in _TYPES or isinstance(node, ast.AnnAssign) or _typed(node, name, typed))
+    ]
+    return text(type(node).__name__) + b"(%d;" % len(fields) + b"".join(fields)
+
+
+def _typed(node: ast.AST, field: str, typed: bool) -> bool:
+    """Whether annotations count in this field of `node`.
+
+    They make the fields of a class, and a decorator may read those of its function.
+    """
+    if isinstance(node, ast.ClassDef):
+        return field == "body"
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return bool(node.decorator_list) and field in ("args", "returns")
+    return typed and not isinstance(node, ast.Lambda)

@@ -1,0 +1,92 @@
+"""What the names in code lead to: along modules under edit, among what was added to the built-ins,
+and out of texts that a library looks up by itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import types
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.graph.code.origin import is_followed, origin_of, origin_of_module
+
+_MISSING: Final = object()
+_AT_NAME: Final = re.compile(r"@([A-Za-z_]\w*)")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+_TABLE: Final = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
+_QUERIES: Final = frozenset({"query", "eval"})
+_EVALUATES: Final = frozenset({"eval", "exec"})
+_SQL: Final = frozenset({"sql", "query", "execute"})
+LOOKING_UP: Final = _QUERIES | _EVALUATES | _SQL
+"""Names of what looks names up in a text that it is given."""
+
+_PLAIN: Final = (int, float, str, bytes, list, dict, tuple, set, frozenset)
+_OWN: Final = frozenset(vars(builtins))
+_LONGEST: Final = 10_000  # characters of a text that is looked through
+
+
+class Target(NamedTuple):
+    """What a name leads to.
+
+    Attributes:
+        space: the namespace in which it stands.
+        name: its name there.
+        value: what it is.
+    """
+
+    space: Mapping[str, Any]
+    name: str
+    value: Any
+
+
+def target_of(space: Mapping[str, Any], names: tuple[str, ...]) -> Target | None:
+    """What ``a.b.c`` leads to, through modules under edit; None where the name is not set."""
+    value, name = space.get(names[0], _MISSING), names[0]
+    if value is _MISSING:
+        return _added(name)
+    for attribute in names[1:]:
+        if not isinstance(value, types.ModuleType):
+            break
+        inner = vars(value).get(attribute, _MISSING)
+        if inner is _MISSING:
+            break
+        if not origin_of_module(value.__name__).followed and not _is_put_there(value, inner):
+            break
+        space, value, name = vars(value), inner, attribute
+    return Target(space, name, value)
+
+
+def _added(name: str) -> Target | None:
+    """What somebody has put among the built-in names."""
+    space = vars(builtins)
+    value = space.get(name, _MISSING)
+    if isinstance(value, types.FunctionType) and is_followed(value.__globals__):
+        return Target(space, name, value)
+    return Target(space, name, value) if type(value) in _PLAIN and name not in _OWN else None
+
+
+def _is_put_there(module: types.ModuleType, value: Any) -> bool:
+    """Whether what stands in a library's module is the user's, who has put it there."""
+    return isinstance(value, types.FunctionType) and origin_of(value).followed
+
+
+def names_in_texts(names: Collection[str], texts: Iterable[str]) -> Iterator[str]:
+    """The global names that libraries look up by themselves, out of the texts in a body: pandas'
+    ``query("x > @limit")`` and ``eval``, the tables of an SQL text.
+
+    Args:
+        names: those that the body uses.
+        texts: those in it.
+    """
+    patterns = [
+        pattern
+        for pattern, calls in ((_AT_NAME, _QUERIES), (_NAME, _EVALUATES), (_TABLE, _SQL))
+        if not calls.isdisjoint(names)
+    ]
+    if patterns:
+        for one in texts:
+            if len(one) <= _LONGEST:
+                for pattern in patterns:
+                    yield from pattern.findall(one)

@@ -1,0 +1,34 @@
+"""How a person calls a piece of code."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from cascade_nb.graph.code.origin import Origin, Owner, name_of, origin_of
+from cascade_nb.model.resources import Resource
+from cascade_nb.model.task import Task
+
+
+def title_of(thing: Any) -> str:
+    """How a person calls it: its name, with its module where that is not the notebook."""
+    name = name_of(thing).replace(".<locals>", "")
+    origin = origin_of(thing)
+    return place_of(origin, name) if origin.followed else name
+
+
+def place_of(origin: Origin, name: str) -> str:
+    """A name, with its module where that is not the notebook."""
+    return name if origin.owner is Owner.USER else f"{origin.module}.{name}"
+
+
+def written_name(function: types.FunctionType) -> str:
+    """How the code itself is called, whatever name `functools.wraps` gave to the function."""
+    code = function.__code__
+    name: str = getattr(code, "co_qualname", code.co_name)
+    return name.partition(".<locals>")[0] if "<locals>" in name else name
+
+
+def plain_of(thing: Any) -> Any:
+    """The function of a task or resource; anything else as it is."""
+    return thing.fn if isinstance(thing, (Task, Resource)) else thing

@@ -1,0 +1,1 @@
+"""What code does beside computing, as far as its text tells."""

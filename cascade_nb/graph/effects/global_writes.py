@@ -1,0 +1,100 @@
+"""Which globals code writes: by another value under the name, or in place.
+
+Two threads that do so at once lose each other's change, and what comes out depends on who came
+first. What an object does to itself is its own affair: a queue, a lock.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.code.uses import GLOBAL, REBOUND, Use
+
+_MISSING: Final = object()
+_CONTAINERS: Final = (list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter)
+_MUTATORS: Final = frozenset(
+    {"append", "appendleft", "extend", "extendleft", "insert", "remove", "pop", "popleft"}
+    | {"popitem", "clear", "sort", "reverse", "rotate", "update", "setdefault", "add", "discard"}
+    | {"subtract", "move_to_end", "difference_update", "intersection_update"}
+    | {"symmetric_difference_update", "__setitem__", "__delitem__"}
+)
+# Functions that change what they are given first.
+_CHANGERS: Final = frozenset(
+    {"setattr", "delattr", "setitem", "delitem", "next", "shuffle", "insort", "insort_left"}
+    | {"insort_right", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"}
+)
+_GLOBAL: Final = "global"
+_VARIABLE: Final = "variable"
+
+
+class Written(NamedTuple):
+    """A global that is written.
+
+    Attributes:
+        name: as the code has it.
+        kind: how it is told apart from all others of this process; the name comes first.
+    """
+
+    name: str
+    kind: str
+
+
+def written(use: Use, space: Mapping[str, Any]) -> Iterator[Written]:
+    """The global that a use of a name writes, if any."""
+    if use.module is not None:
+        return
+    if use.how == REBOUND:
+        yield _written(use.names[0], id(space), use.names[0])
+        yield from _contained(use.names[0], space.get(use.names[0]))
+        return
+    if use.names[-1] in _CHANGERS and use.given and use.given[0].kind == GLOBAL:
+        given = use.given[0].name
+        if given in space:
+            yield _written(given, id(space[given]))
+        return
+    value, name = space.get(use.names[0], _MISSING), use.names[0]
+    attributes = list(use.names[1:])
+    while issubclass(type(value), types.ModuleType) and attributes:
+        if not is_followed(vars(value)):
+            return  # a library's state, which the table of these knows
+        space, name = vars(value), attributes.pop(0)
+        value = space.get(name, _MISSING)
+        if use.how == "=" and not attributes:
+            # Of a module's attribute one cannot tell whether it is bound anew or changed in place.
+            yield _written(name, id(space), name)
+            yield from _contained(name, value)
+            return
+    if value is _MISSING or issubclass(type(value), types.ModuleType):
+        return
+    if use.how == "=":
+        yield _written(name, id(value))
+    elif len(attributes) == 1 and attributes[0] in _MUTATORS:
+        yield from _contained(name, value)
+
+
+def closure_written(function: types.FunctionType, name: str) -> Written:
+    """The variable of an enclosing function that a function binds anew."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    return Written(name, f"{name} {_VARIABLE} {id(cells.get(name))}")
+
+
+def written_in_words(kind: str) -> str:
+    """What a kind of state means, where that is a variable that is written: "the global `n`"; ""
+    for any other.
+    """
+    name, _, rest = kind.partition(" ")
+    what = rest.partition(" ")[0]
+    return f"the {what} `{name}`" if what in (_GLOBAL, _VARIABLE) else ""
+
+
+def _contained(name: str, value: object) -> Iterator[Written]:
+    if type(value) in _CONTAINERS:
+        yield _written(name, id(value))
+
+
+def _written(name: str, *where: object) -> Written:
+    return Written(name, f"{name} {_GLOBAL} {' '.join(map(str, where))}")

@@ -1,0 +1,1 @@
+"""Values by content: the bytes that keys are made of."""

@@ -1,0 +1,1 @@
+"""How a `%%cascade` cell is read, run and recorded."""

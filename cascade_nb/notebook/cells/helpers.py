@@ -1,0 +1,191 @@
+"""What the rewritten code of a `%%cascade` cell calls, and what it has to say afterwards."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, Final
+from weakref import ref
+
+from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.inputs import OutOfReachError, scan
+from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.resources import Injected
+from cascade_nb.model.taken import ReadOnceError
+from cascade_nb.model.task import Task
+from cascade_nb.notebook.cells.unpacking import as_rest, each, unpack
+from cascade_nb.notebook.roles.demand import READ_ONCE
+from cascade_nb.notebook.roles.plain_functions import plain_inside
+from cascade_nb.notebook.roles.uses import AWAITED
+from cascade_nb.notebook.workspace.layers import standing_for
+
+# No identifiers, so that no name of the user's can be one of them.
+TASK: Final = "<task>"
+READ: Final = "<read>"
+UNPACK: Final = "<unpack>"
+REST: Final = "<rest>"
+EACH: Final = "<each>"
+LOOSE: Final = "<loose>"
+NOW: Final = "<now>"
+FUNCTION: Final = "<function>"
+ASKED: Final = "<asked>"
+PLAIN_INSIDE: Final = "<plain inside>"
+
+GIVES_NOTHING: Final = "it returns nothing, and has no name"
+
+
+class Helpers:
+    """What the rewritten code of one cell calls.
+
+    Attributes:
+        names: by the names under which the code finds them.
+        ran: the tasks that ran at once, with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.names: Mapping[str, Callable[..., Any]] = {
+            TASK: _as_task,
+            READ: _as_read,
+            UNPACK: unpack,
+            REST: as_rest,
+            EACH: each,
+            LOOSE: self._loose,
+            NOW: self._now,
+            FUNCTION: _as_function,
+            ASKED: self._asked,
+            PLAIN_INSIDE: plain_inside,
+        }
+        self.ran: dict[str, str] = {}
+        self._questions: dict[str, list[int]] = {}
+        self._seen: list[tuple[ref[Lazy], str, int]] = []
+
+    def untold(self) -> list[str]:
+        """What is to be said of calls that nothing keeps, once the cell is over."""
+        told = []
+        if self.ran:
+            names = "; ".join(f"`{name}`: {reason}" for name, reason in self.ran.items())
+            told.append(
+                f"Ran at once, as a function like `_{next(iter(self.ran))}` would. {names}. What "
+                "is to run later gets a name for its call, whose value no line of the cell uses."
+            )
+        for question, lines in self._questions.items():
+            where = ", ".join(map(str, lines))
+            told.append(
+                f"`{question}` (line {where}) is answered of a call that has not run, not of its "
+                "value."
+            )
+        dead = {(label, line) for lazy, label, line in self._seen if lazy() is None}
+        by_label: dict[str, list[int]] = {}
+        for label, line in sorted(dead, key=lambda one: one[1]):
+            by_label.setdefault(label, []).append(line)
+        for label, lines in by_label.items():
+            where = ", ".join(map(str, lines))
+            told.append(
+                f"Nothing keeps the value of `{label}` (line {where}), so it does not run: give "
+                f"the call a name and run that, or name the function `_{label}` to have it run "
+                "at once."
+            )
+        return told
+
+    def _loose(self, value: Any, line: int) -> Any:
+        """The value of an expression that is a statement."""
+        for lazy in value if type(value) is list else (value,):
+            if isinstance(lazy, Lazy):
+                self._seen.append((ref(lazy), lazy.label, line))
+        return value
+
+    def _now(self, called: Any, line: int, reason: str) -> Any:
+        """What is called in the place of `called` where its value is used at once; for an empty
+        `reason`, where it is a statement.
+        """
+        if not isinstance(called, Task):
+            return called
+        if not reason:
+            reason = GIVES_NOTHING if _gives_nothing(called.fn) else READ_ONCE
+        name_called = getattr(called, "__name__", called.name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if reason == READ_ONCE:
+                try:
+                    return called(*args, **kwargs)
+                except ReadOnceError:
+                    pass  # nothing of it is read yet
+            elif not _is_free(called, args, kwargs, awaited=reason == AWAITED):
+                return called(*args, **kwargs)
+            self.ran.setdefault(name_called, f"{reason}, line {line}")
+            return plain_inside(called.fn)(*args, **kwargs)  # given what the call was, no copies
+
+        return call
+
+    def _asked(self, value: Any, line: int, question: str) -> Any:
+        """What something is asked about, and not for its value."""
+        if isinstance(value, Lazy):
+            lines = self._questions.setdefault(question, [])
+            if line not in lines:
+                lines.append(line)
+        return value
+
+
+def _as_task(made: Any) -> Any:
+    """What a `def` at the top level is bound to: a task, unless its own decorators made it one, or
+    something that is no function.
+    """
+    if isinstance(made, Lazy):
+        raise TaskDefinitionError(
+            f"the decorator `{made.label}` is a task, whose call gives no function; a function "
+            "whose name begins with '_' stays plain and can decorate"
+        )
+    if isinstance(made, (Task, type)) or not callable(made):
+        return made
+    try:
+        return Task(made)
+    except TaskDefinitionError as error:
+        advice = "; a name that begins with '_' stays a plain function"
+        raise TaskDefinitionError(f"{error}{advice}") from None
+
+
+def _as_read(value: Any) -> Any:
+    return standing_for(value) if isinstance(value, Lazy) else value
+
+
+def _as_function(value: Any) -> Any:
+    """What is called in the place of a task, where somebody else calls it."""
+    if not isinstance(value, Task):
+        return value
+    return value if _needs_a_node(value) else plain_inside(value.fn)
+
+
+def _is_free(
+    task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], *, awaited: bool
+) -> bool:
+    """Whether a call can be made now: all that it needs is there."""
+    if (task.executor == "async" and not awaited) or _needs_a_node(task):
+        return False
+    try:
+        inputs, nested = scan((*args, *kwargs.values()))
+    except OutOfReachError:
+        return False
+    return not inputs and not nested
+
+
+def _needs_a_node(task: Task[..., Any]) -> bool:
+    """Whether a parameter's default is a resource, or what another call gives."""
+    defaults = (parameter.default for parameter in task.signature.parameters.values())
+    return any(isinstance(default, (Lazy, Injected)) for default in defaults)
+
+
+def _gives_nothing(function: Any) -> bool:
+    """Whether a function returns nothing but None."""
+    if not isinstance(function, FunctionType):
+        return False
+    before = None
+    for step in dis.get_instructions(function):
+        if step.opname == "RETURN_CONST" and step.argval is not None:
+            return False
+        if step.opname == "RETURN_VALUE" and (
+            before is None or before.opname != "LOAD_CONST" or before.argval is not None
+        ):
+            return False
+        before = step
+    return True

@@ -1,0 +1,1 @@
+"""What depends on how kernels and IPython work inside."""

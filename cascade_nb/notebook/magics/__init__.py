@@ -1,0 +1,1 @@
+"""`%cascade` and `%%cascade`: what is written behind them, and what they do."""

@@ -1,0 +1,226 @@
+"""What the sub-commands of `%cascade` do.
+
+Each takes the session, its arguments, and whether what it gives is awaited; what it gives is the
+value of the magic. What it refuses it refuses before it has done anything.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from cascade_nb.control.constraint import Scope
+from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.observing.report import constraint_line, outermost, times_lines
+from cascade_nb.errors import UsageError, nearest
+from cascade_nb.everywhere import limit, pause, rate, resume
+from cascade_nb.graph.build import build_graph
+from cascade_nb.model.caching import seconds_of
+from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.magics.arguments import parameter_of
+from cascade_nb.notebook.magics.foretelling import show_plan, why
+from cascade_nb.notebook.magics.launching import Order, launch
+from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, whole_graph
+from cascade_nb.notebook.panel.saved import summary
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import say
+from cascade_nb.planned import ShownPlan
+from cascade_nb.shortcuts import plan
+
+
+def draw(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Show the graph of some names, or of all."""
+    if not given.name:
+        graph, problems = whole_graph(session.workspace)
+        if graph is None and not problems:
+            problems = ["There are no nodes yet; a %%cascade cell makes some."]
+    else:
+        graph, problems = build_graph(session.targets(given.name)[1], session.workspace), []
+    show_graph(session, graph, problems)
+
+
+def start(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Start a run, and wait for it where the cell does."""
+    order = Order(
+        names=given.name,
+        wait=given.wait,
+        awaited=awaited,
+        fresh=given.fresh,
+        share=given.share,
+        on_error=given.on_error,
+        params=dict(parameter_of(text) for text in given.param),
+    )
+    return launch(session, order)
+
+
+def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Say what a run would do."""
+    _, target = session.targets(given.name)
+    params = dict(parameter_of(text) for text in given.param)
+    if not awaited:
+        graph = session.engine.graph_of(target, session.workspace)
+        show_plan(session, plan(graph, params=params))
+        return None
+
+    async def tell() -> None:
+        made = await session.engine.plan(target, params=params, bindings=session.workspace)
+        show_plan(session, await in_thread(ShownPlan.of(made).prepare))
+
+    return tell()
+
+
+def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Say what runs are doing and what holds them."""
+    if given.run is not None:
+        named = [session.status_named(given.run)]
+    else:
+        named = outermost([run.status for run in session.runs()])
+    parts = [summary(one, TaskOutput()) for one in named]
+    in_force = session.constraints().values()
+    if in_force:
+        now = session.engine.clock.now()
+        lines = [f"  {constraint_line(constraint, now)}" for constraint in in_force]
+        parts.append("\n".join(["In force:", *lines]))
+    say("\n\n".join(parts) or "Nothing was run yet, and nothing is held.")
+
+
+def tell_why(session: Session, given: Namespace, awaited: bool) -> Any:
+    """Say why a node stands as it does, and what would become of it now."""
+    answer = why(session, given.node)
+    if not awaited:
+        say("\n".join(on_a_loop_of_its_own(answer)))
+        return None
+
+    async def tell() -> None:
+        say("\n".join(await answer))
+
+    return tell()
+
+
+def hold(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Pause a scope."""
+    scope = session.scope(given.scope)
+    ttl = seconds_of(given.span) if given.span is not None else None
+    pause(str(scope), reason=given.reason, ttl=ttl)
+    lasts = f" for {seconds_text(ttl)}" if ttl is not None else ""
+    say(f"Paused: {scope.words}{lasts}.{_standing(session, scope)}")
+
+
+def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Resume a scope, or the only one that is paused."""
+    paused = [scope for scope, kind in session.constraints() if kind == "pause"]
+    only = given.scope is None and len(paused) == 1
+    scope = paused[0] if only else session.scope(given.scope)
+    if resume(str(scope)):
+        say(f"Resumed: {scope.words}.")
+        return
+    stands = ", ".join(map(str, paused))
+    say(f"{scope.words} was not paused" + (f"; paused is {stands}." if stands else "."))
+
+
+def cap(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Limit a scope, or lift its limit; without arguments, say which limits there are."""
+    if not given.scope_and_number:
+        _tell_limits(session, "concurrency", "limit train 4")
+        return
+    scope, number = _scope_and(session, given.scope_and_number, "limit", "a number", "4")
+    if number == "off":
+        _lift(session, scope, "concurrency", "limit")
+        limit(str(scope), None)
+        return
+    try:
+        most = int(number)
+    except ValueError:
+        raise UsageError(
+            f"a limit is a whole number or off, not {number!r}, as in `%cascade limit train 4`"
+        ) from None
+    limit(str(scope), most)
+    say(f"At most {most} at once: {scope.words}.{_standing(session, scope)}")
+
+
+def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Let so many of a scope start per time, or lift that; without arguments, say which rates there
+    are.
+    """
+    if not given.scope_and_rate:
+        _tell_limits(session, "rate_limit", "rate fetch 10/m")
+        return
+    scope, per_time = _scope_and(session, given.scope_and_rate, "rate", "a rate", "10/m")
+    if per_time == "off":
+        _lift(session, scope, "rate_limit", "rate limit")
+        rate(str(scope), None)
+        return
+    rate(str(scope), per_time)
+    say(f"At most {per_time} starts: {scope.words}.{_standing(session, scope)}")
+
+
+def _lift(session: Session, scope: Scope, kind: str, what: str) -> None:
+    """Say that a limit goes, or that there is none."""
+    there = (scope, kind) in session.constraints()
+    others = [str(one) for one, its in session.constraints() if its == kind]
+    if there:
+        say(f"No {what} any more: {scope.words}.")
+    else:
+        known = f"; there is one of {', '.join(others)}" if others else ""
+        say(f"There was no {what} of {scope.words}{known}.")
+
+
+def _scope_and(
+    session: Session, words: list[str], command: str, what: str, example: str
+) -> tuple[Scope, str]:
+    *before, last = words
+    if len(before) > 1:
+        raise UsageError(
+            f"%cascade {command} takes a scope and {what}, such as `{command} train {example}`"
+        )
+    return session.scope(before[0] if before else None), last
+
+
+def _tell_limits(session: Session, kind: str, example: str) -> None:
+    now = session.engine.clock.now()
+    found = [one for one in session.constraints().values() if one.type == kind]
+    lines = [constraint_line(one, now) for one in found]
+    say("\n".join(lines) or f"There is none; `%cascade {example}` sets one.")
+
+
+def tell_times(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Say how long each task of a run took."""
+    status = session.status_named(given.run)
+    lines = times_lines(status.kinds)
+    if len(lines) == 1:
+        say(f"Nothing has run yet in run {status.number} of {status.title}.")
+        return
+    say("\n".join([f"Run {status.number} of {status.title}: {status.headline}", *lines]))
+
+
+def end(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Cancel a run."""
+    run = session.live_run(given.run)
+    run.cancel("cancelled from the notebook")
+    say(f"Cancelling run {run.number} of {run.graph.title}.")
+
+
+def drop_names(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Take names out of the workspace."""
+    session.workspace.drop(*map(session.spelled, given.name))
+    say(f"Dropped: {', '.join(given.name)}.")
+
+
+def _standing(session: Session, scope: Scope) -> str:
+    """What a constraint of this scope is about now, so that a slip of the finger is seen."""
+    if scope.kind == "task":
+        known = session.task_names()
+        if not any(scope.matches(name) for name in known):
+            return f" There is no such task yet{nearest(scope.value, known)}."
+    if scope.kind in ("node", "from"):
+        names = session.node_names()
+        if scope.value not in names:
+            return f" There is no such node yet{nearest(scope.value, names)}."
+    if scope.kind == "tag" and not any(map(scope.matches, tags := session.tags())):
+        return f" There is no such tag yet{nearest(scope.value, tags)}."
+    live = session.live_runs()
+    if scope.kind == "run" and not any(run.id == scope.value for run in live):
+        there = ", ".join(f"{run.number} ({run.graph.title})" for run in live)
+        return " There is no such run now" + (f"; there is {there}." if there else ".")
+    return "".join(f" Run {run.number}: {run.status.headline}." for run in live)

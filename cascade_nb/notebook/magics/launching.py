@@ -1,0 +1,166 @@
+"""Starts runs from a cell, and waits for them where the cell must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cascade_nb.engine.loops.nested_wait import wait_for
+from cascade_nb.engine.runs.request import new_run_id
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.errors import RunError, RunFailures
+from cascade_nb.notebook.kernel.output import TaskOutput, route
+from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
+from cascade_nb.notebook.magics.panels import open_panel
+from cascade_nb.notebook.panel.panel import Panel
+from cascade_nb.notebook.panel.saved import summary
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import at_a_prompt, running_cell, say
+
+
+class Order(NamedTuple):
+    """What was asked for.
+
+    Attributes:
+        names: what to run; empty for what `Workspace.default_target` says.
+        wait: whether the cell waits for the end.
+        awaited: whether the caller awaits what `launch` gives.
+        again: whether what ran last and failed is meant where no name is given.
+    """
+
+    names: Sequence[str] = ()
+    wait: bool = False
+    awaited: bool = False
+    again: bool = True
+    fresh: bool = False
+    share: str = "no"
+    on_error: str = "stop"
+    params: Mapping[str, Any] = {}
+
+
+def launch(session: Session, order: Order) -> Any:
+    """Start a run and show its panel.
+
+    Returns:
+        the run, at once, or, where the cell waits, when it is over; where it waits and `awaited`,
+        something to await that gives the run.
+
+    Raises:
+        UsageError: there is nothing to run, it is not clear what, or it cannot be.
+        RunError: the cell waited, and the run ended without a value.
+    """
+    chosen, target = session.targets(list(order.names), again=order.again)
+
+    def begin(run_id: str) -> Run:
+        return session.engine.start(
+            target,
+            params=order.params,
+            bindings=session.workspace,
+            on_error=order.on_error,
+            fresh=order.fresh,
+            share=order.share,
+            run_id=run_id,
+        )
+
+    def begun() -> None:
+        session.asked = chosen
+        if not order.names:
+            say(f"No name was given, so this runs `{chosen[0]}`.")
+
+    return present(session, begin, new_run_id(), begun, wait=order.wait, awaited=order.awaited)
+
+
+def present(
+    session: Session,
+    begin: Callable[[str], Run],
+    run_id: str,
+    begun: Callable[[], object] = lambda: None,
+    *,
+    wait: bool = False,
+    awaited: bool = False,
+) -> Any:
+    """Begin a run and show its panel; see `launch` for what it gives.
+
+    Args:
+        begin: begins a run of this id.
+        begun: called when it has begun.
+
+    Raises:
+        RunError: the cell waited, and the run ended without a value.
+    """
+    output = TaskOutput()
+    has_widget = running_kernel() is not None and not is_headless()
+    unroute = route(run_id, output) if has_widget else lambda: None
+    try:
+        run = begin(run_id)
+    except BaseException:
+        unroute()
+        raise
+    begun()
+    session.notice(run)
+    session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
+    try:
+        panel = open_panel(session, run, output)
+    except BaseException:  # an interrupt, for instance; nobody would see the run
+        run.cancel("its panel could not be shown")
+        unroute()
+        raise
+    if not wait and at_a_prompt():
+        _go_on(run)
+        return run
+    if not (wait or is_headless()):
+        return run
+    return _await(run, panel) if awaited else _block(run, panel)
+
+
+def _go_on(run: Run) -> None:
+    """Give the prompt back, say how to follow the run from there, and how it ended when it has."""
+    say(
+        f"Run {run.number} of {run.graph.title} goes on in the background. `%cascade status` says "
+        f"how far it is, `%cascade cancel {run.number}` ends it."
+    )
+    run.add_done_callback(lambda run: say(summary(run.status, TaskOutput())))
+
+
+async def _await(run: Run, panel: Panel | None) -> Run:
+    failed: RunError | None = None
+    try:
+        await run
+    except RunFailures as failures:
+        failed = _as_one(failures)
+    finally:
+        if panel is not None:
+            await panel.finished()
+        else:
+            say(summary(run.status, TaskOutput()))
+    if failed is not None:
+        raise failed
+    return run
+
+
+def _block(run: Run, panel: Panel | None) -> Run:
+    failed: RunError | None = None
+    try:
+        wait_for(run)
+    except RunFailures as failures:
+        failed = _as_one(failures)
+    finally:
+        if panel is None:
+            say(summary(run.status, TaskOutput()))
+        elif run.done():
+            # `wait_for` has made the loop one that can be run from within.
+            asyncio.get_running_loop().run_until_complete(panel.finished())
+    if failed is not None:
+        raise failed
+    return run
+
+
+def _as_one(failures: RunFailures) -> RunError:
+    """Several failures as one error of several lines.
+
+    IPython shows a group as Python does, with each of our frames and outside of the cell's
+    outputs, and so is what has one as its context: raise it where no group is being handled.
+    """
+    lines = [str(failure) for failure in failures.exceptions]
+    return RunError("\n".join([f"{failures.message}:", *lines]))

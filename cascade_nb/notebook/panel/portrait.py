@@ -1,0 +1,282 @@
+"""What the panel shows, as JSON: everything at once, or what changed since it was last asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from cascade_nb.control.words import ago
+from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
+from cascade_nb.graph.graph import Graph
+from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.view.picture.picture import Picture
+from cascade_nb.view.picture.states import Marks, together
+
+if TYPE_CHECKING:
+    from cascade_nb.engine.runs.run import Run
+
+Json = dict[str, Any]
+
+_COUNTS: Final = (
+    "total",
+    "done",
+    "reused",
+    "failed",
+    "skipped",
+    "cancelled",
+    "running",
+    "waiting",
+    "queued",
+    "held",
+)
+_ADDED: Final = ("total", "done", "running", "queued", "held", "failed")
+_OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
+
+
+class Portrait:
+    """Looks at a run and tells what is new. One thread at a time.
+
+    Times are sent as they were at this moment, with what they do from then on, so that the browser
+    counts them and no message is needed because a clock moved.
+
+    Args:
+        run: who sits for it.
+        output: what its tasks wrote.
+    """
+
+    def __init__(self, run: Run, output: TaskOutput) -> None:
+        self._run = run
+        self._output = output
+        self._told: Json = {}
+        self._begin(run.graph)
+
+    def _begin(self, graph: Graph) -> None:
+        """Nothing is known of this graph."""
+        self._graph = graph
+        self._retriable = any(node.options.retry is not None for node in graph.nodes)
+        self._version = -1
+        self._states = [NodeState.WAITING] * len(graph)  # by index of node
+        self._boxes: list[_Box] = []
+        self._homes: Sequence[int] = ()  # by index of node, the place of its box
+        self._moved: set[int] = set()  # places of boxes that may look different from what was told
+
+    def place(self, picture: Picture, graph: Graph) -> None:
+        """From now on, tell about the boxes of this picture too, unless it is not of the graph that
+        the run goes on with.
+        """
+        self._look()
+        if graph is not self._graph:
+            return
+        self._homes = picture.homes
+        some = dict(zip(picture.homes, range(len(graph)), strict=True))  # one node of each box
+        self._boxes = [
+            _Box(box.id, box.stacked, len(picture.members[box.id]), some[place])
+            for place, box in enumerate(picture.boxes)
+        ]
+        for (home, state), count in Counter(zip(self._homes, self._states, strict=True)).items():
+            self._boxes[home].counts[state] = count
+
+    def everything(self) -> Json:
+        """All of it. What changed before this moment is not told again."""
+        status = self._run.status
+        self._look()
+        self._told = self._fields(status)
+        self._output.take_new()
+        self._moved.clear()
+        boxes = {box.id: box.tell(self._run) for box in self._boxes}
+        return {
+            **self._told,
+            "time": self._time,
+            "boxes": boxes,
+            "output": {"anew": True, "chunks": self._output.tail()},
+        }
+
+    def changes(self) -> Json:
+        """What is new, by field; nothing when nothing is."""
+        status = self._run.status
+        self._look()
+        moved = [self._boxes[place] for place in self._moved]
+        self._moved.clear()
+        boxes = {box.id: told for box in moved if (told := box.news(self._run)) is not None}
+        fields = self._fields(status)
+        news = {name: value for name, value in fields.items() if self._told.get(name) != value}
+        self._told = fields
+        if boxes:
+            news["boxes"] = boxes
+        anew, chunks = self._output.take_new()
+        if anew or chunks:
+            news["output"] = {"anew": anew, "chunks": chunks}
+        if news:
+            news["time"] = self._time
+        return news
+
+    def marker(self) -> Callable[[], Marks]:
+        """What makes the marks of this moment, on the picture that is saved; in any thread."""
+        self._look()
+        nodes, states = self._graph.nodes, list(self._states)
+        mapped = [box for box in self._boxes if box.stacked and box.size == 1]
+        progress = {nodes[box.node].id: self._run.progress_of(box.node) for box in mapped}
+
+        def made() -> Marks:
+            pairs = zip(nodes, states, strict=True)
+            return Marks({node.id: state.value for node, state in pairs}, progress)
+
+        return made
+
+    def _look(self) -> None:
+        """Take note of the nodes that moved, and of the boxes that may look different now."""
+        graph = None
+        while graph is not self._run.graph:  # or it was edited while this asked
+            graph = self._run.graph
+            if graph is not self._graph:
+                self._begin(graph)
+            version, changed = self._run.changed_since(self._version)
+        self._version = version
+        self._moved.update(place for place, box in enumerate(self._boxes) if box.counts_items)
+        states, homes, boxes, moved = self._states, self._homes, self._boxes, self._moved
+        for index, state in changed.items():
+            before = states[index]
+            if state is not before:
+                states[index] = state
+                if boxes:
+                    home = homes[index]
+                    counts = boxes[home].counts
+                    counts[before] -= 1
+                    counts[state] += 1
+                    moved.add(home)
+
+    def _fields(self, status: RunStatus) -> Json:
+        """Everything that may change but for the graph, the clock and the output."""
+        # While a pause keeps it from going on nobody knows when it will be over.
+        stands = status.phase in (Phase.PAUSING, Phase.PAUSED) or (
+            status.held and not status.running
+        )
+        known = None if stands else status.remaining
+        self._time = {
+            "elapsed": round(status.elapsed, 2),
+            "ticking": status.phase is not Phase.PAUSED and not status.phase.is_over,
+            "remaining": known and round(known, 1),
+            "paused": status.paused_for and round(status.paused_for, 2),
+        }
+        return {
+            "title": status.title,
+            "number": status.number,
+            "phase": status.phase.value,
+            "ended": status.phase.is_over,
+            "counts": {name: getattr(status, name) for name in _COUNTS},
+            "headline": _headline(status),
+            "kinds": _kinds(status),
+            "notes": self._notes(status),
+            "retries": [retry.short for retry in status.retries],
+            "retriable": self._retriable,
+            "failures": [
+                {"task": f.task, "error": f.error, "where": f.where} for f in status.failures
+            ],
+        }
+
+    def _notes(self, status: RunStatus) -> dict[str, str]:
+        """By box of a single node, what is to be said of it beside its state."""
+        notes: dict[str, str] = {}
+        for retry in status.retries:
+            if box := self._single(retry.node):
+                notes[box] = f"attempt {retry.attempt} of {retry.most}"
+        for nested in status.nested:
+            if box := self._single(nested.node):
+                run = nested.status
+                notes[box] = f"{run.done + run.reused:,} of {run.total:,} inside"
+        return notes
+
+    def _single(self, node: str) -> str | None:
+        if not self._boxes:
+            return None
+        box = self._boxes[self._homes[self._graph.node(node).index]]
+        return None if box.stacked else box.id
+
+
+class _Box:
+    """What a box of the picture shows: the state of its nodes together, and how many are done.
+
+    Args:
+        box: its id.
+        stacked: whether it stands for several pieces of work.
+        size: for how many nodes it stands.
+        node: the index of one of them.
+    """
+
+    def __init__(self, box: str, stacked: bool, size: int, node: int) -> None:
+        self.id = box
+        self.stacked = stacked
+        self.size = size
+        self.node = node
+        self.counts: Counter[NodeState] = Counter()
+        self.counts_items = False
+        self._told: list[Any] = []
+
+    def tell(self, run: Run) -> list[Any]:
+        """State, done and total; without the last two where there is nothing to count."""
+        present = [state.value for state, count in self.counts.items() if count > 0]
+        # The items of a mapped node come and go without a change of its own state.
+        self.counts_items = self.stacked and self.size == 1 and "running" in present
+        self._told = [together(present), *self._progress(run)]
+        return self._told
+
+    def news(self, run: Run) -> list[Any] | None:
+        """The same, or None if that is what was told before."""
+        before = self._told
+        return None if self.tell(run) == before else self._told
+
+    def _progress(self, run: Run) -> tuple[int, ...]:
+        if not self.stacked:
+            return ()
+        if self.size > 1:
+            return sum(self.counts[state] for state in _OVER), self.size
+        return run.progress_of(self.node)
+
+
+def _headline(status: RunStatus) -> list[str]:
+    """The line in one piece, or in two with how long the pause lasts left out between them."""
+    if status.paused_for is not None:
+        before, found, after = status.headline.partition(ago(status.paused_for))
+        if found:
+            return [before, after]
+    return [status.headline]
+
+
+def _kinds(status: RunStatus) -> list[Json]:
+    """A row for each task, and below it for those of the runs that it has started."""
+    nodes: dict[str, list[RunStatus]] = {}
+    for nested in status.nested:
+        nodes.setdefault(nested.task_name, []).append(nested.status)
+    rows = []
+    for kind in status.kinds:
+        rows.append({**_kind(kind), "key": kind.name, "depth": 0})
+        for inner in _together(nodes.get(kind.name, [])):
+            key = f"{kind.name}/{inner['key']}"
+            rows.append({**inner, "key": key, "depth": inner["depth"] + 1})
+    return rows
+
+
+def _together(runs: Sequence[RunStatus]) -> list[Json]:
+    """The rows of several runs, those of one kind as one."""
+    rows: dict[str, Json] = {}
+    for run in runs:
+        for row in _kinds(run):
+            known = rows.setdefault(row["key"], row)
+            if known is not row:
+                known.update({name: known[name] + row[name] for name in _ADDED})
+    return list(rows.values())
+
+
+def _kind(kind: KindStatus) -> Json:
+    return {
+        "name": kind.name,
+        "total": kind.total,
+        "done": kind.done,
+        "running": kind.running,
+        "queued": kind.queued,
+        "held": kind.held,
+        "failed": kind.failed,
+        "paused": kind.paused,
+        "limit": kind.limit,
+    }

@@ -1,0 +1,1 @@
+"""Values as signed bytes, and back."""

@@ -1,0 +1,1 @@
+"""Results and runs in a database file."""
