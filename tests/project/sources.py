@@ -22,10 +22,16 @@ PUBLISHED = (
     "notebooks",
     "tests",
     "tools",
+    ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
+    "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "pyproject.toml",
 )
 
@@ -66,6 +72,12 @@ class Module:
         """The room it stands in: a folder, or a top module by its own name."""
         first = self.path.relative_to(PACKAGE).parts[0]
         return first.removesuffix(".py")
+
+    @property
+    def part(self) -> str:
+        """What of its room it is: a folder, or a module of its own."""
+        inside = self.path.relative_to(PACKAGE).parts[1:]
+        return inside[0].removesuffix(".py") if inside else ""
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:

@@ -36,6 +36,35 @@ LAYERS = (
     ("__init__",),
 )
 
+#: The same inside of rooms, by folder and by module. What is not named here is one folder.
+INSIDE = {
+    "graph": (
+        ("graph", "values"),
+        ("build", "code"),
+        ("effects", "fingerprint"),
+        ("serialization",),
+        ("__init__",),
+    ),
+    "state": (
+        ("cells", "keyring", "loopthread", "refusals", "room", "sizes"),
+        ("codec",),
+        ("memory", "sqlite", "redis"),
+        ("urls",),
+        ("__init__",),
+    ),
+    "view": (("picture",), ("svg", "layered"), ("graphviz",), ("table", "visual"), ("__init__",)),
+    "notebook": (
+        ("kernel", "workspace", "roles", "found_lazies"),
+        ("shell",),
+        ("cells", "session", "tracebacks", "prompt"),
+        ("panel",),
+        ("reprs",),
+        ("magics",),
+        ("extension",),
+        ("__init__",),
+    ),
+}
+
 #: Who must not know whom, although they stand above them: adapters do not know the engine.
 NEVER = {room: {"engine"} for room in ("executors", "state", "connectors", "view")}
 
@@ -57,7 +86,14 @@ BROUGHT_BY = {
 }
 
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+INSIDE_RANK = {
+    room: {part: rank for rank, parts in enumerate(layers) for part in parts}
+    for room, layers in INSIDE.items()
+}
 LONGEST = 350
+MOST = 13
+#: Rooms that hold more than that in one folder, until they have folders too.
+CROWDED = {"model"}
 
 
 def third_party(module: Module) -> set[str]:
@@ -89,6 +125,33 @@ def test_imports_run_one_way(module: Module) -> None:
         if not below and other != module.room:
             wrong.append(f"line {imported.line}: {module.room} must not know {other}")
     assert not wrong, "\n".join(wrong)
+
+
+@every_module
+def test_imports_run_one_way_inside_of_a_room_too(module: Module) -> None:
+    ranks = INSIDE_RANK.get(module.room)
+    if ranks is None:
+        return
+    part = module.part
+    assert part in ranks, f"add {part!r} to INSIDE[{module.room!r}], at its place"
+    wrong = []
+    for imported in module.imports:
+        head, _, rest = imported.module.removeprefix("cascade_nb.").partition(".")
+        if imported.top != "cascade_nb" or head != module.room:
+            continue
+        other = rest.partition(".")[0]
+        if other != part and ranks[other] >= ranks[part]:
+            wrong.append(f"line {imported.line}: {part} must not know {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_folder_holds_no_more_than_one_sees_at_a_glance() -> None:
+    folders = defaultdict(list)
+    for module in modules():
+        if module.path.name != "__init__.py":
+            folders[module.path.parent.relative_to(PACKAGE).as_posix()].append(module.path.stem)
+    full = {folder: len(names) for folder, names in folders.items() if len(names) > MOST}
+    assert full.keys() == CROWDED, full
 
 
 @every_module
