@@ -30,10 +30,11 @@ check: ## lint, and the tests that need neither kernel nor browser nor server: f
 	@$(bootstrap) test python -m pytest -n logical -q -m "not outside and not slow and not soak and not hypothesis" \
 		$(addprefix tests/,$(INSIDE)) $(ARGS)
 
-lint: ## ruff's rules, ruff's format, mypy
+lint: ## ruff's rules, ruff's format, mypy, oxlint
 	@$(bootstrap) test ruff check
 	@$(bootstrap) test ruff format --check
 	@$(bootstrap) test mypy
+	@$(bootstrap) test oxlint --quiet --deny-warnings cascade_nb tests
 
 format: ## let ruff repair what it can
 	@$(bootstrap) test ruff check --fix-only

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page
 
+from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from tests.project.sources import PACKAGE
 
 _ROOM = PACKAGE / "notebook" / "panel"
@@ -101,7 +102,7 @@ class PanelPage:
         self.page.set_content("<!doctype html><title>panel</title><body></body>")
         self.page.add_style_tag(content=(_ROOM / "panel.css").read_text(encoding="utf-8"))
         self.page.evaluate(_MODEL, {"snapshot": STATE, "svg": svg, "displays": None})
-        self.page.evaluate(_SHOW, (_ROOM / "panel.js").read_text(encoding="utf-8"))
+        self.page.evaluate(_SHOW, PANEL_SOURCE)
         self.panel: Locator = self.page.locator(".cascade-panel").first
 
     def tell(self, **news: Any) -> None:

@@ -10,6 +10,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
 _HERE: Final = Path(__file__).parent
@@ -18,7 +19,7 @@ Listener = Callable[[Mapping[str, Any]], None]
 
 
 class PanelWidget(anywidget.AnyWidget):
-    """The browser's side is `panel.js`.
+    """The browser's side is `js/panel.js`.
 
     Attributes:
         svg: the picture of the graph, set once for each topology; patches name what changed on it.
@@ -32,7 +33,7 @@ class PanelWidget(anywidget.AnyWidget):
         listener: is given the browser's custom messages, in whatever thread they come.
     """
 
-    _esm = (_HERE / "panel.js").read_text(encoding="utf-8")
+    _esm = PANEL_SOURCE
     _css = (_HERE / "panel.css").read_text(encoding="utf-8")
     svg = traitlets.Unicode("").tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)

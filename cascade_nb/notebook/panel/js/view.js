@@ -1,0 +1,326 @@
+// One view of the panel.
+
+import { drawNote } from "./box_note.js"
+import { h, mark, write } from "./dom.js"
+import { kindState } from "./kind_state.js"
+import { safePicture } from "./safe_picture.js"
+import { section } from "./section.js"
+import { Switch } from "./switch.js"
+import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
+
+const GONE = "The kernel that ran this is gone; this is how it was last seen."
+const ENDED = { succeeded: "✓", failed: "✕", cancelled: "■" }
+const COUNTED = [
+  ["running", "running"],
+  ["held", "held"],
+  ["queued", "queued"],
+  ["waiting", "waiting"],
+  ["failed", "failed"],
+  ["skipped", "skipped"],
+  ["cancelled", "cancelled"],
+]
+
+export class View {
+  constructor(shared, model, el) {
+    this.shared = shared
+    this.model = model
+    this.build(el)
+    this.timer = setInterval(() => this.tick(), 500)
+    this.drawPicture()
+    this.update()
+  }
+
+  build(el) {
+    const ask = (message) => this.shared.ask(message)
+    this.pause = new Switch("Pause this run", (on) => ask({ type: "hold", scope: "run", on }))
+    this.cancel = h("button", { type: "button", class: "cs-button" }, "Cancel")
+    this.cancel.addEventListener("click", () => ask({ type: "cancel" }))
+    this.title = h("span", { class: "cs-title" })
+    this.run = h("span", { class: "cs-run" })
+    this.bar = h("div", { class: "cs-bar", role: "progressbar", "aria-valuemin": "0" })
+    this.parts = {}
+    for (const name of ["done", "reused", "failed", "skipped", "running"]) {
+      this.parts[name] = h("div", { class: `cs-part cs-${name}` })
+      this.bar.append(this.parts[name])
+    }
+    this.counts = h("span", { class: "cs-counts" })
+    this.time = h("span", { class: "cs-time" })
+    this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
+    this.ago = h("span", { "aria-hidden": "true" })
+    this.graph = h("div", { class: "cs-graph", role: "img", tabindex: "0" })
+    this.whole = h("button", { type: "button", class: "cs-whole", "aria-pressed": "false" }, "whole graph")
+    this.whole.addEventListener("click", () => {
+      const whole = this.graph.classList.toggle("cs-fit")
+      mark(this.whole, "aria-pressed", whole)
+    })
+    this.kinds = h("tbody")
+    this.retries = h("ul", { class: "cs-retries", hidden: "" })
+    this.rows = new Map()
+    this.output = section("output")
+    this.text = h("pre", { class: "cs-text", tabindex: "0" })
+    this.displays = h("div", { class: "cs-displays" })
+    this.output.body.append(this.text, this.displays)
+    this.output.element.addEventListener("toggle", () => this.drawOutput())
+    this.failures = section("failures")
+    this.failureList = h("ul", { class: "cs-failures" })
+    this.failures.body.append(this.failureList)
+    this.root = h(
+      "div",
+      // Lumino's shortcuts would take Enter and Space from the switches.
+      { class: "cascade-panel", "data-lm-suppress-shortcuts": "true" },
+      h(
+        "div",
+        { class: "cs-head" },
+        h("div", { class: "cs-names" }, this.title, this.run),
+        h(
+          "div",
+          { class: "cs-tools" },
+          h("span", { class: "cs-label", "aria-hidden": "true" }, "Pause"),
+          this.pause.element,
+          this.cancel,
+        ),
+      ),
+      this.bar,
+      h("div", { class: "cs-line" }, this.counts, this.time),
+      this.headline,
+      h(
+        "div",
+        { class: "cs-columns" },
+        h("div", { class: "cs-stage" }, this.graph, this.whole),
+        h(
+          "div",
+          { class: "cs-kinds" },
+          h(
+            "table",
+            {},
+            h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                ...["kind", "done", "hold", "limit"].map((name) => h("th", { scope: "col" }, name)),
+              ),
+            ),
+            this.kinds,
+          ),
+          this.retries,
+        ),
+      ),
+      this.output.element,
+      this.failures.element,
+    )
+    el.append(this.root)
+  }
+
+  get state() {
+    return this.shared.state
+  }
+
+  update() {
+    const { state } = this
+    if (!state.counts) return
+    const { counts, phase } = state
+    const over = counts.done + counts.reused
+    write(this.title, state.title)
+    write(this.run, `run ${state.number}`)
+    const open = !state.ended && !this.shared.gone
+    mark(this.root, "data-phase", this.shared.gone ? "gone" : phase)
+    this.pause.update(["pausing", "paused"].includes(phase), this.shared.answered, open)
+    this.cancel.disabled = !open || phase === "cancelling"
+    for (const [name, part] of Object.entries(this.parts)) {
+      part.style.width = `${counts.total ? (100 * counts[name]) / counts.total : 0}%`
+    }
+    mark(this.bar, "aria-valuemax", counts.total)
+    mark(this.bar, "aria-valuenow", over)
+    mark(this.bar, "aria-label", `${over} of ${counts.total} done`)
+    const words = COUNTED.filter(([name]) => counts[name]).map(([name, word]) => `${number(counts[name])} ${word}`)
+    if (counts.reused) words.unshift(`${number(counts.reused)} reused`)
+    const told = [`${number(over)} of ${number(counts.total)} done`, ...words].join(" · ")
+    write(this.counts, told)
+    mark(this.counts, "title", told)
+    this.drawHeadline()
+    this.drawKinds()
+    this.drawStates()
+    this.drawFailures()
+    this.drawOutput()
+    this.tick()
+  }
+
+  drawHeadline() {
+    const { state } = this
+    const { late, gone, error } = this.shared
+    mark(this.headline, "data-late", late || gone ? "" : null)
+    const note = gone ? GONE : late ? this.shared.lateWords : error
+    const [before, after] = note ? [note] : state.headline
+    const sign = ENDED[state.phase] && !note ? `${ENDED[state.phase]} ` : ""
+    mark(this.headline, "title", sign + before + (after ?? ""))
+    // The seconds are no news: they are hidden from screen readers, or each would be read out.
+    if (after === undefined) {
+      write(this.headline, sign + before)
+      return
+    }
+    const parts = this.headline.childNodes
+    if (parts.length !== 3 || parts[0].data !== before || parts[2].data !== after)
+      this.headline.replaceChildren(before, this.ago, after)
+  }
+
+  tick() {
+    const { time } = this.state
+    if (!time || this.shared.gone) return
+    const since = (Date.now() - this.shared.heard) / 1000
+    const passed = time.ticking ? since : 0
+    const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
+    const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}`
+    write(this.time, this.state.ended ? elapsed : elapsed + left)
+    if (time.paused !== null) write(this.ago, agoText(time.paused + since))
+  }
+
+  drawKinds() {
+    const { kinds, ended, retries } = this.state
+    const open = !ended && !this.shared.gone
+    // Those of runs that a task has started stand below it, and stay when such a run is over: others may come.
+    const known = new Set(kinds.map((kind) => kind.key))
+    for (const [key, row] of this.rows) {
+      if (known.has(key)) continue
+      mark(row.element, "data-state", "left")
+      write(row.done, "")
+      row.hold.update(false, this.shared.answered, false)
+    }
+    let above = null
+    for (const kind of kinds) {
+      let row = this.rows.get(kind.key)
+      if (!row) {
+        const ask = (on) => this.shared.ask({ type: "hold", scope: `task:${kind.name}`, on })
+        row = {
+          hold: new Switch(`Hold ${kind.name}`, ask),
+          name: h("th", { scope: "row", title: kind.depth ? `${kind.name}, in ${kind.key}` : kind.name }, kind.name),
+          done: h("td", { class: "cs-number" }),
+          limit: h("td", { class: "cs-limit" }),
+        }
+        row.element = h("tr", {}, row.name, row.done, h("td", {}, row.hold.element), row.limit)
+        row.name.style.setProperty("--cs-depth", kind.depth)
+        this.rows.set(kind.key, row)
+        if (above) above.after(row.element)
+        else this.kinds.prepend(row.element)
+      }
+      above = row.element
+      write(row.done, `${number(kind.done)}/${number(kind.total)}`)
+      write(row.limit, kind.limit === null ? "no limit" : `at most ${number(kind.limit)}`)
+      mark(row.element, "data-state", kindState(kind, ended))
+      row.hold.update(kind.paused, this.shared.answered, open)
+    }
+    const told = retries ?? []
+    // Once there, their place stays: attempts come and go, and nothing else is to move for that.
+    if (told.length || this.state.retriable) this.retries.hidden = false
+    mark(this.retries, "title", told.join("\n"))
+    while (this.retries.childElementCount > told.length) this.retries.lastChild.remove()
+    told.forEach((words, i) => {
+      if (!this.retries.children[i]) this.retries.append(h("li", { class: "cs-retry" }))
+      write(this.retries.children[i], words)
+    })
+  }
+
+  drawPicture() {
+    const source = this.model.get("svg")
+    this.boxes = new Map()
+    const picture = source ? safePicture(source) : null
+    if (!picture) {
+      this.graph.replaceChildren(h("p", { class: "cs-empty" }, source ? "The graph cannot be shown." : "Drawing the graph…"))
+      return
+    }
+    // Its own size, and it scrolls: shrunk to the page a large graph could not be read.
+    picture.removeAttribute("style")
+    for (const box of picture.querySelectorAll("g.node")) {
+      const title = box.querySelector("title")
+      this.boxes.set(box.id, { box, title, words: title?.textContent ?? "", shown: "", note: "" })
+    }
+    this.graph.replaceChildren(picture)
+    const height = Number(picture.getAttribute("height"))
+    this.graph.style.height = `${Math.min(Math.max(height + 2, 120), 460)}px`
+    this.fits()
+    this.drawStates()
+  }
+
+  // Whether the picture can be seen as a whole where it stands.
+  fits() {
+    const picture = this.graph.querySelector("svg")
+    const { clientWidth, clientHeight } = this.graph
+    const fits = !picture || (picture.getAttribute("width") <= clientWidth && picture.getAttribute("height") <= clientHeight)
+    this.whole.hidden = fits
+  }
+
+  // How a box is built, and what shows a state, is said in cascade_nb/view/svg/markup.py.
+  drawStates() {
+    const { counts, looks, boxes, notes } = this.state
+    for (const [id, [name, done, total]] of Object.entries(boxes ?? {})) {
+      const known = this.boxes.get(id)
+      const shown = `${name} ${done}/${total}`
+      if (!known || known.shown === shown) continue
+      known.shown = shown
+      const { box, title, words } = known
+      const [word, icon] = looks[name] ?? [name, ""]
+      box.dataset.state = name
+      box.querySelector(".icon")?.setAttribute("d", icon)
+      const counted = total !== undefined && name !== "waiting" ? `${number(done)}/${number(total)}` : ""
+      const bar = box.querySelector(".bar")
+      if (counted && bar) {
+        box.dataset.progress = counted
+        write(box.querySelector(".progress"), counted)
+        bar.setAttribute("width", (bar.dataset.full * done) / (total || 1))
+      } else delete box.dataset.progress
+      if (title) write(title, [words, word, counted].filter(Boolean).join(" · "))
+    }
+    for (const [id, known] of this.boxes) drawNote(known, notes?.[id] ?? "")
+    if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${this.counts.textContent}`)
+  }
+
+  drawFailures() {
+    const { failures } = this.state
+    this.failures.show(failures.length)
+    if (this.failureList.childElementCount === failures.length) return
+    this.failureList.replaceChildren(
+      ...failures.map(({ task, error, where }) =>
+        h(
+          "li",
+          {},
+          h("div", {}, h("b", {}, task), " ", h("span", { class: "cs-error" }, error)),
+          ...(where ? [h("div", { class: "cs-where" }, where)] : []),
+        ),
+      ),
+    )
+  }
+
+  drawOutput() {
+    const { output } = this.shared
+    this.output.show(output.count)
+    if (!this.output.element.open || this.drawn === output.version) return
+    this.drawn = output.version
+    const box = this.text
+    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 20
+    const earlier = output.dropped ? [`… ${number(output.dropped)} earlier lines\n`] : []
+    const runs = []
+    for (const { stream, text } of output.lines) {
+      const last = runs[runs.length - 1]
+      if (last?.stream === stream) last.text += `${text}\n`
+      else runs.push({ stream, text: `${text}\n` })
+    }
+    box.replaceChildren(...earlier, ...runs.map(({ stream, text }) => h("span", { class: `cs-${stream}` }, text)))
+    if (atEnd) box.scrollTop = box.scrollHeight
+  }
+
+  // What tasks displayed is shown by Jupyter's own Output widget, which knows every kind of output.
+  async drawDisplays() {
+    const reference = this.model.get("displays")
+    if (!reference || this.displays.childElementCount) return
+    const holder = h("div")
+    this.displays.append(holder)
+    const child = await this.model.widget_manager.get_model(reference.replace("IPY_MODEL_", ""))
+    const view = await this.model.widget_manager.create_view(child)
+    holder.append(view.el)
+  }
+
+  close() {
+    clearInterval(this.timer)
+  }
+}

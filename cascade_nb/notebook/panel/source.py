@@ -1,0 +1,28 @@
+"""Puts the panel's JavaScript modules together as the one that a widget may have.
+
+A widget's code comes to the page as one text, where an import of a neighbour would find nothing. So
+the modules stand one below the other, those that others import first, without their import lines:
+no tool has to build anything, neither here nor where it is installed.
+"""
+
+from __future__ import annotations
+
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = Path(__file__).parent / "js"
+_IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js"\n', re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export (?!default)", re.MULTILINE)
+
+
+def _put_together() -> str:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.js")}
+    needs = {name: _IMPORT.findall(text) for name, text in sorted(texts.items())}
+    in_order = TopologicalSorter(needs).static_order()
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", texts[name])) for name in in_order)
+
+
+#: All of it as one module, whose default export is the widget.
+PANEL_SOURCE: Final = _put_together()
