@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.errors import TaskCallError, TaskFailedError
 from cascade_nb.graph.values import arrays
+from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.stamps import stamp_of
 from tests.support.examples import examples
 
@@ -346,13 +347,13 @@ def test_a_large_argument_is_hashed_once_however_often_it_is_looked_at(
 
 def test_a_list_of_numbers_is_hashed_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    items = cs.graph.encoder.Encoder.items  # type: ignore[attr-defined]
+    items = Encoder.items
 
     def count(self: Any, values: list[Any]) -> bytes:
         seen.append(len(values))
         return items(self, values)
 
-    monkeypatch.setattr(cs.graph.encoder.Encoder, "items", count)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Encoder, "items", count)
     many = list(range(50_000))
     calls = [look(1, many), look(2, many)]
     for _ in range(3):

@@ -242,7 +242,7 @@ def test_what_is_saved_says_at_once_what_runs_and_since_when(kernel: RealKernel)
 
 
 def test_what_is_saved_says_now_and_then_how_the_run_stands(kernel: RealKernel) -> None:
-    quick = "from cascade_nb.notebook import panel as of\nof.SAVED_FIRST = of.SAVED = 0.05\n"
+    quick = "from cascade_nb.notebook.panel import panel as of\nof.SAVED_FIRST = of.SAVED = 0.05\n"
     kernel.check(quick + "of.PICTURES = 0.1")
     cell = kernel.check(RUN)
     cell.wait_until(lambda cell: any("As of 20" in text for text in saved_texts(cell)))

@@ -132,7 +132,7 @@ s = slow_too(slow(5))
     kernel.check("run = %cascade run s")
     late = kernel.execute("run.result(timeout=0.01)")
     assert late.error is not None
-    assert late.error.name == "TimeoutError"
+    assert late.error.name == "WaitTimeoutError"
     assert kernel.check("print(run.result(), run.result(1))").stdout == "6 6\n"
     number = kernel.check("print(run.number, s.value)").stdout.split()
     failed = kernel.execute("run = %cascade run nowhere --wait")

@@ -15,7 +15,7 @@ from typing import Final
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.errors import LeaseHeldError, RunCancelledError, UsageError
+from cascade_nb.errors import LeaseHeldError, LeaseLostError, RunCancelledError, UsageError
 from cascade_nb.events import RunStarted, TaskExecutionFinished
 
 ITEMS: Final = 24
@@ -84,7 +84,7 @@ async def attach() -> None:
         try:
             run = await engine.attach()
             note("value", f"{run.graph.title} {await run}")
-        except (LeaseHeldError, RunCancelledError):  # another goes on with it
+        except (LeaseHeldError, LeaseLostError, RunCancelledError):  # another goes on with it
             await asyncio.sleep(0.02)
         except UsageError as error:
             if "nothing to take up" not in str(error):
