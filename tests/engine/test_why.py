@@ -142,3 +142,25 @@ async def test_a_task_that_fills_a_global_list_is_told_why_it_never_stands(engin
         "`seen.append(x)` in function tally changes it each time that it runs, so no earlier "
         "result ever stands; give it as an argument, and return what is to be added"
     )
+
+
+async def test_what_many_of_one_task_are_waited_for_is_counted(engine: Engine) -> None:
+    hold = Hold()
+    slow = cs.task(name="slow")(hold.rest)
+    run = engine.start(clean([slow(n) for n in range(12)]).named("all"))
+    await until(lambda: hold.came)
+    assert run.why("all") == ["all waits for 12 of slow"]
+    hold.let_go()
+    await run
+
+
+async def test_no_time_is_guessed_where_most_of_what_is_left_was_never_measured(
+    engine: Engine,
+) -> None:
+    hold = Hold()
+    slow = cs.task(name="slow", shares_process=True)(hold.rest)
+    run = engine.start([clean(slow(load(n))) for n in range(3)])
+    await until(lambda: run.status.running)
+    assert run.status.remaining is None  # of `load` all is over, of `slow` nothing
+    hold.let_go()
+    await run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -197,9 +198,11 @@ def _stopped(flow: Flow, index: int) -> list[str]:
 
 
 def _waits(flow: Flow, index: int, name: str, state: NodeState) -> str:
-    waiting = [flow.label(i) for i in flow.scheduler.waiting_for(index)]
+    waiting = Counter(flow.label(i) for i in flow.scheduler.waiting_for(index))
     if state is NodeState.WAITING and waiting:
-        return f"{name} waits for {', '.join(waiting)}"
+        told = [f"{n} of {label}" if n > 1 else label for label, n in waiting.items()]
+        rest = [f"{len(told) - _SHOWN} others"] if len(told) > _SHOWN else []
+        return f"{name} waits for {', '.join([*told[:_SHOWN], *rest])}"
     if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
         if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
             return f"{name} {HELD_UP}"

@@ -319,7 +319,7 @@ def remaining(
     elapsed: float,
 ) -> float | None:
     """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
-    as many as were busy on the average. None where nothing was measured yet.
+    as many as were busy on the average. None where most of what is left was never measured.
 
     Args:
         kinds: by task name, how many nodes stand how.
@@ -330,10 +330,17 @@ def remaining(
         return None
     spent = sum(seconds for _, seconds in timings.values())
     overall = spent / sum(times for times, _ in timings.values())
-    left = 0.0
+    left = measured = unknown = 0.0
     for name, counts in kinds.items():
+        todo: float = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
+        todo += counts[NodeState.RUNNING] / 2
+        if name in timings:
+            measured += todo
+        else:
+            unknown += todo
         times, seconds = timings.get(name, (1, overall))
-        todo = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
-        left += seconds / times * (todo + counts[NodeState.RUNNING] / 2)
+        left += seconds / times * todo
+    if unknown > measured:
+        return None  # forty tasks that were never seen may take an hour or a moment
     busy = spent / elapsed if elapsed > 0 else 1.0
     return left / max(1.0, busy)
