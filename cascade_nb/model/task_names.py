@@ -8,14 +8,17 @@ from weakref import WeakValueDictionary
 if TYPE_CHECKING:
     from cascade_nb.model.task import Task
 
-_named: Final[WeakValueDictionary[str, Task[..., Any]]] = WeakValueDictionary()
+_tasks: Final[WeakValueDictionary[int, Task[..., Any]]] = WeakValueDictionary()
+"""By their ids: two may have one name, and the name is known as long as either is there."""
 
 
 def remember(task: Task[..., Any]) -> None:
     """There is a task of this name now; it is not kept alive."""
-    _named[task.name] = task
+    _tasks[id(task)] = task
 
 
 def known_task_names() -> set[str]:
     """The names of the tasks that there are."""
-    return set(_named)
+    # a copy made at one go: other threads may make tasks meanwhile
+    there = (reference() for reference in _tasks.valuerefs())
+    return {task.name for task in there if task is not None}

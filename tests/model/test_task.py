@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import inspect
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.errors import PolicyError, TaskCallError, TaskDefinitionError, UsageError
 from cascade_nb.model import Retry, Task
+from cascade_nb.model.task_names import known_task_names
 
 ran: list[str] = []
 
@@ -231,3 +233,15 @@ def test_a_call_is_looked_at_anew_though_another_of_its_task_fitted() -> None:
             model(1, **wrong)
     with pytest.raises(TaskCallError, match=r"missing a required argument: 'x'"):
         model(depth=2)
+
+
+def test_a_name_is_known_as_long_as_a_task_has_it() -> None:
+    # Another one of the same name had come and gone, and `cs.pause("fetch")` knew no `fetch` then.
+    kept = cs.task(name="of_two")(lambda: 1)
+    passing: Any = cs.task(name="of_two")(lambda: 2)
+    del passing
+    gc.collect()
+    assert "of_two" in known_task_names()
+    del kept
+    gc.collect()
+    assert "of_two" not in known_task_names()
