@@ -118,6 +118,8 @@ class _Taking:
             return self._copying.of(value)
         if is_fixed(value):
             return self._flat(where, value)
+        if _holds_settled(value):  # such as the lazy values of a fan-in: nothing to look into
+            return self._copying.keep(value, value if type(value) is tuple else value.copy())
         large, count = self._large_in(where, value)
         if self._alone and not large and count > SHARED:
             return self._sharing(where, value)
@@ -220,6 +222,14 @@ def is_fixed(value: Any) -> bool:
     if cls not in _FLAT:
         return False
     return _are_fixed(value) and not (isinstance(value, dict) and not _are_fixed(value.values()))
+
+
+def _holds_settled(value: Any) -> bool:
+    """Whether it is a container of Python's own whose items are taken by taking them."""
+    cls = type(value)
+    if cls not in _FLAT or not SETTLED.issuperset(map(type, value)):
+        return False
+    return not isinstance(value, dict) or SETTLED.issuperset(map(type, value.values()))
 
 
 def _are_fixed(items: Iterable[Any]) -> bool:
