@@ -64,7 +64,7 @@ class Module:
 
     @property
     def inside(self) -> str:
-        """Its path inside the package, such as `engine/run.py`."""
+        """Its path inside the package, such as `engine/runs/run.py`."""
         return self.path.relative_to(PACKAGE).as_posix()
 
     @property

@@ -253,7 +253,7 @@ class ThreadAttempt(Attempt):
 
 
 class AsyncAttempt(Attempt):
-    """An attempt as a coroutine on the loop, for `carriers`."""
+    """An attempt as a coroutine on the loop, for `coroutines`."""
 
     __slots__ = ()
 

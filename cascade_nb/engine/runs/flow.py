@@ -1,6 +1,6 @@
 """One run at work: its state, and the rooms that move it.
 
-What the scheduler says is ready goes through `unfold` to its lane; `admission` asks the
+What the scheduler says is ready goes through `control_flow` to its lane; `admission` asks the
 constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until
 nothing is left.
 

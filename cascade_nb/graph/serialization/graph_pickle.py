@@ -2,7 +2,7 @@
 
 Pickling the lazy values themselves would follow a chain of them as deep as it is long. Here each
 node is one flat row, and where an argument holds a lazy value its row has the number of its node.
-JSON (`serialize`) is for people and programs to read, and holds what JSON can; a parcel holds
+JSON (`graph_writer`) is for people and programs to read, and holds what JSON can; a parcel holds
 everything, and only a kernel that trusts it may open it.
 """
 

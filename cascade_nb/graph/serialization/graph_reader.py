@@ -1,4 +1,4 @@
-"""A graph out of JSON, as `serialize` wrote it; whatever it would not write is refused."""
+"""A graph out of JSON, as `graph_writer` wrote it; whatever it would not write is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values out of JSON, as `literals` wrote them; whatever it would not write is refused."""
+"""Values out of JSON, as `value_writer` wrote them; whatever it would not write is refused."""
 
 from __future__ import annotations
 
