@@ -13,6 +13,18 @@ from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
 
+#: The numbers of a run's status that are told beside what is done, in the order of telling.
+COUNTED: Final = (
+    "reused",
+    "failed",
+    "skipped",
+    "cancelled",
+    "running",
+    "waiting",
+    "queued",
+    "held",
+)
+
 FAILURES: Final = 20
 INSIDE: Final = 5  # runs inside a run that are told of one by one
 
@@ -96,16 +108,7 @@ def outermost(runs: Sequence[RunStatus]) -> list[RunStatus]:
 def counts_line(status: RunStatus) -> str:
     """How many of its nodes stand how."""
     counts = [f"{status.done + status.reused:,} of {status.total:,} done"]
-    for name in (
-        "reused",
-        "failed",
-        "skipped",
-        "cancelled",
-        "running",
-        "waiting",
-        "queued",
-        "held",
-    ):
+    for name in COUNTED:
         number = getattr(status, name)
         if number:
             counts.append(f"{number:,} {name}")

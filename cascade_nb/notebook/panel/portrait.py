@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.control.words import ago
+from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.output import TaskOutput
@@ -18,18 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_COUNTS: Final = (
-    "total",
-    "done",
-    "reused",
-    "failed",
-    "skipped",
-    "cancelled",
-    "running",
-    "waiting",
-    "queued",
-    "held",
-)
+_COUNTS: Final = ("total", "done", *COUNTED)
 _ADDED: Final = ("total", "done", "running", "queued", "held", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
