@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import cascade_nb as cs
@@ -51,6 +51,15 @@ def second_run(workload: str, size: int) -> Mapping[str, float]:
             _check(bench, value, expected(workload, size))
     finally:
         bench.close()
+    return figures(whole, needed, size)
+
+
+def figures(whole: Sequence[float], needed: Sequence[float], size: int) -> Mapping[str, float]:
+    """Medians in microseconds a node, of seconds measured in pairs.
+
+    What is beyond is the median of the differences, not the difference of the medians: the two of
+    a pair were measured one after the other, on a machine as busy for both.
+    """
     beyond = [all_of_it - key for all_of_it, key in zip(whole, needed, strict=True)]
     return {
         "whole": statistics.median(whole) / size * 1e6,
