@@ -18,10 +18,10 @@ from cascade_nb.engine.runs.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
-from cascade_nb.model.caching import checked_older
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.look_up import use_look_up
-from cascade_nb.model.present import is_present
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.value_lookup import use_look_up
+from cascade_nb.model.options.caching import checked_older
+from cascade_nb.model.tasks.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Final
 from cascade_nb.control.constraint import KINDS, Scope, parse_scope
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.task_names import known_task_names
+from cascade_nb.model.tasks.task_names import known_task_names
 
 Names = Callable[[], Iterable[str]]
 

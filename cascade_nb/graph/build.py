@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
-from cascade_nb.model.inputs import OutOfReachError, scan
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.needs import instead_of, needs_of
-from cascade_nb.model.param import Param
+from cascade_nb.model.arguments.inputs import OutOfReachError, scan
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.upstream import instead_of, needs_of
 
 _OPEN = -1
 

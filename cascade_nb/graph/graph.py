@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.errors import UnknownNameError
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.param import Param
-from cascade_nb.model.policy import NOTHING, Options
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.options.options import NOTHING, Options
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 
 if TYPE_CHECKING:
-    from cascade_nb.model.task import Task
+    from cascade_nb.model.tasks.task import Task
 
 
 class NodeKind(enum.Enum):

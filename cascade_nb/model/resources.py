@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final, overload
 
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.policy import checked_name
-from cascade_nb.model.travel import reduced
+from cascade_nb.model.options.options import checked_name
+from cascade_nb.model.pickling import reduced
 
 SCOPES: Final = ("run", "task")
 

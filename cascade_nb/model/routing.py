@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import UsageError
-from cascade_nb.model.inputs import scan
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.policy import PLAIN, Options
+from cascade_nb.model.arguments.inputs import scan
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.options import PLAIN, Options
 
 
 class _Default:

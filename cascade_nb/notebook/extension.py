@@ -14,8 +14,8 @@ from cascade_nb.engine.loops.loop_binding import may_be_held_up
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import offer_names
 from cascade_nb.errors import UsageError
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.refusals import use_ways
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.refusals import use_ways
 from cascade_nb.notebook.found_lazies import said_of_lazies
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text

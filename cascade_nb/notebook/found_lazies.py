@@ -9,9 +9,9 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 from cascade_nb.errors import CascadeError
-from cascade_nb.model.containers import holds
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.refusals import ways_out_of
+from cascade_nb.model.containers.containers import holds
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.refusals import ways_out_of
 
 _CELLS: Final = "__main__"
 _LOADS: Final = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF")  # and kinds of them

@@ -11,7 +11,7 @@ from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.planning.foresight import Found
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.kernel.shims import running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say

@@ -16,7 +16,7 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import node_names, read_scope
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.shell import Shell, running_cell
 from cascade_nb.notebook.workspace.workspace import Workspace
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import DependencyMissingError, LazyValueError, TargetError, TaskFailedError
-from cascade_nb.model.containers import holds
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.containers.containers import holds
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.testing import SpySubscriber
 from tests.engine.test_dataflow import every_lane
 from tests.engine.tools import finished, started

@@ -11,7 +11,7 @@ from cascade_nb import task
 from cascade_nb.engine import Engine
 from cascade_nb.errors import CycleError, TaskFailedError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import PATIENCE, Hold, finished, outcome, until
 

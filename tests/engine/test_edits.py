@@ -17,8 +17,8 @@ from cascade_nb.engine import Engine, NodeState, Phase
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.protocols import Known
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine

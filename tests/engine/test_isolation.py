@@ -25,7 +25,7 @@ from sklearn.linear_model import LinearRegression
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ResultError, TaskFailedError
-from cascade_nb.model.isolation import Copying, are_quickly_lent, lent, pristine
+from cascade_nb.model.copying.isolation import Copying, are_quickly_lent, lent, pristine
 from cascade_nb.state import MemoryState
 from tests.engine.conftest import MakeEngine
 from tests.support.examples import examples

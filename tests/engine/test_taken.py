@@ -22,7 +22,7 @@ import cascade_nb as cs
 from cascade_nb.errors import TaskCallError, TaskFailedError
 from cascade_nb.graph.values import arrays
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.stamps import stamp_of
+from cascade_nb.model.copying.stamps import stamp_of
 from tests.support.examples import examples
 
 
@@ -367,7 +367,7 @@ def test_a_list_of_lazy_values_is_not_looked_into_again_by_whoever_reads_it(
 ) -> None:
     # The usual fan-in: a stamp of ten thousand lazy values at each look doubled the time of a run.
     looks: list[Any] = []
-    monkeypatch.setattr("cascade_nb.model.watched.stamp_of", looks.append)
+    monkeypatch.setattr("cascade_nb.model.arguments.watched.stamp_of", looks.append)
     many = [look(n, []) for n in range(2_000)]
     call = look(0, many)
     many.append("afterwards")

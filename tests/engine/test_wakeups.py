@@ -11,7 +11,7 @@ from typing import Any
 from cascade_nb import task
 from cascade_nb.engine import Engine
 from cascade_nb.errors import RunCancelledError
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import PATIENCE, Hold, kinds, outcome, started, until

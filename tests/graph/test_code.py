@@ -25,7 +25,7 @@ from cascade_nb.graph.code.code_key import code_key
 from cascade_nb.graph.code.source import facts_of
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.model.resources import inject, resource
-from cascade_nb.model.task import task
+from cascade_nb.model.tasks.task import task
 from tests.graph.cells import Cells, Folder
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -386,7 +386,7 @@ def test_the_standard_library_and_this_package_are_no_parts(cells: Cells) -> Non
     cells.run(
         """
         import json, pathlib
-        from cascade_nb.model import lazy
+        from cascade_nb.model.lazy import lazy
         def f(x): return json.dumps(x), pathlib.Path(x), lazy.Lazy
         """
     )

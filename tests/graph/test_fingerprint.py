@@ -15,10 +15,10 @@ from cascade_nb.errors import ParamError, TaskDefinitionError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fingerprint.content import Unkeyed
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
-from cascade_nb.model.param import Param
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task, task
+from cascade_nb.model.tasks.task import Task, task
 from tests.graph.cells import Cells
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import PolicyError, UsageError
-from cascade_nb.model.caching import Cache, seconds_of
+from cascade_nb.model.options.caching import Cache, seconds_of
 
 
 @cs.task

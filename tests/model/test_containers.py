@@ -27,9 +27,9 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.errors import TargetError, TaskCallError
-from cascade_nb.model.containers import holds
-from cascade_nb.model.inputs import replace, scan
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.inputs import replace, scan
+from cascade_nb.model.containers.containers import holds
+from cascade_nb.model.lazy.lazy import Lazy
 
 
 @cs.task

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.errors import UsageError
-from cascade_nb.model.inputs import inputs_of_plain, replace, scan, snapshot
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.inputs import inputs_of_plain, replace, scan, snapshot
+from cascade_nb.model.lazy.lazy import Lazy
 
 
 @cs.task

@@ -31,7 +31,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import ResultError, TaskFailedError
-from cascade_nb.model.isolation import lent, pristine
+from cascade_nb.model.copying.isolation import lent, pristine
 
 
 class Connection:

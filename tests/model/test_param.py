@@ -16,7 +16,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import LazyValueError, ParamError, UsageError
-from cascade_nb.model.param import check_given
+from cascade_nb.model.params.param import check_given
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import LazyValueError
-from cascade_nb.model.refusals import use_ways
+from cascade_nb.model.lazy.refusals import use_ways
 
 
 @cs.task

@@ -13,7 +13,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.errors import PolicyError, TaskCallError, TaskDefinitionError, UsageError
 from cascade_nb.model import Retry, Task
-from cascade_nb.model.task_names import known_task_names
+from cascade_nb.model.tasks.task_names import known_task_names
 
 ran: list[str] = []
 

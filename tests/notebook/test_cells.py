@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from cascade_nb.errors import TaskCallError, TaskDefinitionError, UsageError
-from cascade_nb.model.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
 from cascade_nb.model.resources import Resource
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")

@@ -91,12 +91,12 @@ def test_loading_that_fails_half_way_takes_back_what_it_did(
 
 def test_a_formatter_of_the_users_comes_back(plain_notebook: Notebook) -> None:
     plain_notebook.ok(
-        "from cascade_nb.model.lazy import Lazy\n"
+        "from cascade_nb.model.lazy.lazy import Lazy\n"
         "texts = get_ipython().display_formatter.formatters['text/plain']\n"
         "before = texts.for_type(Lazy, lambda x, p, c: p.text('mine'))"
     )
     plain_notebook.ok("%load_ext cascade_nb\n%unload_ext cascade_nb")
-    plain_notebook.ok("from cascade_nb.model.task import task\nx = task(len)('a')")
+    plain_notebook.ok("from cascade_nb.model.tasks.task import task\nx = task(len)('a')")
     assert "mine" in plain_notebook.ok("x").text
 
 

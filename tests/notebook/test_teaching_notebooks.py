@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.errors import CascadeError
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.shortcuts import run
 from tests.notebook.conftest import Notebook
 from tests.notebook.teaching import NOTEBOOKS

@@ -18,7 +18,7 @@ from cascade_nb.errors import (
     UsageError,
 )
 from cascade_nb.graph.build import build_graph
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from tests.notebook.sheet import Sheet
 
 

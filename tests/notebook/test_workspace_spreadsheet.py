@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascade_nb.errors import CycleError, DroppedNameError, UnknownNameError
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from tests.notebook.sheet import Sheet
 from tests.notebook.spreadsheet import CircleError, FailedError, LostError, Spreadsheet
 from tests.support.examples import examples

@@ -7,10 +7,10 @@ from typing import Any
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy import Lazy, LazyResult
-from cascade_nb.model.param import Param
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task, task
+from cascade_nb.model.tasks.task import Task, task
 
 
 def made(name: str) -> Task[..., Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import EdgeType, Graph
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.view.picture.folding import Because, fold
 from tests.view.graphs import chain, every_kind, layered, made, pipeline, row, siblings
 

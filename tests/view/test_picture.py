@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import EdgeType, Graph
-from cascade_nb.model.param import Param
+from cascade_nb.model.params.param import Param
 from cascade_nb.view.picture.captions import TIMES
 from cascade_nb.view.picture.labels import width_of
 from cascade_nb.view.picture.picture import TITLE_SIZE, Box, Picture, Shape, picture_of

@@ -7,17 +7,17 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.collections import equal_lengths, items_of
-from cascade_nb.model.inputs import replace, scan
-from cascade_nb.model.isolation import lent_call
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.param import Param
-from cascade_nb.model.plainness import FROZEN
-from cascade_nb.model.policy import NOTHING
+from cascade_nb.model.arguments.collections import equal_lengths, items_of
+from cascade_nb.model.arguments.inputs import replace, scan
+from cascade_nb.model.arguments.watched import guarded, is_watched, records_of
+from cascade_nb.model.copying.immutable import FROZEN
+from cascade_nb.model.copying.isolation import lent_call
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task
-from cascade_nb.model.watched import guarded, is_watched, records_of
+from cascade_nb.model.tasks.task import Task
 
 LAZIES: Final[frozenset[Any]] = frozenset({LazyResult, MappedLazyResult, Param, Router})
 

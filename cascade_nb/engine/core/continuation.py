@@ -16,8 +16,8 @@ from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.errors import CascadeError, CycleError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import FREE, Node
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.param import Param
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.param import Param
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.flow import Flow

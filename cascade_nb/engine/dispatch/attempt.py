@@ -20,8 +20,8 @@ from cascade_nb.engine.dispatch.failures import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.model.isolation import are_quickly_lent
-from cascade_nb.model.present import returned
+from cascade_nb.model.copying.isolation import are_quickly_lent
+from cascade_nb.model.tasks.present import returned
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.flow import Flow

@@ -20,10 +20,10 @@ from cascade_nb.engine.files.file_reads import InlineFiles, inline_here
 from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.engine.files.run_files import NO_STAMPS
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.isolation import lent_call
-from cascade_nb.model.plainness import FROZEN
-from cascade_nb.model.policy import NOTHING
-from cascade_nb.model.present import Continued, returned
+from cascade_nb.model.copying.immutable import FROZEN
+from cascade_nb.model.copying.isolation import lent_call
+from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.tasks.present import Continued, returned
 
 if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket

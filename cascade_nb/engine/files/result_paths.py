@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cascade_nb.graph.values.atoms import ATOMS
-from cascade_nb.model.plainness import FROZEN
+from cascade_nb.model.copying.immutable import FROZEN
 
 NO_PATHS: Final = frozenset({*ATOMS, bytearray, types.FunctionType, range, slice})
 """Types of results that point to no file."""

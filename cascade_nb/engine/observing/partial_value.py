@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.answers import end_of, node_named
 from cascade_nb.errors import UsageError
-from cascade_nb.model.inputs import replace
-from cascade_nb.model.isolation import lent
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.inputs import replace
+from cascade_nb.model.copying.isolation import lent
+from cascade_nb.model.lazy.lazy import Lazy
 
 if TYPE_CHECKING:
     from cascade_nb.engine.observing.observer import Watch

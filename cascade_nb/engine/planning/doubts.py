@@ -11,7 +11,7 @@ from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.effects.effects import NONE, Effects, effects_of
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 
 class Doubts:

@@ -18,9 +18,9 @@ from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.isolation import lent
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.param import REQUIRED, Param, check_given, checked_params
+from cascade_nb.model.copying.isolation import lent
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
 from cascade_nb.protocols import Clock, StateBackend
 
 if TYPE_CHECKING:

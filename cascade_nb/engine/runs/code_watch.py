@@ -20,7 +20,7 @@ from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.flow import Flow

@@ -41,8 +41,8 @@ from cascade_nb.engine.storage.result_saver import Keeping
 from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.body import enter_body
-from cascade_nb.model.policy import Options
+from cascade_nb.model.options.options import Options
+from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 
 if TYPE_CHECKING:

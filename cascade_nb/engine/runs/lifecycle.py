@@ -28,9 +28,9 @@ from cascade_nb.engine.storage.carry_over import (
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.isolation import are_quickly_lent, lent
-from cascade_nb.model.param import Param, check_given
-from cascade_nb.model.policy import PLAIN
+from cascade_nb.model.copying.isolation import are_quickly_lent, lent
+from cascade_nb.model.options.options import PLAIN
+from cascade_nb.model.params.param import Param, check_given
 
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine

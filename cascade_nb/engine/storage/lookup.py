@@ -18,9 +18,9 @@ from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.fingerprint.unkeyed import Gaps
 from cascade_nb.graph.graph import Graph, Node, NodeKind
-from cascade_nb.model.inputs import ATOMS, CALLS
-from cascade_nb.model.lazy import LazyResult
-from cascade_nb.model.task import Task
+from cascade_nb.model.arguments.inputs import ATOMS, CALLS
+from cascade_nb.model.lazy.lazy import LazyResult
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.protocols import StateBackend
 
 _A_FEW: Final = 8  # nodes that are looked at where the loop is, which a thread's start takes longer

@@ -17,7 +17,7 @@ from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.graph_pickle import pack, unpack
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.protocols import Journal, Lease, RunRecord
 
 OnWait = Callable[[LeaseHeldError], object]

@@ -28,8 +28,8 @@ from cascade_nb.graph.code.titles import place_of, plain_of, title_of, written_n
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import CODE, Encoder
 from cascade_nb.graph.values.short_repr import Seen, seen
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 # Set by Python itself, and differently in a worker process.

@@ -25,7 +25,7 @@ from cascade_nb.graph.code.source import is_read, names_in
 from cascade_nb.graph.code.targets import LOOKING_UP
 from cascade_nb.graph.values.encoder import CODE
 from cascade_nb.model.resources import Resource
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 # What these look up is found when the code runs, by itself or by a library.

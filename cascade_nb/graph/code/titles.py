@@ -7,7 +7,7 @@ from typing import Any
 
 from cascade_nb.graph.code.origin import Origin, Owner, name_of, origin_of
 from cascade_nb.model.resources import Resource
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 
 def title_of(thing: Any) -> str:

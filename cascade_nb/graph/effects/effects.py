@@ -37,7 +37,7 @@ from cascade_nb.graph.effects.unseen import (
     used_to_read,
 )
 from cascade_nb.model.resources import Injected, Resource
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 _MOST: Final = 2_000  # pieces of code that are looked at

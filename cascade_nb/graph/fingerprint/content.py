@@ -12,7 +12,7 @@ from cascade_nb.graph.code.code_key import reference
 from cascade_nb.graph.values.arrays import size_of
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, kind_of
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 
 # Canonical bytes where those are short, else a digest under a tag: at most about 70 bytes.
 ContentKey = NewType("ContentKey", bytes)

@@ -29,12 +29,12 @@ from cascade_nb.graph.fingerprint.unkeyed import NEW_EACH_TIME, Gap, Gaps, Upstr
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.inputs import CALLS
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import NO_ELSE, NOTHING, PLAIN
+from cascade_nb.model.arguments.inputs import CALLS
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.options.options import NO_ELSE, NOTHING, PLAIN
+from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
 

@@ -7,8 +7,7 @@ from typing import Any
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import CannotKeyError
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.lazy import LazyResult, MappedLazyResult
-from cascade_nb.model.watched import (
+from cascade_nb.model.arguments.watched import (
     RECORDS,
     Places,
     Record,
@@ -16,6 +15,7 @@ from cascade_nb.model.watched import (
     name_at,
     records_of,
 )
+from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
 
 
 class LargeArguments:

@@ -12,7 +12,7 @@ from cascade_nb.graph.fingerprint.text_diff import changers, source_difference, 
 from cascade_nb.graph.graph import FREE, Graph
 from cascade_nb.graph.values.atoms import digest, text
 from cascade_nb.graph.values.short_repr import glimpse
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 
 
 class Given(NamedTuple):

@@ -11,11 +11,11 @@ from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
 from cascade_nb.graph.values.atoms import CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.caching import Cache
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.policy import NOTHING
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.caching import Cache
+from cascade_nb.model.options.options import NOTHING
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _SCHEME: Final = b"call 2"
 _GAP: Final = object()

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node, NodeKind
-from cascade_nb.model.inputs import CALLS, replace, scan
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
-from cascade_nb.model.param import Param
-from cascade_nb.model.policy import NOTHING, PLAIN, Options
+from cascade_nb.model.arguments.inputs import CALLS, replace, scan
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.options.options import NOTHING, PLAIN, Options
+from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 VERSION: Final = 2
 

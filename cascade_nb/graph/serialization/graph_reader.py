@@ -12,12 +12,12 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.fields import Fields
 from cascade_nb.graph.serialization.value_reader import Loader
 from cascade_nb.graph.serialization.value_writer import Opaque
-from cascade_nb.model.inputs import scan
-from cascade_nb.model.lazy import Lazy, lazy_call, lazy_map
-from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import NO_ELSE, PLAIN, Options, Retry, checked_needs
+from cascade_nb.model.arguments.inputs import scan
+from cascade_nb.model.lazy.lazy import Lazy, lazy_call, lazy_map
+from cascade_nb.model.options.options import NO_ELSE, PLAIN, Options, Retry, checked_needs
+from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 VERSION: Final = 1
 FORMAT: Final = "cascade_graph"

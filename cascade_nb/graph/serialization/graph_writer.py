@@ -23,11 +23,11 @@ from cascade_nb.graph.serialization.graph_reader import (
 )
 from cascade_nb.graph.serialization.import_paths import where_is
 from cascade_nb.graph.serialization.value_writer import Writer
-from cascade_nb.model.lazy import LazyResult, MappedLazyResult
-from cascade_nb.model.param import REQUIRED, Param
-from cascade_nb.model.policy import NO_ELSE, Retry
+from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.options.options import NO_ELSE, Retry
+from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 
 def to_json(graph: Graph) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.serialization.import_paths import Where
 from cascade_nb.graph.serialization.value_writer import NAMED, SEQUENCES, WRITTEN, Opaque
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Resource, inject
 
 

@@ -28,10 +28,10 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.serialization.import_paths import stands, where_is
-from cascade_nb.model.inputs import scan
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.inputs import scan
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _AS_IT_IS: Final = (type(None), bool, str)
 _LONGEST_NUMBER: Final = 4_000  # bits; Python refuses to read longer decimal numbers

@@ -37,10 +37,10 @@ from cascade_nb.graph.values.atoms import (
     kind_of,
     text,
 )
-from cascade_nb.model.inputs import CALLS
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.inputs import CALLS
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected, Resource
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _PROTOCOL: Final = 5
 _REMEMBERED: Final = 1 << 16

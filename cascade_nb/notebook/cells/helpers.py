@@ -9,11 +9,11 @@ from typing import Any, Final
 from weakref import ref
 
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.inputs import OutOfReachError, scan
-from cascade_nb.model.lazy import Lazy
+from cascade_nb.model.arguments.capture import ReadOnceError
+from cascade_nb.model.arguments.inputs import OutOfReachError, scan
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.taken import ReadOnceError
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.unpacking import as_rest, each, unpack
 from cascade_nb.notebook.roles.demand import READ_ONCE
 from cascade_nb.notebook.roles.plain_functions import plain_inside

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from cascade_nb.errors import CycleError, UsageError
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.before_cell import Saved
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.workspace.layers import (

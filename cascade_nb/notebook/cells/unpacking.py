@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.operators import unpacked
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.operators import unpacked
 
 #: The place of the starred name among several, or -1, and of each the same again where it is
 #: several itself.

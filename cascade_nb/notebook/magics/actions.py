@@ -16,7 +16,7 @@ from cascade_nb.engine.observing.report import constraint_line, outermost, times
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import limit, pause, rate, resume
 from cascade_nb.graph.build import build_graph
-from cascade_nb.model.caching import seconds_of
+from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.output import TaskOutput
 from cascade_nb.notebook.magics.arguments import parameter_of
 from cascade_nb.notebook.magics.foretelling import show_plan, why

@@ -15,8 +15,8 @@ from cascade_nb.engine.planning.rerun_reasons import indented
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import glimpse
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.param import REQUIRED, Param
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.notebook.kernel.shims import running_kernel
 from cascade_nb.notebook.panel.drawing import show_graph
 from cascade_nb.notebook.session import Session

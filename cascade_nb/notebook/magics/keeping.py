@@ -14,7 +14,7 @@ from cascade_nb.engine.observing.history import EndedRun
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.kept import Usage
-from cascade_nb.model.caching import checked_older
+from cascade_nb.model.options.caching import checked_older
 from cascade_nb.notebook.magics.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say

@@ -11,7 +11,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.model.parsing import parse
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.top_level import FUNCTIONS, Function
 
 SHOWERS: Final = {

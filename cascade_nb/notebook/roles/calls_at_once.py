@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from cascade_nb.model.parsing import parse
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import written_as
 from cascade_nb.notebook.roles.demand import READ_ONCE, Demand
 from cascade_nb.notebook.roles.plain_functions import is_left_plain

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import (
     SHOWERS,
     changed_by,

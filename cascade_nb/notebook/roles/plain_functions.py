@@ -10,7 +10,7 @@ from timeit import Timer
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from cascade_nb.model.body import is_plain_code, tasks_are_plain_in
+from cascade_nb.model.tasks.body import is_plain_code, tasks_are_plain_in
 
 _DOCTEST: Final = re.compile(r"\bdoctest")
 _TIMEIT: Final = re.compile(r"(?<!%)\b(timeit|Timer)\b")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from cascade_nb.model.parsing import parse
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 
 _TIMED: Final = re.compile(
     r"^\s*(?P<magic>%%?time(?:it)?)\b(?P<options>(?:\s+-\w+(?:\s*\d+)?)*)(?P<code>[^\n]*)(?P<rest>.*)",

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, MutableMapping
 from typing import Final
 
-from cascade_nb.model.task import Task
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.top_level import FUNCTIONS, Site, Written, call_sites, root_name
 
 # Methods of a task and of a lazy value; who writes one wants a task.

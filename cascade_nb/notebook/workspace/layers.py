@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from gc import get_referents, is_tracked
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.task import Task
 
 Path = tuple[Any, ...]
 

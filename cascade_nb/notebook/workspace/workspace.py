@@ -27,8 +27,8 @@ from weakref import WeakKeyDictionary
 from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError, UsageError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.workspace.layers import Cell, Chain, Layer, Meaning, Place, lazies_in
 
 AnyTask = Task[..., Any]

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import cascade_nb as cs
-from cascade_nb.model.lazy import Lazy
-from cascade_nb.model.task import Task
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.testing import VirtualClock
 from tests.engine.machine.expected import columns_of
 from tests.engine.machine.programs import DEFAULT, Program, Step, combine, fails_for, outcome_of

@@ -1,0 +1,1 @@
+"""The arguments of a call: what they must be, and what stands in them."""

@@ -1,0 +1,210 @@
+"""Arguments of calls that were too large to be copied: whether they still are as they were."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import math
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cascade_nb.errors import TaskCallError
+from cascade_nb.model.copying.stamps import stamp_of
+
+_SPARE: Final = 10
+"""So many times what a look costs, its answer is good: looks take a tenth of the time at most."""
+
+
+class Record:
+    """What is known of one large argument.
+
+    Attributes:
+        own: what the call holds: a copy that nobody else has, or the user's own value.
+        stamp: that of the user's own value at the call; None for a copy.
+        of_stamp: of a copy, that of the value that it was made of.
+        live: whether a body is lent memory of it, instead of a copy.
+        key: the bytes of its content, once somebody has made them.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_good_until",
+        "cost",
+        "key",
+        "live",
+        "made",
+        "of_stamp",
+        "own",
+        "stamp",
+    )
+
+    def __init__(self, own: Any, *, watch: bool, live: bool = False) -> None:
+        self.own = own
+        self.live = live
+        self.key: bytes | None = None
+        self.of_stamp: bytes | None = None
+        self._good_until = 0.0
+        began = time.perf_counter()
+        self.stamp = stamp_of(own) if watch else None
+        self.made = time.perf_counter()
+        self.cost = self.made - began
+
+    @property
+    def of_this_moment(self) -> bool:
+        """Whether another call at this time need not look again."""
+        return time.perf_counter() < self.made + _SPARE * self.cost
+
+    def let_go(self) -> None:
+        """From now on other calls look again."""
+        self.made = self._good_until = 0.0
+
+    def holds(self) -> bool:
+        """Whether it is as it was at the call; it takes a look at all of it: not for the loop."""
+        return self.stamp is None or stamp_of(self.own) == self.stamp
+
+    def held_lately(self, since: float = math.inf) -> bool:
+        """The same, where many ask it.
+
+        Args:
+            since: the look must not be older, where it is worth the time since then.
+        """
+        began = time.perf_counter()
+        if self.stamp is None:
+            return True
+        if began < self._good_until and began - since < self.cost:
+            return True
+        if not self.holds():
+            return False
+        now = time.perf_counter()
+        self._good_until = now + _SPARE * (now - began)
+        return True
+
+
+Places = tuple[tuple[int | str, Record], ...]
+
+RECORDS: Final[weakref.WeakSet[Record]] = weakref.WeakSet()
+"""All that there are, so that where there are none nobody looks for any."""
+
+
+class TakenArgs(tuple[Any, ...]):  # noqa: SLOT001 - a tuple's subclass cannot have others
+    """Arguments of a call, some of which are large.
+
+    Attributes:
+        records: of those, by position or by name.
+        deep: whether something is to be put in deeper in one of them.
+    """
+
+    records: Places = ()
+    deep = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (list(self),)
+
+
+class TakenNamed(dict[str, Any]):
+    """The same for arguments by name alone."""
+
+    records: Places = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+def records_of(args: Any) -> Places:
+    """Those of a call's arguments."""
+    return args.records if args.__class__ in (TakenArgs, TakenNamed) else ()
+
+
+def with_records(args: tuple[Any, ...], records: Places, deep: bool) -> tuple[Any, ...]:
+    """Arguments by place, with what is known of large ones among these and those by name."""
+    if not records:
+        return args
+    taken = TakenArgs(args)
+    taken.records, taken.deep = records, deep
+    RECORDS.update(record for _, record in records)
+    return taken
+
+
+def named_with_records(named: Mapping[str, Any], records: Places) -> dict[str, Any]:
+    """The same where all are given by name."""
+    if not records:
+        return dict(named)
+    taken = TakenNamed(named)
+    taken.records = records
+    RECORDS.update(record for _, record in records)
+    return taken
+
+
+def is_watched(records: Places) -> bool:
+    """Whether one of these may be changed by somebody."""
+    return any(record.stamp is not None for _, record in records)
+
+
+def changed_words(name: str, value: Any) -> str:
+    """What to say of an argument that is not what it was."""
+    kind = type(value).__name__
+    return (
+        f"{name} was changed after the call was made, and that {kind} was too large to be copied "
+        f"then; make the call again, or give it a copy of its own"
+    )
+
+
+def check_held(
+    task: str, signature: inspect.Signature, records: Places, since: float = math.inf
+) -> None:
+    """Refuse arguments that were changed since the call.
+
+    Raises:
+        TaskCallError: one is not what it was.
+    """
+    for where, record in records:
+        if not record.held_lately(since):
+            name = name_at(signature, where)
+            raise TaskCallError(f"{task}(…): {changed_words(f'argument {name}', record.own)}")
+
+
+def guarded(
+    fn: Callable[..., Any], task: str, signature: inspect.Signature, records: Places
+) -> Callable[..., Any]:
+    """`fn`, which runs only while the arguments are as they were at the call.
+
+    Where it is lent their memory, its result counts only if they still are at its end.
+    """
+    live = tuple(one for one in records if one[1].live)
+    if inspect.iscoroutinefunction(fn):
+
+        @functools.wraps(fn)
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.to_thread(check_held, task, signature, records)
+            began = time.perf_counter()
+            result = await fn(*args, **kwargs)
+            await asyncio.to_thread(check_held, task, signature, live, began)
+            return result
+
+        return wait
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        check_held(task, signature, records)
+        began = time.perf_counter()
+        result = fn(*args, **kwargs)
+        check_held(task, signature, live, began)
+        return result
+
+    return call
+
+
+def name_at(signature: inspect.Signature, where: int | str) -> str:
+    """The parameter that an argument is for."""
+    if isinstance(where, str):
+        return where
+    found = list(signature.parameters.values())
+    for place, one in enumerate(found):
+        if one.kind is one.VAR_POSITIONAL:
+            return f"*{one.name}"
+        if place == where:
+            return one.name
+    return str(where + 1)

@@ -1,0 +1,1 @@
+"""Containers by kind: how each is taken apart and made again with other parts."""

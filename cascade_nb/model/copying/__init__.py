@@ -1,0 +1,1 @@
+"""Copies of values, so that nobody sees what another changed."""

@@ -1,0 +1,1 @@
+"""Values that are given when a run starts."""

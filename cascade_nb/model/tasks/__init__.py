@@ -1,0 +1,1 @@
+"""Tasks: functions whose calls become nodes of a graph instead of running."""

@@ -1,0 +1,346 @@
+"""Functions that make lazy values instead of running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+
+from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
+from cascade_nb.model.arguments.capture import taken
+from cascade_nb.model.arguments.collections import columns_of
+from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
+from cascade_nb.model.arguments.signature import Signed
+from cascade_nb.model.arguments.watched import is_watched, named_with_records, with_records
+from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.options.options import NOTHING, PLAIN, Options, Retry, task_options
+from cascade_nb.model.pickling import reduced
+from cascade_nb.model.resources import Injected
+from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
+from cascade_nb.model.tasks.functions import (
+    Decorator,
+    check_function,
+    executor_for,
+    name_of,
+    no_such_option,
+    wrap,
+)
+from cascade_nb.model.tasks.outputs import checked_outputs, outputs_of
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task_names import remember
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Signed, Generic[P, R]):
+    """A function whose call is a node of a graph.
+
+    Attributes:
+        fn: the function itself.
+        name: how it is called in the graph, in scopes (`task:<name>`) and in messages.
+        executor: where its body runs: "thread", "async" (on the loop) or "inline" (on the loop, in
+            slices, for tiny pure functions).
+        options: what every call of it starts with.
+        version: part of the fingerprint; change it to say that the task means something new.
+        ignore: the parameters whose values are no part of the fingerprint.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        name: str | None = None,
+        executor: str | None = None,
+        options: Options = PLAIN,
+        version: str | None = None,
+        outputs: int | None = None,
+        ignore: Iterable[str] | str = (),
+    ) -> None:
+        if isinstance(fn, (Task, PartialTask)):
+            known = fn.name if isinstance(fn, Task) else fn.task.name
+            raise TaskDefinitionError(f"{known} is a task already")
+        check_function(fn)
+        wrap(self, fn)
+        self.fn: Callable[..., Any] = fn
+        self.name, self.options = name_of(fn, name), options
+        self.version = version
+        self._outputs = checked_outputs(outputs, self.name)
+        self.executor = executor_for(fn, executor, self.name)
+        remember(self)
+        self._read(fn)
+        self.ignore = self._known_ones(ignore)
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+        """One call, not run yet. In the body of a task it is the call of the plain function.
+
+        In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
+        plain function could do nothing with.
+
+        Raises:
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
+        """
+        if in_body() or (plain_codes and in_plain_code()):
+            if self._is_plain_call(args, kwargs):
+                return self.fn(*args, **kwargs)  # type: ignore[no-any-return]
+        elif not kwargs and len(args) in self._fits:
+            # What `_node` does, for nearly every call that builds a large graph.
+            inputs = inputs_of_plain(args)
+            if inputs is not None:
+                return lazy_call(self, args, NOTHING, inputs, False, self.options)
+        return self._node(args, kwargs)
+
+    @property
+    def outputs(self) -> int | None:
+        """How many values `a, b = task(…)` unpacks; None where nobody says it."""
+        return outputs_of(self.fn) if self._outputs is None else self._outputs
+
+    def label_of(self, args: tuple[Any, ...]) -> str:
+        """How a call with these arguments is called where a person reads it."""
+        return self.name
+
+    def lazy(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+        """One call, not run yet, also in the body of a task.
+
+        What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
+        run in its place: loops, recursion and fan-outs are written that way.
+
+        Raises:
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
+        """
+        return self._node(args, kwargs)
+
+    def map(self, /, *args: Any, **collections: Any) -> MappedLazyResult[R]:
+        """Call it once for each item of the collections, which are gone through side by side.
+
+        Args:
+            collections: by parameter name; all of the same length. A lazy one is gone through when
+                its value is there; literal ones may hold lazy items. An empty one gives ``[]``.
+
+        Raises:
+            MapError: a collection is none, the lengths differ, or it is given without a name.
+            TaskCallError: the function has no such parameter, or misses others.
+
+        Example:
+            >>> cs.run(fetch.map(n=[1, 2, 3]))
+            [[0], [0, 1], [0, 1, 2]]
+        """
+        if args:
+            self._refuse_nameless_map()
+            raise MapError(
+                f"{self.name}.map() needs the parameter's name: "
+                f"{self.name}.map({next(iter(self.signature.parameters), 'x')}=…)"
+            )
+        return self._mapped(collections, {})
+
+    def partial(self, /, **fixed: Any) -> PartialTask:
+        """The task with some parameters given, for a call or a `.map` over the others.
+
+        Raises:
+            TaskCallError: the function has no such parameter.
+        """
+        for name in fixed:
+            self._check_parameter(name)
+        return PartialTask(self, fixed)
+
+    def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult[Any]:
+        """One call as a lazy value.
+
+        Raises:
+            TaskCallError: the function does not take these arguments, or a lazy value stands where
+                its result cannot be put.
+        """
+        if kwargs or len(args) not in self._fits:
+            self.check(args, kwargs)
+        named = self._with_standing(args, kwargs) if kwargs or not self._simple else NOTHING
+        try:
+            inputs, nested = scan((*args, *named.values()))
+        except OutOfReachError as error:
+            raise error.in_call(self.name, self.signature, args, named) from None
+        return self._taken(args, named, inputs, nested)
+
+    def _taken(
+        self,
+        args: tuple[Any, ...],
+        named: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+    ) -> LazyResult[Any]:
+        """One call with arguments as they are now.
+
+        Raises:
+            TaskCallError: an argument can be gone through only once.
+        """
+        if nested:
+            args, named = snapshot((args, named))
+        args, named, records = taken(self, args, named)
+        args = with_records(args, records, nested)
+        # What is watched is looked at on the way that nested arguments go.
+        return lazy_call(self, args, named, inputs, nested or is_watched(records), self.options)
+
+    def _is_plain_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether a call in a body can be made at once.
+
+        Raises:
+            TaskCallError: it takes a resource, which only a node is given.
+        """
+        given = (*args, *kwargs.values())
+        if self._standing:
+            given += tuple(self._with_standing(args, kwargs).values())
+        for value in given:
+            if isinstance(value, Lazy):
+                return False
+            if value.__class__ is Injected:
+                raise TaskCallError(
+                    f"{self.name} borrows the resource {value.resource.name!r}, which only a node "
+                    f"is given: return {self.name}.lazy(…), or hand the thing itself as argument"
+                )
+        return True
+
+    def _mapped(
+        self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+    ) -> MappedLazyResult[Any]:
+        self._refuse_nameless_map()
+        literal = columns_of(f"{self.name}.map", collections)
+        for name in collections:
+            if name in fixed:
+                raise TaskCallError(f"{self.name}.map(): {name!r} is given as fixed value already")
+        given = {**fixed, **literal}
+        args, named = self.placed(given)
+        self.check(args, named)
+        standing = {**given, **self._with_standing(args, named)}
+        steady = {n: v for n, v in standing.items() if n not in literal}
+        try:
+            inputs, nested = scan((*literal.values(), *steady.values()))
+        except OutOfReachError as error:
+            names = (*literal, *steady)
+            raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
+        if nested:
+            literal, steady = snapshot((literal, steady))
+        _, own, records = taken(self, (), {**literal, **steady}, ours=literal)
+        literal = {name: own[name] for name in literal}
+        fixed = named_with_records({name: own[name] for name in steady}, records)
+        return lazy_map(self, literal, fixed, inputs, nested, self.options)
+
+    def _refuse_nameless_map(self) -> None:
+        """Refuse to give items by name to what does not tell its parameters' names.
+
+        Raises:
+            MapError: so it is.
+        """
+        if not self.names_parameters:
+            raise MapError(
+                f"{self.name} does not say what its parameters are called, so .map has no name to "
+                f"give an item by: make the task of a function that calls it, "
+                f"`def {self.name}_of(x): …`"
+            )
+
+    if not TYPE_CHECKING:  # for a type checker a task has what is written above
+
+        def __getattr__(self, name: str) -> Any:
+            """What its function has beside itself, such as `cache_clear` of an `lru_cache`."""
+            if name.startswith("_") or name == "fn" or not hasattr(self.fn, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self.fn, name)
+
+    def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
+        raise TaskDefinitionError(
+            f"{self.name} is a method; a task is a plain function: move it out of the class "
+            "and give "
+            "it the object as an argument"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self, self.fn)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}{self.signature}>"
+
+
+@overload
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(
+    *,
+    name: str | None = ...,
+    executor: str | None = ...,
+    tags: tuple[str, ...] | list[str] | set[str] = ...,
+    retry: Retry | int | None = ...,
+    timeout: float | None = ...,
+    resources: Mapping[str, float] | None = ...,
+    version: str | None = ...,
+    reuse: bool = ...,
+    track_files: bool = ...,
+    shares_process: bool = ...,
+    outputs: int | None = ...,
+    ignore: Iterable[str] | str = ...,
+) -> Decorator: ...
+def task(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    executor: str | None = None,
+    tags: tuple[str, ...] | list[str] | set[str] = (),
+    retry: Retry | int | None = None,
+    timeout: float | None = None,
+    resources: Mapping[str, float] | None = None,
+    version: str | None = None,
+    reuse: bool = True,
+    track_files: bool = True,
+    shares_process: bool = False,
+    outputs: int | None = None,
+    ignore: Iterable[str] | str = (),
+    **unknown: Any,
+) -> Any:
+    """Make a function a task: its call gives a `LazyResult` and runs nothing.
+
+    Args:
+        fn: the function, sync or async, when the decorator stands without parentheses.
+        name: what to call it, if not like the function.
+        executor: "thread" (default of a `def`), "async" (an `async def`), or "inline": on the loop,
+            for pure functions of microseconds; one that takes longer holds the kernel up.
+        tags: for `tag:` scopes.
+        retry: a `Retry`, or the number of attempts in all.
+        timeout: seconds that one attempt may take.
+        resources: how much of the engine's `system_resources` each call needs while it runs.
+        version: changes the fingerprint when it changes.
+        reuse: False for a task with effects, whose earlier result never stands for a new run.
+        track_files: False where files that it opens, or returns paths of, do not count.
+        shares_process: True where it may run beside tasks that use the same state of the process.
+        outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
+            each. A return annotation such as ``tuple[int, str]`` says it too.
+        ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
+            kept result stands whatever their values.
+
+    Raises:
+        TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
+            or there is no such option, or no such parameter to ignore.
+        PolicyError: a retry, timeout or need that makes no sense.
+
+    Example:
+        >>> @cs.task
+        ... def double(x): return 2 * x
+        >>> cs.run(double(4))
+        8
+    """
+    for word in unknown:
+        raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
+    flags = {"reuse": reuse, "track_files": track_files, "shares_process": shares_process}
+    options = task_options(tags, retry, timeout, resources, **flags)
+
+    def make(function: Callable[..., Any]) -> Task[..., Any]:
+        return Task(
+            function,
+            name=name,
+            executor=executor,
+            options=options,
+            version=version,
+            outputs=outputs,
+            ignore=ignore,
+        )
+
+    return make if fn is None else make(fn)
