@@ -19,8 +19,8 @@ from cascade_nb.engine.dispatch.coroutines import Carriers
 from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE, run_slice
 
 if TYPE_CHECKING:
+    from cascade_nb.engine.loops.services import LoopServices
     from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.engine.runs.services import Parts
     from cascade_nb.protocols import Executor
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
@@ -76,7 +76,7 @@ class Workers:
 class Lanes:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, flow: Flow, parts: Parts) -> None:
+    def __init__(self, flow: Flow, parts: LoopServices) -> None:
         self.flow = flow
         self.workers = flow.workers
         self.door, self.coroutines = parts.door, parts.coroutines

@@ -167,7 +167,6 @@ class Home:
         engine = self._engine
         door = Door(loop)
         self._parts = Parts(
-            solver=engine.adapters.solver,
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,

@@ -26,6 +26,7 @@ from cascade_nb.engine.dispatch.admission import Admission
 from cascade_nb.engine.dispatch.attempt import Attempt, at_end, current_attempt, current_runs
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
+from cascade_nb.engine.dispatch.resources import ResourceDesk
 from cascade_nb.engine.dispatch.workers import Lanes
 from cascade_nb.engine.files.run_files import RunFiles, Stamps
 from cascade_nb.engine.observing.event_publisher import Teller
@@ -153,7 +154,7 @@ class Flow:
         self.keeping = Keeping(self)
         self.ends = Ends(self)
         self.unfold = Unfolding(self)
-        self.resources = parts.desk_for(self)
+        self.resources = ResourceDesk(self, parts.overrides)
         self.edits = edits
         self.sight = sight
         self.code = CodeWatch(self, sight.prints, sight.code) if sight is not None else None

@@ -19,6 +19,7 @@ from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.preparation import Preparation, Prepared
 from cascade_nb.engine.runs.request import Orders, left_by
 from cascade_nb.engine.runs.resume_waiter import Standby
+from cascade_nb.engine.runs.services import Parts
 from cascade_nb.engine.storage.carry_over import (
     Revision,
     carried_over,
@@ -35,7 +36,6 @@ from cascade_nb.model.params.param import Param, check_given
 if TYPE_CHECKING:
     from cascade_nb.engine.engine import Engine
     from cascade_nb.engine.runs.run import Run
-    from cascade_nb.engine.runs.services import Parts
 
 
 class Execution:

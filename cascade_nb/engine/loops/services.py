@@ -1,0 +1,93 @@
+"""What every part of a run may reach for: constraints, bus, clock, and the way to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.protocols import Clock
+
+
+class HasTimer(Protocol):
+    """What is called back later, and can have that cancelled.
+
+    Attributes:
+        timer: cancels the call.
+    """
+
+    timer: Callable[[], object] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopServices:
+    """The services of one engine on one loop.
+
+    Attributes:
+        door: to the loop that the engine works on.
+        coroutines: to the loop of async tasks and async resources; another one where their user's
+            loop may be held up.
+    """
+
+    bus: MessageBus
+    clock: Clock
+    manager: ConstraintManager
+    door: Door
+    coroutines: Door
+    tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set, kw_only=True)
+    rng: random.Random = dataclasses.field(default_factory=random.Random, kw_only=True)
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether coroutines run on another loop than everything else."""
+        return self.coroutines is not self.door
+
+    @property
+    def are_gone(self) -> bool:
+        """Whether a loop is closed that these need."""
+        return self.door.loop.is_closed() or self.coroutines.loop.is_closed()
+
+    def timer(
+        self, delay: float, callback: Callable[[], object], attempt: HasTimer | None = None
+    ) -> None:
+        """Call back on the loop, without the lock, after `delay` seconds, from whatever thread this
+        is.
+
+        With an attempt, its `timer` becomes what cancels the call.
+        """
+        due = self.clock.now() + delay  # counted from now on, however busy the loop is
+        cancelled = False
+        cancel: Callable[[], object] | None = None
+
+        def stop() -> None:
+            nonlocal cancelled
+            cancelled = True
+            if cancel is not None:
+                self.door.call(cancel)
+
+        def arm() -> None:
+            nonlocal cancel
+            if not cancelled:
+                wait = max(0.0, due - self.clock.now())
+                cancel = self.clock.call_later(wait, lambda: None if cancelled else callback())
+
+        if attempt is not None:
+            attempt.timer = stop
+        self.door.call(arm)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine on the loop, from whatever thread this is; it is kept until it is
+        done.
+        """
+
+        def begin() -> None:
+            task = self.door.loop.create_task(work)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+        self.door.call(begin)
