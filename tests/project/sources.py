@@ -68,6 +68,11 @@ class Module:
         return self.path.relative_to(PACKAGE).as_posix()
 
     @property
+    def name(self) -> str:
+        """By which it is imported, such as `cascade_nb.engine.runs.run`."""
+        return ".".join(self.path.relative_to(ROOT).with_suffix("").parts)
+
+    @property
     def room(self) -> str:
         """The room it stands in: a folder, or a top module by its own name."""
         first = self.path.relative_to(PACKAGE).parts[0]
