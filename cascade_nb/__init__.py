@@ -13,12 +13,12 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.everywhere import limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
-from cascade_nb.model.options.options import Retry
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.shortcuts import (
     attach,
     clean,

@@ -18,7 +18,8 @@ from cascade_nb.engine.runs.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.value_lookup import use_look_up
 from cascade_nb.model.options.caching import checked_older
 from cascade_nb.model.tasks.present import is_present

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import ConstraintError, nearest
-from cascade_nb.model.options.options import NAME_LIMIT
+from cascade_nb.model.options.checks import NAME_LIMIT
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
 TYPES: Final = ("pause", "concurrency", "rate_limit")

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.options.checks import NOTHING
 
 _ENOUGH: Final = 1 - 1e-9  # a token that rounding took a billionth from is still a token
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.words import amount_text
 from cascade_nb.errors import PolicyError, nearest
-from cascade_nb.model.options.options import checked_needs
+from cascade_nb.model.options.checks import checked_needs
 
 
 class PoolGate(Gate):

@@ -35,7 +35,7 @@ from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
-from cascade_nb.model.options.options import checked_timeout
+from cascade_nb.model.options.checks import checked_timeout
 from cascade_nb.model.params.param import checked_params
 from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.tasks.present import is_present

@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 from cascade_nb.model.tasks.task import Task
@@ -33,7 +35,7 @@ class Bindings(Protocol):
         """
         ...
 
-    def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
+    def current_task(self, task: AnyTask) -> AnyTask:
         """The task of this name as it is defined today."""
         ...
 
@@ -186,10 +188,10 @@ class _Builder:
             otherwise=tuple(dict.fromkeys(map(self._index, instead_of(lazy)))),
         )
 
-    def _task(self, lazy: Lazy) -> Task[..., Any] | None:
+    def _task(self, lazy: Lazy) -> AnyTask | None:
         if not isinstance(lazy, (LazyResult, MappedLazyResult)):
             return None
-        written: Task[..., Any] = lazy.task
+        written: AnyTask = lazy.task
         if self.bindings is None:
             return written
         task = self.bindings.current_task(written)

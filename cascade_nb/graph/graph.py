@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.errors import UnknownNameError
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.options.options import NOTHING, Options
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy, Options
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 
 if TYPE_CHECKING:
-    from cascade_nb.model.tasks.task import Task
+    pass
 
 
 class NodeKind(enum.Enum):
@@ -93,7 +95,7 @@ class Node:
         self,
         index: int,
         lazy: Lazy,
-        task: Task[..., Any] | None,
+        task: AnyTask | None,
         inputs: tuple[int, ...],
         name: str | None,
         ordinal: int,

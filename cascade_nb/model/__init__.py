@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.lazy.operators import unpacked, use_operations
 from cascade_nb.model.lazy_pickling import packed
-from cascade_nb.model.options.options import Options, Retry
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.pickling import use_packing
 from cascade_nb.model.resources import Resource, inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.model.tasks.operations import operation
-from cascade_nb.model.tasks.partial import PartialTask
-from cascade_nb.model.tasks.task import Task, task
+from cascade_nb.model.tasks.task import PartialTask, Task
 
 __all__ = [
     "Lazy",

@@ -14,8 +14,8 @@ import weakref
 from typing import Any, Final
 
 from cascade_nb.model.arguments.inputs import replace
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
-from cascade_nb.model.options.options import PLAIN, Options
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.pickling import with_sets
 from cascade_nb.model.routing import Router

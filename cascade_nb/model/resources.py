@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, overload
 
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.options.options import checked_name
+from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.pickling import reduced
 
 SCOPES: Final = ("run", "task")

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.model.arguments.inputs import scan
-from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.options.options import PLAIN, Options
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 
 
 class _Default:

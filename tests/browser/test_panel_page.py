@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from cascade_nb.graph.build import build_graph
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.view.visual import Visual
 from tests.support.panel_page import STATE, PanelPage
 

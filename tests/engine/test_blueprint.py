@@ -16,7 +16,7 @@ from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import TaskExecutionStarted, TaskSkipped
 from cascade_nb.graph.build import build_graph
-from cascade_nb.model.lazy.lazy import LazyResult
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 

@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from cascade_nb.engine import Engine
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from tests.graph.cells import Cells
 
 NAME = "CASCADE_TEST_MODE"

@@ -14,7 +14,7 @@ from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.graph.serialization.graph_writer import from_json, to_json
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 
 
 @task

@@ -25,7 +25,7 @@ from cascade_nb.graph.code.code_key import code_key
 from cascade_nb.graph.code.source import facts_of
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.model.resources import inject, resource
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from tests.graph.cells import Cells, Folder
 
 ROOT = pathlib.Path(__file__).parents[2]

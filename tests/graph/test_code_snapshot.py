@@ -13,7 +13,7 @@ import pytest
 
 from cascade_nb.graph.code.code_key import code_key
 from cascade_nb.graph.code.snapshot import CodeSnapshot
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 
 SPACE = """
 import time

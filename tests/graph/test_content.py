@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 
 from cascade_nb.graph.fingerprint.content import Unkeyed, content_key, is_heavy
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 from cascade_nb.engine import Engine
 from cascade_nb.graph.code.code_key import code_key
 from cascade_nb.graph.fingerprint.content import content_key
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from tests.graph.cells import Cells
 
 NAME = "CASCADE_TEST_MODE"

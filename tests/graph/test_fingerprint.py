@@ -18,7 +18,8 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import Task, task
+from cascade_nb.model.tasks.decorator import task
+from cascade_nb.model.tasks.task import Task
 from tests.graph.cells import Cells
 
 

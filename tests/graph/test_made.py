@@ -15,7 +15,7 @@ from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.graph.fingerprint.provenance import Change, Made, changes, made_of
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from tests.graph.cells import Cells, Folder
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.notebook.cells.helpers import Helpers
 from cascade_nb.notebook.cells.recording import recording
 from cascade_nb.notebook.cells.syntax import bound_past, rewritten

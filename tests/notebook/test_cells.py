@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from cascade_nb.errors import TaskCallError, TaskDefinitionError, UsageError
-from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
 from tests.notebook.conftest import Notebook

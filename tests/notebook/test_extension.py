@@ -96,7 +96,7 @@ def test_a_formatter_of_the_users_comes_back(plain_notebook: Notebook) -> None:
         "before = texts.for_type(Lazy, lambda x, p, c: p.text('mine'))"
     )
     plain_notebook.ok("%load_ext cascade_nb\n%unload_ext cascade_nb")
-    plain_notebook.ok("from cascade_nb.model.tasks.task import task\nx = task(len)('a')")
+    plain_notebook.ok("from cascade_nb.model.tasks.decorator import task\nx = task(len)('a')")
     assert "mine" in plain_notebook.ok("x").text
 
 

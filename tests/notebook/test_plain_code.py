@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cascade_nb.model.lazy.lazy import LazyResult
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.tasks import body
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.notebook.roles.function_roles import roles_in
 from tests.notebook.conftest import Notebook
 

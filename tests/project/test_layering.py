@@ -38,6 +38,17 @@ LAYERS = (
 
 #: The same inside of rooms, by folder and by module. What is not named here is one folder.
 INSIDE = {
+    "model": (
+        ("options", "pickling", "parsing"),
+        ("lazy",),
+        ("containers", "params", "resources"),
+        ("copying",),
+        ("arguments",),
+        ("routing",),
+        ("tasks", "upstream"),
+        ("lazy_pickling",),
+        ("__init__",),
+    ),
     "graph": (
         ("graph", "values"),
         ("build", "code"),
@@ -149,25 +160,6 @@ STILL_IN_A_CIRCLE = {
     "engine.storage.result_keys",
     "engine.storage.result_saver",
     "engine.storage.sharing",
-    "model.arguments.capture",
-    "model.arguments.collections",
-    "model.arguments.inputs",
-    "model.arguments.signature",
-    "model.arguments.watched",
-    "model.containers.attributes",
-    "model.containers.closures",
-    "model.containers.containers",
-    "model.containers.kinds",
-    "model.copying.isolation",
-    "model.copying.library_copiers",
-    "model.copying.stamps",
-    "model.lazy.lazy",
-    "model.options.options",
-    "model.resources",
-    "model.tasks.functions",
-    "model.tasks.partial",
-    "model.tasks.task",
-    "model.tasks.task_names",
 }
 
 

@@ -21,7 +21,7 @@ from cascade_nb.errors import (
     StateError,
     UnusableStateError,
 )
-from cascade_nb.model.tasks.task import task
+from cascade_nb.model.tasks.decorator import task
 from cascade_nb.protocols import Entry
 from cascade_nb.state.sqlite.backend import SqliteState
 from tests.state.test_contract import KEY

@@ -7,10 +7,12 @@ from typing import Any
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult
+from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import Task, task
+from cascade_nb.model.tasks.decorator import task
+from cascade_nb.model.tasks.task import Task
 
 
 def made(name: str) -> Task[..., Any]:

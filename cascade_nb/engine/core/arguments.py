@@ -12,12 +12,13 @@ from cascade_nb.model.arguments.inputs import replace, scan
 from cascade_nb.model.arguments.watched import guarded, is_watched, records_of
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import lent_call
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import Task
 
 LAZIES: Final[frozenset[Any]] = frozenset({LazyResult, MappedLazyResult, Param, Router})
 
@@ -205,7 +206,7 @@ class Reader:
             )
         return self.values[place]
 
-    def _careful_call(self, lazy: LazyResult[Any], task: Task[..., Any]) -> Call:
+    def _careful_call(self, lazy: LazyResult[Any], task: AnyTask) -> Call:
         """With containers looked into, and skipped inputs left to the defaults of the signature."""
         fn = task.fn
         if (records := records_of(lazy.args)) and is_watched(records):
@@ -234,7 +235,7 @@ def _fn_of(node: Node) -> Callable[..., Any]:
     return _placing(fn, task) if task.by_place else fn
 
 
-def _placing(fn: Callable[..., Any], task: Task[..., Any]) -> Callable[..., Any]:
+def _placing(fn: Callable[..., Any], task: AnyTask) -> Callable[..., Any]:
     """`fn`, which takes some parameters by place alone, for who gives all by name."""
 
     def placing(**named: Any) -> Any:

@@ -8,8 +8,8 @@ from cascade_nb.control.limits import Subject
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.graph.effects.effects import NONE, PYPLOT, Mentions, effects_of
 from cascade_nb.graph.graph import FREE, Graph, Node
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult
-from cascade_nb.model.options.options import Options
+from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
 

@@ -22,7 +22,7 @@ from cascade_nb.engine.files.run_files import NO_STAMPS
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import lent_call
-from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.tasks.present import Continued, returned
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.graph.values.short_repr import glimpse
-from cascade_nb.model.lazy.lazy import Lazy, MappedLazyResult
+from cascade_nb.model.lazy.calls import MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.flow import Flow

@@ -11,7 +11,7 @@ from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.effects.effects import NONE, Effects, effects_of
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.lazy.any_task import AnyTask
 
 
 class Doubts:
@@ -27,7 +27,7 @@ class Doubts:
         self._graph = graph
         self._made = made
         self._now = now
-        self._known: dict[Task[..., object], Effects] = {}
+        self._known: dict[AnyTask, Effects] = {}
 
     def of_result(self, index: int) -> str:
         """What a kept result depends on that no key can tell, and how old it is: "draws random

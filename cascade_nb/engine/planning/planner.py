@@ -14,8 +14,8 @@ from cascade_nb.engine.planning.plan import Plan, Step
 from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
-from cascade_nb.model.lazy.lazy import Lazy, MappedLazyResult
-from cascade_nb.model.options.options import NO_ELSE
+from cascade_nb.model.lazy.calls import MappedLazyResult
+from cascade_nb.model.lazy.lazy import NO_ELSE, Lazy
 
 _STOPPED: Final = {"hold": "held", "queue": "queued"}
 

@@ -13,19 +13,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
-from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.lazy.any_task import AnyTask
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.flow import Flow
 
-AnyTask = Task[..., Any]
 Looked = tuple[frozenset[AnyTask], set[AnyTask]]
 
 

@@ -42,7 +42,7 @@ from cascade_nb.engine.storage.result_saver import Keeping
 from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.options.options import Options
+from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 

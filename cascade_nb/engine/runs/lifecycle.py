@@ -30,7 +30,7 @@ from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancell
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.isolation import are_quickly_lent, lent
-from cascade_nb.model.options.options import PLAIN
+from cascade_nb.model.lazy.lazy import PLAIN
 from cascade_nb.model.params.param import Param, check_given
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from cascade_nb.engine.dispatch.failures import Failure, error_text, timed_out, 
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.graph.values.short_repr import glimpse
-from cascade_nb.model.options.options import Retry
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.tasks.present import Continued
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.fingerprint.unkeyed import Gaps
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.arguments.inputs import ATOMS, CALLS
-from cascade_nb.model.lazy.lazy import LazyResult
-from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.protocols import StateBackend
 
 _A_FEW: Final = 8  # nodes that are looked at where the loop is, which a thread's start takes longer
@@ -81,7 +81,7 @@ class Sight(NamedTuple):
     prints: Fingerprints
     keys: Mapping[int, str]
     grounds: Grounds
-    code: Mapping[Task[..., Any], CodeSnapshot]
+    code: Mapping[AnyTask, CodeSnapshot]
 
 
 async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: Past) -> Sight:
@@ -95,7 +95,7 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         past: what results were made of before.
     """
 
-    def look(code: Mapping[Task[..., Any], CodeSnapshot]) -> Sight:
+    def look(code: Mapping[AnyTask, CodeSnapshot]) -> Sight:
         for snapshot in code.values():
             snapshot.see_files()
         prints = fingerprints(graph, params)
@@ -111,7 +111,7 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
     return await in_thread(lambda: look(_code_of(graph)))
 
 
-def _code_of(graph: Graph) -> dict[Task[..., Any], CodeSnapshot]:
+def _code_of(graph: Graph) -> dict[AnyTask, CodeSnapshot]:
     tasks = dict.fromkeys(map(attrgetter("task"), graph.nodes))
     tasks.pop(None, None)
     return {task: CodeSnapshot(task) for task in tasks}

@@ -19,7 +19,8 @@ from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.events.warning import warn
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy.lazy import Lazy, MappedLazyResult
+from cascade_nb.model.lazy.calls import MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.protocols import Entry
 
 if TYPE_CHECKING:

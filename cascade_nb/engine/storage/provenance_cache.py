@@ -13,7 +13,7 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.fingerprint.identity import call_identity, places_of
 from cascade_nb.graph.fingerprint.provenance import Made, made_of
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.options.checks import NOTHING
 
 T = TypeVar("T")
 ROOM: Final = 20_000  # nodes, and so many tasks at most

@@ -17,7 +17,7 @@ from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.graph_pickle import pack, unpack
-from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols import Journal, Lease, RunRecord
 
 OnWait = Callable[[LeaseHeldError], object]
@@ -109,7 +109,7 @@ def changed_since(
 
 
 def _codes_of(graph: Graph) -> list[str | None]:
-    known: dict[Task[..., Any] | None, str | None] = {None: None}
+    known: dict[AnyTask | None, str | None] = {None: None}
     for node in graph.nodes:
         if node.task not in known:
             known[node.task] = carried_code(node.task)

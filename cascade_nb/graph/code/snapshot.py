@@ -24,6 +24,7 @@ from cascade_nb.graph.code.origin import (
 from cascade_nb.graph.code.source import is_read, names_in
 from cascade_nb.graph.code.targets import LOOKING_UP
 from cascade_nb.graph.values.encoder import CODE
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
 
@@ -54,7 +55,7 @@ class CodeSnapshot:
         is_of_functions: whether it is of few functions and small constants alone.
     """
 
-    def __init__(self, task: Task[..., Any]) -> None:
+    def __init__(self, task: AnyTask) -> None:
         self.certain = True
         self.is_of_functions = True
         self._names: list[tuple[Callable[[str, Any], Any], str, Any]] = []
@@ -84,7 +85,7 @@ class CodeSnapshot:
         return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
 
     @staticmethod
-    def may_be_quick(task: Task[..., Any]) -> bool:
+    def may_be_quick(task: AnyTask) -> bool:
         """Whether the code of a task was looked at before, so that it is known where it is from."""
         return isinstance(task.fn, types.FunctionType) and is_read(task.fn.__code__)
 

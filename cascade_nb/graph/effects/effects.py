@@ -36,6 +36,7 @@ from cascade_nb.graph.effects.unseen import (
     unseen_use,
     used_to_read,
 )
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task
 
@@ -78,7 +79,7 @@ PYPLOT: Final = "pyplot"
 NONE: Final = Effects({}, ())
 
 
-def effects_of(task: Task[..., Any]) -> Effects:
+def effects_of(task: AnyTask) -> Effects:
     """What the code of `task`, and of all helpers that it leads to today, does."""
     look = _Look(task.fn)
     states: dict[str, bool] = {}

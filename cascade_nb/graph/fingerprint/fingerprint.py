@@ -30,11 +30,12 @@ from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.arguments.inputs import CALLS
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
-from cascade_nb.model.options.options import NO_ELSE, NOTHING, PLAIN
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import NO_ELSE, PLAIN, Lazy
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import Task
 
 Fingerprint = NewType("Fingerprint", str)  # 32 hexadecimal digits
 
@@ -56,7 +57,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self._keys: list[bytes | None] = []
         self.gaps = Gaps(graph)
         self.read: list[bytes | None] = []
-        self._tasks: dict[Task[..., Any] | None, TaskKey] = {None: NO_TASK}
+        self._tasks: dict[AnyTask | None, TaskKey] = {None: NO_TASK}
         self._large = LargeArguments(graph)
         self._seen: Encoder | None = Encoder(reference, self._lazy, self._large.seen)
         self._key_all()
@@ -97,7 +98,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                     twice.add(task.name)
         return {name: code for name, code in found.items() if name not in twice}
 
-    def edited_tasks(self) -> frozenset[Task[..., Any]]:
+    def edited_tasks(self) -> frozenset[AnyTask]:
         """The tasks whose code is not what their nodes' keys say, or cannot be told.
 
         It may read files: not for the loop.
@@ -262,9 +263,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             parts += [tag, *sorted(set(filter(None, known)))]
         return digest(b"".join(parts))
 
-    def _task(self, task: Task[..., Any] | None) -> TaskKey:
-        key = self._tasks.get(task)
-        if key is None:
+    def _task(self, task: AnyTask | None) -> TaskKey:
+        if (key := self._tasks.get(task)) is None:
             assert task is not None, "what has no task has a key from the start"
             key = self._tasks[task] = task_key(task, self._encoder())
         return key

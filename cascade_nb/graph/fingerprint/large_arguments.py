@@ -15,7 +15,7 @@ from cascade_nb.model.arguments.watched import (
     name_at,
     records_of,
 )
-from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 
 
 class LargeArguments:

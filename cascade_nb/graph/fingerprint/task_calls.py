@@ -11,11 +11,11 @@ from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
 from cascade_nb.graph.values.atoms import CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.caching import Cache
-from cascade_nb.model.options.options import NOTHING
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.resources import Injected
-from cascade_nb.model.tasks.task import Task
 
 _SCHEME: Final = b"call 2"
 _GAP: Final = object()
@@ -54,7 +54,7 @@ class TaskKey(NamedTuple):
 NO_TASK: Final = TaskKey(CodeKey("", {}, {}), b"", (), {}, -1)
 
 
-def task_key(task: Task[..., Any], encoder: Encoder) -> TaskKey:
+def task_key(task: AnyTask, encoder: Encoder) -> TaskKey:
     """What all calls of `task` share, by its code as it is now."""
     code, ignored = code_key(task), task.ignore
     version = b"" if task.version is None else text(task.version)

@@ -14,11 +14,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node, NodeKind
 from cascade_nb.model.arguments.inputs import CALLS, replace, scan
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
-from cascade_nb.model.options.options import NOTHING, PLAIN, Options
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-from cascade_nb.model.tasks.task import Task
 
 VERSION: Final = 2
 
@@ -59,7 +60,7 @@ class Parcel(NamedTuple):
     """A graph in flat rows."""
 
     version: int
-    tasks: list[Task[..., Any]]
+    tasks: list[AnyTask]
     options: list[Any]
     rows: list[Row]
     targets: tuple[int, ...]
@@ -88,7 +89,7 @@ def unpack(parcel: Parcel) -> Graph:
 class _Packing:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._tasks: dict[Task[..., Any], int] = {}
+        self._tasks: dict[AnyTask, int] = {}
         self._options: dict[int, int] = {}
         self._packed: list[Any] = []
 
@@ -171,7 +172,7 @@ class _Unpacking:
     def _lazy(
         self,
         kind: NodeKind,
-        task: Task[..., Any] | None,
+        task: AnyTask | None,
         values: Any,
         holes: tuple[tuple[int, int], ...],
         nested: bool,

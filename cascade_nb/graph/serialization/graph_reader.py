@@ -13,8 +13,11 @@ from cascade_nb.graph.serialization.fields import Fields
 from cascade_nb.graph.serialization.value_reader import Loader
 from cascade_nb.graph.serialization.value_writer import Opaque
 from cascade_nb.model.arguments.inputs import scan
-from cascade_nb.model.lazy.lazy import Lazy, lazy_call, lazy_map
-from cascade_nb.model.options.options import NO_ELSE, PLAIN, Options, Retry, checked_needs
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import lazy_call, lazy_map
+from cascade_nb.model.lazy.lazy import NO_ELSE, PLAIN, Lazy, Options
+from cascade_nb.model.options.checks import checked_needs
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
 from cascade_nb.model.tasks.task import Task
@@ -27,7 +30,7 @@ NUMBERS: Final = ("max_attempts", "delay", "backoff", "jitter", "max_delay")
 class Unrunnable(Task[..., Any]):
     """Stands for a task whose call had arguments that JSON cannot hold; it fails when it runs."""
 
-    def __init__(self, task: Task[..., Any], missing: list[Opaque]) -> None:
+    def __init__(self, task: AnyTask, missing: list[Opaque]) -> None:
         self.real = task
         things = ", ".join(f"a {thing.type} ({thing.text[:60]!r})" for thing in missing)
 
@@ -79,13 +82,13 @@ class Reading:
             raise SerializationError("its target holds no node")
         return build_graph(self._shape)
 
-    def _task(self, number: int, data: Any) -> Task[..., Any]:
+    def _task(self, number: int, data: Any) -> AnyTask:
         try:
             return self._found(Fields(data, "a task"))
         except UsageError as error:
             raise SerializationError(f"task {number}: {error}") from error
 
-    def _found(self, fields: Fields) -> Task[..., Any]:
+    def _found(self, fields: Fields) -> AnyTask:
         where = self._loader.where(
             {"module": fields.take("module", str), "qualname": fields.take("qualname", str)}
         )
@@ -203,7 +206,7 @@ class Reading:
         fields.end()
         return Retry(**numbers, on=kinds)
 
-    def _runnable(self, task: Task[..., Any]) -> Task[..., Any]:
+    def _runnable(self, task: AnyTask) -> AnyTask:
         return Unrunnable(task, self._loader.missing) if self._loader.missing else task
 
     def _values(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +232,7 @@ def _cached(lazy: _Holder, fields: Fields) -> _Holder:
     return lazy.with_cache(ttl=ttl, files=files, version=version)
 
 
-def _check(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+def _check(task: AnyTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     try:
         task.check(args, kwargs)
     except TaskCallError as error:

@@ -23,11 +23,12 @@ from cascade_nb.graph.serialization.graph_reader import (
 )
 from cascade_nb.graph.serialization.import_paths import where_is
 from cascade_nb.graph.serialization.value_writer import Writer
-from cascade_nb.model.lazy.lazy import LazyResult, MappedLazyResult
-from cascade_nb.model.options.options import NO_ELSE, Retry
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import NO_ELSE
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
-from cascade_nb.model.tasks.task import Task
 
 
 def to_json(graph: Graph) -> str:
@@ -70,7 +71,7 @@ class _Text:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._writer = Writer(lambda lazy: graph.place[lazy.identity])
-        self._tasks: dict[Task[..., Any], int] = {}
+        self._tasks: dict[AnyTask, int] = {}
 
     def text(self) -> str:
         nodes = [self._line_of(node) for node in self._graph.nodes]
@@ -166,7 +167,7 @@ class _Text:
         return {name: self._writer.write(value) for name, value in values.items()}
 
 
-def _written_task(task: Task[..., Any]) -> dict[str, str]:
+def _written_task(task: AnyTask) -> dict[str, str]:
     where = where_is(task)
     return {**where.written(), "name": task.name, "executor": task.executor}
 
@@ -176,7 +177,7 @@ def _written_retry(retry: Retry) -> dict[str, Any]:
     return {**numbers, "on": [where_is(kind).written() for kind in retry.on]}
 
 
-def _real(task: Task[..., Any]) -> Task[..., Any]:
+def _real(task: AnyTask) -> AnyTask:
     return task.real if isinstance(task, Unrunnable) else task
 
 

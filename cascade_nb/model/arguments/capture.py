@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from itertools import chain
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.errors import TaskCallError
 from cascade_nb.model.arguments.inputs import CALLS
@@ -32,10 +32,8 @@ from cascade_nb.model.copying.library_copiers import (
 )
 from cascade_nb.model.copying.read_once import is_read_once
 from cascade_nb.model.copying.stamps import stamp_of
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected
-
-if TYPE_CHECKING:
-    from cascade_nb.model.tasks.task import Task
 
 FEW: Final = 1_000
 """Parts of what is not flat up to which it is copied at the call …"""
@@ -55,7 +53,7 @@ _private: Final[weakref.WeakValueDictionary[int, Record]] = weakref.WeakValueDic
 
 
 def taken(
-    task: Task[..., Any],
+    task: AnyTask,
     args: tuple[Any, ...],
     named: Mapping[str, Any],
     ours: Iterable[str] = (),
@@ -106,7 +104,7 @@ class _Way(Enum):
 class _Taking:
     """The arguments of one call on their way."""
 
-    def __init__(self, task: Task[..., Any], ours: list[Any], alone: bool) -> None:
+    def __init__(self, task: AnyTask, ours: list[Any], alone: bool) -> None:
         self._task = task
         self._ours = frozenset(map(id, ours))
         self._alone = alone

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 from cascade_nb.errors import TaskCallError, UsageError
 from cascade_nb.model.containers.containers import holds, kind_of
 from cascade_nb.model.containers.kinds import Kind
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
 
 ATOMS: Final[frozenset[type]] = frozenset(

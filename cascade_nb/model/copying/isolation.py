@@ -18,11 +18,9 @@ from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.containers import kind_of
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, Kind
 from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
-from cascade_nb.model.copying.library_copiers import foreign_copier
+from cascade_nb.model.copying.library_copiers import Copier, foreign_copier
 from cascade_nb.model.copying.read_once import check_readable
 from cascade_nb.model.lazy.lazy import Lazy
-
-Copier = Callable[["Copying", Any], Any]
 
 _WAYS: Final[weakref.WeakKeyDictionary[type, Copier | Kind | None]] = weakref.WeakKeyDictionary()
 _FLAT: Final[Mapping[type, Callable[[Any], Any]]] = {

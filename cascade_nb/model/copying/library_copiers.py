@@ -11,13 +11,31 @@ import io
 import random
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.copying.immutable import FROZEN
 
-if TYPE_CHECKING:
-    from cascade_nb.model.copying.isolation import Copier
+
+class OneCopy(Protocol):
+    """One copy of a value on its way, as those see it who copy a part of it.
+
+    Attributes:
+        born: whether the value comes from a body just now.
+        own_arrays: whether large arrays are copied, too.
+    """
+
+    born: bool
+    own_arrays: bool
+
+    def part(self, value: Any) -> Any:
+        """`value` itself where nobody can change it, else what stands for it in the copy."""
+
+    def keep(self, value: Any, copy: Any) -> Any:
+        """Remember that `copy` stands for `value`, and give it back."""
+
+
+Copier = Callable[[OneCopy, Any], Any]
 
 LARGE: Final = 1 << 18
 """Bytes from which on an array is handed out read-only instead of copied."""
@@ -67,14 +85,14 @@ def is_buffer(value: Any) -> bool:
     return isinstance(value, (bytearray, array.array, memoryview))
 
 
-def _view(copying: Any, value: Any) -> Any:
+def _view(copying: OneCopy, value: Any) -> Any:
     """The keys, values or items of a dict: those of the copy that stands for it."""
     held = copying.part(gc.get_referents(value)[0])
     name = type(value).__name__.rpartition("_")[2]
     return copying.keep(value, getattr(held, name)())
 
 
-def _memory(copying: Any, value: memoryview) -> Any:
+def _memory(copying: OneCopy, value: memoryview) -> Any:
     """A view of memory of its own; that of bytes, which nobody can change, is shared."""
     if type(value.obj) is bytes:
         return value
@@ -83,7 +101,7 @@ def _memory(copying: Any, value: memoryview) -> Any:
     return copying.keep(value, own.cast(value.format, value.shape))
 
 
-def _array(copying: Any, value: Any) -> Any:
+def _array(copying: OneCopy, value: Any) -> Any:
     """Small arrays and those of objects are copied. Large ones cannot be written to."""
     if value.dtype.hasobject:
         new = copying.keep(value, value.copy(order="K"))
@@ -149,7 +167,7 @@ _ONLY_A_BASE: Final = _references(_View())
 at it; more are somebody's."""
 
 
-def _frame(copying: Any, value: Any) -> Any:
+def _frame(copying: OneCopy, value: Any) -> Any:
     """A copy that shares memory until one of the two is written to, where pandas does that."""
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.Index):
@@ -166,7 +184,7 @@ def _frame(copying: Any, value: Any) -> Any:
     return new
 
 
-def _own_items(copying: Any, series: Any) -> Any:
+def _own_items(copying: OneCopy, series: Any) -> Any:
     own = series.copy(deep=True)
     items: Callable[[Any], Any] = copying.part
     own[:] = sys.modules["numpy"].array([None, *map(items, series.tolist())], dtype=object)[1:]

@@ -1,4 +1,4 @@
-"""One call of a task, not run yet.
+"""What every lazy value can do, and what is asked for it beyond its function.
 
 A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity,
 because two calls of one function are two pieces of work even when their arguments are equal.
@@ -7,30 +7,90 @@ Operators on it give further lazy values; every other use of it as a value is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
-from cascade_nb.model.lazy.operators import Operators, unpacked
-from cascade_nb.model.lazy.refusals import Refusals, refuse_change
+from cascade_nb.model.lazy.operators import Operators
+from cascade_nb.model.lazy.refusals import Refusals
 from cascade_nb.model.lazy.value_lookup import looked_up
-from cascade_nb.model.options.caching import checked_cache
-from cascade_nb.model.options.options import (
-    NO_ELSE,
-    PLAIN,
-    Options,
-    Retry,
-    checked_name,
-    checked_needs,
-    checked_timeout,
-)
+from cascade_nb.model.options.caching import Cache, checked_cache
+from cascade_nb.model.options.checks import NOTHING, checked_name, checked_needs, checked_timeout
+from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.pickling import reduced_lazy
 
-if TYPE_CHECKING:
-    from cascade_nb.model.tasks.task import Task
-
 Self = TypeVar("Self", bound="Lazy")
-T_co = TypeVar("T_co", covariant=True)
+
+
+class _NoElse:
+    """What stands for the value of a skipped node that has none."""
+
+    def __reduce__(self) -> str:
+        return "NO_ELSE"  # there is one, and it is known by its identity
+
+    def __repr__(self) -> str:
+        return "<skipped>"
+
+
+NO_ELSE: Final = _NoElse()
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Everything that is asked for a node; immutable, shared by all calls that ask for the same.
+
+    Attributes:
+        follows: the step of a sequence before this one: unlike those of `after`, it also runs when
+            this one is skipped, and this one is skipped when it is.
+        otherwise: the value where the condition is false; `NO_ELSE` where there is none.
+        plain: whether nothing here adds an edge: no order, no condition, no need.
+    """
+
+    name: str | None = None
+    tags: frozenset[str] = frozenset()
+    after: tuple[Lazy, ...] = ()
+    condition: Any = True
+    retry: Retry | None = None
+    timeout: float | None = None
+    needs: Mapping[str, Any] = dataclasses.field(default_factory=lambda: NOTHING)
+    reuse: bool = True
+    track_files: bool = True
+    shares_process: bool = False
+    cache: Cache | None = None
+    follows: tuple[Lazy, ...] = ()
+    otherwise: Any = NO_ELSE
+    plain: bool = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        adds_edges = self.after or self.follows or self.condition is not True or self.needs
+        object.__setattr__(self, "plain", not adds_edges)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A mapping that nobody can change has no pickle, so an empty one is left out."""
+        fields = (f for f in dataclasses.fields(self) if f.init)
+        said = {f.name: getattr(self, f.name) for f in fields}
+        said["needs"] = dict(said["needs"])
+        return _options, (said,)
+
+    def but(self, **changes: Any) -> Options:
+        """These options with some of them changed."""
+        return dataclasses.replace(self, **changes)
+
+    def shared(self) -> Options:
+        """These, or where nothing is asked for the one object that stands for that."""
+        # Lazy values in them refuse `==`, and so may the value that stands for a skipped one.
+        asked = not self.plain or self.otherwise is not NO_ELSE
+        return self if asked or self != PLAIN else PLAIN
+
+
+PLAIN: Final = Options()
+
+
+def _options(said: dict[str, Any]) -> Options:
+    """What `Options.__reduce__` wrote; the plain ones are always the same object."""
+    made = Options(**{**said, "needs": said["needs"] or NOTHING})
+    return made.shared()
 
 
 class Lazy(Refusals, Operators):
@@ -208,132 +268,3 @@ class Lazy(Refusals, Operators):
     def __repr__(self) -> str:
         name = f" as {self.options.name!r}" if self.options.name else ""
         return f"<lazy {self.label}{name}>"
-
-
-class CallFields(Lazy):
-    """The fields of a `LazyResult` while it is being filled; see `lazy_call`."""
-
-    __slots__ = ("args", "kwargs", "nested", "task")
-
-    def __init__(
-        self,
-        task: Task[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        inputs: tuple[Lazy, ...],
-        nested: bool,
-        options: Options,
-    ) -> None:
-        self.identity = object()
-        self.task = task
-        self.args = args
-        self.kwargs = kwargs
-        self.inputs = inputs
-        self.nested = nested
-        self.options = options
-
-
-class LazyResult(CallFields, Generic[T_co]):
-    """One call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
-
-    Attributes:
-        task: what was called.
-        args, kwargs: with what; lazy values stand where their results will.
-        nested: whether a lazy value is inside a container among the arguments, or a resource
-            injected.
-    """
-
-    __slots__ = ()
-    __setattr__ = refuse_change
-    __delattr__ = refuse_change
-
-    @property
-    def label(self) -> str:
-        """Its name, or its task's; an operator as it would be written."""
-        return self.options.name or self.task.label_of(self.args)
-
-    def __iter__(self) -> Iterator[LazyResult[Any]]:
-        """One lazy value for each output of its task, where it says how many it has."""
-        count = self.task.outputs
-        return super().__iter__() if count is None else iter(unpacked(self, count))
-
-    def _with(self, options: Options) -> LazyResult[T_co]:
-        return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
-
-
-class MapFields(Lazy):
-    """The fields of a `MappedLazyResult` while it is being filled."""
-
-    __slots__ = ("collections", "fixed", "nested", "task")
-
-    def __init__(
-        self,
-        task: Task[..., Any],
-        collections: Mapping[str, Any],
-        fixed: Mapping[str, Any],
-        inputs: tuple[Lazy, ...],
-        nested: bool,
-        options: Options,
-    ) -> None:
-        self.identity = object()
-        self.task = task
-        self.collections = collections
-        self.fixed = fixed
-        self.inputs = inputs
-        self.nested = nested
-        self.options = options
-
-
-class MappedLazyResult(MapFields, Generic[T_co]):
-    """A task mapped over collections; its result is the list of the items' results, in order.
-
-    Attributes:
-        task: what is called for each item.
-        collections: by parameter, what is gone through; lazy ones expand when they are known.
-        fixed: by parameter, what is the same for every item.
-    """
-
-    __slots__ = ()
-    __setattr__ = refuse_change
-    __delattr__ = refuse_change
-
-    @property
-    def label(self) -> str:
-        """`map(<task>)`, whatever its name."""
-        return f"map({self.task.name})"
-
-    def _with(self, options: Options) -> MappedLazyResult[T_co]:
-        return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)
-
-
-def lazy_call(
-    task: Task[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    inputs: tuple[Lazy, ...],
-    nested: bool,
-    options: Options = PLAIN,
-) -> LazyResult[Any]:
-    """A `LazyResult` of these fields.
-
-    It is filled as a plain object and then given its immutable class: a third of the time that
-    calls of `object.__setattr__` take, and graphs have many nodes. (Once there is an audit hook,
-    which a run brings, Python tells it of that, and it is no slower than the calls would be.)
-    """
-    draft = CallFields(task, args, kwargs, inputs, nested, options)
-    draft.__class__ = LazyResult
-    return draft  # type: ignore[return-value]
-
-
-def lazy_map(
-    task: Task[..., Any],
-    collections: Mapping[str, Any],
-    fixed: Mapping[str, Any],
-    inputs: tuple[Lazy, ...],
-    nested: bool,
-    options: Options,
-) -> MappedLazyResult[Any]:
-    """A `MappedLazyResult` of these fields."""
-    draft = MapFields(task, collections, fixed, inputs, nested, options)
-    draft.__class__ = MappedLazyResult
-    return draft  # type: ignore[return-value]

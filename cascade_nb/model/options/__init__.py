@@ -1,1 +1,1 @@
-"""What a user asks for a call beyond its function: name, retry, timeout, resources, reuse."""
+"""What is asked for a call beyond its function: retries, lifetime of its result, names, amounts."""

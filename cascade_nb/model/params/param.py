@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import ParamError, nearest
-from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.options.options import PLAIN, checked_name
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy
+from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.params.param_types import kind_of
 
 

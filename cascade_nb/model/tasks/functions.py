@@ -5,18 +5,13 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
+from collections.abc import Iterable
+from typing import Any, Final
 
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.options.options import checked_name
+from cascade_nb.model.options.checks import checked_name
 
-if TYPE_CHECKING:
-    from cascade_nb.model.tasks.task import Task
-
-P = ParamSpec("P")
-R = TypeVar("R")
 EXECUTORS: Final = ("thread", "async", "inline")
 
 
@@ -99,12 +94,3 @@ def _code_of(fn: Any) -> Any:
     """What runs when `fn` is called: of an object, its class's `__call__`."""
     bare = _bare(fn)
     return bare if inspect.isroutine(bare) else type(bare).__call__
-
-
-class Decorator(Protocol):
-    """What `task(…)` with options gives."""
-
-    @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...

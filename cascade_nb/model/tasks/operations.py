@@ -13,7 +13,8 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
 
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult
+from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.model.tasks.tiny import LENGTH, are_plain_numbers, are_tiny
 

@@ -1,31 +1,30 @@
-"""Functions that make lazy values instead of running."""
+"""Tasks: functions whose calls make lazy values instead of running."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.arguments.capture import taken
 from cascade_nb.model.arguments.collections import columns_of
 from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
 from cascade_nb.model.arguments.signature import Signed
-from cascade_nb.model.arguments.watched import is_watched, named_with_records, with_records
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult, lazy_call, lazy_map
-from cascade_nb.model.options.options import NOTHING, PLAIN, Options, Retry, task_options
+from cascade_nb.model.arguments.watched import (
+    check_held,
+    is_watched,
+    named_with_records,
+    records_of,
+    with_records,
+)
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
-from cascade_nb.model.tasks.functions import (
-    Decorator,
-    check_function,
-    executor_for,
-    name_of,
-    no_such_option,
-    wrap,
-)
+from cascade_nb.model.tasks.functions import check_function, executor_for, name_of, wrap
 from cascade_nb.model.tasks.outputs import checked_outputs, outputs_of
-from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task_names import remember
 
 P = ParamSpec("P")
@@ -258,89 +257,55 @@ class Task(Signed, Generic[P, R]):
         return f"<task {self.name}{self.signature}>"
 
 
-@overload
-def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-@overload
-def task(fn: Callable[P, R], /) -> Task[P, R]: ...
-@overload
-def task(
-    *,
-    name: str | None = ...,
-    executor: str | None = ...,
-    tags: tuple[str, ...] | list[str] | set[str] = ...,
-    retry: Retry | int | None = ...,
-    timeout: float | None = ...,
-    resources: Mapping[str, float] | None = ...,
-    version: str | None = ...,
-    reuse: bool = ...,
-    track_files: bool = ...,
-    shares_process: bool = ...,
-    outputs: int | None = ...,
-    ignore: Iterable[str] | str = ...,
-) -> Decorator: ...
-def task(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    executor: str | None = None,
-    tags: tuple[str, ...] | list[str] | set[str] = (),
-    retry: Retry | int | None = None,
-    timeout: float | None = None,
-    resources: Mapping[str, float] | None = None,
-    version: str | None = None,
-    reuse: bool = True,
-    track_files: bool = True,
-    shares_process: bool = False,
-    outputs: int | None = None,
-    ignore: Iterable[str] | str = (),
-    **unknown: Any,
-) -> Any:
-    """Make a function a task: its call gives a `LazyResult` and runs nothing.
+class PartialTask:
+    """A task with some of its parameters given, as they are now."""
 
-    Args:
-        fn: the function, sync or async, when the decorator stands without parentheses.
-        name: what to call it, if not like the function.
-        executor: "thread" (default of a `def`), "async" (an `async def`), or "inline": on the loop,
-            for pure functions of microseconds; one that takes longer holds the kernel up.
-        tags: for `tag:` scopes.
-        retry: a `Retry`, or the number of attempts in all.
-        timeout: seconds that one attempt may take.
-        resources: how much of the engine's `system_resources` each call needs while it runs.
-        version: changes the fingerprint when it changes.
-        reuse: False for a task with effects, whose earlier result never stands for a new run.
-        track_files: False where files that it opens, or returns paths of, do not count.
-        shares_process: True where it may run beside tasks that use the same state of the process.
-        outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
-            each. A return annotation such as ``tuple[int, str]`` says it too.
-        ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
-            kept result stands whatever their values.
+    def __init__(self, task: Task[..., Any], fixed: Mapping[str, Any]) -> None:
+        self.task = task
+        _, own, records = taken(task, (), fixed)
+        self.fixed = named_with_records(own, records)
 
-    Raises:
-        TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
-            or there is no such option, or no such parameter to ignore.
-        PolicyError: a retry, timeout or need that makes no sense.
+    def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
+        """One call with the given and these arguments; the later word counts. As `Task.__call__`.
 
-    Example:
-        >>> @cs.task
-        ... def double(x): return 2 * x
-        >>> cs.run(double(4))
-        8
-    """
-    for word in unknown:
-        raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
-    flags = {"reuse": reuse, "track_files": track_files, "shares_process": shares_process}
-    options = task_options(tags, retry, timeout, resources, **flags)
+        Raises:
+            TaskCallError: the function does not take them together.
+        """
+        return self.task(*args, **{**self._given(), **kwargs})
 
-    def make(function: Callable[..., Any]) -> Task[..., Any]:
-        return Task(
-            function,
-            name=name,
-            executor=executor,
-            options=options,
-            version=version,
-            outputs=outputs,
-            ignore=ignore,
-        )
+    def lazy(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
+        """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
 
-    return make if fn is None else make(fn)
+        Raises:
+            TaskCallError: the function does not take them together.
+        """
+        return self.task.lazy(*args, **{**self._given(), **kwargs})
+
+    def map(self, /, **collections: Any) -> MappedLazyResult[Any]:
+        """`Task.map` over the parameters that are not given yet.
+
+        Raises:
+            MapError, TaskCallError: as `Task.map`.
+        """
+        return self.task._mapped(collections, self._given())
+
+    def partial(self, /, **fixed: Any) -> PartialTask:
+        """The same with more parameters given.
+
+        Raises:
+            TaskCallError: the function has no such parameter.
+        """
+        return self.task.partial(**{**self._given(), **fixed})
+
+    def _given(self) -> Mapping[str, Any]:
+        """What was given, as it was then.
+
+        Raises:
+            TaskCallError: something too large to be copied was changed since.
+        """
+        check_held(self.task.name, self.task.signature, records_of(self.fixed))
+        return self.fixed
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}=…" for name in self.fixed)
+        return f"<task {self.task.name} with {given}>"

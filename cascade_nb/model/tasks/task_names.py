@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.lazy.any_task import AnyTask
 
-_tasks: Final[WeakValueDictionary[int, Task[..., Any]]] = WeakValueDictionary()
+_tasks: Final[WeakValueDictionary[int, AnyTask]] = WeakValueDictionary()
 """By their ids: two may have one name, and the name is known as long as either is there."""
 
 
-def remember(task: Task[..., Any]) -> None:
+def remember(task: AnyTask) -> None:
     """There is a task of this name now; it is not kept alive."""
     _tasks[id(task)] = task
 

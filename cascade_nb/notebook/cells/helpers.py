@@ -11,6 +11,7 @@ from weakref import ref
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.arguments.capture import ReadOnceError
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.task import Task
@@ -157,7 +158,7 @@ def _as_function(value: Any) -> Any:
 
 
 def _is_free(
-    task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], *, awaited: bool
+    task: AnyTask, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, awaited: bool
 ) -> bool:
     """Whether a call can be made now: all that it needs is there."""
     if (task.executor == "async" and not awaited) or _needs_a_node(task):
@@ -169,7 +170,7 @@ def _is_free(
     return not inputs and not nested
 
 
-def _needs_a_node(task: Task[..., Any]) -> bool:
+def _needs_a_node(task: AnyTask) -> bool:
     """Whether a parameter's default is a resource, or what another call gives."""
     defaults = (parameter.default for parameter in task.signature.parameters.values())
     return any(isinstance(default, (Lazy, Injected)) for default in defaults)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.workspace.layers import Layer, lazies_in
 from cascade_nb.notebook.workspace.workspace import Definition, Workspace
 

@@ -27,11 +27,11 @@ from weakref import WeakKeyDictionary
 from cascade_nb.errors import DroppedNameError, TargetError, UnknownNameError, UsageError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.workspace.layers import Cell, Chain, Layer, Meaning, Place, lazies_in
-
-AnyTask = Task[..., Any]
 
 #: What to do where a node was asked for and there are none, as the end of a sentence.
 NO_NODES: Final = "; there are none yet: a %%cascade cell that binds a name to a call makes one"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cascade_nb.graph.graph import Node, NodeKind
-from cascade_nb.model.lazy.lazy import Lazy, LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 from cascade_nb.view.picture.folding import Because, Group

@@ -1,0 +1,142 @@
+"""Calls of a task, not run yet: a single one, and one for each item of collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from cascade_nb.model.lazy.any_task import AnyTask
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
+from cascade_nb.model.lazy.operators import unpacked
+from cascade_nb.model.lazy.refusals import refuse_change
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class CallFields(Lazy):
+    """The fields of a `LazyResult` while it is being filled; see `lazy_call`."""
+
+    __slots__ = ("args", "kwargs", "nested", "task")
+
+    def __init__(
+        self,
+        task: AnyTask,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+        options: Options,
+    ) -> None:
+        self.identity = object()
+        self.task = task
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = inputs
+        self.nested = nested
+        self.options = options
+
+
+class LazyResult(CallFields, Generic[T_co]):
+    """One call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
+
+    Attributes:
+        task: what was called.
+        args, kwargs: with what; lazy values stand where their results will.
+        nested: whether a lazy value is inside a container among the arguments, or a resource
+            injected.
+    """
+
+    __slots__ = ()
+    __setattr__ = refuse_change
+    __delattr__ = refuse_change
+
+    @property
+    def label(self) -> str:
+        """Its name, or its task's; an operator as it would be written."""
+        return self.options.name or self.task.label_of(self.args)
+
+    def __iter__(self) -> Iterator[LazyResult[Any]]:
+        """One lazy value for each output of its task, where it says how many it has."""
+        count = self.task.outputs
+        return super().__iter__() if count is None else iter(unpacked(self, count))
+
+    def _with(self, options: Options) -> LazyResult[T_co]:
+        return lazy_call(self.task, self.args, self.kwargs, self.inputs, self.nested, options)
+
+
+class MapFields(Lazy):
+    """The fields of a `MappedLazyResult` while it is being filled."""
+
+    __slots__ = ("collections", "fixed", "nested", "task")
+
+    def __init__(
+        self,
+        task: AnyTask,
+        collections: Mapping[str, Any],
+        fixed: Mapping[str, Any],
+        inputs: tuple[Lazy, ...],
+        nested: bool,
+        options: Options,
+    ) -> None:
+        self.identity = object()
+        self.task = task
+        self.collections = collections
+        self.fixed = fixed
+        self.inputs = inputs
+        self.nested = nested
+        self.options = options
+
+
+class MappedLazyResult(MapFields, Generic[T_co]):
+    """A task mapped over collections; its result is the list of the items' results, in order.
+
+    Attributes:
+        task: what is called for each item.
+        collections: by parameter, what is gone through; lazy ones expand when they are known.
+        fixed: by parameter, what is the same for every item.
+    """
+
+    __slots__ = ()
+    __setattr__ = refuse_change
+    __delattr__ = refuse_change
+
+    @property
+    def label(self) -> str:
+        """`map(<task>)`, whatever its name."""
+        return f"map({self.task.name})"
+
+    def _with(self, options: Options) -> MappedLazyResult[T_co]:
+        return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)
+
+
+def lazy_call(
+    task: AnyTask,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    inputs: tuple[Lazy, ...],
+    nested: bool,
+    options: Options = PLAIN,
+) -> LazyResult[Any]:
+    """A `LazyResult` of these fields.
+
+    It is filled as a plain object and then given its immutable class: a third of the time that
+    calls of `object.__setattr__` take, and graphs have many nodes. (Once there is an audit hook,
+    which a run brings, Python tells it of that, and it is no slower than the calls would be.)
+    """
+    draft = CallFields(task, args, kwargs, inputs, nested, options)
+    draft.__class__ = LazyResult
+    return draft  # type: ignore[return-value]
+
+
+def lazy_map(
+    task: AnyTask,
+    collections: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    inputs: tuple[Lazy, ...],
+    nested: bool,
+    options: Options,
+) -> MappedLazyResult[Any]:
+    """A `MappedLazyResult` of these fields."""
+    draft = MapFields(task, collections, fixed, inputs, nested, options)
+    draft.__class__ = MappedLazyResult
+    return draft  # type: ignore[return-value]

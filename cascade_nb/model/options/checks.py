@@ -1,0 +1,73 @@
+"""Checks of what a user asks for: names, timeouts, amounts of resources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from cascade_nb.errors import PolicyError, UsageError
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+NAME_LIMIT: Final = 120
+
+
+def checked_name(name: object, what: str = "name") -> str:
+    """`name`, if it can name a node, a task or a tag.
+
+    Raises:
+        UsageError: it is no text, empty, longer than 120 characters, or has a character that cannot
+            stand in a scope or a topic.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"a {what} is text, not {type(name).__name__}")
+    if not name or len(name) > NAME_LIMIT or not name.isprintable() or set(name) & set("/#+"):
+        raise UsageError(
+            f"{name[:40]!r} cannot be a {what}: it must be 1 to {NAME_LIMIT} printable characters "
+            "without '/', '#' and '+'"
+        )
+    return name
+
+
+def checked_timeout(seconds: object, what: str = "a timeout") -> float:
+    """`seconds` as a timeout, or as what else lasts so long.
+
+    Raises:
+        PolicyError: it is no finite number above zero.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise PolicyError(f"{what} is a number of seconds, not {seconds!r}")
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise PolicyError(f"{what} must be above zero and finite, not {seconds!r}")
+    return float(seconds)
+
+
+def checked_needs(
+    resources: Mapping[str, Any], lazy: type | tuple[type, ...] = ()
+) -> Mapping[str, Any]:
+    """`resources` as amounts by name; amounts of the types `lazy` are looked at when they are
+    known.
+
+    Raises:
+        PolicyError: an amount is negative or no number.
+        UsageError: a resource has an impossible name.
+    """
+    for name, amount in resources.items():
+        checked_name(name, "resource name")
+        if not isinstance(amount, lazy):
+            checked_amount(name, amount)
+    return MappingProxyType(dict(resources)) if resources else NOTHING
+
+
+def checked_amount(name: str, amount: object) -> float:
+    """`amount` of the resource `name` as a number.
+
+    Raises:
+        PolicyError: it is negative, not finite, or no number.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, (int, float)):
+        raise PolicyError(f"{name}={amount!r}: an amount is a number")
+    if not (amount >= 0 and math.isfinite(amount)):
+        raise PolicyError(f"{name}={amount!r}: an amount is finite and at least 0")
+    return amount
