@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import re
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import cascade_nb as cs
+import cascade_nb.errors
+import cascade_nb.graph
+import cascade_nb.model
 from cascade_nb.shortcuts import default_engine
 
 
@@ -44,12 +50,36 @@ NO_EXAMPLE = {
     "unload_ipython_extension",
 }
 PUBLIC = sorted(set(cs.__all__) - NO_EXAMPLE)
-METHODS = [
-    cs.LazyResult.run_if,
-    cs.LazyResult.with_cache,
-    cs.LazyResult.with_retry,
-    type(fetch).map,
+#: Types whose methods users call, with the help of `x.with_retry?` and the like.
+TYPES = [
+    getattr(room, name)
+    for room in (cascade_nb.model, cascade_nb.graph)
+    for name in room.__all__
+    if inspect.isclass(getattr(room, name)) and not issubclass(getattr(room, name), Enum)
 ]
+#: Made by those who have names, not by users: there is nothing to run.
+PROTOCOLS = {cascade_nb.graph.Bindings}
+
+
+def methods() -> dict[str, FunctionType]:
+    """Public functions of the model and the graph and public methods of their types, by name."""
+    found: dict[str, FunctionType] = {}
+    for room in (cascade_nb.model, cascade_nb.graph):
+        for name in room.__all__:
+            if inspect.isfunction(getattr(room, name)):
+                found[f"{room.__name__}.{name}"] = getattr(room, name)
+    for kind in TYPES:
+        for owner in kind.__mro__:
+            if owner.__module__.startswith("cascade_nb."):
+                for name, held in vars(owner).items():
+                    public = not name.startswith("_") or (name == "__call__" and held.__doc__)
+                    if public and inspect.isfunction(held) and kind not in PROTOCOLS:
+                        found[f"{owner.__name__}.{name}"] = held
+    return found
+
+
+METHODS = methods()
+PART = re.compile(r"^(Args|Returns|Raises|Example):\n((?: .*\n|\n)+)", re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +113,43 @@ def test_the_help_of_a_public_name_has_an_example_that_runs(name: str) -> None:
     run_example(getattr(cs, name).__doc__, some_names())
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda one: one.__name__)
-def test_the_help_of_a_method_has_an_example_that_runs(method: object) -> None:
-    run_example(method.__doc__, some_names())
+@pytest.mark.may_block("a result is waited for in the thread of a cell")
+@pytest.mark.parametrize("name", METHODS)
+def test_the_help_of_a_method_has_an_example_that_runs(name: str) -> None:
+    run_example(METHODS[name].__doc__, some_names())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_help_of_a_method_says_what_it_takes_gives_and_raises(name: str) -> None:
+    method = METHODS[name]
+    text = inspect.getdoc(method) or ""
+    parts = dict(PART.findall(f"{text}\n"))
+    signature = inspect.signature(method)
+    taken = [one for one in signature.parameters if one not in ("self", "unknown", "options")]
+    missing = [one for one in taken if not re.search(rf"\b{one}\b", parts.get("Args", ""))]
+    assert not missing, f"Args: says nothing of {missing}"
+    gives = signature.return_annotation not in (None, "None")
+    assert gives == ("Returns" in parts), "Returns:"
+    for error in re.findall(r"^    (\w[\w, ]*):", parts.get("Raises", ""), re.MULTILINE):
+        for one in error.split(", "):
+            assert hasattr(cascade_nb.errors, one) or hasattr(builtins, one), one
+    if "raise " in inspect.getsource(method).replace(text, ""):
+        assert "Raises" in parts, "Raises:"
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
+def test_the_help_of_a_type_says_what_its_attributes_are(kind: type) -> None:
+    text = inspect.getdoc(kind) or ""
+    assert text.partition("\n\n")[0].rstrip().endswith(".")
+    shown = {
+        name: member.fget
+        for owner in kind.__mro__
+        if owner.__module__.startswith("cascade_nb.")
+        for name, member in vars(owner).items()
+        if isinstance(member, property) and not name.startswith("_")
+    }
+    for name, reader in shown.items():
+        assert (reader.__doc__ or "").strip(), f"{kind.__name__}.{name}"
 
 
 @pytest.mark.may_block("a state is opened and read from a thread that waits")

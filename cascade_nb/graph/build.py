@@ -59,6 +59,9 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
         target: a lazy value, or lists, tuples, dicts, sets or dataclasses that hold some.
         bindings: what names mean now; without it, what was written is what is meant.
 
+    Returns:
+        A `Graph`; nothing runs.
+
     Raises:
         TargetError: there is no lazy value in `target`.
         CycleError: a node needs itself, which only bindings can bring about.

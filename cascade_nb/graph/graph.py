@@ -162,6 +162,14 @@ class Node:
     def edges(self) -> Iterator[Edge]:
         """The edges that end here. A router's routes count, and what stands for a skipped node:
         each may be read.
+
+        Returns:
+            An iterator.
+
+        Example:
+            >>> node = cs.build_graph(report).node("report")
+            >>> [(edge.source, edge.target, edge.type.value) for edge in node.edges()]
+            [(1, 2, 'data')]
         """
         for source in self.inputs:
             yield Edge(source, self.index, EdgeType.DATA)
@@ -189,7 +197,7 @@ _KINDS: Final[Mapping[type, NodeKind]] = {
 
 
 class Graph:
-    """What will run.
+    """What will run: nodes in an order in which they could run one by one. Made by `build_graph`.
 
     Attributes:
         nodes: in an order in which everything comes after what it reads.
@@ -234,8 +242,18 @@ class Graph:
     def node(self, name: str) -> Node:
         """The node of this name or id, or the only node of this task.
 
+        Args:
+            name: such as "report", "fetch#1", or "fetch" where there is one.
+
+        Returns:
+            The node.
+
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is none; the message names the nearest.
+
+        Example:
+            >>> cs.build_graph(report).node("fetch")
+            <node 1 fetch#1 (task)>
         """
         if self._ids is None:
             self._ids = {node.id: node.index for node in self.nodes}
@@ -253,12 +271,31 @@ class Graph:
         return frozenset(node.index for node in found if node.kind is NodeKind.PARAM)
 
     def params(self) -> dict[str, Param]:
-        """The parameters that its nodes read, by name."""
+        """The parameters that its nodes read, by name.
+
+        Returns:
+            A dict of its own.
+
+        Example:
+            >>> list(cs.build_graph(report).params())
+            ['size']
+        """
         lazies = (node.lazy for node in self.nodes if node.task is None)
         return {lazy.name: lazy for lazy in lazies if isinstance(lazy, Param)}
 
     def descendants(self, roots: Sequence[int]) -> set[int]:
-        """`roots` and everything that comes after one of them by any edge."""
+        """`roots` and everything that comes after one of them by any edge.
+
+        Args:
+            roots: indexes of nodes.
+
+        Returns:
+            Indexes of nodes.
+
+        Example:
+            >>> sorted(cs.build_graph(report).descendants([1]))
+            [1, 2]
+        """
         reached = set(roots)
         for node in self.nodes:  # topological, so one pass reaches all
             if node.index not in reached and any(e.source in reached for e in node.edges()):

@@ -13,7 +13,8 @@ from cascade_nb.model.resources import Resource, inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.tasks.decorator import task
 from cascade_nb.model.tasks.operations import operation
-from cascade_nb.model.tasks.task import PartialTask, Task
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task import Task
 
 __all__ = [
     "Lazy",

@@ -14,7 +14,7 @@ SCOPES: Final = ("run", "task")
 
 
 class Resource:
-    """How to open and close something that tasks borrow.
+    """How to open and close something that tasks borrow; `cs.resource` makes one.
 
     Attributes:
         fn: a generator function, sync or async, that yields the thing once: what stands before the
@@ -86,6 +86,9 @@ def resource(
         scope: "run" or "task", see `Resource`.
         name: what to call it, if not like the function.
 
+    Returns:
+        A `Resource`, for `inject`.
+
     Raises:
         TaskDefinitionError: it does not yield, or has a parameter that nobody gives.
 
@@ -106,6 +109,12 @@ def resource(
 
 def inject(resource: Resource) -> Any:
     """Where a task wants a resource: a default in its signature, or an argument of its call.
+
+    Args:
+        resource: what `@cs.resource` made.
+
+    Returns:
+        What stands in the place of the resource until the task runs.
 
     Raises:
         TaskDefinitionError: `resource` was not made by `@cs.resource`.

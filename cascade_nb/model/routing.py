@@ -88,6 +88,12 @@ def sequence(*steps: Lazy) -> Lazy:
     A step that is skipped takes along what follows it, and never what precedes it. When a step runs
     in a run, so do those that follow.
 
+    Args:
+        steps: what calls of tasks gave, in the order in which they are to run.
+
+    Returns:
+        The last step; its value is the value of the sequence.
+
     Raises:
         UsageError: there is no step, or one is no lazy value.
 
@@ -108,6 +114,13 @@ def sequence(*steps: Lazy) -> Lazy:
 
 def pipeline(value: Any, *tasks: Callable[[Any], Any]) -> Any:
     """`value` handed through `tasks`, each of which takes the result of the one before it.
+
+    Args:
+        value: what the first is called with: a lazy value or any other.
+        tasks: tasks, or functions of one argument that call some.
+
+    Returns:
+        What the last gives: ``pipeline(x, f, g)`` is ``g(f(x))``.
 
     Raises:
         UsageError: one of `tasks` cannot be called.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cascade_nb.model.arguments.inputs import scan
-from cascade_nb.model.lazy.lazy import NO_ELSE, Lazy
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.routing import Router
 
 

@@ -106,7 +106,7 @@ def test_equal_calls_are_two_pieces_of_work() -> None:
 
 def test_it_is_shown_by_its_name() -> None:
     assert repr(one()) == "<lazy one>"
-    assert repr(one().named("first")) == "<lazy first as 'first'>"
+    assert repr(one().named("first")) == "<lazy one as 'first'>"
     assert repr(double.map(x=[1])) == "<lazy map(double)>"
 
 

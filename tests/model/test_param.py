@@ -42,7 +42,7 @@ from cascade_nb.model.params.param import check_given
     ],
 )
 def test_a_value_is_coerced_where_nothing_is_lost(kind: type, given: Any, taken: Any) -> None:
-    value = cs.Param("p", type=kind).settled({"p": given})
+    value = cs.Param("p", type=kind).value_in({"p": given})
     assert value == taken
     assert type(value) is type(taken)
 
@@ -68,24 +68,24 @@ def test_a_value_is_coerced_where_nothing_is_lost(kind: type, given: Any, taken:
 )
 def test_a_value_that_would_lose_something_is_refused(kind: type, given: Any) -> None:
     with pytest.raises(ParamError, match=rf"parameter 'p' takes {kind.__name__}, and .* is none"):
-        cs.Param("p", type=kind).settled({"p": given})
+        cs.Param("p", type=kind).value_in({"p": given})
 
 
 def test_a_default_is_used_checked_and_coerced_at_once() -> None:
-    assert cs.Param("p", default=3).settled({}) == 3
-    assert cs.Param("p", default=None).settled({}) is None
-    assert cs.Param("p", default="3", type=int).settled({}) == 3
+    assert cs.Param("p", default=3).value_in({}) == 3
+    assert cs.Param("p", default=None).value_in({}) is None
+    assert cs.Param("p", default="3", type=int).value_in({}) == 3
     with pytest.raises(ParamError, match=r"takes int"):
         cs.Param("p", default="three", type=int)
 
 
 def test_a_given_value_goes_before_the_default() -> None:
-    assert cs.Param("p", default=3).settled({"p": 4}) == 4
+    assert cs.Param("p", default=3).value_in({"p": 4}) == 4
 
 
 def test_a_parameter_without_default_must_be_given() -> None:
     with pytest.raises(ParamError, match=r"parameter 'p' has no default.*params={'p': …}"):
-        cs.Param("p").settled({})
+        cs.Param("p").value_in({})
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_one() -> None:
@@ -163,7 +163,7 @@ Count = NewType("Count", int)
 def test_a_value_of_a_compound_type_is_coerced_all_the_way_down(
     kind: Any, given: Any, taken: Any
 ) -> None:
-    value = cs.Param("p", type=kind).settled({"p": given})
+    value = cs.Param("p", type=kind).value_in({"p": given})
     assert value == taken
     assert type(value) is type(taken)
 
@@ -193,7 +193,7 @@ def test_a_value_that_a_compound_type_does_not_take_is_refused(
     kind: Any, given: Any, words: str
 ) -> None:
     with pytest.raises(ParamError, match=rf"takes {re.escape(words)}, and .* is none"):
-        cs.Param("p", type=kind).settled({"p": given})
+        cs.Param("p", type=kind).value_in({"p": given})
 
 
 @pytest.mark.parametrize("kind", ["int", [int], list["int"], TypeVar("T"), Callable[[int], int], 3])
@@ -204,10 +204,10 @@ def test_a_type_that_nothing_can_be_checked_against_is_refused_at_once(kind: Any
 
 def test_a_value_that_fits_stays_the_very_object() -> None:
     rows = [1, 2]
-    assert cs.Param("p", type=list[int]).settled({"p": rows}) is rows
+    assert cs.Param("p", type=list[int]).value_in({"p": rows}) is rows
 
 
 def test_a_parameter_with_a_compound_type_can_be_pickled() -> None:
     param = pickle.loads(pickle.dumps(cs.Param("p", [1], list[int] | None, "sizes")))
     assert (param.default, param.type, param.description) == ([1], list[int] | None, "sizes")
-    assert param.settled({"p": ["2"]}) == [2]
+    assert param.value_in({"p": ["2"]}) == [2]

@@ -174,6 +174,6 @@ class Continuations:
         flow.unfold.begin_anew(index)
         self._roots[index] = root
         if isinstance(node.lazy, Param):
-            ledger.values[index] = node.lazy.settled(flow.orders.params)
+            ledger.values[index] = node.lazy.value_in(flow.orders.params)
             flow.scheduler.state[index] = DONE
         return index

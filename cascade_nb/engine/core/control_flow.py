@@ -22,8 +22,8 @@ from cascade_nb.engine.core.expander import Expander
 from cascade_nb.engine.core.scheduler import DONE, FAILED, SKIPPED
 from cascade_nb.errors import MapError, RouteError
 from cascade_nb.graph.graph import FREE, Node, NodeKind
-from cascade_nb.model.lazy.lazy import NO_ELSE
 from cascade_nb.model.options.checks import checked_amount
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.routing import DEFAULT, Router
 
 if TYPE_CHECKING:

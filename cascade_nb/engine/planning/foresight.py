@@ -129,7 +129,7 @@ class Foresight:
         index = graph.targets[0]
         node = graph.nodes[index]
         if isinstance(node.lazy, Param):
-            return Found(True, node.lazy.settled(given))
+            return Found(True, node.lazy.value_in(given))
         for run in reversed(self.runs):
             if run.states().get(node.id) in _UNDER_WAY:
                 words = f"run {run.number} goes on: {run.why(node.id)[0]}"
@@ -211,7 +211,7 @@ def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
     """The values of those parameters that have one, by index."""
     found = ((index, graph.nodes[index].lazy) for index in graph.settled)
     return {
-        index: lazy.settled(params)
+        index: lazy.value_in(params)
         for index, lazy in found
         if isinstance(lazy, Param) and (lazy.default is not REQUIRED or lazy.name in params)
     }

@@ -15,7 +15,8 @@ from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy.calls import MappedLazyResult
-from cascade_nb.model.lazy.lazy import NO_ELSE, Lazy
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.no_else import NO_ELSE
 
 _STOPPED: Final = {"hold": "held", "queue": "queued"}
 

@@ -338,7 +338,7 @@ def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
         ParamError: one is missing or of the wrong type.
     """
     lazies = {index: graph.nodes[index].lazy for index in graph.settled}
-    return {i: lazy.settled(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}
+    return {i: lazy.value_in(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}
 
 
 def _phase(error: BaseException | None) -> Phase:

@@ -17,7 +17,7 @@ from cascade_nb.engine.runs.request import Given, GivenItems
 from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.lazy.lazy import NO_ELSE
+from cascade_nb.model.options.no_else import NO_ELSE
 
 
 class Revision(NamedTuple):

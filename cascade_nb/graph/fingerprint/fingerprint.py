@@ -32,8 +32,9 @@ from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
-from cascade_nb.model.lazy.lazy import NO_ELSE, PLAIN, Lazy
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy
 from cascade_nb.model.options.checks import NOTHING
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import Router
 
@@ -210,7 +211,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
         if not self._known(lazy):
             raise CannotKeyError("a parameter", "value is known only once a run is given one")
-        return b"param" + encoder.encode(lazy.settled(self._params))
+        return b"param" + encoder.encode(lazy.value_in(self._params))
 
     def _as_read(self, node: Node) -> None:
         """What the readers of a node build on, where it is not just the node's key.
@@ -283,7 +284,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
             routes = [(f"route {key!r:.40}", route) for key, route in lazy.routes.items()]
             return [("selector", lazy.selector), *routes]
         assert isinstance(lazy, Param), f"an unknown kind of node: {lazy!r}"
-        return [("value", lazy.settled(self._params))] if self._known(lazy) else []
+        return [("value", lazy.value_in(self._params))] if self._known(lazy) else []
 
     def variables(self, index: int) -> Mapping[str, str]:
         """The environment variables that the arguments of node `index` name and its code reads."""
@@ -330,9 +331,8 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
     by content (`content_key`) and, where they are results of nodes, those nodes' fingerprints; what
     it comes after counts like an argument. How a call was written does not count (by place or by
     name), nor do names, tags, retries, timeouts and resource needs. A parameter counts by the value
-    that it has in this run, a router by its selector and all its routes. A condition, and what
-    stands for the result where it is false, are in the keys of what reads the node that it decides
-    about.
+    that it has in this run, a router by its selector and all its routes. A condition, and the value
+    where it is false, are in the keys of what reads the node that it decides about.
 
     It reads files' times and sizes, and hashes large data: call it in a thread, not on the loop.
 

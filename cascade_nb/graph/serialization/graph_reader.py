@@ -15,8 +15,9 @@ from cascade_nb.graph.serialization.value_writer import Opaque
 from cascade_nb.model.arguments.inputs import scan
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import lazy_call, lazy_map
-from cascade_nb.model.lazy.lazy import NO_ELSE, PLAIN, Lazy, Options
+from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options, shared
 from cascade_nb.model.options.checks import checked_needs
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
@@ -197,7 +198,7 @@ class Reading:
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)
         fields.end()
         made = lazy.options.but(needs=needs, retry=None if retry is None else self._retry(retry))
-        return made.shared()
+        return shared(made)
 
     def _retry(self, data: dict[str, Any]) -> Retry:
         fields = Fields(data, "a retry")

@@ -25,7 +25,7 @@ from cascade_nb.graph.serialization.import_paths import where_is
 from cascade_nb.graph.serialization.value_writer import Writer
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
-from cascade_nb.model.lazy.lazy import NO_ELSE
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
@@ -34,9 +34,21 @@ from cascade_nb.model.routing import DEFAULT, Router
 def to_json(graph: Graph) -> str:
     """`graph` as JSON, one node a line.
 
+    Args:
+        graph: what `build_graph` gave.
+
+    Returns:
+        Text that `from_json` reads; the same graph gives the same text.
+
     Raises:
         SerializationError: two tasks cannot be told apart by path and name, or lazy values stand
             inside something that has no JSON.
+
+    Example:
+        >>> from cascade_nb.graph import from_json, to_json
+        >>> text = to_json(cs.build_graph(report))
+        >>> from_json(text, tasks={"fetch": fetch, "help_total": total})
+        <graph of report: 3 nodes>
     """
     return _Text(graph).text()
 
@@ -52,8 +64,17 @@ def from_json(text: str, *, tasks: Mapping[str, Any] | None = None) -> Graph:
         tasks: by import path or by name, what stands for a task that cannot be imported, such as
             one of a notebook; by import path, the same for a resource.
 
+    Returns:
+        A graph like the one that was written, whose nodes have the same ids.
+
     Raises:
         SerializationError: the text is no graph, or something in it cannot be found here.
+
+    Example:
+        >>> from cascade_nb.graph import from_json, to_json
+        >>> text = to_json(cs.build_graph(fetch(cs.Param("n", 3))))
+        >>> from_json(text, tasks={"fetch": fetch}).params()
+        {'n': <lazy n>}
     """
     try:
         content = json.loads(text, parse_constant=_no_constant)

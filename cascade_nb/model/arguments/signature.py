@@ -69,8 +69,17 @@ class Signed:
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Refuse a call that the function would refuse.
 
+        Args:
+            args, kwargs: what would be given by place and by name.
+
         Raises:
             TaskCallError: the arguments do not fit the signature.
+
+        Example:
+            >>> fetch.check((3,), {})
+            >>> fetch.check((3, 4), {})
+            Traceback (most recent call last):
+            cascade_nb.errors.TaskCallError: fetch(n: 'int' = 3) -> 'list[int]' cannot be called ...
         """
         shape: tuple[int | str, ...] = (len(args), *kwargs)
         if shape in self._fitting:
@@ -93,7 +102,18 @@ class Signed:
         return self.signature is not _ANY
 
     def placed(self, named: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-        """Arguments that are all given by name, as the function takes them: some by place alone."""
+        """Arguments that are all given by name, as the function takes them: some by place alone.
+
+        Args:
+            named: value by parameter name.
+
+        Returns:
+            What to give by place, and the rest by name.
+
+        Example:
+            >>> fetch.placed({"n": 3})
+            ((), {'n': 3})
+        """
         if not self.by_place:
             return (), named
         left, args = dict(named), []
@@ -121,7 +141,18 @@ class Signed:
                 raise TaskDefinitionError(f"ignore: {self.name}: {self._unknown(name)}")
         return known
 
-    def _check_parameter(self, name: str) -> None:
+    def check_parameter(self, name: str) -> None:
+        """Refuse a name that no parameter of the function has.
+
+        Args:
+            name: what a call would give a value by.
+
+        Raises:
+            TaskCallError: there is no such parameter.
+
+        Example:
+            >>> fetch.check_parameter("n")
+        """
         if not self._takes(name):
             raise TaskCallError(f"{self.name}{self.signature}: {self._unknown(name)}")
 

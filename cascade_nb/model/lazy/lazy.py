@@ -17,30 +17,22 @@ from cascade_nb.model.lazy.refusals import Refusals
 from cascade_nb.model.lazy.value_lookup import looked_up
 from cascade_nb.model.options.caching import Cache, checked_cache
 from cascade_nb.model.options.checks import NOTHING, checked_name, checked_needs, checked_timeout
+from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.pickling import reduced_lazy
 
 Self = TypeVar("Self", bound="Lazy")
 
 
-class _NoElse:
-    """What stands for the value of a skipped node that has none."""
-
-    def __reduce__(self) -> str:
-        return "NO_ELSE"  # there is one, and it is known by its identity
-
-    def __repr__(self) -> str:
-        return "<skipped>"
-
-
-NO_ELSE: Final = _NoElse()
-
-
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Everything that is asked for a node; immutable, shared by all calls that ask for the same.
+    """What is asked for a call beyond its function and arguments; immutable.
 
     Attributes:
+        name, tags, after, timeout, cache: see `Lazy.named` and its neighbours.
+        condition: whether it runs: a bool, or a lazy value that decides.
+        needs: amount by name of the engine's `system_resources`.
+        reuse, track_files, shares_process: see `cs.task`.
         follows: the step of a sequence before this one: unlike those of `after`, it also runs when
             this one is skipped, and this one is skipped when it is.
         otherwise: the value where the condition is false; `NO_ELSE` where there is none.
@@ -74,14 +66,19 @@ class Options:
         return _options, (said,)
 
     def but(self, **changes: Any) -> Options:
-        """These options with some of them changed."""
-        return dataclasses.replace(self, **changes)
+        """These options with some of them changed.
 
-    def shared(self) -> Options:
-        """These, or where nothing is asked for the one object that stands for that."""
-        # Lazy values in them refuse `==`, and so may the value that stands for a skipped one.
-        asked = not self.plain or self.otherwise is not NO_ELSE
-        return self if asked or self != PLAIN else PLAIN
+        Args:
+            changes: by attribute, the new values.
+
+        Returns:
+            New options; these stay as they are.
+
+        Example:
+            >>> report.options.but(timeout=60.0).timeout
+            60.0
+        """
+        return dataclasses.replace(self, **changes)
 
 
 PLAIN: Final = Options()
@@ -89,8 +86,14 @@ PLAIN: Final = Options()
 
 def _options(said: dict[str, Any]) -> Options:
     """What `Options.__reduce__` wrote; the plain ones are always the same object."""
-    made = Options(**{**said, "needs": said["needs"] or NOTHING})
-    return made.shared()
+    return shared(Options(**{**said, "needs": said["needs"] or NOTHING}))
+
+
+def shared(options: Options) -> Options:
+    """`options`, or where they ask for nothing the one object that stands for that."""
+    # Lazy values in them refuse `==`, and so may the value that stands for a skipped one.
+    asked = not options.plain or options.otherwise is not NO_ELSE
+    return options if asked or options != PLAIN else PLAIN
 
 
 class Lazy(Refusals, Operators):
@@ -117,6 +120,12 @@ class Lazy(Refusals, Operators):
     def value(self) -> Any:
         """The result that stands for it, as an earlier run made it; nothing is computed.
 
+        Example:
+            >>> cs.run(report)
+            3
+            >>> report.value
+            3
+
         Raises:
             LazyValueError: none stands; the message says why.
             StateError: where results are kept cannot be read.
@@ -130,16 +139,38 @@ class Lazy(Refusals, Operators):
     def named(self: Self, name: str) -> Self:
         """The same under a name of its own, which the graph, the panel and `node:` scopes show.
 
+        In a `%%cascade` cell a value that is bound to a name has that one already.
+
+        Args:
+            name: 1 to 120 printable characters without '/', '#' and '+'.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
         Raises:
-            UsageError: the name is empty, too long, or has '/', '#' or '+' in it.
+            UsageError: `name` is no such text.
+
+        Example:
+            >>> fetch(3).named("small")
+            <lazy fetch as 'small'>
         """
         return self._with(self.options.but(name=checked_name(name)))
 
     def tagged(self: Self, *tags: str) -> Self:
-        """The same with tags added, for `tag:` scopes and the eye.
+        """The same with tags added: `cs.pause("tag:slow")` holds everything that is tagged "slow".
+
+        Args:
+            tags: each 1 to 120 printable characters without '/', '#' and '+'.
+
+        Returns:
+            A new lazy value; this one stays as it is.
 
         Raises:
-            UsageError: a tag is empty, too long, or has '/', '#' or '+' in it.
+            UsageError: a tag is no such text.
+
+        Example:
+            >>> sorted(report.tagged("slow", "nightly").options.tags)
+            ['nightly', 'slow']
         """
         added = {checked_name(tag, "tag") for tag in tags}
         return self._with(self.options.but(tags=self.options.tags | added))
@@ -150,8 +181,19 @@ class Lazy(Refusals, Operators):
         A skipped one counts as done; a failed one does not. What it comes after is part of what its
         result stands on, and when one of `others` runs in a run, it runs too.
 
+        Args:
+            others: what calls of tasks gave.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
         Raises:
             UsageError: one of `others` is no lazy value.
+
+        Example:
+            >>> written = fetch(1)
+            >>> cs.run(report.after(written))
+            3
         """
         for other in others:
             if not isinstance(other, Lazy):
@@ -173,6 +215,9 @@ class Lazy(Refusals, Operators):
             otherwise: the result where the condition is false, instead of being skipped: a plain
                 value, or lazy ones, which then run only for that.
 
+        Returns:
+            A new lazy value; this one stays as it is.
+
         Example:
             >>> cs.run(report.run_if(False, otherwise="no report today"))
             'no report today'
@@ -189,9 +234,21 @@ class Lazy(Refusals, Operators):
         jitter: float = 0.0,
         on: type[BaseException] | tuple[type[BaseException], ...] = (Exception,),
     ) -> Self:
-        """The same, tried up to `max_attempts` times in all; see `Retry` for the rule of the waits.
+        """The same, tried up to `max_attempts` times in all.
 
-        On a mapped result each item is tried for itself.
+        Attempt *n* is followed, when it fails, by a wait of ``delay * backoff ** (n - 1)`` seconds,
+        at most an hour. On a mapped result each item is tried for itself.
+
+        Args:
+            max_attempts: all attempts counted, the first included; at least 1.
+            delay: seconds before the second attempt.
+            backoff: the factor from one wait to the next; at least 1.
+            jitter: the part of a wait, 0 to 1, by which it is stretched at random, so that many
+                failing tasks do not come back at the same moment.
+            on: the exceptions that are worth another attempt; any other fails the task at once.
+
+        Returns:
+            A new lazy value; this one stays as it is.
 
         Raises:
             PolicyError: a number that makes no sense, or `on` is no exception class.
@@ -211,8 +268,18 @@ class Lazy(Refusals, Operators):
         An async task is cancelled. A thread cannot be stopped: it is reported as still running, and
         its late result is dropped. On a mapped result the time counts for each item.
 
+        Args:
+            seconds: a finite number above zero. Time in which the task is paused does not count.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
         Raises:
-            PolicyError: `seconds` is no finite number above zero.
+            PolicyError: `seconds` is no such number.
+
+        Example:
+            >>> cs.run(report.with_timeout(30))
+            3
         """
         return self._with(self.options.but(timeout=checked_timeout(seconds)))
 
@@ -233,6 +300,9 @@ class Lazy(Refusals, Operators):
                 them comes, goes or is written, its result counts as absent.
             version: change it to say that the result means something new.
             reuse: False for a result that never stands for a new run.
+
+        Returns:
+            A new lazy value; this one stays as it is.
 
         Raises:
             PolicyError: a length of time, a path, a version or a `reuse` that makes no sense.
@@ -256,8 +326,16 @@ class Lazy(Refusals, Operators):
         Args:
             resources: amount by resource name, e.g. ``gpu=1``; a lazy amount is computed first.
 
+        Returns:
+            A new lazy value; this one stays as it is.
+
         Raises:
             PolicyError: an amount is negative or no number.
+
+        Example:
+            >>> engine = cs.Engine(system_resources={"gpu": 2})  # on it two of these run at a time:
+            >>> dict(report.with_constraints(gpu=1).options.needs)
+            {'gpu': 1}
         """
         needs = checked_needs(resources, Lazy)
         return self._with(self.options.but(needs={**self.options.needs, **needs}))
@@ -266,5 +344,7 @@ class Lazy(Refusals, Operators):
         return reduced_lazy(self)
 
     def __repr__(self) -> str:
-        name = f" as {self.options.name!r}" if self.options.name else ""
-        return f"<lazy {self.label}{name}>"
+        if (name := self.options.name) is None:
+            return f"<lazy {self.label}>"
+        nameless = self._with(self.options.but(name=None))
+        return f"<lazy {nameless.label} as {name!r}>"

@@ -158,6 +158,15 @@ def unpacked(lazy: Operators, count: int, star: int | None = None) -> tuple[Any,
         lazy: what is unpacked.
         count: how many names there are, a starred one counted.
         star: the place of the starred one among them, if there is one.
+
+    Returns:
+        As many lazy values as there are names.
+
+    Example:
+        >>> from cascade_nb.model import unpacked
+        >>> first, rest = unpacked(fetch(3), 2, star=1)
+        >>> cs.run([first, rest])
+        [0, [1, 2]]
     """
     if star is None:
         return tuple(_node("part", lazy, position, count) for position in range(count))

@@ -65,7 +65,21 @@ class Retry:
         object.__setattr__(self, "on", kinds)
 
     def wait_after(self, attempt: int, rng: random.Random) -> float:
-        """Seconds to wait after attempt number `attempt` failed."""
+        """How long to wait after attempt number `attempt` failed.
+
+        Args:
+            attempt: counted from 1.
+            rng: where the jitter comes from.
+
+        Returns:
+            Seconds.
+
+        Example:
+            >>> import random
+            >>> retry = cs.Retry(3, delay=1, backoff=2)
+            >>> [retry.wait_after(n, random.Random(7)) for n in (1, 2)]
+            [1.0, 2.0]
+        """
         if not self.delay:
             return 0.0
         try:
@@ -79,6 +93,18 @@ class Retry:
 
         None is where the next would end like this one: what it returned is no value, or it used a
         lazy value as one.
+
+        Args:
+            attempt: counted from 1.
+            error: what it raised.
+
+        Returns:
+            False after the last attempt, and for an error that is none of `on`.
+
+        Example:
+            >>> retry = cs.Retry(2, on=(OSError,))
+            >>> retry.again(1, OSError()), retry.again(2, OSError()), retry.again(1, KeyError())
+            (True, False, False)
         """
         return (
             attempt < self.max_attempts

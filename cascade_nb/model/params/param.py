@@ -69,10 +69,20 @@ class Param(Lazy):
         return self.name
 
     def checked(self, value: Any) -> Any:
-        """`value` as this parameter takes it.
+        """`value` as this parameter takes it: checked against its type, read where it is text.
+
+        Args:
+            value: what a run is given for it.
+
+        Returns:
+            The value that its readers get.
 
         Raises:
-            ParamError: it does not fit the type.
+            ParamError: `value` does not fit the type.
+
+        Example:
+            >>> cs.Param("size", type=int).checked("12")
+            12
         """
         kind = self._kind
         if kind is None:
@@ -89,11 +99,22 @@ class Param(Lazy):
         # Its kind is made anew of its type.
         return Param, (self.name, self.default, self.type, self.description)
 
-    def settled(self, given: Mapping[str, Any]) -> Any:
+    def value_in(self, given: Mapping[str, Any]) -> Any:
         """The value for a run that was given these parameters.
+
+        Args:
+            given: value by name of parameter, as in ``params={…}``.
+
+        Returns:
+            What is given for it, or else its default.
 
         Raises:
             ParamError: it is required and missing, or does not fit the type.
+
+        Example:
+            >>> size = cs.Param("size", default=3, type=int)
+            >>> size.value_in({}), size.value_in({"size": 4})
+            (3, 4)
         """
         if self.name in given:
             return self.checked(given[self.name])

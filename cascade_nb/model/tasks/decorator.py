@@ -83,6 +83,9 @@ def task(
         ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
             kept result stands whatever their values.
 
+    Returns:
+        A `Task`, or with options what makes one of a function.
+
     Raises:
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
             or there is no such option, or no such parameter to ignore.

@@ -11,7 +11,8 @@ from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import pristine
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.body import in_body
-from cascade_nb.model.tasks.task import PartialTask, Task
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task import Task
 
 
 class Continued:

@@ -11,10 +11,8 @@ from cascade_nb.model.arguments.collections import columns_of
 from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
 from cascade_nb.model.arguments.signature import Signed
 from cascade_nb.model.arguments.watched import (
-    check_held,
     is_watched,
     named_with_records,
-    records_of,
     with_records,
 )
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
@@ -25,6 +23,7 @@ from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
 from cascade_nb.model.tasks.functions import check_function, executor_for, name_of, wrap
 from cascade_nb.model.tasks.outputs import checked_outputs, outputs_of
+from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task_names import remember
 
 P = ParamSpec("P")
@@ -32,7 +31,7 @@ R = TypeVar("R")
 
 
 class Task(Signed, Generic[P, R]):
-    """A function whose call is a node of a graph.
+    """A function whose call makes a lazy value, a node of the graph to come; `cs.task` makes one.
 
     Attributes:
         fn: the function itself.
@@ -75,9 +74,22 @@ class Task(Signed, Generic[P, R]):
         In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
         plain function could do nothing with.
 
+        Args:
+            args, kwargs: as the function takes them. Lazy values among them, in containers too, are
+                run first, and their results put in their places.
+
+        Returns:
+            A `LazyResult`; in the body of a task what the function returns.
+
         Raises:
             TaskCallError: the function does not take these arguments, or a lazy value stands where
                 its result cannot be put.
+
+        Example:
+            >>> total(fetch(3))
+            <lazy help_total>
+            >>> cs.run(total(fetch(3)))
+            3
         """
         if in_body() or (plain_codes and in_plain_code()):
             if self._is_plain_call(args, kwargs):
@@ -95,7 +107,18 @@ class Task(Signed, Generic[P, R]):
         return outputs_of(self.fn) if self._outputs is None else self._outputs
 
     def label_of(self, args: tuple[Any, ...]) -> str:
-        """How a call with these arguments is called where a person reads it."""
+        """How a call with these arguments is called where a person reads it.
+
+        Args:
+            args: what is given by place.
+
+        Returns:
+            The task's name; of an operator, how one would write it.
+
+        Example:
+            >>> fetch.label_of((3,))
+            'fetch'
+        """
         return self.name
 
     def lazy(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
@@ -104,18 +127,37 @@ class Task(Signed, Generic[P, R]):
         What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
         run in its place: loops, recursion and fan-outs are written that way.
 
+        Args:
+            args, kwargs: as the function takes them.
+
+        Returns:
+            A `LazyResult`, whoever asks.
+
         Raises:
             TaskCallError: the function does not take these arguments, or a lazy value stands where
                 its result cannot be put.
+
+        Example:
+            >>> @cs.task
+            ... def all_of(sizes):
+            ...     return [fetch.lazy(size) for size in sizes]
+            >>> cs.run(all_of([1, 2]))
+            [[0], [0, 1]]
         """
         return self._node(args, kwargs)
 
     def map(self, /, *args: Any, **collections: Any) -> MappedLazyResult[R]:
         """Call it once for each item of the collections, which are gone through side by side.
 
+        A parameter that is the same for every item is given by `partial` before.
+
         Args:
+            args: nothing; a collection is given by name.
             collections: by parameter name; all of the same length. A lazy one is gone through when
                 its value is there; literal ones may hold lazy items. An empty one gives ``[]``.
+
+        Returns:
+            A `MappedLazyResult`, whose value is the list of results in the items' order.
 
         Raises:
             MapError: a collection is none, the lengths differ, or it is given without a name.
@@ -131,16 +173,29 @@ class Task(Signed, Generic[P, R]):
                 f"{self.name}.map() needs the parameter's name: "
                 f"{self.name}.map({next(iter(self.signature.parameters), 'x')}=…)"
             )
-        return self._mapped(collections, {})
+        return self.mapped(collections, {})
 
     def partial(self, /, **fixed: Any) -> PartialTask:
         """The task with some parameters given, for a call or a `.map` over the others.
 
+        Args:
+            fixed: by parameter name, what every call is given; lazy values may be among them.
+
+        Returns:
+            A `PartialTask`, which is called and mapped like the task.
+
         Raises:
             TaskCallError: the function has no such parameter.
+
+        Example:
+            >>> @cs.task
+            ... def power(base, exponent):
+            ...     return base ** exponent
+            >>> cs.run(power.partial(exponent=2).map(base=[1, 2, 3]))
+            [1, 4, 9]
         """
         for name in fixed:
-            self._check_parameter(name)
+            self.check_parameter(name)
         return PartialTask(self, fixed)
 
     def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult[Any]:
@@ -197,9 +252,25 @@ class Task(Signed, Generic[P, R]):
                 )
         return True
 
-    def _mapped(
+    def mapped(
         self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
     ) -> MappedLazyResult[Any]:
+        """One call for each item of `collections`, which are all given `fixed`.
+
+        Args:
+            collections: by parameter name, what is gone through.
+            fixed: by parameter name, what is the same for every item.
+
+        Returns:
+            A `MappedLazyResult`.
+
+        Raises:
+            MapError, TaskCallError: as `map`; or a parameter is given twice.
+
+        Example:
+            >>> fetch.mapped({"n": [1, 2]}, {})
+            <lazy map(fetch)>
+        """
         self._refuse_nameless_map()
         literal = columns_of(f"{self.name}.map", collections)
         for name in collections:
@@ -255,57 +326,3 @@ class Task(Signed, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name}{self.signature}>"
-
-
-class PartialTask:
-    """A task with some of its parameters given, as they are now."""
-
-    def __init__(self, task: Task[..., Any], fixed: Mapping[str, Any]) -> None:
-        self.task = task
-        _, own, records = taken(task, (), fixed)
-        self.fixed = named_with_records(own, records)
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
-        """One call with the given and these arguments; the later word counts. As `Task.__call__`.
-
-        Raises:
-            TaskCallError: the function does not take them together.
-        """
-        return self.task(*args, **{**self._given(), **kwargs})
-
-    def lazy(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:
-        """The same call as a lazy value, also in the body of a task; see `Task.lazy`.
-
-        Raises:
-            TaskCallError: the function does not take them together.
-        """
-        return self.task.lazy(*args, **{**self._given(), **kwargs})
-
-    def map(self, /, **collections: Any) -> MappedLazyResult[Any]:
-        """`Task.map` over the parameters that are not given yet.
-
-        Raises:
-            MapError, TaskCallError: as `Task.map`.
-        """
-        return self.task._mapped(collections, self._given())
-
-    def partial(self, /, **fixed: Any) -> PartialTask:
-        """The same with more parameters given.
-
-        Raises:
-            TaskCallError: the function has no such parameter.
-        """
-        return self.task.partial(**{**self._given(), **fixed})
-
-    def _given(self) -> Mapping[str, Any]:
-        """What was given, as it was then.
-
-        Raises:
-            TaskCallError: something too large to be copied was changed since.
-        """
-        check_held(self.task.name, self.task.signature, records_of(self.fixed))
-        return self.fixed
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}=…" for name in self.fixed)
-        return f"<task {self.task.name} with {given}>"

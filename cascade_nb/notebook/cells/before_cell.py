@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cascade_nb.model.tasks.task import PartialTask, Task
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.recorded_names import ABSENT, Names
 from cascade_nb.notebook.workspace.layers import Chain, lazies_in
 from cascade_nb.notebook.workspace.workspace import Workspace

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.parsing import safely
-from cascade_nb.model.tasks.task import PartialTask, Task
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.syntax import bound_past, rewritten

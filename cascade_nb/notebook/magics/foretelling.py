@@ -127,4 +127,4 @@ async def _now(session: Session, name: str, meant: Any, item: str) -> list[str]:
 def _of_parameter(name: str, param: Param, given: Mapping[str, Any]) -> str:
     if param.default is REQUIRED and param.name not in given:
         return f"{name} is a parameter without a value: `-p {param.name}=…` gives it one."
-    return f"{name} is a parameter; in a run of now it is {glimpse(param.settled(given))}."
+    return f"{name} is a parameter; in a run of now it is {glimpse(param.value_in(given))}."

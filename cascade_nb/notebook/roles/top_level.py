@@ -9,7 +9,8 @@ from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.tasks.task import PartialTask, Task
+from cascade_nb.model.tasks.partial import PartialTask
+from cascade_nb.model.tasks.task import Task
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
