@@ -13,10 +13,14 @@ from tests.support.lab import LabServer
 from tests.support.lab_panel import LabPanel
 from tests.support.notebook_page import LabNotebook
 
+#: Where there is a panel the extension is loaded. Of what that does these tests need one thing, or
+#: ipykernel 7.0 to 7.3 may not read a cell that is run while the panel's page asks for something.
 SETUP = """
 import asyncio, threading, time
 import cascade_nb as cs
+from cascade_nb.notebook.kernel.messages import answer_through_the_stream
 from cascade_nb.notebook.panel.panel import Panel
+answer_through_the_stream()
 started = []
 """
 

@@ -40,6 +40,12 @@ panel = Panel.open(run)
 """
 
 
+#: What the extension does where there is a panel, or ipykernel 7.0 to 7.3 may leave a click unread.
+HEARS = """
+from cascade_nb.notebook.kernel.messages import answer_through_the_stream
+answer_through_the_stream()
+"""
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -47,6 +53,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
     """One kernel of each version for all tests here, since each begins with a run of its own."""
     with RealKernel.start(request.param) as running:
+        running.check(HEARS)
         yield running
 
 

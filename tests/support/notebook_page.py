@@ -10,11 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Error, Locator, Page, Route
+from playwright.sync_api import TimeoutError as TooLate
 
 #: Seconds that Lab, Chromium or a kernel may take for what is not the tests' own work.
 PATIENCE = 90.0
 
+#: Seconds after which a new kernel that does not answer is connected to once more.
+DEAF = 5.0
+
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+_ANSWERED = "index => window.cellRuns[index] !== 'running'"
 
 
 class LabNotebook:
@@ -29,6 +34,7 @@ class LabNotebook:
         self.page = page
         self.name = name
         self.console: list[tuple[str, str]] = []
+        self._is_new = False
         page.set_default_timeout(PATIENCE * 1000)
         page.on("console", lambda message: self.console.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
@@ -71,7 +77,9 @@ class LabNotebook:
     def wait_for_cell(self, index: int) -> None:
         """Until the reply to a cell that was run is there."""
         try:
-            self.page.wait_for_function("index => window.cellRuns[index] !== 'running'", arg=index)
+            if self._is_new:
+                self._wait_for_first_cell(index)
+            self.page.wait_for_function(_ANSWERED, arg=index)
         except Error as late:
             state = self.page.evaluate(
                 f"() => {{ const kernel = {_NOTEBOOK}.sessionContext.session?.kernel\n"
@@ -186,13 +194,14 @@ class LabNotebook:
     def _greet(self) -> None:
         """Until the kernel answers.
 
-        ipykernel 7.0 to 7.3 can leave the first requests to a new kernel unread until there is
-        another connection (ipython/ipykernel#1554, mended in 7.4).
+        ipykernel 7.0 to 7.3 leave a request unread that comes while they answer another, until
+        there is another connection (ipython/ipykernel#1554, mended in 7.4). Lab asks a new kernel
+        several things at once.
         """
         answers = f"""async () => {{
             const kernel = {_NOTEBOOK}.sessionContext.session.kernel
             const future = kernel.requestExecute({{code: '', silent: true, store_history: false}})
-            const late = new Promise(resolve => setTimeout(resolve, 5000, 'late'))
+            const late = new Promise(resolve => setTimeout(resolve, {DEAF * 1000}, 'late'))
             const reply = await Promise.race([future.done, late])
             if (reply !== 'late') return true
             future.dispose()
@@ -200,6 +209,25 @@ class LabNotebook:
             return false
         }}"""
         wait_until(lambda: self.page.evaluate(answers), "the kernel does not answer", self._breathe)
+        self._is_new = True
+
+    def _wait_for_first_cell(self, index: int) -> None:
+        """Until the reply to the first cell is there, or for as long as a kernel may take.
+
+        It may meet with what `_greet` waits for, and be left unread too, until somebody connects: a
+        user would load the page again. What comes later is the package's own to prevent, once that
+        cell has loaded it, and nothing here hides it.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while self._is_new and time.monotonic() < deadline:
+            try:
+                self.page.wait_for_function(_ANSWERED, arg=index, timeout=DEAF * 1000)
+                self._is_new = False
+            except TooLate:
+                self.page.evaluate(
+                    f"() => {{ const other = {_NOTEBOOK}.sessionContext.session.kernel.clone()\n"
+                    f"setTimeout(() => other.dispose(), {DEAF * 1000}) }}"
+                )
 
     def _breathe(self) -> None:
         self.page.wait_for_timeout(20)
