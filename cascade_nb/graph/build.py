@@ -13,7 +13,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 from cascade_nb.model.tasks.task import Task
-from cascade_nb.model.upstream import instead_of, needs_of
+from cascade_nb.model.upstream import otherwise_of, upstream_of
 
 _OPEN = -1
 
@@ -122,7 +122,9 @@ class _Builder:
                 stack.pop()
                 self._make(lazy, lost=True)
                 continue
-            needed = lazy.inputs if options.plain and type(lazy) is not Router else needs_of(lazy)
+            needed = (
+                lazy.inputs if options.plain and type(lazy) is not Router else upstream_of(lazy)
+            )
             for read in needed if len(needed) < 2 else reversed(needed):
                 other = read if bindings is None else bindings.current(read)
                 index = place.get(other.identity)
@@ -188,7 +190,7 @@ class _Builder:
                 for key, route in routes.items()
             },
             follows=tuple(dict.fromkeys(self._index(other) for other in options.follows)),
-            otherwise=tuple(dict.fromkeys(map(self._index, instead_of(lazy)))),
+            otherwise=tuple(dict.fromkeys(map(self._index, otherwise_of(lazy)))),
         )
 
     def _task(self, lazy: Lazy) -> AnyTask | None:

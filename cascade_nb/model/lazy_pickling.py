@@ -19,7 +19,7 @@ from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.pickling import with_sets
 from cascade_nb.model.routing import Router
-from cascade_nb.model.upstream import needs_of
+from cascade_nb.model.upstream import upstream_of
 
 STEPS: Final = 20
 """So many lazy values, each of which reads the next, a pickler may go down into."""
@@ -87,7 +87,7 @@ def packed(root: Lazy) -> tuple[Any, ...]:
         lazy = stack[-1]
         one = made.get(lazy.identity) or known.get(lazy.identity)
         if one is None:
-            needed = needs_of(lazy)
+            needed = upstream_of(lazy)
             below = {n.identity: made.get(n.identity) or known.get(n.identity) for n in needed}
             missing = [n for n in needed if below[n.identity] is None]
             if missing:

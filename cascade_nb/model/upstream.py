@@ -8,12 +8,12 @@ from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.routing import Router
 
 
-def needs_of(lazy: Lazy) -> tuple[Lazy, ...]:
+def upstream_of(lazy: Lazy) -> tuple[Lazy, ...]:
     """Every lazy value that `lazy` names in any way; one may be among them twice."""
     options = lazy.options
     if options.plain and type(lazy) is not Router:
         return lazy.inputs
-    needed = [*lazy.inputs, *options.after, *options.follows, *instead_of(lazy)]
+    needed = [*lazy.inputs, *options.after, *options.follows, *otherwise_of(lazy)]
     if isinstance(options.condition, Lazy):
         needed.append(options.condition)
     needed += [amount for amount in options.needs.values() if isinstance(amount, Lazy)]
@@ -22,7 +22,7 @@ def needs_of(lazy: Lazy) -> tuple[Lazy, ...]:
     return tuple(needed)
 
 
-def instead_of(lazy: Lazy) -> tuple[Lazy, ...]:
+def otherwise_of(lazy: Lazy) -> tuple[Lazy, ...]:
     """What makes its value where its condition is false."""
     value = lazy.options.otherwise
     return () if value is NO_ELSE or lazy.options.condition is True else scan((value,))[0]

@@ -25,7 +25,7 @@ from sklearn.linear_model import LinearRegression
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ResultError, TaskFailedError
-from cascade_nb.model.copying.isolation import Copying, are_quickly_lent, lent, pristine
+from cascade_nb.model.copying.isolation import Copying, are_quick_to_copy, kept_copy, reader_copy
 from cascade_nb.state import MemoryState
 from tests.engine.conftest import MakeEngine
 from tests.support.examples import examples
@@ -246,8 +246,8 @@ def test_what_nobody_can_change_is_handed_on_as_it_is() -> None:
         np.float64(1), pd.Timestamp("2020-01-01"), Account, types,
     ]  # fmt: skip
     for value in frozen:
-        assert pristine(value) is value
-        assert lent(value) is value
+        assert kept_copy(value) is value
+        assert reader_copy(value) is value
 
 
 LARGE = 1 << 20
@@ -474,19 +474,19 @@ def cs_run(engine: Engine, target: Any) -> Any:
 @given(values)
 def test_a_value_of_ones_own_is_the_same_and_shares_nothing_that_can_change(value: Any) -> None:
     before = seen(value)
-    kept = pristine(copy.deepcopy(value))
-    mine = lent(kept)
+    kept = kept_copy(copy.deepcopy(value))
+    mine = reader_copy(kept)
     assert seen(mine) == before
     change(mine)
     assert seen(kept) == before
-    assert seen(lent(kept)) == before
+    assert seen(reader_copy(kept)) == before
 
 
 def test_containers_nested_beyond_the_stack_are_copied_too() -> None:
     deep: Any = []
     for n in range(50_000):
         deep = (n, [deep])
-    mine = lent(deep)
+    mine = reader_copy(deep)
     depth = 0
     while mine:
         assert mine is not deep
@@ -531,14 +531,14 @@ async def test_large_values_are_not_copied_on_the_loop(
 
 
 def test_what_is_quickly_lent_has_few_parts() -> None:
-    assert are_quickly_lent(["a" * 10_000, 1, None, np.zeros(100_000), {"a": [1, (2,)]}, print])
-    assert are_quickly_lent([Account([1, 2]), [[n] for n in range(300)]])
+    assert are_quick_to_copy(["a" * 10_000, 1, None, np.zeros(100_000), {"a": [1, (2,)]}, print])
+    assert are_quick_to_copy([Account([1, 2]), [[n] for n in range(300)]])
     for large in LARGE_VALUES.values():
-        assert not are_quickly_lent([large()])
-        assert not are_quickly_lent([1, {"a": (large(),)}])
+        assert not are_quick_to_copy([large()])
+        assert not are_quick_to_copy([1, {"a": (large(),)}])
     round_about: list[Any] = [1]
     round_about.append(round_about)
-    assert not are_quickly_lent([round_about])
+    assert not are_quick_to_copy([round_about])
 
 
 WRITES: dict[str, Callable[[Any], object]] = {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cascade_nb.graph.values.short_repr import glimpse, seen
+from cascade_nb.graph.values.short_repr import seen, short_repr
 
 
 @dataclasses.dataclass
@@ -61,7 +61,7 @@ SHOWN = [
 
 @pytest.mark.parametrize(("value", "shown"), SHOWN, ids=[shown for _, shown in SHOWN])
 def test_a_value_is_shown_as_python_would_write_it(value: Any, shown: str) -> None:
-    assert glimpse(value) == shown
+    assert short_repr(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_a_value_is_shown_as_python_would_write_it(value: Any, shown: str) -> No
 def test_a_large_value_takes_no_time_and_little_room(make: Any) -> None:
     value = make()
     begin = time.thread_time()
-    assert len(glimpse(value)) <= 300
+    assert len(short_repr(value)) <= 300
     assert time.thread_time() - begin < 0.02
 
 
 def test_what_holds_itself_ends() -> None:
     inner: list[Any] = []
     inner.append(inner)
-    assert glimpse(inner).startswith("[[[[")
+    assert short_repr(inner).startswith("[[[[")
 
 
 def test_only_what_can_be_changed_in_place_is_known_again() -> None:

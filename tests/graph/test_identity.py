@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cascade_nb as cs
-from cascade_nb.engine.storage.provenance_cache import Grounds, Past
+from cascade_nb.engine.storage.provenance_cache import Past, ProvenanceComparison
 from cascade_nb.graph import build_graph
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.graph.fingerprint.identity import places_of
@@ -21,7 +21,7 @@ def clean(x: Any, k: int = 0) -> Any:
     return x, k
 
 
-def looked(target: Any) -> Grounds:
+def looked(target: Any) -> ProvenanceComparison:
     graph = build_graph(target)
     return Past().look(graph, fingerprints(graph), ())
 

@@ -12,7 +12,7 @@ import pytest
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
-from cascade_nb.graph.fingerprint.provenance import Change, Made, changes, made_of
+from cascade_nb.graph.fingerprint.provenance import Change, Provenance, changes, provenance_of
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.routing import Router
 from cascade_nb.model.tasks.decorator import task
@@ -24,10 +24,10 @@ def load(n: Any = 1) -> Any:
     return n
 
 
-def made(target: Lazy) -> Made:
+def made(target: Lazy) -> Provenance:
     """What the target's own node is made of now."""
     graph = build_graph(target)
-    return made_of(graph, fingerprints(graph), len(graph.nodes) - 1)
+    return provenance_of(graph, fingerprints(graph), len(graph.nodes) - 1)
 
 
 def defined(cells: Cells, source: str, name: str = "f") -> Any:

@@ -31,7 +31,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import ResultError, TaskFailedError
-from cascade_nb.model.copying.isolation import lent, pristine
+from cascade_nb.model.copying.isolation import kept_copy, reader_copy
 
 
 class Connection:
@@ -92,8 +92,8 @@ def test_what_stands_for_something_outside_is_refused_wherever_it_is(
     with make() as handle:
         for result in (handle, [handle], {"a": (handle,)}, Holder(handle)):
             with pytest.raises(ResultError, match=f"what it returned is, or holds, {words}"):
-                pristine(result)
-        assert lent(handle) is handle  # as an argument it is handed on
+                kept_copy(result)
+        assert reader_copy(handle) is handle  # as an argument it is handed on
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_what_stands_for_something_outside_is_refused_wherever_it_is(
     ids=lambda value: type(value).__name__,
 )
 def test_what_everybody_shares_is_handed_on_as_it_is(value: Any) -> None:
-    assert pristine(value) is value
-    assert pristine([value])[0] is value
-    assert lent(pristine(Holder(value))).held is value
+    assert kept_copy(value) is value
+    assert kept_copy([value])[0] is value
+    assert reader_copy(kept_copy(Holder(value))).held is value
 
 
 def test_what_is_data_is_copied() -> None:
-    assert lent(pristine(io.StringIO("a"))).read() == "a"
-    assert lent(pristine(random.Random(3))).random() == random.Random(3).random()
+    assert reader_copy(kept_copy(io.StringIO("a"))).read() == "a"
+    assert reader_copy(kept_copy(random.Random(3))).random() == random.Random(3).random()
 
 
 def test_the_task_is_named_that_gave_it() -> None:

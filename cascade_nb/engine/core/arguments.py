@@ -11,7 +11,7 @@ from cascade_nb.model.arguments.collections import equal_lengths, items_of
 from cascade_nb.model.arguments.inputs import replace, scan
 from cascade_nb.model.arguments.watched import guarded, is_watched, records_of
 from cascade_nb.model.copying.immutable import FROZEN
-from cascade_nb.model.copying.isolation import lent_call
+from cascade_nb.model.copying.isolation import copied_call
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
@@ -56,7 +56,7 @@ class Call(NamedTuple):
         else:
             if not self.kwargs:
                 return self  # nothing in it can be changed
-        args, kwargs = lent_call(self.args, self.kwargs)
+        args, kwargs = copied_call(self.args, self.kwargs)
         return Call(self.fn, args, kwargs, self.injects)
 
     def with_resources(self, opened: Mapping[Resource, Any]) -> Call:

@@ -20,7 +20,7 @@ from cascade_nb.engine.dispatch.failures import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.model.copying.isolation import are_quickly_lent
+from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.tasks.present import returned
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class AsyncAttempt(Attempt):
             found = await sharing.before(self)
             if found is not None:
                 return self._noted(found.value)
-        quick = are_quickly_lent((*call.args, *call.kwargs.values()))
+        quick = are_quick_to_copy((*call.args, *call.kwargs.values()))
         call = call.owned() if quick else await in_thread(call.owned)
         if self.files is not None:
             await in_thread(partial(self.files.begin, call.args, call.kwargs))
@@ -308,6 +308,6 @@ class AsyncAttempt(Attempt):
 
 async def _returned(result: Any) -> Any:
     """What is kept of a result; that of a large one is made off the loop."""
-    if are_quickly_lent((result,)):
+    if are_quick_to_copy((result,)):
         return returned(result)
     return await in_thread(partial(returned, result))

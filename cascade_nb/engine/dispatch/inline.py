@@ -21,7 +21,7 @@ from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.engine.files.run_files import NO_STAMPS
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.copying.immutable import FROZEN
-from cascade_nb.model.copying.isolation import lent_call
+from cascade_nb.model.copying.isolation import copied_call
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.tasks.present import Continued, returned
 
@@ -94,13 +94,13 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
                 # Loops, since `issuperset` makes a set of what it is given, which costs more.
                 for value in args:
                     if type(value) not in frozen:
-                        args, kwargs = lent_call(args, kwargs)
+                        args, kwargs = copied_call(args, kwargs)
                         break
                 else:
                     if kwargs is not nothing:
                         for value in kwargs.values():
                             if type(value) not in frozen:
-                                args, kwargs = lent_call(args, kwargs)
+                                args, kwargs = copied_call(args, kwargs)
                                 break
                 result = fn(*args) if kwargs is nothing else fn(*args, **kwargs)
                 if type(result) not in plain:

@@ -15,7 +15,7 @@ from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
-from cascade_nb.graph.values.short_repr import glimpse
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.calls import MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 
@@ -181,7 +181,7 @@ def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
             known = flow.ledger.values[index]
         if name in lazy.collections:
             known = known[number] if isinstance(known, Sequence) else list(known)[number]
-        told.append(f"{name}={glimpse(known, _INPUT)}")
+        told.append(f"{name}={short_repr(known, _INPUT)}")
     return told
 
 

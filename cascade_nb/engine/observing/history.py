@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.engine.observing.answers import end_of
 from cascade_nb.engine.observing.status import RunStatus
-from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, Grounds
-from cascade_nb.graph.fingerprint.provenance import Made
+from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, ProvenanceComparison
+from cascade_nb.graph.fingerprint.provenance import Provenance
 from cascade_nb.graph.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LastSeen(NamedTuple):
     number: int
     words: str
     skipped: str = ""
-    tried: Made | None = None
+    tried: Provenance | None = None
     unkept: str = ""
 
     @property
@@ -79,7 +79,9 @@ class History:
         with self._lock:
             return list(self._runs)
 
-    def enter(self, status: RunStatus, started: float, flow: Flow | None, grounds: Grounds) -> None:
+    def enter(
+        self, status: RunStatus, started: float, flow: Flow | None, grounds: ProvenanceComparison
+    ) -> None:
         """A run is over.
 
         Args:
@@ -101,7 +103,7 @@ class History:
         with self._lock:
             return self._last.get((node.task_name, identity.get(node.id, node.id)))
 
-    def _enter(self, number: int, flow: Flow, grounds: Grounds) -> None:
+    def _enter(self, number: int, flow: Flow, grounds: ProvenanceComparison) -> None:
         state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
         identity = grounds.identity
         for name in identity or _named(graph):

@@ -9,7 +9,7 @@ from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.answers import end_of, node_named
 from cascade_nb.errors import UsageError
 from cascade_nb.model.arguments.inputs import replace
-from cascade_nb.model.copying.isolation import lent
+from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def partial_of(flow: Flow, name: str | None) -> Any:
     shape = graph.shape if name is None else node_named(graph, name).lazy
     with flow.lock:
         found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
-    return lent(found)
+    return reader_copy(found)
 
 
 def _value_at(flow: Flow, index: int) -> Any:

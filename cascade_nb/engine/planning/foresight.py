@@ -18,7 +18,7 @@ from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.copying.isolation import lent
+from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
 from cascade_nb.protocols import Clock, StateBackend
@@ -143,7 +143,7 @@ class Foresight:
                 seconds = None if made is None else made.seconds
                 when = None if made is None else made.made
                 doubts = Doubts(graph, {}, 0.0).of_result(index)
-                return Found(True, lent(values[key]), when, seconds, doubts=doubts)
+                return Found(True, reader_copy(values[key]), when, seconds, doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
         words = verb.get(step.action, "") + step.reason

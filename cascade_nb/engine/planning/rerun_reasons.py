@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.storage.lookup import Reuse
-from cascade_nb.graph.fingerprint.provenance import Change, Made, changes, code_changes
+from cascade_nb.graph.fingerprint.provenance import Change, Provenance, changes, code_changes
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 
 _NOT_HERE: Final = "its result is not in this kernel's memory"
@@ -178,7 +178,7 @@ class Reasons:
         return f"the result of a {kind} is not kept{needs}"
 
 
-def _since(before: Made | None, now: Made) -> list[Change]:
+def _since(before: Provenance | None, now: Provenance) -> list[Change]:
     """What differs between the making that was and the one of now, if there was any."""
     if before is None or (now.key is not None and now.key == before.key):
         return []

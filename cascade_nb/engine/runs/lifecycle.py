@@ -29,7 +29,7 @@ from cascade_nb.engine.storage.carry_over import (
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.copying.isolation import are_quickly_lent, lent
+from cascade_nb.model.copying.isolation import are_quick_to_copy, reader_copy
 from cascade_nb.model.lazy.lazy import PLAIN
 from cascade_nb.model.params.param import Param, check_given
 
@@ -154,9 +154,9 @@ class Execution:
             await self._come_to_rest(flow)
             if flow.stopping != "edited":
                 value = self._value(flow)
-                if not run.graph.targets or are_quickly_lent((value,)):
-                    return lent(value) if run.graph.targets else value
-                return await in_thread(partial(lent, value))
+                if not run.graph.targets or are_quick_to_copy((value,)):
+                    return reader_copy(value) if run.graph.targets else value
+                return await in_thread(partial(reader_copy, value))
             before = flow
             with flow.lock:
                 self._engine.remember(flow.kinds.timings())

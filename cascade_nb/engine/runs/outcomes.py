@@ -11,7 +11,7 @@ from cascade_nb.engine.dispatch.attempt import Attempt
 from cascade_nb.engine.dispatch.failures import Failure, error_text, timed_out, where_raised
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Node, NodeKind
-from cascade_nb.graph.values.short_repr import glimpse
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.tasks.present import Continued
 
@@ -193,5 +193,5 @@ class Outcomes:
             call = flow.call_of(index)
         except BaseException as error:
             return (f"its arguments cannot be put together: {error}",)
-        named = (f"{name}={glimpse(value, _GLIMPSE)}" for name, value in call.kwargs.items())
-        return (*(glimpse(value, _GLIMPSE) for value in call.args), *named)
+        named = (f"{name}={short_repr(value, _GLIMPSE)}" for name, value in call.kwargs.items())
+        return (*(short_repr(value, _GLIMPSE) for value in call.args), *named)

@@ -21,7 +21,7 @@ from cascade_nb.engine.planning.doubts import why_more
 from cascade_nb.engine.run_controls import RunControls
 from cascade_nb.engine.runs.request import Given, Orders
 from cascade_nb.engine.storage.lookup import Reuse
-from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Grounds
+from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
 
@@ -285,7 +285,7 @@ class Run(RunControls, HasPartial):
             self._log.flush()
 
     @property
-    def grounds(self) -> Grounds:
+    def grounds(self) -> ProvenanceComparison:
         """What its nodes are made of, and were before; for the engine."""
         return NO_GROUNDS if self._reuse is None else self._reuse.grounds
 

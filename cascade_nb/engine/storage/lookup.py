@@ -13,10 +13,10 @@ from cascade_nb.engine.files.kept_files import KeptFiles
 from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.loops.threads import beside, in_thread
 from cascade_nb.engine.storage.expiry import Floor, floors, not_ahead
-from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Grounds, Past
+from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Past, ProvenanceComparison
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
-from cascade_nb.graph.fingerprint.unkeyed import Gaps
+from cascade_nb.graph.fingerprint.unkeyed import UnkeyedNodes
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.arguments.inputs import ATOMS, CALLS
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -57,8 +57,8 @@ class Reuse:
     wanted: frozenset[int]
     fresh: bool = False
     lasting: bool = False
-    grounds: Grounds = NO_GROUNDS
-    gaps: Gaps | None = None
+    grounds: ProvenanceComparison = NO_GROUNDS
+    gaps: UnkeyedNodes | None = None
     floors: Mapping[int, Floor] = dataclasses.field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
     standing: frozenset[int] = frozenset()
@@ -80,7 +80,7 @@ class Sight(NamedTuple):
 
     prints: Fingerprints
     keys: Mapping[int, str]
-    grounds: Grounds
+    grounds: ProvenanceComparison
     code: Mapping[AnyTask, CodeSnapshot]
 
 

@@ -11,7 +11,7 @@ from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.graph.code.code_key import CodeKey
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.fingerprint.identity import call_identity, places_of
-from cascade_nb.graph.fingerprint.provenance import Made, made_of
+from cascade_nb.graph.fingerprint.provenance import Provenance, provenance_of
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.options.checks import NOTHING
 
@@ -21,7 +21,7 @@ WHOLE: Final = 500  # nodes of a graph that is remembered whole
 MOST: Final = 2_000  # nodes that are remembered of a larger one: those that have a name
 
 
-class Grounds(NamedTuple):
+class ProvenanceComparison(NamedTuple):
     """What the nodes of one graph are made of, and what they were made of before.
 
     Attributes:
@@ -34,8 +34,8 @@ class Grounds(NamedTuple):
         spots: by id of nodes without a name, the places that they have alone.
     """
 
-    now: Mapping[str, Made] = NOTHING
-    before: Mapping[str, Made] = NOTHING
+    now: Mapping[str, Provenance] = NOTHING
+    before: Mapping[str, Provenance] = NOTHING
     code: Mapping[str, CodeKey] = NOTHING
     code_before: Mapping[str, CodeKey] = NOTHING
     place: Mapping[str, int] = NOTHING
@@ -43,7 +43,7 @@ class Grounds(NamedTuple):
     spots: Mapping[str, str] = NOTHING
 
 
-NO_GROUNDS: Final = Grounds()
+NO_GROUNDS: Final = ProvenanceComparison()
 
 
 class Past:
@@ -59,21 +59,23 @@ class Past:
 
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
-        self._made: OrderedDict[str, Made] = OrderedDict()
+        self._made: OrderedDict[str, Provenance] = OrderedDict()
         self._known_as: OrderedDict[str, str] = OrderedDict()  # by fingerprint, without a name
         self._code: OrderedDict[str, CodeKey] = OrderedDict()
         # Filled by the loop, which must not wait for a thread that is looking.
-        self._ended: deque[tuple[dict[str, Made], dict[str, CodeKey]]] = deque()
+        self._ended: deque[tuple[dict[str, Provenance], dict[str, CodeKey]]] = deque()
         self._looking = threading.Lock()
 
-    def look(self, graph: Graph, prints: Fingerprints, kept: Collection[int]) -> Grounds:
+    def look(
+        self, graph: Graph, prints: Fingerprints, kept: Collection[int]
+    ) -> ProvenanceComparison:
         """Compare `graph` with what was. It may read files: not for the loop.
 
         Args:
             kept: indexes of the nodes whose results are worth keeping.
         """
-        now: dict[str, Made] = {}
-        before: dict[str, Made] = {}
+        now: dict[str, Provenance] = {}
+        before: dict[str, Provenance] = {}
         place: dict[str, int] = {}
         identity: dict[str, str] = {}
         spots: dict[str, str] = {}
@@ -86,7 +88,7 @@ class Past:
                 known = name if node.name is not None else self._known_as.get(key or "")
                 was = None if known is None else self._made.get(known)
                 same = was is not None and was.key is not None and was.key == key
-                made = was if same else made_of(graph, prints, index)
+                made = was if same else provenance_of(graph, prints, index)
                 assert made is not None
                 if known is None:
                     known = call_identity(node, made, identity)
@@ -101,9 +103,11 @@ class Past:
                     before[name] = was
             code = prints.codes()
             code_before = {name: self._code[name] for name in code if name in self._code}
-        return Grounds(now, before, code, code_before, place, identity, spots)
+        return ProvenanceComparison(now, before, code, code_before, place, identity, spots)
 
-    def enter(self, grounds: Grounds, states: Sequence[int], tasks: Iterable[str]) -> None:
+    def enter(
+        self, grounds: ProvenanceComparison, states: Sequence[int], tasks: Iterable[str]
+    ) -> None:
         """A run is over.
 
         Args:
@@ -116,7 +120,7 @@ class Past:
         code = {name: grounds.code[name] for name in tasks if name in grounds.code}
         self._enter(grounds, done, code)
 
-    def stands(self, graph: Graph, grounds: Grounds, indexes: Collection[int]) -> None:
+    def stands(self, graph: Graph, grounds: ProvenanceComparison, indexes: Collection[int]) -> None:
         """Results of nodes are kept, by whatever kernel, that are made of what these are made of
         now.
 
@@ -135,7 +139,9 @@ class Past:
                 code[name] = grounds.code[name]
         self._enter(grounds, made, code)
 
-    def _enter(self, grounds: Grounds, made: dict[str, Made], code: dict[str, CodeKey]) -> None:
+    def _enter(
+        self, grounds: ProvenanceComparison, made: dict[str, Provenance], code: dict[str, CodeKey]
+    ) -> None:
         if not made and not code:
             return
         known = {grounds.identity[name]: one for name, one in made.items()}

@@ -41,7 +41,7 @@ class Member(NamedTuple):
     value: Any = None
 
 
-class Shape(NamedTuple):
+class ClassContent(NamedTuple):
     """What makes a class what it is.
 
     Attributes:
@@ -58,14 +58,14 @@ class Shape(NamedTuple):
     members: tuple[Member, ...]
 
 
-def shape_of(cls: type) -> Shape:
+def class_content_of(cls: type) -> ClassContent:
     """What makes `cls` what it is but its name: not its documentation, nor where it stands."""
     own = cls.__dict__
     bases = tuple(base for base in (*cls.__bases__, type(cls)) if base not in (object, type))
     bases += tuple(_registered(cls))
     annotations = own.get("__annotations__")
     typed = annotations.items() if isinstance(annotations, dict) else ()
-    return Shape(
+    return ClassContent(
         bases,
         tuple((str(name), type_text(kind)) for name, kind in typed),
         tuple(_fields(cls)) if "__dataclass_fields__" in own else (),

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.graph.code.dependencies import Walk
+from cascade_nb.graph.code.dependencies import CodeWalk
 from cascade_nb.graph.code.origin import name_of
 from cascade_nb.graph.code.source import carried
 from cascade_nb.graph.code.titles import title_of
@@ -60,7 +60,7 @@ def code_key(thing: Any) -> CodeKey:
             A bound method and a callable object count by their state too. The name of a function
             does not count: one that was merely renamed keeps its key. That of a class does.
     """
-    walk = Walk()
+    walk = CodeWalk()
     root = walk.run(thing)
     # under one name for all, so that renaming a function does not change its key
     renamed = "" if root.startswith("class ") else root

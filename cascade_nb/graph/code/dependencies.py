@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.graph.code.classes import Member, shape_of
+from cascade_nb.graph.code.classes import Member, class_content_of
 from cascade_nb.graph.code.environment import EnvironmentReads, current_folder
 from cascade_nb.graph.code.modules import changed_since_import, module_text, relative, resolved
 from cascade_nb.graph.code.origin import (
+    CodeOwner,
     Origin,
-    Owner,
     counts,
     file_of_module,
     origin_of,
@@ -39,7 +39,7 @@ _NOT_ATTRIBUTES: Final = frozenset({"__wrapped__", "cache_parameters", "__signat
 _OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
 
 
-class Walk:
+class CodeWalk:
     """One look at a function and at what it leads to.
 
     Pieces refer to each other by their readable names, and each is looked at once, off a queue:
@@ -104,9 +104,9 @@ class Walk:
             kind = "class" if isinstance(thing, type) else "helper"
             return b"@" + text(self._admit(thing, kind, title_of(thing)))
         name = frame(b"n", text(origin.module) + text(title_of(thing)))
-        if origin.owner is Owner.INSTALLED:
+        if origin.owner is CodeOwner.INSTALLED:
             self.parts[origin.part] = digest(text(origin.part))
-        elif origin.owner is Owner.LOCAL:  # compiled code under edit
+        elif origin.owner is CodeOwner.LOCAL:  # compiled code under edit
             return name + self._module(origin.module, None)
         return name
 
@@ -170,7 +170,7 @@ class Walk:
                 self.sources[label] = facts.source
         else:
             said += text(origin.module) + text(written_name(function))
-            if origin.owner is Owner.INSTALLED:
+            if origin.owner is CodeOwner.INSTALLED:
                 self.parts[origin.part] = digest(text(origin.part))
         positional = code.co_varnames[: code.co_argcount]
         defaults = function.__defaults__ or ()
@@ -250,7 +250,7 @@ class Walk:
         return b"w" + said
 
     def _class(self, cls: type) -> bytes:
-        shape = shape_of(cls)
+        shape = class_content_of(cls)
         said = b"".join(map(self.refer, shape.bases))
         said += self._encoder.encode(shape.annotations)
         if shape.fields:
@@ -305,7 +305,7 @@ class Walk:
     def _module(self, name: str, module: types.ModuleType | None) -> bytes:
         """The bytes of a module, which is looked at later if its content counts."""
         origin = origin_of_module(name)
-        if origin.owner is Owner.INSTALLED:
+        if origin.owner is CodeOwner.INSTALLED:
             self.parts[origin.part] = digest(text(origin.part))
         if not origin.followed or name == "__main__":
             return frame(b"n", text(name))
@@ -338,7 +338,7 @@ class Walk:
     def _imported(self, name: str, names: tuple[str, ...]) -> bytes:
         """What an import statement brings: a module, or modules out of a package."""
         said = self._module(name, sys.modules.get(name))
-        if origin_of_module(name).owner is Owner.LOCAL:
+        if origin_of_module(name).owner is CodeOwner.LOCAL:
             inner = [f"{name}.{one}" for one in names]
             found = [one for one in inner if file_of_module(one) is not None]
             said += b"".join([self._module(one, sys.modules.get(one)) for one in found])

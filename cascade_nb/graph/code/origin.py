@@ -22,7 +22,7 @@ _HERE: Final = __name__.partition(".")[0]
 _INSTALLED_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 
-class Owner(enum.Enum):
+class CodeOwner(enum.Enum):
     """Whose code it is."""
 
     USER = "user"  # the notebook's or script's own namespace
@@ -41,7 +41,7 @@ class Origin(NamedTuple):
         file: the module's file, where it has one.
     """
 
-    owner: Owner
+    owner: CodeOwner
     module: str
     version: str = ""
     file: str | None = None
@@ -49,7 +49,7 @@ class Origin(NamedTuple):
     @property
     def followed(self) -> bool:
         """Whether what it says counts, not its version."""
-        return self.owner in (Owner.USER, Owner.LOCAL)
+        return self.owner in (CodeOwner.USER, CodeOwner.LOCAL)
 
     @property
     def part(self) -> str:
@@ -57,14 +57,14 @@ class Origin(NamedTuple):
         return f"module {self.module.partition('.')[0]} {self.version}".rstrip()
 
 
-_BUILTIN: Final = Origin(Owner.STANDARD, "builtins")
+_BUILTIN: Final = Origin(CodeOwner.STANDARD, "builtins")
 
 
 def origin_of_namespace(namespace: Mapping[str, Any]) -> Origin:
     """Where the code comes from whose globals these are."""
     name = namespace.get("__name__")
     if not isinstance(name, str):
-        return Origin(Owner.USER, "__main__")
+        return Origin(CodeOwner.USER, "__main__")
     return _origin(name, namespace.get("__file__"))
 
 
@@ -130,7 +130,7 @@ def is_followed(namespace: Mapping[str, Any]) -> bool:
         return False
     if not isinstance(file, str):
         return top not in sys.stdlib_module_names
-    return _owner_of(file) is Owner.LOCAL
+    return _owner_of(file) is CodeOwner.LOCAL
 
 
 def code_folders() -> tuple[pathlib.Path, ...]:
@@ -141,14 +141,14 @@ def code_folders() -> tuple[pathlib.Path, ...]:
 def _origin(name: str, file: object) -> Origin:
     top = name.partition(".")[0]
     if name in ("__main__", "__mp_main__"):
-        return Origin(Owner.USER, "__main__")
+        return Origin(CodeOwner.USER, "__main__")
     if top == _HERE:
-        return Origin(Owner.STANDARD, name)
+        return Origin(CodeOwner.STANDARD, name)
     if not isinstance(file, str):
-        owner = Owner.STANDARD if top in sys.stdlib_module_names else Owner.USER
+        owner = CodeOwner.STANDARD if top in sys.stdlib_module_names else CodeOwner.USER
         return Origin(owner, name)
     owner = _owner_of(file)
-    version = _version(top) if owner is Owner.INSTALLED else ""
+    version = _version(top) if owner is CodeOwner.INSTALLED else ""
     return Origin(owner, name, version, file)
 
 
@@ -161,13 +161,13 @@ def _is_there(thing: Any, origin: Origin) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _owner_of(file: str) -> Owner:
+def _owner_of(file: str) -> CodeOwner:
     path = pathlib.Path(file).absolute()
     if _INSTALLED_FOLDERS.intersection(path.parts) or _below(path, _library_folders()):
-        return Owner.INSTALLED
+        return CodeOwner.INSTALLED
     if _below(path, _standard_folders()) or file.startswith("<frozen"):
-        return Owner.STANDARD
-    return Owner.LOCAL
+        return CodeOwner.STANDARD
+    return CodeOwner.LOCAL
 
 
 def _below(path: pathlib.Path, folders: tuple[pathlib.Path, ...]) -> bool:

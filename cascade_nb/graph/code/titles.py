@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from cascade_nb.graph.code.origin import Origin, Owner, name_of, origin_of
+from cascade_nb.graph.code.origin import CodeOwner, Origin, name_of, origin_of
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
 
@@ -19,7 +19,7 @@ def title_of(thing: Any) -> str:
 
 def place_of(origin: Origin, name: str) -> str:
     """A name, with its module where that is not the notebook."""
-    return name if origin.owner is Owner.USER else f"{origin.module}.{name}"
+    return name if origin.owner is CodeOwner.USER else f"{origin.module}.{name}"
 
 
 def written_name(function: types.FunctionType) -> str:

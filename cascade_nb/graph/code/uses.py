@@ -54,7 +54,7 @@ PATH_METHOD: Final = "Path"
 _TELLING: Final = OF_PATHS | OF_READERS
 
 
-class Given(NamedTuple):
+class PlainArgument(NamedTuple):
     """A plain argument of a call: something by its name, or a text.
 
     Attributes:
@@ -81,7 +81,7 @@ class Use(NamedTuple):
     names: tuple[str, ...]
     module: tuple[str, str] | None
     how: str
-    given: tuple[Given, ...] = ()
+    given: tuple[PlainArgument, ...] = ()
 
 
 _known: dict[int, tuple[weakref.ref[types.CodeType], tuple[Use, ...]]] = {}
@@ -183,11 +183,11 @@ class _Given:
         self._stored = {one.argval for one in self._all if one.opname in _STORES}
         self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
-    def to_call(self, first: dis.Instruction) -> tuple[Given, ...]:
+    def to_call(self, first: dis.Instruction) -> tuple[PlainArgument, ...]:
         """The plain arguments from `first` on, of a call that follows; those before the first one
         that is worked out.
         """
-        stack: list[Given | None] = []
+        stack: list[PlainArgument | None] = []
         for one in self._all[self._place.get(first.offset, len(self._all)) :]:
             taken = _TAKEN.get(one.opname)
             if (given := self._plain(one)) is not None:
@@ -203,7 +203,7 @@ class _Given:
                 return ()
         return ()
 
-    def to_method(self, method: dis.Instruction) -> tuple[Given, ...]:
+    def to_method(self, method: dis.Instruction) -> tuple[PlainArgument, ...]:
         """The path of which a method is read: ``p.exists``, or ``Path(p).exists``."""
         place = self._place[method.offset]
         before = self._all[place - 1] if place else method
@@ -213,15 +213,15 @@ class _Given:
         given = self._plain(before)
         return () if given is None else (given,)
 
-    def _plain(self, one: dis.Instruction) -> Given | None:
+    def _plain(self, one: dis.Instruction) -> PlainArgument | None:
         if one.opname == "LOAD_CONST":
-            return Given(CONSTANT, "")
+            return PlainArgument(CONSTANT, "")
         if one.opname in _GLOBAL_READS:
-            return Given(GLOBAL, str(one.argval))
+            return PlainArgument(GLOBAL, str(one.argval))
         if one.opname not in _PLAIN_LOADS:
             return None
         known = one.argval in self._parameters and one.argval not in self._stored
-        return Given(PARAMETER if known else LOCAL, str(one.argval))
+        return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
 
 
 def _effect(instruction: dis.Instruction) -> int:

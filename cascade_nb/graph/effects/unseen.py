@@ -20,7 +20,7 @@ from cascade_nb.graph.code.uses import (
     OF_READERS,
     PARAMETER,
     PATH_METHOD,
-    Given,
+    PlainArgument,
     Use,
 )
 
@@ -162,7 +162,7 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
         return OPENS, last
     if root == PATH_METHOD:
         if len(use.names) == 2 and use.names[0] != PATH_METHOD:  # of a global path
-            use = use._replace(given=(Given(GLOBAL, use.names[0]),))
+            use = use._replace(given=(PlainArgument(GLOBAL, use.names[0]),))
         return ASKS, "" if _is_known(use, space, of_task) else name
     if _is_among(last, _ASKS.get(root)):
         told = f"os.{last}" if root == "os" else f"os.path.{last}"

@@ -25,7 +25,7 @@ from cascade_nb.graph.fingerprint.task_calls import (
     task_key,
     with_rules,
 )
-from cascade_nb.graph.fingerprint.unkeyed import NEW_EACH_TIME, Gap, Gaps, UpstreamError
+from cascade_nb.graph.fingerprint.unkeyed import NEW_EACH_TIME, Gap, UnkeyedNodes, UpstreamError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
 from cascade_nb.graph.values.encoder import Encoder
@@ -56,7 +56,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self._graph, self._params = graph, params
         # Marked as what a node's readers take into their own; digits are made of what is asked for.
         self._keys: list[bytes | None] = []
-        self.gaps = Gaps(graph)
+        self.gaps = UnkeyedNodes(graph)
         self.read: list[bytes | None] = []
         self._tasks: dict[AnyTask | None, TaskKey] = {None: NO_TASK}
         self._large = LargeArguments(graph)

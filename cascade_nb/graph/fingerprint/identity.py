@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from cascade_nb.graph.fingerprint.provenance import Made
+from cascade_nb.graph.fingerprint.provenance import Provenance
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import digest, text
 
 
-def call_identity(node: Node, made: Made, known: Mapping[str, str]) -> str:
+def call_identity(node: Node, made: Provenance, known: Mapping[str, str]) -> str:
     """By what a node without a name is known: its task, and what it is given, whatever the code.
 
     Args:

@@ -11,11 +11,11 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.fingerprint.text_diff import changers, source_difference, value_difference
 from cascade_nb.graph.graph import FREE, Graph
 from cascade_nb.graph.values.atoms import digest, text
-from cascade_nb.graph.values.short_repr import glimpse
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.lazy import Lazy
 
 
-class Given(NamedTuple):
+class InputRecord(NamedTuple):
     """One thing that a node was given.
 
     Attributes:
@@ -31,7 +31,7 @@ class Given(NamedTuple):
     source: str | None = None
 
 
-class Made(NamedTuple):
+class Provenance(NamedTuple):
     """What one result was made of.
 
     Attributes:
@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
     key: str | None
     code: CodeKey | None
-    given: tuple[Given, ...]
+    given: tuple[InputRecord, ...]
 
 
 class Change(NamedTuple):
@@ -60,7 +60,7 @@ class Change(NamedTuple):
     source: str | None = None
 
 
-def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
+def provenance_of(graph: Graph, prints: Fingerprints, index: int) -> Provenance:
     """What the result of node `index` is made of, for code and data as `prints` found them.
 
     It looks at files named by a cache rule, and may hash arguments: not for the loop.
@@ -72,23 +72,23 @@ def made_of(graph: Graph, prints: Fingerprints, index: int) -> Made:
         for number, source in enumerate(node.control.order, 1):
             known, before = prints.read[source], graph.nodes[source].id
             key = "" if known is None else known.hex()
-            given.append(Given(f"step before it ({number})", key, before, before))
+            given.append(InputRecord(f"step before it ({number})", key, before, before))
     code = prints.code(index)
     if code is not None and code.environment:
         for name, value in prints.variables(index).items():  # a secret, perhaps: it is not shown
-            given.append(Given(f"environment variable {name}", digest(text(value)).hex(), ""))
+            given.append(InputRecord(f"environment variable {name}", digest(text(value)).hex(), ""))
     if node.task is not None and node.task.version is not None:
-        given.append(Given("version", node.task.version, node.task.version))
+        given.append(InputRecord("version", node.task.version, node.task.version))
     cache = node.options.cache
     if cache is not None and cache.version is not None:
-        given.append(Given("cache version", cache.version, cache.version))
+        given.append(InputRecord("cache version", cache.version, cache.version))
     if cache is not None and node.task is None:
         files = (file for rule in cache.files for file in files_at(rule))
-        given += [Given(f"file {name}", stamp_of(name, young=False), "") for name in files]
-    return Made(prints[index], code, tuple(given))
+        given += [InputRecord(f"file {name}", stamp_of(name, young=False), "") for name in files]
+    return Provenance(prints[index], code, tuple(given))
 
 
-def changes(before: Made, after: Made) -> list[Change]:
+def changes(before: Provenance, after: Provenance) -> list[Change]:
     """What differs between two makings of one node: code first, then what it was given."""
     code: list[Change] = []
     if before.code is not None and after.code is not None:
@@ -164,14 +164,14 @@ def _who(part: str, code: CodeKey) -> tuple[str, ...]:
     )
 
 
-def _given(graph: Graph, prints: Fingerprints, name: str, value: object) -> Given:
+def _given(graph: Graph, prints: Fingerprints, name: str, value: object) -> InputRecord:
     if isinstance(value, Lazy):
         source = graph.nodes[graph.place[value.identity]]
-        return Given(name, prints.key_of(value), source.id, source.id)
-    return Given(name, prints.key_of(value), glimpse(value))
+        return InputRecord(name, prints.key_of(value), source.id, source.id)
+    return InputRecord(name, prints.key_of(value), short_repr(value))
 
 
-def _given_changes(before: Made, after: Made) -> Iterator[Change]:
+def _given_changes(before: Provenance, after: Provenance) -> Iterator[Change]:
     old = {given.name: given for given in before.given}
     for given in after.given:
         was = old.pop(given.name, None)
@@ -182,7 +182,7 @@ def _given_changes(before: Made, after: Made) -> Iterator[Change]:
     yield from (Change(f"{name} is gone") for name in old)
 
 
-def _value_changed(was: Given, given: Given) -> Change:
+def _value_changed(was: InputRecord, given: InputRecord) -> Change:
     if given.source is not None and was.source == given.source:
         return Change(
             f"{given.name}, the result of {given.source}, is another", source=given.source

@@ -36,7 +36,7 @@ class Gap(NamedTuple):
 NEW_EACH_TIME: Final = Gap("results are new each time (reuse=False)")
 
 
-class Gaps:
+class UnkeyedNodes:
     """The nodes of a graph without a key.
 
     Attributes:

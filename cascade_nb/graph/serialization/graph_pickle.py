@@ -2,8 +2,8 @@
 
 Pickling the lazy values themselves would follow a chain of them as deep as it is long. Here each
 node is one flat row, and where an argument holds a lazy value its row has the number of its node.
-JSON (`graph_writer`) is for people and programs to read, and holds what JSON can; a parcel holds
-everything, and only a kernel that trusts it may open it.
+JSON (`graph_writer`) is for people and programs to read, and holds what JSON can; a pickled graph
+holds everything, and only a kernel that trusts it may open it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Hole:
 
 #: One node. A plain tuple, which a pickler writes without asking anybody how:
 #: - the value of its `NodeKind`,
-#: - its task's number in the parcel, or -1,
+#: - its task's number in the plain graph, or -1,
 #: - by kind, what it is made of, `None` at the holes,
 #: - position and node of each argument that is a lazy value itself: the holes,
 #: - whether there are `Hole`s in what it is made of,
-#: - the number of its options in the parcel,
+#: - the number of its options in the plain graph,
 #: - what `Node` is made of besides: inputs, name, ordinal, and control where it has some.
 Row: TypeAlias = tuple[
     str,
@@ -56,7 +56,7 @@ Row: TypeAlias = tuple[
 ]
 
 
-class Parcel(NamedTuple):
+class PlainGraph(NamedTuple):
     """A graph in flat rows."""
 
     version: int
@@ -67,23 +67,23 @@ class Parcel(NamedTuple):
     shape: Any
 
 
-def pack(graph: Graph) -> Parcel:
-    """`graph` as a parcel; nothing is copied that need not be."""
-    return _Packing(graph).parcel()
+def pack(graph: Graph) -> PlainGraph:
+    """`graph` in plain values; nothing is copied that need not be."""
+    return _Packing(graph).plain()
 
 
-def unpack(parcel: Parcel) -> Graph:
-    """The graph of a parcel, with the same ids.
+def unpack(plain: PlainGraph) -> Graph:
+    """The graph that `pack` gave, with the same ids.
 
     Raises:
         SerializationError: another version of this library wrote it.
     """
-    if parcel[0] != VERSION:
+    if plain[0] != VERSION:
         raise SerializationError(
-            f"this graph was written down in format {parcel[0]!r:.20}, and this version of "
+            f"this graph was written down in format {plain[0]!r:.20}, and this version of "
             f"cascade_nb reads format {VERSION}"
         )
-    return _Unpacking(parcel).graph()
+    return _Unpacking(plain).graph()
 
 
 class _Packing:
@@ -93,11 +93,11 @@ class _Packing:
         self._options: dict[int, int] = {}
         self._packed: list[Any] = []
 
-    def parcel(self) -> Parcel:
+    def plain(self) -> PlainGraph:
         graph = self._graph
         rows = [self._row(node) for node in graph.nodes]
         shape = self._full(graph.shape)
-        return Parcel(VERSION, list(self._tasks), self._packed, rows, graph.targets, shape)
+        return PlainGraph(VERSION, list(self._tasks), self._packed, rows, graph.targets, shape)
 
     def _row(self, node: Node) -> Row:
         lazy, place = node.lazy, self._graph.place
@@ -150,24 +150,24 @@ class _Packing:
 
 
 class _Unpacking:
-    def __init__(self, parcel: Parcel) -> None:
-        self._parcel = Parcel(*parcel)
+    def __init__(self, plain: PlainGraph) -> None:
+        self._plain = PlainGraph(*plain)
         self._lazies: list[Lazy] = []
         self._options: dict[int, Options] = {}
 
     def graph(self) -> Graph:
-        parcel = self._parcel
+        plain = self._plain
         nodes = []
-        for index, row in enumerate(parcel.rows):
+        for index, row in enumerate(plain.rows):
             kind, number, values, holes, nested, options, rest = row
-            task = None if number < 0 else parcel.tasks[number]
+            task = None if number < 0 else plain.tasks[number]
             lazy = self._lazy(NodeKind(kind), task, values, holes, nested, self._full(options))
             self._lazies.append(lazy)
             inputs, name, ordinal, control = rest
             made = FREE if control is None else Control(*control)
             nodes.append(Node(index, lazy, task, inputs, name, ordinal, made))
         place = {lazy.identity: index for index, lazy in enumerate(self._lazies)}
-        return Graph(nodes, parcel.targets, self._filled(parcel.shape), place)
+        return Graph(nodes, plain.targets, self._filled(plain.shape), place)
 
     def _lazy(
         self,
@@ -202,7 +202,7 @@ class _Unpacking:
         """The options of this number, around the lazy values that there are now."""
         made = self._options.get(number)
         if made is None:
-            said = self._parcel.options[number]
+            said = self._plain.options[number]
             made = PLAIN if said is None else said.but(
                 after=self._filled(said.after),
                 follows=self._filled(said.follows),

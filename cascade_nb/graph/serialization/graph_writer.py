@@ -22,7 +22,7 @@ from cascade_nb.graph.serialization.graph_reader import (
     Unrunnable,
 )
 from cascade_nb.graph.serialization.import_paths import where_is
-from cascade_nb.graph.serialization.value_writer import Writer
+from cascade_nb.graph.serialization.value_writer import ValueWriter
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.options.no_else import NO_ELSE
@@ -91,7 +91,7 @@ class _Text:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._writer = Writer(lambda lazy: graph.place[lazy.identity])
+        self._writer = ValueWriter(lambda lazy: graph.place[lazy.identity])
         self._tasks: dict[AnyTask, int] = {}
 
     def text(self) -> str:

@@ -82,7 +82,7 @@ class Opaque(NamedTuple):
     text: str
 
 
-class Writer:
+class ValueWriter:
     """From values to JSON.
 
     Args:

@@ -20,7 +20,7 @@ class Seen(NamedTuple):
     """How a value looked at one moment.
 
     Attributes:
-        text: a glimpse of it.
+        text: the whole short text.
         object: the `id` of what can be changed in place, else 0. Objects of two moments that have
             one id are most likely one object.
     """
@@ -96,7 +96,7 @@ def _name(what: Any) -> str:
     return str(what.__qualname__).rpartition("<locals>.")[2]
 
 
-def glimpse(value: Any, limit: int = 300) -> str:
+def short_repr(value: Any, limit: int = 300) -> str:
     """`value` in at most `limit` characters, as Python would write it where it is short and plain.
 
     Large collections are cut, arrays and frames shown by their shape, other objects by their type.
@@ -110,7 +110,7 @@ def glimpse(value: Any, limit: int = 300) -> str:
 
 def seen(value: Any) -> Seen:
     """How `value` looks now."""
-    return Seen(glimpse(value), 0 if isinstance(value, _UNCHANGING) else id(value))
+    return Seen(short_repr(value), 0 if isinstance(value, _UNCHANGING) else id(value))
 
 
 _UNCHANGING: Final = (int, float, complex, str, bytes, type(None), tuple, frozenset, range)

@@ -52,7 +52,7 @@ _private: Final[weakref.WeakValueDictionary[int, Record]] = weakref.WeakValueDic
 """By a copy that nobody else has, what is known of it."""
 
 
-def taken(
+def captured(
     task: AnyTask,
     args: tuple[Any, ...],
     named: Mapping[str, Any],

@@ -28,7 +28,7 @@ def signature_of(fn: Any) -> inspect.Signature:
         return _ANY
 
 
-class Signed:
+class HasSignature:
     """What a task knows of how its function is called.
 
     Attributes:

@@ -89,7 +89,7 @@ RECORDS: Final[weakref.WeakSet[Record]] = weakref.WeakSet()
 """All that there are, so that where there are none nobody looks for any."""
 
 
-class TakenArgs(tuple[Any, ...]):  # noqa: SLOT001 - a tuple's subclass cannot have others
+class CapturedArgs(tuple[Any, ...]):  # noqa: SLOT001 - a tuple's subclass cannot have others
     """Arguments of a call, some of which are large.
 
     Attributes:
@@ -104,7 +104,7 @@ class TakenArgs(tuple[Any, ...]):  # noqa: SLOT001 - a tuple's subclass cannot h
         return tuple, (list(self),)
 
 
-class TakenNamed(dict[str, Any]):
+class CapturedNamed(dict[str, Any]):
     """The same for arguments by name alone."""
 
     records: Places = ()
@@ -115,14 +115,14 @@ class TakenNamed(dict[str, Any]):
 
 def records_of(args: Any) -> Places:
     """Those of a call's arguments."""
-    return args.records if args.__class__ in (TakenArgs, TakenNamed) else ()
+    return args.records if args.__class__ in (CapturedArgs, CapturedNamed) else ()
 
 
 def with_records(args: tuple[Any, ...], records: Places, deep: bool) -> tuple[Any, ...]:
     """Arguments by place, with what is known of large ones among these and those by name."""
     if not records:
         return args
-    taken = TakenArgs(args)
+    taken = CapturedArgs(args)
     taken.records, taken.deep = records, deep
     RECORDS.update(record for _, record in records)
     return taken
@@ -132,7 +132,7 @@ def named_with_records(named: Mapping[str, Any], records: Places) -> dict[str, A
     """The same where all are given by name."""
     if not records:
         return dict(named)
-    taken = TakenNamed(named)
+    taken = CapturedNamed(named)
     taken.records = records
     RECORDS.update(record for _, record in records)
     return taken

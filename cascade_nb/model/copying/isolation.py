@@ -1,10 +1,10 @@
-"""Values of one's own: what a task, a caller or a later run is given, so that nobody sees what
-another changed.
+"""Copies a result for each task, caller and later run that reads it, so that none sees what another
+changed.
 
-What a task returns is made `pristine` once, and then never handed out: everybody who reads it is
-`lent` a value of its own. What cannot be changed is handed on as it is; containers are copied, and
-what stands twice in one stands twice in the copy; large arrays are read-only, so that a change is
-an error and not somebody else's wrong value; frames are copied on write.
+What a task returns is copied once, by `kept_copy`, and that copy is never handed out: everybody who
+reads it is given a `reader_copy`. What cannot be changed is handed on as it is; containers are
+copied, and what stands twice in one stands twice in the copy; large arrays are read-only, so that a
+change is an error and not somebody else's wrong value; frames are copied on write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.containers import kind_of
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, Kind
 from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
-from cascade_nb.model.copying.library_copiers import Copier, foreign_copier
+from cascade_nb.model.copying.library_copiers import Copier, library_copier
 from cascade_nb.model.copying.read_once import check_readable
 from cascade_nb.model.lazy.lazy import Lazy
 
@@ -35,7 +35,7 @@ _QUICK: Final = 1_000  # parts that are copied in microseconds
 _SIZED: Final = (list, tuple, dict, set, frozenset, deque)
 
 
-def pristine(result: Any) -> Any:
+def kept_copy(result: Any) -> Any:
     """What is kept of a result, which whoever made it may still hold and change.
 
     Raises:
@@ -46,14 +46,14 @@ def pristine(result: Any) -> Any:
     return Copying(born=True).of(result)
 
 
-def lent(value: Any) -> Any:
+def reader_copy(value: Any) -> Any:
     """A value of one's own, like `value` in all that one can see."""
     if value.__class__ in FROZEN:
         return value
     return Copying().of(value)
 
 
-def lent_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
+def copied_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
     """Arguments of one's own; what is one thing in a call stays one thing."""
     copying = Copying()
     own = [value if value.__class__ in FROZEN else copying.of(value) for value in args]
@@ -65,7 +65,7 @@ def lent_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[
     }
 
 
-def are_quickly_lent(values: Iterable[Any]) -> bool:
+def are_quick_to_copy(values: Iterable[Any]) -> bool:
     """Whether copies of these take microseconds, as of numbers, arrays and small containers: others
     are not for the loop.
     """
@@ -218,7 +218,7 @@ def _find_way(cls: type) -> Copier | Kind | None:
     refused = check_readable(cls)
     if refused is not None:
         return lambda copying, value: refused(value) if copying.born else value
-    found = foreign_copier(cls)
+    found = library_copier(cls)
     if found is not None:
         return found
     kind = kind_of(cls)

@@ -52,7 +52,7 @@ _VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.i
 _COPIED: Final = (bytearray, array.array, io.BytesIO, io.StringIO, random.Random)
 
 
-def foreign_copier(cls: type) -> Copier | None:
+def library_copier(cls: type) -> Copier | None:
     """How such values of `cls` are copied; None where this room does not know them."""
     if issubclass(cls, _COPIED):
         return lambda copying, value: copying.keep(value, copy.copy(value))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cascade_nb.errors import ParamError, nearest
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy
 from cascade_nb.model.options.checks import checked_name
-from cascade_nb.model.params.param_types import kind_of
+from cascade_nb.model.params.param_types import param_type_of
 
 
 class _Required:
@@ -56,7 +56,7 @@ class Param(Lazy):
     ) -> None:
         self.name = checked_name(name, "parameter name")
         self.type = type
-        self._kind = None if type is None else kind_of(type)
+        self._kind = None if type is None else param_type_of(type)
         self.description = description
         self.identity = object()
         self.inputs = ()

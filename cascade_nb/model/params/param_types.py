@@ -1,6 +1,6 @@
 """What a parameter's type takes: a value that is one, or text and the like where nothing is lost.
 
-A type is read once, when the parameter is made, into a `Kind`; one that cannot be checked is
+A type is read once, when the parameter is made, into a `ParamType`; one that cannot be checked is
 refused there. Text is what a terminal, a form or JSON can give: a number, a date, the name of an
 enum's member, a JSON list.
 """
@@ -36,7 +36,7 @@ _MAPPINGS: Final = (dict, collections.abc.Mapping, collections.abc.MutableMappin
 _READERS: Final = frozenset({"pathlib", "decimal", "fractions", "uuid"})
 
 
-class Kind(NamedTuple):
+class ParamType(NamedTuple):
     """A type that values can be checked against.
 
     Attributes:
@@ -50,7 +50,7 @@ class Kind(NamedTuple):
     fits: Callable[[Any], bool]
 
 
-def kind_of(annotation: Any) -> Kind:
+def param_type_of(annotation: Any) -> ParamType:
     """The kind that a type or an annotation means.
 
     Args:
@@ -62,17 +62,17 @@ def kind_of(annotation: Any) -> Kind:
     """
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any or annotation is object:
-        return Kind("anything", _same, lambda value: True)
+        return ParamType("anything", _same, lambda value: True)
     if annotation is None or annotation is type(None):
-        return Kind("None", _none, lambda value: value is None)
+        return ParamType("None", _none, lambda value: value is None)
     if origin is typing.Annotated:
-        return kind_of(inner[0])
+        return param_type_of(inner[0])
     if origin is typing.Literal:
         return _literal(inner)
     if origin in (typing.Union, types.UnionType):
-        return _union([kind_of(one) for one in inner])
+        return _union([param_type_of(one) for one in inner])
     if isinstance(annotation, typing.NewType):
-        return kind_of(annotation.__supertype__)
+        return param_type_of(annotation.__supertype__)
     if origin is tuple or annotation is tuple:
         return _tuple(inner)
     for given in (origin, annotation):
@@ -90,14 +90,14 @@ def kind_of(annotation: Any) -> Kind:
     )
 
 
-def _class(kind: type[Any]) -> Kind:
+def _class(kind: type[Any]) -> ParamType:
     def fits(value: Any) -> bool:
         return isinstance(value, kind) and not (isinstance(value, bool) and kind in _NUMBERS)
 
     def take(value: Any) -> Any:
         return value if fits(value) else _coerced(value, kind)
 
-    return Kind(kind.__name__, take, fits)
+    return ParamType(kind.__name__, take, fits)
 
 
 def _coerced(value: Any, kind: type[Any]) -> Any:
@@ -145,7 +145,7 @@ def _member(value: Any, kind: type[enum.Enum]) -> enum.Enum:
     raise ValueError(value)
 
 
-def _literal(options: tuple[Any, ...]) -> Kind:
+def _literal(options: tuple[Any, ...]) -> ParamType:
     def fits(value: Any) -> bool:
         return any(type(value) is type(one) and value == one for one in options)
 
@@ -158,10 +158,10 @@ def _literal(options: tuple[Any, ...]) -> Kind:
                 return one
         raise ValueError(value)
 
-    return Kind("one of " + ", ".join(map(repr, options)), take, fits)
+    return ParamType("one of " + ", ".join(map(repr, options)), take, fits)
 
 
-def _union(kinds: list[Kind]) -> Kind:
+def _union(kinds: list[ParamType]) -> ParamType:
     def take(value: Any) -> Any:
         for kind in kinds:
             if kind.fits(value):
@@ -175,11 +175,11 @@ def _union(kinds: list[Kind]) -> Kind:
         raise ValueError(value)
 
     name = " | ".join(kind.name for kind in kinds)
-    return Kind(name, take, lambda value: any(kind.fits(value) for kind in kinds))
+    return ParamType(name, take, lambda value: any(kind.fits(value) for kind in kinds))
 
 
-def _rows(made: type[Any], asked: Any, inner: tuple[Any, ...]) -> Kind:
-    item = kind_of(inner[0]) if inner else None
+def _rows(made: type[Any], asked: Any, inner: tuple[Any, ...]) -> ParamType:
+    item = param_type_of(inner[0]) if inner else None
     plain = asked in (list, set, frozenset)
 
     def fits(value: Any) -> bool:
@@ -193,24 +193,24 @@ def _rows(made: type[Any], asked: Any, inner: tuple[Any, ...]) -> Kind:
         return made(some if item is None else map(item.take, some))
 
     name = getattr(asked, "__name__", str(asked))
-    return Kind(name if item is None else f"{name}[{item.name}]", take, fits)
+    return ParamType(name if item is None else f"{name}[{item.name}]", take, fits)
 
 
-def _tuple(inner: tuple[Any, ...]) -> Kind:
+def _tuple(inner: tuple[Any, ...]) -> ParamType:
     if not inner:
-        return Kind(
+        return ParamType(
             "tuple",
             lambda value: value if isinstance(value, tuple) else tuple(_items(value)),
             lambda value: isinstance(value, tuple),
         )
     if len(inner) == 2 and inner[1] is Ellipsis:
-        item = kind_of(inner[0])
-        return Kind(
+        item = param_type_of(inner[0])
+        return ParamType(
             f"tuple[{item.name}, ...]",
             lambda value: tuple(map(item.take, _items(value))),
             lambda value: isinstance(value, tuple) and all(map(item.fits, value)),
         )
-    kinds = [] if inner == ((),) else [kind_of(one) for one in inner]
+    kinds = [] if inner == ((),) else [param_type_of(one) for one in inner]
 
     def take(value: Any) -> Any:
         parts = list(_items(value))
@@ -225,11 +225,11 @@ def _tuple(inner: tuple[Any, ...]) -> Kind:
             and all(kind.fits(part) for kind, part in zip(kinds, value, strict=True))
         )
 
-    return Kind(f"tuple[{', '.join(kind.name for kind in kinds)}]", take, fits)
+    return ParamType(f"tuple[{', '.join(kind.name for kind in kinds)}]", take, fits)
 
 
-def _mapping(inner: tuple[Any, ...]) -> Kind:
-    key, item = (kind_of(inner[0]), kind_of(inner[1])) if inner else (None, None)
+def _mapping(inner: tuple[Any, ...]) -> ParamType:
+    key, item = (param_type_of(inner[0]), param_type_of(inner[1])) if inner else (None, None)
 
     def fits(value: Any) -> bool:
         if not isinstance(value, Mapping) or key is None or item is None:
@@ -247,7 +247,7 @@ def _mapping(inner: tuple[Any, ...]) -> Kind:
         return {key.take(k): item.take(v) for k, v in read.items()}
 
     name = "dict" if key is None or item is None else f"dict[{key.name}, {item.name}]"
-    return Kind(name, take, fits)
+    return ParamType(name, take, fits)
 
 
 def _items(value: Any) -> Iterable[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cascade_nb.model.arguments.capture import taken
+from cascade_nb.model.arguments.capture import captured
 from cascade_nb.model.arguments.watched import check_held, named_with_records, records_of
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -39,7 +39,7 @@ class PartialTask:
 
     def __init__(self, task: PartlyGiven, fixed: Mapping[str, Any]) -> None:
         self.task = task
-        _, own, records = taken(task, (), fixed)
+        _, own, records = captured(task, (), fixed)
         self.fixed = named_with_records(own, records)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[Any]:

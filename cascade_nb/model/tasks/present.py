@@ -8,7 +8,7 @@ from cascade_nb.errors import ResultError
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
 from cascade_nb.model.containers.containers import holds, kind_of
 from cascade_nb.model.copying.immutable import FROZEN
-from cascade_nb.model.copying.isolation import pristine
+from cascade_nb.model.copying.isolation import kept_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.body import in_body
 from cascade_nb.model.tasks.partial import PartialTask
@@ -39,7 +39,7 @@ def returned(result: Any) -> Any:
     """
     if result.__class__ in FROZEN:
         return result
-    kept = pristine(result)
+    kept = kept_copy(result)
     if not holds(kept, Lazy):
         return kept
     try:

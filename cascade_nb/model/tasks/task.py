@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
-from cascade_nb.model.arguments.capture import taken
+from cascade_nb.model.arguments.capture import captured
 from cascade_nb.model.arguments.collections import columns_of
 from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
-from cascade_nb.model.arguments.signature import Signed
+from cascade_nb.model.arguments.signature import HasSignature
 from cascade_nb.model.arguments.watched import (
     is_watched,
     named_with_records,
@@ -30,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Signed, Generic[P, R]):
+class Task(HasSignature, Generic[P, R]):
     """A function whose call makes a lazy value, a node of the graph to come; `cs.task` makes one.
 
     Attributes:
@@ -228,7 +228,7 @@ class Task(Signed, Generic[P, R]):
         """
         if nested:
             args, named = snapshot((args, named))
-        args, named, records = taken(self, args, named)
+        args, named, records = captured(self, args, named)
         args = with_records(args, records, nested)
         # What is watched is looked at on the way that nested arguments go.
         return lazy_call(self, args, named, inputs, nested or is_watched(records), self.options)
@@ -288,7 +288,7 @@ class Task(Signed, Generic[P, R]):
             raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
         if nested:
             literal, steady = snapshot((literal, steady))
-        _, own, records = taken(self, (), {**literal, **steady}, ours=literal)
+        _, own, records = captured(self, (), {**literal, **steady}, ours=literal)
         literal = {name: own[name] for name in literal}
         fixed = named_with_records({name: own[name] for name in steady}, records)
         return lazy_map(self, literal, fixed, inputs, nested, self.options)

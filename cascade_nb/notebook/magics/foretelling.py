@@ -14,7 +14,7 @@ from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.planning.rerun_reasons import indented
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.graph.values.short_repr import glimpse
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.notebook.kernel.shims import running_kernel
@@ -127,4 +127,4 @@ async def _now(session: Session, name: str, meant: Any, item: str) -> list[str]:
 def _of_parameter(name: str, param: Param, given: Mapping[str, Any]) -> str:
     if param.default is REQUIRED and param.name not in given:
         return f"{name} is a parameter without a value: `-p {param.name}=…` gives it one."
-    return f"{name} is a parameter; in a run of now it is {glimpse(param.value_in(given))}."
+    return f"{name} is a parameter; in a run of now it is {short_repr(param.value_in(given))}."
