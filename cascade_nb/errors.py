@@ -9,10 +9,10 @@
     │   ├── LazyValueError           a lazy value used as if it were there already   (a TypeError)
     │   │   └── LazyAttributeError   an attribute of its result       (an AttributeError as well)
     │   ├── MapError                 `.map` over what has no items, or unequal ones (a ValueError)
-    │   ├── ParamError               an unknown parameter, or a value of the wrong type
+    │   ├── ParamError               an unknown parameter, or a wrong value         (a ValueError)
     │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
-    │   ├── ConstraintError          an unknown scope, a limit below zero, a rate nobody can read
-    │   ├── ResultError              a task returned what can be read only once, or not at all
+    │   ├── ConstraintError          an unknown scope, a limit below zero, …        (a ValueError)
+    │   ├── ResultError              a task returned what can be read only once      (a TypeError)
     │   ├── UnknownNameError         a name nobody defined; the message has the nearest ones
     │   ├── RouteError               a selector's key has no route (a LookupError, a ValueError)
     │   ├── BlockingError            `run()` where blocking would lose messages or never end
@@ -23,7 +23,7 @@
     │       └── SerializationError   JSON that is no graph, or a graph that has no JSON
     ├── RunError                     a run ended without its value
     │   ├── TaskFailedError          a task raised; its exception is the `__cause__`
-    │   │   └── TaskTimeoutError     a task took longer than it may
+    │   │   └── TaskTimeoutError     a task took longer than it may             (a TimeoutError)
     │   ├── DependencyMissingError   the target was skipped, with the reason
     │   ├── ResourceError            a resource did not open or close
     │   └── RunCancelledError        somebody cancelled the run
@@ -38,8 +38,8 @@
     ├── IllegalMoveError             the scheduler was asked for a move its rules do not know
     └── RefusedMessageError          a message from outside that is no constraint
 
-A message says what went wrong, where in the user's code, and what to do about it. `UsageError`
-comes at once, in the cell that has the mistake; `RunError` comes when the run is awaited.
+A message says what went wrong, where, and what to do about it. `UsageError` comes at once, in the
+cell that has the mistake; `RunError` comes when the run is awaited.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class MapError(UsageError, ValueError):
     """`.map` was given something without items, or collections of unequal lengths."""
 
 
-class ParamError(UsageError):
+class ParamError(UsageError, ValueError):
     """A parameter that the graph does not have, or a value that its type refuses."""
 
 
@@ -136,11 +136,11 @@ class PolicyError(UsageError, ValueError):
     """A retry, timeout or resource need that makes no sense."""
 
 
-class ConstraintError(UsageError):
+class ConstraintError(UsageError, ValueError):
     """A scope, type or number that no constraint can have."""
 
 
-class ResultError(UsageError):
+class ResultError(UsageError, TypeError):
     """A task returned what is no value: what can be read only once, or not at all."""
 
 
@@ -214,8 +214,10 @@ class TaskFailedError(RunError):
         return f"{type(self).__name__}({self.args[0]!r})"
 
 
-class TaskTimeoutError(TaskFailedError):
+class TaskTimeoutError(TaskFailedError, TimeoutError):
     """A task took longer than its `.with_timeout` allows."""
+
+    also = TimeoutError  # what the error of a task that waited for such a run is of too
 
 
 class DependencyMissingError(RunError):
@@ -328,9 +330,7 @@ class RefusedMessageError(CascadeError, ValueError):
     """A message from outside that cannot be read as a constraint."""
 
 
-def _made_again(
-    kind: type[CascadeError], args: tuple[Any, ...], state: dict[str, Any]
-) -> CascadeError:
+def _made_again(kind: Any, args: tuple[Any, ...], state: dict[str, Any]) -> Any:
     made = kind.__new__(kind)
     made.args = args
     vars(made).update(state)

@@ -293,3 +293,36 @@ def test_importing_starts_no_thread_and_no_loop(start: type[Script]) -> None:
         print(sorted(set(sys.modules) & {"IPython", "pandas", "numpy", "dask", "ipywidgets"}))
     """).end()
     assert (code, lines, complaints) == (0, ["1 True", "[]"], "")
+
+
+@pytest.mark.parametrize(
+    "use",
+    ['",".join(["a", node])', 'json.dumps({"a": node})', '"a".split(node)', "isinstance(1, node)"],
+)
+def test_a_script_that_gives_a_node_to_other_code_ends_with_what_to_do(
+    start: type[Script], use: str
+) -> None:
+    script = start(f"""
+        import json
+        node = double(1)
+        def main():
+            return {use}
+        main()
+    """)
+    code, _, complaints = script.end()
+    assert code == 1
+    *_, error, advice = complaints.splitlines()
+    assert error.startswith("TypeError: ")
+    assert "as `node` is here: cs.run(…) gives its value now" in advice
+
+
+def test_a_hook_for_errors_that_was_there_shows_them_as_before(start: type[Script]) -> None:
+    script = start("""
+        import json
+        sys.excepthook = lambda kind, error, step: sys.stderr.write("hook " + kind.__name__)
+        later = cs.task(len)
+        json.dumps(double(1))
+    """)
+    code, _, complaints = script.end()
+    assert code == 1
+    assert complaints.splitlines() == ["hook TypeError"]

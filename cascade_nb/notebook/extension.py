@@ -16,7 +16,7 @@ from cascade_nb.engine.scopes import offer_names
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways
-from cascade_nb.notebook.found_lazies import said_of_lazies
+from cascade_nb.model.tasks.found_lazies import said_of_lazies
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.kernel.shims import running_kernel

@@ -14,7 +14,7 @@ from typing import Final
 
 from cascade_nb.errors import CascadeError, RunError
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.notebook.found_lazies import said_of_lazies
+from cascade_nb.model.tasks.found_lazies import said_of_lazies
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.text import coloured, readable
 

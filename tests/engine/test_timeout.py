@@ -168,3 +168,23 @@ async def test_time_at_a_checkpoint_is_not_time_of_the_task(
     assert await run == "there"
     (end,) = spy.events_of_type(TaskExecutionFinished)
     assert end.duration < 5
+
+
+async def test_a_time_that_is_up_is_caught_as_a_timeout_also_around_a_run_in_a_body(
+    engine: Engine, spy: SpySubscriber, clock: VirtualClock
+) -> None:
+    @cs.task(timeout=5)
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    @cs.task
+    async def outer() -> None:
+        await engine.start(slow.lazy())
+
+    for target in (slow(), outer()):
+        before = len(started(spy, "slow"))
+        run = engine.start(target)
+        await until(lambda before=before: len(started(spy, "slow")) > before)
+        await pass_time(clock, 5.1)
+        with pytest.raises(TimeoutError, match="slow took longer than 5 s"):
+            await run

@@ -156,3 +156,38 @@ def test_a_plain_condition_is_settled_at_once() -> None:
         one().run_if(Odd())
     assert one().run_if([]).options.condition is False
     assert one().run_if("x").options.condition is True
+
+
+async def _coroutine() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (lambda: False, r"the function <lambda> is given, and not called"),
+        (one, r"the function one is given, and not called"),
+        ("".isspace, r"the function isspace is given"),
+        ((x for x in ()), r"the generator .* is given, which nobody has asked"),
+        ([one()], r"a list with lazy values in it"),
+        ({"a": one()}, r"a dict with lazy values in it"),
+    ],
+    ids=["lambda", "task", "method", "generator", "list", "dict"],
+)
+def test_a_condition_that_is_always_true_by_mistake_is_refused(condition: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        one().run_if(condition)
+
+
+def test_a_coroutine_is_no_condition() -> None:
+    coroutine = _coroutine()
+    with pytest.raises(UsageError, match="coroutine _coroutine is given, which nobody has asked"):
+        one().run_if(coroutine)
+    coroutine.close()
+
+
+def test_a_second_condition_is_refused_rather_than_put_in_the_place_of_the_first() -> None:
+    for first in (one(), False):
+        with pytest.raises(UsageError, match="has a condition already"):
+            one().run_if(first).run_if(True)
+    assert isinstance(one().run_if(True).run_if(one()).options.condition, cs.LazyResult)

@@ -23,7 +23,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.errors import LazyValueError
-from cascade_nb.model.lazy.refusals import use_ways
+from cascade_nb.model.lazy.refusals import LazyValueWarning, use_ways
 
 
 @cs.task
@@ -247,3 +247,46 @@ def test_where_errors_are_read_the_ways_can_be_other_words() -> None:
 def test_a_pipeline_goes_through_no_lazy_value() -> None:
     with pytest.raises(cs.errors.UsageError, match=r"goes through tasks"):
         cs.pipeline(1, x)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda v: pd.Series([1, 2]).isin([v]),
+        lambda v: pd.DataFrame({"a": [1, 2]}).isin([v]),
+        lambda v: pd.Index([1, 2]).isin([v]),
+        lambda v: pd.Series(["a"], dtype=object).isin([v]),
+        lambda v: pd.Series([v, v], dtype=object).duplicated(),
+        lambda v: pd.Series([v], dtype=object).equals(pd.Series([1], dtype=object)),
+    ],
+)
+def test_where_pandas_loses_errors_a_warning_tells_of_them(use: Callable[[Any], Any]) -> None:
+    with pytest.warns(LazyValueWarning, match=r"finds nothing by it; cs\.run") as told:
+        use(x)
+    assert {one.filename for one in told} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda v: np.array_equal([1], v),
+        lambda v: np.array_equal([1], [v]),
+        lambda v: np.array_equiv([1, 2], [v]),
+        lambda v: np.allclose([1], v),
+        np.mean,
+        lambda v: np.where(v, 1, 0),
+        lambda v: np.concatenate([v, v]),
+        lambda v: np.isin([1], v),
+    ],
+)
+def test_functions_of_numpy_refuse_it_also_those_that_lose_errors(
+    use: Callable[[Any], Any],
+) -> None:
+    with pytest.raises(LazyValueError, match=r"not computed yet.*cs\.run"):
+        use(x)
+
+
+@pytest.mark.parametrize("operation", [lambda v: divmod(v, 2), lambda v: divmod(7, v)])
+def test_divmod_says_what_does_work(operation: Callable[[Any], Any]) -> None:
+    with pytest.raises(LazyValueError, match=r"divmod\(\) cannot take it \(`//` and `%` can\)"):
+        operation(x)

@@ -245,3 +245,8 @@ def test_a_name_is_known_as_long_as_a_task_has_it() -> None:
     del kept
     gc.collect()
     assert "of_two" not in known_task_names()
+
+
+def test_none_is_no_function_to_make_a_task_of() -> None:
+    with pytest.raises(TaskDefinitionError, match="a task is made of a function, and None is none"):
+        cs.task(None)  # type: ignore[call-overload]

@@ -60,6 +60,7 @@ def plain(source: str) -> dict[str, str]:
         ("ys = sorted(xs, key=f)", "it is given to `sorted`, line 2"),
         ("ys = xs.apply(f)", "it is given to `xs.apply`"),
         ("ys = list(map(f, xs))", "it is given to `map`"),
+        ("d = defaultdict(f)", "it is given to `defaultdict`"),
         ("ys = xs.apply(lambda x: f(x))", "it is called in a lambda"),
         ("@f\ndef g(x): return x", "it decorates `g`"),
         ("@f(3)\ndef g(x): return x", "it decorates `g`"),

@@ -65,7 +65,7 @@ INSIDE = {
     ),
     "view": (("picture",), ("svg", "layered"), ("graphviz",), ("table", "visual"), ("__init__",)),
     "notebook": (
-        ("kernel", "workspace", "roles", "found_lazies"),
+        ("kernel", "workspace", "roles"),
         ("shell",),
         ("cells", "session", "tracebacks", "prompt"),
         ("panel",),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from cascade_nb.errors import LazyValueError, PolicyError, UsageError
+from cascade_nb.model.lazy.condition import checked_condition
 from cascade_nb.model.lazy.operators import Operators
 from cascade_nb.model.lazy.refusals import Refusals
 from cascade_nb.model.lazy.value_lookup import looked_up
@@ -29,7 +30,7 @@ class Options:
     """What is asked for a call beyond its function and arguments; immutable.
 
     Attributes:
-        name, tags, after, timeout, cache: see `Lazy.named` and its neighbours.
+        name, tags, after, timeout, cache: see `Lazy.named`.
         condition: whether it runs: a bool, or a lazy value that decides.
         needs: amount by name of the engine's `system_resources`.
         reuse, track_files, shares_process: see `cs.task`.
@@ -206,25 +207,26 @@ class Lazy(Refusals, Operators):
     def run_if(self: Self, condition: Any, otherwise: Any = NO_ELSE) -> Self:
         """The same, run only if `condition` is true, else skipped.
 
-        The condition is looked at first: what only a skipped node needs does not run either. What
-        reads a skipped node is skipped too, unless its parameter has a default. A result that an
-        earlier run kept stands only where the condition is true now.
+        The condition is looked at first: what only a skipped node needs does not run. What reads a
+        skipped node is skipped too, unless its parameter has a default.
 
         Args:
             condition: a lazy value, whose result is asked for its truth, or a plain value.
-            otherwise: the result where the condition is false, instead of being skipped: a plain
-                value, or lazy ones, which then run only for that.
+            otherwise: the result where it is false: a plain value, or lazy ones, run only for that.
 
         Returns:
             A new lazy value; this one stays as it is.
+
+        Raises:
+            UsageError: it has a condition already, or this is a function that was not called.
 
         Example:
             >>> cs.run(report.run_if(False, otherwise="no report today"))
             'no report today'
         """
-        settled = condition if isinstance(condition, Lazy) else bool(condition)
-        otherwise = NO_ELSE if settled is True else otherwise
-        return self._with(self.options.but(condition=settled, otherwise=otherwise))
+        condition = checked_condition(self, condition)
+        otherwise = NO_ELSE if condition is True else otherwise
+        return self._with(self.options.but(condition=condition, otherwise=otherwise))
 
     def with_retry(
         self: Self,
@@ -312,13 +314,9 @@ class Lazy(Refusals, Operators):
         """
         if reuse is not None and not isinstance(reuse, bool):
             raise PolicyError(f"reuse is True or False, not {reuse!r:.60}")
-        options = self.options
-        return self._with(
-            options.but(
-                cache=checked_cache(options.cache, ttl, files, version),
-                reuse=options.reuse if reuse is None else reuse,
-            )
-        )
+        cache = checked_cache(self.options.cache, ttl, files, version)
+        reuse = self.options.reuse if reuse is None else reuse
+        return self._with(self.options.but(cache=cache, reuse=reuse))
 
     def with_constraints(self: Self, **resources: Any) -> Self:
         """The same, started only while so much of each of the engine's `system_resources` is free.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import sys
+import warnings
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -11,6 +12,10 @@ from typing import Any, Final, NoReturn
 from cascade_nb.errors import LazyAttributeError, LazyValueError
 
 Ways = Callable[[Any], str]
+
+
+class LazyValueWarning(UserWarning):
+    """A lazy value was used as if its result were there, where no error comes through."""
 
 
 def ways_in_scripts(lazy: Any) -> str:
@@ -74,6 +79,7 @@ class Refusals:
             return True
         if isinstance(other, Refusals):
             return False
+        _warn_where_errors_are_lost(self, sys._getframe(1))
         raise refused(self, f"it cannot be compared with {_kind(other)}")
 
     def __ne__(self, other: object) -> bool:
@@ -83,6 +89,7 @@ class Refusals:
         asks = sys._getframe(1)
         if _is_by_identity(asks) or _writes_a_set(asks):
             return object.__hash__(self)
+        _warn_where_errors_are_lost(self, asks)
         raise refused(
             self,
             "it has no hash, by which it could be a key of a dictionary or be looked up in one (in "
@@ -119,12 +126,16 @@ class Refusals:
         raise refused(self, "it cannot be awaited")
 
     def __array__(self, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if getattr(dtype, "kind", "") != "O":
+        if getattr(dtype, "kind", "") != "O" and not _compares_arrays(sys._getframe(1)):
             raise refused(self, "it is no array")
-        # An array that was said to hold objects holds it, as a list would.
+        # An array that was said to hold objects holds it, as a list would. One that is to be
+        # compared meets `__eq__`, whose error is not lost.
         box = sys.modules["numpy"].empty((), dtype=object)
         box[()] = self
         return box
+
+    def __array_function__(self, function: Any, *_args: object) -> NoReturn:
+        raise refused(self, f"numpy.{function.__name__} cannot take it")
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
         raise refused(self, "nothing can be put into it")
@@ -152,6 +163,23 @@ def _is_by_identity(frame: FrameType) -> bool:
 def _writes_a_set(frame: FrameType) -> bool:
     """Whether what this frame does now is `{a, b}`, `{*a}` or `{f(x) for x in y}`."""
     return frame.f_code.co_code[frame.f_lasti] in _SETS
+
+
+def _compares_arrays(frame: FrameType) -> bool:
+    """Whether NumPy asks for an array only to say False where it gets none."""
+    name: str = frame.f_globals.get("__name__", "")
+    return name.startswith("numpy.") and frame.f_code.co_name in ("array_equal", "array_equiv")
+
+
+def _warn_where_errors_are_lost(lazy: Any, frame: FrameType) -> None:
+    """Tables of pandas' own take an error for "is not in it": there, at least a warning says it."""
+    if not frame.f_globals.get("__name__", "").startswith("pandas."):
+        return
+    level, at = 3, frame.f_back
+    while at is not None and at.f_globals.get("__name__", "").startswith("pandas."):
+        level, at = level + 1, at.f_back
+    what = f"pandas' {frame.f_code.co_name} finds nothing by it"
+    warnings.warn(_sentence(lazy, what), LazyValueWarning, stacklevel=level + 1)
 
 
 def refuse_change(lazy: Any, name: str, *value: object) -> NoReturn:
@@ -182,15 +210,15 @@ def _refusing(what: str) -> Callable[..., NoReturn]:
 _OURS: Final = __name__.partition(".")[0] + "."
 _SETS: Final = frozenset(map(dis.opmap.get, ("BUILD_SET", "SET_ADD", "SET_UPDATE")))
 _NO_NUMBER: Final = "it is no number"
-_NO_ARITHMETIC: Final = "it cannot be reckoned with so"
+_NO_DIVMOD: Final = "divmod() cannot take it (`//` and `%` can)"
+_NO_SHIFT: Final = "its bits cannot be shifted"
 _NO_CONTEXT: Final = "it cannot be entered by `with`"
 _MORE: Final = {
     **dict.fromkeys(
         ("int", "float", "complex", "index", "round", "trunc", "floor", "ceil"), _NO_NUMBER
     ),
-    **dict.fromkeys(
-        ("divmod", "rdivmod", "lshift", "rlshift", "rshift", "rrshift"), _NO_ARITHMETIC
-    ),
+    **dict.fromkeys(("divmod", "rdivmod"), _NO_DIVMOD),
+    **dict.fromkeys(("lshift", "rlshift", "rshift", "rrshift"), _NO_SHIFT),
     **dict.fromkeys(("enter", "exit", "aenter", "aexit"), _NO_CONTEXT),
     "aiter": "it cannot be looped over",
     "bytes": "it has no bytes",

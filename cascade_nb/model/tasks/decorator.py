@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import PLAIN, Options
@@ -14,6 +14,7 @@ from cascade_nb.model.tasks.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_NOT_GIVEN: Final = object()
 
 
 class Decorator(Protocol):
@@ -46,7 +47,7 @@ def task(
     ignore: Iterable[str] | str = ...,
 ) -> Decorator: ...
 def task(
-    fn: Callable[..., Any] | None = None,
+    fn: Any = _NOT_GIVEN,
     /,
     *,
     name: str | None = None,
@@ -113,7 +114,7 @@ def task(
             ignore=ignore,
         )
 
-    return make if fn is None else make(fn)
+    return make if fn is _NOT_GIVEN else make(fn)
 
 
 def task_options(

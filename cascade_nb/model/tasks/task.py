@@ -21,6 +21,7 @@ from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
+from cascade_nb.model.tasks.found_lazies import advise_on_uncaught_errors
 from cascade_nb.model.tasks.functions import check_function, executor_for, name_of, wrap
 from cascade_nb.model.tasks.outputs import checked_outputs, outputs_of
 from cascade_nb.model.tasks.partial import PartialTask
@@ -65,6 +66,7 @@ class Task(HasSignature, Generic[P, R]):
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
         remember(self)
+        advise_on_uncaught_errors()
         self._read(fn)
         self.ignore = self._known_ones(ignore)
 

@@ -176,7 +176,7 @@ class Uses:
         """Whether what is called can be given a task."""
         name = callee.attr if isinstance(callee, ast.Attribute) else root_name(callee)
         if name in _TAKE_ANYTHING or name == "print" or self._written.is_of_tasks(callee):
-            return True
+            return name != "defaultdict"  # which calls it, when a key is missing
         return root_name(callee) in self._functions
 
     def _of_call(self, call: ast.Call) -> str | None:

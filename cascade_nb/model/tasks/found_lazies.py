@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import os
 import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
@@ -13,19 +14,20 @@ from cascade_nb.model.containers.containers import holds
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import ways_out_of
 
-_CELLS: Final = "__main__"
+_LIBRARIES: Final = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # noqa: PTH120 - of texts
 _LOADS: Final = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_DEREF")  # and kinds of them
 _OF_ITSELF: Final = ("LOAD_ATTR", "LOAD_METHOD")
 _CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 _MISSING: Final = object()
+_OURS: Final = __name__.partition(".")[0]
 
 
 def said_of_lazies(error: BaseException) -> str | None:
     """What to say below an error that came of a lazy value; None where none seems to be in it.
 
     It does where the error speaks of one, and where a `TypeError` or a `ValueError` comes of a line
-    of a cell that hands one on: much of what is written in C asks a value nothing, and says of it
-    only what it is not.
+    of the user's that hands one on: much of what is written in C asks a value nothing, and says of
+    it only what it is not.
     """
     if isinstance(error, CascadeError):
         return None
@@ -43,10 +45,12 @@ def said_of_lazies(error: BaseException) -> str | None:
 
 
 def _on_the_way(step: TracebackType | None, *, also_inside: bool) -> Iterator[tuple[str, Any]]:
-    """The lazy values by the names under which lines of cells handed them on, innermost first."""
+    """The lazy values by the names under which lines of the user's handed them on, innermost
+    first.
+    """
     steps = []
     while step is not None:
-        if step.tb_frame.f_globals.get("__name__") == _CELLS:
+        if _is_users(step.tb_frame):
             steps.append(step)
         step = step.tb_next
     for one in reversed(steps):
@@ -54,6 +58,14 @@ def _on_the_way(step: TracebackType | None, *, also_inside: bool) -> Iterator[tu
             inside = also_inside and isinstance(value, _CONTAINERS) and holds(value, Lazy)
             if isinstance(value, Lazy) or inside:
                 yield name, value
+
+
+def _is_users(frame: FrameType) -> bool:
+    name, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
+    if name == "__main__":
+        return True
+    is_ours = name.partition(".")[0] == _OURS
+    return not (is_ours or file.startswith(_LIBRARIES) or "site-packages" in file)
 
 
 def _handed_on(step: TracebackType) -> Iterator[tuple[str, Any]]:
@@ -86,3 +98,28 @@ def _span_of(one: dis.Instruction | None, line: int) -> tuple[tuple[int, int], t
 
 def _meaning(frame: FrameType, name: str) -> Any:
     return frame.f_locals.get(name, frame.f_globals.get(name, _MISSING))
+
+
+def advise_on_uncaught_errors() -> None:
+    """From now on say it below the traceback with which a script ends, too. What shows tracebacks
+    there already goes on to do so.
+    """
+    global _installed  # noqa: PLW0603 - a process has one such hook
+    if _installed:
+        return
+    _installed = True
+    before = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, step: TracebackType | None) -> None:
+        try:
+            said = said_of_lazies(error)
+        except Exception:  # the user's own error is what has to be shown
+            said = None
+        before(kind, error, step)
+        if said is not None and sys.stderr is not None:
+            sys.stderr.write(f"{said}\n")
+
+    sys.excepthook = show
+
+
+_installed = False
