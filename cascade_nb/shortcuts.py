@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from cascade_nb.advice import advised_value
 from cascade_nb.defaults import default_engine, state_of
-from cascade_nb.engine.loops.nested_wait import wait_for
 from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import INTERRUPTED, Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph

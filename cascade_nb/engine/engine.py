@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
-from cascade_nb.engine.loops.forked import begin_anew
-from cascade_nb.engine.loops.loop_binding import Home
+from cascade_nb.engine.forked import begin_anew
 from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.engine.loops.threads import ParsingElsewhere, in_thread
 from cascade_nb.engine.observing.history import History
@@ -23,6 +22,7 @@ from cascade_nb.engine.planning.foresight import Foresight
 from cascade_nb.engine.runs.connector_supervisor import Link
 from cascade_nb.engine.runs.edits import HearsOfEdits
 from cascade_nb.engine.runs.lifecycle import Execution
+from cascade_nb.engine.runs.loop_binding import Home
 from cascade_nb.engine.runs.recorded_runs import Records
 from cascade_nb.engine.runs.request import Orders, new_run_id
 from cascade_nb.engine.runs.run import Run

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from IPython.core.async_helpers import get_asyncio_loop
 
-from cascade_nb.engine.loops.loop_binding import stands_still_at_times
+from cascade_nb.engine.runs.loop_binding import stands_still_at_times
 from cascade_nb.notebook.shell import Shell
 
 T = TypeVar("T")

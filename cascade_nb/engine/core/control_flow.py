@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Expansion
 from cascade_nb.engine.core.continuation import Continuations
-from cascade_nb.engine.core.expander import Expander
 from cascade_nb.engine.core.scheduler import DONE, FAILED, SKIPPED
+from cascade_nb.engine.storage.expander import Expander
 from cascade_nb.errors import MapError, RouteError
 from cascade_nb.graph.graph import FREE, Node, NodeKind
 from cascade_nb.model.options.checks import checked_amount

@@ -30,11 +30,11 @@ from cascade_nb.engine.dispatch.resources import ResourceDesk
 from cascade_nb.engine.dispatch.workers import Lanes
 from cascade_nb.engine.files.run_files import RunFiles, Stamps
 from cascade_nb.engine.observing.event_publisher import Teller
-from cascade_nb.engine.runs.code_watch import CodeWatch
 from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.outcomes import Outcomes
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.services import Parts
+from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.engine.storage.result_keys import Keys

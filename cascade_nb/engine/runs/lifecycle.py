@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
 from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
+from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import AN_EDIT, Edits, cannot_be_taken_up
@@ -18,7 +19,6 @@ from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
 from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.preparation import Preparation, Prepared
 from cascade_nb.engine.runs.request import Orders, left_by
-from cascade_nb.engine.runs.resume_waiter import Standby
 from cascade_nb.engine.runs.services import Parts
 from cascade_nb.engine.storage.carry_over import (
     Revision,

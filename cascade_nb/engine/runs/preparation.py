@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cascade_nb.engine.core.initial_state import Blueprint, draw
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.files.run_files import Stamps
+from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.runs.request import Given
-from cascade_nb.engine.runs.resume_waiter import Standby
 from cascade_nb.engine.storage.carry_over import (
     NOTHING_CARRIED,
     Carried,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.runs.code_watch import Verdict
+from cascade_nb.engine.storage.code_watch import Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.warning import warn
 from cascade_nb.protocols import Entry

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cascade_nb.engine.loops.nested_wait import wait_for
+from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.request import new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunError, RunFailures

@@ -16,7 +16,7 @@ from cascade_nb.engine.dispatch.constraint_timer import Alarm
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.engine.loops.loop_thread import HomeLoop
-from cascade_nb.engine.loops.nested_wait import wait_for
+from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.services import Parts
 from cascade_nb.errors import BlockingError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import current_attempt
-from cascade_nb.engine.loops.loop_binding import Home
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.runs.loop_binding import Home
 from cascade_nb.errors import RunCancelledError
 
 if TYPE_CHECKING:
