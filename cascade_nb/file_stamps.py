@@ -10,9 +10,10 @@ import os
 import re
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 ABSENT: Final = ""
 FOLDER: Final = "folder"
@@ -70,6 +71,11 @@ class FileStamp(NamedTuple):
 
 _NAMES: Final = "names"  # where the size of a file would stand
 _YOUNG: Final = "!"  # before a digest that counts even where the times are the same
+
+
+Stamps: TypeAlias = frozenset[FileStamp]
+NO_STAMPS: Final[Stamps] = frozenset()
+NO_FILES: Final[Mapping[int, Stamps]] = MappingProxyType({})
 
 
 def stamp_of(path: str, *, young: bool = True) -> str:

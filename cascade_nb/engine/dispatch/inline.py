@@ -18,7 +18,7 @@ from cascade_nb.engine.core.scheduler import READY, RUNNING
 from cascade_nb.engine.dispatch.attempt import finish_body
 from cascade_nb.engine.files.file_reads import InlineFiles, inline_here
 from cascade_nb.engine.files.result_paths import PLAIN
-from cascade_nb.engine.files.run_files import NO_STAMPS
+from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import copied_call

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from cascade_nb.control.words import ago
-from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.file_stamps import ABSENT, EVERY, PATTERN, VARIABLE, FileStamp, standing
+from cascade_nb.file_stamps import ABSENT, EVERY, PATTERN, VARIABLE, FileStamp, Stamps, standing
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
 from cascade_nb.text import readable

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Context
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.files.file_reads import InlineFiles, files_here, files_of, listen
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import paths_in
-from cascade_nb.file_stamps import FileStamp
+from cascade_nb.file_stamps import NO_STAMPS, Stamps
 
 if TYPE_CHECKING:
     from cascade_nb.engine.dispatch.attempt import Attempt
     from cascade_nb.engine.runs.flow import Flow
-
-Stamps: TypeAlias = frozenset[FileStamp]
-NO_STAMPS: Final[Stamps] = frozenset()
-NO_FILES: Final[Mapping[int, Stamps]] = MappingProxyType({})
 
 
 class RunFiles:

@@ -28,7 +28,7 @@ from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.dispatch.resources import ResourceDesk
 from cascade_nb.engine.dispatch.workers import Lanes
-from cascade_nb.engine.files.run_files import RunFiles, Stamps
+from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import Teller
 from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.outcomes import Outcomes
@@ -41,6 +41,7 @@ from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import Keeping
 from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.model.tasks.body import enter_body

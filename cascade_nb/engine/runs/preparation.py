@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cascade_nb.engine.core.initial_state import Blueprint, draw
 from cascade_nb.engine.files.kept_files import outdated_in
-from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.runs.request import Given
@@ -27,6 +26,7 @@ from cascade_nb.engine.storage.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.build import build_graph
 from cascade_nb.protocols import Lease
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
-from cascade_nb.engine.files.run_files import NO_FILES, Stamps
 from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.file_stamps import NO_FILES, Stamps
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 

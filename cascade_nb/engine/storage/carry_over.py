@@ -12,9 +12,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.runs.request import Given, GivenItems
 from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.options.no_else import NO_ELSE

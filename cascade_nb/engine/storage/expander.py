@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE
-from cascade_nb.engine.files.run_files import NO_STAMPS
 from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.storage.result_keys import Standing
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
 from cascade_nb.errors import StateError
+from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
 
 if TYPE_CHECKING:

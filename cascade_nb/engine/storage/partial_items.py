@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cascade_nb.control.words import count_text
-from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.runs.request import left_by
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.events.warning import warn
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy.calls import MappedLazyResult

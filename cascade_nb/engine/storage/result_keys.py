@@ -13,10 +13,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.files.run_files import Stamps
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage.expiry import Floor
 from cascade_nb.engine.storage.journal_writer import Scribe
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.protocols import StateBackend
