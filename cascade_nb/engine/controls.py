@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
+from cascade_nb.graph.graph import Graph
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
+
+class HasGraph(Protocol):
+    """A run, as far as scopes name its nodes."""
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
 
 
 class Controls:
@@ -21,7 +28,7 @@ class Controls:
     """
 
     constraints: ConstraintManager
-    runs: list[Run]
+    runs: Sequence[HasGraph]
 
     def scope(self, text: str | Scope) -> Scope:
         """A scope out of its text, or out of the bare name of a task or a node.

@@ -97,6 +97,8 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         >>> engine.close()
     """
 
+    runs: list[Run]
+    _executions: dict[Run, Execution]
     on_made: ClassVar[list[Callable[[Engine], object]]] = []
     _alive: ClassVar[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
@@ -134,10 +136,10 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.overrides = dict(overrides or {})
         self.lease = checked_timeout(lease, "a lease")
         self.take_state(adapters.state)
-        self.link = Link(self, adapters.connector, org, project)
+        self.link = Link(self.bus, self.clock, self.constraints, adapters.connector, org, project)
         self.runs = []
         self.home = Home(self)
-        self._executions: dict[Run, Execution] = {}
+        self._executions = {}
         self._started = 0
         self._starting = threading.Lock()
         Engine._alive.add(self)
@@ -224,9 +226,8 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
-        return self.begin(
-            run.graph, dataclasses.replace(run.orders, given=run.left(), taken_up=None)
-        )
+        orders = dataclasses.replace(run.orders, given=run.left(), taken_up=None)
+        return self.begin(run.graph, orders)
 
     def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
         """What `start`, `retry` and `attach` have in common."""
@@ -236,7 +237,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             raise RunCancelledError(f"{label} was cancelled, so it starts no run any more")
         with self._starting:
             run = Run(self, run_id or new_run_id(), self._started + 1, graph, orders, parent)
-            execution = Execution(self, run, orders)
+            execution = Execution(self, run, orders, self.ended)
             parts = self.home.parts()
             self._started += 1
             self.runs.append(run)
@@ -326,9 +327,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
 
     def ended(self, run: Run) -> None:
         """An execution is over; called on the loop."""
-        if (
-            self._executions.pop(run, None) is not None
-        ):  # else its loop was closed, and it is buried
+        if self._executions.pop(run, None) is not None:  # else its loop was closed: it is buried
             self.runs.remove(run)
 
     def bury_the_dead(self) -> None:

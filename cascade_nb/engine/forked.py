@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.dispatch.attempt import current_attempt
+from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.observing.status import Phase
-from cascade_nb.engine.runs.loop_binding import Home
+from cascade_nb.engine.runs.loop_binding import Home, Lodger
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunCancelledError
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
+from cascade_nb.protocols import StateBackend
 
 
-def begin_anew(engine: Engine) -> None:
+class Forked(Lodger, Protocol):
+    """An engine whose process was forked."""
+
+    home: Home
+    _executions: dict[Run, Any]
+    _starting: threading.Lock
+
+    def take_state(self, state: StateBackend) -> None:
+        """Keep results there."""
+
+
+def begin_anew(engine: Forked) -> None:
     """Let it work in this process: its loops, threads and locks are the parent's, and so are its
     runs, which count as ended here. What is paused or limited stays so.
     """
@@ -33,10 +43,10 @@ def begin_anew(engine: Engine) -> None:
     for one in before.constraints():
         ttl = None if one.expires is None else max(0.001, one.expires - now)
         made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.by, ttl=ttl)
-    engine.link = engine.link.anew()
+    engine.link = engine.link.anew(made)
     engine.home = Home(engine)
     engine.take_state(engine.state)
-    current_attempt.set(None)
+    user_here.set(None)
     for run in dead:
         words = f"{run.graph.title} goes on in the process that this one was forked from"
         run._future = Future()

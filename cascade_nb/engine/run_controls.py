@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
+
+class Holds(Protocol):
+    """Holds any part of an engine; see `controls.Controls`."""
+
+    def pause(
+        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+    ) -> object:
+        """Let nothing of `scope` start any more."""
+
+    def resume(self, scope: str = "global") -> bool:
+        """Lift the pause of `scope`."""
+
+    def limit(self, scope: str, n: int | None, *, by: str = "you") -> None:
+        """Let at most `n` nodes of `scope` run at once."""
+
+    def rate(
+        self, scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you"
+    ) -> None:
+        """Let so many nodes of `scope` start per time."""
 
 
 class RunControls:
-    """The part of `Run` that pauses, limits and lets go."""
+    """The part of `Run` that pauses, limits and lets go.
 
-    _engine: Engine
-    id: str
+    Args:
+        controls: what holds any part of its engine.
+        run_id: its identity.
+    """
+
+    def __init__(self, controls: Holds, run_id: str) -> None:
+        self._controls = controls
+        self.id = run_id
 
     @property
     def scope(self) -> str:
@@ -37,7 +60,7 @@ class RunControls:
         Raises:
             ConstraintError: there is no such scope.
         """
-        self._engine.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
+        self._controls.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
 
     def resume(self, scope: str | None = None) -> None:
         """Lift the pause of this run, or of `scope`.
@@ -45,7 +68,7 @@ class RunControls:
         Raises:
             ConstraintError: there is no such scope.
         """
-        self._engine.resume(scope or self.scope)
+        self._controls.resume(scope or self.scope)
 
     def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
@@ -53,7 +76,7 @@ class RunControls:
         Raises:
             ConstraintError: there is no such scope, or `n` is below zero.
         """
-        self._engine.limit(scope or self.scope, n, by=by)
+        self._controls.limit(scope or self.scope, n, by=by)
 
     def rate(
         self, scope: str | None, rate: str | float | None, *, capacity: float = 1, by: str = "you"
@@ -63,4 +86,4 @@ class RunControls:
         Raises:
             ConstraintError: there is no such scope, or nobody can read the rate.
         """
-        self._engine.rate(scope or self.scope, rate, capacity=capacity, by=by)
+        self._controls.rate(scope or self.scope, rate, capacity=capacity, by=by)

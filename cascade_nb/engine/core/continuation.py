@@ -10,8 +10,10 @@ either.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cascade_nb.engine.core.initial_state import first_needs
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.errors import CascadeError, CycleError
 from cascade_nb.graph.build import build_graph
@@ -19,14 +21,11 @@ from cascade_nb.graph.graph import FREE, Node
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-
 
 class Continuations:
     """The nodes of a run whose results will be made of others'."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState) -> None:
         self._flow = flow
         self._own = len(flow.graph.nodes)
         self._added = 0
@@ -167,7 +166,7 @@ class Continuations:
         self._added += 1  # its ordinal goes on from there, so that no two have one id
         ordinal = self._own + self._added
         adopted = Node(index, node.lazy, node.task, inputs, node.name, ordinal, control)
-        flow.scheduler.grow(flow.unfold.first_needs(adopted), spare)
+        flow.scheduler.grow(first_needs(adopted), spare)
         ledger.add_node(adopted, index)
         flow.kinds.add(adopted, index)
         flow.give_figures()

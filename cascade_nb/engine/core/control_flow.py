@@ -13,22 +13,20 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Expansion
 from cascade_nb.engine.core.continuation import Continuations
+from cascade_nb.engine.core.initial_state import first_needs, inputs_and_order
+from cascade_nb.engine.core.run_protocols import Expands
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE, FAILED, SKIPPED
-from cascade_nb.engine.storage.expander import Expander
 from cascade_nb.errors import MapError, RouteError
-from cascade_nb.graph.graph import FREE, Node, NodeKind
+from cascade_nb.graph.graph import Node, NodeKind
 from cascade_nb.model.options.checks import checked_amount
 from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.routing import DEFAULT, Router
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-
 
 MANY: Final = 100  # ready nodes from which on they are pushed all at once
 
@@ -44,20 +42,6 @@ class Stage(enum.Enum):
     CONTINUATION = enum.auto()
 
 
-def first_needs(node: Node) -> tuple[int, ...]:
-    """What a node needs before anything else.
-
-    Its condition where it has one, for nothing else is to run for a node that will be skipped; but
-    what precedes it in a sequence runs in any case.
-    """
-    control = node.control
-    if control is FREE:
-        return node.inputs
-    if control.condition is not None:
-        return (control.condition, *control.follows)
-    return _inputs_and_order(node) if control.wanted else control.follows
-
-
 class Unfolding:
     """What becomes of ready nodes.
 
@@ -67,14 +51,12 @@ class Unfolding:
         expander: grows the items of mapped nodes.
     """
 
-    first_needs = staticmethod(first_needs)
-
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState, expander: Expands) -> None:
         self._flow = flow
         self._own = len(flow.graph.nodes)
         self.stages: dict[int, Stage] = {}
         self.continuations = Continuations(flow)
-        self.expander = Expander(flow)
+        self.expander = expander
         self._needs: dict[int, Mapping[str, float]] = {}
         self._agenda: deque[tuple[int, str, str]] = deque()
         self._working = False
@@ -222,7 +204,7 @@ class Unfolding:
             self.take_kept(index, flow.pending.pop(index))
         else:
             self.stages[index] = Stage.INPUTS
-            self._need(index, _inputs_and_order(node))
+            self._need(index, inputs_and_order(node))
 
     def take_kept(self, index: int, value: Any) -> None:
         """A ready node has the result that an earlier run made."""
@@ -342,7 +324,3 @@ class Unfolding:
         }
         check_against(flow.parts.manager.pools, needs, node.label)
         return needs
-
-
-def _inputs_and_order(node: Node) -> tuple[int, ...]:
-    return tuple(dict.fromkeys((*node.inputs, *node.control.order)))

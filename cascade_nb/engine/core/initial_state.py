@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cascade_nb.control.limits import Subject
-from cascade_nb.engine.core.control_flow import first_needs
 from cascade_nb.engine.core.results import Ledger
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import Kinds
 from cascade_nb.engine.loops.threads import beside
-from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.protocols import Solver
 
 
@@ -79,3 +78,22 @@ async def draw(
 def _ranks(solver: Solver, nodes: Sequence[Node], means: Mapping[str, float]) -> list[int]:
     seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
     return list(solver.ranks([node.sources for node in nodes], seconds))
+
+
+def first_needs(node: Node) -> tuple[int, ...]:
+    """What a node needs before anything else.
+
+    Its condition where it has one, for nothing else is to run for a node that will be skipped; but
+    what precedes it in a sequence runs in any case.
+    """
+    control = node.control
+    if control is FREE:
+        return node.inputs
+    if control.condition is not None:
+        return (control.condition, *control.follows)
+    return inputs_and_order(node) if control.wanted else control.follows
+
+
+def inputs_and_order(node: Node) -> tuple[int, ...]:
+    """What a node needs when it is known that it is to run."""
+    return tuple(dict.fromkeys((*node.inputs, *node.control.order)))

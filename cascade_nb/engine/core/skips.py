@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cascade_nb.engine.core.arguments import ABSENT, optional_inputs
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
 from cascade_nb.graph.graph import Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
 
 _BAD: Final = (FAILED, SKIPPED, CANCELLED)
 
@@ -18,7 +16,7 @@ _BAD: Final = (FAILED, SKIPPED, CANCELLED)
 class Ends:
     """Skips, and what follows from skips and failures."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState) -> None:
         self._flow = flow
 
     def skip(self, index: int, reason: str, detail: str) -> None:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, FreesWorkers, Started
 from cascade_nb.engine.files.opened_files import OpenedFiles
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-
 A = TypeVar("A", bound=Attempt)
+
+
+class StartsCoroutines(FreesWorkers, Protocol):
+    """Also starts coroutines; see `workers`."""
+
+    def offered(self, attempt: AsyncAttempt) -> None:
+        """One was admitted, because what it waited for was free."""
 
 
 class Admission:
     """The owner of a run's tickets (`control.limits.Owner`)."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: AdmittingRun) -> None:
         self._flow = flow
         self._manager = flow.parts.manager
         self._own = len(flow.graph.nodes)
@@ -45,7 +50,7 @@ class Admission:
         self._blocked(index, ticket)
         return False
 
-    def begin(self, attempt: Attempt) -> Call | None:
+    def begin(self, attempt: Started) -> Call | None:
         """The last look. Gives the call to make; None when it may not start now after all."""
         flow = self._flow
         ticket, index = attempt.ticket, attempt.index
@@ -62,7 +67,7 @@ class Admission:
             return None
         return self.start(attempt)
 
-    def start(self, attempt: Attempt) -> Call | None:
+    def start(self, attempt: Started) -> Call | None:
         """Begin what was admitted under the same hold of the lock, so that nothing can have come
         between. None when its call cannot be made.
         """
@@ -115,7 +120,7 @@ class Admission:
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
-                flow.lanes.carriers.offered(attempt)
+                flow.lanes.offered(attempt)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""
@@ -175,3 +180,10 @@ class Admission:
         flow.parked[index] = ticket
         flow.log.append(index)
         flow.tell.blocked(index, ticket)
+
+
+class AdmittingRun(DispatchedRun):
+    """The state of a run, with who admits its nodes."""
+
+    admission: Admission
+    lanes: StartsCoroutines

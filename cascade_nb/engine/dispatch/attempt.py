@@ -9,50 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.dispatch.body_context import at_end, finish_body
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
 from cascade_nb.engine.dispatch.failures import timed_out
+from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.tasks.present import returned
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.protocols import Job
-
-current_attempt: contextvars.ContextVar[Attempt | None] = contextvars.ContextVar("cascade_attempt")
-"""The attempt whose body is running here, for `checkpoint` and `track`."""
-
-current_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
-    "cascade_runs", default=()
-)
-"""Ids of the runs whose task is running here: first the one that a cell started, last its own."""
-
-at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.ContextVar(
-    "cascade_at_end", default=None
-)
-"""What is to be called when the body that runs here is over, in its own thread and context."""
+from cascade_nb.protocols import Job
 
 
-def finish_body() -> None:
-    """Call what is to be called `at_end`; that does not raise."""
-    try:
-        for callback in at_end.get() or ():
-            callback()
-    finally:
-        at_end.set(None)
+def current_attempt() -> Attempt | None:
+    """The attempt whose body is running here; None for a function that runs inline, too."""
+    user = user_here.get()
+    return user if isinstance(user, Attempt) else None
 
 
 def asking_attempt() -> Attempt | None:
     """The attempt that asks for something here, while it is under way."""
-    attempt = current_attempt.get(None)
+    attempt = current_attempt()
     if attempt is None or attempt.flow.flying.get(attempt.ticket) is not attempt:
         return None  # something that it began has outlived it
     return attempt
@@ -118,7 +101,7 @@ class Attempt:
         "wake",
     )
 
-    def __init__(self, flow: Flow, index: int, ticket: Ticket, number: int) -> None:
+    def __init__(self, flow: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
         self._call: Call | None = None
         self.flow = flow
         self.index = index
@@ -225,7 +208,7 @@ class ThreadAttempt(Attempt):
             return flow.lanes.end_in_worker(self, result, error)
 
     def _body(self, call: Call) -> Any:
-        current_attempt.set(self)
+        user_here.set(self)
         sharing = self.flow.sharing
         if sharing is not None:
             found = sharing.before_in_thread(self)
@@ -277,7 +260,7 @@ class AsyncAttempt(Attempt):
 
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
-        current_attempt.set(self)
+        user_here.set(self)
         sharing = self.flow.sharing
         if sharing is not None:
             found = await sharing.before(self)

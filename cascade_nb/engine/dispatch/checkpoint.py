@@ -41,7 +41,7 @@ def checkpoint() -> Checkpoint:
         >>> cs.run(two_steps(1))
         3
     """
-    attempt = current_attempt.get(None)
+    attempt = current_attempt()
     if attempt is not None and attempt.in_thread:
         _rest_in_thread(attempt)
     return Checkpoint(attempt)
@@ -78,7 +78,7 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
         self._total = total if total is not None else _length(iterable)
 
     def __iter__(self) -> Iterator[T]:
-        attempt = current_attempt.get(None)
+        attempt = current_attempt()
         if attempt is not None and not attempt.in_thread:
             raise BlockingError("in an async task write `async for … in cs.track(…)`")
         if not isinstance(self._iterable, Iterable):
@@ -90,7 +90,7 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
             _tell(attempt, done, self._total)
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        attempt = current_attempt.get(None)
+        attempt = current_attempt()
         done = 0
         async for item in _as_async(self._iterable):
             await _rest_on_loop(attempt)

@@ -14,14 +14,12 @@ from contextvars import Context
 from functools import partial
 from heapq import heappop
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.core.arguments import Call
-    from cascade_nb.engine.runs.flow import Flow
 
 BURST: Final = 500  # carriers begun at a stretch
 LOOK: Final = 500  # looked at at a stretch, or what is allowed would begin too late
@@ -35,7 +33,7 @@ class Carriers:
         active: how many carriers are about to begin a coroutine, so that no others are needed.
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: AdmittingRun) -> None:
         self._flow = flow
         self.waiting: list[int] = []
         self.active = 0

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.core.arguments import LAZIES
 from cascade_nb.engine.core.scheduler import READY, RUNNING
-from cascade_nb.engine.dispatch.attempt import finish_body
-from cascade_nb.engine.files.file_reads import InlineFiles, inline_here
+from cascade_nb.engine.dispatch.body_context import finish_body
+from cascade_nb.engine.files.file_reads import InlineFiles, user_here
 from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
@@ -28,7 +28,7 @@ from cascade_nb.model.tasks.present import Continued, returned
 if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket
     from cascade_nb.engine.core.task_groups import Kind
-    from cascade_nb.engine.runs.flow import Flow
+    from cascade_nb.engine.dispatch.admission import AdmittingRun
 
 SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
 BREATH: Final = (
@@ -37,7 +37,7 @@ BREATH: Final = (
 INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
 
 
-def run_slice(flow: Flow, heap: list[int]) -> None:
+def run_slice(flow: AdmittingRun, heap: list[int]) -> None:
     """Run what stands in `heap` until it is empty or the slice is over.
 
     Called without the lock, and in a context for bodies.
@@ -46,7 +46,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
     kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
     state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
     files, here = flow.files.of, InlineFiles(flow)
-    inline_here.set(here)
+    user_here.set(here)
     frozen, plain, nothing = FROZEN, PLAIN, NOTHING
     met = NO_STAMPS
     open_kind, open_version = None, -1  # what nothing stood in the way of, and when that was
@@ -142,7 +142,7 @@ def run_slice(flow: Flow, heap: list[int]) -> None:
         finish_body()  # what its nodes left to do, together
 
 
-def _goes_to_thread(flow: Flow, kind: Kind, index: int) -> bool:
+def _goes_to_thread(flow: AdmittingRun, kind: Kind, index: int) -> bool:
     """Whether a node is an operator on more than a loop should hold its kernel up for; then it is
     on its way to a thread.
     """
@@ -160,7 +160,7 @@ def _goes_to_thread(flow: Flow, kind: Kind, index: int) -> bool:
 
 
 def _call_of(
-    flow: Flow, work: Any, index: int
+    flow: AdmittingRun, work: Any, index: int
 ) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]:
     """What `Flow.call_of` gives, in a shorter way for nearly every node."""
     if work.__class__ is not Node:
@@ -177,7 +177,7 @@ def _call_of(
 
 
 def _end(
-    flow: Flow,
+    flow: AdmittingRun,
     index: int,
     ticket: Ticket | None,
     number: int,

@@ -12,18 +12,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from cascade_nb.engine.core.run_protocols import InFlight
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.errors import ResourceError
 from cascade_nb.events.events import ResourceAcquired, ResourceReleased
 from cascade_nb.model.resources import Resource
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.dispatch.attempt import Attempt
-    from cascade_nb.engine.runs.flow import Flow
-
 
 _ENDED: Final = object()
 _MOMENT: Final = 0.1  # seconds in which what is cancelled may end
@@ -43,16 +40,16 @@ class ResourceDesk:
         overrides: by resource, what stands for it: another resource, or the thing itself.
     """
 
-    def __init__(self, flow: Flow, overrides: Mapping[Resource, Any]) -> None:
+    def __init__(self, flow: RunState, overrides: Mapping[Resource, Any]) -> None:
         self._flow = flow
         self._overrides = overrides
         self._shared: dict[Resource, asyncio.Task[Any]] = {}
         self._order: list[_Opened] = []
-        self._lent: dict[Attempt, list[_Opened]] = {}
+        self._lent: dict[InFlight, list[_Opened]] = {}
         self._given_up = asyncio.Event()
         self._left = False  # nobody waits any longer for what hangs
 
-    async def borrow(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
+    async def borrow(self, attempt: InFlight, wanted: list[Resource]) -> dict[Resource, Any]:
         """What a coroutine is given for each resource.
 
         Raises:
@@ -60,7 +57,7 @@ class ResourceDesk:
         """
         return await self._flow.parts.door.there(self._borrow(attempt, wanted))
 
-    async def _borrow(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
+    async def _borrow(self, attempt: InFlight, wanted: list[Resource]) -> dict[Resource, Any]:
         lent = self._lent.setdefault(attempt, [])
         try:
             return {resource: await self._value(resource, attempt, lent) for resource in wanted}
@@ -68,7 +65,7 @@ class ResourceDesk:
             await self._give_back(attempt)
             raise
 
-    async def give_back(self, attempt: Attempt) -> None:
+    async def give_back(self, attempt: InFlight) -> None:
         """Close what was opened for one attempt, all of it, whatever happens meanwhile.
 
         Raises:
@@ -76,7 +73,7 @@ class ResourceDesk:
         """
         await self._flow.parts.door.there(self._give_back(attempt))
 
-    async def _give_back(self, attempt: Attempt) -> None:
+    async def _give_back(self, attempt: InFlight) -> None:
         problem: BaseException | None = None
         for opened in reversed(self._lent.pop(attempt, [])):
             try:
@@ -86,7 +83,7 @@ class ResourceDesk:
         if problem is not None:
             raise problem
 
-    def borrow_from_thread(self, attempt: Attempt, wanted: list[Resource]) -> dict[Resource, Any]:
+    def borrow_from_thread(self, attempt: InFlight, wanted: list[Resource]) -> dict[Resource, Any]:
         """`borrow` for a task in a worker thread."""
         values: dict[Resource, Any] = {}
         lent = self._lent.setdefault(attempt, [])
@@ -102,7 +99,7 @@ class ResourceDesk:
             raise
         return values
 
-    def give_back_from_thread(self, attempt: Attempt) -> None:
+    def give_back_from_thread(self, attempt: InFlight) -> None:
         """`give_back` for a task in a worker thread."""
         problem: ResourceError | None = None
         for opened in reversed(self._lent.pop(attempt, [])):
@@ -183,7 +180,7 @@ class ResourceDesk:
             return False
         return all(self._opens_here(self._real(other)) for other in resource.needs.values())
 
-    def _open_here(self, resource: Resource, attempt: Attempt, lent: list[_Opened]) -> Any:
+    def _open_here(self, resource: Resource, attempt: InFlight, lent: list[_Opened]) -> Any:
         given = {
             name: self._open_here(self._real(other), attempt, lent)
             for name, other in resource.needs.items()
@@ -197,7 +194,7 @@ class ResourceDesk:
         self._tell_opened(resource, attempt)
         return value
 
-    def _close_here(self, opened: _Opened, attempt: Attempt) -> None:
+    def _close_here(self, opened: _Opened, attempt: InFlight) -> None:
         error = None
         try:
             if next(opened.generator, _ENDED) is not _ENDED:
@@ -208,7 +205,9 @@ class ResourceDesk:
         if error is not None:
             raise error
 
-    async def _value(self, resource: Resource, attempt: Attempt | None, lent: list[_Opened]) -> Any:
+    async def _value(
+        self, resource: Resource, attempt: InFlight | None, lent: list[_Opened]
+    ) -> Any:
         real = self._real(resource)
         if not isinstance(real, Resource):
             return real
@@ -221,7 +220,7 @@ class ResourceDesk:
         # Shielded: one borrower that is cancelled must not close the door on the others.
         return await asyncio.shield(shared)
 
-    async def _open(self, resource: Resource, attempt: Attempt | None, into: list[_Opened]) -> Any:
+    async def _open(self, resource: Resource, attempt: InFlight | None, into: list[_Opened]) -> Any:
         given = {
             name: await self._value(other, attempt, into) for name, other in resource.needs.items()
         }
@@ -244,7 +243,7 @@ class ResourceDesk:
             raise interrupted
         return value
 
-    async def _close(self, opened: _Opened, attempt: Attempt | None) -> None:
+    async def _close(self, opened: _Opened, attempt: InFlight | None) -> None:
         error: ResourceError | None = None
         interrupted: asyncio.CancelledError | None = None
         try:
@@ -291,11 +290,11 @@ class ResourceDesk:
             raise error
         return value, interrupted
 
-    def _tell_opened(self, resource: Resource, attempt: Attempt | None) -> None:
+    def _tell_opened(self, resource: Resource, attempt: InFlight | None) -> None:
         self._tell(ResourceAcquired, resource, attempt)
 
     def _tell_closed(
-        self, resource: Resource, attempt: Attempt | None, error: ResourceError | None
+        self, resource: Resource, attempt: InFlight | None, error: ResourceError | None
     ) -> None:
         text = None if error is None else error_text(error.__cause__ or error)
         self._tell(ResourceReleased, resource, attempt, error=text)
@@ -304,7 +303,7 @@ class ResourceDesk:
         self,
         kind: type[ResourceAcquired | ResourceReleased],
         resource: Resource,
-        attempt: Attempt | None,
+        attempt: InFlight | None,
         **more: Any,
     ) -> None:
         flow = self._flow

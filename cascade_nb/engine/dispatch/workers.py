@@ -14,13 +14,15 @@ from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.dispatch.attempt import Attempt, ThreadAttempt
+from cascade_nb.engine.dispatch.attempt import AsyncAttempt, ThreadAttempt
 from cascade_nb.engine.dispatch.coroutines import Carriers
 from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE, run_slice
 
 if TYPE_CHECKING:
+    from cascade_nb.engine.core.run_protocols import InFlight
+    from cascade_nb.engine.dispatch.admission import AdmittingRun
+    from cascade_nb.engine.dispatch.dispatched_run import Started
     from cascade_nb.engine.loops.services import LoopServices
-    from cascade_nb.engine.runs.flow import Flow
     from cascade_nb.protocols import Executor
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
@@ -55,7 +57,7 @@ class Workers:
                 return job
         return None
 
-    def replace(self, attempt: Attempt) -> None:
+    def replace(self, attempt: InFlight) -> None:
         """The thread of an attempt may never end: another takes its place, within bounds."""
         if attempt.started is None or attempt.replaced:
             return
@@ -76,9 +78,9 @@ class Workers:
 class Lanes:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, flow: Flow, parts: LoopServices) -> None:
+    def __init__(self, flow: AdmittingRun, workers: Workers, parts: LoopServices) -> None:
         self.flow = flow
-        self.workers = flow.workers
+        self.workers = workers
         self.door, self.coroutines = parts.door, parts.coroutines
         self._apart = parts.are_apart
         self.carriers = Carriers(flow)
@@ -112,6 +114,10 @@ class Lanes:
             heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
         if lane == "thread":
             self._hungry()
+
+    def offered(self, attempt: AsyncAttempt) -> None:
+        """A coroutine was admitted, because what it waited for was free."""
+        self.carriers.offered(attempt)
 
     def clear(self) -> None:
         """Nothing more is to start."""
@@ -160,7 +166,7 @@ class Lanes:
         self.pump_soon()
 
     def end_in_worker(
-        self, attempt: ThreadAttempt, result: Any, error: BaseException | None
+        self, attempt: Started, result: Any, error: BaseException | None
     ) -> ThreadAttempt | None:
         """What a worker that has just ended goes straight on with; else the worker is free.
 

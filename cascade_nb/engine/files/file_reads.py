@@ -25,21 +25,42 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from cascade_nb.engine.dispatch.attempt import Attempt, current_attempt
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.files.databases import file_of, said_by
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.variable_reads import listen_to_environment
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.files.run_files import RunFiles
-    from cascade_nb.engine.runs.flow import Flow
 
 _OWN_THREADS: Final = "cascade"  # how the names of this package's threads begin
 _MACHINERY: Final = frozenset(
     {"importlib._bootstrap_external", "zipimport", "linecache", "tokenize", "pkgutil"}
 )
+
+
+class FileUser(Protocol):
+    """An attempt at a node, or what stands for it.
+
+    Attributes:
+        files: what it has opened; None for nothing.
+    """
+
+    files: OpenedFiles | None
+
+    @property
+    def index(self) -> int | None:
+        """Which node runs; None for none just now."""
+
+    @property
+    def flow(self) -> RunState:
+        """Whose node it is."""
+
+
+class Running(Protocol):
+    """A run whose tasks open files."""
+
+    def files_in_flight(self) -> list[OpenedFiles]:
+        """Where to note what cannot be told to be of one task."""
 
 
 class InlineFiles:
@@ -52,7 +73,7 @@ class InlineFiles:
 
     __slots__ = ("files", "flow")
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState) -> None:
         self.flow = flow
         self.files: OpenedFiles | None = None
 
@@ -62,17 +83,17 @@ class InlineFiles:
         return self.flow.inline
 
 
-inline_here: ContextVar[InlineFiles | None] = ContextVar("cascade_inline_files", default=None)
-"""Set while functions run inline in this context."""
+user_here: ContextVar[FileUser | None] = ContextVar("cascade_attempt", default=None)
+"""The attempt whose body is running here, or what stands for it where functions run inline."""
 
 _of_threads: weakref.WeakKeyDictionary[threading.Thread, OpenedFiles] = weakref.WeakKeyDictionary()
-_runs: weakref.WeakSet[RunFiles] = weakref.WeakSet()
+_runs: weakref.WeakSet[Running] = weakref.WeakSet()
 _installing: Final = threading.Lock()
 _installed = False
 _looking = threading.local()  # set while the hook itself looks at a file
 
 
-def listen(run: RunFiles) -> None:
+def listen(run: Running) -> None:
     """Notice what the tasks of a run open. The hook is there once for the process, since it cannot
     be taken away again.
     """
@@ -117,13 +138,13 @@ def _concerned() -> Iterable[OpenedFiles]:
 
 def files_here() -> OpenedFiles | None:
     """What the task in whose context this is opens; None outside of a task."""
-    user: Attempt | InlineFiles | None = current_attempt.get(None) or inline_here.get()
+    user = user_here.get()
     if user is None or user.index is None:  # what an inline function asked for comes later
         return None
     return files_of(user)
 
 
-def files_of(user: Attempt | InlineFiles) -> OpenedFiles:
+def files_of(user: FileUser) -> OpenedFiles:
     """What a task opens."""
     if user.files is None:
         assert user.index is not None

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.files.file_reads import InlineFiles, files_here, files_of, listen
+from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.files.file_reads import FileUser, InlineFiles, files_here, files_of, listen
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import paths_in
 from cascade_nb.file_stamps import NO_STAMPS, Stamps
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.dispatch.attempt import Attempt
-    from cascade_nb.engine.runs.flow import Flow
 
 
 class RunFiles:
@@ -26,13 +23,21 @@ class RunFiles:
     Args:
         there: by index, those of results that were there before the run.
         context: of whoever started the run: a task in whose body that was is made of them too.
+        running: gives the attempts that have begun and are not over.
 
     Attributes:
         of: by index, what each result was made of.
     """
 
-    def __init__(self, flow: Flow, there: Mapping[int, Stamps], context: Context) -> None:
+    def __init__(
+        self,
+        flow: RunState,
+        there: Mapping[int, Stamps],
+        context: Context,
+        running: Callable[[], Sequence[FileUser]],
+    ) -> None:
         self._flow = flow
+        self._running = running
         self._outer: OpenedFiles | None = context.run(files_here)
         self.of: dict[int, Stamps] = dict(there)
         if self._outer is not None:
@@ -47,9 +52,10 @@ class RunFiles:
             if self._outer is not None:
                 self._outer.add(stamps)
 
-    def note(self, attempt: Attempt, result: Any) -> None:
+    def note(self, attempt: FileUser, result: Any) -> None:
         """An attempt has its result: look at what it opened, and what the result points to."""
         if attempt.files is None:
+            assert attempt.index is not None
             if next(paths_in(result), None) is None or not self.tracks(attempt.index):
                 return
             attempt.files = OpenedFiles()
@@ -67,9 +73,7 @@ class RunFiles:
 
     def files_in_flight(self) -> list[OpenedFiles]:
         """Where to note what cannot be told to be of one task: all that run just now."""
-        flying = list(self._flow.flying.values())
-        started = (one for one in flying if one.started is not None)
-        return [files for one in started if not (files := files_of(one)).closed]
+        return [files for one in self._running() if not (files := files_of(one)).closed]
 
     def tracks(self, index: int) -> bool:
         """Whether the files of a node count."""

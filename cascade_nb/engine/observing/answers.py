@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cascade_nb.control.why import explain, stopper
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.calls import MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
 
 #: What is said of coroutines that could begin, but for the loop that they need.
 HELD_UP: Final = "waits for the kernel's loop: a cell is running"
@@ -58,7 +56,7 @@ def node_named(graph: Graph, name: str) -> Node:
     raise UnknownNameError("node", name, (), f"; it is a task's, whose nodes are {names}")
 
 
-def why_of(flow: Flow, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
+def why_of(flow: RunView, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
     """The reasons, one a line. Call under the flow's lock.
 
     Args:
@@ -98,7 +96,7 @@ def why_of(flow: Flow, name: str, state_of: Callable[[int], NodeState]) -> list[
     return [_waits(flow, index, node.id, state_of(index))]
 
 
-def end_of(flow: Flow, index: int) -> list[str] | None:
+def end_of(flow: RunView, index: int) -> list[str] | None:
     """What a node that is over without a result has come to, each line after its name: "failed:
     KeyError: 'x'"; None where it has a result or goes on. Call under the flow's lock.
     """
@@ -121,7 +119,7 @@ def end_of(flow: Flow, index: int) -> list[str] | None:
     return None
 
 
-def _failed(flow: Flow, task: str, task_id: str, attempt: int, text: str) -> str:
+def _failed(flow: RunView, task: str, task_id: str, attempt: int, text: str) -> str:
     item = f" at {task_id[task_id.index('[') :]}" if "[" in task_id else ""
     return f"failed{item}{_attempts(attempt)}: {text}"
 
@@ -130,7 +128,7 @@ def _attempts(number: int) -> str:
     return f" in attempt {number}" if number > 1 else ""
 
 
-def _why_item(flow: Flow, name: str, node: Node, number: int) -> list[str]:
+def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
     places = flow.unfold.items(node.index)
     if not places:
         over = end_of(flow, node.index)
@@ -164,7 +162,7 @@ def _why_item(flow: Flow, name: str, node: Node, number: int) -> list[str]:
     return [f"{name} {told}", *([f"its input: {', '.join(inputs)}"] if inputs else [])]
 
 
-def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
+def _inputs(flow: RunView, expansion: Expansion, number: int) -> list[str]:
     """A short picture of each argument of an item that is still there: a map that is over keeps
     none of its own.
     """
@@ -185,7 +183,7 @@ def _inputs(flow: Flow, expansion: Expansion, number: int) -> list[str]:
     return told
 
 
-def _stopped(flow: Flow, index: int) -> list[str]:
+def _stopped(flow: RunView, index: int) -> list[str]:
     """What holds a node, its items or what continues it, or lets them queue, each once."""
     texts: dict[str, None] = {}
     now = flow.parts.clock.now()
@@ -198,7 +196,7 @@ def _stopped(flow: Flow, index: int) -> list[str]:
     return list(texts)
 
 
-def _waits(flow: Flow, index: int, name: str, state: NodeState) -> str:
+def _waits(flow: RunView, index: int, name: str, state: NodeState) -> str:
     waiting = Counter(flow.label(i) for i in flow.scheduler.waiting_for(index))
     if state is NodeState.WAITING and waiting:
         told = [f"{n} of {label}" if n > 1 else label for label, n in waiting.items()]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cascade_nb.control.limits import Gate, Ticket
 from cascade_nb.control.why import explain
 from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import Many
 from cascade_nb.events.events import (
@@ -21,10 +22,6 @@ from cascade_nb.events.events import (
 )
 from cascade_nb.events.record import record
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-
-
 _STANDS: Final = 0.25  # seconds for which what is said of times stands
 
 
@@ -33,7 +30,7 @@ class Teller:
     moves.
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState) -> None:
         self._flow = flow
         self._run_id = flow.run_id
         self._bus = flow.parts.bus

@@ -6,17 +6,15 @@ import dataclasses
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.engine.observing.answers import end_of
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, ProvenanceComparison
 from cascade_nb.graph.fingerprint.provenance import Provenance
 from cascade_nb.graph.graph import Graph, Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
 
 RUNS: Final = 200
 
@@ -80,7 +78,7 @@ class History:
             return list(self._runs)
 
     def enter(
-        self, status: RunStatus, started: float, flow: Flow | None, grounds: ProvenanceComparison
+        self, status: RunStatus, started: float, flow: RunView | None, grounds: ProvenanceComparison
     ) -> None:
         """A run is over.
 
@@ -93,7 +91,7 @@ class History:
         with self._lock:
             self._runs.append(EndedRun(status, started))
             if flow is not None:
-                with flow.lock:
+                with flow.parts.manager.lock:
                     self._enter(status.number, flow, grounds)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
@@ -103,7 +101,7 @@ class History:
         with self._lock:
             return self._last.get((node.task_name, identity.get(node.id, node.id)))
 
-    def _enter(self, number: int, flow: Flow, grounds: ProvenanceComparison) -> None:
+    def _enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
         state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
         identity = grounds.identity
         for name in identity or _named(graph):

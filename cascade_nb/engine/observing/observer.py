@@ -5,17 +5,19 @@ it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.why import explain, stopper
+from cascade_nb.engine.core.run_protocols import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
+from cascade_nb.engine.observing.run_view import ObservedRun, RunView
 from cascade_nb.engine.observing.state_counts import Tally
 from cascade_nb.engine.observing.status import (
     FailureLine,
@@ -27,14 +29,9 @@ from cascade_nb.engine.observing.status import (
     headline,
     remaining,
 )
-from cascade_nb.engine.runs.edits import AN_EDIT
-from cascade_nb.engine.runs.request import Given, left_by
+from cascade_nb.engine.storage.carry_over import AN_EDIT
 from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.graph.graph import Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.engine.runs.run import Run
 
 _SOON = 5.0  # seconds of waiting of which nothing need be said
 _SOME = 1000  # of what is parked, looked at one by one
@@ -45,16 +42,23 @@ _NOTHING = (0, 0.0, 0.0)
 
 
 class Watch:
-    """What can be seen of one run."""
+    """What can be seen of one run.
 
-    def __init__(self, run: Run, manager: ConstraintManager) -> None:
-        self._run = run
-        self._manager = manager
-        self._flow: Flow | None = None
+    Args:
+        run: its handle.
+        manager: whose constraints it goes by.
+        unreachable: gives what to say of a connector that is gone.
+    """
+
+    def __init__(
+        self, run: ObservedRun, manager: ConstraintManager, unreachable: Callable[[], str | None]
+    ) -> None:
+        self._run, self._manager, self._unreachable = run, manager, unreachable
+        self._flow: RunView | None = None
         self._tally: Tally | None = None
         self._since = 0  # versions that were given of machinery before
 
-    def begin(self, flow: Flow) -> None:
+    def begin(self, flow: RunView) -> None:
         """The run has its machinery, or another after an edit. Nothing is counted before somebody
         looks.
         """
@@ -113,7 +117,7 @@ class Watch:
                 retrying=retries[0] if retries else None,
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
-                unreachable=self._run.engine.unreachable,
+                unreachable=self._unreachable(),
                 finishing=bool(counts) and not (running or waiting or queued or held),
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
@@ -147,7 +151,7 @@ class Watch:
                 retries=retries,
             )
 
-    def nested(self) -> list[tuple[Node, str, Run]]:
+    def nested(self) -> list[tuple[Node, str, NestedRun]]:
         """The runs that its tasks have started and wait for, see `nested_in`."""
         with self._manager.lock:
             return nested_in(self._flow) if self._flow is not None else []
@@ -155,11 +159,6 @@ class Watch:
     def failures(self) -> list[Failure]:
         """What failed so far."""
         return list(self._flow.failures) if self._flow is not None else []
-
-    def left(self) -> Given:
-        """What the run leaves to the next try."""
-        with self._manager.lock:
-            return left_by(self._flow) if self._flow is not None else self._run.orders.given
 
     def partial(self, name: str | None) -> Any:
         """What is there of the target's value, or of a node's."""
@@ -270,10 +269,9 @@ class Watch:
             return True
         if flow.inline is not None or not flow.nested:
             return False
-        engine, inside = self._run.engine, list(flow.nested.items())
+        inside = list(flow.nested.items())
         return all(
-            a.ticket in flow.lent
-            and all(run.engine is engine and run._watch.is_quiet() for run, of in inside if of is a)
+            a.ticket in flow.lent and all(run.rests(self._manager) for run, of in inside if of is a)
             for a in flow.flying.values()
             if a.started is not None and not a.resting
         )

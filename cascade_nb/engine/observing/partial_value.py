@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.answers import end_of, node_named
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.errors import UsageError
 from cascade_nb.model.arguments.inputs import replace
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.observing.observer import Watch
-    from cascade_nb.engine.runs.flow import Flow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,37 +36,16 @@ class Missing:
         return f"<no result: {self.label} {self.why}>"
 
 
-class HasPartial:
-    """The part of `Run` that gives what is there."""
-
-    _watch: Watch
-
-    def partial(self, name: str | None = None) -> Any:
-        """The run's value so far as it is there, also after a failure or a cancel.
-
-        A map that did not come to its end gives the results of its items in order. Where there is
-        no result stands a `Missing`, which says why: ``[x for x in run.partial() if not
-        isinstance(x, cs.Missing)]`` are the good ones.
-
-        Args:
-            name: of a node, such as a map that the run's target reads; default the target.
-
-        Raises:
-            UnknownNameError: the graph has no such node.
-        """
-        return self._watch.partial(name)
-
-
-def partial_of(flow: Flow, name: str | None) -> Any:
-    """See `HasPartial.partial`; it takes the flow's lock."""
+def partial_of(flow: RunView, name: str | None) -> Any:
+    """See `Run.partial`; it takes the flow's lock."""
     graph, place = flow.graph, flow.ledger.place
     shape = graph.shape if name is None else node_named(graph, name).lazy
-    with flow.lock:
+    with flow.parts.manager.lock:
         found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
     return reader_copy(found)
 
 
-def _value_at(flow: Flow, index: int) -> Any:
+def _value_at(flow: RunView, index: int) -> Any:
     state = flow.scheduler.state
     if state[index] == DONE:
         if flow.ledger.alive(index, state):

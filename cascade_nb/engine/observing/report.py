@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
+from cascade_nb.protocols import Clock
 
 #: The numbers of a run's status that are told beside what is done, in the order of telling.
 COUNTED: Final = (
@@ -27,6 +27,30 @@ COUNTED: Final = (
 
 FAILURES: Final = 20
 INSIDE: Final = 5  # runs inside a run that are told of one by one
+
+
+class Standing(Protocol):
+    """A run that has a status."""
+
+    @property
+    def status(self) -> RunStatus:
+        """What it is doing now."""
+
+
+class Reported(Protocol):
+    """An engine, as far as it is told of.
+
+    Attributes:
+        clock, constraints, history: as the engine's.
+    """
+
+    clock: Clock
+    constraints: ConstraintManager
+    history: History
+
+    @property
+    def runs(self) -> Sequence[Standing]:
+        """Those that go on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +73,7 @@ class Status:
     __repr__ = __str__
 
 
-def status_of(engines: Sequence[Engine]) -> Status:
+def status_of(engines: Sequence[Reported]) -> Status:
     """The status of some engines together."""
     live = outermost([run.status for engine in engines for run in reversed(engine.runs)])
     ended = [run for engine in engines for run in engine.history.runs]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from cascade_nb.engine.core.run_protocols import NestedRun
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import NestedStatus, RetryStatus, RunStatus
 from cascade_nb.graph.graph import Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.engine.runs.run import Run
 
 _SHOWN: Final = 5  # at most so many are told of
 
 
-def retries_of(flow: Flow) -> tuple[RetryStatus, ...]:
+def retries_of(flow: RunView) -> tuple[RetryStatus, ...]:
     """What is tried again just now, or will be, soonest first. Call under the flow's lock."""
     if not flow.tries:
         return ()
@@ -26,7 +24,7 @@ def retries_of(flow: Flow) -> tuple[RetryStatus, ...]:
     return tuple(retry_of(flow, index) for index in some)
 
 
-def retry_of(flow: Flow, index: int) -> RetryStatus:
+def retry_of(flow: RunView, index: int) -> RetryStatus:
     """One of these. Call under the flow's lock."""
     due = flow.retry_at.get(index)
     retry = flow.options_of(index).retry
@@ -40,7 +38,7 @@ def retry_of(flow: Flow, index: int) -> RetryStatus:
     )
 
 
-def nested_in(flow: Flow) -> list[tuple[Node, str, Run]]:
+def nested_in(flow: RunView) -> list[tuple[Node, str, NestedRun]]:
     """The runs that tasks have started and wait for: of each the task's node in the graph, what the
     task is called, and the run. Call under the flow's lock.
     """
@@ -51,14 +49,14 @@ def nested_in(flow: Flow) -> list[tuple[Node, str, Run]]:
     return sorted(found, key=lambda one: one[2].number)
 
 
-def with_nested(status: RunStatus, nested: Sequence[tuple[Node, str, Run]]) -> RunStatus:
-    """The status of a run, with that of those inside. Each may be another engine's, which has a
-    lock of its own: call it under none.
+def with_nested(status: RunStatus, nested: Sequence[tuple[Node, str, RunStatus]]) -> RunStatus:
+    """The status of a run, with that of those inside: of each the task's node in the graph, what
+    the task is called, and how it stands.
     """
     if not nested:
         return status
     inside = tuple(
-        NestedStatus(node.id, task, node.task_name, run.status) for node, task, run in nested
+        NestedStatus(node.id, task, node.task_name, of_it) for node, task, of_it in nested
     )
     told = status.headline
     if not status.phase.is_over:

@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.words import amount_text, count_text, seconds_text
-from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.errors import UsageError
+from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
     ConnectorConnected,
     ConnectorDisconnected,
@@ -34,10 +35,29 @@ from cascade_nb.events.events import (
     TaskRetrying,
     TaskSkipped,
 )
+from cascade_nb.graph.graph import Graph
+from cascade_nb.protocols import Clock
 from cascade_nb.text import readable
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
+
+class Logged(Protocol):
+    """A run that is told in lines."""
+
+    @property
+    def id(self) -> str:
+        """Its identity."""
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
+
+    @property
+    def status(self) -> RunStatus:
+        """What it is doing now."""
+
+    def done(self) -> bool:
+        """Whether it is over."""
+
 
 KINDS: Final = ("human", "json")
 QUIET: Final = 1.0  # seconds without an event after which a run may have come to a standstill
@@ -63,17 +83,27 @@ class RunLog:
     Args:
         run: whose events; those of its engine's constraints and connector are told too.
         kind: "human", or "json" for lines that `event_from_json` reads.
+        bus: where they are told.
+        clock: what time it is.
         stream: where to write; default is what `sys.stderr` is at that moment.
     """
 
-    def __init__(self, run: Run, kind: str, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        run: Logged,
+        kind: str,
+        bus: MessageBus,
+        clock: Clock,
+        stream: TextIO | None = None,
+    ) -> None:
         self._run = run
+        self._clock = clock
         self._human = kind == "human"
         self._stream = stream
         self._held: set[str] = set()
         self._news = threading.Event()
         self._done = threading.Event()
-        self._subscription = run.engine.bus.subscribe(None, wake=self._news.set)
+        self._subscription = bus.subscribe(None, wake=self._news.set)
         atexit.register(self.flush)
         self._thread = threading.Thread(target=self._work, name="cascade-log", daemon=True)
         self._thread.start()
@@ -125,7 +155,7 @@ class RunLog:
         if status.running or self._run.done() or not left:
             return False
         if self._human:
-            self._write(f"nothing moves: {status.headline}", self._run.engine.clock.wall())
+            self._write(f"nothing moves: {status.headline}", self._clock.wall())
         return True
 
     def _write(self, line: str, moment: float) -> None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cascade_nb.control.limits import Gate
 from cascade_nb.control.why import stopper
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
+from cascade_nb.engine.core.task_groups import Kind
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import SHOWN, NodeState
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.core.task_groups import Kind
-    from cascade_nb.engine.runs.flow import Flow
 
 _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
@@ -52,7 +50,7 @@ _ORDER: Final = [
 class Tally:
     """How many nodes of one flow stand how. Everything is called under the engine's lock."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunView) -> None:
         self._flow = flow
         self._own = len(flow.graph.nodes)
         self._read = 0  # so much of the log is counted

@@ -7,11 +7,34 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.observing.observer import Watch
-    from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.graph.graph import Graph
+
+
+class Awaited(Protocol):
+    """A run that somebody waits for.
+
+    Attributes:
+        is_shown: whether a panel shows how it goes.
+    """
+
+    is_shown: bool
+
+    @property
+    def number(self) -> int:
+        """It is the n-th of its engine."""
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
+
+    @property
+    def status(self) -> RunStatus:
+        """What it is doing now."""
+
 
 AGAIN: Final = 60.0  # seconds after which the same is said once more
 
@@ -20,21 +43,21 @@ class HeldInWords:
     """What is said while somebody waits for one run.
 
     Args:
-        run: that is waited for. One that is told in lines anyway, or shown, is not spoken of.
-        watch: what knows how it stands.
+        run: that is waited for. One that is shown is not spoken of.
+        blocked_by: gives what keeps it from going on.
     """
 
-    def __init__(self, run: Run, watch: Watch) -> None:
-        self._run, self._watch = run, watch
+    def __init__(self, run: Awaited, blocked_by: Callable[[], str | None]) -> None:
+        self._run, self._blocked_by = run, blocked_by
         self._said: str | None = None
         self._again = 0.0
 
     def look(self) -> None:
         """Say what holds the run, if something does and it was not said within the last minute."""
         run = self._run
-        if run.is_shown or run.orders.log is not None:
+        if run.is_shown:
             return
-        what = self._watch.blocked_by()
+        what = self._blocked_by()
         now = time.monotonic()
         if what is None:
             self._said = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.loops.threads import in_thread
@@ -22,9 +22,6 @@ from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
 from cascade_nb.protocols import Clock, StateBackend
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
 
 
 class Found(NamedTuple):
@@ -54,6 +51,24 @@ class Found(NamedTuple):
 _UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
 
 
+class LiveRun(Protocol):
+    """A run that goes on, as plans look at it."""
+
+    @property
+    def number(self) -> int:
+        """It is the n-th of its engine."""
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
+
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+
+    def why(self, name: str) -> list[str]:
+        """Why a node stands as it does."""
+
+
 class Foresight:
     """Plans, and the answers to why.
 
@@ -72,7 +87,7 @@ class Foresight:
     clock: Clock
     state: StateBackend
     reuse: bool
-    runs: list[Run]
+    runs: Sequence[LiveRun]
 
     graph_of: Callable[[Any, Bindings | None], Graph]
 

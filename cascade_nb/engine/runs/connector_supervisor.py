@@ -11,15 +11,16 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.wire import FILTER, Message, parse_message
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.errors import RefusedMessageError
-from cascade_nb.events.bus import Subscription
+from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import (
     ConnectorConnected,
     ConnectorDisconnected,
@@ -27,10 +28,7 @@ from cascade_nb.events.events import (
     Event,
 )
 from cascade_nb.events.telemetry import SENT, telemetry_payload, telemetry_topic
-from cascade_nb.protocols import Connector
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
+from cascade_nb.protocols import Clock, Connector
 
 PATIENCE: Final = 5.0  # seconds that a run waits for a connection before it begins without
 FLUSH: Final = 2.0  # seconds that an ending run waits for its telemetry to be sent
@@ -43,13 +41,23 @@ class Link:
     """The engine's side of a connector.
 
     Args:
-        engine: whose link it is.
+        bus: what of it is sent.
+        clock: what time it is.
+        constraints: where what comes in is applied.
         connector: None for an engine that talks to nobody.
         org, project: words of the telemetry's topic.
     """
 
-    def __init__(self, engine: Engine, connector: Connector | None, org: str, project: str) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        bus: MessageBus,
+        clock: Clock,
+        constraints: ConstraintManager,
+        connector: Connector | None,
+        org: str,
+        project: str,
+    ) -> None:
+        self._bus, self._clock, self._constraints = bus, clock, constraints
         self._connector = connector
         self._org, self._project = org, project
         self._source = f"{socket.gethostname()}:{os.getpid()}"
@@ -114,9 +122,9 @@ class Link:
             self._members.clear()
             await self._close()
 
-    def anew(self) -> Link:
+    def anew(self, constraints: ConstraintManager) -> Link:
         """Another for the same connector, as in a child process."""
-        return Link(self._engine, self._connector, self._org, self._project)
+        return Link(self._bus, self._clock, constraints, self._connector, self._org, self._project)
 
     def move(self) -> None:
         """Live on another loop from now on: what lived on the old one died with it."""
@@ -138,7 +146,7 @@ class Link:
         # What came from outside comes again with the next connection, if it still holds; kept
         # meanwhile, a pause that was lifted while nobody listened would hold the next run for ever.
         for scope, type_ in sorted(self._remote, key=str):
-            self._engine.constraints.lift(scope, type_)
+            self._constraints.lift(scope, type_)
         self._remote.clear()
         try:
             for task in tasks:
@@ -159,7 +167,7 @@ class Link:
             if not news.is_set():
                 door.call(news.set)
 
-        self._told = self._engine.bus.subscribe(None, *SENT, wake=wake)
+        self._told = self._bus.subscribe(None, *SENT, wake=wake)
         self._keeper = loop.create_task(self._keep(connector))
         self._sender = loop.create_task(self._send(connector))
 
@@ -237,7 +245,7 @@ class Link:
             del self._queue[:-BACKLOG]
 
     async def _on_message(self, topic: str, payload: bytes | str) -> None:
-        manager = self._engine.constraints
+        manager = self._constraints
         if self._keeper is None:
             return  # a connector that others still use may know of us longer than we of it
         try:
@@ -267,7 +275,7 @@ class Link:
             )
 
     def _lift(self, message: Message) -> None:
-        for constraint in self._engine.constraints.lift(message.scope, message.type):
+        for constraint in self._constraints.lift(message.scope, message.type):
             self._remote.discard(constraint.key)
 
     def _forget_what_was_lifted(self) -> None:
@@ -275,7 +283,7 @@ class Link:
         meant.
         """
         for scope, type_ in self._remote - (self._announced or set()):
-            self._engine.constraints.lift(scope, type_)
+            self._constraints.lift(scope, type_)
         self._remote = set(self._announced or ())
         self._announced = None
 
@@ -310,10 +318,10 @@ class Link:
         self._publish(ConnectorDisconnected(timestamp=self._wall(), error=text, retry_in=retry_in))
 
     def _publish(self, event: Event) -> None:
-        self._engine.bus.publish(event)
+        self._bus.publish(event)
 
     def _wall(self) -> float:
-        return self._engine.clock.wall()
+        return self._clock.wall()
 
 
 async def _error_of(work: Awaitable[object]) -> BaseException | None:

@@ -8,35 +8,36 @@ the first time or after an edit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.loops.threads import in_thread
+from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.carry_over import Revision, same_graph
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.engine.runs.lifecycle import Execution
-    from cascade_nb.engine.runs.preparation import Preparation
-    from cascade_nb.engine.runs.request import Orders
-    from cascade_nb.engine.runs.run import Run
-
-#: Who pauses a run that an edit does not fit.
-AN_EDIT: Final = "an edit"
-
 _LOOK: Final = 0.005  # seconds between two looks whether it is known what a cell changed
+
+
+class HasEdits(Protocol):
+    """What goes on behind a run."""
+
+    @property
+    def edits(self) -> Edits:
+        """What of the session's edits it knows."""
 
 
 class HearsOfEdits:
     """Where an engine is told of edits; every run of it that goes on hears of them."""
 
-    _executions: dict[Run, Execution]
+    _executions: Mapping[Any, HasEdits]
 
     def editing(self) -> None:
         """A cell is about to run, and may edit what runs are made of."""
@@ -55,17 +56,29 @@ class Edits:
     It belongs to the run and not to its machinery, which may not be there yet, or be about to be
     made anew, so that no edit is missed.
 
+    Args:
+        manager: whose constraints the run goes by.
+        run: whose edits they are.
+        orders: what it was asked for.
+        look: gives the run as it is now.
+
     Attributes:
         looking: whether the run is held for a look at them.
         flow: the machinery, once there is any.
         revision: what the machinery was stopped for.
     """
 
-    def __init__(self, engine: Engine, run: Run, orders: Orders, ready: Preparation) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        manager: ConstraintManager,
+        run: Run,
+        orders: Orders,
+        look: Callable[[], Awaitable[Revision | None]],
+    ) -> None:
+        self._manager = manager
         self._run = run
         self._orders = orders
-        self._ready = ready
+        self._look = look
         self._count = 0  # how often something may have been edited …
         self._seen = 0  # … and how many of these the run's graph and keys know of
         self._version = None if orders.bindings is None else orders.bindings.version
@@ -80,7 +93,7 @@ class Edits:
 
     def editing(self) -> None:
         """A cell is about to run."""
-        with self._engine.constraints.lock:
+        with self._manager.lock:
             if self.flow is not None and self.flow.code is not None:
                 self.flow.code.catch_up()
 
@@ -90,7 +103,7 @@ class Edits:
         It is seen to before the run's machinery starts, and when a pause is lifted. Until then
         nothing is kept under a key that does not say any more what was run.
         """
-        with self._engine.constraints.lock:
+        with self._manager.lock:
             self._count += 1
             if self.flow is not None and self.flow.code is not None:
                 self.flow.code.edited()
@@ -121,7 +134,7 @@ class Edits:
             GraphError, TaskCallError: what was edited does not fit together any more.
         """
         count = self._count
-        revision = await self._ready.look_for_edits()
+        revision = await self._look()
         self._seen = count
         return revision if revision is not None and revision.edited else None
 
@@ -133,7 +146,7 @@ class Edits:
             trouble: Exception | None = None
             stale = False
             try:
-                revision = await self._ready.look_for_edits()
+                revision = await self._look()
                 with flow.lock:
                     values = list(flow.ledger.values)
                 stale = await in_thread(partial(_any_is_old, values))

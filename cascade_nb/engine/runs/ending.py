@@ -6,17 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning, error_text, unharmed
-from cascade_nb.engine.storage.partial_items import keep_items
+from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.services import RunHost
+from cascade_nb.engine.storage.partial_items import Seen, keep_items
 from cascade_nb.events.warning import warn
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.flow import Flow
-    from cascade_nb.engine.runs.run import Run
-
 
 CLOSING: Final = 10.0  # seconds that a run which has its value waits for what is to be closed
 LEAST: Final = 0.5  # seconds that it waits however short its grace is
@@ -27,7 +24,7 @@ _left: Final[set[asyncio.Task[Any]]] = set()  # or nobody would hold what goes o
 
 
 async def closed(
-    engine: Engine, run: Run, flow: Flow, error: BaseException | None, within: float, kept: bool
+    engine: RunHost, run: Run, flow: Flow, error: BaseException | None, within: float, kept: bool
 ) -> tuple[BaseException | None, tuple[str, ...]]:
     """Close what the run has open, and keep what is there of it.
 
@@ -54,7 +51,8 @@ async def closed(
         warn(words, LeftBehindWarning)
     if error is not None and not isinstance(error, asyncio.CancelledError):
         # Whoever waits for its end and runs it again finds them.
-        run.kept = await keep_items(engine, flow, within if kept else None)
+        seen = Seen(flow.sight, flow.code, flow.orders.given)
+        run.kept = await keep_items(flow, seen, engine.partial, within if kept else None)
     return error, still
 
 

@@ -1,40 +1,33 @@
-"""One run at work: its state, and the rooms that move it.
-
-What the scheduler says is ready goes through `control_flow` to its lane; `admission` asks the
-constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until
-nothing is left.
-
-Everything of a flow is called under the engine's lock, from the loop or from a worker, unless it
-says otherwise. That one lock is what makes a pause exact: constraints change under it and starts
-happen under it, so that no start can slip between a pause and its acknowledgement.
-"""
+"""Puts one run together: its state, and who moves it."""
 
 from __future__ import annotations
 
 import contextvars
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
-from cascade_nb.control.limits import Ticket
-from cascade_nb.engine.core.arguments import Call, Expansion
 from cascade_nb.engine.core.control_flow import Unfolding
 from cascade_nb.engine.core.initial_state import Blueprint
-from cascade_nb.engine.core.scheduler import DONE, IDLE
+from cascade_nb.engine.core.run_protocols import Edited
+from cascade_nb.engine.core.run_state import UNREAD
+from cascade_nb.engine.core.scheduler import IDLE
 from cascade_nb.engine.core.skips import Ends
-from cascade_nb.engine.dispatch.admission import Admission
-from cascade_nb.engine.dispatch.attempt import Attempt, at_end, current_attempt, current_runs
+from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
+from cascade_nb.engine.dispatch.attempt import current_attempt
+from cascade_nb.engine.dispatch.body_context import at_end, current_runs
+from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.dispatch.resources import ResourceDesk
-from cascade_nb.engine.dispatch.workers import Lanes
+from cascade_nb.engine.dispatch.workers import Lanes, Workers
+from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import Teller
-from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.outcomes import Outcomes
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.services import Parts
 from cascade_nb.engine.storage.code_watch import CodeWatch
+from cascade_nb.engine.storage.expander import Expander
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.engine.storage.result_keys import Keys
@@ -42,60 +35,35 @@ from cascade_nb.engine.storage.result_saver import Keeping
 from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
-from cascade_nb.graph.graph import Graph, Node
-from cascade_nb.model.lazy.lazy import Options
+from cascade_nb.graph.graph import Graph
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
 
-#: Why a node is skipped whose readers are all there already.
-_UNREAD: Final = ("Reused", "nothing that runs needs it")
-
-
-class Flow:
+class Flow(AdmittingRun):
     """The machinery of one run.
 
     Args:
-        run_id: the run's identity.
-        graph: what runs.
-        parts: what the engine is made of.
-        state: where results are kept.
+        run_id, graph, parts, state, blueprint, reused, pending, carried, lease, depth, on_over,
+            on_lost, on_edited: as for `RunState`.
         orders: what was asked for, and what an earlier try left.
-        blueprint: what follows from the graph and from the results that are there already.
-        reused: the results among them that an earlier run made.
-        pending: by index, results that an earlier run made and that stand if the conditions of
-            their nodes turn out true.
         keys: by which the results are kept.
-        on_over: called once, on whatever thread, when nothing more will happen.
-        on_lost: called, on whatever thread, when another kernel has taken the run over.
-        on_edited: called, under the lock, when a pause goes that something was edited in.
         files: by index, those that the results which are there already were made of.
-        carried: indexes of what was done before an edit, and stands.
-        scribe: who writes the run down, where anybody does.
-        lease: the right to write about this run, where runs are journaled.
-        depth: how many runs are above this one, each of which has started the next.
         edits: what the run knows of edits.
         sight: what the keys come from; None where they are no fingerprints of today.
+        scribe: who writes the run down, where anybody does.
 
     Attributes:
         code: whether code is what the keys say.
-        flying: what is admitted, by ticket.
-        lent: the tickets of tasks that wait for runs of their own.
-        nested: the runs that its tasks have started, and which attempt did.
-        parked: the tickets that wait at a gate, by index.
-        tries: the number of the attempt to come, where it is not the first.
-        retry_at: when it comes, on the engine's clock.
-        last_errors: what the attempt before it raised, in words.
-        inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
-        skipped: reason and words, by index.
-        log: every index whose state changed, in order, for who watches.
-        harmed: whether anything failed or was skipped so far.
-        stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
-        within: the tickets of the tasks in whose bodies the run was started, the outermost first.
-        left_behind: what ran when the run was over, and whose end nobody waited for.
+        failures: what failed for good.
     """
+
+    orders: Orders
+    parts: Parts
+    keeping: Keeping
+    unfold: Unfolding
+    lanes: Lanes
+    workers: Workers
 
     def __init__(
         self,
@@ -113,80 +81,68 @@ class Flow:
         on_lost: Callable[[LeaseLostError], None],
         on_edited: Callable[[], None],
         files: Mapping[int, Stamps],
-        edits: Edits,
+        edits: Edited,
         sight: Sight | None = None,
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
         scribe: Scribe | None = None,
         depth: int = 0,
     ) -> None:
-        self.run_id = run_id
-        self.graph = graph
-        self.parts = parts
-        self.state = state
-        self.lock = parts.manager.lock
-        self.keys = keys
-        self.reused = set(reused)
-        self.pending = dict(pending)
-        self.orders = orders
-        self.on_over = on_over
-        self.on_lost = on_lost
-        self.on_edited = on_edited
-        self.carried = carried
-        self.lease = lease
-        shares = orders.share and scribe is not None
-        self.sharing = Sharing(self, scribe, state) if scribe and shares else None
-        self.context = contextvars.copy_context()
-        self.files = RunFiles(self, files, self.context)
-        outer = self.context.get(current_attempt)
-        self.within: tuple[Ticket, ...] = (
-            () if outer is None else (*outer.flow.within, outer.ticket)
+        super().__init__(
+            run_id,
+            graph,
+            parts,
+            state,
+            orders,
+            blueprint,
+            reused=reused,
+            pending=pending,
+            carried=carried,
+            lease=lease,
+            depth=depth,
+            on_over=on_over,
+            on_lost=on_lost,
+            on_edited=on_edited,
+            figures=lambda: figures_by_task(lambda: current_attempt() is not None),
         )
+        self.keys = keys
+        self.flying = {}
+        self.nested = {}
+        self.lent = set()
+        self.failures: list[Failure] = []
+        shares = orders.share and scribe is not None
+        self.sharing = Sharing(self, keys, scribe, state) if scribe and shares else None
+        self.context = contextvars.copy_context()
+        self.files = RunFiles(self, files, self.context, self._running)
+        outer = current_attempt()
+        self.within = () if outer is None else (*outer.flow.within, outer.ticket)
         self.context.run(self._enter_context)
-        self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
-        self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
         self._blueprint = blueprint
-        self.depth = depth
         self.workers = parts.workers_at(depth)
-        self.lanes = Lanes(self, parts)
+        self.lanes = Lanes(self, self.workers, parts)
         self.tell = Teller(self)
         self.admission = Admission(self)
-        self.outcomes = Outcomes(self)
-        self.keeping = Keeping(self)
+        self.outcomes = Outcomes(self, self.failures)
         self.ends = Ends(self)
-        self.unfold = Unfolding(self)
+        self.unfold = Unfolding(self, Expander(self, keys, state, orders.given.items))
         self.resources = ResourceDesk(self, parts.overrides)
         self.edits = edits
         self.sight = sight
-        self.code = CodeWatch(self, sight.prints, sight.code) if sight is not None else None
-        self.flying: dict[Ticket, Attempt] = {}
-        self.lent: set[Ticket] = set()
-        self.nested: dict[Run, Attempt] = {}
-        self.parked: dict[int, Ticket] = {}
-        self.tries: dict[int, int] = {}
-        self.retry_at: dict[int, float] = {}
-        self.last_errors: dict[int, str] = {}
-        self.failures: list[Failure] = []
-        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.ledger.pruned, _UNREAD)
-        self.log: list[int] = list(blueprint.ledger.pruned)
-        self.began = self.last_end = parts.clock.now()
-        self.rested = 0.0  # seconds in which all was paused and nothing ran
-        self.inline: int | None = None
-        self.inline_ticket: Ticket | None = None
-        self.resting = threading.Condition(self.lock)
-        self.stopping: str | None = None
-        self.harmed = False
-        self.left_behind: list[int] = []
-        self.is_over = False
-        self._take_figures: Callable[[], object] | None = None
-        self.accident: BaseException | None = None
+        self.code: CodeWatch | None = None
+        if sight is not None:
+            self.code = CodeWatch(self, sight.prints, sight.code, orders.given.tainted)
+        self.keeping = Keeping(self, self.code)
 
     def _enter_context(self) -> None:
         """Here bodies run; where a task itself started this run, nothing is that task's."""
         enter_body()
-        current_attempt.set(None)
+        user_here.set(None)
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))
+
+    def _running(self) -> list[Started]:
+        """The attempts that have begun and are not over; from any thread."""
+        return [one for one in list(self.flying.values()) if one.started is not None]
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
@@ -195,7 +151,7 @@ class Flow:
         pruned = self.ledger.pruned
         self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
         carried = self.carried
-        self.tell.all_skipped([i for i in pruned if i not in carried], *_UNREAD)
+        self.tell.all_skipped([i for i in pruned if i not in carried], *UNREAD)
         self.reused.update(pruned)
         for index, (reason, detail) in self.orders.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
@@ -205,143 +161,3 @@ class Flow:
             ready = self.scheduler.demand(self.graph.targets)
         self.unfold.arrive(ready)
         self.settle()
-
-    def give_figures(self) -> None:
-        """Let tasks have pyplot figures of their own, where any of them uses pyplot."""
-        if self.kinds.use_pyplot and self._take_figures is None:
-            self._take_figures = figures_by_task(lambda: current_attempt.get(None) is not None)
-
-    def push(self, index: int) -> None:
-        """A ready node goes to its lane."""
-        lane = self.kinds.of[index].lane
-        assert lane is not None
-        self.lanes.push(index, lane, self.ranks[self.unfold.root_of(index)])
-
-    def push_all(self, indexes: Iterable[int]) -> None:
-        """Ready nodes go to their lanes; there may be very many."""
-        of, ranks, own = self.kinds.of, self.ranks, len(self.graph.nodes)
-        root_of = self.unfold.root_of
-        keys: dict[str | None, list[int]] = {}
-        for index in indexes:
-            rank = ranks[index if index < own else root_of(index)]
-            keys.setdefault(of[index].lane, []).append(rank << 32 | index)
-        for lane, of_one in keys.items():
-            assert lane is not None
-            self.lanes.push_all(of_one, lane)
-
-    def stop(self, why: str) -> None:
-        """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""
-        if self.stopping is None or why == "cancelled":
-            self.stopping = why
-        self.lanes.clear()
-        self.retry_at.clear()
-        waiting, self.parked = self.parked, {}
-        self.log.extend(waiting)  # nothing holds them any more
-        for ticket in waiting.values():
-            self.parts.manager.forget(ticket)  # or others would wait for their turn behind it
-
-    def settle(self) -> None:
-        """Notice that nothing more will happen."""
-        if self.is_over or self.keeping.under_way:
-            return
-        if self.scheduler.unfinished and not (self.stopping is not None and not self._under_way()):
-            return
-        self.close()
-
-    def close(self) -> None:
-        """End now: what has not begun is cancelled, what still runs is not waited for."""
-        if self.is_over:
-            return
-        self.is_over = True
-        if self.sharing is not None:
-            self.sharing.close()
-        self.lanes.clear()
-        for attempt in self.flying.values():
-            attempt.abandoned = attempt.stop = True
-            if attempt.started is not None:
-                self.left_behind.append(attempt.index)
-                if attempt.in_thread:
-                    self.workers.replace(attempt)
-        self.workers.pump()  # other runs may have work for the places that are free now
-        self.wake_resting()
-        state = self.scheduler.state
-        if self.scheduler.unfinished or self.stopping is not None:
-            for index in range(len(state)):
-                if state[index] < DONE:
-                    self.scheduler.cancel(index)
-                    self.log.append(index)
-                    if index in self.unfold.continuations:  # it was told to have begun
-                        number, took = self.unfold.continuations.left(index)
-                        self.tell.finished(index, "cancelled", took, number, "cancelled")
-        self.leave()
-        self.on_over()
-
-    def leave(self) -> None:
-        """Let go of everything, once the run is over and nothing of it is under way any more.
-
-        Until then a thread that could not be stopped holds what it holds: its slot in a limit, its
-        share of a resource.
-        """
-        if self.is_over and not self.flying:
-            if self._take_figures is not None:
-                self._take_figures()
-                self._take_figures = None
-            self.parts.manager.leave(self.admission)
-
-    def break_off(self, error: BaseException) -> None:
-        """This machinery went wrong: end the run with that, or who waits would wait for ever."""
-        if self.accident is None:
-            self.accident = error
-        self.stop("failed")
-        self.close()
-
-    def cancel_nested(
-        self, reason: str, of: Attempt | None = None, within: float | None = None
-    ) -> None:
-        """End the runs that its tasks have started, or that one attempt has."""
-        for run, attempt in list(self.nested.items()):
-            if of is None or attempt is of:
-                run.cancel(reason, within=within)
-
-    def wake_resting(self) -> None:
-        """Have every task that rests at a checkpoint look again."""
-        self.resting.notify_all()
-        for attempt in self.flying.values():
-            if attempt.resting and attempt.wake is not None:
-                self.parts.coroutines.call(attempt.wake)
-
-    def label(self, index: int) -> str:
-        """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""
-        work = self.ledger.work[index]
-        if isinstance(work, Expansion):
-            return f"{work.node.label}[{index - work.first}]"
-        return work.label
-
-    def id_of(self, index: int) -> str:
-        """The identity of a node in events."""
-        work = self.ledger.work[index]
-        return work.id_of(index) if isinstance(work, Expansion) else work.id
-
-    def node_of(self, index: int) -> Node:
-        """The node at an index, the mapped one for an item."""
-        work = self.ledger.work[index]
-        return work.node if isinstance(work, Expansion) else work
-
-    def options_of(self, index: int) -> Options:
-        """What was asked for it."""
-        return self.kinds.of[index].options
-
-    def call_of(self, index: int) -> Call:
-        """What it calls.
-
-        Raises:
-            UsageError: its arguments cannot be put together.
-        """
-        work = self.ledger.work[index]
-        if isinstance(work, Expansion):
-            return work.call_of(index)
-        return self.ledger.reader.call_of(work)
-
-    def _under_way(self) -> bool:
-        flying = any(not attempt.abandoned for attempt in self.flying.values())
-        return flying or self.inline is not None

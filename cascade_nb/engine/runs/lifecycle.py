@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
@@ -14,32 +14,36 @@ from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
 from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.status import Phase
-from cascade_nb.engine.runs.edits import AN_EDIT, Edits, cannot_be_taken_up
+from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
 from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
 from cascade_nb.engine.runs.flow import Flow
-from cascade_nb.engine.runs.preparation import Preparation, Prepared
-from cascade_nb.engine.runs.request import Orders, left_by
-from cascade_nb.engine.runs.services import Parts
+from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in
+from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.services import Parts, RunHost
 from cascade_nb.engine.storage.carry_over import (
+    AN_EDIT,
     Revision,
     carried_over,
+    left_by,
     named_anew,
     with_classes_of_today,
 )
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.isolation import are_quick_to_copy, reader_copy
 from cascade_nb.model.lazy.lazy import PLAIN
-from cascade_nb.model.params.param import Param, check_given
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.run import Run
+from cascade_nb.model.params.param import check_given
 
 
 class Execution:
     """What goes on behind a `Run`.
+
+    Args:
+        engine: what it uses of its engine.
+        run: its handle.
+        orders: what it was asked for.
+        ended: called on the loop when it is over.
 
     Attributes:
         edits: what of the session's edits it knows.
@@ -49,15 +53,18 @@ class Execution:
         PolicyError: a node needs more of a resource than there is.
     """
 
-    def __init__(self, engine: Engine, run: Run, orders: Orders) -> None:
+    def __init__(
+        self, engine: RunHost, run: Run, orders: Orders, ended: Callable[[Run], None]
+    ) -> None:
         self._engine = engine
         self._run = run
         self._orders = orders
+        self._ended = ended
         self._preparing: asyncio.Task[Prepared] | None = None
         self._flow: Flow | None = None
         self._told = False
         self._ready = Preparation(engine, run, orders, self._lost)
-        self.edits = Edits(engine, run, orders, self._ready)
+        self.edits = Edits(engine.constraints, run, orders, self._ready.look_for_edits)
         self._parts: Parts
         self._began = engine.clock.wall()
         self._over = asyncio.Event()
@@ -100,7 +107,7 @@ class Execution:
 
     async def main(self, parts: Parts) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
-        engine, run = self._engine, self._run
+        run = self._run
         self._parts = parts
         outcome: Any = None
         error: BaseException | None = None
@@ -113,7 +120,7 @@ class Execution:
             error = await self._end(error)
         except BaseException as raised:  # the loop is being torn down: say what can still be said
             error = error or raised
-        engine.ended(run)
+        self._ended(run)
         if not run.done():
             run.end(outcome, error)
 
@@ -227,7 +234,7 @@ class Execution:
         given = self._orders.given
         if flow is not None:
             with flow.lock:
-                given = left_by(flow)
+                given = left_by(flow, flow.code, flow.sight)
         carried = carried_over(await in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._orders.params)
@@ -329,16 +336,6 @@ class Execution:
             with flow.lock:
                 flow.close()
             flow.resources.give_up()
-
-
-def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
-    """The values of a graph's parameters, by index.
-
-    Raises:
-        ParamError: one is missing or of the wrong type.
-    """
-    lazies = {index: graph.nodes[index].lazy for index in graph.settled}
-    return {i: lazy.value_in(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}
 
 
 def _phase(error: BaseException | None) -> Phase:

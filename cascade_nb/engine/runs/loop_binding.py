@@ -10,19 +10,16 @@ import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from cascade_nb.engine.dispatch.constraint_timer import Alarm
 from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.loops.constraint_timer import Alarm
 from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.engine.loops.loop_thread import HomeLoop
 from cascade_nb.engine.runs.nested_wait import wait_for
-from cascade_nb.engine.runs.services import Parts
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.services import Parts, RunHost
 from cascade_nb.errors import BlockingError
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.run import Run
 
 T = TypeVar("T")
 
@@ -47,6 +44,21 @@ def stands_still_at_times(loop: asyncio.AbstractEventLoop) -> None:
     _at_times.add(loop)
 
 
+class Lodger(RunHost, Protocol):
+    """An engine, as far as it matters on which loop it works.
+
+    Attributes:
+        overrides: what stands for a resource in it, for tests.
+        runs: those that go on.
+    """
+
+    overrides: dict[Any, Any]
+    runs: list[Run]
+
+    def bury_the_dead(self) -> None:
+        """Runs whose loop was closed count as ended."""
+
+
 class Home:
     """The loop of an engine, and the parts that its runs reach for there.
 
@@ -55,7 +67,7 @@ class Home:
             held up.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Lodger) -> None:
         self._engine = engine
         self._alarm = Alarm(engine.constraints, engine.clock)
         self._parts: Parts | None = None

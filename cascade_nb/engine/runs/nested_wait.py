@@ -11,16 +11,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.advice import advised
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.failures import in_a_line
 from cascade_nb.engine.dispatch.inline import run_slice
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import BlockingError, CascadeError
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
 _CALL: Final = (AsyncAttempt.body.__code__, run_slice.__code__)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cascade_nb.engine.core.scheduler import DONE
-from cascade_nb.engine.dispatch.attempt import Attempt
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
 from cascade_nb.engine.dispatch.failures import Failure, error_text, timed_out, where_raised
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Node, NodeKind
@@ -15,21 +15,23 @@ from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.tasks.present import Continued
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
-
-
 _GLIMPSE: Final = 80  # characters of an argument of what failed
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
 class Outcomes:
-    """Takes what attempts bring back to the scheduler."""
+    """Takes what attempts bring back to the scheduler.
 
-    def __init__(self, flow: Flow) -> None:
+    Args:
+        flow: the run.
+        failures: gets what failed for good.
+    """
+
+    def __init__(self, flow: DispatchedRun, failures: list[Failure]) -> None:
         self._flow = flow
+        self._failures = failures
 
-    def end(self, attempt: Attempt, result: Any, error: BaseException | None) -> None:
+    def end(self, attempt: Started, result: Any, error: BaseException | None) -> None:
         """An attempt is over, for better or worse."""
         flow = self._flow
         parts = flow.parts
@@ -125,14 +127,14 @@ class Outcomes:
             label, node_id = flow.label(index), flow.id_of(index)
             inputs = self._inputs_in_words(index)
             where = where_raised(error)
-            flow.failures.append(Failure(label, node_id, number, error, where, inputs))
+            self._failures.append(Failure(label, node_id, number, error, where, inputs))
         ready, others = flow.scheduler.fail(index)
         flow.log.append(index)
         if flow.orders.on_error == "stop":
             flow.stop("failed")
         flow.ends.after_end(index, ready, others)
 
-    def time_is_up(self, attempt: Attempt) -> None:
+    def time_is_up(self, attempt: Started) -> None:
         """On the loop, without the lock: the time of an attempt is over."""
         flow = self._flow
         with flow.lock:

@@ -6,16 +6,19 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cascade_nb.engine.core.initial_state import Blueprint, draw
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.loops.resume_waiter import Standby
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.runs.request import Given
+from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import (
     NOTHING_CARRIED,
     Carried,
+    Given,
     Revision,
     carried_over,
     edited,
@@ -28,12 +31,9 @@ from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.build import build_graph
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.params.param import Param
 from cascade_nb.protocols import Lease
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.request import Orders
-    from cascade_nb.engine.runs.run import Run
 
 
 class Prepared(NamedTuple):
@@ -72,7 +72,7 @@ class Preparation:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: RunHost,
         run: Run,
         orders: Orders,
         on_lost: Callable[[LeaseLostError], None],
@@ -295,3 +295,13 @@ async def still_given(given: Given) -> Given:
         },
         files={index: stamps for index, stamps in given.files.items() if index not in stale},
     )
+
+
+def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of a graph's parameters, by index.
+
+    Raises:
+        ParamError: one is missing or of the wrong type.
+    """
+    lazies = {index: graph.nodes[index].lazy for index in graph.settled}
+    return {i: lazy.value_in(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.journal_writer import Scribe, scribe_for
 from cascade_nb.engine.storage.recovery import OnWait, choose, take_up
 from cascade_nb.errors import UsageError
@@ -19,9 +18,6 @@ from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import RunRecord, StateBackend
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.run import Run
 
 
 class Records:
@@ -149,8 +145,9 @@ class Records:
         for live in self.runs:
             if live.id == record.run_id:
                 raise UsageError(f"{live!r} goes on in this kernel already")
-        graph, orders = await take_up(scribe, record, self.constraints, on_wait)
-        orders = dataclasses.replace(orders, log=log, bindings=self.bindings)
+        found = await take_up(scribe, record, self.constraints, on_wait)
+        graph, params, on_error, taken_up = found
+        orders = Orders(params, self.bindings, on_error, log=log, taken_up=taken_up)
         return graph, orders, record.run_id
 
     def _writer(self) -> Scribe:

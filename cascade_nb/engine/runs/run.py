@@ -6,34 +6,82 @@ import asyncio
 import concurrent.futures
 from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
-from cascade_nb.engine.dispatch.failures import Failure, call_unharmed, in_a_line
+from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
+from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.observer import Watch
-from cascade_nb.engine.observing.partial_value import HasPartial
+from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.retries import with_nested
 from cascade_nb.engine.observing.run_log import RunLog
-from cascade_nb.engine.observing.status import NodeState, Phase, RunStatus
+from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.engine.observing.told import HeldInWords
 from cascade_nb.engine.planning.doubts import why_more
-from cascade_nb.engine.run_controls import RunControls
-from cascade_nb.engine.runs.request import Given, Orders
+from cascade_nb.engine.run_controls import Holds, RunControls
+from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.services import RunHost
+from cascade_nb.engine.storage.carry_over import Given, left_by
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
 
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.flow import Flow
-
 INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
 
 
-class Run(RunControls, HasPartial):
+class WaitsForRuns(Protocol):
+    """Waits for a run in whatever thread that is; see `loop_binding.Home`."""
+
+    @property
+    def is_all_here(self) -> bool:
+        """Whether the engine works on the caller's loop, and its coroutines do."""
+
+    def wait_within(self, run: Run, timeout: float | None) -> Any:
+        """The value of a run, on the loop's own thread."""
+
+    def wait(
+        self,
+        future: concurrent.futures.Future[Any],
+        timeout: float | None,
+        look: Callable[[], object],
+    ) -> Any:
+        """The value of a run, in a thread that blocks."""
+
+
+class HandleHost(RunHost, Holds, Protocol):
+    """What the handle of a run asks of its engine."""
+
+    @property
+    def home(self) -> WaitsForRuns:
+        """The loop that it works on."""
+
+    @property
+    def door(self) -> Door:
+        """The way to that loop."""
+
+    @property
+    def unreachable(self) -> str | None:
+        """What to say of a connector that is gone."""
+
+    def is_own_thread(self) -> bool:
+        """Whether the caller's thread is the one whose loop the engine works on."""
+
+    def bury_the_dead(self) -> None:
+        """Runs whose loop was closed count as ended."""
+
+    def cancel_on_loop(self, run: Run, reason: str, within: float | None = None) -> None:
+        """What `Run.cancel` does, on the loop."""
+
+    def retry(self, run: Run) -> Run:
+        """What `Run.retry_failed` does."""
+
+
+class Run(RunControls, Readings):
     """One run of a graph, as `cs.start` gives it: wait for it, look at it, hold it, end it.
 
     Attributes:
@@ -60,16 +108,17 @@ class Run(RunControls, HasPartial):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: HandleHost,
         run_id: str,
         number: int,
         graph: Graph,
         orders: Orders,
         parent: Attempt | None = None,
     ) -> None:
+        RunControls.__init__(self, engine, run_id)
+        Readings.__init__(self, Watch(self, engine.constraints, lambda: engine.unreachable))
         self._engine = engine
         self.orders = orders
-        self.id = run_id
         self.number = number
         self.graph = graph
         self.edits: tuple[str, ...] = ()
@@ -79,8 +128,9 @@ class Run(RunControls, HasPartial):
         self.parent = None if parent is None else parent.flow.run_id
         self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._watch = Watch(self, engine.constraints)
-        self._told = HeldInWords(self, self._watch)
+        self._blocked_by = self._watch.blocked_by if orders.log is None else lambda: None
+        self._told = HeldInWords(self, self._blocked_by)
+        self._flow: Flow | None = None
         self._reuse: Reuse | None = None
         self._skipped: Container[int] = ()
         self._log: RunLog | None = None
@@ -89,7 +139,7 @@ class Run(RunControls, HasPartial):
         self._still_running: tuple[str, ...] = ()
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> HandleHost:
         """The engine that it runs on."""
         return self._engine
 
@@ -138,7 +188,7 @@ class Run(RunControls, HasPartial):
         try:
             with waiting_for_others():
                 return self._engine.home.wait(
-                    self._future, timeout, HeldInWords(self, self._watch).look
+                    self._future, timeout, HeldInWords(self, self._blocked_by).look
                 )
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
@@ -210,7 +260,9 @@ class Run(RunControls, HasPartial):
 
     def left(self) -> Given:
         """What it leaves to the next try; for the engine."""
-        return self._watch.left()
+        with self._engine.constraints.lock:
+            flow = self._flow
+            return self.orders.given if flow is None else left_by(flow, flow.code, flow.sight)
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in words, one reason a line; and, where an
@@ -231,33 +283,14 @@ class Run(RunControls, HasPartial):
     @property
     def status(self) -> RunStatus:
         """What it is doing now."""
-        return with_nested(self._watch.status(), self._watch.nested())
+        own = self._watch.status()
+        # Each may be another engine's, which has a lock of its own: none is held here.
+        inside = [(n, task, r.status) for n, task, r in self._watch.nested() if isinstance(r, Run)]
+        return with_nested(own, inside)
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since its start, paused time not counted."""
-        return self._watch.elapsed()
-
-    @property
-    def failures(self) -> list[Failure]:
-        """What failed so far."""
-        return self._watch.failures()
-
-    def states(self) -> dict[str, NodeState]:
-        """How each node of the graph stands, by id."""
-        return self._watch.states()
-
-    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
-        """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),
-        by index, and the new version.
-        """
-        return self._watch.changed_since(version)
-
-    def progress_of(self, index: int) -> tuple[int, int]:
-        """Of a mapped node of the graph, how many items are done and how many there are; of
-        another, 0 or 1 of 1.
-        """
-        return self._watch.progress_of(index)
+    def rests(self, manager: ConstraintManager) -> bool:
+        """Whether it goes by these constraints and nothing of it is under way; for the engine."""
+        return self._engine.constraints is manager and self._watch.is_quiet()
 
     @property
     def outcome(self) -> Phase | None:
@@ -277,7 +310,7 @@ class Run(RunControls, HasPartial):
     def begin_log(self) -> None:
         """Tell what happens from now on in lines, where that was asked for; for the engine."""
         if self.orders.log is not None:
-            self._log = RunLog(self, self.orders.log)
+            self._log = RunLog(self, self.orders.log, self._engine.bus, self._engine.clock)
 
     def finish_log(self) -> None:
         """Wait until the last line is written, for whoever may end the process next."""
@@ -296,7 +329,7 @@ class Run(RunControls, HasPartial):
 
     def begin(self, flow: Flow, reuse: Reuse) -> None:
         """Its machinery is there, and what of its graph was there before; for the engine."""
-        self._reuse, self._skipped = reuse, flow.skipped
+        self._flow, self._reuse, self._skipped = flow, reuse, flow.skipped
         self._watch.begin(flow)
 
     def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:

@@ -1,15 +1,20 @@
-"""What an engine is made of, as its runs use it."""
+"""What an engine is made of, and what of it its runs use."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
+from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.runs.connector_supervisor import Link
+from cascade_nb.engine.storage.journal_writer import Scribe
+from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -60,3 +65,31 @@ class Parts(LoopServices):
         while len(self.nested) < depth:
             self.nested.append(Workers(self.workers.executor))
         return self.nested[depth - 1] if depth else self.workers
+
+
+class RunHost(Protocol):
+    """What runs use of their engine.
+
+    Attributes:
+        grace: seconds that a cancelled run waits for its threads.
+        reuse: whether results of earlier runs stand.
+        means: by task name, the mean seconds of an attempt in earlier runs.
+        partial: names of tasks of whose maps only some items may be kept.
+    """
+
+    adapters: Adapters
+    bus: MessageBus
+    clock: Clock
+    constraints: ConstraintManager
+    state: StateBackend
+    scribe: Scribe | None
+    link: Link
+    past: Past
+    history: History
+    means: dict[str, float]
+    partial: set[str]
+    reuse: bool
+    grace: float
+
+    def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
+        """Learn from a run how long its tasks take."""

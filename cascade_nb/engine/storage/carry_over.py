@@ -1,4 +1,6 @@
-"""Edits made while a run is held: what has not begun takes the new code, what stands stays.
+"""What of a run stands for the next try, and after an edit made while it is held.
+
+What has not begun takes the new code, what stands stays.
 
 When a pause is lifted and a cell was run meanwhile, the run is held for another moment, and its
 graph is built and keyed anew beside the loop. If nothing differs it goes on. Otherwise nothing more
@@ -12,12 +14,62 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.engine.runs.request import Given, GivenItems
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.scheduler import DONE, SKIPPED
+from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.lookup import Sight
-from cascade_nb.file_stamps import Stamps
+from cascade_nb.file_stamps import NO_FILES, Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.options.no_else import NO_ELSE
+
+#: Who pauses a run that an edit does not fit.
+AN_EDIT: Final = "an edit"
+
+# These skips were decided by results that stand; the others follow from a failure or from nobody's
+# asking, and may come out otherwise.
+_STANDING: Final = ("ConditionFalse", "UpstreamSkipped")
+
+
+class GivenItems(NamedTuple):
+    """The items of a mapped node that need not run again.
+
+    Attributes:
+        expansion: what it grew into the first time.
+        results: by position, the results that are there.
+        files: by position, what they were made of.
+    """
+
+    expansion: Expansion
+    results: Mapping[int, Any]
+    files: Mapping[int, Stamps] = NO_FILES
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What an earlier run of the same graph leaves to a later one.
+
+    Attributes:
+        done: indexes of what came to a result.
+        values: those results that are still there.
+        tainted: indexes of what stands for this run only, since its key is another today.
+        keys: under which results are kept that no fingerprint finds.
+        graph, sight: of that run, where its results may have to stand after an edit.
+        skipped: reason and words by index.
+        items: by index of mapped nodes that did not come to their end.
+        files: by index, what the results were made of.
+    """
+
+    done: frozenset[int] = frozenset()
+    values: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    skipped: Mapping[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    items: Mapping[int, GivenItems] = dataclasses.field(default_factory=dict)
+    tainted: frozenset[int] = frozenset()
+    keys: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    graph: Graph | None = None
+    sight: Sight | None = None
+    files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
 
 
 class Revision(NamedTuple):
@@ -185,3 +237,52 @@ def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
     if code.unkeyed and not (snapshot is not None and snapshot.holds()):
         return False  # what stands for "cannot be told" looks the same whatever it is
     return code.parts == now.parts
+
+
+def left_by(flow: RunState, code: CodeWatch | None, sight: Sight | None) -> Given:
+    """What a run that is over leaves to the next try. Call under its lock.
+
+    Args:
+        flow: the run.
+        code: what knows whether its code is what its keys say, where anything does.
+        sight: what its keys come from.
+    """
+    ledger, state = flow.ledger, flow.scheduler.state
+    if code is not None:
+        code.catch_up()
+    tainted = code.tainted - code.lent if code is not None else ()
+    done: set[int] = set()
+    values: dict[int, Any] = {}
+    skipped: dict[int, tuple[str, str]] = {}
+    items: dict[int, GivenItems] = {}
+    for index in range(len(flow.graph.nodes)):
+        if state[index] == DONE:
+            if index in tainted:
+                continue
+            done.add(index)
+            if ledger.alive(index, flow.scheduler.state):
+                values[index] = ledger.values[index]
+        elif state[index] == SKIPPED and flow.skipped[index][0] in _STANDING:
+            skipped[index] = flow.skipped[index]
+        elif places := flow.unfold.items(index):
+            expansion = ledger.work[places[0]]
+            assert isinstance(expansion, Expansion)
+            there = {
+                n: ledger.values[i]
+                for n, i in enumerate(places)
+                if state[i] == DONE and i not in tainted
+            }
+            items[index] = GivenItems(expansion, there, flow.files.by_position(places))
+    lent = frozenset(code.lent & done) if code is not None else frozenset()
+    own = {i: key for i, key in flow.keys.of.items() if i in done and "/" in key}
+    return Given(
+        frozenset(done),
+        values,
+        skipped,
+        items,
+        lent,
+        own,
+        graph=flow.graph,
+        sight=sight,
+        files={index: of for index, of in flow.files.of.items() if index in done},
+    )

@@ -13,17 +13,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.model.lazy.any_task import AnyTask
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
 
 Looked = tuple[frozenset[AnyTask], set[AnyTask]]
 
@@ -42,6 +39,7 @@ class CodeWatch:
     Args:
         prints: what the flow's keys come from.
         snapshots: of its tasks, not younger than `prints`.
+        lent: what is tainted from the start, since an earlier try made it.
 
     Attributes:
         tainted: indexes of what may have been made by other code than its key says: of nodes of the
@@ -50,13 +48,17 @@ class CodeWatch:
     """
 
     def __init__(
-        self, flow: Flow, prints: Fingerprints, snapshots: Mapping[AnyTask, CodeSnapshot]
+        self,
+        flow: RunState,
+        prints: Fingerprints,
+        snapshots: Mapping[AnyTask, CodeSnapshot],
+        lent: frozenset[int],
     ) -> None:
         self._flow = flow
         self._prints = prints
         self._snapshots = dict(snapshots)
         self._own = len(flow.graph.nodes)
-        self.lent = set(flow.orders.given.tainted)
+        self.lent = set(lent)
         self.tainted = set(self.lent)
         self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
         self._open: set[AnyTask] = set()  # of which that is not known just now

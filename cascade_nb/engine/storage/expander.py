@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.loops.resume_waiter import Standby
-from cascade_nb.engine.storage.result_keys import Standing
+from cascade_nb.engine.storage.carry_over import GivenItems
+from cascade_nb.engine.storage.result_keys import Keys, Standing
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
 from cascade_nb.errors import StateError
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.protocols import StateBackend
 
 
 class Expander:
     """Makes items of the collections of mapped nodes.
+
+    Args:
+        flow: whose nodes they are.
+        keys: by which items are kept.
+        state: where they are.
+        given: by index of mapped nodes, the items that an earlier try left.
 
     Attributes:
         grown: by index of mapped nodes, what they grew into.
         since: by index, when, in seconds since the epoch.
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(
+        self, flow: RunState, keys: Keys, state: StateBackend, given: Mapping[int, GivenItems]
+    ) -> None:
         self._flow = flow
+        self._keys = keys
+        self._state = state
+        self._given = given
         self.grown: dict[int, Expansion] = {}
         self.since: dict[int, float] = {}
 
     def expand(self, index: int, node: Node) -> None:
         """The collections of a mapped node are there."""
         flow = self._flow
-        given = flow.orders.given.items.get(index)
+        given = self._given.get(index)
         there: dict[int, Standing] = {}
         if given is not None:
             there = {
@@ -44,7 +55,7 @@ class Expander:
             columns, fixed = given.expansion.goes_through
         else:
             columns, fixed = flow.ledger.reader.columns_of(node)
-        if index < len(flow.graph.nodes) and flow.keys.for_items(node) and any(columns.values()):
+        if index < len(flow.graph.nodes) and self._keys.for_items(node) and any(columns.values()):
             flow.keeping.under_way += 1  # the run is not over while somebody looks
             flow.parts.spawn(self._look(index, node, columns, fixed, there))
             return
@@ -93,8 +104,8 @@ class Expander:
         standby = Standby(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
         while True:
             try:
-                keys = await flow.keys.of_items(node, columns)
-                return keys, await flow.keys.standing(node.index, keys, flow.state)
+                keys = await self._keys.of_items(node, columns)
+                return keys, await self._keys.standing(node.index, keys, self._state)
             except StateError as error:
                 if flow.stopping is not None:
                     raise
@@ -109,7 +120,7 @@ class Expander:
         flow.ledger.add_items(expansion)
         kind = flow.kinds.add_items(expansion)
         items = flow.scheduler.expand(index, expansion.count)
-        flow.keys.enter(items, keys)
+        self._keys.enter(items, keys)
         flow.log.append(index)
         if not items:
             flow.unfold.finish(index, [])

@@ -23,7 +23,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.loops.loop_thread import HomeLoop
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.storage.sharing import Claims
+from cascade_nb.engine.storage.node_claims import Claims
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import ConstraintEvent

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.engine.core.expiry import Floor, floors, not_ahead
+from cascade_nb.engine.core.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.files.kept_files import KeptFiles
 from cascade_nb.engine.loops.threads import beside, in_thread
-from cascade_nb.engine.storage.expiry import Floor, floors, not_ahead
-from cascade_nb.engine.storage.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Past, ProvenanceComparison
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.code.snapshot import CodeSnapshot

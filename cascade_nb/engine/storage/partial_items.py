@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.control.words import count_text
+from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.runs.request import left_by
+from cascade_nb.engine.storage.carry_over import Given, left_by
+from cascade_nb.engine.storage.code_watch import CodeWatch
+from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import Stamps
@@ -22,10 +25,6 @@ from cascade_nb.graph.graph import Node
 from cascade_nb.model.lazy.calls import MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.protocols import Entry
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.engine import Engine
-    from cascade_nb.engine.runs.flow import Flow
 
 _NONE: Final[Mapping[int, str]] = {}
 
@@ -51,26 +50,43 @@ class _Part(NamedTuple):
     made: float
 
 
-async def keep_items(engine: Engine, flow: Flow, within: float | None) -> Mapping[int, str]:
+class Seen(NamedTuple):
+    """What is known of a run's keys.
+
+    Attributes:
+        sight: what they come from; None where nothing is ever kept by them.
+        code: whether code is what they say.
+        given: what an earlier try left to the run.
+    """
+
+    sight: Sight | None
+    code: CodeWatch | None
+    given: Given
+
+
+async def keep_items(
+    flow: RunState, seen: Seen, partial: set[str], within: float | None
+) -> Mapping[int, str]:
     """Keep the items that are there of maps which did not come to their end.
 
     Args:
-        engine: whose state keeps them.
         flow: what is over.
+        seen: what is known of its keys.
+        partial: gets the names of the tasks of whose maps some items are kept.
         within: seconds to wait at most; what is under way then goes on to its end, and is kept.
 
     Returns:
         By index of mapped nodes, in words, what is kept of them.
     """
-    if engine.state.keeps_all or flow.sight is None:
+    if flow.state.keeps_all or seen.sight is None:
         return _NONE  # each was kept when it was there, or nothing ever is
     with flow.lock:
-        parts = _parts_of(flow)
+        parts = _parts_of(flow, seen)
     if not parts:
         return _NONE
     try:
-        keys = await asyncio.wait_for(in_thread(lambda: _keep(engine, flow, parts)), within)
-        known = await engine.state.known([key for of_one in keys.values() for key in of_one])
+        keys = await asyncio.wait_for(in_thread(lambda: _keep(flow, seen, parts, partial)), within)
+        known = await flow.state.known([key for of_one in keys.values() for key in of_one])
     except asyncio.TimeoutError:
         return _NONE
     except Exception as error:  # the run has an end of its own to tell
@@ -86,23 +102,24 @@ async def keep_items(engine: Engine, flow: Flow, within: float | None) -> Mappin
     return said
 
 
-def _parts_of(flow: Flow) -> list[_Part]:
+def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
     """Under the lock: what could be kept."""
-    if flow.code is None or not any(i < len(flow.graph.nodes) for i in flow.unfold.expander.grown):
+    code = seen.code
+    if code is None or not any(i < len(flow.graph.nodes) for i in flow.unfold.expander.grown):
         return []
-    left = left_by(flow)
-    if not flow.code.is_sure():
+    left = left_by(flow, code, seen.sight)
+    if not code.is_sure():
         return []  # some of them may have been made by other code than their keys would say
     # Of what stands from before an edit nobody knows when it was made, which matters where results
     # have a limit; what an earlier try left is kept by that.
     limits = any(node.options.cache is not None for node in flow.graph.nodes)
-    dated = flow.orders.given.graph is None and not limits
+    dated = seen.given.graph is None and not limits
     parts = []
     for index, of_one in left.items.items():
         node, items = flow.graph.nodes[index], flow.unfold.items(index)
         if not node.options.reuse or not of_one.results:
             continue
-        lent, had = flow.code.lent, flow.orders.given.items
+        lent, had = code.lent, seen.given.items
         before = had[index].results if index in had and not dated else ()
         ours = {n: v for n, v in of_one.results.items() if items[n] not in lent}
         kept = frozenset(n for n in ours if items[n] in flow.keys.of or n in before)
@@ -121,14 +138,17 @@ def _parts_of(flow: Flow) -> list[_Part]:
     return parts
 
 
-def _keep(engine: Engine, flow: Flow, parts: Sequence[_Part]) -> Mapping[int, list[str]]:
+def _keep(
+    flow: RunState, seen: Seen, parts: Sequence[_Part], partial: set[str]
+) -> Mapping[int, list[str]]:
     """In a thread, as it hashes arguments and weighs results: by index of the mapped nodes, the
     keys of what is there.
     """
-    assert flow.sight is not None
-    was, now = flow.sight.prints, fingerprints(flow.graph, flow.orders.params)
+    assert seen.sight is not None
+    was, now = seen.sight.prints, fingerprints(flow.graph, flow.orders.params)
     same = [part for part in parts if _same(was, now, part.node)]
-    return {part.node.index: _keep_part(engine, flow, part, now) for part in same}
+    partial.update(part.node.task_name for part in same)
+    return {part.node.index: _keep_part(flow, part, now) for part in same}
 
 
 def _same(was: Fingerprints, now: Fingerprints, node: Node) -> bool:
@@ -143,7 +163,7 @@ def _same(was: Fingerprints, now: Fingerprints, node: Node) -> bool:
     return bool(was[node.index] == now[node.index])
 
 
-def _keep_part(engine: Engine, flow: Flow, part: _Part, prints: Fingerprints) -> list[str]:
+def _keep_part(flow: RunState, part: _Part, prints: Fingerprints) -> list[str]:
     items = [{name: column[n] for name, column in part.columns.items()} for n in part.results]
     keys = prints.of_items(part.node.index, items)
     kind, cache = flow.kinds.of[part.node.index], part.node.options.cache
@@ -153,7 +173,6 @@ def _keep_part(engine: Engine, flow: Flow, part: _Part, prints: Fingerprints) ->
         if isinstance(key, str) and n not in part.kept:
             entry = Entry(key, value, mean, None, n, part.made, part.files[n], task, expires)
             flow.state.put(entry, _Unheard())
-    engine.partial.add(task)
     return [key for key in keys if isinstance(key, str)]
 
 

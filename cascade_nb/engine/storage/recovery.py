@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.core.run_protocols import Request
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
@@ -47,7 +47,9 @@ class TakenUp:
     history: tuple[str, ...]
 
 
-def order_of(graph: Graph, orders: Orders, keys: Mapping[int, str], since: float) -> dict[str, Any]:
+def order_of(
+    graph: Graph, orders: Request, keys: Mapping[int, str], since: float
+) -> dict[str, Any]:
     """What a run's journal keeps of it, before it begins."""
     return {
         "graph": pack(graph),
@@ -61,8 +63,9 @@ def order_of(graph: Graph, orders: Orders, keys: Mapping[int, str], since: float
 
 async def take_up(
     scribe: Scribe, record: RunRecord, manager: ConstraintManager, on_wait: OnWait | None = None
-) -> tuple[Graph, Orders]:
-    """Everything that going on with a run takes; its constraints are in force when this returns.
+) -> tuple[Graph, Mapping[str, Any], str, TakenUp]:
+    """Everything that going on with a run takes: its graph, its parameters, what it does on an
+    error, and the rest. Its constraints are in force when this returns.
 
     Args:
         scribe: who writes, and so who will own the run.
@@ -88,7 +91,7 @@ async def take_up(
         raise
     keys = {index: key for index, key in enumerate(said["keys"]) if key is not None}
     taken_up = TakenUp(lease, keys, said["code"], said["revision"], said["since"], tuple(history))
-    return graph, Orders(said["params"], on_error=said["on_error"], taken_up=taken_up)
+    return graph, said["params"], said["on_error"], taken_up
 
 
 def changed_since(

@@ -12,9 +12,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.engine.core.expiry import Floor
 from cascade_nb.engine.files.kept_files import KeptFiles
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.storage.expiry import Floor
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from cascade_nb.engine.storage.code_watch import Verdict
+from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.warning import warn
 from cascade_nb.protocols import Entry
-
-if TYPE_CHECKING:
-    from cascade_nb.engine.runs.flow import Flow
 
 THE_STATE: Final = "the state backend"
 """Who pauses a run whose results cannot be kept."""
@@ -35,14 +33,19 @@ class UnkeptResultWarning(UserWarning):
 class Keeping:
     """The results of one run on their way into the state backend (`protocols.Keeper`).
 
+    Args:
+        flow: the run.
+        code: what knows whether its code is what its keys say, where anything does.
+
     Attributes:
         under_way: how many results are not safe yet; those that wait for the backend to be mended
             are among them.
         unwritable: by index, why a result cannot be written down.
     """
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: RunState, code: CodeWatch | None) -> None:
         self._flow = flow
+        self._code = code
         self.under_way = 0
         self._refused: list[Entry] = []
         self.unwritable: dict[int, str] = {}
@@ -67,14 +70,14 @@ class Keeping:
         self._keep(index, number, took, result, tell)
 
     def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
-        flow = self._flow
+        flow, code = self._flow, self._code
         files = flow.files.settle(index)
         key = flow.keys.of.get(index)
-        if key is not None and flow.code is not None:
-            verdict = flow.code.verdict(index)
+        if key is not None and code is not None:
+            verdict = code.verdict(index)
             if verdict is Verdict.WAIT:
                 self.under_way += 1
-                flow.code.wait(index, partial(self._keep_now, index, number, took, result, tell))
+                code.wait(index, partial(self._keep_now, index, number, took, result, tell))
                 return
             if verdict is Verdict.USE_ONLY:
                 key = None

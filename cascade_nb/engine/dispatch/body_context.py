@@ -1,0 +1,25 @@
+"""What is known in the context where the body of a task runs."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+
+current_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "cascade_runs", default=()
+)
+"""Ids of the runs whose task is running here: first the one that a cell started, last its own."""
+
+at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.ContextVar(
+    "cascade_at_end", default=None
+)
+"""What is to be called when the body that runs here is over, in its own thread and context."""
+
+
+def finish_body() -> None:
+    """Call what is to be called `at_end`; that does not raise."""
+    try:
+        for callback in at_end.get() or ():
+            callback()
+    finally:
+        at_end.set(None)

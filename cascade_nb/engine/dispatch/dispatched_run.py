@@ -1,0 +1,146 @@
+"""A run as those see it that bring its nodes to run: what an attempt is, and whom it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from cascade_nb.control.limits import Owner, Ticket
+from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.core.run_protocols import (
+    InFlight,
+    NestedRun,
+    Places,
+    Queues,
+    Shared,
+    TakesOutcomes,
+)
+from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.dispatch.resources import ResourceDesk
+from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.protocols import Executor, Job
+
+
+class Started(InFlight, Protocol):
+    """An attempt that may have begun; see `attempt.Attempt`.
+
+    Attributes:
+        late: whether its time is up.
+        task: what it runs in, on the loop.
+        timer: cancels the call at the end of its time.
+        files: what it opened; None for nothing.
+    """
+
+    late: bool
+    task: asyncio.Task[None] | None
+    timer: Callable[[], object] | None
+    files: OpenedFiles | None
+
+    @property
+    def flow(self) -> RunState:
+        """Whose node it is."""
+
+    def worked(self, now: float) -> float:
+        """Seconds that it has run until `now`."""
+
+    def cancel(self) -> None:
+        """Cancel its coroutine, if it is one and has begun."""
+
+    def ended(self, result: Any, error: BaseException | None) -> None:
+        """It is over."""
+
+
+class Admits(Owner, Protocol):
+    """Lets attempts begin; see `admission`."""
+
+    def begin(self, attempt: Started) -> Call | None:
+        """The call to make; None when it may not start now after all."""
+
+    def start(self, attempt: Started) -> Call | None:
+        """The same for what was admitted under this hold of the lock."""
+
+
+class TakesEnds(TakesOutcomes, Protocol):
+    """Takes what attempts bring back; see `runs.outcomes`."""
+
+    def end(self, attempt: Started, result: Any, error: BaseException | None) -> None:
+        """It is over, for better or worse."""
+
+    def outcome(
+        self, index: int, number: int, took: float, result: Any, error: BaseException | None
+    ) -> None:
+        """Attempt `number` at a node took `took` seconds and gave this."""
+
+    def time_is_up(self, attempt: Started) -> None:
+        """Its time is over; on the loop, without the lock."""
+
+
+class FreesWorkers(Queues, Protocol):
+    """Gives workers what is next; see `workers`."""
+
+    def end_in_worker(
+        self, attempt: Started, result: Any, error: BaseException | None
+    ) -> Job | None:
+        """What a worker that has just ended goes straight on with."""
+
+    def worker_is_free(self) -> None:
+        """A worker has nothing more to do."""
+
+    def breathe_for_coroutines(self) -> None:
+        """Let coroutines start, by a loop that has other things to do first."""
+
+
+class PlacesInThreads(Places, Protocol):
+    """The free places in threads; see `workers`.
+
+    Attributes:
+        executor: whose threads they are.
+        free, lost: how many are free, and how many may never be again.
+    """
+
+    executor: Executor
+    free: int
+    lost: int
+
+
+class MadeElsewhere(Protocol):
+    """What another kernel has made."""
+
+    @property
+    def value(self) -> Any:
+        """The result."""
+
+
+class AsksOthers(Shared, Protocol):
+    """What a run shares with other kernels; see `storage.sharing`."""
+
+    async def before(self, attempt: Started) -> MadeElsewhere | None:
+        """Before a body begins: what another kernel has made of this node."""
+
+    def before_in_thread(self, attempt: Started) -> MadeElsewhere | None:
+        """`before`, for a worker thread."""
+
+
+class DispatchedRun(RunState):
+    """The state of a run, with what attempts ask for.
+
+    Attributes:
+        lent: the tickets of tasks that wait for runs of their own.
+        context: where bodies run.
+        resources: what tasks borrow.
+    """
+
+    outcomes: TakesEnds
+    lanes: FreesWorkers
+    workers: PlacesInThreads
+    files: RunFiles
+    resources: ResourceDesk
+    sharing: AsksOthers | None
+    admission: Admits
+    flying: dict[Ticket, Started]
+    nested: dict[NestedRun, Started]
+    lent: set[Ticket]
+    context: contextvars.Context

@@ -1,0 +1,61 @@
+"""What anybody may read of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cascade_nb.engine.dispatch.failures import Failure
+from cascade_nb.engine.observing.observer import Watch
+from cascade_nb.engine.observing.status import NodeState
+
+
+class Readings:
+    """The part of `Run` that tells how it goes.
+
+    Args:
+        watch: what looks at the run.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def partial(self, name: str | None = None) -> Any:
+        """The run's value so far as it is there, also after a failure or a cancel.
+
+        A map that did not come to its end gives the results of its items in order. Where there is
+        no result stands a `Missing`, which says why: ``[x for x in run.partial() if not
+        isinstance(x, cs.Missing)]`` are the good ones.
+
+        Args:
+            name: of a node, such as a map that the run's target reads; default the target.
+
+        Raises:
+            UnknownNameError: the graph has no such node.
+        """
+        return self._watch.partial(name)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since its start, paused time not counted."""
+        return self._watch.elapsed()
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What failed so far."""
+        return self._watch.failures()
+
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
+        return self._watch.states()
+
+    def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
+        """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),
+        by index, and the new version.
+        """
+        return self._watch.changed_since(version)
+
+    def progress_of(self, index: int) -> tuple[int, int]:
+        """Of a mapped node of the graph, how many items are done and how many there are; of
+        another, 0 or 1 of 1.
+        """
+        return self._watch.progress_of(index)

@@ -1,0 +1,211 @@
+"""What observers see of a run: its state, to be read and never written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from cascade_nb.control.limits import Ticket
+from cascade_nb.engine.core.results import Ledger
+from cascade_nb.engine.core.run_protocols import InFlight, NestedRun, Unfolds
+from cascade_nb.engine.core.scheduler import Scheduler
+from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.engine.dispatch.failures import Failure
+from cascade_nb.engine.loops.services import LoopServices
+from cascade_nb.engine.observing.status import Phase
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.lazy.lazy import Options
+from cascade_nb.protocols import Executor
+
+
+class QueuesView(Protocol):
+    """What is seen of where ready nodes wait."""
+
+    @property
+    def loop_is_held_up(self) -> bool:
+        """Whether coroutines could begin and their loop does not come to it."""
+
+
+class PlacesView(Protocol):
+    """What is seen of the places in threads."""
+
+    @property
+    def executor(self) -> Executor:
+        """Whose threads they are."""
+
+    @property
+    def lost(self) -> int:
+        """How many threads may never end."""
+
+
+class SaverView(Protocol):
+    """What is seen of results on their way to the state backend."""
+
+    @property
+    def refused(self) -> int:
+        """How many wait for the backend to be mended."""
+
+    @property
+    def unwritable(self) -> Mapping[int, str]:
+        """By index, why a result cannot be written down."""
+
+
+class RunView(Protocol):
+    """A run at work, as `core.run_state.RunState` and `runs.flow.Flow` describe it.
+
+    Everything is read under the engine's lock.
+    """
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
+
+    @property
+    def parts(self) -> LoopServices:
+        """What the engine lends it."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """How nodes stand."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What results are there."""
+
+    @property
+    def kinds(self) -> Kinds:
+        """What nodes of one kind share."""
+
+    @property
+    def unfold(self) -> Unfolds:
+        """Items and continuations."""
+
+    @property
+    def lanes(self) -> QueuesView:
+        """Where ready nodes wait."""
+
+    @property
+    def workers(self) -> PlacesView:
+        """The places in threads."""
+
+    @property
+    def keeping(self) -> SaverView:
+        """Results on their way to where they are kept."""
+
+    @property
+    def flying(self) -> Mapping[Ticket, InFlight]:
+        """What is admitted."""
+
+    @property
+    def nested(self) -> Mapping[NestedRun, InFlight]:
+        """The runs that its tasks have started, and which attempt did."""
+
+    @property
+    def lent(self) -> AbstractSet[Ticket]:
+        """The tickets of tasks that wait for runs of their own."""
+
+    @property
+    def parked(self) -> Mapping[int, Ticket]:
+        """What waits at a gate, by index."""
+
+    @property
+    def tries(self) -> Mapping[int, int]:
+        """The number of the attempt to come, where it is not the first."""
+
+    @property
+    def retry_at(self) -> Mapping[int, float]:
+        """When it comes, on the engine's clock."""
+
+    @property
+    def last_errors(self) -> Mapping[int, str]:
+        """What the attempt before it raised, in words."""
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """What failed for good."""
+
+    @property
+    def skipped(self) -> Mapping[int, tuple[str, str]]:
+        """Reason and words, by index."""
+
+    @property
+    def reused(self) -> AbstractSet[int]:
+        """What an earlier run made."""
+
+    @property
+    def carried(self) -> AbstractSet[int]:
+        """What was done before an edit, and stands."""
+
+    @property
+    def log(self) -> Sequence[int]:
+        """Every index whose state changed, in order."""
+
+    @property
+    def inline(self) -> int | None:
+        """What runs in a slice just now."""
+
+    @property
+    def stopping(self) -> str | None:
+        """Why nothing new starts."""
+
+    @property
+    def began(self) -> float:
+        """When it began, on the engine's clock."""
+
+    @property
+    def last_end(self) -> float:
+        """When something ended last."""
+
+    @property
+    def rested(self) -> float:
+        """Seconds in which all was paused and nothing ran."""
+
+    def label(self, index: int) -> str:
+        """What a person calls a node."""
+
+    def id_of(self, index: int) -> str:
+        """The identity of a node in events."""
+
+    def options_of(self, index: int) -> Options:
+        """What was asked for it."""
+
+
+class ObservedRun(Protocol):
+    """The handle of a run, as those see it that tell how it goes."""
+
+    @property
+    def id(self) -> str:
+        """Its identity."""
+
+    @property
+    def number(self) -> int:
+        """It is the n-th of its engine."""
+
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the run whose task has started it."""
+
+    @property
+    def edits(self) -> tuple[str, ...]:
+        """Names of what was edited and taken up while it was held."""
+
+    @property
+    def kept(self) -> Mapping[int, str]:
+        """By index of maps that came to no end, what of them is kept."""
+
+    @property
+    def outcome(self) -> Phase | None:
+        """How it ended; None while it goes on."""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, on the engine's clock."""
+
+    @property
+    def still_running(self) -> tuple[str, ...]:
+        """Labels of tasks whose threads it could not stop."""
