@@ -339,11 +339,3 @@ class Connector(Protocol):
             OSError: the connection is gone.
         """
         ...
-
-
-class Subscriber(Protocol):
-    """What a bus can call."""
-
-    def __call__(self, event: Any, /) -> object:
-        """Hear of an event; what it raises is warned about once."""
-        ...

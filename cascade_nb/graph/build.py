@@ -1,4 +1,4 @@
-"""From a target to a graph: every lazy value that it needs becomes one node."""
+"""Builds a graph from a target: each lazy value that the target needs becomes one node."""
 
 from __future__ import annotations
 

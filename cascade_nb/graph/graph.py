@@ -1,4 +1,4 @@
-"""What will run: nodes with their edges, immutable once built."""
+"""The graph of what will run: nodes with their edges, immutable once built."""
 
 from __future__ import annotations
 

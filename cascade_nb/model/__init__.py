@@ -1,4 +1,4 @@
-"""What the user wrote: tasks, lazy values, parameters, routes, resources, policies."""
+"""What the user writes: tasks, lazy values, parameters, routers, resources, options."""
 
 from __future__ import annotations
 

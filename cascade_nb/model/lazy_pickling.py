@@ -1,4 +1,4 @@
-"""How lazy values pickle, however deep: in an order in which each only names what came before it.
+"""Pickles lazy values, however deep: in an order in which each only names what came before it.
 
 A pickler goes down into whatever it meets, and would be at the end of Python's stack after some
 hundred lazy values that read each other. So a lazy value is written as the last of a list in which

@@ -1,4 +1,4 @@
-"""How what stands in the place of a function, such as a task, and what a call holds are pickled."""
+"""Pickles what stands in the place of a function, such as a task, and what a call holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things that tasks borrow: a connection, a pool, a temporary folder."""
+"""Resources: things that tasks borrow, such as a connection, a pool, a temporary folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing among branches, and putting calls in order."""
+"""Routers, which choose among branches while a run goes on; sequences and pipelines of calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be there before a lazy value: what it reads, comes after, and is decided by."""
+"""Lists what has to be there before a lazy value: what it reads, comes after, and is decided by."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from cascade_nb.engine.storage import lookup as reuse
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.graph.serialization.graph_pickle import pack, unpack
-from cascade_nb.graph.serialization.graph_writer import from_json, to_json
+from cascade_nb.graph.serialization.graph_reader import from_json
+from cascade_nb.graph.serialization.graph_writer import to_json
 from cascade_nb.testing import SpySubscriber
 
 

@@ -11,7 +11,8 @@ import pytest
 from cascade_nb.errors import SerializationError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
-from cascade_nb.graph.serialization.graph_writer import from_json, to_json
+from cascade_nb.graph.serialization.graph_reader import from_json
+from cascade_nb.graph.serialization.graph_writer import to_json
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.routing import Router
 from cascade_nb.model.tasks.decorator import task

@@ -6,7 +6,6 @@ import socket
 import sys
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -406,14 +405,6 @@ def test_items_that_cannot_be_keyed_are_said_and_the_others_are_keyed() -> None:
         "this call cannot be keyed: its argument x (a generator) cannot be keyed: "
         "cannot pickle 'generator' object"
     )
-
-
-def test_a_call_is_keyed_late_by_the_values_that_it_gets() -> None:
-    found = keys(add(load(sys._getframe()), 2))
-    assert found[1] is None
-    assert found.of_call(1, (5, 2), {}) == key(add(5, 2))
-    assert found.of_call(1, (5,), {"y": 2}) == key(add(5, 2))
-    assert found.of_call(1, (np.arange(3), 2), {}) == key(add(np.arange(3), 2))
 
 
 def test_an_injected_resource_counts_by_its_code() -> None:

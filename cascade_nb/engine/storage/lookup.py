@@ -101,7 +101,7 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         prints = fingerprints(graph, params)
         keys = worth_keeping(graph, prints, keeps_all)
         grounds = past.look(graph, prints, keys)
-        prints.settle()
+        prints.forget_values()
         return Sight(prints, keys, grounds, code)
 
     if len(graph) <= _A_FEW and not params and all(map(_is_light, graph.nodes)):

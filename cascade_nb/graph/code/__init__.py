@@ -1,1 +1,1 @@
-"""Code by content: what the result of a function could depend on."""
+"""Keys of code: everything in code that the result of a function could depend on."""

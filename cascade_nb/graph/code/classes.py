@@ -1,4 +1,4 @@
-"""What makes a class what it is, read from the class itself: its source is not always found."""
+"""Reads what a class consists of from the class itself, since its source is not always found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function's code is worth: a key that changes with whatever its result could depend on.
+"""Makes the key of a function's code, which changes with all code that its result could depend on.
 
 A function counts by its normalised syntax tree, its defaults and closure values, and everything
 that its body names in the user's namespace or in local modules, followed through: helpers, classes,

@@ -1,4 +1,4 @@
-"""From a function to everything that its result could depend on in code, piece by piece."""
+"""Follows a function, piece by piece, to everything in code that its result could depend on."""
 
 from __future__ import annotations
 

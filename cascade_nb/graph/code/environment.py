@@ -1,5 +1,5 @@
-"""Environment variables that code reads by name: `os.environ["X"]`, `os.getenv("X")`, and the like;
-and the current folder, where code asks for it.
+"""Finds the environment variables that code reads by name (`os.environ["X"]`, `os.getenv("X")` and
+the like), and whether it asks for the current folder.
 
 Which text is the name of one is not followed through the code. Where any of it asks for the
 environment at all, every text in it that is the name of a variable that is set counts, with that

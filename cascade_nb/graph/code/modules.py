@@ -1,4 +1,4 @@
-"""Whole modules as content: where a body imports one itself, or hands one on as an object."""
+"""Digests whole modules: those that a body imports itself, or hands on as an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where code comes from: whose it is, and so whether its content counts or its version.
+"""Tells whose code something is, and so whether its content counts in a key or its version.
 
 The user's namespace and modules under edit count by content. Installed libraries count by name and
 version. The standard library and this package count by name alone: what they compute is theirs to

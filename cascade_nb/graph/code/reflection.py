@@ -1,4 +1,4 @@
-"""What code says of itself, for code that reads it: annotations and documentation.
+"""Keys annotations and documentation, for code that reads them at run time.
 
 They do nothing, so they do not count, but for who asks for them at run time.
 """

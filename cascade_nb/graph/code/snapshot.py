@@ -1,4 +1,4 @@
-"""A quick look whether the code that a task leads to may be another by now.
+"""Tells quickly whether the code that a task leads to may have changed since the last look.
 
 A key says what code was when it was worked out, and a helper is looked up when it is called. What
 the names on the way led to then is remembered by identity, so that the question costs a dictionary

@@ -1,4 +1,4 @@
-"""What a code object says: a digest of it, its source where that can be trusted, the names that it
+"""Digests a code object, by its source where that can be trusted, and lists the names that it
 reads.
 
 The digest is of the normalised syntax tree if the text that Python would show for the code really

@@ -1,4 +1,4 @@
-"""What source text says, without comments, docstrings, layout and annotations."""
+"""Digests source text without comments, docstrings, layout and annotations."""
 
 from __future__ import annotations
 

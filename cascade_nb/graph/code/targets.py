@@ -1,5 +1,5 @@
-"""What the names in code lead to: along modules under edit, among what was added to the built-ins,
-and out of texts that a library looks up by itself.
+"""Resolves the names in code to what they stand for: along modules under edit, among what was added
+to the built-ins, and out of texts that a library looks up by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a person calls a piece of code."""
+"""Names pieces of code as a person would: `clean`, `helpers.clean`."""
 
 from __future__ import annotations
 

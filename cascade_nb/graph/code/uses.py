@@ -1,4 +1,4 @@
-"""Which names one code object uses, and how: read, called, assigned to."""
+"""Lists the names that a code object uses, and how: read, called, assigned to."""
 
 from __future__ import annotations
 

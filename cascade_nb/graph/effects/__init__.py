@@ -1,1 +1,1 @@
-"""What code does beside computing, as far as its text tells."""
+"""Finds what code does beside computing, as far as its text tells."""

@@ -1,5 +1,5 @@
-"""What a task's code does beside computing: state of the process that it uses, and what nobody can
-know beforehand.
+"""Finds what a task's code does beside computing: the state of the process that it uses, and what
+nobody can know beforehand.
 
 It is found by names: those that the task and the helpers it leads to read, as far as they lead to
 something real. What is reached in another way, through an object that is made while it runs, is

@@ -1,4 +1,4 @@
-"""Which globals code writes: by another value under the name, or in place.
+"""Finds the globals that code writes, by binding the name anew or by changing the value in place.
 
 Two threads that do so at once lose each other's change, and what comes out depends on who came
 first. What an object does to itself is its own affair: a queue, a lock.

@@ -1,4 +1,4 @@
-"""What a process has once for all its threads, by the names through which code touches it.
+"""Lists what a process has once for all its threads, by the names through which code touches it.
 
 The one table of these: a name stands for itself and, with a dot at its end, for all below it.
 """

@@ -1,4 +1,4 @@
-"""What code reads that nobody is told of: files that compiled code opens by itself, what other
+"""Finds what code reads without a trace: files that compiled code opens by itself, what other
 processes do, whether a file is there, names that are put together while it runs.
 
 The one table of these, by the package that a function is of, since libraries define their functions

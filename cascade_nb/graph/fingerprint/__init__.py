@@ -1,1 +1,1 @@
-"""The key of a node, and why it has none or another than before."""
+"""Fingerprints: the key of a node, and why it has none, or another than before."""

@@ -1,29 +1,17 @@
-"""What a value is worth: a key of its content, or the reason why it has none."""
+"""Makes the key of a value by its content, or says why it has none."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import os
-import sys
-from typing import Any, Final, NewType
+from typing import Any, NewType
 
 from cascade_nb.graph.code.code_key import reference
-from cascade_nb.graph.values.arrays import size_of
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, kind_of
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.lazy.lazy import Lazy
 
 # Canonical bytes where those are short, else a digest under a tag: at most about 70 bytes.
 ContentKey = NewType("ContentKey", bytes)
-
-HEAVY: Final = 1 << 20
-_SIZED: Final = (str, bytes, bytearray)
-_LOOKED_AT: Final = 128
-_SAMPLE: Final = 16
-# What a Python object and a place in a collection cost beside a byte of an array, in time.
-_OBJECT: Final = 256
-_ITEM: Final = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,49 +72,6 @@ def whole(value: Any, error: CannotKeyError) -> str:
     """`value` with what in it is in the way: "a socket", "a list with a socket in it"."""
     kind = kind_of(value)
     return kind if error.what == kind else f"{kind} with {error.what} in it"
-
-
-def is_heavy(value: Any, limit: int = HEAVY) -> bool:
-    """Whether making the key of `value` may cost more than reading `limit` bytes, or needs a disk.
-
-    It looks at sizes only and at no more than a few hundred objects, so it is cheap for any value.
-    A thousand bytes take about a microsecond.
-    """
-    if type(value) in ATOMS:
-        return isinstance(value, _SIZED) and len(value) > limit
-    budget: float = limit
-    stack: list[tuple[Any, float]] = [(value, 1.0)]
-    for _ in range(_LOOKED_AT):
-        if not stack:
-            break
-        item, times = stack.pop()
-        if isinstance(item, os.PathLike):
-            return True  # its size and time are asked for
-        size, inside, many = _size(item)
-        budget -= size * times
-        if budget < 0:
-            return True
-        # a few of many stand for all of them: large collections tend to be of one kind
-        stack += [(one, times * many / len(inside)) for one in inside]
-    return False
-
-
-def _size(value: Any) -> tuple[int, list[Any], int]:
-    """The cost of one object in bytes, some of the objects in it, and how many there are."""
-    if type(value) in ATOMS:
-        return len(value) if isinstance(value, _SIZED) else _ITEM, [], 0
-    size = size_of(value)
-    if size is not None:
-        objects = getattr(getattr(value, "dtype", None), "hasobject", False)
-        return size * (_OBJECT // 8 if objects else 1), [], 0
-    held: Any = value
-    if not isinstance(value, (list, tuple, set, frozenset, dict)):
-        held = getattr(value, "__dict__", None)
-        if not isinstance(held, dict) or isinstance(value, type):
-            return sys.getsizeof(value, _OBJECT), [], 0
-    inside = held.values() if isinstance(held, dict) else held
-    some = list(itertools.islice(inside, _SAMPLE))
-    return len(held) * _ITEM, some, len(held)
 
 
 def _not_computed(value: Lazy) -> bytes:

@@ -1,4 +1,4 @@
-"""A node's fingerprint: one key of its task's code, its arguments and everything upstream.
+"""Makes the fingerprint of each node: one key of its code, its arguments and everything upstream.
 
 Two nodes with the same fingerprint give the same result, as far as code and data can tell, so that
 one's result may stand for the other's: later in the session, after an edit, in another kernel.
@@ -74,11 +74,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return len(self._keys)
 
     def why_not(self, index: int) -> str | None:
-        """Why node `index` has no fingerprint; see `Gaps.why_not`."""
+        """Why node `index` has no fingerprint; see `UnkeyedNodes.why_not`."""
         return self.gaps.why_not(index)
 
-    def settle(self) -> None:
-        """The look at the graph is over: what it was given may change from now on."""
+    def forget_values(self) -> None:
+        """Keep no bytes of the graph's values any more: these may change from now on."""
         self._seen = None
 
     def code(self, index: int) -> CodeKey | None:
@@ -111,18 +111,6 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""
         key = key_with(self._encoder(), value)
         return "" if isinstance(key, Unkeyed) else digest(key).hex()
-
-    def of_call(
-        self, index: int, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Fingerprint | Unkeyed:
-        """The key of a call of node `index`'s task with these values, each by its content.
-
-        For a node without a fingerprint because of what it reads: once that is there, this is one.
-        Lazy values among the arguments count by what the graph knows of them.
-        """
-        node = self._graph.nodes[index]
-        assert node.task is not None, "parameters and routers are no calls"
-        return self._late(node, self._encoder(), args, kwargs)
 
     def of_items(
         self, index: int, items: Sequence[Mapping[str, Any]]

@@ -1,4 +1,4 @@
-"""By what a node is known from one graph to the next.
+"""Recognises a node from one graph to the next.
 
 A name says it. Without one a node is the same where it is the same call: of the same task with the
 same arguments, wherever it stands. So an item of a list is compared with its own earlier self and

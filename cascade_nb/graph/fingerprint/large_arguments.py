@@ -1,4 +1,4 @@
-"""What is known of the large arguments of a graph's calls: hashed once, and watched."""
+"""Hashes the large arguments of a graph's calls once, and watches them for changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 
 
 class LargeArguments:
-    """One look at those of a graph.
+    """The large arguments of a graph's calls, as one look found them.
 
     Attributes:
         seen: those whose bytes an earlier look has made, with these.
@@ -45,7 +45,7 @@ class LargeArguments:
             raise CannotKeyError("an argument", self.changed[index])
 
     def keep(self, encoder: Encoder) -> None:
-        """What was made of them is good for later looks, too."""
+        """Keep the bytes that were made of them for later looks, too."""
         for record in self._new:
             made = encoder.of_data(record.own)
             if made is not None and record.holds():  # as it did before

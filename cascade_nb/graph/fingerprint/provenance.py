@@ -1,4 +1,4 @@
-"""What a result was made of, small enough to be remembered, and how two such differ."""
+"""Records what a result was made of, small enough to be kept, and compares two such records."""
 
 from __future__ import annotations
 

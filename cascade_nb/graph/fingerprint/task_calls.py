@@ -1,4 +1,4 @@
-"""A task's call as canonical bytes: the same whether an argument was given by place or by name."""
+"""Turns a task's call into canonical bytes, the same for arguments by place and by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Differences between two texts, as short as they can be shown."""
+"""Shows the difference between two texts in as few lines or characters as will do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nodes have no key, told from where it begins."""
+"""Says why a node has no key, from where the reason begins."""
 
 from __future__ import annotations
 

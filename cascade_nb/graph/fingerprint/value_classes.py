@@ -1,5 +1,5 @@
-"""Which of the user's classes a value holds instances of, and whether these are still the ones that
-their names mean.
+"""Finds the user's classes of which a value holds instances, and tells whether their names still
+mean those classes.
 
 A cell that defines a class makes another class when it is run again, as a reload of a module does.
 Instances of the one before are no instances of it, equal none, and are found in no dictionary.

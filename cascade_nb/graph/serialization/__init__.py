@@ -1,1 +1,1 @@
-"""Graphs and values as JSON, and graphs as pickles."""
+"""Writes and reads graphs and values as JSON, and graphs as pickles."""

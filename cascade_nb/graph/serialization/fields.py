@@ -1,4 +1,4 @@
-"""JSON objects that have the fields they must have, and no others."""
+"""Checks that a JSON object has the fields that it must have, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A graph taken apart into plain values and functions, so that a pickler can carry it anywhere.
+"""Takes a graph apart into plain values and functions, so that a pickler can carry it anywhere.
 
 Pickling the lazy values themselves would follow a chain of them as deep as it is long. Here each
 node is one flat row, and where an argument holds a lazy value its row has the number of its node.

@@ -1,8 +1,9 @@
-"""A graph out of JSON, as `graph_writer` wrote it; whatever it would not write is refused."""
+"""Reads a graph from JSON as `graph_writer` wrote it; whatever it would not write is refused."""
 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +29,39 @@ FORMAT: Final = "cascade_graph"
 NUMBERS: Final = ("max_attempts", "delay", "backoff", "jitter", "max_delay")
 
 
+def from_json(text: str, *, tasks: Mapping[str, Any] | None = None) -> Graph:
+    """The graph that `to_json` wrote.
+
+    Modules are imported by the names in `text`, and only what `@cs.task` made is called when the
+    graph runs. Load what you would run.
+
+    Args:
+        text: what `to_json` gave.
+        tasks: by import path or by name, what stands for a task that cannot be imported, such as
+            one of a notebook; by import path, the same for a resource.
+
+    Returns:
+        A graph like the one that was written, whose nodes have the same ids.
+
+    Raises:
+        SerializationError: the text is no graph, or something in it cannot be found here.
+
+    Example:
+        >>> from cascade_nb.graph import from_json, to_json
+        >>> text = to_json(cs.build_graph(fetch(cs.Param("n", 3))))
+        >>> from_json(text, tasks={"fetch": fetch}).params()
+        {'n': <lazy n>}
+    """
+    try:
+        content = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SerializationError(f"this is no JSON: {str(error)[:200]}") from None
+    try:
+        return GraphReader(content, tasks or {}).graph()
+    except RecursionError:
+        raise SerializationError("a value is nested too deeply") from None
+
+
 class Unrunnable(Task[..., Any]):
     """Stands for a task whose call had arguments that JSON cannot hold; it fails when it runs."""
 
@@ -45,8 +79,8 @@ class Unrunnable(Task[..., Any]):
         super().__init__(fail, name=task.name, executor="inline", options=task.options)
 
 
-class Reading:
-    """One graph on its way out of JSON.
+class GraphReader:
+    """Reads one graph from parsed JSON.
 
     Args:
         content: the parsed JSON.
@@ -238,3 +272,7 @@ def _check(task: AnyTask, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> N
         task.check(args, kwargs)
     except TaskCallError as error:
         raise SerializationError(f"{task.name} has changed: {error}") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")

@@ -1,4 +1,4 @@
-"""A graph as JSON, and back.
+"""Writes a graph as JSON.
 
 Tasks are written by where they can be imported from; arguments with their types. What JSON cannot
 hold is written as a readable mark: the graph can still be looked at, and a node that would need
@@ -18,7 +18,6 @@ from cascade_nb.graph.serialization.graph_reader import (
     FORMAT,
     NUMBERS,
     VERSION,
-    Reading,
     Unrunnable,
 )
 from cascade_nb.graph.serialization.import_paths import where_is
@@ -51,39 +50,6 @@ def to_json(graph: Graph) -> str:
         <graph of report: 3 nodes>
     """
     return _Text(graph).text()
-
-
-def from_json(text: str, *, tasks: Mapping[str, Any] | None = None) -> Graph:
-    """The graph that `to_json` wrote.
-
-    Modules are imported by the names in `text`, and only what `@cs.task` made is called when the
-    graph runs. Load what you would run.
-
-    Args:
-        text: what `to_json` gave.
-        tasks: by import path or by name, what stands for a task that cannot be imported, such as
-            one of a notebook; by import path, the same for a resource.
-
-    Returns:
-        A graph like the one that was written, whose nodes have the same ids.
-
-    Raises:
-        SerializationError: the text is no graph, or something in it cannot be found here.
-
-    Example:
-        >>> from cascade_nb.graph import from_json, to_json
-        >>> text = to_json(cs.build_graph(fetch(cs.Param("n", 3))))
-        >>> from_json(text, tasks={"fetch": fetch}).params()
-        {'n': <lazy n>}
-    """
-    try:
-        content = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise SerializationError(f"this is no JSON: {str(error)[:200]}") from None
-    try:
-        return Reading(content, tasks or {}).graph()
-    except RecursionError:
-        raise SerializationError("a value is nested too deeply") from None
 
 
 class _Text:
@@ -208,7 +174,3 @@ def _line(data: Any) -> str:
 
 def _rows(lines: list[str]) -> str:
     return "\n" + ",\n".join(lines) + "\n" if lines else ""
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")

@@ -1,4 +1,4 @@
-"""Where things can be imported from, and finding them there again."""
+"""Tells where something can be imported from, and finds it there again."""
 
 from __future__ import annotations
 

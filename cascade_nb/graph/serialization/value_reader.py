@@ -1,4 +1,4 @@
-"""Values out of JSON, as `value_writer` wrote them; whatever it would not write is refused."""
+"""Reads values from JSON as `value_writer` wrote them; whatever it would not write is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cascade_nb.model.resources import Resource, inject
 
 
 class Loader:
-    """From JSON to values.
+    """Makes values of JSON.
 
     Args:
         lazies: the lazy values of the nodes so far.

@@ -1,4 +1,4 @@
-"""Values as JSON and back, with their types.
+"""Writes values as JSON, with their types.
 
 What JSON has is written as it is: null, true, false, numbers, text, lists. Everything else is an
 object with its kind under ``"$"``, so that no text of a user can be taken for one::
@@ -83,7 +83,7 @@ class Opaque(NamedTuple):
 
 
 class ValueWriter:
-    """From values to JSON.
+    """Makes JSON of values.
 
     Args:
         index_of: the index of a lazy value's node.

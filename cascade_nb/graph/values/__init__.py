@@ -1,1 +1,1 @@
-"""Values by content: the bytes that keys are made of."""
+"""Turns values into the canonical bytes that keys are made of."""

@@ -1,4 +1,5 @@
-"""NumPy, pandas, Polars and Arrow data by content. Nothing here imports them: the user has.
+"""Turns NumPy, pandas, Polars and Arrow data into canonical bytes. Nothing here imports them: the
+user has.
 
 Equal data have equal bytes whatever the memory around them looks like: the padding of a record, the
 blocks of a frame, what lies under a mask. Contiguous
@@ -48,17 +49,6 @@ def _handler(kind: type) -> Handler | None:
         if base is kind or (name in _WITH_SUBTYPES and base is not None and issubclass(kind, base)):
             return handler
     return None
-
-
-def size_of(value: Any) -> int | None:
-    """About how many bytes the data of `value` have, without reading them; None for other types."""
-    library, handler = _library(type(value)), array_handler(type(value))
-    if handler is None or handler is later:
-        return None
-    if library == "pandas":
-        usage = value.memory_usage()
-        return int(usage if isinstance(usage, int) else usage.sum())
-    return int(value.estimated_size() if library == "polars" else value.nbytes)
 
 
 def _library(kind: type) -> str:

@@ -1,4 +1,4 @@
-"""Arrow and Polars data by content, column by column.
+"""Turns Arrow and Polars data into canonical bytes, column by column.
 
 Neither keeps the memory behind its values in one form: what lies under a null, the unused bits of
 a mask, the chunks and the buffers of texts differ between equal tables. So what is hashed is what

@@ -1,4 +1,6 @@
-"""The smallest pieces of every key: bytes of plain values, frames around longer ones, digests."""
+"""Makes the smallest pieces of every key: bytes of plain values, frames around longer ones,
+digests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical bytes of a value, from which its key is made.
+"""Turns a value into canonical bytes, from which its key is made.
 
 Equal values of equal types have equal bytes, in every process and for every hash seed. What lies
 behind a value's identity or history does not count: which objects are shared, the order of a set.

@@ -1,4 +1,4 @@
-"""A value in a few characters, at little cost whatever it is."""
+"""Shows a value in a few characters, at little cost whatever it is."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The arguments of a call: what they must be, and what stands in them."""
+"""The arguments of a call: checked, searched for lazy values, copied or watched."""

@@ -1,4 +1,4 @@
-"""Arguments as they were at the call: what is changed afterwards does not change what runs.
+"""Captures arguments as they are at the call: what is changed afterwards does not change what runs.
 
 What is small is copied, as a result is for each of its readers. What is large stays the user's own
 and is watched: if it is changed, the task refuses to run. What says itself how it is copied, or may

@@ -1,4 +1,4 @@
-"""What `.map` goes through."""
+"""Checks the collections that `.map` goes through, and lists their items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lazy values inside arguments: finding them, and putting results in their place.
+"""Finds lazy values inside arguments, and puts results in their place.
 
 They may stand anywhere in what a value holds: in containers of the language and the standard
 library, in dataclasses and other objects with attributes, in arrays of objects. What holds one is

@@ -1,4 +1,4 @@
-"""How a task is called: the parameters of its function, and what stands in them by default."""
+"""Checks calls against the signature of a task's function, and fills in defaults that are lazy."""
 
 from __future__ import annotations
 

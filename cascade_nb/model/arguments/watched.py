@@ -1,4 +1,4 @@
-"""Arguments of calls that were too large to be copied: whether they still are as they were."""
+"""Tells whether arguments that were too large to be copied are still as they were at the call."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Record:
         return self.stamp is None or stamp_of(self.own) == self.stamp
 
     def held_lately(self, since: float = math.inf) -> bool:
-        """The same, where many ask it.
+        """Whether it was as it was at the call when somebody looked lately, for many who ask.
 
         Args:
             since: the look must not be older, where it is worth the time since then.
@@ -105,7 +105,7 @@ class CapturedArgs(tuple[Any, ...]):  # noqa: SLOT001 - a tuple's subclass canno
 
 
 class CapturedNamed(dict[str, Any]):
-    """The same for arguments by name alone."""
+    """Arguments of a call, all given by name, some of which are large."""
 
     records: Places = ()
 
@@ -114,7 +114,7 @@ class CapturedNamed(dict[str, Any]):
 
 
 def records_of(args: Any) -> Places:
-    """Those of a call's arguments."""
+    """What is known of the large ones among a call's arguments."""
     return args.records if args.__class__ in (CapturedArgs, CapturedNamed) else ()
 
 

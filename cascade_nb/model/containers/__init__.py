@@ -1,1 +1,1 @@
-"""Containers by kind: how each is taken apart and made again with other parts."""
+"""Takes containers of every kind apart, and makes them again with other parts."""

@@ -1,4 +1,4 @@
-"""Arrays and data frames whose items are Python objects, among which lazy values may stand.
+"""Reads and replaces the objects in arrays and data frames, among which lazy values may stand.
 
 Nothing here imports their libraries: the user has, where there is such a value.
 """

@@ -1,4 +1,4 @@
-"""The attributes of an instance, read and set where Python keeps them: `__dict__` and slots.
+"""Reads and sets the attributes of an instance where Python keeps them: `__dict__` and slots.
 
 What a class does when somebody gets or sets an attribute is left out: frozen dataclasses take them,
 properties do not run.

@@ -1,5 +1,5 @@
-"""What a function carries with it: what it closes over, its defaults, and the lazy values among the
-names of its module that its code reads.
+"""Lists what a function carries with it: what it closes over, its defaults, and the lazy values
+among the names of its module that its code reads.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from cascade_nb.model.lazy.lazy import Lazy
 
 
 def function_parts(function: types.FunctionType) -> list[Any]:
-    """What stands in a function."""
+    """The values that a function carries with it."""
     return list(_parts(function).values())
 
 
 def function_path(function: types.FunctionType, position: int) -> str:
-    """How one of these parts is called."""
+    """How a message calls the value at this position of `function_parts`."""
     return f" (the function {function.__name__} uses {list(_parts(function))[position]})"
 
 

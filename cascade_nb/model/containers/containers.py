@@ -1,4 +1,4 @@
-"""Which kind of container a value is, and whether something stands anywhere inside it."""
+"""Tells which kind of container a value is, and whether something stands anywhere inside it."""
 
 from __future__ import annotations
 

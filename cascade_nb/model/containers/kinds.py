@@ -1,4 +1,4 @@
-"""How each kind of container is taken apart and made again.
+"""Takes containers apart and makes them again, in one way for each kind.
 
 Nothing of the user's runs for it: no `__init__`, no `__post_init__`, no `__iter__`, no
 `__setattr__`. Parts are read, and put back, where Python itself keeps them.

@@ -1,1 +1,1 @@
-"""Copies of values, so that nobody sees what another changed."""
+"""Copies values, so that nobody sees what another changed."""

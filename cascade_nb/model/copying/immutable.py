@@ -1,4 +1,4 @@
-"""Which classes nobody can change the values of, and which are only data."""
+"""Tells which classes nobody can change the values of, and which are only data."""
 
 from __future__ import annotations
 

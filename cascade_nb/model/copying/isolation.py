@@ -36,7 +36,7 @@ _SIZED: Final = (list, tuple, dict, set, frozenset, deque)
 
 
 def kept_copy(result: Any) -> Any:
-    """What is kept of a result, which whoever made it may still hold and change.
+    """A copy of a result to keep, since whoever made it may still hold it and change it.
 
     Raises:
         ResultError: it, or something in it, can be read only once or not at all.
@@ -47,14 +47,14 @@ def kept_copy(result: Any) -> Any:
 
 
 def reader_copy(value: Any) -> Any:
-    """A value of one's own, like `value` in all that one can see."""
+    """A copy of `value` for one reader; `value` itself where nobody can change it."""
     if value.__class__ in FROZEN:
         return value
     return Copying().of(value)
 
 
 def copied_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
-    """Arguments of one's own; what is one thing in a call stays one thing."""
+    """Copies of a call's arguments; what is one thing in a call stays one thing."""
     copying = Copying()
     own = [value if value.__class__ in FROZEN else copying.of(value) for value in args]
     if not kwargs:

@@ -1,5 +1,5 @@
-"""How values that are no containers of the language are copied: buffers, arrays, frames, random
-generators. Nothing here imports their libraries: the user has, where there is such a value.
+"""Copies values that are no containers of the language: buffers, arrays, frames, random generators.
+Nothing here imports their libraries: the user has, where there is such a value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is no value: what can be read only once, or not at all any more when somebody reads it.
+"""Finds what cannot be a result: what can be read only once, or not at all any more later.
 
 Nothing here imports where such things come from: the user has, where there is one.
 """

@@ -1,4 +1,4 @@
-"""Quick stamps of content, by which this process sees whether a large value was changed.
+"""Takes quick stamps of content, by which this process sees whether a large value was changed.
 
 A stamp costs about a tenth of a content key, and is worth something only beside another of the same
 object. Nothing of the user's runs for it, and nothing here imports NumPy or pandas: the user has.

@@ -1,1 +1,1 @@
-"""Calls that have not run yet, and what using one like a value does."""
+"""Lazy values: calls that have not run yet, and what happens when one is used like its result."""

@@ -1,4 +1,4 @@
-"""Calls of a task, not run yet: a single one, and one for each item of collections."""
+"""Lazy values of calls: of a task, or of a task for each item of collections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every lazy value can do, and what is asked for it beyond its function.
+"""The base of all lazy values: what can be asked for one, and what it refuses.
 
 A lazy value is immutable: every `.with_…` gives a new one. It compares and hashes by identity,
 because two calls of one function are two pieces of work even when their arguments are equal.

@@ -1,4 +1,4 @@
-"""Operators on lazy values, each of which gives another lazy value."""
+"""Turns operators on lazy values into further lazy values."""
 
 from __future__ import annotations
 

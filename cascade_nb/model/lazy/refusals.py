@@ -1,4 +1,4 @@
-"""What a lazy value says when it is used as if its result were there already."""
+"""Refuses what cannot be done with a lazy value before its result is there, with advice."""
 
 from __future__ import annotations
 

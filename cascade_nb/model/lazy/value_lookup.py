@@ -1,4 +1,4 @@
-"""How `Lazy.value` finds the result that stands for it: those who can look for results say so."""
+"""Finds the result that stands for a lazy value, by a function that `shortcuts` registers."""
 
 from __future__ import annotations
 

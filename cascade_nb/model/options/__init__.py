@@ -1,1 +1,1 @@
-"""What is asked for a call beyond its function: retries, lifetime of its result, names, amounts."""
+"""What is asked for a call beyond its function: retries, age of its result, names, amounts."""

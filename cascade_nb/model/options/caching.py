@@ -1,4 +1,4 @@
-"""How long a kept result stands, and what else it depends on."""
+"""The rules of caching: how long a kept result stands, and which files it depends on."""
 
 from __future__ import annotations
 

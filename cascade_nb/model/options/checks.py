@@ -1,4 +1,4 @@
-"""Checks of what a user asks for: names, timeouts, amounts of resources."""
+"""Checks what a user asks for: names, timeouts, amounts of resources."""
 
 from __future__ import annotations
 

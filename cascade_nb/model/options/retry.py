@@ -1,4 +1,4 @@
-"""How often a task is tried, and how long to wait between the tries."""
+"""The rule of retries: how often a task is tried, and how long it waits between the tries."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Values that are given when a run starts."""
+"""Parameters: values that are given when a run starts."""

@@ -1,4 +1,4 @@
-"""Values that are given when a run starts, not when its graph is built."""
+"""Parameters: values that are given when a run starts, not when its graph is built."""
 
 from __future__ import annotations
 

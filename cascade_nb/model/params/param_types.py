@@ -1,4 +1,4 @@
-"""What a parameter's type takes: a value that is one, or text and the like where nothing is lost.
+"""Checks values against a parameter's type, and reads text as one where nothing is lost.
 
 A type is read once, when the parameter is made, into a `ParamType`; one that cannot be checked is
 refused there. Text is what a terminal, a form or JSON can give: a number, a date, the name of an

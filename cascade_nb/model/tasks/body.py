@@ -1,4 +1,4 @@
-"""Whether a task is a plain function here: in a task's body, and in code said to be like one."""
+"""Tells whether a task is a plain function here: in a body, and in code said to be like one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`task`, which makes a function a task."""
+"""The decorator `cs.task`, which makes a function a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be a task: functions, and what can be called like one."""
+"""Checks what is to be a task: functions, and what can be called like one."""
 
 from __future__ import annotations
 

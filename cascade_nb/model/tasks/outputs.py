@@ -1,4 +1,4 @@
-"""How many values a function returns, where it says so."""
+"""Reads from a function's annotation how many values it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that was given some of its arguments."""
+"""Tasks of which some arguments are given already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a value is there already, or made of what is still to be computed."""
+"""Tells whether a value is there already, or made of what is still to be computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of the tasks of this process, for whoever reads a name that may be a task's."""
+"""Remembers the names of all tasks of this process, for checks of names that may be a task's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether values are so small that an operator on them takes microseconds."""
+"""Tells whether values are so small that an operator on them takes microseconds."""
 
 from __future__ import annotations
 
