@@ -6,7 +6,7 @@ import dataclasses
 import fnmatch
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import ConstraintError, nearest
@@ -47,6 +47,16 @@ class Scope:
     def matches(self, text: str) -> bool:
         """Whether a task's name or a tag falls under this glob."""
         return fnmatch.fnmatchcase(text, self.value)
+
+    def covers(self, task_name: str, tags: Iterable[str]) -> bool:
+        """Whether it is about all nodes of a task with these tags, whatever they are called and
+        whichever run they are of.
+        """
+        if self.kind == "task":
+            return self.matches(task_name)
+        if self.kind == "tag":
+            return any(map(self.matches, tags))
+        return self.kind == "global"
 
 
 GLOBAL: Final = Scope("global")

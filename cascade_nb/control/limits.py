@@ -150,12 +150,8 @@ class Gate:
         """
         assert self.constraint is not None
         scope = self.constraint.scope
-        if scope.kind == "task":
-            return scope.matches(subject.task_name)
-        if scope.kind == "tag":
-            return any(map(scope.matches, subject.tags))
-        if scope.kind == "global":
-            return True
+        if scope.kind != "run":
+            return scope.covers(subject.task_name, subject.tags)
         # Of a run is what its tasks have started, too: a limit would not be one otherwise.
         step: Subject | None = subject
         while step is not None and step.run_id != scope.value:

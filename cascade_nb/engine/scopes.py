@@ -1,4 +1,4 @@
-"""Reads scopes as people write them: the bare name of a task or a node is one too."""
+"""Reads scopes as people write them, and says which nodes of a graph they are about."""
 
 from __future__ import annotations
 
@@ -62,3 +62,12 @@ def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
         f"there is no scope, task or node {text!r}{nearest(text, there)}; a "
         "scope is global, task:…, tag:…, node:…, from:… or run:…"
     )
+
+
+def nodes_under(scope: Scope, graph: Graph) -> frozenset[int]:
+    """The nodes of a graph that a scope is about; none where it is one of a run."""
+    if scope.kind not in ("node", "from"):
+        covered = (n.index for n in graph.nodes if scope.covers(n.task_name, n.options.tags))
+        return frozenset(covered)
+    named = [node.index for node in graph.nodes if scope.value in (node.name, node.id)]
+    return frozenset(graph.descendants(named) if scope.kind == "from" else named)

@@ -13,6 +13,7 @@ from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, FreesWorkers, Started
 from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.scopes import nodes_under
 
 A = TypeVar("A", bound=Attempt)
 
@@ -167,9 +168,7 @@ class Admission:
 
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""
-        graph = self._flow.graph
-        named = [node.index for node in graph.nodes if scope.value in (node.name, node.id)]
-        return frozenset(graph.descendants(named) if scope.kind == "from" else named)
+        return nodes_under(scope, self._flow.graph)
 
     def label_of(self, ticket: Ticket) -> str:
         """What a person calls it."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cascade_nb.control.why import explain, stopper
+from cascade_nb.control.explanations import explain, stopper
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State

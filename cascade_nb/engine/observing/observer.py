@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.explanations import explain, stopper
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.why import explain, stopper
 from cascade_nb.engine.core.run_protocols import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.observing.history import History
@@ -148,20 +149,6 @@ def failure_lines(status: RunStatus) -> list[str]:
     if len(status.failures) > FAILURES:
         lines.append(f"… and {count_text(len(status.failures) - FAILURES, 'failure')} more")
     return lines
-
-
-def constraint_line(constraint: Constraint, now: float) -> str:
-    """A constraint in a line; `now` is on the clock of its manager."""
-    words = {
-        "pause": "paused",
-        "concurrency": f"at most {constraint.limit} at once",
-        "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
-    }[constraint.type]
-    line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
-    if constraint.expires is not None:
-        line += f", for {seconds_text(constraint.expires - now)} more"
-    by = f" by {constraint.by}" if constraint.by else ""
-    return line + by + (f": {constraint.reason}" if constraint.reason else "")
 
 
 def times_lines(kinds: Iterable[KindStatus]) -> list[str]:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TextIO
 
-from cascade_nb.control.constraint import parse_scope
-from cascade_nb.control.words import amount_text, count_text, seconds_text
+from cascade_nb.control.explanations import applied_in_words, lifted_in_words
+from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
@@ -206,25 +206,6 @@ def _retrying(event: TaskRetrying) -> str:
     return f"{event.task_id} failed: {event.error}; {times} in {wait}"
 
 
-def _applied(event: ConstraintApplied) -> str:
-    words = parse_scope(event.scope).words
-    if event.type == "concurrency":
-        text = f"at most {event.params['limit']} of {words} at once"
-    elif event.type == "rate_limit":
-        text = f"{words}: {amount_text(event.params['rate'] * 60)} starts a minute"
-    else:
-        text = f"{words} paused"
-    text += f" by {event.by}" if event.by else ""
-    text += f": {event.reason}" if event.reason else ""
-    return text + (f", for {seconds_text(event.expires_in)}" if event.expires_in else "")
-
-
-def _lifted(event: ConstraintLifted) -> str:
-    what = {"pause": "resumed", "concurrency": "no limit", "rate_limit": "no rate limit"}
-    cause = " (its time was over)" if event.cause == "expired" else ""
-    return f"{parse_scope(event.scope).words}: {what[event.type]}{cause}"
-
-
 def _released(event: ResourceReleased) -> str:
     problem = f": {event.error}" if event.error else ""
     return f"{event.resource} closed{problem}"
@@ -244,8 +225,8 @@ _WORDS: Final[dict[type[Event], Callable[[Any], str]]] = {
     TaskSkipped: _skipped,
     TaskRetrying: _retrying,
     TaskBlocked: _blocked,
-    ConstraintApplied: _applied,
-    ConstraintLifted: _lifted,
+    ConstraintApplied: applied_in_words,
+    ConstraintLifted: lifted_in_words,
     ConstraintRejected: lambda e: f"a message on {e.topic} was refused: {e.error}",
     ResourceAcquired: lambda e: f"{e.resource} opened",
     ResourceReleased: _released,

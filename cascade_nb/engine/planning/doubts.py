@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from cascade_nb.control.why import one_at_a_time
+from cascade_nb.control.explanations import one_at_a_time
 from cascade_nb.control.words import ago
 from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.storage.lookup import Reuse

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.explanations import stops_in_words
 from cascade_nb.engine.core.skips import has_default
 from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.plan import Plan, Step
 from cascade_nb.engine.planning.rerun_reasons import Reasons
+from cascade_nb.engine.scopes import nodes_under
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy.calls import MappedLazyResult
@@ -211,29 +213,12 @@ class _Planning:
 
     def _stop(self, constraint: Constraint) -> None:
         """Hold what a pause is about, and let queue what a limit of nothing at once is about."""
-        action = "hold" if constraint.type == "pause" else "queue"
-        if constraint.type == "pause":
-            words = f"{constraint.scope.words} paused"
-        elif constraint.type == "concurrency" and constraint.limit == 0:
-            words = f"at most 0 of {constraint.scope.words} at once"
-        else:
+        words = stops_in_words(constraint)
+        if words is None:
             return
-        words += f" by {constraint.by}" if constraint.by else ""
-        words += f": {constraint.reason}" if constraint.reason else ""
-        scope, nodes = constraint.scope, self._graph.nodes
-        if scope.kind == "from":
-            roots = [node.index for node in nodes if scope.value in (node.name, node.id)]
-            matching = self._graph.descendants(roots) if roots else set()
-        else:
-            matching = {
-                node.index
-                for node in nodes
-                if scope.kind == "global"
-                or (scope.kind == "task" and scope.matches(node.task_name))
-                or (scope.kind == "tag" and any(map(scope.matches, node.options.tags)))
-                or (scope.kind == "node" and scope.value in (node.name, node.id))
-            }
-        for index in matching:
+        action = "hold" if constraint.type == "pause" else "queue"
+        nodes = self._graph.nodes
+        for index in nodes_under(constraint.scope, self._graph):
             if index in self._asked and nodes[index].task is not None:
                 self._stopped.setdefault(index, (action, words))
 

@@ -10,9 +10,10 @@ from argparse import Namespace
 from typing import Any
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.loops.threads import in_thread
-from cascade_nb.engine.observing.report import constraint_line, outermost, times_lines
+from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import limit, pause, rate, resume
 from cascade_nb.graph.build import build_graph

@@ -1,4 +1,4 @@
-"""Why something waits, since when, and what would free it, as a colleague would say it."""
+"""Every sentence about a constraint: what is in force, what waits for it, what would free that."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Collection
 from itertools import islice
 
 from cascade_nb.advice import advised_no_limit, advised_resume
-from cascade_nb.control.constraint import TYPES
+from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
 from cascade_nb.control.limits import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.pools import PoolGate
 from cascade_nb.control.process_state import ProcessGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
+from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
 
@@ -38,8 +39,7 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     constraint = gate.constraint
     assert constraint is not None
     scope = constraint.scope
-    tail = f" by {constraint.by}" if constraint.by else ""
-    tail += f": {constraint.reason}" if constraint.reason else ""
+    tail = _by_whom(constraint)
     if constraint.expires is not None:
         tail += f", for {seconds_text(max(0.0, constraint.expires - now))} more"
     if isinstance(gate, ConcurrencyGate):
@@ -63,6 +63,53 @@ def one_at_a_time(kinds: Collection[str]) -> str:
     said = [f"uses {' and '.join(used)}"] if used else []
     said += [f"writes {' and '.join(written)}"] if written else []
     return f"one at a time: {' and '.join(said)}"
+
+
+def stops_in_words(constraint: Constraint) -> str | None:
+    """Why what a constraint is about would not start at all; None where some of it would."""
+    if constraint.type == "pause":
+        return f"{constraint.scope.words} paused{_by_whom(constraint)}"
+    if constraint.type == "concurrency" and constraint.limit == 0:
+        return f"at most 0 of {constraint.scope.words} at once{_by_whom(constraint)}"
+    return None
+
+
+def constraint_line(constraint: Constraint, now: float) -> str:
+    """A constraint in a line; `now` is on the clock of its manager."""
+    words = {
+        "pause": "paused",
+        "concurrency": f"at most {constraint.limit} at once",
+        "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
+    }[constraint.type]
+    line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
+    if constraint.expires is not None:
+        line += f", for {seconds_text(constraint.expires - now)} more"
+    return line + _by_whom(constraint)
+
+
+def applied_in_words(event: ConstraintApplied) -> str:
+    """What is in force from now on."""
+    words = parse_scope(event.scope).words
+    if event.type == "concurrency":
+        text = f"at most {event.params['limit']} of {words} at once"
+    elif event.type == "rate_limit":
+        text = f"{words}: {amount_text(event.params['rate'] * 60)} starts a minute"
+    else:
+        text = f"{words} paused"
+    text += _by_whom(event)
+    return text + (f", for {seconds_text(event.expires_in)}" if event.expires_in else "")
+
+
+def lifted_in_words(event: ConstraintLifted) -> str:
+    """What is gone, and whether its time was over."""
+    what = {"pause": "resumed", "concurrency": "no limit", "rate_limit": "no rate limit"}
+    cause = " (its time was over)" if event.cause == "expired" else ""
+    return f"{parse_scope(event.scope).words}: {what[event.type]}{cause}"
+
+
+def _by_whom(told: Constraint | ConstraintApplied) -> str:
+    by = f" by {told.by}" if told.by else ""
+    return by + (f": {told.reason}" if told.reason else "")
 
 
 def _taken_by(lead: str, gate: Gate, limit: int = 4) -> str:
