@@ -22,7 +22,7 @@ import cascade_nb as cs
 from cascade_nb.errors import TaskCallError, TaskFailedError
 from cascade_nb.graph.values import arrays
 from cascade_nb.graph.values.encoder import Encoder
-from cascade_nb.model.copying.stamps import stamp_of
+from cascade_nb.model.copying.stamps import content_stamp
 from tests.support.examples import examples
 
 
@@ -283,18 +283,18 @@ def change(one: Any) -> None:
 @settings(max_examples=examples(30))
 @given(nested | many, st.data())
 def test_whatever_is_changed_after_the_call_is_not_seen_or_is_told(value: Any, data: Any) -> None:
-    before, stamp = told(value), stamp_of(value)
+    before, stamp = told(value), content_stamp(value)
     call, again = look(value), look(value, 1)
     look_first = data.draw(st.sampled_from(["no", "plan", "run"]))
     if look_first == "plan":
         cs.plan(call)
     elif look_first == "run":
         assert cs.run(call) == before
-    assert stamp_of(value) == stamp
+    assert content_stamp(value) == stamp
     found = places(value, [])
     if found:
         change(data.draw(st.sampled_from(found)))
-        assert stamp_of(value) != stamp
+        assert content_stamp(value) != stamp
     for one in (call, again):
         try:
             seen = cs.run(one)
@@ -367,7 +367,7 @@ def test_a_list_of_lazy_values_is_not_looked_into_again_by_whoever_reads_it(
 ) -> None:
     # The usual fan-in: a stamp of ten thousand lazy values at each look doubled the time of a run.
     looks: list[Any] = []
-    monkeypatch.setattr("cascade_nb.model.arguments.watched.stamp_of", looks.append)
+    monkeypatch.setattr("cascade_nb.model.arguments.watched.content_stamp", looks.append)
     many = [look(n, []) for n in range(2_000)]
     call = look(0, many)
     many.append("afterwards")

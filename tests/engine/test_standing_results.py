@@ -12,7 +12,7 @@ from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage import lookup as reuse
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.graph.serialization.graph_pickle import pack, unpack
+from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 from cascade_nb.graph.serialization.graph_reader import from_json
 from cascade_nb.graph.serialization.graph_writer import to_json
 from cascade_nb.testing import SpySubscriber
@@ -189,7 +189,7 @@ def test_conditions_with_values_and_steps_travel() -> None:
     node = give(3).run_if(give(0), otherwise=[other])
     target = cs.sequence(first, cs.Router(node, {1: first}, default=node))
     graph = cs.build_graph(target)
-    for again in (unpack(pack(graph)), from_json(to_json(graph))):
+    for again in (unpack_graph(pack_graph(graph)), from_json(to_json(graph))):
         assert [(n.inputs, n.control) for n in again.nodes] == [
             (n.inputs, n.control) for n in graph.nodes
         ]

@@ -10,7 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
-from cascade_nb.graph.serialization.graph_pickle import pack, unpack
+from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 
 
 @dataclasses.dataclass
@@ -59,6 +59,6 @@ def total(xs: Any, *more: Any, **named: Any) -> Any:
 )
 def test_it_has_the_same_nodes_inputs_and_keys(target: Any, size: int) -> None:
     graph = cs.build_graph(target([piece(n) for n in range(size)]))
-    again = unpack(pickle.loads(pickle.dumps(pack(graph))))
+    again = unpack_graph(pickle.loads(pickle.dumps(pack_graph(graph))))
     assert [node.inputs for node in again.nodes] == [node.inputs for node in graph.nodes]
     assert list(fingerprints(again)) == list(fingerprints(graph))

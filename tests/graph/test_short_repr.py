@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cascade_nb.graph.values.short_repr import seen, short_repr
+from cascade_nb.graph.values.short_repr import short_repr, value_snapshot
 
 
 @dataclasses.dataclass
@@ -91,5 +91,7 @@ def test_what_holds_itself_ends() -> None:
 
 def test_only_what_can_be_changed_in_place_is_known_again() -> None:
     things: Any = [1]
-    assert seen(things).object == seen(things).object != 0
-    assert seen(1).object == seen("a").object == seen((1,)).object == 0
+    assert value_snapshot(things).object == value_snapshot(things).object != 0
+    assert (
+        value_snapshot(1).object == value_snapshot("a").object == value_snapshot((1,)).object == 0
+    )

@@ -20,7 +20,7 @@ from cascade_nb.errors import (
     TaskDefinitionError,
 )
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
-from cascade_nb.graph.serialization.graph_pickle import pack, unpack
+from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 
 
 def pair(a: int, b: int = 1) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def keeps(self: int, args: int) -> int:
 def test_what_can_be_called_can_be_mapped(fn: Any, collections: Any, value: Any) -> None:
     mapped = cs.task(fn).map(**collections)
     assert cs.run(mapped) == value
-    assert cs.run(unpack(pack(cs.build_graph(mapped)))) == value
+    assert cs.run(unpack_graph(pack_graph(cs.build_graph(mapped)))) == value
     later = {name: given_later(one) for name, one in collections.items()}
     assert cs.run(cs.task(fn).map(**later)) == value
 

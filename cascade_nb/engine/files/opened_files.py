@@ -26,7 +26,7 @@ from cascade_nb.file_stamps import (
 )
 from cascade_nb.graph.code.origin import code_folders
 from cascade_nb.graph.effects.effects import Mentions
-from cascade_nb.graph.effects.unseen import is_like_a_path, texts_in
+from cascade_nb.graph.effects.unseen import is_like_a_path, texts_and_paths_in
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
@@ -100,8 +100,9 @@ class OpenedFiles:
             texts, absent, below = self._mentions
             for text in texts:
                 self._mention(text, False, below)
-            for text in (one for value in (*args, *kwargs.values()) for one in texts_in(value)):
-                self._mention(text, absent, below)
+            for value in (*args, *kwargs.values()):
+                for text in texts_and_paths_in(value):
+                    self._mention(text, absent, below)
         self.closed = not self._tracked
 
     def started(self, command: Iterable[str], folder: Any) -> None:

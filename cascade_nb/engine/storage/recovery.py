@@ -16,7 +16,7 @@ from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph
-from cascade_nb.graph.serialization.graph_pickle import pack, unpack
+from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols import Journal, Lease, RunRecord
 
@@ -52,7 +52,7 @@ def order_of(
 ) -> dict[str, Any]:
     """What a run's journal keeps of it, before it begins."""
     return {
-        "graph": pack(graph),
+        "graph": pack_graph(graph),
         "params": dict(orders.params),
         "on_error": orders.on_error,
         "keys": [keys.get(node.index) for node in graph.nodes],
@@ -82,7 +82,7 @@ async def take_up(
     lease = await _claimed(scribe, record.run_id, on_wait)
     try:
         said = await _order(journal, record)
-        graph = await in_thread(lambda: unpack(said["graph"]))
+        graph = await in_thread(lambda: unpack_graph(said["graph"]))
         history = await journal.history(record.run_id)
         for constraint in await _constraints(journal, record.run_id):
             apply_again(manager, constraint)

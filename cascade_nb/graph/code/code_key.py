@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.dependencies import CodeWalk
-from cascade_nb.graph.code.origin import name_of
+from cascade_nb.graph.code.origin import qualified_name
 from cascade_nb.graph.code.source import carried
 from cascade_nb.graph.code.titles import title_of
 from cascade_nb.graph.values.atoms import CannotKeyError, digest, text
-from cascade_nb.graph.values.short_repr import Seen
+from cascade_nb.graph.values.short_repr import ValueSnapshot
 
 _SCHEME: Final = b"code 2"
 
@@ -44,7 +44,7 @@ class CodeKey:
     parts: Mapping[str, str]
     sources: Mapping[str, str]
     unkeyed: tuple[str, ...] = ()
-    values: Mapping[str, Seen] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, ValueSnapshot] = dataclasses.field(default_factory=dict)
     environment: bool = False
 
 
@@ -98,6 +98,6 @@ def reference(thing: Any) -> bytes:
     """
     key = code_key(thing)
     if key.unkeyed:
-        raise CannotKeyError(f"the code of {name_of(thing)}", key.unkeyed[0])
+        raise CannotKeyError(f"the code of {qualified_name(thing)}", key.unkeyed[0])
     # Who has it can ask for its name.
     return b"@" + digest(text(title_of(thing)) + bytes.fromhex(key.digest))

@@ -24,10 +24,10 @@ from cascade_nb.graph.code.origin import (
 from cascade_nb.graph.code.reflection import Reflection
 from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
 from cascade_nb.graph.code.targets import names_in_texts, target_of
-from cascade_nb.graph.code.titles import place_of, plain_of, title_of, written_name
+from cascade_nb.graph.code.titles import name_with_module, plain_of, title_of, written_name
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import CODE, Encoder
-from cascade_nb.graph.values.short_repr import Seen, seen
+from cascade_nb.graph.values.short_repr import ValueSnapshot, value_snapshot
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 
@@ -56,7 +56,7 @@ class CodeWalk:
     def __init__(self) -> None:
         self.parts: dict[str, bytes] = {}
         self.sources: dict[str, str] = {}
-        self.values: dict[str, Seen] = {}
+        self.values: dict[str, ValueSnapshot] = {}
         self.unkeyed: list[str] = []
         self._names: dict[int, str] = {}
         self._alive: list[Any] = []
@@ -129,12 +129,12 @@ class CodeWalk:
     def _name_chain(self, thing: types.FunctionType) -> str:
         """Name the innermost of wrapped functions as the user does, the others as decorators."""
         root = inner = thing
-        seen = {id(thing)}
+        value_snapshot = {id(thing)}
         while isinstance(wrapped := inner.__dict__.get("__wrapped__"), types.FunctionType):
-            if id(wrapped) in seen:
+            if id(wrapped) in value_snapshot:
                 break
             self._admit(inner, "decorator", written_name(inner))
-            seen.add(id(wrapped))
+            value_snapshot.add(id(wrapped))
             inner = wrapped
         self._admit(inner, "function", title_of(inner))
         return self._names[id(root)]
@@ -284,7 +284,7 @@ class CodeWalk:
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))
         if label is None:
-            label = self._unused(f"constant {place_of(origin_of_namespace(space), name)}")
+            label = self._unused(f"constant {name_with_module(origin_of_namespace(space), name)}")
             self._constants[id(space), name] = label
             self._value(label, value)
         return b"@" + text(label)
@@ -293,7 +293,7 @@ class CodeWalk:
         """Make `value` a part of its own; the bytes that stand for it."""
         if self.parts.get(label):
             label = self._unused(label)
-        self.values[label] = seen(value)
+        self.values[label] = value_snapshot(value)
         self.environment.value(value)
         try:
             self.parts[label] = digest(self._encoder.encode(value))

@@ -31,8 +31,8 @@ class ModuleText(NamedTuple):
     source: str = ""
 
 
-class Stamp(NamedTuple):
-    """When and how long a file was."""
+class FileVersion(NamedTuple):
+    """When a file was written last, and how long it is."""
 
     mtime_ns: int
     size: int
@@ -44,14 +44,14 @@ def module_text(name: str) -> ModuleText | None:
     A file is read again when its time or size has changed.
     """
     file = file_of_module(name)
-    stamp = stamp_of(file) if file is not None else None
-    if file is None or stamp is None:
+    version = file_version(file) if file is not None else None
+    if file is None or version is None:
         return None
-    return _read(file, stamp) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
+    return _read(file, version) if not pathlib.Path(file).is_dir() else ModuleText(digest(b""))
 
 
 # By module name: the spec of the import that made it what it is, and what its file was then.
-_imported: dict[str, tuple[object, Stamp | None]] = {}
+_imported: dict[str, tuple[object, FileVersion | None]] = {}
 
 
 def changed_since_import(name: str) -> bool:
@@ -65,7 +65,7 @@ def changed_since_import(name: str) -> bool:
     file = getattr(module, "__file__", None)
     if spec is None or not isinstance(file, str):
         return False
-    now = stamp_of(file)
+    now = file_version(file)
     known = _imported.get(name)
     if known is None or known[0] is not spec:  # a reload makes a new spec
         compiled = _compiled_from(getattr(spec, "cached", None))
@@ -95,7 +95,7 @@ def relative(found: Import, package: str) -> str:
 
 
 @functools.lru_cache(maxsize=512)
-def _read(file: str, stamp: Stamp) -> ModuleText:
+def _read(file: str, version: FileVersion) -> ModuleText:
     path = pathlib.Path(file)
     data = path.read_bytes()
     if path.suffix != ".py":
@@ -114,17 +114,17 @@ def _read(file: str, stamp: Stamp) -> ModuleText:
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
 
 
-def stamp_of(file: str) -> Stamp | None:
-    """The stamp of a file now; None where there is none."""
+def file_version(file: str) -> FileVersion | None:
+    """Time and size of a file now; None where there is none."""
     try:
         found = os.stat(file)  # noqa: PTH116 - one call instead of a Path for each look
     except OSError:
         return None
-    return Stamp(found.st_mtime_ns, found.st_size)
+    return FileVersion(found.st_mtime_ns, found.st_size)
 
 
-def _seconds(stamp: Stamp) -> tuple[int, int]:
-    return stamp.mtime_ns // 1_000_000_000 & 0xFFFFFFFF, stamp.size & 0xFFFFFFFF
+def _seconds(version: FileVersion) -> tuple[int, int]:
+    return version.mtime_ns // 1_000_000_000 & 0xFFFFFFFF, version.size & 0xFFFFFFFF
 
 
 def _compiled_from(cached: object) -> tuple[int, int] | None:

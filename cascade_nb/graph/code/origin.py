@@ -94,7 +94,7 @@ def origin_of(thing: Any) -> Origin:
     return said if not (real.followed or said.followed) and _is_there(thing, said) else real
 
 
-def name_of(thing: Any) -> str:
+def qualified_name(thing: Any) -> str:
     """Its qualified name; that of its type if it has none."""
     for name in ("__qualname__", "__name__"):
         found = getattr(thing, name, None)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.environment import ASKING, ASKING_FOR_FOLDER, is_asked
-from cascade_nb.graph.code.modules import Stamp, resolved, stamp_of
+from cascade_nb.graph.code.modules import FileVersion, file_version, resolved
 from cascade_nb.graph.code.origin import (
     Origin,
     counts,
@@ -62,7 +62,7 @@ class CodeSnapshot:
         self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
         self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
         self.files: list[str] = []
-        self._stamps: list[Stamp | None] | None = None
+        self._stamps: list[FileVersion | None] | None = None
         self._seen: set[object] = set()
         self._todo: list[Any] = [task.fn]
         while self._todo:
@@ -105,11 +105,11 @@ class CodeSnapshot:
 
     def see_files(self) -> None:
         """Remember what the files are now. Not for the loop."""
-        self._stamps = [stamp_of(file) for file in self.files]
+        self._stamps = [file_version(file) for file in self.files]
 
     def files_hold(self) -> bool:
         """Whether the files are what they were when they were seen. Not for the loop."""
-        return self._stamps is None or self._stamps == [stamp_of(file) for file in self.files]
+        return self._stamps is None or self._stamps == [file_version(file) for file in self.files]
 
     def _look(self, thing: Any) -> None:
         if isinstance(thing, (Task, Resource)):

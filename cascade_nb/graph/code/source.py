@@ -51,7 +51,7 @@ class Import(NamedTuple):
     names: tuple[str, ...]
 
 
-class Decorator(NamedTuple):
+class WrittenDecorator(NamedTuple):
     """A decorator as it is written: the name it begins with, and a digest of the whole."""
 
     name: tuple[str, ...]
@@ -78,7 +78,7 @@ class Facts(NamedTuple):
     imports: tuple[Import, ...]
     source: str | None = None
     annotations: bytes = b""
-    decorators: tuple[Decorator, ...] = ()
+    decorators: tuple[WrittenDecorator, ...] = ()
     names: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
 
@@ -160,7 +160,7 @@ def _read(code: types.CodeType) -> Facts:
             imported,
             _source(lines, node),
             annotations_digest(node),
-            tuple(Decorator(dotted(one), expression_digest(one)) for one in decorators),
+            tuple(WrittenDecorator(dotted(one), expression_digest(one)) for one in decorators),
         )
     except (SyntaxError, ValueError, RecursionError):  # a text that is not this Python, or too deep
         return _without_text(code)
@@ -298,7 +298,7 @@ def _source(lines: list[str], node: Function) -> str:
     return textwrap.dedent("".join(lines[start - 1 : node.end_lineno]))
 
 
-def decorators_of(function: types.FunctionType) -> list[Decorator]:
+def decorators_of(function: types.FunctionType) -> list[WrittenDecorator]:
     """The decorators of a function as written, without this package's own."""
     space = function.__globals__
     return [

@@ -5,19 +5,19 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from cascade_nb.graph.code.origin import CodeOwner, Origin, name_of, origin_of
+from cascade_nb.graph.code.origin import CodeOwner, Origin, origin_of, qualified_name
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
 
 
 def title_of(thing: Any) -> str:
     """How a person calls it: its name, with its module where that is not the notebook."""
-    name = name_of(thing).replace(".<locals>", "")
+    name = qualified_name(thing).replace(".<locals>", "")
     origin = origin_of(thing)
-    return place_of(origin, name) if origin.followed else name
+    return name_with_module(origin, name) if origin.followed else name
 
 
-def place_of(origin: Origin, name: str) -> str:
+def name_with_module(origin: Origin, name: str) -> str:
     """A name, with its module where that is not the notebook."""
     return name if origin.owner is CodeOwner.USER else f"{origin.module}.{name}"
 

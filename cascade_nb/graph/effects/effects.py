@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.code.uses import OF_PATHS, OF_READERS, PATH_METHOD, REBOUND_CELL, Use, uses_of
-from cascade_nb.graph.effects.global_writes import closure_written, written, written_in_words
+from cascade_nb.graph.effects.global_writes import closure_written, written_global, written_in_words
 from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.effects.unseen import (
     ASKS,
@@ -30,7 +30,7 @@ from cascade_nb.graph.effects.unseen import (
     OPENS,
     may_be_paths,
     opens_for_later,
-    texts_in,
+    texts_and_paths_in,
     texts_of_code,
     unseen_in_words,
     unseen_use,
@@ -225,7 +225,7 @@ class _Look:
                 continue
             name, leads_to = _resolved(use, space)
             if name != "os.environ":
-                self.written.update({one.kind: None for one in written(use, space)})
+                self.written.update({one.kind: None for one in written_global(use, space)})
             if name:
                 yield name, use.how
                 way, told = unseen_use(use, name, space, of_task)
@@ -245,7 +245,7 @@ class _Look:
         if self.unseen.keys() <= {LOOKS_UP}:
             return None
         texts = [one for code in self._codes for one in texts_of_code(code)]
-        texts += [one for value in self._values for one in texts_in(value)]
+        texts += [one for value in self._values for one in texts_and_paths_in(value)]
         return Mentions(may_be_paths(texts), ASKS in self.unseen, OPENS in self.unseen)
 
 

@@ -31,7 +31,7 @@ _GLOBAL: Final = "global"
 _VARIABLE: Final = "variable"
 
 
-class Written(NamedTuple):
+class WrittenGlobal(NamedTuple):
     """A global that is written.
 
     Attributes:
@@ -43,7 +43,7 @@ class Written(NamedTuple):
     kind: str
 
 
-def written(use: Use, space: Mapping[str, Any]) -> Iterator[Written]:
+def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal]:
     """The global that a use of a name writes, if any."""
     if use.module is not None:
         return
@@ -76,10 +76,10 @@ def written(use: Use, space: Mapping[str, Any]) -> Iterator[Written]:
         yield from _contained(name, value)
 
 
-def closure_written(function: types.FunctionType, name: str) -> Written:
+def closure_written(function: types.FunctionType, name: str) -> WrittenGlobal:
     """The variable of an enclosing function that a function binds anew."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    return Written(name, f"{name} {_VARIABLE} {id(cells.get(name))}")
+    return WrittenGlobal(name, f"{name} {_VARIABLE} {id(cells.get(name))}")
 
 
 def written_in_words(kind: str) -> str:
@@ -91,10 +91,10 @@ def written_in_words(kind: str) -> str:
     return f"the {what} `{name}`" if what in (_GLOBAL, _VARIABLE) else ""
 
 
-def _contained(name: str, value: object) -> Iterator[Written]:
+def _contained(name: str, value: object) -> Iterator[WrittenGlobal]:
     if type(value) in _CONTAINERS:
         yield _written(name, id(value))
 
 
-def _written(name: str, *where: object) -> Written:
-    return Written(name, f"{name} {_GLOBAL} {' '.join(map(str, where))}")
+def _written(name: str, *where: object) -> WrittenGlobal:
+    return WrittenGlobal(name, f"{name} {_GLOBAL} {' '.join(map(str, where))}")

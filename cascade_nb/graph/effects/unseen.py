@@ -231,7 +231,7 @@ def _of_a_module(use: Use, space: Mapping[str, Any]) -> bool:
     return not any(one.kind == CONSTANT for one in use.given[1:2])
 
 
-def texts_in(value: object) -> Iterator[str]:
+def texts_and_paths_in(value: object) -> Iterator[str]:
     """The texts and paths that a value is, or holds at its surface."""
     kind = type(value)
     if kind is str:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, NewType
 
 from cascade_nb.graph.code.code_key import reference
-from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, kind_of
+from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, type_in_words
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.lazy.lazy import Lazy
 
@@ -70,7 +70,7 @@ def key_with(encoder: Encoder, value: Any) -> ContentKey | Unkeyed:
 
 def whole(value: Any, error: CannotKeyError) -> str:
     """`value` with what in it is in the way: "a socket", "a list with a socket in it"."""
-    kind = kind_of(value)
+    kind = type_in_words(value)
     return kind if error.what == kind else f"{kind} with {error.what} in it"
 
 

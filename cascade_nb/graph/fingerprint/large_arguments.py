@@ -8,9 +8,9 @@ from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import CannotKeyError
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.arguments.watched import (
-    RECORDS,
+    WATCHED,
     Places,
-    Record,
+    WatchedArgument,
     changed_words,
     name_at,
     records_of,
@@ -29,9 +29,9 @@ class LargeArguments:
     def __init__(self, graph: Graph) -> None:
         self.seen: list[tuple[Any, bytes]] = []
         self.changed: dict[int, str] = {}
-        self._new: list[Record] = []
-        self._held: dict[Record, bool] = {}
-        if RECORDS:  # nearly never
+        self._new: list[WatchedArgument] = []
+        self._held: dict[WatchedArgument, bool] = {}
+        if WATCHED:  # nearly never
             for node in graph.nodes:
                 self._look_at(node)
 

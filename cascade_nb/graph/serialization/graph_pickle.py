@@ -67,13 +67,13 @@ class PlainGraph(NamedTuple):
     shape: Any
 
 
-def pack(graph: Graph) -> PlainGraph:
+def pack_graph(graph: Graph) -> PlainGraph:
     """`graph` in plain values; nothing is copied that need not be."""
     return _Packing(graph).plain()
 
 
-def unpack(plain: PlainGraph) -> Graph:
-    """The graph that `pack` gave, with the same ids.
+def unpack_graph(plain: PlainGraph) -> Graph:
+    """The graph that `pack_graph` gave, with the same ids.
 
     Raises:
         SerializationError: another version of this library wrote it.

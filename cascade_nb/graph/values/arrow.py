@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
-from cascade_nb.graph.values.atoms import DIGEST_SIZE, CannotKeyError, digest, kind_of, text
+from cascade_nb.graph.values.atoms import DIGEST_SIZE, CannotKeyError, digest, text, type_in_words
 
 _ROWS: Final = 1 << 18
 
@@ -140,4 +140,4 @@ def polars_series(encoder: Encodes, value: Any) -> bytes:
 
 def later(encoder: Encodes, value: Any) -> bytes:
     """What describes data without having them."""
-    raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
+    raise CannotKeyError(type_in_words(value), "it reads its data only when it is computed")

@@ -55,7 +55,7 @@ def text(value: str) -> bytes:
     return frame(b"s", value.encode("utf-8", "surrogatepass"))
 
 
-def kind_of(value: object) -> str:
+def type_in_words(value: object) -> str:
     """How a sentence calls the type of `value`: "a socket", "an Engine"."""
     name = type(value).__qualname__
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -34,8 +34,8 @@ from cascade_nb.graph.values.atoms import (
     CannotKeyError,
     digest,
     frame,
-    kind_of,
     text,
+    type_in_words,
 )
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.lazy.lazy import Lazy
@@ -116,9 +116,9 @@ class Encoder:
         try:
             encoded = self._compound(value)
         except RecursionError:
-            raise CannotKeyError(kind_of(value), "it is nested too deeply") from None
+            raise CannotKeyError(type_in_words(value), "it is nested too deeply") from None
         except RuntimeError as error:  # a dict or set that grew while it was gone through
-            raise CannotKeyError(kind_of(value), f"it changed meanwhile ({error})") from error
+            raise CannotKeyError(type_in_words(value), f"it changed meanwhile ({error})") from error
         finally:
             del self._open[key]
         if len(encoded) > DIGEST_SIZE:  # what is shorter took less time than remembering it
@@ -167,7 +167,7 @@ class Encoder:
             except (CannotKeyError, RecursionError):
                 raise
             except Exception as error:  # what the library itself cannot do with its data
-                raise CannotKeyError(kind_of(value), str(error)) from error
+                raise CannotKeyError(type_in_words(value), str(error)) from error
         self._said_of_others += 1
         return self._reduced(value)
 
@@ -219,7 +219,7 @@ class Encoder:
             # Whoever draws from it changes it; that random numbers are drawn is said elsewhere.
             return frame(b"R", text(kind.__qualname__))
         if hasattr(kind, "__dask_graph__"):
-            raise CannotKeyError(kind_of(value), "it reads its data only when it is computed")
+            raise CannotKeyError(type_in_words(value), "it reads its data only when it is computed")
         reducer = copyreg.dispatch_table.get(kind)
         told: Any
         try:
@@ -227,7 +227,9 @@ class Encoder:
         except RecursionError:
             raise
         except Exception as error:
-            raise CannotKeyError(kind_of(value), str(error) or type(error).__name__) from error
+            raise CannotKeyError(
+                type_in_words(value), str(error) or type(error).__name__
+            ) from error
         if isinstance(told, str):
             return self._named(value, told)
         parts: list[Any] = [*told]

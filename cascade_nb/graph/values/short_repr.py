@@ -16,7 +16,7 @@ _PLAIN: Final = frozenset(
 )
 
 
-class Seen(NamedTuple):
+class ValueSnapshot(NamedTuple):
     """How a value looked at one moment.
 
     Attributes:
@@ -108,9 +108,9 @@ def short_repr(value: Any, limit: int = 300) -> str:
     return found if len(found) <= limit else found[: limit - 1] + _CUT
 
 
-def seen(value: Any) -> Seen:
+def value_snapshot(value: Any) -> ValueSnapshot:
     """How `value` looks now."""
-    return Seen(short_repr(value), 0 if isinstance(value, _UNCHANGING) else id(value))
+    return ValueSnapshot(short_repr(value), 0 if isinstance(value, _UNCHANGING) else id(value))
 
 
 _UNCHANGING: Final = (int, float, complex, str, bytes, type(None), tuple, frozenset, range)

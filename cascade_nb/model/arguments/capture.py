@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import TaskCallError
 from cascade_nb.model.arguments.inputs import CALLS
-from cascade_nb.model.arguments.watched import Places, Record, name_at
+from cascade_nb.model.arguments.watched import Places, WatchedArgument, name_at
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.kinds import Kind, attribute_values
 from cascade_nb.model.copying.immutable import FROZEN
@@ -31,7 +31,7 @@ from cascade_nb.model.copying.library_copiers import (
     library_of,
 )
 from cascade_nb.model.copying.read_once import is_read_once
-from cascade_nb.model.copying.stamps import stamp_of
+from cascade_nb.model.copying.stamps import content_stamp
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected
 
@@ -42,13 +42,13 @@ ROOM: Final = 1 << 20
 SHARED: Final = 50
 """Parts from which on calls share a copy."""
 SETTLED: Final = FROZEN | CALLS | {Injected, FunctionType}
-"""Classes whose values are taken by taking them."""
+"""Classes whose values are taken as they are."""
 
-_shared: Final[weakref.WeakValueDictionary[tuple[int, type], Record]] = (
+_shared: Final[weakref.WeakValueDictionary[tuple[int, type], WatchedArgument]] = (
     weakref.WeakValueDictionary()
 )
 """By the user's own value, what the last call made of it."""
-_private: Final[weakref.WeakValueDictionary[int, Record]] = weakref.WeakValueDictionary()
+_private: Final[weakref.WeakValueDictionary[int, WatchedArgument]] = weakref.WeakValueDictionary()
 """By a copy that nobody else has, what is known of it."""
 
 
@@ -72,17 +72,17 @@ def captured(
     changeable = [v for v in (*args, *named.values()) if v.__class__ not in SETTLED]
     if not changeable:
         return args, named, ()
-    taking = _Taking(task, [named[name] for name in ours], len(changeable) == 1)
+    capture = _Capture(task, [named[name] for name in ours], len(changeable) == 1)
     own = [
-        value if value.__class__ in SETTLED else taking.own(place, value)
+        value if value.__class__ in SETTLED else capture.own(place, value)
         for place, value in enumerate(args)
     ]
     if named:
         named = {
-            name: value if value.__class__ in SETTLED else taking.own(name, value)
+            name: value if value.__class__ in SETTLED else capture.own(name, value)
             for name, value in named.items()
         }
-    return tuple(own), named, tuple(taking.records)
+    return tuple(own), named, tuple(capture.records)
 
 
 class ReadOnceError(TaskCallError):
@@ -101,7 +101,7 @@ class _Way(Enum):
     KIND = 6
 
 
-class _Taking:
+class _Capture:
     """The arguments of one call on their way."""
 
     def __init__(self, task: AnyTask, ours: list[Any], alone: bool) -> None:
@@ -110,7 +110,7 @@ class _Taking:
         self._alone = alone
         self._copying = Copying(own_arrays=True)
         self._of: dict[int, Places] = {}
-        self.records: list[tuple[int | str, Record]] = []
+        self.records: list[tuple[int | str, WatchedArgument]] = []
 
     def own(self, where: int | str, value: Any) -> Any:
         """What the call holds in the place of `value`."""
@@ -126,7 +126,7 @@ class _Taking:
         large, count = self._large_in(where, value)
         if self._alone and not large and count > SHARED:
             return self._sharing(where, value)
-        records: list[tuple[int | str, Record]] = []
+        records: list[tuple[int | str, WatchedArgument]] = []
         for one in large:
             self._copying.keep(one, one)
             records.append((where, self._watched(one)))
@@ -142,24 +142,24 @@ class _Taking:
         if record is None or record.own is not value:
             record = _shared.get((id(value), type(value)))
             if record is None or not _same(value, record.own):
-                record = Record(value if ours else value.copy(), watch=False)
+                record = WatchedArgument(value if ours else value.copy(), watch=False)
                 _shared[id(value), type(value)] = _private[id(record.own)] = record
         self.records.append((where, record))
         return self._copying.keep(value, record.own)
 
-    def _watched(self, value: Any) -> Record:
+    def _watched(self, value: Any) -> WatchedArgument:
         record = _shared.get((id(value), type(value)))
         if record is None or record.own is not value or not record.of_this_moment:
-            record = Record(value, watch=True, live=array_kind(type(value)) == "array")
+            record = WatchedArgument(value, watch=True, live=array_kind(type(value)) == "array")
             _shared[id(value), type(value)] = record
         return record
 
     def _sharing(self, where: int | str, value: Any) -> Any:
         """A copy that is shared with other calls that are given the same unchanged one."""
         record = _shared.get((id(value), type(value)))
-        stamp = stamp_of(value)
+        stamp = content_stamp(value)
         if record is None or record.of_stamp != stamp:
-            record = Record(self._copying.of(value), watch=False)
+            record = WatchedArgument(self._copying.of(value), watch=False)
             record.of_stamp = stamp
             _shared[id(value), type(value)] = _private[id(record.own)] = record
         self.records.append((where, record))
@@ -228,7 +228,7 @@ def is_fixed(value: Any) -> bool:
 
 
 def _holds_settled(value: Any) -> bool:
-    """Whether it is a container of Python's own whose items are taken by taking them."""
+    """Whether it is a container of Python's own whose items are taken as they are."""
     cls = type(value)
     if cls not in _FLAT or not SETTLED.issuperset(map(type, value)):
         return False

@@ -48,7 +48,7 @@ class HasSignature:
         self.by_place: tuple[str, ...] = ()
         least = most = 0
         self._simple = True
-        self._standing: dict[str, Any] = {}
+        self._lazy_defaults: dict[str, Any] = {}
         self._fitting: set[tuple[int | str, ...]] = set()
         self.optional: frozenset[str] = frozenset()
         for parameter in self.signature.parameters.values():
@@ -60,10 +60,10 @@ class HasSignature:
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 self.by_place += (parameter.name,)
             if isinstance(parameter.default, (Lazy, Injected)):
-                self._standing[parameter.name] = parameter.default
+                self._lazy_defaults[parameter.name] = parameter.default
             elif parameter.default is not parameter.empty:
                 self.optional |= {parameter.name}
-        self._simple &= not self._standing
+        self._simple &= not self._lazy_defaults
         self._fits = frozenset(range(least, most + 1)) if self._simple else frozenset()
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -123,10 +123,12 @@ class HasSignature:
             args.append(left.pop(name))
         return tuple(args), left
 
-    def _with_standing(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_lazy_defaults(
+        self, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The keyword arguments, with defaults that are lazy or injected filled in."""
-        given = self.signature.bind_partial(*args, **named).arguments if self._standing else ()
-        missing = {n: v for n, v in self._standing.items() if n not in given}
+        given = self.signature.bind_partial(*args, **named).arguments if self._lazy_defaults else ()
+        missing = {n: v for n, v in self._lazy_defaults.items() if n not in given}
         return {**named, **missing}
 
     def _known_ones(self, names: Iterable[str] | str) -> frozenset[str]:

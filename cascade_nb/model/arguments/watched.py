@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import TaskCallError
-from cascade_nb.model.copying.stamps import stamp_of
+from cascade_nb.model.copying.stamps import content_stamp
 
 _SPARE: Final = 10
 """So many times what a look costs, its answer is good: looks take a tenth of the time at most."""
 
 
-class Record:
+class WatchedArgument:
     """What is known of one large argument.
 
     Attributes:
@@ -48,7 +48,7 @@ class Record:
         self.of_stamp: bytes | None = None
         self._good_until = 0.0
         began = time.perf_counter()
-        self.stamp = stamp_of(own) if watch else None
+        self.stamp = content_stamp(own) if watch else None
         self.made = time.perf_counter()
         self.cost = self.made - began
 
@@ -63,7 +63,7 @@ class Record:
 
     def holds(self) -> bool:
         """Whether it is as it was at the call; it takes a look at all of it: not for the loop."""
-        return self.stamp is None or stamp_of(self.own) == self.stamp
+        return self.stamp is None or content_stamp(self.own) == self.stamp
 
     def held_lately(self, since: float = math.inf) -> bool:
         """Whether it was as it was at the call when somebody looked lately, for many who ask.
@@ -83,9 +83,9 @@ class Record:
         return True
 
 
-Places = tuple[tuple[int | str, Record], ...]
+Places = tuple[tuple[int | str, WatchedArgument], ...]
 
-RECORDS: Final[weakref.WeakSet[Record]] = weakref.WeakSet()
+WATCHED: Final[weakref.WeakSet[WatchedArgument]] = weakref.WeakSet()
 """All that there are, so that where there are none nobody looks for any."""
 
 
@@ -122,20 +122,20 @@ def with_records(args: tuple[Any, ...], records: Places, deep: bool) -> tuple[An
     """Arguments by place, with what is known of large ones among these and those by name."""
     if not records:
         return args
-    taken = CapturedArgs(args)
-    taken.records, taken.deep = records, deep
-    RECORDS.update(record for _, record in records)
-    return taken
+    captured = CapturedArgs(args)
+    captured.records, captured.deep = records, deep
+    WATCHED.update(record for _, record in records)
+    return captured
 
 
 def named_with_records(named: Mapping[str, Any], records: Places) -> dict[str, Any]:
     """The same where all are given by name."""
     if not records:
         return dict(named)
-    taken = CapturedNamed(named)
-    taken.records = records
-    RECORDS.update(record for _, record in records)
-    return taken
+    captured = CapturedNamed(named)
+    captured.records = records
+    WATCHED.update(record for _, record in records)
+    return captured
 
 
 def is_watched(records: Places) -> bool:

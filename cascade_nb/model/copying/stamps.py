@@ -37,7 +37,7 @@ _ROW: Final = 1_021  # words that are made one: a prime, so that no regular chan
 _WORD: Final = 8
 
 
-def stamp_of(value: Any) -> bytes:
+def content_stamp(value: Any) -> bytes:
     """What to compare with another stamp of the same object: they differ where it was changed.
 
     All of it is looked at, up to `PARTS` and `BYTES`; of what is larger, samples. What nobody can

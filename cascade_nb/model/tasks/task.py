@@ -209,14 +209,14 @@ class Task(HasSignature, Generic[P, R]):
         """
         if kwargs or len(args) not in self._fits:
             self.check(args, kwargs)
-        named = self._with_standing(args, kwargs) if kwargs or not self._simple else NOTHING
+        named = self._with_lazy_defaults(args, kwargs) if kwargs or not self._simple else NOTHING
         try:
             inputs, nested = scan((*args, *named.values()))
         except OutOfReachError as error:
             raise error.in_call(self.name, self.signature, args, named) from None
-        return self._taken(args, named, inputs, nested)
+        return self._captured(args, named, inputs, nested)
 
-    def _taken(
+    def _captured(
         self,
         args: tuple[Any, ...],
         named: Mapping[str, Any],
@@ -242,8 +242,8 @@ class Task(HasSignature, Generic[P, R]):
             TaskCallError: it takes a resource, which only a node is given.
         """
         given = (*args, *kwargs.values())
-        if self._standing:
-            given += tuple(self._with_standing(args, kwargs).values())
+        if self._lazy_defaults:
+            given += tuple(self._with_lazy_defaults(args, kwargs).values())
         for value in given:
             if isinstance(value, Lazy):
                 return False
@@ -281,7 +281,7 @@ class Task(HasSignature, Generic[P, R]):
         given = {**fixed, **literal}
         args, named = self.placed(given)
         self.check(args, named)
-        standing = {**given, **self._with_standing(args, named)}
+        standing = {**given, **self._with_lazy_defaults(args, named)}
         steady = {n: v for n, v in standing.items() if n not in literal}
         try:
             inputs, nested = scan((*literal.values(), *steady.values()))
