@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
 from cascade_nb.engine.forked import begin_anew
-from cascade_nb.engine.loops.loop_portal import Door
-from cascade_nb.engine.loops.threads import ParsingElsewhere, in_thread
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.planning.foresight import Foresight
@@ -37,7 +38,6 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
 from cascade_nb.model.options.checks import checked_timeout
 from cascade_nb.model.params.param import checked_params
-from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
 from cascade_nb.model.tasks.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -298,7 +298,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.adapters.executor.close()
         Engine._alive.discard(self)
         if self.home.own is not None and not self.home.is_on_own:
-            await in_thread(self.home.leave)
+            await run_in_thread(self.home.leave)
 
     def close(self) -> None:
         """`aclose` for where no loop runs.

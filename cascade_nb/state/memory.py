@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
@@ -112,7 +113,7 @@ class MemoryState:
             found = {key: self._entries[key] for key in keys if key in self._entries}
         new = [kept for kept in found.values() if kept.classes is None]
         if sum(kept.size for kept in new) > _SOON:
-            await asyncio.to_thread(_find_classes, new)
+            await run_in_thread(partial(_find_classes, new))
         else:
             _find_classes(new)
         return {key: kept for key, kept in found.items() if kept.stands}

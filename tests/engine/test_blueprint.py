@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.concurrency.threads import FEW
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.core.results import Ledger
 from cascade_nb.engine.engine import Engine
-from cascade_nb.engine.loops.threads import FEW
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import TaskExecutionStarted, TaskSkipped

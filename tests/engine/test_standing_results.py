@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine import Engine
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage import lookup as reuse
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
@@ -206,9 +206,9 @@ async def test_small_calls_of_known_code_are_looked_at_without_a_thread(
 
     async def counted(work: Any) -> Any:
         looks.append(1)
-        return await in_thread(work)
+        return await run_in_thread(work)
 
-    monkeypatch.setattr(reuse, "in_thread", counted)
+    monkeypatch.setattr(reuse, "run_in_thread", counted)
 
     def shift(x: Any, by: Any = 0) -> Any:
         return x

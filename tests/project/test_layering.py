@@ -18,7 +18,7 @@ else:
 
 #: The rooms, each line above all those before it. Rooms of one line know nothing of each other.
 LAYERS = (
-    ("errors", "file_stamps", "forking", "kept", "leases"),
+    ("concurrency", "errors", "file_stamps", "forking", "kept", "leases"),
     ("protocols",),
     ("text", "advice"),
     ("model",),
@@ -70,7 +70,7 @@ INSIDE = {
         ("__init__",),
     ),
     "state": (
-        ("cells", "keyring", "loopthread", "refusals", "room", "sizes"),
+        ("cells", "keyring", "refusals", "room", "sizes"),
         ("codec",),
         ("memory", "sqlite", "redis"),
         ("urls",),

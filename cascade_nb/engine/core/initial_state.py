@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cascade_nb.concurrency.threads import beside
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.core.results import Ledger
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import Kinds
-from cascade_nb.engine.loops.threads import beside
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.protocols import Solver
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.body_context import at_end, finish_body
@@ -21,7 +22,6 @@ from cascade_nb.engine.dispatch.failures import timed_out
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.tasks.present import returned
 from cascade_nb.protocols import Job
@@ -267,9 +267,9 @@ class AsyncAttempt(Attempt):
             if found is not None:
                 return self._noted(found.value)
         quick = are_quick_to_copy((*call.args, *call.kwargs.values()))
-        call = call.owned() if quick else await in_thread(call.owned)
+        call = call.owned() if quick else await run_in_thread(call.owned)
         if self.files is not None:
-            await in_thread(partial(self.files.begin, call.args, call.kwargs))
+            await run_in_thread(partial(self.files.begin, call.args, call.kwargs))
         if not call.injects:
             try:
                 result = await call.fn(*call.args, **call.kwargs)
@@ -293,4 +293,4 @@ async def _returned(result: Any) -> Any:
     """What is kept of a result; that of a large one is made off the loop."""
     if are_quick_to_copy((result,)):
         return returned(result)
-    return await in_thread(partial(returned, result))
+    return await run_in_thread(partial(returned, result))

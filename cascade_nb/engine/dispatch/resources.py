@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.run_protocols import InFlight
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.errors import ResourceError
 from cascade_nb.events.events import ResourceAcquired, ResourceReleased
 from cascade_nb.model.resources import Resource
@@ -275,7 +275,7 @@ class ResourceDesk:
         A generator that runs in a thread can be neither used nor closed before it stands still, so
         a cancellation has to wait until it does, unless the run has ended without it.
         """
-        doing = asyncio.get_running_loop().create_task(in_thread(partial(_tried, work)))
+        doing = asyncio.get_running_loop().create_task(run_in_thread(partial(_tried, work)))
         interrupted: asyncio.CancelledError | None = None
         while not doing.done():
             try:

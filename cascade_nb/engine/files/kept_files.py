@@ -7,8 +7,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import ago
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.file_stamps import ABSENT, EVERY, PATTERN, VARIABLE, FileStamp, Stamps, standing
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
@@ -59,11 +59,11 @@ class KeptFiles:
         asked = [(i, one) for i in indexes for one in self._of[i] if one.wrote is wrote]
         new = {one for _, one in asked if one not in self._stands}
         if new:
-            self._stands.update(await in_thread(lambda: standing(new)))
+            self._stands.update(await run_in_thread(lambda: standing(new)))
         # Of several that of a certain file is told rather than that of all in a place.
         fallen = {i: one for i, one in sorted(asked) if not self._stands[one]}
         if fallen:
-            self.words.update(await in_thread(lambda: _in_words(fallen)))
+            self.words.update(await run_in_thread(lambda: _in_words(fallen)))
         return set(fallen)
 
 
@@ -72,7 +72,7 @@ async def outdated_in(files: Mapping[int, Stamps]) -> set[int]:
     asked = {one for stamps in files.values() for one in stamps if not one.wrote}
     if not asked:
         return set()
-    stands = await in_thread(lambda: standing(asked))
+    stands = await run_in_thread(lambda: standing(asked))
     fallen = {one for one, still in stands.items() if not still}
     return {index for index, stamps in files.items() if not fallen.isdisjoint(stamps)}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.protocols import Clock
 
 

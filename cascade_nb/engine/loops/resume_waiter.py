@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.limits import Ticket
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.loops.loop_portal import Door
 
 
 class Standby:

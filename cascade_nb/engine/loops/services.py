@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 

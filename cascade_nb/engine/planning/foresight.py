@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
@@ -117,7 +117,7 @@ class Foresight:
             self.clock.wall(),
             partial(self.history.last_seen, identity=reuse.grounds.identity),
         )
-        return await in_thread(lambda: plan_of(graph, outlook))
+        return await run_in_thread(lambda: plan_of(graph, outlook))
 
     async def find(
         self,

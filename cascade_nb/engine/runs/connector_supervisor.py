@@ -13,12 +13,12 @@ import socket
 from collections.abc import Awaitable
 from typing import Any, Final
 
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.wire import FILTER, Message, parse_message
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import (

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.run import Run
@@ -149,7 +149,7 @@ class Edits:
                 revision = await self._look()
                 with flow.lock:
                     values = list(flow.ledger.values)
-                stale = await in_thread(partial(_any_is_old, values))
+                stale = await run_in_thread(partial(_any_is_old, values))
             except Exception as error:
                 trouble = error
             with flow.lock:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
 from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
 from cascade_nb.engine.loops.resume_waiter import Standby
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
 from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
@@ -163,7 +163,7 @@ class Execution:
                 value = self._value(flow)
                 if not run.graph.targets or are_quick_to_copy((value,)):
                     return reader_copy(value) if run.graph.targets else value
-                return await in_thread(partial(reader_copy, value))
+                return await run_in_thread(partial(reader_copy, value))
             before = flow
             with flow.lock:
                 self._engine.remember(flow.kinds.timings())
@@ -235,7 +235,7 @@ class Execution:
         if flow is not None:
             with flow.lock:
                 given = left_by(flow, flow.code, flow.sight)
-        carried = carried_over(await in_thread(partial(with_classes_of_today, given)), revision)
+        carried = carried_over(await run_in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._orders.params)
         return await self._ready.revise(revision, self._standby(parts), self._settled, carried)

@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, Protocol, TypeVar
 
+from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.constraint_timer import Alarm
-from cascade_nb.engine.loops.loop_portal import Door
-from cascade_nb.engine.loops.loop_thread import HomeLoop
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import Parts, RunHost
@@ -71,7 +71,7 @@ class Home:
         self._engine = engine
         self._alarm = Alarm(engine.constraints, engine.clock)
         self._parts: Parts | None = None
-        self.own: HomeLoop | None = None
+        self.own: LoopThread | None = None
 
     @property
     def is_here(self) -> bool:
@@ -140,7 +140,7 @@ class Home:
         self._engine.bury_the_dead()
         if running is None or running in _held_up:
             if self.own is None:
-                self.own = own = HomeLoop()
+                self.own = own = LoopThread()
                 # For who drops the engine without closing it.
                 weakref.finalize(self._engine, own.stop_soon).atexit = False
             return self._move(self.own.loop, running or self.own.loop)

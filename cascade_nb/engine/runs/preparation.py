@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.initial_state import Blueprint, draw
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.loops.resume_waiter import Standby
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
@@ -143,7 +143,7 @@ class Preparation:
         """What of an earlier try's results stands today: its code may have been edited since."""
         given, sight = self._orders.given, self.sight
         if given.values or given.items:
-            given = await in_thread(partial(with_classes_of_today, given))
+            given = await run_in_thread(partial(with_classes_of_today, given))
         if given.sight is None or sight is None or list(given.sight.prints) == list(sight.prints):
             return given
         before = given.sight
@@ -189,7 +189,7 @@ class Preparation:
         whose code is not, with all that reads them.
         """
         run = self._run
-        names, anew = await in_thread(lambda: changed_since(run.graph, sight, taken_up))
+        names, anew = await run_in_thread(lambda: changed_since(run.graph, sight, taken_up))
         if anew:
             run.take(run.graph, names)
             self._revision = taken_up.revision + 1
@@ -233,7 +233,7 @@ class Preparation:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
         since = self._engine.clock.wall() if self._orders.fresh else self._since
         graph, orders, keys = self._run.graph, self._orders, self.keys.of
-        order = await in_thread(lambda: order_of(graph, orders, keys, since))
+        order = await run_in_thread(lambda: order_of(graph, orders, keys, since))
         return {**order, "revision": self._revision}
 
     async def _look_up(self) -> Reuse:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
-from cascade_nb.engine.loops.loop_portal import Door
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.observer import Watch
 from cascade_nb.engine.observing.readings import Readings

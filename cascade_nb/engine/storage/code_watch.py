@@ -14,10 +14,10 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -186,7 +186,7 @@ class CodeWatch:
                         self._seeing = False
                         return
                     ended, snapshots = len(flow.log), dict(self._snapshots)
-                moved = await in_thread(partial(_with_other_files, snapshots))
+                moved = await run_in_thread(partial(_with_other_files, snapshots))
                 with lock:
                     if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
                         self._moved(moved)
@@ -213,7 +213,7 @@ class CodeWatch:
                         snapshot.see_files()
                     return self._prints.edited_tasks(), _with_other_files(snapshots)
 
-                edited, moved = await in_thread(look)
+                edited, moved = await run_in_thread(look)
                 with lock:
                     if not (self._again or flow.is_over) and (moved or not self._all_hold()):
                         self._moved(moved)

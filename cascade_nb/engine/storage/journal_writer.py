@@ -19,10 +19,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.engine.loops.loop_thread import HomeLoop
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage.node_claims import Claims
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
@@ -83,7 +83,7 @@ class Scribe:
         self._bus = bus
         self._manager = manager
         self._pages: dict[str, _Page] = {}
-        self._home: HomeLoop | None = None
+        self._home: LoopThread | None = None
         self._sent: set[concurrent.futures.Future[None]] = set()
         self._subscription: Subscription | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -133,7 +133,7 @@ class Scribe:
             await asyncio.wrap_future(sent)
         await self.at_home(self._put_down_the_pen())
         home, self._home = self._home, None
-        await in_thread(home.stop)
+        await run_in_thread(home.stop)
 
     async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
         """Have `work` done on the scribe's own loop."""
@@ -151,7 +151,7 @@ class Scribe:
 
     def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self._home is None:
-            self._home = home = HomeLoop("cascade-journal")
+            self._home = home = LoopThread("cascade-journal")
             weakref.finalize(self, home.stop_soon).atexit = False
         return asyncio.run_coroutine_threadsafe(work, self._home.loop)
 

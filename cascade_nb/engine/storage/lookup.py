@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.threads import beside, run_in_thread
 from cascade_nb.engine.core.expiry import Floor, floors, not_ahead
 from cascade_nb.engine.core.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.loops.threads import beside, in_thread
 from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Past, ProvenanceComparison
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.code.snapshot import CodeSnapshot
@@ -108,7 +108,7 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         code = _code_of(graph)
         if all(snapshot.is_quick for snapshot in code.values()):
             return look(code)
-    return await in_thread(lambda: look(_code_of(graph)))
+    return await run_in_thread(lambda: look(_code_of(graph)))
 
 
 def _code_of(graph: Graph) -> dict[AnyTask, CodeSnapshot]:

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.core.run_state import RunState
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage.carry_over import Given, left_by
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.lookup import Sight
@@ -85,7 +85,9 @@ async def keep_items(
     if not parts:
         return _NONE
     try:
-        keys = await asyncio.wait_for(in_thread(lambda: _keep(flow, seen, parts, partial)), within)
+        keys = await asyncio.wait_for(
+            run_in_thread(lambda: _keep(flow, seen, parts, partial)), within
+        )
         known = await flow.state.known([key for of_one in keys.values() for key in of_one])
     except asyncio.TimeoutError:
         return _NONE

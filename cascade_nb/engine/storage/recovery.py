@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.run_protocols import Request
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.engine.storage.lookup import Sight
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
@@ -82,7 +82,7 @@ async def take_up(
     lease = await _claimed(scribe, record.run_id, on_wait)
     try:
         said = await _order(journal, record)
-        graph = await in_thread(lambda: unpack_graph(said["graph"]))
+        graph = await run_in_thread(lambda: unpack_graph(said["graph"]))
         history = await journal.history(record.run_id)
         for constraint in await _constraints(journal, record.run_id):
             apply_again(manager, constraint)

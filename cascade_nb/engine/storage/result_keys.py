@@ -12,9 +12,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.expiry import Floor
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.storage.journal_writer import Scribe
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
@@ -117,7 +117,7 @@ class Keys:
                 return keys
         count = len(next(iter(columns.values())))
         if len(keys) != count:
-            keys = await in_thread(lambda: self._made(node, columns, count))
+            keys = await run_in_thread(lambda: self._made(node, columns, count))
         if self._scribe is not None:
             await self._scribe.note(self._run_id, f"items.{self._revision}.{node.index}", keys)
         return keys

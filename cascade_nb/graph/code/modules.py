@@ -10,11 +10,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.graph.code.origin import file_of_module
 from cascade_nb.graph.code.source import Import
 from cascade_nb.graph.code.syntax import module_digest
 from cascade_nb.graph.values.atoms import digest
-from cascade_nb.model.parsing import parse
 
 
 class ModuleText(NamedTuple):

@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.graph.code.environment import texts_in
 from cascade_nb.graph.code.syntax import (
     FUNCTIONS,
@@ -30,7 +31,6 @@ from cascade_nb.graph.code.syntax import (
     function_digest,
 )
 from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
-from cascade_nb.model.parsing import parse
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from cascade_nb.model.parsing import parse
+from cascade_nb.concurrency.safe_parse import parse
 
 _LINES: Final = 14
 _SHORT: Final = 60

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import math
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import TaskCallError
 from cascade_nb.model.copying.stamps import content_stamp
 
@@ -178,10 +179,10 @@ def guarded(
 
         @functools.wraps(fn)
         async def wait(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.to_thread(check_held, task, signature, records)
+            await run_in_thread(partial(check_held, task, signature, records))
             began = time.perf_counter()
             result = await fn(*args, **kwargs)
-            await asyncio.to_thread(check_held, task, signature, live, began)
+            await run_in_thread(partial(check_held, task, signature, live, began))
             return result
 
         return wait

@@ -8,8 +8,8 @@ import inspect
 import typing
 from typing import Any
 
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.errors import TaskDefinitionError
-from cascade_nb.model.parsing import parse
 
 
 def checked_outputs(outputs: object, name: str) -> int | None:

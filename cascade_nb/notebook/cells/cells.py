@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.safe_parse import safely
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.parsing import safely
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.notebook.kernel.shims import on_shutdown
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import limit, pause, rate, resume
@@ -66,7 +66,7 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
 
     async def tell() -> None:
         made = await session.engine.plan(target, params=params, bindings=session.workspace)
-        show_plan(session, await in_thread(ShownPlan.of(made).prepare))
+        show_plan(session, await run_in_thread(ShownPlan.of(made).prepare))
 
     return tell()
 

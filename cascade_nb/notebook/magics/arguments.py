@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
+from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.errors import UsageError, nearest
-from cascade_nb.model.parsing import literal
 
 
 class HelpAskedError(Exception):

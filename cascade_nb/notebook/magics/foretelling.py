@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from IPython.display import display
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
-from cascade_nb.engine.loops.threads import in_thread
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.planning.rerun_reasons import indented
 from cascade_nb.errors import UnknownNameError, UsageError
@@ -53,7 +53,7 @@ async def why(session: Session, name: str) -> list[str]:
         if known is None:
             continue
         # In a large graph it may have to go a long way up to where it begins.
-        reasons = await in_thread(partial(run.why, known))
+        reasons = await run_in_thread(partial(run.why, known))
         told = [f"run {run.number}: {_renamed(reason, known, name)}" for reason in reasons]
         more = run.done() and meant is not None
         return [*told, *(await _now(session, name, meant, item))[1:]] if more else told

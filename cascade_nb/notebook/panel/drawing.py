@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from IPython.display import display
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import build_graph
@@ -96,7 +98,7 @@ def _show_soon(session: Session, graph: Graph, marks: Marks | None) -> None:
 async def _rendered(session: Session, graph: Graph, marks: Marks | None) -> Rendered:
     marked = marks or await _marks(session, graph)
     # Folding a large graph takes a while too, so it happens off the loop.
-    rendered = await lay_out(await asyncio.to_thread(picture_of, graph), marks=marked)
+    rendered = await lay_out(await run_in_thread(partial(picture_of, graph)), marks=marked)
     return await lay_out_for_file(graph, rendered, marked)
 
 

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.display import display
 
-from cascade_nb.engine.loops.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.kernel.ending import end_with_kernel
 from cascade_nb.notebook.kernel.output import TaskOutput, catch_widgets, route
@@ -152,8 +153,7 @@ class Panel:
         graph = self._graph
         if rendered is None:
             # Folding a large graph takes a while too, so it happens off the loop.
-            picture = await asyncio.to_thread(picture_of, graph)
-            rendered = await lay_out(picture)
+            rendered = await lay_out(await run_in_thread(lambda: picture_of(graph)))
         self._put_into_widget(rendered, graph)
         filed = await lay_out_for_file(graph, rendered)
         self._cell.call(self._saved.show_picture, filed)
@@ -165,7 +165,7 @@ class Panel:
 
     async def _redraw(self, graph: Graph) -> None:
         """An edit was taken up: show the graph as it is now."""
-        rendered = await lay_out(await asyncio.to_thread(picture_of, graph))
+        rendered = await lay_out(await run_in_thread(lambda: picture_of(graph)))
         if graph is not self._graph:
             return  # and another one since: that has a drawing of its own
         self._picture = (await lay_out_for_file(graph, rendered)).picture
@@ -196,7 +196,7 @@ class Panel:
             wait = SAVED
             if over or self._loop.time() - painted >= PICTURES:
                 # The names of 100,000 nodes take a while, too.
-                before, marks = marks, await asyncio.to_thread(self._marker())
+                before, marks = marks, await run_in_thread(self._marker())
                 painted = self._loop.time()
                 if over or marks != before:
                     await self._redrawing

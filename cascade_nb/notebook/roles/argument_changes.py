@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from cascade_nb.model.parsing import parse
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.top_level import FUNCTIONS, Function
 

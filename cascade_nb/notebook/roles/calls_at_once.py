@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from cascade_nb.model.parsing import parse
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.argument_changes import written_as
 from cascade_nb.notebook.roles.demand import READ_ONCE, Demand

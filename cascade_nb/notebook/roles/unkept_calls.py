@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from cascade_nb.model.parsing import parse
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.model.tasks.task import Task
 
 _TIMED: Final = re.compile(

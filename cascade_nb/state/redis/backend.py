@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import StateError
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Keeper, Known
@@ -128,7 +129,7 @@ class RedisState:
     async def _try_out(self, server: RedisServer) -> None:
         if self._made is None:
             # In a thread, since it may have to read a file, and this is a loop.
-            key = await asyncio.to_thread(user_key) if self._key is None else self._key
+            key = await run_in_thread(user_key) if self._key is None else self._key
             self._made = Codec(key)
         await server.script(OPEN, [self._keys.probe], [])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import warnings
@@ -10,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import (
     LeaseHeldError,
     LeaseLostError,
@@ -124,7 +124,7 @@ class RedisJournal:
             StateError: the server cannot be reached or written.
         """
         place = self._keys.part_place(lease.run_id, part)
-        blob = await asyncio.to_thread(lambda: b"".join(self._codec().encode(value, place)))
+        blob = await run_in_thread(lambda: b"".join(self._codec().encode(value, place)))
         await self._fenced(WRITE, lease, self._keys.keep, part, blob)
 
     async def read(self, run_id: str, part: str) -> Any:
@@ -140,7 +140,7 @@ class RedisJournal:
             raise KeyError(part)
         place = self._keys.part_place(run_id, part)
         try:
-            return await asyncio.to_thread(lambda: self._codec().decode(blob, place))
+            return await run_in_thread(lambda: self._codec().decode(blob, place))
         except RefusedBlobError as error:
             text = f"{part} of run {run_id}: {error}"
         warnings.warn(text, RefusedBlobWarning, stacklevel=2)

@@ -11,9 +11,9 @@ from hashlib import sha1
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.state.loopthread import LoopThread
 from cascade_nb.state.redis.advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
 from cascade_nb.state.redis.replies import Shape, maybe_bytes
 

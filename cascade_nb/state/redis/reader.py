@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import RefusedBlobError
 from cascade_nb.protocols import Known
 from cascade_nb.state.cells import known_of
@@ -75,7 +76,7 @@ class RedisReader:
                         blobs[key] = await self._whole(server, key, heads[key], chunk)
                 except RefusedBlobError as error:
                     found.refused[key] = error
-            await asyncio.to_thread(self._decode, blobs, found)
+            await run_in_thread(partial(self._decode, blobs, found))
             for key, text in heads.items():
                 if key in found.refused:
                     self._refused[key] = text

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from cascade_nb.engine.loops import threads as aside
-from cascade_nb.model.parsing import parse
+from cascade_nb.concurrency import threads as aside
+from cascade_nb.concurrency.safe_parse import parse
 from tests.engine.tools import Hold, until
 
 
 async def test_the_loop_goes_on_meanwhile_and_gets_the_result() -> None:
     hold = Hold()
-    work = asyncio.create_task(aside.in_thread(lambda: hold.wait("done")))
+    work = asyncio.create_task(aside.run_in_thread(lambda: hold.wait("done")))
     await until(lambda: hold.came)
     hold.let_go()
     assert await work == "done"
@@ -26,14 +26,14 @@ async def test_the_loop_goes_on_meanwhile_and_gets_the_result() -> None:
 async def test_an_error_arrives_and_a_contextvar_travels() -> None:
     who: contextvars.ContextVar[str] = contextvars.ContextVar("who")
     who.set("me")
-    assert await aside.in_thread(who.get) == "me"
+    assert await aside.run_in_thread(who.get) == "me"
     with pytest.raises(ZeroDivisionError):
-        await aside.in_thread(lambda: 1 / 0)
+        await aside.run_in_thread(lambda: 1 / 0)
 
 
 async def test_a_cancelled_wait_leaves_nobody_to_tell() -> None:
     hold = Hold()
-    work = asyncio.create_task(aside.in_thread(hold.wait))
+    work = asyncio.create_task(aside.run_in_thread(hold.wait))
     await until(lambda: hold.came)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -59,11 +59,11 @@ async def test_parsing_is_done_by_the_loops_thread_where_it_is_not_safe_elsewher
 
     loop_thread = threading.current_thread()
     monkeypatch.setattr(ast, "parse", watched)
-    tree = await aside.in_thread(lambda: parse("x = 1"))
+    tree = await aside.run_in_thread(lambda: parse("x = 1"))
     assert isinstance(tree.body[0], ast.Assign)
     assert where == [not safe]
     with pytest.raises(SyntaxError):
-        await aside.in_thread(lambda: parse("x ="))
+        await aside.run_in_thread(lambda: parse("x ="))
 
 
 def test_a_thread_that_waits_for_a_loop_that_ended_does_not_wait_for_ever(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from cascade_nb.model.parsing import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
 
 T = TypeVar("T")
 HELD_UP: Final = 0.05  # seconds after which a loop counts as held up
@@ -24,10 +24,10 @@ FEW: Final = 1_000
 
 async def beside(nodes: int, work: Callable[[], T]) -> T:
     """What `work` gives, done on the loop for a few nodes, and in a thread of its own for many."""
-    return work() if nodes <= FEW else await in_thread(work)
+    return work() if nodes <= FEW else await run_in_thread(work)
 
 
-async def in_thread(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """What `work` gives, done in a daemon thread that ends with it.
 
     A pool's threads would outlive the work, and a busy one would hold up the end of the kernel.

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from cascade_nb.state.loopthread import LoopThread
+from cascade_nb.concurrency.loop_thread import LoopThread
 from tools.environments import ROOT
 
 
@@ -92,7 +92,7 @@ SCRIPT = """
 import asyncio
 import sys
 sys.path.insert(0, {root!r})
-from cascade_nb.state.loopthread import LoopThread
+from cascade_nb.concurrency.loop_thread import LoopThread
 
 async def last():
     print("last", flush=True)
@@ -125,7 +125,7 @@ def test_a_process_that_forgot_it_ends_when_its_work_is_done() -> None:
 
 def test_a_process_that_forgot_it_does_not_wait_for_ever() -> None:
     said, seconds = run(
-        seconds=600, wait="import cascade_nb.state.loopthread as m; m.AT_EXIT = 0.5; "
+        seconds=600, wait="import cascade_nb.concurrency.loop_thread as m; m.AT_EXIT = 0.5; "
     )
     assert said == ["main"]
     assert seconds < 20

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from cascade_nb.model import parsing
-from cascade_nb.model.parsing import literal, parse, safely
+from cascade_nb.concurrency import safe_parse
+from cascade_nb.concurrency.safe_parse import literal, parse, safely
 from tests.project.sources import modules
 
 FAULT = "AST constructor recursion depth mismatch (before=56, after=60)"
@@ -40,7 +40,7 @@ def test_what_goes_wrong_otherwise_is_raised_at_once() -> None:
 
 
 def test_it_does_not_try_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "TRIES", 2)
+    monkeypatch.setattr(safe_parse, "TRIES", 2)
 
     def upset() -> None:
         raise SystemError(FAULT)
@@ -72,6 +72,6 @@ def test_threads_that_parse_at_once_all_get_their_trees() -> None:
 def test_nothing_else_parses() -> None:
     for module in modules():
         text = module.path.read_text(encoding="utf-8")
-        if module.inside != "model/parsing.py":
+        if module.inside != "concurrency/safe_parse.py":
             assert "ast.parse(" not in text, module.inside
             assert "literal_eval(" not in text, module.inside
