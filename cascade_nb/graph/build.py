@@ -142,7 +142,12 @@ class _Builder:
                 self._make(lazy)
                 continue
             # What `_make` does, for nearly every node of a large graph.
-            inputs = tuple([place[other.identity] for other in needed]) if needed else ()
+            if not needed:
+                inputs: tuple[int, ...] = ()
+            elif len(needed) == 1:
+                inputs = (place[other.identity],)
+            else:
+                inputs = tuple([place[other.identity] for other in needed])
             base = options.name or lazy.task.name
             counts[base] = ordinal = counts.get(base, 0) + 1
             place[own] = index = len(nodes)

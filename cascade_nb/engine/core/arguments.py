@@ -165,6 +165,8 @@ class Reader:
 
     def _plain_call(self, lazy: LazyResult[Any], fn: Callable[..., Any]) -> Call:
         """With lazy values only where they are arguments themselves."""
+        if not lazy.inputs:
+            return Call(fn, lazy.args, lazy.kwargs)
         values = self.values
         place: Mapping[Any, int] = self.place
         args = [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args]

@@ -168,10 +168,15 @@ def _call_of(
     reader, lazy = flow.ledger.reader, work.lazy
     if lazy.nested or lazy.kwargs or reader.absent:
         return reader.call_of(work)[:3]
+    args = lazy.args
+    if not lazy.inputs:
+        return work.task.fn, args, NOTHING
     values, place = reader.values, reader.place
+    if len(args) == 1:  # the link of a chain, which is lazy where there is any input
+        return work.task.fn, (values[place[args[0].identity]],), NOTHING
     return (
         work.task.fn,
-        [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args],
+        [values[place[a.identity]] if a.__class__ in LAZIES else a for a in args],
         NOTHING,
     )
 

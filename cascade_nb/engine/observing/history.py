@@ -104,9 +104,8 @@ class History:
     def _enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
         state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
         identity = grounds.identity
-        for name in identity or _named(graph):
-            node = graph.node(name)
-            index = node.index
+        for name, index in (grounds.place or _named(graph)).items():
+            node = graph.nodes[index]
             if state[index] == IDLE:
                 continue
             known = identity.get(name, name)
@@ -134,6 +133,7 @@ def _in_a_line(lines: Sequence[str]) -> str:
     return f"{lines[0]} ({more})"
 
 
-def _named(graph: Graph) -> list[str]:
-    """The ids of nodes that are known without anything else."""
-    return [node.id for node in graph.nodes if node.name is not None][:MOST]
+def _named(graph: Graph) -> dict[str, int]:
+    """By id, the indexes of nodes that are known without anything else."""
+    named = [node for node in graph.nodes if node.name is not None][:MOST]
+    return {node.id: node.index for node in named}

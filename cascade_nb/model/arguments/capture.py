@@ -227,6 +227,14 @@ def is_fixed(value: Any) -> bool:
     return _are_fixed(value) and not (isinstance(value, dict) and not _are_fixed(value.values()))
 
 
+def are_captured_as_they_are(values: Iterable[Any]) -> bool:
+    """Whether `captured` copies each of these values without a look into it, if at all.
+
+    So no list of lazy values, as in a fan-in, needs a snapshot of its own before.
+    """
+    return all(value.__class__ in SETTLED or _holds_settled(value) for value in values)
+
+
 def _holds_settled(value: Any) -> bool:
     """Whether it is a container of Python's own whose items are taken as they are."""
     cls = type(value)

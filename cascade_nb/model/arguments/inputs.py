@@ -166,6 +166,7 @@ class _Walk:
         self._way: dict[int, tuple[int, int] | None] = {}
         self._above: dict[int, list[int]] = {}
         self._holding: list[int] = []
+        self._flat: set[int] = set()  # those that hold markers, and else only what has no inside
         self._look(root)
         self._made_of = self._all_above()
         self._new: dict[int, Any] = {}
@@ -212,8 +213,15 @@ class _Walk:
 
     def _put_into(self, place: int, put: Callable[[Any], Any]) -> list[Any]:
         parts = list(self._parts[place])
-        for at in self._at[place]:
-            parts[at] = self.made_again(parts[at], put)
+        if place in self._flat:
+            positions = self._at[place]
+            if len(positions) == len(parts):
+                return list(map(put, parts))
+            for at in positions:
+                parts[at] = put(parts[at])
+        else:
+            for at in self._at[place]:
+                parts[at] = self.made_again(parts[at], put)
         return parts
 
     def _look(self, root: Any) -> None:
@@ -241,10 +249,33 @@ class _Walk:
             self._values[place] = value
             self._way[place] = (above, position) if position >= 0 else None
             parts = kind.parts(value)
-            at = self._in_question(parts, 0, len(parts))
-            if at:
-                self._kinds[place], self._parts[place], self._at[place] = kind, parts, at
+            at = self._only_markers(parts)
+            flat = at is not None
+            if at is None:
+                at = self._in_question(parts, 0, len(parts))
+            if not at:
+                continue
+            self._kinds[place], self._parts[place], self._at[place] = kind, parts, at
+            if flat:
+                self.found += [parts[n] for n in at]
+                self._holding.append(place)
+                self._flat.add(place)
+            else:
                 stack.extend((parts[n], place, n) for n in reversed(at))
+
+    def _only_markers(self, parts: list[Any]) -> Sequence[int] | None:
+        """The positions of the markers among parts that are else atoms, as in a fan-in's list, so
+        that none of them needs a look of its own; None where there are other parts.
+        """
+        classes = set(map(type, parts))
+        markers = {one for one in classes if issubclass(one, self._marker)}
+        if not markers and classes <= ATOMS:
+            return ()
+        if len(markers) == len(classes):
+            return range(len(parts))
+        if classes - markers <= ATOMS:
+            return [n for n, part in enumerate(parts) if type(part) in markers]
+        return None
 
     def _in_question(self, parts: list[Any], first: int, end: int) -> Sequence[int]:
         """The positions of those parts that must be looked into; of many, few are as a rule."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
-from cascade_nb.model.arguments.capture import captured
+from cascade_nb.model.arguments.capture import are_captured_as_they_are, captured
 from cascade_nb.model.arguments.collections import columns_of
 from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
 from cascade_nb.model.arguments.signature import HasSignature
@@ -228,7 +228,7 @@ class Task(HasSignature, Generic[P, R]):
         Raises:
             TaskCallError: an argument can be gone through only once.
         """
-        if nested:
+        if nested and not are_captured_as_they_are((*args, *named.values())):
             args, named = snapshot((args, named))
         args, named, records = captured(self, args, named)
         args = with_records(args, records, nested)
@@ -288,7 +288,7 @@ class Task(HasSignature, Generic[P, R]):
         except OutOfReachError as error:
             names = (*literal, *steady)
             raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
-        if nested:
+        if nested and not are_captured_as_they_are((*literal.values(), *steady.values())):
             literal, steady = snapshot((literal, steady))
         _, own, records = captured(self, (), {**literal, **steady}, ours=literal)
         literal = {name: own[name] for name in literal}
