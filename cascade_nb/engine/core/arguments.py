@@ -48,14 +48,18 @@ class Call(NamedTuple):
         values = (*self.args, *self.kwargs.values())
         return [value.resource for value in values if value.__class__ is Injected]
 
+    @property
+    def immutable(self) -> bool:
+        """Whether nobody could change anything in its arguments, as in numbers and texts."""
+        if self.kwargs:
+            return False
+        for value in self.args:  # noqa: SIM110 - a generator or a set costs more
+            if type(value) not in FROZEN:
+                return False
+        return True
+
     def owned(self) -> Call:
         """The same with values of its own, which it may change as it likes."""
-        for value in self.args:
-            if type(value) not in FROZEN:
-                break
-        else:
-            if not self.kwargs:
-                return self  # nothing in it can be changed
         args, kwargs = copied_call(self.args, self.kwargs)
         return Call(self.fn, args, kwargs, self.injects)
 

@@ -214,7 +214,8 @@ class ThreadAttempt(Attempt):
             found = sharing.before_in_thread(self)
             if found is not None:
                 return self._noted(found.value)
-        call = call.owned()
+        if not call.immutable:
+            call = call.owned()
         if self.files is not None:
             self.files.begin(call.args, call.kwargs)
         if not call.injects:
@@ -266,8 +267,9 @@ class AsyncAttempt(Attempt):
             found = await sharing.before(self)
             if found is not None:
                 return self._noted(found.value)
-        quick = are_quick_to_copy((*call.args, *call.kwargs.values()))
-        call = call.owned() if quick else await run_in_thread(call.owned)
+        if not call.immutable:
+            quick = are_quick_to_copy((*call.args, *call.kwargs.values()))
+            call = call.owned() if quick else await run_in_thread(call.owned)
         if self.files is not None:
             await run_in_thread(partial(self.files.begin, call.args, call.kwargs))
         if not call.injects:
