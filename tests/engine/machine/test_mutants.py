@@ -176,9 +176,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "only the first tag of a task is looked at",
-        f"{_LIMITS}:Gate.covers",
-        "any(map(scope.matches, subject.tags))",
-        "any(map(scope.matches, sorted(subject.tags)[:1]))",
+        "cascade_nb.control.constraint:Scope.covers",
+        "any(map(self.matches, tags))",
+        "any(map(self.matches, sorted(tags)[:1]))",
     ),
     Mutant(
         "an end lowers the count of what is missing twice",
