@@ -17,7 +17,6 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
 from cascade_nb.engine.forked import begin_anew
-from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.planning.foresight import Foresight
 from cascade_nb.engine.runs.connector_supervisor import Link
@@ -28,12 +27,11 @@ from cascade_nb.engine.runs.recorded_runs import Records
 from cascade_nb.engine.runs.request import Orders, new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import Adapters, Parts
-from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.engine.storage.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.graph.build import Bindings, build_graph
+from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
 from cascade_nb.model.options.checks import checked_timeout
@@ -120,6 +118,8 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         org: str = "local",
         project: str = "cascade",
     ) -> None:
+        Foresight.__init__(self)
+        HearsOfEdits.__init__(self)
         adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
         self.adapters = adapters
         self.bus = adapters.bus
@@ -127,11 +127,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         self.grace = grace
         self.log = checked_log(log)
         self.reuse = reuse
-        self.bindings: Bindings | None = None
-        self.given, self.means = {}, {}
         self.partial: set[str] = set()
-        self.past = Past()
-        self.history = History()
         self.constraints = ConstraintManager(self.clock, self.bus, system_resources)
         self.overrides = dict(overrides or {})
         self.lease = checked_timeout(lease, "a lease")
@@ -242,6 +238,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             self._started += 1
             self.runs.append(run)
             self._executions[run] = execution
+            self._edits[run] = execution.edits
         if parent is not None:
             nested = parent.flow.nested
             nested[run] = parent
@@ -249,16 +246,6 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         run.begin_log()
         parts.door.call(partial(self._spawn, parts, execution))
         return run
-
-    def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
-        """The graph that a run of `target` would have.
-
-        Raises:
-            GraphError: there is nothing to run, or it needs itself.
-        """
-        if isinstance(target, Graph):
-            return target
-        return build_graph(target, bindings if bindings is not None else self.bindings)
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
         """Learn from a run how long its tasks take."""
@@ -329,6 +316,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         """An execution is over; called on the loop."""
         if self._executions.pop(run, None) is not None:  # else its loop was closed: it is buried
             self.runs.remove(run)
+            del self._edits[run]
 
     def bury_the_dead(self) -> None:
         """Runs whose loop was closed before they ended count as ended: nothing moves them any
@@ -338,6 +326,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             return
         dead, self.runs = self.runs, []
         executions, self._executions = self._executions, {}
+        self._edits.clear()
         for run in dead:
             executions[run].bury()
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.loop_binding import Home, Lodger
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunCancelledError
@@ -20,6 +21,7 @@ class Forked(Lodger, Protocol):
 
     home: Home
     _executions: dict[Run, Any]
+    _edits: dict[Run, Edits]
     _starting: threading.Lock
 
     def take_state(self, state: StateBackend) -> None:
@@ -32,6 +34,7 @@ def begin_anew(engine: Forked) -> None:
     """
     dead, engine.runs = engine.runs, []
     engine._executions = {}
+    engine._edits = {}
     engine._starting = threading.Lock()
     engine.past._looking = threading.Lock()
     engine.history._lock = threading.Lock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ from cascade_nb.engine.planning.planner import Outlook, plan_of
 from cascade_nb.engine.storage.lookup import Reuse, look_at, look_up
 from cascade_nb.engine.storage.provenance_cache import Past
 from cascade_nb.errors import UnknownNameError
-from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
@@ -73,23 +73,35 @@ class Foresight:
     """Plans, and the answers to why.
 
     Attributes:
+        bindings: what names mean where nothing else is said.
         past: what results were made of.
         history: what became of runs.
         given: values of parameters, by name, as runs were given them last.
         means: by task name, the mean seconds of an attempt in earlier runs.
     """
 
-    past: Past
-    history: History
-    given: dict[str, Any]
-    means: dict[str, float]
     constraints: ConstraintManager
     clock: Clock
     state: StateBackend
     reuse: bool
     runs: Sequence[LiveRun]
 
-    graph_of: Callable[[Any, Bindings | None], Graph]
+    def __init__(self) -> None:
+        self.past = Past()
+        self.history = History()
+        self.bindings: Bindings | None = None
+        self.given: dict[str, Any] = {}
+        self.means: dict[str, float] = {}
+
+    def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
+        """The graph that a run of `target` would have.
+
+        Raises:
+            GraphError: there is nothing to run, or it needs itself.
+        """
+        if isinstance(target, Graph):
+            return target
+        return build_graph(target, bindings if bindings is not None else self.bindings)
 
     async def plan(
         self,

@@ -8,9 +8,9 @@ the first time or after an edit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
@@ -26,28 +26,21 @@ from cascade_nb.graph.graph import Graph
 _LOOK: Final = 0.005  # seconds between two looks whether it is known what a cell changed
 
 
-class HasEdits(Protocol):
-    """What goes on behind a run."""
-
-    @property
-    def edits(self) -> Edits:
-        """What of the session's edits it knows."""
-
-
 class HearsOfEdits:
     """Where an engine is told of edits; every run of it that goes on hears of them."""
 
-    _executions: Mapping[Any, HasEdits]
+    def __init__(self) -> None:
+        self._edits: dict[Run, Edits] = {}
 
     def editing(self) -> None:
         """A cell is about to run, and may edit what runs are made of."""
-        for execution in list(self._executions.values()):
-            execution.edits.editing()
+        for edits in list(self._edits.values()):
+            edits.editing()
 
     def edited(self) -> None:
         """A cell was run: runs that are held look at what it changed before they go on."""
-        for execution in list(self._executions.values()):
-            execution.edits.edited()
+        for edits in list(self._edits.values()):
+            edits.edited()
 
 
 class Edits:

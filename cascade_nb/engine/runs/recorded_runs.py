@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import abc
 import time
-from collections.abc import Callable
 
 from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
@@ -20,7 +20,7 @@ from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import RunRecord, StateBackend
 
 
-class Records:
+class Records(abc.ABC):
     """What an engine can do with the runs in its state backend.
 
     Attributes:
@@ -37,7 +37,9 @@ class Records:
     runs: list[Run]
     log: str | None
 
-    begin: Callable[[Graph, Orders, str], Run]
+    @abc.abstractmethod
+    def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
+        """Start a run."""
 
     async def recorded(self) -> list[RunRecord]:
         """The runs that are written down in the state backend, by whatever kernel, latest first.
