@@ -43,7 +43,7 @@ async def total(*xs):
 
 def leave():
     default_engine().bus.flush()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     def threads():
         return [t.name for t in threading.enumerate() if t is not threading.main_thread()]
     while threads() != ["cascade-loop"] and time.monotonic() < deadline:

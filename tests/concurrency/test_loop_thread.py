@@ -84,7 +84,7 @@ async def test_who_gives_up_waiting_for_the_end_does_not_prevent_it() -> None:
     await asyncio.sleep(0)
     ending.cancel()
     thread.call(release.set)
-    assert await asyncio.to_thread(ended.wait, 20)
+    assert await asyncio.to_thread(ended.wait, 60)
     await thread.end()
 
 

@@ -82,6 +82,6 @@ def test_a_thread_that_waits_for_a_loop_that_ended_does_not_wait_for_ever(
     thread = threading.Thread(target=wait)
     thread.start()
     loop.close()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert failed

@@ -87,21 +87,22 @@ class PaperJournal:
         self.parts: dict[tuple[str, str], bytes] = {}
         self.lines: dict[str, list[str]] = {}
         self.trouble: StateError | None = None
+        self.now: Callable[[], float] = time.monotonic
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
         """Unless somebody else has it."""
         self._reach()
         before, fence, until = self.leases.get(run_id, ("", 0, 0.0))
-        left = until - time.monotonic()
+        left = until - self.now()
         if before and before != owner and left > 0:
             raise LeaseHeldError(run_id, before, left)
-        self.leases[run_id] = (owner, fence + 1, time.monotonic() + ttl)
+        self.leases[run_id] = (owner, fence + 1, self.now() + ttl)
         return Lease(run_id, owner, fence + 1)
 
     async def renew(self, lease: Lease, ttl: float) -> None:
         """For the newest fence."""
         self._check(lease)
-        self.leases[lease.run_id] = (lease.owner, lease.fence, time.monotonic() + ttl)
+        self.leases[lease.run_id] = (lease.owner, lease.fence, self.now() + ttl)
 
     async def release(self, lease: Lease) -> None:
         """The fence stays."""
@@ -155,7 +156,7 @@ class PaperJournal:
     def steal(self, run_id: str, owner: str) -> None:
         """Give the run to somebody else, as when its lease ran out while its kernel slept."""
         _, fence, _ = self.leases[run_id]
-        self.leases[run_id] = (owner, fence + 1, time.monotonic() + 60)
+        self.leases[run_id] = (owner, fence + 1, self.now() + 60)
 
     def _check(self, lease: Lease) -> None:
         self._reach()

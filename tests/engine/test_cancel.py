@@ -15,7 +15,7 @@ from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.executors import LocalExecutor
 from cascade_nb.testing import InProcessConnector, SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import Hold, finished, outcome, pass_time, started, until
+from tests.engine.tools import PATIENCE, Hold, finished, outcome, pass_time, started, until
 
 
 @cs.task
@@ -301,6 +301,6 @@ async def test_what_waits_for_the_thread_of_a_run_that_was_given_up_gets_another
     await until(lambda: len(engine.home.parts().workers.hungry) == 1)
     stuck.cancel()
     await pass_time(clock, 4)
-    assert await asyncio.wait_for(other, 5) == "went on"
+    assert await asyncio.wait_for(other, PATIENCE) == "went on"
     hold.let_go()
     await outcome(stuck)

@@ -234,13 +234,13 @@ async def test_what_makes_no_sense_starts_nothing(make_engine: MakeEngine) -> No
 def test_a_run_needs_no_loop_of_the_caller() -> None:
     engine = Engine()
     run = engine.start(add(double(1), 2))
-    assert run.result(timeout=20) == 4
+    assert run.result(timeout=60) == 4
     hold = Hold()
     run = engine.start(cs.task(name="held")(hold.wait)(5))
     with pytest.raises(TimeoutError, match=r"held is not there after 0\.01 s"):
         run.result(timeout=0.01)
     hold.let_go()
-    assert run.result(timeout=20) == 5
+    assert run.result(timeout=60) == 5
     engine.close()
     until_blocking(lambda: not [t for t in threading.enumerate() if t.name == "cascade-loop"])
 
@@ -258,7 +258,7 @@ def test_an_engine_goes_from_loop_to_loop_but_not_while_it_runs() -> None:
 
     asyncio.run(other_loop())
     hold.let_go()
-    run.result(timeout=20)
+    run.result(timeout=60)
     engine.close()
 
 
@@ -294,7 +294,7 @@ async def test_runs_start_and_are_controlled_from_any_thread(engine: Engine) -> 
         run = engine.start(add(cs.task(name="held")(hold.rest)(1), double(1)))
         runs.append(run)
         run.pause()
-        runs.append(run.result(timeout=20))
+        runs.append(run.result(timeout=60))
 
     thread = threading.Thread(target=elsewhere)
     thread.start()

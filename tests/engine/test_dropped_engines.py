@@ -17,7 +17,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished
 from cascade_nb.testing import SpySubscriber
-from tests.engine.tools import until
+from tests.engine.tools import PATIENCE, until
 
 
 @cs.task
@@ -39,7 +39,7 @@ def test_many_engines_that_are_dropped_leave_no_thread() -> None:
 
 
 def _see_them_end(before: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while len(_threads()) > before and time.monotonic() < deadline:
         gc.collect()  # a thread may still have been in the middle of a round
         time.sleep(0.02)
@@ -59,7 +59,7 @@ def test_engines_with_a_database_are_dropped_in_the_middle_of_anything(tmp_path:
             del engine
 
     try:
-        asyncio.run(asyncio.wait_for(main(), 30))
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
     finally:
         gc.set_threshold(*before)
     _see_them_end(threads + 1)  # one for the process closes what is left
@@ -130,7 +130,7 @@ def test_who_waits_in_a_thread_hears_that_the_loop_was_closed() -> None:
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
-    waits[0].join(5)
+    waits[0].join(PATIENCE)
     assert len(heard) == 1
     engine.close()
 

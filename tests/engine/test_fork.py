@@ -15,7 +15,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import RunCancelledError
-from tests.engine.tools import until_blocking
+from tests.engine.tools import PATIENCE, until_blocking
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
@@ -51,7 +51,7 @@ def _in_child(work: Callable[[], object]) -> str:
         os.write(writes, said.encode())
         os._exit(0)
     os.close(writes)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         if time.monotonic() > deadline:
             os.kill(child, 9)

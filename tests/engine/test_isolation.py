@@ -468,7 +468,7 @@ def test_random_programs_give_what_they_give_when_each_result_is_copied_deeply(
 
 def cs_run(engine: Engine, target: Any) -> Any:
     """The value of a target, from outside of any loop."""
-    return engine.start(target).result(30)
+    return engine.start(target).result(60)
 
 
 @given(values)

@@ -41,7 +41,7 @@ async def test_a_node_is_completed_when_its_result_is_safe(
     go = threading.Event()
 
     def when_told(entry: Entry) -> None:
-        assert go.wait(20)
+        assert go.wait(60)
 
     state = SlowState(when_told)
     engine = make_engine(state_backend=state)

@@ -17,7 +17,7 @@ from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import until
+from tests.engine.tools import PATIENCE, until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::cascade_nb.engine.dispatch.failures.LeftBehindWarning"
@@ -118,5 +118,5 @@ async def test_a_cancel_ends_the_wait_for_a_resource_that_closes_slowly(
     run = engine.start(use())
     await until(closing.is_set)
     run.cancel()
-    assert await asyncio.wait_for(run, 5) == 1
+    assert await asyncio.wait_for(run, PATIENCE) == 1
     let_go.set()

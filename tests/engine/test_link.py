@@ -337,7 +337,7 @@ async def test_a_connector_that_may_not_publish_is_asked_less_and_less_and_holds
     for x in range(3):
         began = time.monotonic()
         assert await engine.run(slow_echo(x)) == x
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     # With waits of 0.2, 0.4 … seconds; it was asked a million times when nothing held it back.
     assert connector.tries < 30
 

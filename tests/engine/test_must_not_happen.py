@@ -33,7 +33,7 @@ from cascade_nb.testing import (
     VirtualClock,
 )
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import Hold, finished, outcome, pass_time, skips, started, until
+from tests.engine.tools import PATIENCE, Hold, finished, outcome, pass_time, skips, started, until
 
 
 @cs.task
@@ -119,7 +119,7 @@ async def test_a_map_with_a_capacity_of_one_does_not_deadlock(
     base = give(1).with_constraints(gpu=1)
     mapped = train.partial(base=base).map(x=give([1, 2, 3])).with_constraints(gpu=1)
     again = train.partial(base=1).map(x=mapped).with_constraints(gpu=1)
-    assert await asyncio.wait_for(engine.run(again), 20) == [3, 4, 5]
+    assert await asyncio.wait_for(engine.run(again), PATIENCE) == [3, 4, 5]
 
 
 async def test_a_rate_below_one_a_second_admits_one_after_the_other(
@@ -176,7 +176,7 @@ async def test_a_ttl_on_any_constraint_expires(
     await pass_time(clock, 59)
     assert getattr(run.status, kept)
     await pass_time(clock, 2)
-    await asyncio.wait_for(run, 20)
+    await asyncio.wait_for(run, PATIENCE)
     assert [event.cause for event in spy.events_of_type(ConstraintLifted)] == ["expired"]
 
 
@@ -190,7 +190,7 @@ async def test_no_rate_token_is_spent_when_a_pause_refuses(
     run = engine.start(give(1))
     await until(lambda: run.status.held)
     engine.resume("task:give")
-    assert await asyncio.wait_for(run, 20) == 1
+    assert await asyncio.wait_for(run, PATIENCE) == 1
     assert started(spy) == ["give#1"]
 
 
@@ -482,7 +482,7 @@ async def test_no_wake_up_is_lost_with_two_waiters(engine: Engine, lane: str) ->
     for _ in range(30):
         target = [both(i).tagged("b") if i % 2 else both(i) for i in range(6)]
         other = [give(i).tagged("b") for i in range(6)]
-        assert await asyncio.wait_for(engine.run([target, other], fresh=True), 20)
+        assert await asyncio.wait_for(engine.run([target, other], fresh=True), PATIENCE)
 
 
 async def test_results_of_unnamed_nodes_are_not_kept_alive_after_their_last_reader(

@@ -16,7 +16,7 @@ from cascade_nb.engine.observing.report import inside_lines, status_of
 from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
 from cascade_nb.executors import LocalExecutor
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import until
+from tests.engine.tools import PATIENCE, until
 
 
 def _inner(engine: Engine, target: Any) -> Any:
@@ -75,7 +75,7 @@ async def test_a_limit_of_one_lets_a_task_wait_for_a_run_of_its_own(
 
     engine.limit("global", 1)
     task: Any = waits_on_loop if is_async else waits_in_thread
-    found = await asyncio.wait_for(engine.run(task.map(x=[1, 2, 3, 4])), 20)
+    found = await asyncio.wait_for(engine.run(task.map(x=[1, 2, 3, 4])), PATIENCE)
     assert found == [1, 2, 3, 4]
     assert counts["most"] == 1
     engine.limit("global", None)
@@ -103,7 +103,7 @@ async def test_a_cancel_reaches_the_runs_that_a_task_started(engine: Engine) -> 
     (nested,) = [one for one in engine.runs if one is not run]
     run.cancel()
     with pytest.raises(RunCancelledError):
-        await asyncio.wait_for(run, 5)
+        await asyncio.wait_for(run, PATIENCE)
     await until(nested.done)
     assert nested.outcome is Phase.CANCELLED
     assert "which started it, was cancelled" in str(nested.exception())
@@ -119,10 +119,9 @@ async def test_a_pause_of_a_task_or_its_run_holds_the_runs_that_it_started(
     done: list[int] = []
     run = await _parent_of_many(engine, done)
     run.pause(scope)
-    await asyncio.sleep(0.05)  # what runs finishes
-    before = len(done)
-    await asyncio.sleep(0.1)
-    assert len(done) == before
+    before = len(done) + 1  # what runs finishes, and that is one at a time
+    await asyncio.sleep(0.15)
+    assert len(done) <= before
     run.resume(scope)
     await until(lambda: len(done) > before)
     run.cancel()
@@ -147,12 +146,12 @@ async def test_a_pause_of_a_node_holds_what_is_below_it_and_nothing_else(engine:
     run = engine.start([leaf("end of a", 0).after(a), b])
     await until(lambda: "a0" in begun and "b0" in begun)
     run.pause("from:a")
-    await asyncio.sleep(0.06)  # what runs finishes
     held = [one for one in begun if one.startswith("a")]
     await until(lambda: begun.count("b39") == 2)
-    assert [one for one in begun if one.startswith("a")] == held
+    # What runs finishes: its thread may not have come to say so yet, and there is only one.
+    assert len([one for one in begun if one.startswith("a")]) <= len(held) + 1
     run.resume("from:a")
-    await asyncio.wait_for(run, 20)
+    await asyncio.wait_for(run, PATIENCE)
     assert begun.count("a39") == 2
     assert begun.count("end of a0") == 1
 
@@ -188,7 +187,7 @@ async def test_a_limit_of_a_run_counts_what_its_tasks_have_started(
         await asyncio.sleep(0.1)
         assert counts["begun"] == 3  # two parents have taken the other tokens
         run.rate(None, None)
-    found = await asyncio.wait_for(run, 20)
+    found = await asyncio.wait_for(run, PATIENCE)
     assert [len(of_one) for of_one in found] == [6, 6]
     assert kind == "rate" or counts["most"] == 2
 
@@ -300,15 +299,15 @@ async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
 
     run = engine.start(hangs.map(x=list(range(10))).with_timeout(0.05), on_error="continue")
     with pytest.raises(cs.errors.RunFailures):
-        await asyncio.wait_for(run, 10)
-    assert await asyncio.wait_for(engine.run(give(1)), 5) == 1
+        await asyncio.wait_for(run, PATIENCE)
+    assert await asyncio.wait_for(engine.run(give(1)), PATIENCE) == 1
     # A cancelled run leaves its threads behind too, and they are replaced as well.
     stopped = engine.start(hangs.map(x=[1, 2]))
     await until(lambda: stopped.status.running == 2)
     stopped.cancel()
     with pytest.raises(RunCancelledError):
         await stopped
-    assert await asyncio.wait_for(engine.run(give(2)), 5) == 2
+    assert await asyncio.wait_for(engine.run(give(2)), PATIENCE) == 2
     let_go.set()
     workers = engine.home.parts().workers
     await until(lambda: workers.lost == 0)
@@ -335,6 +334,6 @@ async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
     words = "ready and waits for one of 1 threads; 4 more are left with tasks that cannot be"
     assert words in waits.why("give")[0]
     let_go.set()
-    assert await asyncio.wait_for(waits, 10) == 1
+    assert await asyncio.wait_for(waits, PATIENCE) == 1
     with pytest.raises(cs.errors.RunFailures):
         await run

@@ -70,7 +70,7 @@ def effect(n: int) -> int:
 @cs.task
 def wait_here(n: int) -> int:
     calls.append(("wait_here", n))
-    assert gate.wait(20)
+    assert gate.wait(60)
     return n * 10
 
 
@@ -78,7 +78,7 @@ def wait_here(n: int) -> int:
 def square(x: int, by: int = 0) -> int:
     calls.append(("square", x))
     if x == by:
-        assert gate.wait(20)
+        assert gate.wait(60)
     return x * x
 
 
@@ -449,7 +449,7 @@ async def test_code_that_was_edited_since_runs_under_keys_of_its_own(
     space: dict[str, Any] = {"__name__": "__main__", "me": sys.modules[__name__], name: module}
     exec(
         "def times(x):\n    me.calls.append(('times', x))\n"
-        f"    if x == 3: assert me.gate.wait(20)\n    return {name}.times(x)\n",
+        f"    if x == 3: assert me.gate.wait(60)\n    return {name}.times(x)\n",
         space,
     )
     times = cs.task(space["times"])
@@ -482,7 +482,7 @@ async def test_whoever_takes_up_a_run_whose_code_was_edited_can_die_too(
     module = types.ModuleType("edited_since")
     module.__dict__.update(space)
     monkeypatch.setitem(sys.modules, "edited_since", module)
-    source = "def times(x):\n    calls.append(x)\n    if x == 3: assert gate.wait(20)\n"
+    source = "def times(x):\n    calls.append(x)\n    if x == 3: assert gate.wait(60)\n"
     exec(source + "    return x * K\n", module.__dict__)
     times = cs.task(module.__dict__["times"])
     target = [times.map(x=first.map(n=[0, 1, 2])), wait_here(first(4))]

@@ -15,7 +15,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.engine.observing import told
 from cascade_nb.errors import RunCancelledError, StateError
 from cascade_nb.shortcuts import use_state
-from tests.engine.tools import PATIENCE
+from tests.engine.tools import PATIENCE, until
 
 
 @cs.task
@@ -48,7 +48,7 @@ def test_who_waits_in_a_script_is_told_what_holds_the_run(
     heard = _heard(capsys, 2)
     engine.resume()
     engine.limit("task:give", None)
-    waits.join(5)
+    waits.join(PATIENCE)
     lines = heard.splitlines()
     words = "the disk is busy" if what == "pause" else "at most 0 of give tasks at once"
     assert all(line.startswith("give (run 1): ") and words in line for line in lines), lines
@@ -64,8 +64,16 @@ async def test_who_awaits_it_is_told_too_and_once_a_minute_only(
     engine = Engine()
     engine.pause(reason="lunch")
     waits = asyncio.ensure_future(_awaited(engine))
+    heard = ""
+
+    def said() -> int:
+        nonlocal heard
+        heard += capsys.readouterr().err
+        return heard.count("lunch")
+
+    await until(said)
     await asyncio.sleep(1.2)
-    assert capsys.readouterr().err.count("lunch") == 1
+    assert said() == 1
     engine.resume()
     assert await waits == 1
     await engine.aclose()
@@ -96,5 +104,5 @@ def test_a_state_is_used_only_with_a_key_that_can_be_read(
     waits.start()
     assert str(key) in _heard(capsys, 1)
     run.cancel()
-    waits.join(5)
+    waits.join(PATIENCE)
     engine.close()

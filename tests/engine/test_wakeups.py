@@ -195,7 +195,7 @@ def test_a_loop_that_has_stopped_is_not_waited_for() -> None:
     loop = asyncio.new_event_loop()
     try:
         assert loop.run_until_complete(engine.run(double(1))) == 2
-        assert engine.start(double(2)).result(timeout=30) == 4
+        assert engine.start(double(2)).result(timeout=60) == 4
     finally:
         loop.close()
         engine.close()

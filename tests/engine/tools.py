@@ -18,7 +18,7 @@ from cascade_nb.events import (
 )
 from cascade_nb.testing import SpySubscriber, VirtualClock
 
-PATIENCE = 20.0  # seconds, for a machine that is busy with other things
+PATIENCE = 60.0  # seconds, for a machine that is busy with other things
 
 
 async def until(condition: Callable[[], Any], what: str = "") -> Any:

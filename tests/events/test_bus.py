@@ -21,7 +21,7 @@ from cascade_nb.events import (
 )
 from cascade_nb.events import bus as bus_module
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cascade_nb.protocols import Executor, Job
 ADAPTERS: dict[str, Callable[[], Executor]] = {
     "local threads": lambda: LocalExecutor(max_threads=3),
 }
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(params=ADAPTERS)

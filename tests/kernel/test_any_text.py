@@ -97,7 +97,7 @@ def test_a_cell_gets_its_reply_whatever_text_its_tasks_make(kernel: RealKernel, 
         f"%cascade why {name}",
     )
     for n, way in enumerate(ways):
-        cell = kernel.execute(way, timeout=10.0)
+        cell = kernel.execute(way)
         assert cell.status == ("error" if name in FAILS and n < 3 else "ok"), way
         if name not in OWN_STREAMS or not n:  # without a panel they are as any cell's
             assert [text for text in shown(cell) if _OBEYED.search(text)] == [], way
@@ -117,7 +117,7 @@ def test_what_is_everybodys_to_ask_for_is_clean_too(kernel: RealKernel) -> None:
         "%cascade runs",
         "cs.status()",
     ):
-        done = kernel.execute(cell.encode("utf-8", "replace").decode(), timeout=10.0)
+        done = kernel.execute(cell.encode("utf-8", "replace").decode())
         assert [text for text in shown(done) if _OBEYED.search(text)] == [], cell
 
 
@@ -126,7 +126,6 @@ def test_an_error_that_a_user_raises_of_a_tasks_gets_its_reply(kernel: RealKerne
     cell = kernel.execute(
         "try: cs.run(fails_)\n"
         "except ValueError as error: raise RuntimeError(S) from error.__cause__",
-        timeout=10.0,
     )
     assert cell.error is not None
     assert cell.error.name == "RuntimeError"

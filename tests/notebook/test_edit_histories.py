@@ -23,7 +23,7 @@ from tests.notebook.sheet import Sheet
 from tests.support.examples import PROFILE
 
 HISTORIES: Final = {"default": 300, "soak": 10_000}[PROFILE]
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 
 #: What each cell says in its n-th version: constants, helpers, bodies, arguments, and every way in
 #: which a graph unfolds. Each task works for a moment before it looks at its helper.

@@ -17,7 +17,7 @@ from cascade_nb.notebook.kernel.output import TaskOutput
 from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.view.picture.picture import picture_of
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Gate:

@@ -61,7 +61,7 @@ class Terminal:
             sys.executable,
             [*arguments, *(["--simple-prompt"] if simple else [])],
             encoding="utf-8",
-            timeout=20,
+            timeout=60,
             cwd=str(folder),
             env=env,
             dimensions=(60, 250),
@@ -80,7 +80,7 @@ class Terminal:
 
     def until(self, pattern: str) -> str:
         """What is shown until this is there, without what moves the cursor."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while (found := re.search(pattern, self._shown)) is None:
             assert time.monotonic() < until, f"no {pattern!r} in {self._shown!r}"
             with contextlib.suppress(pexpect.TIMEOUT):

@@ -250,7 +250,7 @@ async def test_who_reads_does_not_wait_for_what_is_written(state: StateBackend) 
 
     class Slow:
         def __reduce__(self) -> Any:
-            assert go.wait(20)
+            assert go.wait(60)
             return (int, ())
 
     await keep(state, Entry("there", 1, 0.0))

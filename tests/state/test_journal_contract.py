@@ -78,7 +78,7 @@ async def test_a_lease_that_ran_out_is_free_and_its_owner_hears_of_it(
             second = await another.claim("run", "kernel 2", FOR_LONG)
             break
         except LeaseHeldError:
-            assert time.monotonic() < began + 20
+            assert time.monotonic() < began + 60
             await asyncio.sleep(0.01)
     assert time.monotonic() - began >= SHORT - 0.05
     assert second.fence > first.fence
@@ -110,7 +110,7 @@ async def test_a_lease_that_ran_out_still_counts_until_somebody_takes_it(journal
     async def has_run_out() -> bool:
         return (await journal.runs())[0].lease_left <= 0
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not await has_run_out():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -327,7 +327,7 @@ async def test_a_lease_is_renewed_while_results_are_still_encoded(
 
     class Slow:
         def __reduce__(self) -> Any:
-            assert go.wait(20)
+            assert go.wait(60)
             return (int, ())
 
     lease = await journal.claim("run", "kernel 1", FOR_LONG)

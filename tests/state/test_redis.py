@@ -251,7 +251,7 @@ async def test_what_nobody_uses_for_its_time_goes_and_what_is_read_stays(
     brief = RedisState(server.url, prefix="ttl", ttl=0.05, key=KEY)
     await brief.open()
     await put_all(brief, entries(2))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while await brief.known(["k0", "k1"]):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -297,7 +297,7 @@ def commands_of(server: RedisServer) -> int:
 
 
 async def until_claimed(state: RedisState, run_id: str, owner: str) -> Lease:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             return await state.journal.claim(run_id, owner, 30)

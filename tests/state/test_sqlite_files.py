@@ -154,7 +154,7 @@ def test_a_state_that_nobody_closes_ends_with_the_last_who_knows_it(path: Path) 
     asyncio.run(keep(state, Entry("a", 1, 0.0)))
     assert set(threading.enumerate()) > before
     del state
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while set(threading.enumerate()) > before:
         assert time.monotonic() < deadline
         time.sleep(0.01)

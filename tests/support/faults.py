@@ -22,7 +22,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.states import PaperState
 from tests.engine.tools import until
 
-PATIENCE: Final = 10.0  # seconds in which a run must have ended, on a busy machine
+PATIENCE: Final = 60.0  # seconds in which a run must have ended, on a busy machine
 HANGS: Final = 0.4  # seconds after which its user gives up what hangs
 GRACE: Final = 0.05
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import psutil
 
 #: Seconds that something which is ending may take to be gone.
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 #: Threads that belong to the process and not to a test: the start of the name -> whose it is.
 PROCESS_THREADS = {

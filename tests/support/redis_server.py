@@ -23,7 +23,7 @@ from typing import Final
 from tools.system import PROGRAMS
 
 #: Seconds that a server may take to start or to end.
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 
 
 class RedisServer:

@@ -20,7 +20,7 @@ from tests.support.idle import IdleLoop
 from tests.support.steps import StepExecutor
 
 TOTALS: Final[Mapping[str, float]] = {"gpu": 2.0}
-PATIENCE: Final = 30.0  # real seconds, for threads on a busy machine
+PATIENCE: Final = 60.0  # real seconds, for threads on a busy machine
 LONG: Final = 20_000  # steps after which a program counts as one that never ends
 MOVES: Final = (
     *("spin", "spin", "idle", "idle", "begin", "begin", "end", "end", "advance", "advance"),
