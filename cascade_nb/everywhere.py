@@ -37,7 +37,13 @@ def pause(
 
 
 def resume(scope: str = "global") -> bool:
-    """Lift the pause of `scope` in every run of this process. False when there was none.
+    """Lift the pause of `scope` in every run of this process; see `pause`.
+
+    Args:
+        scope: as it was given to `pause`.
+
+    Returns:
+        False when there was none.
 
     Raises:
         ConstraintError: there is no such scope.
@@ -95,7 +101,10 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
 
 
 def status() -> Status:
-    """What the runs of this process are doing, and what holds them; it prints as a few lines.
+    """What the runs of this process are doing, and what holds them.
+
+    Returns:
+        The status of each run, and the constraints in force; it prints as a few lines.
 
     Example:
         >>> print(cs.status())  # doctest: +ELLIPSIS

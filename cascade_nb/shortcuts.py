@@ -53,6 +53,10 @@ def start(
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
 
+    Returns:
+        A `Run`: `run.result()` waits for the value, and `run.pause()`, `.cancel()`, `.status` and
+        `.why("name")` are there meanwhile.
+
     Raises:
         UsageError: there is nothing to run, it needs itself, or a parameter is unknown, missing or
             of the wrong type; see `Engine.start`.
@@ -114,7 +118,17 @@ def run(
     whatever a plain call gave. An interrupt cancels the run.
 
     Args:
-        target, params, on_error, fresh, log, share: as for `cs.start`.
+        target: what a call of a task gives, or a container of such.
+        params: values of parameters by name.
+        on_error: "stop": after a failure nothing new starts; "continue": all that does not need
+            what failed goes on.
+        fresh: True to use no results of earlier runs.
+        log: "human" or "json": tell what happens in lines on the standard error stream.
+        share: "wait": what another kernel with the same state computes just now is waited for.
+
+    Returns:
+        The value: of a call what its task returned, of a map the list of these, of a container the
+        same container with values in the places of lazy ones.
 
     Raises:
         UsageError: as `cs.start`.
@@ -170,7 +184,11 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     table in a notebook.
 
     Args:
-        target, params: as for `cs.start`.
+        target: what a call of a task gives, or a container of such.
+        params: values of parameters by name.
+
+    Returns:
+        The plan, which prints as text.
 
     Raises:
         GraphError, ParamError: as `Engine.start`.
@@ -208,6 +226,9 @@ def attach(run: str | None = None, *, log: str | None = None) -> Run:
         run: its id, or how it begins; None for the latest that did not succeed.
         log: as for `cs.start`.
 
+    Returns:
+        A `Run` under the same id, which has begun.
+
     Raises:
         UnknownNameError, UsageError, LeaseHeldError, StateError: as `Engine.attach`.
 
@@ -223,7 +244,10 @@ def attach(run: str | None = None, *, log: str | None = None) -> Run:
 
 
 def runs() -> list[RunRecord]:
-    """The runs that are written down in the state backend, latest first; see `Engine.recorded`.
+    """The runs that are written down where results are kept, latest first; see `Engine.recorded`.
+
+    Returns:
+        A record of each: its id, title and owner, when it began, and how it ended.
 
     Raises:
         UsageError, StateError: as `Engine.recorded`.
@@ -238,7 +262,10 @@ def runs() -> list[RunRecord]:
 
 
 def use_state(place: StateBackend | str) -> None:
-    """Keep results in `place`, a state backend or its URL, from now on; see `Engine.use_state`.
+    """Keep results in `place` from now on; see `Engine.use_state`.
+
+    Args:
+        place: "memory:", "sqlite:///results.db", "redis://localhost:6379/0", or a state backend.
 
     Raises:
         UsageError, StateError: as `Engine.use_state`, or the URL cannot be read.
@@ -257,7 +284,7 @@ def clean(older: str | float | None = None) -> Cleaned:
             long go too, and what is written down of runs that ended before. 0 removes all.
 
     Returns:
-        how many results were removed, and how many bytes they had.
+        How many results were removed, and how many bytes they had.
 
     Raises:
         UsageError: nobody can read the length of time.
@@ -272,7 +299,13 @@ def clean(older: str | float | None = None) -> Cleaned:
 
 
 def visualize(target: Any) -> Visual:
-    """A picture of what `target` needs, which displays itself in a notebook and saves itself.
+    """A picture of what `target` needs, which displays itself in a notebook; nothing runs.
+
+    Args:
+        target: what a call of a task gives, or a container of such.
+
+    Returns:
+        The picture: `.save("flow.svg")` writes it to a file, and it prints as text.
 
     Raises:
         GraphError: there is nothing to show, or it needs itself.

@@ -29,6 +29,9 @@ def checkpoint() -> Checkpoint:
     Outside a run it does nothing, so a task can be called as a plain function. Paused time does not
     count as the task's duration.
 
+    Returns:
+        What an async task awaits.
+
     Raises:
         RunCancelledError: the run was cancelled, or the time of this task is up.
 
