@@ -64,9 +64,14 @@ FUNCTIONS = {
     f"cs.{name}": getattr(cs, name) for name in PUBLIC if inspect.isfunction(getattr(cs, name))
 }
 
+CONTROLS = ("pause", "resume", "limit", "rate")
+READINGS = ("partial", "states")
+
 
 def methods() -> dict[str, FunctionType]:
-    """Public functions of the model and the graph and public methods of their types, by name."""
+    """By name, public functions of the model and the graph, public methods of their types, and what
+    controls and reads engines and runs.
+    """
     found: dict[str, FunctionType] = {}
     for room in (cascade_nb.model, cascade_nb.graph):
         for name in room.__all__:
@@ -79,6 +84,9 @@ def methods() -> dict[str, FunctionType]:
                     public = not name.startswith("_") or (name == "__call__" and held.__doc__)
                     if public and inspect.isfunction(held) and kind not in PROTOCOLS:
                         found[f"{owner.__name__}.{name}"] = held
+    for kind in (cs.Engine, cs.Run):
+        for name in (*CONTROLS, *(READINGS if kind is cs.Run else ())):
+            found[f"{kind.__name__}.{name}"] = getattr(kind, name)
     return found
 
 
@@ -108,7 +116,8 @@ def run_example(text: str | None, names: dict[str, object]) -> None:
 def some_names() -> dict[str, object]:
     size = cs.Param("size", default=3, type=int)
     report = total(fetch(size)).named("report")
-    return {"cs": cs, "fetch": fetch, "total": total, "report": report}
+    engine = default_engine()
+    return {"cs": cs, "engine": engine, "fetch": fetch, "total": total, "report": report}
 
 
 @pytest.mark.may_block("a state is opened and read from a thread that waits")

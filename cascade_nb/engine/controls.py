@@ -33,8 +33,18 @@ class Controls:
     def scope(self, text: str | Scope) -> Scope:
         """A scope out of its text, or out of the bare name of a task or a node.
 
+        Args:
+            text: such as "tag:gpu", or "fetch".
+
+        Returns:
+            The scope; as text it has its kind before the name.
+
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
+
+        Example:
+            >>> str(engine.scope("task:fetch"))
+            'task:fetch'
         """
         return read_scope(text, (run.graph for run in self.runs))
 
@@ -43,16 +53,41 @@ class Controls:
     ) -> Constraint:
         """Let nothing of `scope` start any more; in force when this returns, from any thread.
 
+        Args:
+            scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of
+                a task or a node.
+            reason, by: for people.
+            ttl: seconds until it ends by itself.
+
+        Returns:
+            The constraint that is in force now.
+
         Raises:
             ConstraintError: there is no such scope, or `ttl` is not above zero.
+
+        Example:
+            >>> engine.pause("task:fetch").type
+            'pause'
+            >>> engine.resume("task:fetch")
+            True
         """
         return self.constraints.apply(self.scope(scope), "pause", reason=reason, ttl=ttl, by=by)
 
     def resume(self, scope: str = "global") -> bool:
-        """Lift the pause of `scope`; what is ready starts at once. False when there was none.
+        """Lift the pause of `scope`; what is ready starts at once.
+
+        Args:
+            scope: as it was given to `pause`.
+
+        Returns:
+            False when there was none.
 
         Raises:
             ConstraintError: there is no such scope.
+
+        Example:
+            >>> engine.resume("task:fetch")
+            False
         """
         return bool(self.constraints.lift(self.scope(scope), "pause"))
 
@@ -67,8 +102,18 @@ class Controls:
     ) -> None:
         """Let at most `n` nodes of `scope` run at once, counting what runs already; None lifts it.
 
+        Args:
+            scope: as for `pause`.
+            n: how many; 0 lets none start.
+            reason, by: for people.
+            ttl: seconds until it ends by itself.
+
         Raises:
             ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+
+        Example:
+            >>> engine.limit("task:fetch", 2)
+            >>> engine.limit("task:fetch", None)
         """
         if n is None:
             self.constraints.lift(self.scope(scope), "concurrency")
@@ -91,10 +136,18 @@ class Controls:
         """Let so many nodes of `scope` start per time, as in "10/m"; None lifts it.
 
         Args:
+            scope: as for `pause`.
+            rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
             capacity: how many may start at once after a quiet time.
+            reason, by: for people.
+            ttl: seconds until it ends by itself.
 
         Raises:
             ConstraintError: there is no such scope, or nobody can read the rate.
+
+        Example:
+            >>> engine.rate("task:fetch", "10/m")
+            >>> engine.rate("task:fetch", None)
         """
         if rate is None:
             self.constraints.lift(self.scope(scope), "rate_limit")

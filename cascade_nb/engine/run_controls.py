@@ -59,22 +59,50 @@ class RunControls:
 
         Raises:
             ConstraintError: there is no such scope.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.pause(reason="the GPU is busy")
+            >>> run.resume()
+            >>> run.result()
+            3
         """
         self._controls.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
 
     def resume(self, scope: str | None = None) -> None:
         """Lift the pause of this run, or of `scope`.
 
+        Args:
+            scope: as it was given to `pause`; None for this run.
+
         Raises:
             ConstraintError: there is no such scope.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.pause("task:fetch")
+            >>> run.resume("task:fetch")
+            >>> run.result()
+            3
         """
         self._controls.resume(scope or self.scope)
 
     def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
 
+        Args:
+            scope: such as "task:fetch"; it then is about every run of the engine.
+            n: how many; 0 lets none start.
+            by: who asks for it, for people.
+
         Raises:
             ConstraintError: there is no such scope, or `n` is below zero.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.limit(None, 2)
+            >>> run.result()
+            3
         """
         self._controls.limit(scope or self.scope, n, by=by)
 
@@ -83,7 +111,19 @@ class RunControls:
     ) -> None:
         """Let so many nodes of a scope (None: of this run) start per time; None lifts the limit.
 
+        Args:
+            scope: such as "task:fetch"; it then is about every run of the engine.
+            rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
+            capacity: how many may start at once after a quiet time.
+            by: who asks for it, for people.
+
         Raises:
             ConstraintError: there is no such scope, or nobody can read the rate.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.rate(None, "100/s")
+            >>> run.result()
+            3
         """
         self._controls.rate(scope or self.scope, rate, capacity=capacity, by=by)

@@ -29,8 +29,17 @@ class Readings:
         Args:
             name: of a node, such as a map that the run's target reads; default the target.
 
+        Returns:
+            The value, or one of its kind with a `Missing` in each place that has none.
+
         Raises:
             UnknownNameError: the graph has no such node.
+
+        Example:
+            >>> run = cs.start(fetch.map(n=[1, 2]))
+            >>> value = run.result()
+            >>> run.partial()
+            [[0], [0, 1]]
         """
         return self._watch.partial(name)
 
@@ -45,7 +54,17 @@ class Readings:
         return self._watch.failures()
 
     def states(self) -> dict[str, NodeState]:
-        """How each node of the graph stands, by id."""
+        """How each node of the graph stands, by id.
+
+        Returns:
+            A dict of its own.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> value = run.result()
+            >>> run.states()["size"].value
+            'done'
+        """
         return self._watch.states()
 
     def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
