@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from cascade_nb.advice import advised_value
+from cascade_nb.concurrency.own_loop import StillWorkingError, on_own_loop
 from cascade_nb.defaults import default_engine, state_of
+from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.planning.foresight import Found
 from cascade_nb.engine.runs.nested_wait import wait_for
-from cascade_nb.engine.runs.run import INTERRUPTED, Run
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.kept import Cleaned
@@ -143,7 +142,7 @@ def run(
     """
     if not (params or isinstance(target, Graph)) and is_present(target):
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
-        return beside(target) if asyncio.iscoroutine(target) else target
+        return on_own_loop(target) if asyncio.iscoroutine(target) else target
     started = start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
     value = wait_for(started)
     if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
@@ -199,7 +198,19 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     """
     from cascade_nb.planned import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
-    return ShownPlan.of(beside(default_engine().plan(target, params=params)))
+    return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params)))
+
+
+def find_soon(engine: Engine, lazy: Lazy) -> Found:
+    """What `Engine.find` gives, for a cell that is not to be held up for long.
+
+    Raises:
+        StateError: where results are kept cannot be read, or does not answer.
+    """
+    try:
+        return on_own_loop(engine.find(lazy), PATIENCE)
+    except StillWorkingError as late:
+        raise StateError(f"where results are kept did not answer within {PATIENCE:g} s") from late
 
 
 def value_of(lazy: Lazy) -> Any:
@@ -210,7 +221,7 @@ def value_of(lazy: Lazy) -> Any:
         StateError: where results are kept cannot be read, or does not answer.
     """
     engine = default_engine()
-    found = beside(engine.find(lazy), PATIENCE)
+    found = find_soon(engine, lazy)
     if found.there:
         return found.value
     bound = None if engine.bindings is None else engine.bindings.name_of(lazy)
@@ -239,7 +250,7 @@ def attach(run: str | None = None, *, log: str | None = None) -> Run:
         3
     """
     engine = default_engine()
-    graph, orders, run_id = beside(engine.take_up(run, log=log))
+    graph, orders, run_id = on_own_loop(engine.take_up(run, log=log))
     return engine.begin(graph, orders, run_id)
 
 
@@ -258,7 +269,7 @@ def runs() -> list[RunRecord]:
         >>> [run.status for run in cs.runs()]
         ['succeeded']
     """
-    return beside(default_engine().recorded())
+    return on_own_loop(default_engine().recorded())
 
 
 def use_state(place: StateBackend | str) -> None:
@@ -273,7 +284,7 @@ def use_state(place: StateBackend | str) -> None:
     Example:
         >>> cs.use_state("memory:")  # or "sqlite:///results.db", before running
     """
-    beside(default_engine().use_state(state_of(place)))
+    on_own_loop(default_engine().use_state(state_of(place)))
 
 
 def clean(older: str | float | None = None) -> Cleaned:
@@ -295,7 +306,7 @@ def clean(older: str | float | None = None) -> Cleaned:
         >>> cs.clean(0).results  # all of them; cs.clean("30d") those that nobody used for so long
         1
     """
-    return beside(default_engine().clean(checked_older(older)))
+    return on_own_loop(default_engine().clean(checked_older(older)))
 
 
 def visualize(target: Any) -> Visual:
@@ -317,47 +328,6 @@ def visualize(target: Any) -> Visual:
     from cascade_nb.view.visual import Visual  # noqa: PLC0415 - most scripts draw nothing
 
     return Visual(default_engine().graph_of(target))
-
-
-def beside(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-    """What `work` gives, on a loop of its own in a thread of its own, in the caller's context: the
-    caller's loop may be running, and is not to be run from within.
-
-    Args:
-        timeout: seconds to wait at most.
-
-    Raises:
-        StateError: it takes longer.
-    """
-    made: Future[T] = Future()
-    doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
-
-    async def main() -> T:
-        task = asyncio.get_running_loop().create_task(work)
-        doing.append((asyncio.get_running_loop(), task))
-        return await task
-
-    def body() -> None:
-        try:
-            made.set_result(asyncio.run(main()))
-        except BaseException as error:
-            made.set_exception(error)
-
-    thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(body,), name="cascade-aside", daemon=True
-    )
-    thread.start()
-    try:
-        thread.join(timeout)
-    except KeyboardInterrupt:  # nothing is to go on behind the back of whoever interrupted it
-        for loop, task in doing:
-            with contextlib.suppress(RuntimeError):  # it has just ended
-                loop.call_soon_threadsafe(task.cancel)
-        thread.join(INTERRUPTED)
-        raise
-    if thread.is_alive():
-        raise StateError(f"where results are kept did not answer within {timeout:g} s")
-    return made.result()
 
 
 use_look_up(value_of)

@@ -15,7 +15,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.notebook.kernel.shims import running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
-from cascade_nb.shortcuts import PATIENCE, beside
+from cascade_nb.shortcuts import find_soon
 from cascade_nb.text import carryable, coloured
 
 
@@ -38,7 +38,7 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
     """
     name = _name(session, lazy)
     try:
-        found = beside(session.engine.find(lazy), PATIENCE)
+        found = find_soon(session.engine, lazy)
     except CascadeError as error:
         say(f"{lazy_text(session, lazy)}\nIts value cannot be looked for: {error}")
         return

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Final
 
+from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.control.words import ago, count_text, seconds_text, size_text
 from cascade_nb.defaults import state_of
 from cascade_nb.engine.observing.history import EndedRun
@@ -19,7 +20,6 @@ from cascade_nb.notebook.magics.launching import present
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.protocols import RunRecord
-from cascade_nb.shortcuts import beside
 
 _SHOWN: Final = 20
 _UNKNOWN: Final = "(unknown task)"
@@ -105,7 +105,7 @@ def go_on(session: Session, given: Namespace, awaited: bool) -> Any:
     """Take up a run, and show its panel."""
     engine = session.engine
     if not awaited:
-        graph, orders, run_id = beside(engine.take_up(given.run, on_wait=_wait_for))
+        graph, orders, run_id = on_own_loop(engine.take_up(given.run, on_wait=_wait_for))
         begin = partial(engine.begin, graph, orders)
         return present(session, begin, run_id, wait=given.wait)
 
@@ -207,4 +207,4 @@ def _is_left(record: RunRecord) -> bool:
 
 
 def _done(work: Coroutine[Any, Any, None], awaited: bool) -> Any:
-    return work if awaited else beside(work)
+    return work if awaited else on_own_loop(work)

@@ -1,0 +1,63 @@
+"""Runs a coroutine on a loop of its own in a thread of its own, and waits for what it gives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+_INTERRUPTED: Final = 0.7  # seconds in which interrupted work ends
+
+
+class StillWorkingError(Exception):
+    """Work did not end in the time that somebody had for it; it goes on."""
+
+
+def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """What `work` gives, in the caller's context: the caller's loop may be running, and is not to
+    be run from within.
+
+    Args:
+        work: what to run.
+        timeout: seconds to wait at most.
+
+    Returns:
+        The value of `work`; what it raises is raised here.
+
+    Raises:
+        StillWorkingError: it takes longer.
+    """
+    made: Future[T] = Future()
+    doing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def main() -> T:
+        task = asyncio.get_running_loop().create_task(work)
+        doing.append((asyncio.get_running_loop(), task))
+        return await task
+
+    def body() -> None:
+        try:
+            made.set_result(asyncio.run(main()))
+        except BaseException as error:
+            made.set_exception(error)
+
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(body,), name="cascade-aside", daemon=True
+    )
+    thread.start()
+    try:
+        thread.join(timeout)
+    except KeyboardInterrupt:  # nothing is to go on behind the back of whoever interrupted it
+        for loop, task in doing:
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(task.cancel)
+        thread.join(_INTERRUPTED)
+        raise
+    if thread.is_alive():
+        raise StillWorkingError
+    return made.result()
