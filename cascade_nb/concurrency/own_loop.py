@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
+
+from cascade_nb.concurrency.thread_settings import with_settings
 
 T = TypeVar("T")
 _INTERRUPTED: Final = 0.7  # seconds in which interrupted work ends
@@ -47,7 +48,7 @@ def on_own_loop(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T
             made.set_exception(error)
 
     thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(body,), name="cascade-aside", daemon=True
+        target=with_settings().run, args=(body,), name="cascade-aside", daemon=True
     )
     thread.start()
     try:

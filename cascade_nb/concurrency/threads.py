@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextvars
 import gc
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.thread_settings import with_settings
 
 T = TypeVar("T")
 HELD_UP: Final = 0.05  # seconds after which a loop counts as held up
@@ -35,7 +35,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
-    context = contextvars.copy_context()
+    context = with_settings(again=False)
     if not SAFE_ANYWHERE and elsewhere.get() is None:
         context.run(elsewhere.set, partial(_call_on, loop))
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from cascade_nb.concurrency.loop_portal import Door
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.thread_settings import with_settings
 from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
@@ -240,11 +241,10 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
             self._executions[run] = execution
             self._edits[run] = execution.edits
         if parent is not None:
-            nested = parent.flow.nested
-            nested[run] = parent
+            (nested := parent.flow.nested)[run] = parent
             run.add_done_callback(lambda run: nested.pop(run, None))
         run.begin_log()
-        parts.door.call(partial(self._spawn, parts, execution))
+        with_settings().run(parts.door.call, partial(self._spawn, parts, execution))
         return run
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:

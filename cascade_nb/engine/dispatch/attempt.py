@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.core.arguments import Call
@@ -199,13 +200,20 @@ class ThreadAttempt(Attempt):
                     return None
         self._call = None  # its arguments live as long as the body, and no longer
         context = flow.context.copy()  # two threads cannot be inside one context at once
-        return partial(context.run, self._body, call)
+        return partial(context.run, self._body_here, call)
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
             return flow.lanes.end_in_worker(self, result, error)
+
+    def _body_here(self, call: Call) -> Any:
+        settings = as_carried()
+        if settings is None:
+            return self._body(call)
+        with settings:
+            return self._body(call)
 
     def _body(self, call: Call) -> Any:
         user_here.set(self)

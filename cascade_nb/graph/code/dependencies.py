@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.classes import Member, class_content_of
-from cascade_nb.graph.code.environment import EnvironmentReads, current_folder
+from cascade_nb.graph.code.environment import EnvironmentReads
 from cascade_nb.graph.code.modules import changed_since_import, module_text, relative, resolved
 from cascade_nb.graph.code.origin import (
     CodeOwner,
@@ -50,7 +50,7 @@ class CodeWalk:
         sources: the text of those that have one.
         values: those that are values, as a person can read them.
         unkeyed: what could not be keyed, in words.
-        environment: the environment variables that the code reads.
+        environment: what the code reads of what is around it.
     """
 
     def __init__(self) -> None:
@@ -82,13 +82,12 @@ class CodeWalk:
         else:
             root = self._admit(thing, "class", title_of(thing))
         while self._todo:
-            label, piece = self._todo.popleft()
-            self._look(label, piece)
-        for name, value in self.environment.found().items():
-            self.parts[f"environment variable {name}"] = digest(text(value))
+            self._look(*self._todo.popleft())
+        variables = self.environment.found().items()
+        self.parts.update((f"environment variable {n}", digest(text(v))) for n, v in variables)
         self.parts.update(self._reflection.parts())
-        if self.environment.folder:
-            self._value("current folder", current_folder())
+        for words, value in self.environment.around():
+            self._value(words, value)
         return root
 
     def refer(self, thing: Any) -> bytes:
@@ -304,6 +303,7 @@ class CodeWalk:
 
     def _module(self, name: str, module: types.ModuleType | None) -> bytes:
         """The bytes of a module, which is looked at later if its content counts."""
+        self.environment.settings.library(name)
         origin = origin_of_module(name)
         if origin.owner is CodeOwner.INSTALLED:
             self.parts[origin.part] = digest(text(origin.part))
@@ -330,8 +330,8 @@ class CodeWalk:
             )
         self.sources[label] = found.source
         self.environment.module(found.source)
-        package = name if (file_of_module(name) or "").endswith("__init__.py") else ""
-        package = package or name.rpartition(".")[0]
+        is_package = (file_of_module(name) or "").endswith("__init__.py")
+        package = name if is_package else name.rpartition(".")[0]
         imports = [self._imported(relative(one, package), one.names) for one in found.imports]
         return found.digest + b"".join(imports)
 
@@ -339,7 +339,7 @@ class CodeWalk:
         """What an import statement brings: a module, or modules out of a package."""
         said = self._module(name, sys.modules.get(name))
         if origin_of_module(name).owner is CodeOwner.LOCAL:
-            inner = [f"{name}.{one}" for one in names]
+            inner = (f"{name}.{one}" for one in names)
             found = [one for one in inner if file_of_module(one) is not None]
             said += b"".join([self._module(one, sys.modules.get(one)) for one in found])
         return said

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.values.atoms import text
+from cascade_nb.graph.values.setting_reads import SettingReads
 
 #: Names that code uses only when it asks for the environment.
 ASKING: Final = frozenset({"environ", "environb", "getenv", "getenvb", "expandvars"})
@@ -47,28 +48,33 @@ class EnvironmentReads:
 
     Attributes:
         asked: whether any of the code asks for it.
+        settings: which settings of the process it goes by.
         folder: whether any asks for the current folder.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self.folder = False
+        self.settings = SettingReads()
         self._texts: set[str] = set()
 
     def code(self, names: Collection[str], texts: Iterable[str]) -> None:
         """Take note of the names that a body uses, and of the texts in it."""
+        self.settings.code(names)
         self.folder = self.folder or not ASKING_FOR_FOLDER.isdisjoint(names)
         self.asked = self.asked or not ASKING.isdisjoint(names)
         self._texts.update(texts)
 
     def value(self, value: Any) -> None:
-        """Take note of a value that a body reads: the environment itself, or texts."""
+        """Take note of a value that a body reads: the environment itself, texts, a library."""
+        self.settings.value(value)
         self.asked = self.asked or any(value is one for one in _ASKED)
         self.folder = self.folder or any(value is one for one in _ASKED_FOLDER)
         self._texts.update(texts_in(value))
 
     def module(self, source: str) -> None:
         """Take note of a whole file."""
+        self.settings.module(source)
         self.folder = self.folder or _FOLDER_IN_TEXT.search(source) is not None
         if any(name in source for name in ASKING):
             self.asked = True
@@ -77,6 +83,12 @@ class EnvironmentReads:
     def found(self) -> dict[str, str]:
         """Name and value of each variable that is set and that the code may read."""
         return set_ones(self._texts) if self.asked else {}
+
+    def around(self) -> Iterator[tuple[str, Any]]:
+        """What else counts of what is around the code, by the words for it."""
+        if self.folder:
+            yield "current folder", current_folder()
+        yield from self.settings.found()
 
 
 def is_asked(value: Any) -> bool:

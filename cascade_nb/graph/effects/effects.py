@@ -12,6 +12,7 @@ import functools
 import os
 import random
 import sys
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,7 @@ from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
-_MOST: Final = 2_000  # pieces of code that are looked at
+_MOST: Final = 2_000  # pieces of code looked at
 
 
 class Mentions(NamedTuple):
@@ -97,9 +98,11 @@ def effects_of(task: AnyTask) -> Effects:
     drawn = (kind for kind in states.keys() - seeded if kind not in look.written)
     if any(kind not in STATES or STATES[kind].draws for kind in drawn):
         doubts["draws random numbers"] = None
+    if any(_is(one, threading.local) for one in look._values):
+        doubts["reads what each thread has for itself"] = None
     told = [words for words in DOUBTS if words in doubts]
     told += unseen_in_words(look.unseen, LOOKUPS)
-    if not states and not told and not look.unseen:
+    if not (states or told or look.unseen):
         return NONE
     return Effects(states, tuple(told), tuple(unseen_in_words(look.unseen, FILES)), look.mentions())
 
@@ -134,9 +137,7 @@ def _doubts_of(name: str, how: str) -> tuple[str, ...]:
 
 
 def _is_among(name: str, how: str, names: frozenset[str]) -> bool:
-    if f"{name}{how}" in names:
-        return True
-    if how != "=" and name in names:
+    if f"{name}{how}" in names or (how != "=" and name in names):
         return True
     parts = name.split(".")
     if how == "=" and any(f"{'.'.join(parts[:n])}=" in names for n in range(1, len(parts))):
@@ -169,7 +170,6 @@ class _Look:
     def __init__(self, function: Any, cached: bool = False) -> None:
         self._function = function
         self._cached = cached
-        self._texts: dict[str, None] = {}
         self._values: list[Any] = []
         self._codes: list[types.CodeType] = []
         self._opened_before: set[int] = set()  # functions that open what tasks are given
@@ -206,12 +206,11 @@ class _Look:
             elif _is(thing, (staticmethod, classmethod)):
                 todo.append(thing.__func__)
             elif _is(thing, property):
-                todo.extend(part for part in (thing.fget, thing.fset, thing.fdel) if part)
+                todo.extend(filter(None, (thing.fget, thing.fset, thing.fdel)))
             elif _is(thing, type):
                 module = sys.modules.get(_module_of(thing))
                 if _is(module, types.ModuleType) and is_followed(vars(module)):
-                    todo.extend(vars(thing).values())
-                    todo.extend(thing.__bases__)
+                    todo.extend((*vars(thing).values(), *thing.__bases__))
             else:
                 self._values.append(thing)
 
@@ -224,6 +223,8 @@ class _Look:
                     self.written[closure_written(function, use.names[0]).kind] = None
                 continue
             name, leads_to = _resolved(use, space)
+            if name == "builtins.hash" and function.__name__ == "__hash__":
+                continue
             if name != "os.environ":
                 self.written.update({one.kind: None for one in written_global(use, space)})
             if name:
@@ -335,7 +336,7 @@ def _full_name(value: Any, called: str) -> str:
 
 
 def _is(value: Any, kinds: Any) -> bool:
-    """`isinstance` by the type alone: a proxy may do anything when it is asked for its class."""
+    """`isinstance` by the type alone: a proxy may do anything when asked for its class."""
     return issubclass(type(value), kinds)
 
 

@@ -175,10 +175,13 @@ DOUBTS: Final[dict[str, frozenset[str]]] = {
         " datetime.datetime.now datetime.datetime.utcnow datetime.datetime.today"
         " datetime.date.today pandas.Timestamp.now pandas.Timestamp.today pandas.Timestamp.utcnow"
     ),
+    "waits for somebody to type": _names("builtins.input getpass.getpass sys.stdin sys.stdin."),
+    "uses hash() or id(), which differ in each process": _names("builtins.hash builtins.id"),
+    "reads what each thread has for itself": frozenset(),
     "asks about this machine": _names(
         "platform. os.cpu_count os.process_cpu_count os.getpid os.getppid os.uname os.getlogin"
         " os.getuid os.getloadavg os.statvfs socket.gethostname socket.getfqdn getpass.getuser"
-        " multiprocessing.cpu_count psutil. shutil.disk_usage sys.argv torch.cuda.is_available"
+        " multiprocessing.cpu_count psutil. shutil.disk_usage torch.cuda.is_available"
         " torch.cuda.device_count uuid.getnode"
     ),
     "asks the network": _names(

@@ -131,7 +131,7 @@ _LONGEST: Final = 1_024  # characters of a path
 _MANY: Final = 100
 _LIKE_A_PATH: Final = re.compile(r"[^\s/\\]*[/\\][^\n]*|[^\n]+\.\w{1,8}")
 _WORD: Final = re.compile(r"[^\s()=,;:'\"{}|]{2,255}")
-BUILTINS: Final = _names("eval exec globals __import__ getattr vars open")
+BUILTINS: Final = _names("eval exec globals __import__ getattr vars open input hash id")
 """Built-in functions that matter here."""
 
 OPENS: Final = "reads files in a way that is not seen"

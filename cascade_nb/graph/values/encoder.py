@@ -37,6 +37,7 @@ from cascade_nb.graph.values.atoms import (
     text,
     type_in_words,
 )
+from cascade_nb.graph.values.settings import OF_VALUES
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected, Resource
@@ -243,6 +244,9 @@ class Encoder:
             encoded += b"+" + self.items(list(items))
         if pairs is not None:
             encoded += b":" + self._dict(dict(pairs))
+        settings = OF_VALUES.get(str(kind.__module__).partition(".")[0])
+        if settings is not None and (held := settings()):
+            encoded += b"~" + self.encode(held)
         if hasattr(kind, "__array_finalize__") and getattr(value, "__dict__", None):
             encoded += b"." + self.encode(vars(value))  # which an array's own reducer leaves out
         return frame(b"o", encoded)
