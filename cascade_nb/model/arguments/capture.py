@@ -21,7 +21,7 @@ from cascade_nb.errors import TaskCallError
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.arguments.watched import Places, WatchedArgument, name_at
 from cascade_nb.model.containers.arrays import array_kind
-from cascade_nb.model.containers.kinds import Kind, attribute_values
+from cascade_nb.model.containers.kinds import ContainerKind, attribute_values
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import Copying, way_of
 from cascade_nb.model.copying.library_copiers import (
@@ -190,7 +190,7 @@ class _Capture:
                     count += len(one) if hasattr(cls, "__len__") and isinstance(one, _SIZED) else 0
                     if count <= FEW:
                         found = way_of(cls)
-                        parts = found.parts(one) if isinstance(found, Kind) else None
+                        parts = found.parts(one) if isinstance(found, ContainerKind) else None
                         parts = attribute_values(one) if parts is None else parts
                         count += 0 if isinstance(one, _SIZED) else len(parts)
                         stack += parts
@@ -275,7 +275,7 @@ def _find_way(cls: type) -> _Way:
     way = way_of(cls)
     if way is None:
         return _Way.NOTHING
-    if isinstance(way, Kind):
+    if isinstance(way, ContainerKind):
         return _Way.KIND
     kind = array_kind(cls)
     if kind == "array":

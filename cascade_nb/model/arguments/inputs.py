@@ -14,8 +14,8 @@ from inspect import Parameter, Signature
 from typing import Any, Final, TypeVar
 
 from cascade_nb.errors import TaskCallError, UsageError
-from cascade_nb.model.containers.containers import holds, kind_of
-from cascade_nb.model.containers.kinds import Kind
+from cascade_nb.model.containers.containers import container_kind, holds
+from cascade_nb.model.containers.kinds import ContainerKind
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected
@@ -160,7 +160,7 @@ class _Walk:
         self._marker = marker
         self.found: list[Any] = []
         self._values: dict[int, Any] = {}
-        self._kinds: dict[int, Kind] = {}
+        self._kinds: dict[int, ContainerKind] = {}
         self._parts: dict[int, list[Any]] = {}
         self._at: dict[int, Sequence[int]] = {}
         self._way: dict[int, tuple[int, int] | None] = {}
@@ -226,7 +226,7 @@ class _Walk:
 
     def _look(self, root: Any) -> None:
         marker = self._marker
-        kinds: dict[type, Kind | None] = {}
+        kinds: dict[type, ContainerKind | None] = {}
         stack: list[tuple[Any, int, int]] = [(root, 0, -1)]
         while stack:
             value, above, position = stack.pop()
@@ -238,7 +238,7 @@ class _Walk:
             cls = type(value)
             if cls in ATOMS:
                 continue
-            kind = kinds[cls] if cls in kinds else kinds.setdefault(cls, kind_of(cls))
+            kind = kinds[cls] if cls in kinds else kinds.setdefault(cls, container_kind(cls))
             if kind is None:
                 continue
             place = id(value)

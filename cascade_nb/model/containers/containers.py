@@ -26,7 +26,7 @@ from cascade_nb.model.containers.kinds import (
     PROXY,
     SLICE,
     WITH_ATTRIBUTES,
-    Kind,
+    ContainerKind,
     dict_kind,
     dict_spread,
     fixed_kind,
@@ -45,10 +45,10 @@ _LEAVES: Final = (str, bytes, bytearray, int, float, complex, range)
 # Of these Python itself keeps apart those that hold nothing but plain values.
 _SPARSE: Final = frozenset({tuple, dict})
 _EMPTY: Final = frozenset({int, float, bool, str, bytes, type(None)})
-_KINDS: Final[weakref.WeakKeyDictionary[type, Kind | None]] = weakref.WeakKeyDictionary()
+_KINDS: Final[weakref.WeakKeyDictionary[type, ContainerKind | None]] = weakref.WeakKeyDictionary()
 
 
-def kind_of(cls: type) -> Kind | None:
+def container_kind(cls: type) -> ContainerKind | None:
     """How values of `cls` are taken apart; None for what has nothing inside."""
     try:
         return _KINDS[cls]
@@ -70,7 +70,7 @@ def holds(value: Any, marker: type) -> bool:
     while level:
         below: dict[type, list[Any]] = {}
         for cls, group in level.items():
-            kind = kind_of(cls)
+            kind = container_kind(cls)
             if kind is None:
                 continue
             spread = kind.spread or functools.partial(_spread, kind.parts)
@@ -83,7 +83,9 @@ def holds(value: Any, marker: type) -> bool:
                     return True
             if any(issubclass(one, marker) for one in inside):
                 return True
-            open_ones = [one for one in inside if one not in _EMPTY and kind_of(one) is not None]
+            open_ones = [
+                one for one in inside if one not in _EMPTY and container_kind(one) is not None
+            ]
             if not open_ones:
                 continue
             fresh = [one for one in group if id(one) not in seen]  # what holds itself ends here
@@ -103,7 +105,7 @@ def _spread(parts: Callable[[Any], list[Any]], values: Iterable[Any]) -> Iterabl
     return chain.from_iterable(map(parts, values))
 
 
-def _find_kind(cls: type) -> Kind | None:
+def _find_kind(cls: type) -> ContainerKind | None:
     if cls in _EXACT:
         return _EXACT[cls]
     module = str(getattr(cls, "__module__", "")).partition(".")[0]
@@ -145,7 +147,7 @@ def _can_be_made_bare(cls: type) -> bool:
     return True
 
 
-_BASES: Final[dict[type, Callable[[Any], Kind]]] = {
+_BASES: Final[dict[type, Callable[[Any], ContainerKind]]] = {
     list: items_kind,
     tuple: fixed_kind,
     OrderedDict: dict_kind,
@@ -156,7 +158,7 @@ _BASES: Final[dict[type, Callable[[Any], Kind]]] = {
     types.SimpleNamespace: lambda base: NAMESPACE,
     functools.partial: lambda base: PARTIAL,
 }
-_EXACT: Final[dict[type, Kind | None]] = {
+_EXACT: Final[dict[type, ContainerKind | None]] = {
     **dict.fromkeys(
         (*_LEAVES, types.ModuleType, type(None), bool, type(len), type(Ellipsis)), None
     ),

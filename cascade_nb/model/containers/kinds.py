@@ -29,7 +29,7 @@ from cascade_nb.model.containers.attributes import (
 from cascade_nb.model.containers.closures import function_parts, function_path
 
 
-class Kind(NamedTuple):
+class ContainerKind(NamedTuple):
     """How values of one class are taken apart and made again.
 
     Attributes:
@@ -89,11 +89,11 @@ def _namespace_shell(value: Any) -> Any:
     return types.SimpleNamespace.__new__(type(value))
 
 
-PLAIN_OBJECT: Final = Kind(
+PLAIN_OBJECT: Final = ContainerKind(
     _plain_parts, _plain_path, _plain_shell, _plain_fill,
     spread=lambda values: gc.get_referents(*values),
 )  # fmt: skip
-CLASS: Final = Kind(
+CLASS: Final = ContainerKind(
     lambda value: list(lazy_attributes(value).values()),
     lambda value, position: f".{list(lazy_attributes(value))[position]}",
 )
@@ -103,7 +103,7 @@ NAMESPACE: Final = PLAIN_OBJECT._replace(shell=_namespace_shell)
 # Containers of the language: their items, and behind them the attributes of a subclass's instance.
 
 
-def items_kind(base: Any) -> Kind:
+def items_kind(base: Any) -> ContainerKind:
     """The kind of a list, a deque, a set, and of their subclasses."""
 
     def parts(value: Any) -> list[Any]:
@@ -126,10 +126,10 @@ def items_kind(base: Any) -> Kind:
         (base.update if base is set else base.extend)(new, parts[:count])
         _fill_attributes(new, parts[count:], old)
 
-    return Kind(parts, path, shell, fill)
+    return ContainerKind(parts, path, shell, fill)
 
 
-def fixed_kind(base: Any) -> Kind:
+def fixed_kind(base: Any) -> ContainerKind:
     """The kind of a tuple, named or not, a frozenset, and of their subclasses."""
 
     def parts(value: Any) -> list[Any]:
@@ -150,10 +150,10 @@ def fixed_kind(base: Any) -> Kind:
         _fill_attributes(new, parts[count:], old)
         return new
 
-    return Kind(parts, path, make=make)
+    return ContainerKind(parts, path, make=make)
 
 
-def dict_kind(base: Any) -> Kind:
+def dict_kind(base: Any) -> ContainerKind:
     """The kind of a dict, an OrderedDict, and of their subclasses."""
 
     def parts(value: Any) -> list[Any]:
@@ -178,7 +178,7 @@ def dict_kind(base: Any) -> Kind:
             base.__setitem__(new, key, item)
         _fill_attributes(new, parts[count:], old)
 
-    return Kind(parts, path, shell, fill)
+    return ContainerKind(parts, path, shell, fill)
 
 
 def _fill_attributes(new: Any, parts: list[Any], old: Any) -> None:
@@ -217,24 +217,24 @@ def dict_spread(values: Iterable[Any]) -> Iterable[Any]:
     return chain(chain.from_iterable(values), chain.from_iterable(map(dict.values, values)))
 
 
-ARRAY: Final = Kind(array_parts, array_path, make=array_made)
-FUNCTION: Final = Kind(function_parts, function_path)
-METHOD: Final = Kind(
+ARRAY: Final = ContainerKind(array_parts, array_path, make=array_made)
+FUNCTION: Final = ContainerKind(function_parts, function_path)
+METHOD: Final = ContainerKind(
     lambda value: [value.__func__, value.__self__],
     lambda value, position: (".__func__", ".__self__")[position],
     make=lambda parts, old: types.MethodType(*parts),
 )
-SLICE: Final = Kind(
+SLICE: Final = ContainerKind(
     lambda value: [value.start, value.stop, value.step],
     lambda value, position: (".start", ".stop", ".step")[position],
     make=lambda parts, old: slice(*parts),
 )
-PROXY: Final = Kind(
+PROXY: Final = ContainerKind(
     gc.get_referents,
     lambda value, position: "",
     make=lambda parts, old: types.MappingProxyType(*parts),
 )
-PARTIAL: Final = Kind(_partial_parts, _partial_path, make=_partial_make)
-FRAME: Final = Kind(frame_parts, frame_path)
-WITH_ATTRIBUTES: Final = Kind(attribute_values, _attribute_path)
-OUT_OF_REACH: Final = Kind(_referents, _somewhere)
+PARTIAL: Final = ContainerKind(_partial_parts, _partial_path, make=_partial_make)
+FRAME: Final = ContainerKind(frame_parts, frame_path)
+WITH_ATTRIBUTES: Final = ContainerKind(attribute_values, _attribute_path)
+OUT_OF_REACH: Final = ContainerKind(_referents, _somewhere)

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cascade_nb.model.containers.arrays import array_kind
-from cascade_nb.model.containers.containers import kind_of
-from cascade_nb.model.containers.kinds import PLAIN_OBJECT, Kind
+from cascade_nb.model.containers.containers import container_kind
+from cascade_nb.model.containers.kinds import PLAIN_OBJECT, ContainerKind
 from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
 from cascade_nb.model.copying.library_copiers import Copier, library_copier
 from cascade_nb.model.copying.read_once import check_readable
 from cascade_nb.model.lazy.lazy import Lazy
 
-_WAYS: Final[weakref.WeakKeyDictionary[type, Copier | Kind | None]] = weakref.WeakKeyDictionary()
+_WAYS: Final[weakref.WeakKeyDictionary[type, Copier | ContainerKind | None]] = (
+    weakref.WeakKeyDictionary()
+)
 _FLAT: Final[Mapping[type, Callable[[Any], Any]]] = {
     list: list.copy,
     set: set.copy,
@@ -77,7 +79,7 @@ def are_quick_to_copy(values: Iterable[Any]) -> bool:
         way = way_of(type(value))
         if way is None:
             continue
-        if not isinstance(way, Kind):
+        if not isinstance(way, ContainerKind):
             if array_kind(type(value)) != "array" or value.dtype.hasobject:
                 return False
             continue
@@ -128,7 +130,7 @@ class Copying:
         way = way_of(type(value))
         if way is None:
             return value
-        if not isinstance(way, Kind):
+        if not isinstance(way, ContainerKind):
             return way(self, value)
         if way.shell is None or is_frozen_data(type(value)):
             return self._fixed(value, way)
@@ -147,7 +149,7 @@ class Copying:
         self._alive.append(value)
         return copy
 
-    def _fixed(self, value: Any, kind: Kind) -> Any:
+    def _fixed(self, value: Any, kind: ContainerKind) -> Any:
         """Of what cannot be changed itself: only around copies of its parts it is made anew."""
         parts = kind.parts(value)
         shell = None if kind.shell is None else self.keep(value, kind.shell(value))
@@ -156,7 +158,9 @@ class Copying:
             return self._made[id(value)]
         return self.keep(value, self._around(value, kind, parts, own, shell))
 
-    def _around(self, value: Any, kind: Kind, parts: list[Any], own: list[Any], shell: Any) -> Any:
+    def _around(
+        self, value: Any, kind: ContainerKind, parts: list[Any], own: list[Any], shell: Any
+    ) -> Any:
         if all(a is b for a, b in zip(parts, own, strict=True)):
             return value
         if shell is None:
@@ -170,14 +174,14 @@ class Copying:
         """The same for what is nested more deeply than Python's stack: first what can be filled
         later, then what has to be made of its parts, innermost first.
         """
-        found: dict[int, tuple[Any, Kind, list[Any]]] = {}
+        found: dict[int, tuple[Any, ContainerKind, list[Any]]] = {}
         stack = [root]
         while stack:
             value = stack.pop()
             way = None if value.__class__ in FROZEN else way_of(type(value))
             if way is None or id(value) in found or id(value) in self._made:
                 continue
-            if not isinstance(way, Kind):
+            if not isinstance(way, ContainerKind):
                 way(self, value)
                 continue
             parts = way.parts(value)
@@ -203,7 +207,7 @@ class Copying:
         return made.get(id(root), root)
 
 
-def way_of(cls: type) -> Copier | Kind | None:
+def way_of(cls: type) -> Copier | ContainerKind | None:
     """How values of `cls` are copied; None for what is handed on as it is."""
     try:
         return _WAYS[cls]
@@ -212,7 +216,7 @@ def way_of(cls: type) -> Copier | Kind | None:
         return way
 
 
-def _find_way(cls: type) -> Copier | Kind | None:
+def _find_way(cls: type) -> Copier | ContainerKind | None:
     if issubclass(cls, Lazy):
         return None
     refused = check_readable(cls)
@@ -221,7 +225,7 @@ def _find_way(cls: type) -> Copier | Kind | None:
     found = library_copier(cls)
     if found is not None:
         return found
-    kind = kind_of(cls)
+    kind = container_kind(cls)
     if kind is None or not kind.within_reach or (kind is PLAIN_OBJECT and not is_data(cls)):
         return None
     return kind

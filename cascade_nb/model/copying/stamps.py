@@ -16,7 +16,7 @@ from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final
 
 from cascade_nb.model.containers.arrays import array_kind
-from cascade_nb.model.containers.containers import kind_of
+from cascade_nb.model.containers.containers import container_kind
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, attribute_values
 from cascade_nb.model.copying.immutable import FROZEN
 
@@ -91,7 +91,7 @@ class _Stamping:
         if hasattr(cls, "_version") and hasattr(cls, "data_ptr"):  # a tensor counts its changes
             self._hasher.update(repr((value._version, value.data_ptr(), value.shape)).encode())
             return []
-        kind = kind_of(cls)
+        kind = container_kind(cls)
         if kind is None or not kind.within_reach:
             self._hasher.update(b"@%d;" % id(value))
             return attribute_values(value) if kind is None and cls.__dictoffset__ else []
@@ -205,7 +205,9 @@ def _attributes_of(objects: list[Any]) -> list[Any]:
     """The attributes of each of many objects of one class that is made of nothing else."""
     kinds = set(map(type, objects))
     cls = kinds.pop() if len(kinds) == 1 else int
-    if kind_of(cls) is not PLAIN_OBJECT or any("__slots__" in vars(one) for one in cls.__mro__):
+    if container_kind(cls) is not PLAIN_OBJECT or any(
+        "__slots__" in vars(one) for one in cls.__mro__
+    ):
         return []
     return [*map(vars, objects), id(cls)]
 

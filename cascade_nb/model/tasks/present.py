@@ -6,7 +6,7 @@ from typing import Any
 
 from cascade_nb.errors import ResultError
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
-from cascade_nb.model.containers.containers import holds, kind_of
+from cascade_nb.model.containers.containers import container_kind, holds
 from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.copying.isolation import kept_copy
 from cascade_nb.model.lazy.lazy import Lazy
@@ -56,7 +56,7 @@ def is_present(target: Any) -> bool:
     """
     if isinstance(target, (Task, PartialTask)) or holds(target, Lazy):
         return False
-    kind = kind_of(type(target))
+    kind = container_kind(type(target))
     if kind is None or not kind.within_reach:
         return in_body()
     return not any(isinstance(part, (Task, PartialTask)) for part in kind.parts(target))
