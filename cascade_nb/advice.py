@@ -1,4 +1,4 @@
-"""What to do next, in words that work where they are read: a magic in a notebook, else a call."""
+"""Says what to do next, in words for where they are read: a magic in a notebook, else a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine is made of where its user does not say; the only place that names adapters."""
+"""Makes the parts of an engine where its user names none; the only place that names adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pauses and limits of every run of the process, of all engines, also of those made later."""
+"""Pauses and limits every run of the process, of all engines, also of those made later."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a file, or an environment variable, is known by, so that a later look tells whether it is
-still as it was.
+"""Stamps of files and environment variables, by which a later look tells whether they are as they
+were.
 """
 
 from __future__ import annotations

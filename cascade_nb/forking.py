@@ -1,5 +1,5 @@
-"""What has to begin anew in a child process that was forked: threads, locks and sockets are the
-parent's there.
+"""Begins anew in a forked child process what cannot be shared with the parent: threads, locks and
+sockets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a place where results are kept says of all of them together."""
+"""What a place where results are kept can say about them: how many, how large, what was removed."""
 
 from __future__ import annotations
 

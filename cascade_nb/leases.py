@@ -1,4 +1,4 @@
-"""How long a lease is, and when its owner counts as gone though its record says otherwise.
+"""Decides how long a lease is, and when its owner counts as gone though its record says otherwise.
 
 A record may be dated hours ahead: the clock was set back, or somebody wrote nonsense into it. A
 living owner renews its lease at least every third of `LEASE`, however long it is, which changes the

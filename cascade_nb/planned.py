@@ -1,4 +1,4 @@
-"""A plan that displays itself: a table, and the graph with what would become of each node."""
+"""Displays a plan: a table, and the graph with what would become of each node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine asks of its parts; any object of these shapes fits."""
+"""The protocols of an engine's parts; any object of these shapes fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The short ways: one engine for the process, and the doors to it."""
+"""The functions of `cascade_nb` itself, such as `run` and `plan`, on one engine for the process."""
 
 from __future__ import annotations
 

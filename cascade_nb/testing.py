@@ -1,5 +1,5 @@
-"""What a test of a workflow needs: a spy on the bus, a connector in the process, a controller, a
-clock of its own.
+"""Helps to test workflows: a spy on the bus, a connector in the process, a controller, a clock of
+its own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Text of others, made fit for where it is shown: the one door on the way to panel, file, terminal
-and log.
+"""Makes text of others fit for where it is shown: the one way into panel, file, terminal and log.
 
 What tasks print and raise may hold what no message can carry or what a terminal obeys. It is
 cleaned where it leaves the kernel, and nowhere else.

@@ -1,1 +1,1 @@
-"""Loops and threads: the way onto a loop from outside, a loop of its own, work beside a loop."""
+"""Loops and threads: calls onto a loop from outside, a loop of its own, work in threads."""

@@ -1,4 +1,4 @@
-"""How constraints come in and telemetry goes out."""
+"""Connectors carry constraints in and telemetry out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages within one process: for tests, and for a controller that lives beside the engine."""
+"""Carries messages within one process: for tests, and for a controller beside the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is allowed now: constraints, and the manager that asks them."""
+"""Constraints: what is not allowed now, and the manager that says whether a node may start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not allowed now: a scope, a type, its numbers, and for how long."""
+"""A constraint: its scope, its type, its numbers, and how long it is in force."""
 
 from __future__ import annotations
 

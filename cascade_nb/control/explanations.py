@@ -1,4 +1,6 @@
-"""Every sentence about a constraint: what is in force, what waits for it, what would free that."""
+"""Makes every sentence about a constraint: what is in force, what waits for it, what would free
+that.
+"""
 
 from __future__ import annotations
 

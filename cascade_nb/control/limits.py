@@ -1,4 +1,4 @@
-"""Gates: where work waits that is not allowed to start now.
+"""Gates, one for each constraint in force: where nodes wait that may not start now.
 
 Each constraint in force, and each of the engine's resources, is a gate. Three rules keep wake-ups
 from being lost, and they are what the property tests drive:

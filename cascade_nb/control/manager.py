@@ -1,4 +1,4 @@
-"""Answers one question: may this node start now?"""
+"""Decides whether a node may start now, by all constraints that are in force."""
 
 from __future__ import annotations
 

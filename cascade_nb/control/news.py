@@ -1,4 +1,4 @@
-"""What the bus is told when constraints change."""
+"""Publishes on the bus what changes about constraints."""
 
 from __future__ import annotations
 

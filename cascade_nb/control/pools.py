@@ -1,4 +1,6 @@
-"""What the engine was told it has, such as GPUs, and needs that could never be met."""
+"""Shares out what the engine was told it has, such as GPUs, and refuses needs that could never be
+met.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gates of state that a process has once: who changes it runs alone with it.
+"""Lets tasks that use the same state of the process run one at a time.
 
 The state is the process's, so the gates of all its engines ask one place. That place has a lock of
 its own, which is always taken last and never held while anything else is called: a manager may ask

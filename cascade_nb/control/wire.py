@@ -1,4 +1,4 @@
-"""Constraints as messages: topics and payloads, parsed strictly.
+"""Parses constraints out of messages, strictly, and writes them as messages.
 
 Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type.
 Characters of a value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::

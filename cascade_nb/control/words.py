@@ -1,4 +1,4 @@
-"""Numbers and times as a colleague would say them."""
+"""Says numbers and times as a colleague would."""
 
 from __future__ import annotations
 

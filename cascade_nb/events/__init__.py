@@ -1,4 +1,4 @@
-"""What happened: the events, the bus that tells them, and what of them goes out as telemetry."""
+"""Events: what happened, the bus that tells it, and what of it goes out as telemetry."""
 
 from __future__ import annotations
 

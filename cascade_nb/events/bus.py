@@ -1,4 +1,4 @@
-"""Tells what happened, in order, to whoever listens.
+"""The message bus: tells events, in order, to whoever subscribed.
 
 A subscriber must never be able to hurt a run. So publishing only appends to a queue of each
 subscription,

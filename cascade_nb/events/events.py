@@ -1,4 +1,4 @@
-"""What can happen, told as frozen records that are safe to write as JSON."""
+"""The event classes: frozen records that are safe to write as JSON."""
 
 from __future__ import annotations
 

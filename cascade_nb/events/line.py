@@ -1,4 +1,4 @@
-"""A record as one line of JSON."""
+"""Writes a record as one line of JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small immutable things with named fields, made by the hundred thousand."""
+"""A base for small immutable classes with named fields, made by the hundred thousand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the events goes out, and in which form."""
+"""Decides which events go out as telemetry, and in which form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Warnings out of threads that somebody else's work goes on in."""
+"""Warns from threads on which somebody else's work goes on, so that a warning that is an error ends
+none of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where task bodies execute."""
+"""Executors run the bodies of tasks."""
 
 from __future__ import annotations
 

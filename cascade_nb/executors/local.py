@@ -1,4 +1,4 @@
-"""Worker threads of this process."""
+"""Runs task bodies in worker threads of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebook's door: `%load_ext cascade_nb`."""
+"""The notebook extension: `%load_ext cascade_nb`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IPython at a prompt in a terminal, whose loop runs only while a cell awaits."""
+"""Adapts to IPython at a prompt in a terminal, whose loop runs only while a cell awaits."""
 
 from __future__ import annotations
 

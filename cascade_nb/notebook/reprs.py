@@ -1,4 +1,4 @@
-"""How lazy values and runs show themselves as the last line of a cell."""
+"""Shows lazy values and runs as the last line of a cell."""
 
 from __future__ import annotations
 

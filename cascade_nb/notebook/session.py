@@ -1,4 +1,4 @@
-"""What the magics of one shell share."""
+"""Holds what the magics of one shell share."""
 
 from __future__ import annotations
 

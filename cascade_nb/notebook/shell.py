@@ -1,4 +1,6 @@
-"""What this room uses of IPython's shell, and the few things that every magic does with it."""
+"""Describes what this room uses of IPython's shell, and does the few things that every magic does
+with it.
+"""
 
 from __future__ import annotations
 

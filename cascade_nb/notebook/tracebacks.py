@@ -1,4 +1,4 @@
-"""How an exception is shown that comes out of a cell: what the user wrote, and nothing of ours.
+"""Shows an exception that comes out of a cell: what the user wrote, and nothing of ours.
 
 IPython asks an exception for `_render_traceback_` before it makes a traceback of its own. The
 exception stays what it is for code that catches it, and the cell fails, also for nbclient.

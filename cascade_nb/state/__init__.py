@@ -1,4 +1,4 @@
-"""Where results are kept."""
+"""State backends: the places where results and runs are kept."""
 
 from __future__ import annotations
 

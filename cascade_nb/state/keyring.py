@@ -1,4 +1,4 @@
-"""The key of the user, with which everything is signed that is kept outside this process."""
+"""Finds or makes the user's key, which signs everything that is kept outside this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results in the memory of this process, up to a limit."""
+"""Keeps results in the memory of this process, up to a limit."""
 
 from __future__ import annotations
 

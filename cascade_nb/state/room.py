@@ -1,4 +1,4 @@
-"""Which results go when there has to be room: one rule for every place where they are kept."""
+"""Decides which results go when there has to be room, by one rule for all places."""
 
 from __future__ import annotations
 

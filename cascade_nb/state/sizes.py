@@ -1,4 +1,4 @@
-"""How much memory a value takes, with what is inside it; where that is much, by a sample."""
+"""Measures how much memory a value takes with all inside it, by a sample where that is much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a URL to a state backend."""
+"""Makes a state backend of a URL."""
 
 from __future__ import annotations
 

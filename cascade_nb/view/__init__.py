@@ -1,4 +1,4 @@
-"""How it is shown: the only place that makes DOT, SVG or text pictures of graphs."""
+"""Draws graphs: the only place that makes DOT, SVG or text pictures of them."""
 
 from __future__ import annotations
 

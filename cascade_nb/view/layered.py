@@ -1,4 +1,5 @@
-"""Places for a picture where there is no Graphviz: boxes in ranks, in an order with few crossings.
+"""Finds places for a picture where there is no Graphviz: boxes in ranks, in an order with few
+crossings.
 
 The method is that of Sugiyama, Tagawa and Toda (1981), in its simplest form. Ranks by the longest
 way from what needs nothing; a line over several ranks has a place in each between; the order within

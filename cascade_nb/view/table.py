@@ -1,4 +1,4 @@
-"""Rows of nodes as an HTML table that fits the page it stands on, light or dark.
+"""Draws rows of nodes as an HTML table that fits the page it stands on, light or dark.
 
 The table is built element by element; every name is the text of an element. It has no script and
 no link, and says the same without its style sheet.

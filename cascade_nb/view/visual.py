@@ -1,4 +1,4 @@
-"""A graph that displays itself, and the static picture that stays in a saved notebook."""
+"""Displays a graph, and makes the static picture that stays in a saved notebook."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How a `%%cascade` cell is read, run and recorded."""
+"""Reads, runs and records `%%cascade` cells."""

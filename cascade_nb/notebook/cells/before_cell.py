@@ -1,4 +1,4 @@
-"""What the workspace was before a cell ran, for a cell whose names cannot be what it bound."""
+"""Puts the workspace back as it was before a cell whose names cannot mean what it bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of a `%%cascade` cell: compiled and run like any cell, with its functions made tasks."""
+"""Compiles and runs the body of a `%%cascade` cell like any cell, with its functions made tasks."""
 
 from __future__ import annotations
 

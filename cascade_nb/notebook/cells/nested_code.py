@@ -1,4 +1,4 @@
-"""Code that a magic inside a `%%cascade` cell runs, such as the body of `%%time`.
+"""Runs code of a magic inside a `%%cascade` cell, such as the body of `%%time`.
 
 It goes through the shell and not through the cell's own body, so its tree is changed on the way.
 """

@@ -1,4 +1,4 @@
-"""One run of one cell: what it sees, what it binds, and what that changes in the workspace.
+"""Records one run of one cell: what it sees, what it binds, and what that changes in the workspace.
 
 When a cell fails, what it had bound before stays, as in any cell of Python, and the workspace takes
 it up as far as it came; names that it did not come to keep what they meant. Only what cannot be,

@@ -1,4 +1,4 @@
-"""What is changed in the syntax tree of a `%%cascade` cell before it runs; no line moves.
+"""Rewrites the syntax tree of a `%%cascade` cell before it runs; no line moves.
 
 ====================  ============================================================================
 ``def f(): …``        gets a decorator that makes it a task, unless the cell needs it plain

@@ -1,4 +1,4 @@
-"""Several names for the parts of one lazy value: `a, b = f()`, `a, *rest = f()`."""
+"""Gives several names to the parts of one lazy value: `a, b = f()`, `a, *rest = f()`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What depends on how kernels and IPython work inside."""
+"""Adapts to how kernels and IPython work inside."""

@@ -1,4 +1,4 @@
-"""ipywidgets' `Output` inside of tasks: what is written within one goes into it.
+"""Lets ipywidgets' `Output` work inside of tasks: what is written within one goes into it.
 
 By itself it asks the browser to catch whatever comes for the cell that runs, which is right for a
 cell and catches the wrong things for a task: its own output has gone to the panel already, and

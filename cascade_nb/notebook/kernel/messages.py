@@ -1,4 +1,4 @@
-"""What a kernel sends, where it would send it wrongly or not at all."""
+"""Mends messages that a kernel would send wrongly or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What running tasks print and display goes to the panel of their run, and nowhere else.
+"""Routes what running tasks print and display to the panel of their run, and nowhere else.
 
 While a run has a panel, the streams that `print` uses and IPython's display publisher ask whose
 task it is that writes, which contextvars tell in worker threads too. What no such task writes goes

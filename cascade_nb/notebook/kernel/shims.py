@@ -1,5 +1,5 @@
-"""What depends on how a particular kernel works inside; besides `messages` nothing else in the
-project does.
+"""Adapts to how particular kernels work inside; besides `messages` nothing else in the project
+does.
 
 Whether a click on the panel reaches Python while a cell is busy differs from kernel to kernel:
 

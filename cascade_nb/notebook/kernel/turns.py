@@ -1,4 +1,6 @@
-"""Has the kernel's loop come to its turn soon among threads that compute."""
+"""Shortens the thread switch interval, so that the kernel's loop gets the interpreter's lock
+sooner.
+"""
 
 from __future__ import annotations
 

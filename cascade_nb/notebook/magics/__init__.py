@@ -1,1 +1,1 @@
-"""`%cascade` and `%%cascade`: what is written behind them, and what they do."""
+"""The magics `%cascade` and `%%cascade`: how their lines are read, and what they do."""

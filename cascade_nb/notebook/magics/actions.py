@@ -1,4 +1,4 @@
-"""What the sub-commands of `%cascade` do.
+"""The actions of the sub-commands of `%cascade`.
 
 Each takes the session, its arguments, and whether what it gives is awaited; what it gives is the
 value of the magic. What it refuses it refuses before it has done anything.

@@ -1,4 +1,4 @@
-"""What is written behind a magic: taken apart, or refused in one sentence with the nearest word."""
+"""Parses the line behind a magic, or refuses it in one sentence with the nearest word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tab completion behind `%cascade` and `%%cascade`: sub-commands, options, names, scopes, runs."""
+"""Completes what is typed behind `%cascade` and `%%cascade`: sub-commands, options, names, scopes,
+runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would become of nodes, and why they stand as they do, below the current cell."""
+"""Shows the plan of a run, and why nodes stand as they do, below the current cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`%cascade` and `%%cascade`."""
+"""Registers `%cascade` and `%%cascade`."""
 
 from __future__ import annotations
 

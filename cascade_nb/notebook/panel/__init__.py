@@ -1,1 +1,1 @@
-"""What a run shows in the page."""
+"""The live panel of a run."""

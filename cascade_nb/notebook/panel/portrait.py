@@ -1,4 +1,4 @@
-"""What the panel shows, as JSON: everything at once, or what changed since it was last asked."""
+"""Describes what the panel shows as JSON: everything, or what changed since the last time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a run stays in the notebook's file: its picture and a few lines of text.
+"""Keeps the picture and a few lines of text of a run in the notebook's file.
 
 A widget is not saved, and a notebook that is opened without its kernel says in its place that a
 model was not found, even where the same output has a picture as well. So these are outputs of their

@@ -1,4 +1,4 @@
-"""Which of its arguments a function changes in place, as far as that is written."""
+"""Finds the arguments that a function changes in place, as far as that is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls of tasks in a cell cannot wait, and why."""
+"""Finds the calls of tasks in a cell that cannot wait, and says why."""
 
 from __future__ import annotations
 

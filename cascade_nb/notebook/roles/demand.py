@@ -1,4 +1,4 @@
-"""Which calls of tasks a cell needs the values of, by way of the names that it gives them.
+"""Finds the calls of tasks whose values a cell needs, by way of the names that it gives them.
 
 ``x = f(1)`` makes a node. Where a later line of the same cell prints `x`, loops over it or hands it
 to somebody else, the cell could only fail there; so that call runs at once, and with it whatever

@@ -1,4 +1,4 @@
-"""Which functions of a `%%cascade` cell are better left plain, and why.
+"""Finds the functions of a `%%cascade` cell that are better left plain, and says why.
 
 A `def` of a cell is a task unless the cell itself shows that a task could not do what is asked of
 it: its value is used before any run, somebody else calls it, it gives nothing that a name could

@@ -1,4 +1,4 @@
-"""Functions and classes of cells in whose bodies tasks are plain functions."""
+"""Marks functions and classes of cells in whose bodies tasks are plain functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The top level of a cell as it is written, and what stands there in what."""
+"""Reads the top level of a cell as it is written: what stands there, and in what."""
 
 from __future__ import annotations
 

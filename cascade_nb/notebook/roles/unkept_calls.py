@@ -1,4 +1,4 @@
-"""Calls of tasks in plain cells that do not do what they would do as functions."""
+"""Finds calls of tasks in plain cells that do not do what they would do as functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the top level of a cell uses the functions that it defines."""
+"""Finds how the top level of a cell uses the functions that it defines."""
 
 from __future__ import annotations
 

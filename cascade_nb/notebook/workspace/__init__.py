@@ -1,1 +1,1 @@
-"""The names of a notebook, and what each means today."""
+"""The workspace: the names of a notebook, and what each means today."""

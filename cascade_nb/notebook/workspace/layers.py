@@ -1,4 +1,4 @@
-"""What names were bound to, cell over cell.
+"""Keeps what each name was bound to, cell over cell.
 
 Every name has a `Chain` of layers. A layer is one cell's hand on the name: what that cell bound it
 to when it ran last. A cell that runs ``x = f(x)`` lays a layer on top of the one that it read, and

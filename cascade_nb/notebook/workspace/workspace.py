@@ -1,4 +1,4 @@
-"""The names that `%%cascade` cells defined, which cell defined each, and what each means today.
+"""The workspace: the names that `%%cascade` cells defined, by which cell, and what each means.
 
 It works like a spreadsheet. A node that was built on a name reads what the name means when a run is
 planned, not what it meant when the node was written. What becomes of those that read a name:

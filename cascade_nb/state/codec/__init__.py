@@ -1,1 +1,1 @@
-"""Values as signed bytes, and back."""
+"""Turns values into signed bytes, and back."""

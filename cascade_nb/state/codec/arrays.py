@@ -1,4 +1,4 @@
-"""NumPy arrays and scalars as their dtype, shape, order and bytes."""
+"""Writes NumPy arrays and scalars as their dtype, shape, order and bytes."""
 
 from __future__ import annotations
 

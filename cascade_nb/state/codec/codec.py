@@ -1,4 +1,4 @@
-"""Values as signed bytes, and back; the only way into a place that others can write to."""
+"""Turns values into signed bytes, and back; the only way into a place that others can write to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pandas and Polars frames and series through Arrow, where all of them comes back exactly.
+"""Writes pandas and Polars frames and series through Arrow, where all of them comes back exactly.
 
 For pandas that is the case with plain labels and columns of numbers, truth values, naive times and
 text. Everything else is for pickle: objects, categories, time zones, several levels of labels,

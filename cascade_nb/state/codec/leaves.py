@@ -1,4 +1,4 @@
-"""How the data of other libraries become parts of a plain value. Nothing here imports them first.
+"""Makes the data of other libraries parts of a plain value. Nothing here imports them first.
 
 A value of such a library exists only when the library was imported, so writing looks into
 `sys.modules`; reading imports what the value needs.

@@ -1,4 +1,4 @@
-"""What has no plain form, by cloudpickle: protocol 5, with large buffers beside the stream.
+"""Pickles what has no plain form, by cloudpickle: protocol 5, with large buffers beside the stream.
 
 A class of the user's notebook is written as a whole, so that a kernel without it can read its
 instances; where the notebook has a class of this name, its instances are of that one, as they would

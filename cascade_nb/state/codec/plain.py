@@ -1,4 +1,4 @@
-"""JSON-like values, and the data of known libraries among them, as bytes that run no code.
+"""Writes JSON-like values, and the data of known libraries among them, as bytes that run no code.
 
 Exact types come back: None, bool, int, float, str, bytes, list, tuple, dict, set, frozenset and the
 leaves of other libraries. A subclass of these is none of them, and neither is a value in which one

@@ -1,4 +1,4 @@
-"""Arrow tables and record batches as Arrow's own stream, their columns read where they lie."""
+"""Writes Arrow tables and record batches as Arrow's own stream; columns are read in place."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Results and runs in a Redis server."""
+"""Keeps results and runs in a Redis server."""

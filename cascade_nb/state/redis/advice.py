@@ -1,4 +1,4 @@
-"""What a user reads when Redis cannot do what is needed, and can do about it."""
+"""Tells a user what Redis cannot do, and what to do about it."""
 
 from __future__ import annotations
 

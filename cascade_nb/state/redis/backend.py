@@ -1,4 +1,4 @@
-"""Results and runs in Redis, where other kernels and machines find them too."""
+"""Keeps results and runs in Redis, where other kernels and machines find them too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs written down in Redis, each by the one who has its lease."""
+"""Writes runs down in Redis, each by the one who has its lease."""
 
 from __future__ import annotations
 

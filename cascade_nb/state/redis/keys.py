@@ -1,4 +1,4 @@
-"""The keys under which things lie in Redis, and the head of a result.
+"""Makes the keys under which things lie in Redis, and the head of a result.
 
 ::
 

@@ -1,4 +1,4 @@
-"""The way to a Redis server; the only place that knows its client."""
+"""Connects to a Redis server; the only place that knows its client."""
 
 from __future__ import annotations
 

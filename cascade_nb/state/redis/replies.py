@@ -1,4 +1,4 @@
-"""What a reply of a Redis server may look like: a proxy, a fault or another program may send any.
+"""Checks the replies of a Redis server: a proxy, a fault or another program may send any.
 
 Each command is sent with the shape of its reply, so that a reply of another shape is told as such
 in one place, and whoever reads it need not ask again.

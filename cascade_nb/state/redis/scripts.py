@@ -1,4 +1,4 @@
-"""What the Redis server does at one go, each a script of its own.
+"""Scripts that the Redis server runs at one go.
 
 A script that writes about a run gives nothing, or, having written nothing, the name of the owner
 who has its lease now.

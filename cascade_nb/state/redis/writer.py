@@ -1,4 +1,4 @@
-"""Takes the results that have gathered to Redis, many at a time, and says what became of them."""
+"""Writes results to Redis, many at a time, and says what became of them."""
 
 from __future__ import annotations
 

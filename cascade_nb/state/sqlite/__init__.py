@@ -1,1 +1,1 @@
-"""Results and runs in a database file."""
+"""Keeps results and runs in a database file."""

@@ -1,4 +1,4 @@
-"""Results in a database file: they outlive the kernel, and several kernels share them."""
+"""Keeps results in a database file: they outlive the kernel, and several kernels share them."""
 
 from __future__ import annotations
 

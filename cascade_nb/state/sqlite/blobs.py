@@ -1,4 +1,4 @@
-"""Large values in files of their own, named by what is in them.
+"""Keeps large values in files of their own, named by what is in them.
 
 A digest comes out of a database that anybody may have handed over, so it is not trusted: what is no
 digest names no file, links are not followed, and what is no plain file is neither read nor removed.

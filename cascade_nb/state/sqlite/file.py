@@ -1,4 +1,4 @@
-"""The database file: made for its user alone, checked before it is used, its errors in words."""
+"""Opens the database file: made for its user alone, checked before use, its errors in words."""
 
 from __future__ import annotations
 

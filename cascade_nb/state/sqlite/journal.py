@@ -1,4 +1,4 @@
-"""The journal of runs in a database file, beside the results."""
+"""Writes runs down in a database file, beside the results."""
 
 from __future__ import annotations
 

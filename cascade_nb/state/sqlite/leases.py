@@ -1,5 +1,5 @@
-"""Who may write about a run: leases as rows, always looked at within the transaction that relies on
-them.
+"""Decides who may write about a run: leases as rows, always looked at within the transaction that
+relies on them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which database files this process has open, and which that one had from which it was forked."""
+"""Tracks the database files that this process has open, and those of a fork's parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What results in a database take, and what goes so that others have room."""
+"""Counts what results in a database take, and removes some so that others have room."""
 
 from __future__ import annotations
 

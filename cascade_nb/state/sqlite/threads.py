@@ -1,4 +1,4 @@
-"""The threads that work at a database, so that no loop ever waits for a disk."""
+"""Runs the threads that work at a database, so that no loop ever waits for a disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as a database has them: small ones in its rows, large ones in files beside it."""
+"""Stores values in a database: small ones in its rows, large ones in files beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on their way into a database: what has gathered goes in together, and then is told."""
+"""Writes results to a database: what has gathered goes in together, and then is told."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Places for what a picture shows, found by Graphviz in a child process."""
+"""Finds places for what a picture shows, by Graphviz in a child process."""

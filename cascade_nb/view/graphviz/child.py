@@ -1,4 +1,4 @@
-"""One child process at a time, that somebody may stop, and no trace of it afterwards."""
+"""Runs one child process at a time, that somebody may stop, and leaves no trace of it."""
 
 from __future__ import annotations
 

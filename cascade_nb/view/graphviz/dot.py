@@ -1,4 +1,4 @@
-"""Pictures as DOT: once for Graphviz to find places, once with the places for it to paint.
+"""Writes pictures as DOT: once for Graphviz to find places, once with the places for it to paint.
 
 The only file that imports the `graphviz` package, and only when it has something to write.
 """

@@ -1,4 +1,4 @@
-"""Places for what a picture shows, found in a child process as long as there is a Graphviz.
+"""Finds places for what a picture shows, in a child process as long as there is a Graphviz.
 
 A layout takes from 20 milliseconds to many seconds, and `pygraphviz` would hold the interpreter all
 the while. So a thread waits for a child, with a limit of time; nobody's loop waits for either. When

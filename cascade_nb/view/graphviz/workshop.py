@@ -1,4 +1,4 @@
-"""Work that is done once for everyone who wants it, in a thread of its own, and kept for a
+"""Does work once for everyone who wants it, in a thread of its own, and keeps what came of it a
 while.
 """
 

@@ -1,1 +1,1 @@
-"""What is drawn of a graph, before anybody says how."""
+"""Decides what is drawn of a graph, before anybody says how."""

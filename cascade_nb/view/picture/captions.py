@@ -1,4 +1,4 @@
-"""The words in a box."""
+"""Writes the words in a box."""
 
 from __future__ import annotations
 

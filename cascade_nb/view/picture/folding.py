@@ -1,4 +1,4 @@
-"""Which nodes of a graph are drawn as one."""
+"""Decides which nodes of a graph are drawn as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where everything is, as Graphviz computed it."""
+"""Holds where everything is, as Graphviz computed it."""
 
 from __future__ import annotations
 

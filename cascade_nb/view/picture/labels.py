@@ -1,4 +1,4 @@
-"""Names made fit to be drawn: as text, as a width, as a DOM id."""
+"""Makes names fit to be drawn: as text, as a width, as a DOM id."""
 
 from __future__ import annotations
 

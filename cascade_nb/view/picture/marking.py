@@ -1,4 +1,4 @@
-"""The marks on a picture: what its nodes' states mean for the boxes that stand for them."""
+"""Marks a picture with the states of its nodes."""
 
 from __future__ import annotations
 

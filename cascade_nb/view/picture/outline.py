@@ -1,6 +1,4 @@
-"""Pictures in words: for a terminal, for a reader of a notebook without images, for a screen
-reader.
-"""
+"""Writes pictures in words: for a terminal, for a notebook without images, for a screen reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn of a graph: boxes with words in them, lines between them, notes below them."""
+"""A picture of a graph before it is drawn: boxes with words in them, lines, notes below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How states look: a colour, and a sign beside it for those who cannot tell the colours."""
+"""Gives each state a colour, and a sign beside it for those who cannot tell the colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain curves between neighbours, in place of the layout's where nothing is in the way.
+"""Draws plain curves between neighbours, in place of the layout's where nothing is in the way.
 
 Graphviz routes each line for itself, and where many fan out of one box or into one, they bulge and
 cross. Lines that are the same S, only taller for some, never cross a neighbour that shares an end

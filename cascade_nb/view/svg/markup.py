@@ -1,4 +1,4 @@
-"""Pictures as SVG.
+"""Draws pictures as SVG.
 
 The SVG is built here, element by element, from a picture and the numbers of its layout; nothing
 that Graphviz writes comes into it, and every name is the text of an element or the value of an

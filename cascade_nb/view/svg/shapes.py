@@ -1,6 +1,4 @@
-"""The outlines of boxes as SVG paths: what a box stands for is told by its shape, not by a
-colour.
-"""
+"""Draws the outlines of boxes as SVG paths: their shape says what they stand for, not a colour."""
 
 from __future__ import annotations
 
