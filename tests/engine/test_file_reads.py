@@ -740,3 +740,25 @@ def test_paths_are_found_in_containers_that_hold_themselves_and_in_long_ones() -
     assert list(paths_in(loop)) == [one]
     assert set(paths_in([*range(1_000_000), {"x": {two}}, (one,)])) == {one, two}
     assert list(paths_in({"a": 1, "b": [np.arange(3), pd.DataFrame()]})) == []
+
+
+async def test_what_a_task_adds_to_and_reads_back_is_not_all_its_own(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def add(mode: str) -> str:
+        with pathlib.Path("log.txt").open(mode) as file:
+            file.write("x")
+        return pathlib.Path("log.txt").read_text()
+
+    @cs.task
+    def add_only() -> None:
+        with pathlib.Path("other.txt").open("a") as file:
+            file.write("x")
+
+    for times in (1, 2, 3):  # as often as it is asked for, it would give another
+        assert (await runs(add("a").named("x")), runs.value) == (["x"], "x" * times)
+    assert (await runs(add("w").named("y")), runs.value) == (["y"], "x")
+    assert (await runs(add("w").named("y")), runs.value) == ([], "x")
+    assert await runs(add_only().named("z")) == ["z"]
+    assert await runs(add_only().named("z")) == []

@@ -9,6 +9,7 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -258,7 +259,7 @@ async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
         assert await runs(target) == []
 
 
-async def test_what_a_task_itself_has_written_in_such_a_way_lets_its_result_stand(
+async def test_what_a_task_changes_in_such_a_way_each_time_it_runs_is_its_own(
     runs: Runs, folder: pathlib.Path
 ) -> None:
     @cs.task
@@ -270,9 +271,68 @@ async def test_what_a_task_itself_has_written_in_such_a_way_lets_its_result_stan
     write(folder / IN, 1)
     target = update(IN).named("x")
     assert (await runs(target), runs.value) == (["x"], 1)
-    assert (await runs(target), runs.value) == ([], 1)
+    assert (await runs(target), runs.value) == (["x"], 2)  # it may have been somebody else
+    assert (await runs(target), runs.value) == ([], 2)
     write(folder / IN, 7)
     assert (await runs(target), runs.value) == (["x"], 7)
+
+
+async def test_what_a_process_makes_that_was_not_there_is_the_task_s_own(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def copy(source: str, target: str) -> str:
+        subprocess.run(["cp", source, target], check=True)
+        return target
+
+    write(folder / "in.csv", 1)
+    target = copy("in.csv", "out.csv").named("x")
+    for x in (1, 2):
+        write(folder / "in.csv", x)
+        assert await runs(target) == ["x"]
+        assert await runs(target) == []
+    write(folder / "before.csv", 3)
+    target = copy("in.csv", "before.csv").named("y")
+    assert await runs(target) == ["y"]
+    assert await runs(target) == ["y"]  # the task changes it, as that shows, and nobody else
+    assert await runs(target) == []
+
+
+MEANWHILE: dict[str, Callable[[str], Any]] = {
+    "compiled code": lambda path: pl.read_csv(path, has_header=False).to_series().to_list(),
+    "a process": lambda path: subprocess.check_output(["cat", path], text=True),
+    "whether it is there": lambda path: bool(os.path.exists(path)),  # noqa: PTH110 - one of the ways
+}
+
+
+@pytest.mark.parametrize(
+    ("way", "there"), [*((way, True) for way in MEANWHILE), ("whether it is there", False)]
+)
+async def test_what_somebody_else_changes_while_the_task_runs_lets_it_run_again(
+    runs: Runs, folder: pathlib.Path, way: str, there: bool
+) -> None:
+    read = MEANWHILE[way]
+
+    @cs.task
+    def slow(path: str) -> Any:
+        found = read(path)
+        time.sleep(0.5)
+        return found
+
+    file = folder / "in.csv"
+    if there:
+        write(file, 1)
+    target = slow("in.csv").named("x")
+    before = read("in.csv")
+    running = asyncio.ensure_future(runs(target))
+    await asyncio.sleep(0.25)
+    write(file, 22)
+    assert (await running, runs.value) == (["x"], before)
+    step = (await runs.engine.plan(target)).step("x")
+    assert step.action == "run"
+    assert "in.csv" in step.reason
+    assert (await runs(target), runs.value) == (["x"], read("in.csv"))
+    assert await runs(target) == []
 
 
 def test_a_task_that_does_none_of_it_looks_at_no_file() -> None:

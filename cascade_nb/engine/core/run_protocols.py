@@ -291,6 +291,9 @@ class Files(Protocol):
     def tracks(self, index: int) -> bool:
         """Whether the files of a node count."""
 
+    def owner(self, index: int) -> str:
+        """The name of a node's task."""
+
     def met(self, index: int, stamps: Stamps) -> None:
         """An attempt that came to a result met these files."""
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.graph.effects.effects import NONE, PYPLOT, Mentions, effects_of
+from cascade_nb.graph.effects.effects import NONE, PYPLOT, effects_of
+from cascade_nb.graph.effects.unseen import Mentions
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options

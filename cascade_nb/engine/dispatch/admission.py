@@ -81,7 +81,8 @@ class Admission:
         kind = flow.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
         if not kind.light and (kind.files or kind.mentions is not None):
-            attempt.files = OpenedFiles(kind.options.track_files, kind.files, kind.mentions)
+            tracks = kind.options.track_files
+            attempt.files = OpenedFiles(tracks, kind.files, kind.mentions, kind.name)
         if timeout is not None:
             flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:

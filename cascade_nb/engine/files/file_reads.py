@@ -148,7 +148,8 @@ def files_of(user: FileUser) -> OpenedFiles:
     """What a task opens."""
     if user.files is None:
         assert user.index is not None
-        user.files = OpenedFiles(user.flow.files.tracks(user.index))
+        files = user.flow.files
+        user.files = OpenedFiles(files.tracks(user.index), owner=files.owner(user.index))
     return user.files
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cascade_nb.engine.files.changed_meanwhile import changed_by
 from cascade_nb.engine.files.mentioned_files import files_below, paths_at, words_of
 from cascade_nb.engine.files.result_paths import paths_in
 from cascade_nb.file_stamps import (
@@ -25,8 +26,7 @@ from cascade_nb.file_stamps import (
     stamp_of,
 )
 from cascade_nb.graph.code.origin import code_folders
-from cascade_nb.graph.effects.effects import Mentions
-from cascade_nb.graph.effects.unseen import is_like_a_path, texts_and_paths_in
+from cascade_nb.graph.effects.unseen import Mentions, is_like_a_path, texts_and_paths_in
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
@@ -43,6 +43,7 @@ class OpenedFiles:
         named: paths and globs that count in any case.
         mentions: what the task's code mentions that may be files, where it reads some in a way that
             is not seen.
+        owner: the name of the task.
 
     Attributes:
         closed: whether nothing more is noted.
@@ -51,13 +52,17 @@ class OpenedFiles:
 
     __slots__ = (
         "__weakref__",
+        "_added_to",
+        "_databases",
         "_found",
         "_globbed",
         "_listed",
         "_made",
+        "_may_write",
         "_mentioned",
         "_mentions",
         "_nested",
+        "_owner",
         "_patterns",
         "_settled",
         "_tracked",
@@ -72,10 +77,13 @@ class OpenedFiles:
         tracked: bool = True,
         named: Sequence[str] = (),
         mentions: Mentions | None = None,
+        owner: str = "",
     ) -> None:
-        self._mentions = mentions
+        self._mentions, self._owner = mentions, owner
         self._globbed: set[str] = set()
-        self._mentioned: set[str] = set()  # what of those found counts as it is left
+        self._mentioned: set[str] = set()  # of those found, by the way of what was mentioned
+        self._databases: set[str] = set()  # of those found, what counts as it is left
+        self._may_write = mentions is not None and mentions.writes
         self._went = False
         self._tracked = tracked
         self._patterns = named
@@ -84,6 +92,7 @@ class OpenedFiles:
         self._found: dict[str, FileStamp] = {}
         self._listed: dict[str, str] = {}
         self._written: dict[str, tuple[str, bool]] = {}
+        self._added_to: dict[str, FileStamp] = {}  # as they were before
         self._made: tuple[str, ...] = ()
         self._nested: list[frozenset[FileStamp]] = []
         self._settled = False
@@ -97,8 +106,8 @@ class OpenedFiles:
                 name, place = self._named(file)
                 self._found[place] = FileStamp(name, stamp_of(name))
         if self._mentions is not None:
-            texts, absent, below = self._mentions
-            for text in texts:
+            absent, below = self._mentions.absent, self._mentions.below
+            for text in self._mentions.texts:
                 self._mention(text, False, below)
             for value in (*args, *kwargs.values()):
                 for text in texts_and_paths_in(value):
@@ -106,7 +115,8 @@ class OpenedFiles:
         self.closed = not self._tracked
 
     def started(self, command: Iterable[str], folder: Any) -> None:
-        """Another process is about to be started: it may read what it is told of."""
+        """Another process is about to be started: it may read, or write, what it is told of."""
+        self._may_write = True
         for word in words_of(command):
             path = word if folder is None else _join(os.fsdecode(folder), word)
             self._mention(path, absent=False, below=False)
@@ -164,7 +174,7 @@ class OpenedFiles:
         for where, said in found.items():
             self._read(said, where)
             if changes and where in self._found:
-                self._mentioned.add(where)
+                self._databases.add(where)
 
     def listed(self, folder: Any) -> None:
         """The names in a folder are about to be read."""
@@ -218,6 +228,8 @@ class OpenedFiles:
             whole: whether all of its content is.
         """
         name, place = self._named(path)
+        if not whole and place not in self._written and not is_of_system(place):
+            self._added_to[place] = FileStamp(name, stamp_of(name))
         self._written[place] = name, whole and self._written.get(place, ("", True))[1]
 
     def add(self, stamps: frozenset[FileStamp]) -> None:
@@ -230,8 +242,13 @@ class OpenedFiles:
         if self._settled:
             return
         self._settled = self.closed = True
-        found = self._found | self._changed_mentions()
-        for place in self._mentioned:
+        found = self._found | changed_by(
+            self._owner,
+            {place: self._found[place] for place in self._mentioned},
+            {place: self._found[place] for place in self._databases},
+            self._may_write,
+        )
+        for place in self._mentioned | self._databases:
             if self._is_own(place):
                 del found[place]
         if VARIABLE + EVERY in found:
@@ -252,14 +269,6 @@ class OpenedFiles:
                     stamps.add(FileStamp(name, stamp, wrote=True))
         self.met = frozenset(stamps.union(*self._nested))
 
-    def _changed_mentions(self) -> dict[str, FileStamp]:
-        """What was mentioned, or is a database, and is another when the task is over: that the task
-        had it written is likelier than that somebody else did so in that very moment.
-        """
-        files = {place: self._found[place].path for place in self._mentioned}
-        now = {place: FileStamp(name, stamp_of(name)) for place, name in files.items()}
-        return {place: one for place, one in now.items() if not self._found[place].stands}
-
     def _left_of(self, pattern: str, pointed_to: Collection[str]) -> dict[str, FileStamp]:
         """What lies where a pattern leads to when the task is over.
 
@@ -278,13 +287,16 @@ class OpenedFiles:
         return left
 
     def _read(self, name: str, place: str) -> None:
+        if place in self._databases:
+            return
         if place in self._mentioned:  # what counts is how it is just before it is opened
             self._mentioned.remove(place)
             del self._found[place]
-        if place in self._found or self._is_own(place) or is_of_system(place):
+        if place in self._found or is_of_system(place):
             return
-        stamp = stamp_of(name)
-        if stamp not in (FOLDER, DEVICE):
+        if place in self._added_to:  # its own is not all of it
+            self._found[place] = self._added_to[place]
+        elif not self._is_own(place) and (stamp := stamp_of(name)) not in (FOLDER, DEVICE):
             self._found[place] = FileStamp(name, stamp)
 
     def _is_own(self, place: str) -> bool:

@@ -79,6 +79,10 @@ class RunFiles:
         """Whether the files of a node count."""
         return self._flow.kinds.of[index].options.track_files
 
+    def owner(self, index: int) -> str:
+        """The name of a node's task."""
+        return self._flow.kinds.of[index].name
+
     def settle(self, index: int) -> Stamps:
         """A node has its result: all that it was made of."""
         if not self.of:

@@ -29,7 +29,10 @@ from cascade_nb.graph.effects.unseen import (
     LOOKS_UP,
     LOOKUPS,
     OPENS,
+    STARTS,
+    Mentions,
     may_be_paths,
+    may_write,
     opens_for_later,
     texts_and_paths_in,
     texts_of_code,
@@ -43,20 +46,6 @@ from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 _MOST: Final = 2_000  # pieces of code looked at
-
-
-class Mentions(NamedTuple):
-    """Texts in code that may be paths.
-
-    Attributes:
-        texts: those.
-        absent: whether an argument that leads to nothing and is not like a path counts too.
-        below: whether those that lead to a folder mean all that is in it.
-    """
-
-    texts: tuple[str, ...]
-    absent: bool
-    below: bool
 
 
 class Effects(NamedTuple):
@@ -247,7 +236,8 @@ class _Look:
             return None
         texts = [one for code in self._codes for one in texts_of_code(code)]
         texts += [one for value in self._values for one in texts_and_paths_in(value)]
-        return Mentions(may_be_paths(texts), ASKS in self.unseen, OPENS in self.unseen)
+        writes = STARTS in self.unseen or any(map(may_write, self._codes))
+        return Mentions(may_be_paths(texts), ASKS in self.unseen, OPENS in self.unseen, writes)
 
 
 def _beside(function: types.FunctionType) -> Iterator[Any]:

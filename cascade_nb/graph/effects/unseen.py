@@ -11,7 +11,7 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.code.uses import (
@@ -125,6 +125,8 @@ _READING: Final = _names(
     " environ"
 )
 
+_WRITING: Final = ("to_", "write", "sink", "save", "dump", "export", "store", "put", "copy", "move")
+
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset, dict})
 _LOOKED_AT: Final = 1_000
 _LONGEST: Final = 1_024  # characters of a path
@@ -141,6 +143,22 @@ LOOKS_UP: Final = "looks names up at run time"
 
 FILES: Final = (OPENS, STARTS, ASKS)
 LOOKUPS: Final = (LOOKS_UP,)
+
+
+class Mentions(NamedTuple):
+    """Texts in code that may be paths.
+
+    Attributes:
+        texts: those.
+        absent: whether an argument that leads to nothing and is not like a path counts too.
+        below: whether those that lead to a folder mean all that is in it.
+        writes: whether the code may write files in a way that is not seen either.
+    """
+
+    texts: tuple[str, ...]
+    absent: bool
+    below: bool
+    writes: bool = False
 
 
 def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> tuple[str, str]:
@@ -193,6 +211,12 @@ def used_to_read(code: types.CodeType) -> bool:
     """Whether a body, or one inside it, uses names by which files or the environment are read."""
     inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
     return not _READING.isdisjoint(code.co_names) or any(map(used_to_read, inner))
+
+
+def may_write(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, uses names by which files are written."""
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return any(name.startswith(_WRITING) for name in code.co_names) or any(map(may_write, inner))
 
 
 def unseen_in_words(found: Mapping[str, Iterable[str]], ways: Iterable[str]) -> list[str]:
