@@ -134,7 +134,7 @@ class Known(NamedTuple):
     files: frozenset[FileStamp] = frozenset()
 
 
-class Keeper(Protocol):
+class SaveCallback(Protocol):
     """Hears what became of entries, from any thread, several of them at a time."""
 
     def kept(self, entries: Sequence[Entry]) -> None:
@@ -177,7 +177,7 @@ class StateBackend(Protocol):
         """
         ...
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Begin to keep a result, from any thread, without waiting or encoding anything.
 
         Returns:

@@ -14,7 +14,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
 from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
 
@@ -78,7 +78,7 @@ class MemoryState:
     async def open(self) -> None:
         """Nothing to do."""
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Keep a result; it is safe when this returns."""
         made = _Kept(entry)
         with self._lock:

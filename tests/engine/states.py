@@ -11,7 +11,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 
 from cascade_nb.errors import CodecError, LeaseHeldError, LeaseLostError, StateError
-from cascade_nb.protocols import Entry, Journal, Keeper, Known, Lease, RunRecord
+from cascade_nb.protocols import Entry, Journal, Known, Lease, RunRecord, SaveCallback
 
 
 class PlainState:
@@ -28,7 +28,7 @@ class PlainState:
     async def open(self) -> None:
         """Nothing to do."""
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Keep it."""
         self.entries[entry.key] = entry
         return True
@@ -63,13 +63,13 @@ class SlowState(PlainState):
         self.decide = decide
         self.asked: list[str] = []
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Not yet."""
         self.asked.append(entry.key)
         threading.Thread(target=self._tell, args=(entry, keeper), daemon=True).start()
         return False
 
-    def _tell(self, entry: Entry, keeper: Keeper) -> None:
+    def _tell(self, entry: Entry, keeper: SaveCallback) -> None:
         error = self.decide(entry)
         if error is None:
             self.entries[entry.key] = entry
@@ -177,7 +177,7 @@ class PaperState(PlainState):
         self.paper = PaperJournal()
         self.journal = self.paper
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Unless its run was taken over."""
         lease = entry.lease
         if lease is not None and self.paper.leases[lease.run_id][1] != lease.fence:

@@ -12,7 +12,7 @@ from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.dispatch.admission import Admission
 from cascade_nb.errors import RunError, TaskCallError, TaskFailedError
 from cascade_nb.events import RunFinished
-from cascade_nb.protocols import Entry, Keeper, Known
+from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PlainState
@@ -107,7 +107,7 @@ async def test_a_state_that_raises_at_once_fails_its_task(
     make_engine: MakeEngine, lane: str
 ) -> None:
     class Full(PlainState):
-        def put(self, entry: Entry, keeper: Keeper) -> bool:
+        def put(self, entry: Entry, keeper: SaveCallback) -> bool:
             raise OSError("disk full")
 
     engine = make_engine(state_backend=Full())

@@ -11,7 +11,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.core.scheduler import DONE, FAILED
-from cascade_nb.engine.storage.provenance_cache import Past
+from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
 from cascade_nb.graph import Graph
 from cascade_nb.graph.fingerprint import fingerprint as fingerprint_module
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
@@ -23,7 +23,7 @@ def load(n: Any = 1) -> Any:
     return n
 
 
-def pass_through(past: Past, graph: Graph, state: int = DONE) -> Any:
+def pass_through(past: ProvenanceCache, graph: Graph, state: int = DONE) -> Any:
     """One run of `graph`, as an engine tells of it."""
     prints = fingerprints(graph)
     kept = [node.index for node in graph.nodes if node.name is not None]
@@ -33,7 +33,7 @@ def pass_through(past: Past, graph: Graph, state: int = DONE) -> Any:
 
 
 def test_what_came_to_a_result_is_before_the_next_time() -> None:
-    past = Past()
+    past = ProvenanceCache()
     first = pass_through(past, cs.build_graph(load(1).named("raw")))
     assert first.before == {}
     assert first.code_before == {}
@@ -43,7 +43,7 @@ def test_what_came_to_a_result_is_before_the_next_time() -> None:
 
 
 def test_what_failed_leaves_the_result_before_it() -> None:
-    past = Past()
+    past = ProvenanceCache()
     first = pass_through(past, cs.build_graph(load(1).named("raw")))
     pass_through(past, cs.build_graph(load(2).named("raw")), FAILED)
     third = pass_through(past, cs.build_graph(load(3).named("raw")))
@@ -51,7 +51,7 @@ def test_what_failed_leaves_the_result_before_it() -> None:
 
 
 def test_the_same_fingerprint_costs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    past = Past()
+    past = ProvenanceCache()
     graph = cs.build_graph([load(i).named(f"n{i}") for i in range(10)])
     pass_through(past, graph)
     asked: list[Any] = []
@@ -69,7 +69,7 @@ def test_the_same_fingerprint_costs_no_second_look(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_more_is_remembered_than_there_is_room_for() -> None:
-    past = Past(room=20)
+    past = ProvenanceCache(room=20)
     for i in range(5):
         pass_through(past, cs.build_graph([load(j).named(f"n{i}-{j}") for j in range(10)]))
     graph = cs.build_graph([load(j).named(f"n{i}-{j}") for i in range(5) for j in range(10)])
@@ -78,7 +78,7 @@ def test_no_more_is_remembered_than_there_is_room_for() -> None:
 
 
 def test_of_a_large_graph_only_what_is_kept_is_remembered() -> None:
-    past = Past()
+    past = ProvenanceCache()
     lazies = [load(load(i)).named(f"n{i}") for i in range(300)]
     found = pass_through(past, cs.build_graph(lazies))
     assert set(found.now) == {f"n{i}" for i in range(300)}

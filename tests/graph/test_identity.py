@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cascade_nb as cs
-from cascade_nb.engine.storage.provenance_cache import Past, ProvenanceComparison
+from cascade_nb.engine.storage.provenance_cache import ProvenanceCache, ProvenanceComparison
 from cascade_nb.graph import build_graph
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.graph.fingerprint.identity import places_of
@@ -23,7 +23,7 @@ def clean(x: Any, k: int = 0) -> Any:
 
 def looked(target: Any) -> ProvenanceComparison:
     graph = build_graph(target)
-    return Past().look(graph, fingerprints(graph), ())
+    return ProvenanceCache().look(graph, fingerprints(graph), ())
 
 
 def identity(target: Any) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Run
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.protocols import Entry, Keeper
+from cascade_nb.protocols import Entry, SaveCallback
 from cascade_nb.state import MemoryState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.states import PaperState
@@ -102,7 +102,7 @@ class _Once:
         self.keys: set[str] = set()
         self.twice: list[str] = []
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         if entry.key in self.keys:
             self.twice.append(f"{entry.value!r}")
         self.keys.add(entry.key)

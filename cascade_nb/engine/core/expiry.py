@@ -11,7 +11,7 @@ from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.protocols import Known
 
 
-class Floor(NamedTuple):
+class ExpiryBound(NamedTuple):
     """What is too old to stand.
 
     Attributes:
@@ -26,7 +26,7 @@ class Floor(NamedTuple):
     source: int
 
 
-_NONE: Final = Floor(-math.inf, "", -1)
+_NONE: Final = ExpiryBound(-math.inf, "", -1)
 
 
 def not_ahead(known: Known, now: float) -> Known:
@@ -36,7 +36,7 @@ def not_ahead(known: Known, now: float) -> Known:
 
 def floors(
     graph: Graph, keys: Mapping[int, str], known: Mapping[str, Known], now: float
-) -> dict[int, Floor]:
+) -> dict[int, ExpiryBound]:
     """What is too old to stand, by index, for the nodes that have a limit or come after one.
 
     A result whose time is over takes with it what was made of it, though the keys of that are the
@@ -50,12 +50,12 @@ def floors(
         known: by key, what is kept.
         now: seconds since the epoch.
     """
-    found: dict[int, Floor] = {}
+    found: dict[int, ExpiryBound] = {}
     first = next((n.index for n in graph.nodes if n.lazy.options.cache is not None), None)
     if first is None:
         return found
     # What the results of others must not be older than if they are made of this one.
-    passed_on: dict[int, Floor] = {}
+    passed_on: dict[int, ExpiryBound] = {}
     for node in graph.nodes[first:]:
         index, cache = node.index, node.lazy.options.cache
         limit = None if cache is None else cache.ttl
@@ -73,21 +73,23 @@ def floors(
 
 def _own(
     node: Node, limit: float, keys: Mapping[int, str], known: Mapping[str, Known], now: float
-) -> Floor:
+) -> ExpiryBound:
     was = known.get(keys.get(node.index, ""))
     words = f"stands for {seconds_text(limit)}"
     if was is not None:
         words = f"was made {ago(max(0.0, now - was.made))} and {words}"
-    return Floor(now - limit, f"result {words}", node.index)
+    return ExpiryBound(now - limit, f"result {words}", node.index)
 
 
 def _after(
-    node: Node, floor: Floor, keys: Mapping[int, str], known: Mapping[str, Known], now: float
-) -> Floor:
+    node: Node, floor: ExpiryBound, keys: Mapping[int, str], known: Mapping[str, Known], now: float
+) -> ExpiryBound:
     """What a node with a limit asks of those that read it."""
     was = known.get(keys.get(node.index, ""))
     if was is None:
         return floor
     if was.made < floor.moment:  # it will be made anew
         return floor._replace(moment=now)
-    return max(floor, Floor(was.made, f"result was made anew {ago(now - was.made)}", node.index))
+    return max(
+        floor, ExpiryBound(was.made, f"result was made anew {ago(now - was.made)}", node.index)
+    )

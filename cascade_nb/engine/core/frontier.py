@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from cascade_nb.engine.core.expiry import Floor
+from cascade_nb.engine.core.expiry import ExpiryBound
 from cascade_nb.graph.graph import FREE, Graph
 
 
@@ -51,11 +51,11 @@ def frontier_of(graph: Graph, there: set[int], settled: frozenset[int]) -> Front
     return seen
 
 
-def comes_after(graph: Graph, seen: Frontier) -> dict[int, Floor]:
+def comes_after(graph: Graph, seen: Frontier) -> dict[int, ExpiryBound]:
     """The results that were to be read and whose nodes come after one that runs in this run: they
     have to run too, and with them what is made of them. By index, why.
     """
-    again: dict[int, Floor] = {}
+    again: dict[int, ExpiryBound] = {}
     found, pending, wanted = seen.found, seen.pending, seen.wanted
     if not wanted or not (found or pending):
         return again
@@ -69,7 +69,7 @@ def comes_after(graph: Graph, seen: Frontier) -> dict[int, Floor]:
             spared = index in pending and source in control.follows and source in seen.perhaps
             if source in again or (source in wanted and not spared):
                 said = f"step before it, {graph.nodes[source].id}, runs"
-                again[index] = again.get(source, Floor(math.inf, said, index))
+                again[index] = again.get(source, ExpiryBound(math.inf, said, index))
                 break
         else:
             above = next((again[source] for source in node.sources if source in again), None)

@@ -25,7 +25,7 @@ from cascade_nb.events.record import record
 _STANDS: Final = 0.25  # seconds for which what is said of times stands
 
 
-class Teller:
+class EventPublisher:
     """Makes the events of one run. Called under the engine's lock, so their order is that of the
     moves.
     """

@@ -13,8 +13,8 @@ from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.plan import Plan
 from cascade_nb.engine.planning.planner import Outlook, plan_of
-from cascade_nb.engine.storage.lookup import Reuse, look_at, look_up
-from cascade_nb.engine.storage.provenance_cache import Past
+from cascade_nb.engine.storage.lookup import Reuse, find_reusable, fingerprint_graph
+from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph
@@ -87,7 +87,7 @@ class Foresight:
     runs: Sequence[LiveRun]
 
     def __init__(self) -> None:
-        self.past = Past()
+        self.past = ProvenanceCache()
         self.history = History()
         self.bindings: Bindings | None = None
         self.given: dict[str, Any] = {}
@@ -187,8 +187,8 @@ class Foresight:
             nodes = frozenset(range(len(graph.nodes)))
             return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
         await self.state.open()
-        sight = await look_at(graph, params, self.state.keeps_all, self.past)
-        found = await look_up(
+        sight = await fingerprint_graph(graph, params, self.state.keeps_all, self.past)
+        found = await find_reusable(
             graph,
             self.state,
             sight.keys,

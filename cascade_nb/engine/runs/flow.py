@@ -22,16 +22,16 @@ from cascade_nb.engine.dispatch.resources import ResourceDesk
 from cascade_nb.engine.dispatch.workers import Lanes, Workers
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
-from cascade_nb.engine.observing.event_publisher import Teller
+from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.runs.outcomes import Outcomes
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.services import Parts
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.expander import Expander
-from cascade_nb.engine.storage.journal_writer import Scribe
-from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.engine.storage.journal_writer import JournalWriter
+from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.engine.storage.result_keys import Keys
-from cascade_nb.engine.storage.result_saver import Keeping
+from cascade_nb.engine.storage.result_saver import ResultSaver
 from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
@@ -60,7 +60,7 @@ class Flow(AdmittingRun):
 
     orders: Orders
     parts: Parts
-    keeping: Keeping
+    keeping: ResultSaver
     unfold: Unfolding
     lanes: Lanes
     workers: Workers
@@ -82,10 +82,10 @@ class Flow(AdmittingRun):
         on_edited: Callable[[], None],
         files: Mapping[int, Stamps],
         edits: Edited,
-        sight: Sight | None = None,
+        sight: GraphSnapshot | None = None,
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
-        scribe: Scribe | None = None,
+        scribe: JournalWriter | None = None,
         depth: int = 0,
     ) -> None:
         super().__init__(
@@ -120,7 +120,7 @@ class Flow(AdmittingRun):
         self._blueprint = blueprint
         self.workers = parts.workers_at(depth)
         self.lanes = Lanes(self, self.workers, parts)
-        self.tell = Teller(self)
+        self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self, self.failures)
         self.ends = Ends(self)
@@ -131,7 +131,7 @@ class Flow(AdmittingRun):
         self.code: CodeWatch | None = None
         if sight is not None:
             self.code = CodeWatch(self, sight.prints, sight.code, orders.given.tainted)
-        self.keeping = Keeping(self, self.code)
+        self.keeping = ResultSaver(self, self.code)
 
     def _enter_context(self) -> None:
         """Here bodies run; where a task itself started this run, nothing is that task's."""

@@ -90,8 +90,8 @@ class Outcomes:
         self.fail(index, error, number)
 
     def completed(self, index: int, number: int, took: float, result: Any) -> None:
-        """What `Keeping.keep` does for a result that need not be kept elsewhere, as nearly all are
-        of a large graph.
+        """What `ResultSaver.keep` does for a result that need not be kept elsewhere, as nearly all
+        of a large graph are.
         """
         flow = self._flow
         kind = flow.kinds.of[index]

@@ -18,13 +18,13 @@ from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import (
     NOTHING_CARRIED,
     Carried,
-    Given,
+    PriorResults,
     Revision,
     carried_over,
     edited,
     with_classes_of_today,
 )
-from cascade_nb.engine.storage.lookup import Reuse, Sight, look_at, look_up
+from cascade_nb.engine.storage.lookup import GraphSnapshot, Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.storage.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
@@ -50,7 +50,7 @@ class Prepared(NamedTuple):
     """
 
     reuse: Reuse
-    given: Given
+    given: PriorResults
     reused: frozenset[int]
     carried: frozenset[int]
     pending: Mapping[int, Any]
@@ -85,7 +85,7 @@ class Preparation:
         self._revision = 0 if orders.taken_up is None else orders.taken_up.revision
         self.keys: Keys
         self.lease: Lease | None = None
-        self.sight: Sight | None = None
+        self.sight: GraphSnapshot | None = None
 
     async def begin(self, standby: Standby, settled: Mapping[int, Any]) -> Prepared:
         """Have the state backend open and the run written down, and see what is there already.
@@ -120,7 +120,7 @@ class Preparation:
             return None  # it was taken up, and its code is no cell's; or nothing is ever reused
         graph = build_graph(run.graph.shape, self._orders.bindings)
         params = self._orders.params
-        after = await look_at(graph, params, engine.state.keeps_all, engine.past)
+        after = await fingerprint_graph(graph, params, engine.state.keeps_all, engine.past)
         return Revision(graph, after, edited(before, graph, after))
 
     async def revise(
@@ -133,13 +133,15 @@ class Preparation:
         while True:
             try:
                 reuse = await self._revise(carried.keys)
-                return await self._prepared(reuse, settled, Given(items=carried.items), carried)
+                return await self._prepared(
+                    reuse, settled, PriorResults(items=carried.items), carried
+                )
             except LeaseLostError:
                 raise
             except StateError as error:
                 await standby.pause(then_resume(error), THE_STATE)
 
-    async def _given(self) -> Given:
+    async def _given(self) -> PriorResults:
         """What of an earlier try's results stands today: its code may have been edited since."""
         given, sight = self._orders.given, self.sight
         if given.values or given.items:
@@ -152,7 +154,7 @@ class Preparation:
             changed = (i for i in given.done if before.prints[i] != sight.prints[i])
             return dataclasses.replace(given, tainted=given.tainted.union(changed))
         carried = carried_over(given, Revision(self._run.graph, sight, ()))
-        return Given(carried.done, carried.values, items=carried.items, files=carried.files)
+        return PriorResults(carried.done, carried.values, items=carried.items, files=carried.files)
 
     async def _begin(self) -> Reuse:
         engine, orders, run = self._engine, self._orders, self._run
@@ -161,7 +163,9 @@ class Preparation:
         known: Mapping[int, str] = {}
         anew = frozenset[int]()
         if engine.reuse or taken_up is not None:
-            self.sight = await look_at(graph, orders.params, engine.state.keeps_all, engine.past)
+            self.sight = await fingerprint_graph(
+                graph, orders.params, engine.state.keeps_all, engine.past
+            )
         if taken_up is not None:
             assert self.sight is not None
             known, anew = await self._still_known(taken_up, self.sight)
@@ -183,7 +187,7 @@ class Preparation:
         return there
 
     async def _still_known(
-        self, taken_up: TakenUp, sight: Sight
+        self, taken_up: TakenUp, sight: GraphSnapshot
     ) -> tuple[Mapping[int, str], frozenset[int]]:
         """The keys of the run that was taken up, as far as its code is what it was, and the nodes
         whose code is not, with all that reads them.
@@ -238,7 +242,7 @@ class Preparation:
 
     async def _look_up(self) -> Reuse:
         graph, engine = self._run.graph, self._engine
-        found = await look_up(
+        found = await find_reusable(
             graph,
             engine.state,
             self.keys.of,
@@ -252,7 +256,7 @@ class Preparation:
         return found
 
     async def _prepared(
-        self, reuse: Reuse, settled: Mapping[int, Any], given: Given, carried: Carried
+        self, reuse: Reuse, settled: Mapping[int, Any], given: PriorResults, carried: Carried
     ) -> Prepared:
         given = await still_given(given)
         reused = frozenset((reuse.found | given.values.keys()) - settled.keys() - carried.done)
@@ -275,7 +279,7 @@ class Preparation:
         return Prepared(bare, given, reused, carried.done, pending, blueprint, files)
 
 
-async def still_given(given: Given) -> Given:
+async def still_given(given: PriorResults) -> PriorResults:
     """What an earlier try left, without what was made of files that are not as they were."""
     stale = await outdated_in(given.files)
     items = {index: await outdated_in(of_one.files) for index, of_one in given.items.items()}

@@ -10,7 +10,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.engine.storage.journal_writer import Scribe, scribe_for
+from cascade_nb.engine.storage.journal_writer import JournalWriter, journal_writer_for
 from cascade_nb.engine.storage.recovery import OnWait, choose, take_up
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
@@ -32,7 +32,7 @@ class Records(abc.ABC):
     constraints: ConstraintManager
     lease: float
     state: StateBackend
-    scribe: Scribe | None
+    scribe: JournalWriter | None
     bindings: Bindings | None
     runs: list[Run]
     log: str | None
@@ -55,7 +55,7 @@ class Records(abc.ABC):
     def take_state(self, state: StateBackend) -> None:
         """Keep results in `state`, and write runs down there where it lasts."""
         self.state = state
-        self.scribe = scribe_for(state, self.bus, self.constraints, self.lease)
+        self.scribe = journal_writer_for(state, self.bus, self.constraints, self.lease)
 
     async def use_state(self, state: StateBackend) -> None:
         """Keep results elsewhere from now on; what was kept before stays where it is.
@@ -152,7 +152,7 @@ class Records(abc.ABC):
         orders = Orders(params, self.bindings, on_error, log=log, taken_up=taken_up)
         return graph, orders, record.run_id
 
-    def _writer(self) -> Scribe:
+    def _writer(self) -> JournalWriter:
         if self.scribe is None:
             where = advised(
                 'state_backend="sqlite:///cascade.db", or CASCADE_STATE in the environment',

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from cascade_nb.engine.storage.carry_over import Given
+from cascade_nb.engine.storage.carry_over import PriorResults
 from cascade_nb.engine.storage.recovery import TakenUp
 from cascade_nb.graph.build import Bindings
 
@@ -32,5 +32,5 @@ class Orders:
     fresh: bool = False
     log: str | None = None
     share: bool = False
-    given: Given = dataclasses.field(default_factory=Given)
+    given: PriorResults = dataclasses.field(default_factory=PriorResults)
     taken_up: TakenUp | None = None

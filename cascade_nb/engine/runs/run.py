@@ -24,7 +24,7 @@ from cascade_nb.engine.run_controls import Holds, RunControls
 from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.request import Orders
 from cascade_nb.engine.runs.services import RunHost
-from cascade_nb.engine.storage.carry_over import Given, left_by
+from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.errors import UsageError, WaitTimeoutError
@@ -258,7 +258,7 @@ class Run(RunControls, Readings):
         """What happened to it in the kernels that had it before, an event a line, as JSON."""
         return self.orders.taken_up.history if self.orders.taken_up is not None else ()
 
-    def left(self) -> Given:
+    def left(self) -> PriorResults:
         """What it leaves to the next try; for the engine."""
         with self._engine.constraints.lock:
             flow = self._flow

@@ -13,8 +13,8 @@ from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.runs.connector_supervisor import Link
-from cascade_nb.engine.storage.journal_writer import Scribe
-from cascade_nb.engine.storage.provenance_cache import Past
+from cascade_nb.engine.storage.journal_writer import JournalWriter
+from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
@@ -82,9 +82,9 @@ class RunHost(Protocol):
     clock: Clock
     constraints: ConstraintManager
     state: StateBackend
-    scribe: Scribe | None
+    scribe: JournalWriter | None
     link: Link
-    past: Past
+    past: ProvenanceCache
     history: History
     means: dict[str, float]
     partial: set[str]

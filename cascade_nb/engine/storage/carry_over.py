@@ -18,7 +18,7 @@ from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
 from cascade_nb.engine.storage.code_watch import CodeWatch
-from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.file_stamps import NO_FILES, Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
@@ -32,7 +32,7 @@ AN_EDIT: Final = "an edit"
 _STANDING: Final = ("ConditionFalse", "UpstreamSkipped")
 
 
-class GivenItems(NamedTuple):
+class PriorItems(NamedTuple):
     """The items of a mapped node that need not run again.
 
     Attributes:
@@ -47,7 +47,7 @@ class GivenItems(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Given:
+class PriorResults:
     """What an earlier run of the same graph leaves to a later one.
 
     Attributes:
@@ -64,11 +64,11 @@ class Given:
     done: frozenset[int] = frozenset()
     values: Mapping[int, Any] = dataclasses.field(default_factory=dict)
     skipped: Mapping[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
-    items: Mapping[int, GivenItems] = dataclasses.field(default_factory=dict)
+    items: Mapping[int, PriorItems] = dataclasses.field(default_factory=dict)
     tainted: frozenset[int] = frozenset()
     keys: Mapping[int, str] = dataclasses.field(default_factory=dict)
     graph: Graph | None = None
-    sight: Sight | None = None
+    sight: GraphSnapshot | None = None
     files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
 
 
@@ -82,7 +82,7 @@ class Revision(NamedTuple):
     """
 
     graph: Graph
-    sight: Sight
+    sight: GraphSnapshot
     edited: tuple[str, ...]
 
 
@@ -101,7 +101,7 @@ class Carried(NamedTuple):
 
     done: frozenset[int]
     values: Mapping[int, Any]
-    items: Mapping[int, GivenItems]
+    items: Mapping[int, PriorItems]
     pending: Mapping[int, Any]
     files: Mapping[int, Stamps]
     keys: Mapping[int, str]
@@ -110,7 +110,7 @@ class Carried(NamedTuple):
 NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {}, {})
 
 
-def edited(before: Sight, graph: Graph, after: Sight) -> tuple[str, ...]:
+def edited(before: GraphSnapshot, graph: Graph, after: GraphSnapshot) -> tuple[str, ...]:
     """What differs between two looks at a run, for people; empty when nothing does."""
     old, new = before.prints.codes(), after.prints.codes()
     names = [n for n in new if n not in old or old[n].parts != new[n].parts]
@@ -141,7 +141,7 @@ def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.name or node.label for node in fresh))
 
 
-def with_classes_of_today(given: Given) -> Given:
+def with_classes_of_today(given: PriorResults) -> PriorResults:
     """Without results that hold instances of classes which were defined anew since. It looks
     through all of the values: not for the loop.
     """
@@ -156,7 +156,7 @@ def with_classes_of_today(given: Given) -> Given:
     return dataclasses.replace(given, done=given.done - old, values=values, items=items)
 
 
-def carried_over(given: Given, revision: Revision) -> Carried:
+def carried_over(given: PriorResults, revision: Revision) -> Carried:
     """What of an earlier try stands after an edit, whether it was this run's or another's."""
     if given.sight is None or given.graph is None:
         return NOTHING_CARRIED  # nobody knows of what code it was made
@@ -164,7 +164,7 @@ def carried_over(given: Given, revision: Revision) -> Carried:
     whole = given.done - given.tainted
     done: set[int] = set()
     values: dict[int, Any] = {}
-    items: dict[int, GivenItems] = {}
+    items: dict[int, PriorItems] = {}
     files: dict[int, Stamps] = {}
     for index, old in stands.items():
         if old in whole:
@@ -188,7 +188,9 @@ def carried_over(given: Given, revision: Revision) -> Carried:
     return Carried(frozenset(done), values, items, pending, files, keys)
 
 
-def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, int]:
+def _standing(
+    before: Graph, old: GraphSnapshot, graph: Graph, new: GraphSnapshot
+) -> dict[int, int]:
     """By index in the graph of now, the node of before whose result would stand for its."""
     by_key, by_read = _by_key(before, old), _by_read(old)
     stands: dict[int, int] = {}
@@ -210,7 +212,7 @@ def _standing(before: Graph, old: Sight, graph: Graph, new: Sight) -> dict[int, 
     return stands
 
 
-def _by_key(graph: Graph, sight: Sight) -> dict[str, int]:
+def _by_key(graph: Graph, sight: GraphSnapshot) -> dict[str, int]:
     """Indexes by key; of two with one key either will do. What stands for a skipped result has
     another value than its key says.
     """
@@ -221,12 +223,12 @@ def _by_key(graph: Graph, sight: Sight) -> dict[str, int]:
     }
 
 
-def _by_read(sight: Sight) -> dict[bytes, int]:
+def _by_read(sight: GraphSnapshot) -> dict[bytes, int]:
     """Indexes by what readers build on, conditions and all."""
     return {key: index for index, key in enumerate(sight.prints.read) if key is not None}
 
 
-def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
+def _same_code(old: GraphSnapshot, place: int, new: GraphSnapshot, node: Node) -> bool:
     """Whether a node without a key is the same call of the same code as one of before."""
     if old.prints[place] != new.prints[node.index]:
         return False
@@ -239,7 +241,7 @@ def _same_code(old: Sight, place: int, new: Sight, node: Node) -> bool:
     return code.parts == now.parts
 
 
-def left_by(flow: RunState, code: CodeWatch | None, sight: Sight | None) -> Given:
+def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None) -> PriorResults:
     """What a run that is over leaves to the next try. Call under its lock.
 
     Args:
@@ -254,7 +256,7 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: Sight | None) -> Give
     done: set[int] = set()
     values: dict[int, Any] = {}
     skipped: dict[int, tuple[str, str]] = {}
-    items: dict[int, GivenItems] = {}
+    items: dict[int, PriorItems] = {}
     for index in range(len(flow.graph.nodes)):
         if state[index] == DONE:
             if index in tainted:
@@ -272,10 +274,10 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: Sight | None) -> Give
                 for n, i in enumerate(places)
                 if state[i] == DONE and i not in tainted
             }
-            items[index] = GivenItems(expansion, there, flow.files.by_position(places))
+            items[index] = PriorItems(expansion, there, flow.files.by_position(places))
     lent = frozenset(code.lent & done) if code is not None else frozenset()
     own = {i: key for i, key in flow.keys.of.items() if i in done and "/" in key}
-    return Given(
+    return PriorResults(
         frozenset(done),
         values,
         skipped,

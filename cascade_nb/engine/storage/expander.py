@@ -9,7 +9,7 @@ from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.loops.resume_waiter import Standby
-from cascade_nb.engine.storage.carry_over import GivenItems
+from cascade_nb.engine.storage.carry_over import PriorItems
 from cascade_nb.engine.storage.result_keys import Keys, Standing
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
 from cascade_nb.errors import StateError
@@ -33,7 +33,7 @@ class Expander:
     """
 
     def __init__(
-        self, flow: RunState, keys: Keys, state: StateBackend, given: Mapping[int, GivenItems]
+        self, flow: RunState, keys: Keys, state: StateBackend, given: Mapping[int, PriorItems]
     ) -> None:
         self._flow = flow
         self._keys = keys

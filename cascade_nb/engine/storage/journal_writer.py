@@ -63,7 +63,7 @@ class _Page:
     pen: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
 
-class Scribe:
+class JournalWriter:
     """Writes down the runs of one engine. Its coroutines may be awaited on any loop.
 
     Args:
@@ -297,11 +297,11 @@ async def _calmly(work: Coroutine[Any, Any, None]) -> None:
         await work
 
 
-def scribe_for(
+def journal_writer_for(
     state: StateBackend, bus: MessageBus, manager: ConstraintManager, lease: float
-) -> Scribe | None:
+) -> JournalWriter | None:
     """Who writes down the runs whose results are kept in `state`; nobody where it does not last."""
-    return None if state.journal is None else Scribe(state.journal, bus, manager, lease)
+    return None if state.journal is None else JournalWriter(state.journal, bus, manager, lease)
 
 
 def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:

@@ -9,10 +9,14 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import beside, run_in_thread
-from cascade_nb.engine.core.expiry import Floor, floors, not_ahead
+from cascade_nb.engine.core.expiry import ExpiryBound, floors, not_ahead
 from cascade_nb.engine.core.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, Past, ProvenanceComparison
+from cascade_nb.engine.storage.provenance_cache import (
+    NO_GROUNDS,
+    ProvenanceCache,
+    ProvenanceComparison,
+)
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
@@ -59,7 +63,7 @@ class Reuse:
     lasting: bool = False
     grounds: ProvenanceComparison = NO_GROUNDS
     gaps: UnkeyedNodes | None = None
-    floors: Mapping[int, Floor] = dataclasses.field(default_factory=dict)
+    floors: Mapping[int, ExpiryBound] = dataclasses.field(default_factory=dict)
     too_old: frozenset[int] = frozenset()
     standing: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
@@ -68,7 +72,7 @@ class Reuse:
     outdated: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
-class Sight(NamedTuple):
+class GraphSnapshot(NamedTuple):
     """What can be seen of a graph without asking a state backend.
 
     Attributes:
@@ -84,7 +88,9 @@ class Sight(NamedTuple):
     code: Mapping[AnyTask, CodeSnapshot]
 
 
-async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: Past) -> Sight:
+async def fingerprint_graph(
+    graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: ProvenanceCache
+) -> GraphSnapshot:
     """Look at the code and data of `graph`, in a thread, unless it is a matter of microseconds: it
     may read source files and hash large arguments.
 
@@ -95,14 +101,14 @@ async def look_at(graph: Graph, params: Mapping[str, Any], keeps_all: bool, past
         past: what results were made of before.
     """
 
-    def look(code: Mapping[AnyTask, CodeSnapshot]) -> Sight:
+    def look(code: Mapping[AnyTask, CodeSnapshot]) -> GraphSnapshot:
         for snapshot in code.values():
             snapshot.see_files()
         prints = fingerprints(graph, params)
         keys = worth_keeping(graph, prints, keeps_all)
         grounds = past.look(graph, prints, keys)
         prints.forget_values()
-        return Sight(prints, keys, grounds, code)
+        return GraphSnapshot(prints, keys, grounds, code)
 
     if len(graph) <= _A_FEW and not params and all(map(_is_light, graph.nodes)):
         code = _code_of(graph)
@@ -131,12 +137,12 @@ def _is_light(node: Node) -> bool:
     )
 
 
-async def look_up(
+async def find_reusable(
     graph: Graph,
     state: StateBackend,
     keys: Mapping[int, str],
     *,
-    sight: Sight | None = None,
+    sight: GraphSnapshot | None = None,
     settled: frozenset[int] = frozenset(),
     now: float,
     since: float = 0.0,
@@ -162,7 +168,7 @@ async def look_up(
     found_there = {} if since == math.inf else await state.known(list(keys.values()))
     known = {key: not_ahead(what, now) for key, what in found_there.items()}
 
-    def weigh() -> tuple[dict[int, Floor], set[str], set[int]]:
+    def weigh() -> tuple[dict[int, ExpiryBound], set[str], set[int]]:
         floor = floors(graph, keys, known, now) if sight is not None else {}
         standing = {key for key, what in known.items() if what.made >= since}
         old = (i for i, one in floor.items() if keys.get(i) in standing

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.core.run_state import RunState
-from cascade_nb.engine.storage.carry_over import Given, left_by
+from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.engine.storage.code_watch import CodeWatch
-from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import Stamps
@@ -59,9 +59,9 @@ class Seen(NamedTuple):
         given: what an earlier try left to the run.
     """
 
-    sight: Sight | None
+    sight: GraphSnapshot | None
     code: CodeWatch | None
-    given: Given
+    given: PriorResults
 
 
 async def keep_items(

@@ -46,7 +46,7 @@ class ProvenanceComparison(NamedTuple):
 NO_GROUNDS: Final = ProvenanceComparison()
 
 
-class Past:
+class ProvenanceCache:
     """Remembers what the last result of each node was made of, by what the node is known by.
 
     It does nothing while nodes run. What it remembers of them is worked out when their fingerprints

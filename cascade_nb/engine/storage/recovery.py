@@ -11,8 +11,8 @@ from typing import Any, Final
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.run_protocols import Request
-from cascade_nb.engine.storage.journal_writer import Scribe
-from cascade_nb.engine.storage.lookup import Sight
+from cascade_nb.engine.storage.journal_writer import JournalWriter
+from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph
@@ -62,7 +62,10 @@ def order_of(
 
 
 async def take_up(
-    scribe: Scribe, record: RunRecord, manager: ConstraintManager, on_wait: OnWait | None = None
+    scribe: JournalWriter,
+    record: RunRecord,
+    manager: ConstraintManager,
+    on_wait: OnWait | None = None,
 ) -> tuple[Graph, Mapping[str, Any], str, TakenUp]:
     """Everything that going on with a run takes: its graph, its parameters, what it does on an
     error, and the rest. Its constraints are in force when this returns.
@@ -95,7 +98,7 @@ async def take_up(
 
 
 def changed_since(
-    graph: Graph, sight: Sight, taken_up: TakenUp
+    graph: Graph, sight: GraphSnapshot, taken_up: TakenUp
 ) -> tuple[list[str], frozenset[int]]:
     """The tasks of a run whose code is not what it was when the run was written down, by name, and
     their nodes, with all that come after them. It may read files: not for the loop.
@@ -156,7 +159,7 @@ def apply_again(manager: ConstraintManager, said: Mapping[str, Any]) -> None:
     )
 
 
-async def _claimed(scribe: Scribe, run_id: str, on_wait: OnWait | None) -> Lease:
+async def _claimed(scribe: JournalWriter, run_id: str, on_wait: OnWait | None) -> Lease:
     """The lease of a run. A dead owner's is waited for; a living one renews it and keeps it.
 
     Raises:

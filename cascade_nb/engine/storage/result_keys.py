@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.engine.core.expiry import Floor
+from cascade_nb.engine.core.expiry import ExpiryBound
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.storage.journal_writer import Scribe
+from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -58,7 +58,7 @@ class Keys:
         graph: Graph,
         of: Mapping[int, str],
         prints: Fingerprints | None,
-        scribe: Scribe | None,
+        scribe: JournalWriter | None,
         since: float,
         revision: int = 0,
         *,
@@ -75,7 +75,7 @@ class Keys:
         self._written = written
         self._anew = anew
         self._partial = partial
-        self.floors: Mapping[int, Floor] = {}
+        self.floors: Mapping[int, ExpiryBound] = {}
         self.of = {**of, **known}
         if scribe is not None:
             # A place of its own for each revision: a node may be another now at the same index.

@@ -30,8 +30,8 @@ class UnkeptResultWarning(UserWarning):
     """A result cannot be written down: the run has it, but no later one will."""
 
 
-class Keeping:
-    """The results of one run on their way into the state backend (`protocols.Keeper`).
+class ResultSaver:
+    """The results of one run on their way into the state backend (`protocols.SaveCallback`).
 
     Args:
         flow: the run.

@@ -15,7 +15,7 @@ from cascade_nb.advice import advised
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.engine.files.opened_files import OpenedFiles
-from cascade_nb.engine.storage.journal_writer import Scribe
+from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.errors import RunCancelledError, UsageError
 from cascade_nb.protocols import Journal, StateBackend
@@ -33,7 +33,9 @@ class Found(NamedTuple):
 class Sharing:
     """What one run shares with other kernels."""
 
-    def __init__(self, flow: RunState, keys: Keys, scribe: Scribe, state: StateBackend) -> None:
+    def __init__(
+        self, flow: RunState, keys: Keys, scribe: JournalWriter, state: StateBackend
+    ) -> None:
         self._flow = flow
         self._keys = keys
         self._scribe = scribe

@@ -9,7 +9,7 @@ from typing import Any
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import StateError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.keyring import user_key
 from cascade_nb.state.redis.journal import RedisJournal
@@ -81,7 +81,7 @@ class RedisState:
         self._writer_link.open()
         await self._link.ask(self._try_out)
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Begin to keep a result; `keeper` is told when the server has answered."""
         self._writer.put(entry, keeper)
         return False

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Entry, Keeper, Lease
+from cascade_nb.protocols import Entry, Lease, SaveCallback
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import Head, RedisKeys
 from cascade_nb.state.redis.link import RedisLink, RedisServer
@@ -31,7 +31,7 @@ ON_THE_WAY: Final = 3_600_000  # milliseconds until chunks go that a dead proces
 
 class _Item(NamedTuple):
     entry: Entry
-    keeper: Keeper
+    keeper: SaveCallback
     made: float
 
 
@@ -81,7 +81,7 @@ class RedisWriter:
         self._lock, self._queue, self._awake = threading.Lock(), [], False
         self._token = secrets.token_hex(6)
 
-    def put(self, entry: Entry, keeper: Keeper) -> None:
+    def put(self, entry: Entry, keeper: SaveCallback) -> None:
         """Have `entry` written soon; from any thread."""
         with self._lock:
             self._queue.append(_Item(entry, keeper, entry.dated))
@@ -212,7 +212,7 @@ def _state_error(error: Exception) -> StateError:
 
 def _tell(items: Iterable[_Item], error: Exception | None = None) -> None:
     """Tell each keeper once of all its entries, even if another one raises."""
-    by_keeper: dict[int, tuple[Keeper, list[Entry]]] = {}
+    by_keeper: dict[int, tuple[SaveCallback, list[Entry]]] = {}
     for item in items:
         by_keeper.setdefault(id(item.keeper), (item.keeper, []))[1].append(item.entry)
     for keeper, entries in by_keeper.values():

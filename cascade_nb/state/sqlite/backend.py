@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Keeper, Known
+from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
 from cascade_nb.state.cells import known_of
 from cascade_nb.state.refusals import Refusals
 from cascade_nb.state.sqlite.file import Session, SqliteFile
@@ -114,7 +114,7 @@ class SqliteState:
         await self._desks.ask(LEASES, _can_write)
         await self._desks.ask(VALUES, lambda _: self._values.get_codec())
 
-    def put(self, entry: Entry, keeper: Keeper) -> bool:
+    def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Begin to keep a result: it goes into the next batch of the writing thread."""
         self._writer.put(entry, keeper)
         return False

@@ -13,7 +13,7 @@ from cascade_nb.errors import CodecError, RoomWarning, StateError
 from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.protocols import Entry, Keeper, Lease
+from cascade_nb.protocols import Entry, Lease, SaveCallback
 from cascade_nb.state.sqlite.file import Session
 from cascade_nb.state.sqlite.leases import loss_of
 from cascade_nb.state.sqlite.room import clean
@@ -37,7 +37,7 @@ _INSERT: Final = (
 
 class _Waiting(NamedTuple):
     entry: Entry
-    keeper: Keeper
+    keeper: SaveCallback
     made: float
 
 
@@ -75,7 +75,7 @@ class Writer:
         self._awake = False
         forget_after_fork(self)
 
-    def put(self, entry: Entry, keeper: Keeper) -> None:
+    def put(self, entry: Entry, keeper: SaveCallback) -> None:
         """Have an entry kept with the next batch."""
         self._queue.append(_Waiting(entry, keeper, entry.dated))
         if not self._awake:
@@ -185,7 +185,7 @@ def _in_short(error: BaseException) -> StateError:
 
 def _tell(waiting: Sequence[_Waiting], error: Exception | None) -> None:
     """Say what became of these, to each keeper once."""
-    groups: dict[int, tuple[Keeper, list[Entry]]] = {}
+    groups: dict[int, tuple[SaveCallback, list[Entry]]] = {}
     for each in waiting:
         groups.setdefault(id(each.keeper), (each.keeper, []))[1].append(each.entry)
     for keeper, entries in groups.values():
