@@ -19,7 +19,7 @@ from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
 from cascade_nb.engine.forked import begin_anew
 from cascade_nb.engine.observing.run_log import checked_log
-from cascade_nb.engine.planning.foresight import Foresight
+from cascade_nb.engine.planning.planner import Planner
 from cascade_nb.engine.runs.connector_supervisor import Link
 from cascade_nb.engine.runs.edits import HearsOfEdits
 from cascade_nb.engine.runs.lifecycle import Execution
@@ -52,7 +52,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine(Controls, Foresight, Records, HearsOfEdits):
+class Engine(Controls, Planner, Records, HearsOfEdits):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -119,7 +119,7 @@ class Engine(Controls, Foresight, Records, HearsOfEdits):
         org: str = "local",
         project: str = "cascade",
     ) -> None:
-        Foresight.__init__(self)
+        Planner.__init__(self)
         HearsOfEdits.__init__(self)
         adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
         self.adapters = adapters

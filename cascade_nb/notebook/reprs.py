@@ -8,7 +8,7 @@ from IPython.display import display
 
 from cascade_nb.advice import advised_value
 from cascade_nb.control.words import ago, seconds_text
-from cascade_nb.engine.planning.foresight import Found
+from cascade_nb.engine.planning.planner import Found
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
 from cascade_nb.model.lazy.lazy import Lazy

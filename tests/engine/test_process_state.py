@@ -424,7 +424,7 @@ STATE: list[int] = []
 BOX = types.SimpleNamespace(n=0)
 
 
-class Tally:
+class StateCounts:
     n = 0
 
 
@@ -471,9 +471,9 @@ def sets_attribute(i: int) -> int:
 
 @cs.task
 def of_class(i: int) -> int:
-    Tally.n = i
+    StateCounts.n = i
     TOGETHER("written")
-    return Tally.n
+    return StateCounts.n
 
 
 @cs.task

@@ -10,7 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing.state_counts import Tally
+from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import RunError, RunFailures
 from tests.engine.test_dataflow import every_lane, task_for
@@ -73,7 +73,7 @@ async def test_counting_by_changes_and_counting_anew_agree(
         flow = run._watch._flow
         if flow is not None:
             with flow.lock:
-                anew = Tally(flow)
+                anew = StateCounts(flow)
                 anew.catch_up()
                 by_changes = run._watch._kinds()
                 assert by_changes == anew.kinds()
@@ -163,7 +163,7 @@ async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
             await run
         flow = run._watch._flow
         assert flow is not None
-        at_once, by_changes = Tally(flow), Tally(flow)
+        at_once, by_changes = StateCounts(flow), StateCounts(flow)
         assert at_once._count_plain()
         by_changes._count_plain = lambda: False  # type: ignore[method-assign]
         by_changes.catch_up()

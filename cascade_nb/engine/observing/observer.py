@@ -18,11 +18,11 @@ from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, wh
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
 from cascade_nb.engine.observing.run_view import ObservedRun, RunView
-from cascade_nb.engine.observing.state_counts import Tally
+from cascade_nb.engine.observing.state_counts import StateCounts
 from cascade_nb.engine.observing.status import (
     FailureLine,
+    HeadlineFacts,
     KindStatus,
-    Moment,
     NodeState,
     Phase,
     RunStatus,
@@ -41,7 +41,7 @@ _ALL_WAIT = -2  # the version of a run that has no machinery yet
 _NOTHING = (0, 0.0, 0.0)
 
 
-class Watch:
+class RunObserver:
     """What can be seen of one run.
 
     Args:
@@ -55,7 +55,7 @@ class Watch:
     ) -> None:
         self._run, self._manager, self._unreachable = run, manager, unreachable
         self._flow: RunView | None = None
-        self._tally: Tally | None = None
+        self._tally: StateCounts | None = None
         self._since = 0  # versions that were given of machinery before
 
     def begin(self, flow: RunView) -> None:
@@ -63,7 +63,7 @@ class Watch:
         looks.
         """
         self._since += 1 + (len(self._flow.log) if self._flow is not None else -1)
-        self._flow, self._tally = flow, Tally(flow)
+        self._flow, self._tally = flow, StateCounts(flow)
 
     def elapsed(self) -> float:
         """Seconds since the start, paused time not counted."""
@@ -104,7 +104,7 @@ class Watch:
             retries = retries_of(self._flow) if self._flow is not None else ()
             running = self._running()
             waiting, queued, held = self._standing(counts, running, pause)
-            moment = Moment(
+            moment = HeadlineFacts(
                 phase=phase,
                 running=running,
                 queued=queued,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cascade_nb.engine.dispatch.failures import Failure
-from cascade_nb.engine.observing.observer import Watch
+from cascade_nb.engine.observing.observer import RunObserver
 from cascade_nb.engine.observing.status import NodeState
 
 
@@ -16,7 +16,7 @@ class Readings:
         watch: what looks at the run.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: RunObserver) -> None:
         self._watch = watch
 
     def partial(self, name: str | None = None) -> Any:

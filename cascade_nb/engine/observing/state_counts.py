@@ -47,7 +47,7 @@ _ORDER: Final = [
 ]
 
 
-class Tally:
+class StateCounts:
     """How many nodes of one flow stand how. Everything is called under the engine's lock."""
 
     def __init__(self, flow: RunView) -> None:

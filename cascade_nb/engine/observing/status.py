@@ -214,7 +214,7 @@ class RunStatus:
 
 
 @dataclasses.dataclass(frozen=True)
-class Moment:
+class HeadlineFacts:
     """What a headline is made of.
 
     Attributes:
@@ -245,7 +245,7 @@ def _whole(seconds: float) -> str:
     return seconds_text(math.ceil(seconds - 0.05) if seconds > 1 else seconds)
 
 
-def headline(moment: Moment) -> str:
+def headline(moment: HeadlineFacts) -> str:
     """What is happening and why, in one line."""
     text = _first_words(moment)
     if moment.edits:
@@ -257,7 +257,7 @@ def headline(moment: Moment) -> str:
     return text
 
 
-def _first_words(moment: Moment) -> str:
+def _first_words(moment: HeadlineFacts) -> str:
     phase, failure = moment.phase, moment.failure
     if phase is Phase.STARTING:
         return "Starting"
@@ -298,7 +298,7 @@ def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
     return [f"{count} {word}" for count, word in counted]
 
 
-def _paused(moment: Moment) -> str:
+def _paused(moment: HeadlineFacts) -> str:
     held = f"{count_text(moment.held, 'task')} held" if moment.held else ""
     by, why = "", ""
     if moment.pause is not None:

@@ -1,264 +1,244 @@
-"""Works out what a run would do with each node: run, reuse, skip or hold it, or let it queue."""
+"""What an engine can say of a graph before it runs."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
-from cascade_nb.control.constraint import Constraint
-from cascade_nb.control.explanations import stops_in_words
-from cascade_nb.engine.core.skips import has_default
-from cascade_nb.engine.observing.history import LastSeen
+from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
-from cascade_nb.engine.planning.plan import Plan, Step
-from cascade_nb.engine.planning.rerun_reasons import Reasons
-from cascade_nb.engine.scopes import nodes_under
-from cascade_nb.engine.storage.lookup import Reuse
-from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
-from cascade_nb.model.lazy.calls import MappedLazyResult
+from cascade_nb.engine.planning.outlook import Outlook, plan_of
+from cascade_nb.engine.planning.plan import Plan
+from cascade_nb.engine.storage.lookup import Reuse, find_reusable, fingerprint_graph
+from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
+from cascade_nb.errors import UnknownNameError
+from cascade_nb.graph.build import Bindings, build_graph
+from cascade_nb.graph.graph import Graph
+from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.options.no_else import NO_ELSE
+from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
+from cascade_nb.protocols import Clock, StateBackend
 
-_STOPPED: Final = {"hold": "held", "queue": "queued"}
 
-
-@dataclasses.dataclass(frozen=True)
-class Outlook:
-    """What is known before anything runs.
+class Found(NamedTuple):
+    """What stands for a lazy value.
 
     Attributes:
-        reuse: what earlier runs left.
-        conditions: by index, results of nodes that decide about others, where they are there.
-        constraints: what is not allowed now.
-        means: seconds of an attempt, by task name.
-        seconds: what earlier runs of a node took, by index.
-        now: seconds since the epoch.
-        last_seen: what became of a node in the last run that had it.
+        there: whether a result does.
+        value: that result.
+        made: when it was made, in seconds since the epoch.
+        seconds: how long that took.
+        words: why there is none.
+        lasting: whether a run leaves one here; not where nothing can be known again by its key.
+        comes: the number of the run that goes on and will give it.
+        doubts: what it also depends on and no key can tell: "draws random numbers".
     """
 
-    reuse: Reuse
-    conditions: Mapping[int, Any]
-    constraints: tuple[Constraint, ...]
-    means: Mapping[str, float]
-    seconds: Mapping[int, float]
-    now: float
-    last_seen: Callable[[Node], LastSeen | None] = lambda _: None
+    there: bool
+    value: Any = None
+    made: float | None = None
+    seconds: float | None = None
+    words: str = ""
+    doubts: str = ""
+    lasting: bool = True
+    comes: int | None = None
 
 
-def plan_of(graph: Graph, outlook: Outlook) -> Plan:
-    """The plan of a run of `graph`. It may take a while: not for the loop."""
-    return _Planning(graph, outlook).plan()
+_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
 
 
-class _Planning:
-    def __init__(self, graph: Graph, outlook: Outlook) -> None:
-        self._graph = graph
-        self._outlook = outlook
-        self._found = outlook.reuse.found
-        self._pending = outlook.reuse.pending
-        self._skipped: dict[int, str] = {}
-        for node in graph.nodes:
-            reason = None if node.index in self._found else self._skip(node)
-            if reason is not None:
-                self._skipped[node.index] = reason
-        self._asked = self._demand()
-        self._doubts = self._find_doubts()
-        self._stopped: dict[int, tuple[str, str]] = {}  # "hold" or "queue", and why
-        for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
-            self._stop(constraint)
-        for node in graph.nodes:
-            if node.index in self._asked and node.index not in self._stopped:
-                stopped = (i for i in node.sources if i in self._stopped and i in self._asked)
-                first = next(stopped, None)
-                if first is not None:
-                    action = self._stopped[first][0]
-                    words = f"it waits for {graph.nodes[first].id}, which is {_STOPPED[action]}"
-                    self._stopped[node.index] = action, words
-        self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
-        self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
+class LiveRun(Protocol):
+    """A run that goes on, as plans look at it."""
 
-    def plan(self) -> Plan:
-        nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
-        path, seconds = self._longest_path()
-        steps = [dataclasses.replace(self._step(node), seen=self._seen(node)) for node in nodes]
-        return Plan(self._graph, tuple(steps), path, seconds)
+    @property
+    def number(self) -> int:
+        """It is the n-th of its engine."""
 
-    def _seen(self, node: Node) -> str:
-        """What became of a node in the last run that had it."""
-        seen = self._outlook.last_seen(node)
-        return "" if seen is None else f"run {seen.number}: {node.id} {seen.words}"
+    @property
+    def graph(self) -> Graph:
+        """What runs."""
 
-    def _step(self, node: Node) -> Step:
-        index = node.index
-        same = "its code and inputs are the same"
-        if index in self._found:
-            return Step(
-                node.id, node.task_name, "reuse", _with(same, self._beside.of_result(index))
-            )
-        if index in self._skipped and index in self._asked:
-            return Step(node.id, node.task_name, "skip", self._skipped[index])
-        if index not in self._asked:
-            return Step(node.id, node.task_name, "skip", "nothing that runs needs it")
-        if self._refused(node):
-            words = "its condition is false, and a value stands for its result"
-            return Step(node.id, node.task_name, "skip", words)
-        if index in self._pending:
-            words = _with(same, self._condition(node), self._beside.of_result(index))
-            return Step(node.id, node.task_name, "reuse", words)
-        seconds = self._seconds(node)
-        if index in self._stopped:
-            action, why = self._stopped[index]
-            return Step(node.id, node.task_name, action, why, seconds)
-        reason = self._reasons.of(index)
-        doubt = self._condition(node) or self._doubts.get(index)
-        words = _with(reason.words, doubt, self._beside.of_run(index))
-        return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
+    def states(self) -> dict[str, NodeState]:
+        """How each node of the graph stands, by id."""
 
-    def _skip(self, node: Node) -> str | None:
-        """Why a node will be skipped, as far as that is known now."""
-        condition, nodes = node.control.condition, self._graph.nodes
-        if condition is not None and condition in self._skipped:
-            return f"its condition {nodes[condition].id} is skipped"
-        for source in node.control.follows:
-            if source in self._skipped:
-                return f"it follows {nodes[source].id}, which is skipped"
-        if self._refused(node):
-            if node.options.otherwise is not NO_ELSE:
-                return None
-            which = "" if condition is None else f" {nodes[condition].id}"
-            return f"its condition{which} is false"
-        instead = node.options.otherwise is not NO_ELSE and self._condition(node)
-        if node.index in self._pending or instead:
-            return None
-        place = self._graph.place
-        for source in node.inputs:
-            if source in self._skipped and not has_default(node, source, place):
-                return f"it needs {nodes[source].id}, which is skipped"
-        return None
+    def why(self, name: str) -> list[str]:
+        """Why a node stands as it does."""
 
-    def _demand(self) -> set[int]:
-        """The nodes that somebody will ask for and whose results are not there."""
-        asked: set[int] = set()
-        stack = list(self._graph.targets)
-        while stack:
-            index = stack.pop()
-            if index in asked or index in self._found:
+
+class Planner:
+    """Plans, and the answers to why.
+
+    Attributes:
+        bindings: what names mean where nothing else is said.
+        past: what results were made of.
+        history: what became of runs.
+        given: values of parameters, by name, as runs were given them last.
+        means: by task name, the mean seconds of an attempt in earlier runs.
+    """
+
+    constraints: ConstraintManager
+    clock: Clock
+    state: StateBackend
+    reuse: bool
+    runs: Sequence[LiveRun]
+
+    def __init__(self) -> None:
+        self.past = ProvenanceCache()
+        self.history = History()
+        self.bindings: Bindings | None = None
+        self.given: dict[str, Any] = {}
+        self.means: dict[str, float] = {}
+
+    def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
+        """The graph that a run of `target` would have.
+
+        Raises:
+            GraphError: there is nothing to run, or it needs itself.
+        """
+        if isinstance(target, Graph):
+            return target
+        return build_graph(target, bindings if bindings is not None else self.bindings)
+
+    async def plan(
+        self,
+        target: Any,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Plan:
+        """What a run of `target` would do, node by node, and why; nothing runs.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(target, bindings)
+        params = checked_params(params)
+        check_given(params, graph.params())
+        reuse = await self.standing(graph, params)
+        outlook = Outlook(
+            reuse,
+            {**given_in(graph, params), **await self._conditions(graph, reuse)},
+            tuple(self.constraints.constraints()),
+            dict(self.means),
+            await self._seconds(graph, reuse),
+            self.clock.wall(),
+            partial(self.history.last_seen, identity=reuse.grounds.identity),
+        )
+        return await run_in_thread(lambda: plan_of(graph, outlook))
+
+    async def find(
+        self,
+        lazy: Lazy,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> Found:
+        """The result that stands for `lazy`, or why there is none; nothing runs.
+
+        Args:
+            params: values of parameters by name; what it does not read is left out. By default what
+                runs were given last.
+
+        Raises:
+            GraphError, ParamError: as `Engine.start`.
+            StateError: the state backend cannot be reached or read.
+        """
+        graph = self.graph_of(lazy, bindings)
+        known = graph.params()
+        chosen = self.given if params is None else params
+        given = {name: value for name, value in chosen.items() if name in known}
+        check_given(given, known)
+        index = graph.targets[0]
+        node = graph.nodes[index]
+        if isinstance(node.lazy, Param):
+            return Found(True, node.lazy.value_in(given))
+        for run in reversed(self.runs):
+            if run.states().get(node.id) in _UNDER_WAY:
+                words = f"run {run.number} goes on: {run.why(node.id)[0]}"
+                return Found(False, words=words, comes=run.number)
+        reuse = await self.standing(graph, given)
+        if index in reuse.found:
+            key = reuse.keys[index]
+            values, kept = await self.state.values([key]), await self.state.known([key])
+            if key in values:
+                made = kept.get(key)
+                seconds = None if made is None else made.seconds
+                when = None if made is None else made.made
+                doubts = Doubts(graph, {}, 0.0).of_result(index)
+                return Found(True, reader_copy(values[key]), when, seconds, doubts=doubts)
+        step = (await self.plan(graph, params=given)).step(node.id)
+        verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
+        words = verb.get(step.action, "") + step.reason
+        return Found(False, words=words, lasting=index in reuse.keys or step.action != "run")
+
+    async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
+        """What earlier runs have made of `graph`, without getting it.
+
+        Raises:
+            StateError: the state backend cannot be reached or read.
+        """
+        settled = graph.settled
+        if not self.reuse:
+            nodes = frozenset(range(len(graph.nodes)))
+            return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
+        await self.state.open()
+        sight = await fingerprint_graph(graph, params, self.state.keeps_all, self.past)
+        found = await find_reusable(
+            graph,
+            self.state,
+            sight.keys,
+            sight=sight,
+            settled=settled,
+            now=self.clock.wall(),
+            fetch=False,
+        )
+        self.past.stands(graph, found.grounds, found.standing)
+        return found
+
+    def why(self, name: str) -> list[str]:
+        """Why a node runs, waits or did not run, in the newest run that goes on and has it.
+
+        Raises:
+            UnknownNameError: no such run has such a node.
+        """
+        for run in reversed(self.runs):
+            try:
+                return run.why(name)
+            except UnknownNameError:
                 continue
-            asked.add(index)
-            node = self._graph.nodes[index]
-            # what is skipped for one of its inputs has asked for the others by then
-            stack.extend(self._asks_for(node))
-        return asked
+        known = {node.id for run in self.runs for node in run.graph.nodes}
+        raise UnknownNameError("node", name, known)
 
-    def _asks_for(self, node: Node) -> tuple[int, ...]:
-        """What a node may need, as far as it is known whether it is to run."""
-        control = node.control
-        if self._refused(node) or (node.index in self._pending and self._condition(node)):
-            return node.deciding
-        if node.index in self._pending:
-            return node.deciding[:1]
-        if control.otherwise and not self._condition(node):
-            routes = [route for route in control.routes.values() if route is not None]
-            return (*node.inputs, *routes, *control.order, *node.deciding[:1])
-        return node.sources
+    async def _conditions(self, graph: Graph, reuse: Reuse) -> dict[int, Any]:
+        """The results that decide about others, where they are there."""
+        deciding = {node.control.condition for node in graph.nodes} & reuse.found
+        if not deciding:
+            return {}
+        keys = {index: reuse.keys[index] for index in deciding if index is not None}
+        values = await self.state.values(list(keys.values()))
+        return {index: values[key] for index, key in keys.items() if key in values}
 
-    def _refused(self, node: Node) -> bool:
-        """Whether its condition is known not to be true."""
-        condition = node.control.condition
-        if condition is None:
-            return not node.control.wanted
-        known = self._outlook.conditions
-        return condition in self._skipped or (condition in known and not known[condition])
-
-    def _find_doubts(self) -> dict[int, str]:
-        """What a run may find out that it does not need, and why, by index."""
-        sure = set(self._graph.targets)
-        doubts: dict[int, str] = {}
-        for node in reversed(self._graph.nodes):  # whoever reads a node comes before it here
-            if node.index not in self._asked:
-                continue
-            own = None if node.index in sure else doubts.get(node.index)
-            asked = self._asks_for(node)
-            for edge in node.edges():
-                if edge.source not in asked:
-                    continue
-                doubt = own
-                if edge.type is not EdgeType.CONDITION:
-                    doubt = self._condition(node) or own
-                if edge.source in node.control.routes.values():
-                    doubt = f"only if {node.id} takes it"
-                elif self._only_instead(node, edge.source):
-                    doubt = f"only if {node.id} is not to run"
-                elif edge.source in node.control.follows and node.index not in self._pending:
-                    doubt = own
-                if doubt is None:
-                    sure.add(edge.source)
-                else:
-                    doubts.setdefault(edge.source, doubt)
-        return {index: doubt for index, doubt in doubts.items() if index not in sure}
-
-    def _only_instead(self, node: Node, source: int) -> bool:
-        """Whether a node reads a source only if it is not to run, which is not known yet."""
-        if self._refused(node) or source not in node.control.otherwise:
-            return False
-        return node.index in self._pending or source not in node.inputs
-
-    def _condition(self, node: Node) -> str | None:
-        """On what it depends whether a node runs, where that is not known yet."""
-        condition = node.control.condition
-        if condition is None or condition in self._outlook.conditions:
-            return None
-        return f"only if {self._graph.nodes[condition].id} is true"
-
-    def _stop(self, constraint: Constraint) -> None:
-        """Hold what a pause is about, and let queue what a limit of nothing at once is about."""
-        words = stops_in_words(constraint)
-        if words is None:
-            return
-        action = "hold" if constraint.type == "pause" else "queue"
-        nodes = self._graph.nodes
-        for index in nodes_under(constraint.scope, self._graph):
-            if index in self._asked and nodes[index].task is not None:
-                self._stopped.setdefault(index, (action, words))
-
-    def _seconds(self, node: Node) -> float | None:
-        """How long a node is expected to work, all its items together."""
-        each = self._each(node)
-        if each is None or not isinstance(node.lazy, MappedLazyResult):
-            return each
-        columns = node.lazy.collections.values()
-        count = next((len(c) for c in columns if not isinstance(c, Lazy)), None)
-        return None if count is None else each * count
-
-    def _each(self, node: Node) -> float | None:
-        if node.task is None:
-            return None
-        mean = self._outlook.means.get(node.task_name)
-        return self._outlook.seconds.get(node.index, mean) if node.kind is NodeKind.TASK else mean
-
-    def _longest_path(self) -> tuple[tuple[str, ...], float]:
-        """The chain of nodes to run that takes longest; the items of a map run side by side."""
-        until: dict[int, float] = {}
-        before: dict[int, int] = {}
-        for node in self._graph.nodes:
-            index = node.index
-            if index not in self._asked or index in self._skipped or index in self._pending:
-                continue
-            sources = [source for source in node.sources if source in until]
-            last = max(sources, key=lambda one: (until[one], one), default=None)
-            if last is not None:
-                before[index] = last
-            until[index] = (until[last] if last is not None else 0.0) + (self._each(node) or 0.0)
-        end = max(until, key=lambda one: (until[one], one), default=None)
-        if end is None or not until[end]:
-            return (), 0.0
-        path = [end]
-        while path[-1] in before:
-            path.append(before[path[-1]])
-        return tuple(self._graph.nodes[i].id for i in reversed(path)), until[end]
+    async def _seconds(self, graph: Graph, reuse: Reuse) -> dict[int, float]:
+        """How long nodes that have to run took the last time, where that is kept."""
+        keys = {}
+        for name, made in reuse.grounds.before.items():
+            index = reuse.grounds.place[name]
+            if index in reuse.wanted and made.key is not None:
+                keys[index] = str(made.key)
+        known = await self.state.known(list(keys.values())) if keys else {}
+        return {index: known[key].seconds for index, key in keys.items() if key in known}
 
 
-def _with(words: str, *more: str | None) -> str:
-    """A reason, and what else is to be said."""
-    return "; ".join(filter(None, [words, *more]))
+def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
+    """The values of those parameters that have one, by index."""
+    found = ((index, graph.nodes[index].lazy) for index in graph.settled)
+    return {
+        index: lazy.value_in(params)
+        for index, lazy in found
+        if isinstance(lazy, Param) and (lazy.default is not REQUIRED or lazy.name in params)
+    }

@@ -13,7 +13,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
 from cascade_nb.engine.observing.answers import item_of, node_named
-from cascade_nb.engine.observing.observer import Watch
+from cascade_nb.engine.observing.observer import RunObserver
 from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.retries import with_nested
 from cascade_nb.engine.observing.run_log import RunLog
@@ -116,7 +116,7 @@ class Run(RunControls, Readings):
         parent: Attempt | None = None,
     ) -> None:
         RunControls.__init__(self, engine, run_id)
-        Readings.__init__(self, Watch(self, engine.constraints, lambda: engine.unreachable))
+        Readings.__init__(self, RunObserver(self, engine.constraints, lambda: engine.unreachable))
         self._engine = engine
         self.orders = orders
         self.number = number

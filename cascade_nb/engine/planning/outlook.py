@@ -1,0 +1,264 @@
+"""Works out what a run would do with each node: run, reuse, skip or hold it, or let it queue."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.explanations import stops_in_words
+from cascade_nb.engine.core.skips import has_default
+from cascade_nb.engine.observing.history import LastSeen
+from cascade_nb.engine.planning.doubts import Doubts
+from cascade_nb.engine.planning.plan import Plan, Step
+from cascade_nb.engine.planning.rerun_reasons import Reasons
+from cascade_nb.engine.scopes import nodes_under
+from cascade_nb.engine.storage.lookup import Reuse
+from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
+from cascade_nb.model.lazy.calls import MappedLazyResult
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.no_else import NO_ELSE
+
+_STOPPED: Final = {"hold": "held", "queue": "queued"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What is known before anything runs.
+
+    Attributes:
+        reuse: what earlier runs left.
+        conditions: by index, results of nodes that decide about others, where they are there.
+        constraints: what is not allowed now.
+        means: seconds of an attempt, by task name.
+        seconds: what earlier runs of a node took, by index.
+        now: seconds since the epoch.
+        last_seen: what became of a node in the last run that had it.
+    """
+
+    reuse: Reuse
+    conditions: Mapping[int, Any]
+    constraints: tuple[Constraint, ...]
+    means: Mapping[str, float]
+    seconds: Mapping[int, float]
+    now: float
+    last_seen: Callable[[Node], LastSeen | None] = lambda _: None
+
+
+def plan_of(graph: Graph, outlook: Outlook) -> Plan:
+    """The plan of a run of `graph`. It may take a while: not for the loop."""
+    return _PlanMaker(graph, outlook).plan()
+
+
+class _PlanMaker:
+    def __init__(self, graph: Graph, outlook: Outlook) -> None:
+        self._graph = graph
+        self._outlook = outlook
+        self._found = outlook.reuse.found
+        self._pending = outlook.reuse.pending
+        self._skipped: dict[int, str] = {}
+        for node in graph.nodes:
+            reason = None if node.index in self._found else self._skip(node)
+            if reason is not None:
+                self._skipped[node.index] = reason
+        self._asked = self._demand()
+        self._doubts = self._find_doubts()
+        self._stopped: dict[int, tuple[str, str]] = {}  # "hold" or "queue", and why
+        for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
+            self._stop(constraint)
+        for node in graph.nodes:
+            if node.index in self._asked and node.index not in self._stopped:
+                stopped = (i for i in node.sources if i in self._stopped and i in self._asked)
+                first = next(stopped, None)
+                if first is not None:
+                    action = self._stopped[first][0]
+                    words = f"it waits for {graph.nodes[first].id}, which is {_STOPPED[action]}"
+                    self._stopped[node.index] = action, words
+        self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
+        self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
+
+    def plan(self) -> Plan:
+        nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
+        path, seconds = self._longest_path()
+        steps = [dataclasses.replace(self._step(node), seen=self._seen(node)) for node in nodes]
+        return Plan(self._graph, tuple(steps), path, seconds)
+
+    def _seen(self, node: Node) -> str:
+        """What became of a node in the last run that had it."""
+        seen = self._outlook.last_seen(node)
+        return "" if seen is None else f"run {seen.number}: {node.id} {seen.words}"
+
+    def _step(self, node: Node) -> Step:
+        index = node.index
+        same = "its code and inputs are the same"
+        if index in self._found:
+            return Step(
+                node.id, node.task_name, "reuse", _with(same, self._beside.of_result(index))
+            )
+        if index in self._skipped and index in self._asked:
+            return Step(node.id, node.task_name, "skip", self._skipped[index])
+        if index not in self._asked:
+            return Step(node.id, node.task_name, "skip", "nothing that runs needs it")
+        if self._refused(node):
+            words = "its condition is false, and a value stands for its result"
+            return Step(node.id, node.task_name, "skip", words)
+        if index in self._pending:
+            words = _with(same, self._condition(node), self._beside.of_result(index))
+            return Step(node.id, node.task_name, "reuse", words)
+        seconds = self._seconds(node)
+        if index in self._stopped:
+            action, why = self._stopped[index]
+            return Step(node.id, node.task_name, action, why, seconds)
+        reason = self._reasons.of(index)
+        doubt = self._condition(node) or self._doubts.get(index)
+        words = _with(reason.words, doubt, self._beside.of_run(index))
+        return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
+
+    def _skip(self, node: Node) -> str | None:
+        """Why a node will be skipped, as far as that is known now."""
+        condition, nodes = node.control.condition, self._graph.nodes
+        if condition is not None and condition in self._skipped:
+            return f"its condition {nodes[condition].id} is skipped"
+        for source in node.control.follows:
+            if source in self._skipped:
+                return f"it follows {nodes[source].id}, which is skipped"
+        if self._refused(node):
+            if node.options.otherwise is not NO_ELSE:
+                return None
+            which = "" if condition is None else f" {nodes[condition].id}"
+            return f"its condition{which} is false"
+        instead = node.options.otherwise is not NO_ELSE and self._condition(node)
+        if node.index in self._pending or instead:
+            return None
+        place = self._graph.place
+        for source in node.inputs:
+            if source in self._skipped and not has_default(node, source, place):
+                return f"it needs {nodes[source].id}, which is skipped"
+        return None
+
+    def _demand(self) -> set[int]:
+        """The nodes that somebody will ask for and whose results are not there."""
+        asked: set[int] = set()
+        stack = list(self._graph.targets)
+        while stack:
+            index = stack.pop()
+            if index in asked or index in self._found:
+                continue
+            asked.add(index)
+            node = self._graph.nodes[index]
+            # what is skipped for one of its inputs has asked for the others by then
+            stack.extend(self._asks_for(node))
+        return asked
+
+    def _asks_for(self, node: Node) -> tuple[int, ...]:
+        """What a node may need, as far as it is known whether it is to run."""
+        control = node.control
+        if self._refused(node) or (node.index in self._pending and self._condition(node)):
+            return node.deciding
+        if node.index in self._pending:
+            return node.deciding[:1]
+        if control.otherwise and not self._condition(node):
+            routes = [route for route in control.routes.values() if route is not None]
+            return (*node.inputs, *routes, *control.order, *node.deciding[:1])
+        return node.sources
+
+    def _refused(self, node: Node) -> bool:
+        """Whether its condition is known not to be true."""
+        condition = node.control.condition
+        if condition is None:
+            return not node.control.wanted
+        known = self._outlook.conditions
+        return condition in self._skipped or (condition in known and not known[condition])
+
+    def _find_doubts(self) -> dict[int, str]:
+        """What a run may find out that it does not need, and why, by index."""
+        sure = set(self._graph.targets)
+        doubts: dict[int, str] = {}
+        for node in reversed(self._graph.nodes):  # whoever reads a node comes before it here
+            if node.index not in self._asked:
+                continue
+            own = None if node.index in sure else doubts.get(node.index)
+            asked = self._asks_for(node)
+            for edge in node.edges():
+                if edge.source not in asked:
+                    continue
+                doubt = own
+                if edge.type is not EdgeType.CONDITION:
+                    doubt = self._condition(node) or own
+                if edge.source in node.control.routes.values():
+                    doubt = f"only if {node.id} takes it"
+                elif self._only_instead(node, edge.source):
+                    doubt = f"only if {node.id} is not to run"
+                elif edge.source in node.control.follows and node.index not in self._pending:
+                    doubt = own
+                if doubt is None:
+                    sure.add(edge.source)
+                else:
+                    doubts.setdefault(edge.source, doubt)
+        return {index: doubt for index, doubt in doubts.items() if index not in sure}
+
+    def _only_instead(self, node: Node, source: int) -> bool:
+        """Whether a node reads a source only if it is not to run, which is not known yet."""
+        if self._refused(node) or source not in node.control.otherwise:
+            return False
+        return node.index in self._pending or source not in node.inputs
+
+    def _condition(self, node: Node) -> str | None:
+        """On what it depends whether a node runs, where that is not known yet."""
+        condition = node.control.condition
+        if condition is None or condition in self._outlook.conditions:
+            return None
+        return f"only if {self._graph.nodes[condition].id} is true"
+
+    def _stop(self, constraint: Constraint) -> None:
+        """Hold what a pause is about, and let queue what a limit of nothing at once is about."""
+        words = stops_in_words(constraint)
+        if words is None:
+            return
+        action = "hold" if constraint.type == "pause" else "queue"
+        nodes = self._graph.nodes
+        for index in nodes_under(constraint.scope, self._graph):
+            if index in self._asked and nodes[index].task is not None:
+                self._stopped.setdefault(index, (action, words))
+
+    def _seconds(self, node: Node) -> float | None:
+        """How long a node is expected to work, all its items together."""
+        each = self._each(node)
+        if each is None or not isinstance(node.lazy, MappedLazyResult):
+            return each
+        columns = node.lazy.collections.values()
+        count = next((len(c) for c in columns if not isinstance(c, Lazy)), None)
+        return None if count is None else each * count
+
+    def _each(self, node: Node) -> float | None:
+        if node.task is None:
+            return None
+        mean = self._outlook.means.get(node.task_name)
+        return self._outlook.seconds.get(node.index, mean) if node.kind is NodeKind.TASK else mean
+
+    def _longest_path(self) -> tuple[tuple[str, ...], float]:
+        """The chain of nodes to run that takes longest; the items of a map run side by side."""
+        until: dict[int, float] = {}
+        before: dict[int, int] = {}
+        for node in self._graph.nodes:
+            index = node.index
+            if index not in self._asked or index in self._skipped or index in self._pending:
+                continue
+            sources = [source for source in node.sources if source in until]
+            last = max(sources, key=lambda one: (until[one], one), default=None)
+            if last is not None:
+                before[index] = last
+            until[index] = (until[last] if last is not None else 0.0) + (self._each(node) or 0.0)
+        end = max(until, key=lambda one: (until[one], one), default=None)
+        if end is None or not until[end]:
+            return (), 0.0
+        path = [end]
+        while path[-1] in before:
+            path.append(before[path[-1]])
+        return tuple(self._graph.nodes[i].id for i in reversed(path)), until[end]
+
+
+def _with(words: str, *more: str | None) -> str:
+    """A reason, and what else is to be said."""
+    return "; ".join(filter(None, [words, *more]))
