@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Door:
+class LoopPortal:
     """Calls things on a loop, from any thread.
 
     Args:
@@ -55,7 +55,7 @@ class Door:
         here = asyncio.get_running_loop()
         over = here.create_future()
         task: asyncio.Task[None] | None = None
-        back = Door(here)
+        back = LoopPortal(here)
 
         async def body() -> None:
             value: T | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
 from cascade_nb.concurrency.thread_settings import with_settings
 from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
@@ -20,14 +20,14 @@ from cascade_nb.engine.dispatch.attempt import asking_attempt
 from cascade_nb.engine.forked import begin_anew
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.planning.planner import Planner
-from cascade_nb.engine.runs.connector_supervisor import Link
+from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.runs.edits import HearsOfEdits
 from cascade_nb.engine.runs.lifecycle import Execution
-from cascade_nb.engine.runs.loop_binding import Home
-from cascade_nb.engine.runs.recorded_runs import Records
-from cascade_nb.engine.runs.request import Orders, new_run_id
+from cascade_nb.engine.runs.loop_binding import LoopBinding
+from cascade_nb.engine.runs.recorded_runs import RecordedRuns
+from cascade_nb.engine.runs.request import RunRequest, new_run_id
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.engine.runs.services import Adapters, Parts
+from cascade_nb.engine.runs.services import Adapters, RunServices
 from cascade_nb.engine.storage.sharing import checked_share
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 from cascade_nb.events.bus import MessageBus
@@ -52,7 +52,7 @@ def use_defaults(fill_in: Callable[..., Adapters]) -> None:
     _fill_in = fill_in
 
 
-class Engine(Controls, Planner, Records, HearsOfEdits):
+class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
     """Runs graphs.
 
     An engine works on one loop at a time: the running loop of whoever starts a run, or a loop of
@@ -133,9 +133,11 @@ class Engine(Controls, Planner, Records, HearsOfEdits):
         self.overrides = dict(overrides or {})
         self.lease = checked_timeout(lease, "a lease")
         self.take_state(adapters.state)
-        self.link = Link(self.bus, self.clock, self.constraints, adapters.connector, org, project)
+        self.link = ConnectorSupervisor(
+            self.bus, self.clock, self.constraints, adapters.connector, org, project
+        )
         self.runs = []
-        self.home = Home(self)
+        self.home = LoopBinding(self)
         self._executions = {}
         self._started = 0
         self._starting = threading.Lock()
@@ -216,7 +218,7 @@ class Engine(Controls, Planner, Records, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        orders = Orders(checked_params(params), bindings, on_error, fresh, log, shares)
+        orders = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares)
         run = self.begin(graph, orders, run_id)
         self.given.update(orders.params)  # what does not fit is not remembered
         return run
@@ -226,7 +228,7 @@ class Engine(Controls, Planner, Records, HearsOfEdits):
         orders = dataclasses.replace(run.orders, given=run.left(), taken_up=None)
         return self.begin(run.graph, orders)
 
-    def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
+    def begin(self, graph: Graph, orders: RunRequest, run_id: str | None = None) -> Run:
         """What `start`, `retry` and `attach` have in common."""
         parent = asking_attempt()
         if parent is not None and (parent.stop or parent.abandoned):
@@ -252,7 +254,7 @@ class Engine(Controls, Planner, Records, HearsOfEdits):
         self.means.update((name, took / times) for name, (times, took) in timings.items())
 
     @property
-    def door(self) -> Door:
+    def door(self) -> LoopPortal:
         """The way to the loop that this engine works on."""
         return self.home.door
 
@@ -330,7 +332,7 @@ class Engine(Controls, Planner, Records, HearsOfEdits):
         for run in dead:
             executions[run].bury()
 
-    def _spawn(self, parts: Parts, execution: Execution) -> None:
+    def _spawn(self, parts: RunServices, execution: Execution) -> None:
         if not SAFE_ANYWHERE and parts.are_apart:
             elsewhere.set(ParsingElsewhere(parts.coroutines.loop))
         task = parts.door.loop.create_task(execution.main(parts))

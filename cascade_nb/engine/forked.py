@@ -10,7 +10,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import Edits
-from cascade_nb.engine.runs.loop_binding import Home, Lodger
+from cascade_nb.engine.runs.loop_binding import Lodger, LoopBinding
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.protocols import StateBackend
@@ -19,7 +19,7 @@ from cascade_nb.protocols import StateBackend
 class Forked(Lodger, Protocol):
     """An engine whose process was forked."""
 
-    home: Home
+    home: LoopBinding
     _executions: dict[Run, Any]
     _edits: dict[Run, Edits]
     _starting: threading.Lock
@@ -47,7 +47,7 @@ def begin_anew(engine: Forked) -> None:
         ttl = None if one.expires is None else max(0.001, one.expires - now)
         made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.by, ttl=ttl)
     engine.link = engine.link.anew(made)
-    engine.home = Home(engine)
+    engine.home = LoopBinding(engine)
     engine.take_state(engine.state)
     user_here.set(None)
     for run in dead:

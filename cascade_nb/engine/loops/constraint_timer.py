@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.protocols import Clock
 
 
-class Alarm:
+class ConstraintTimer:
     """One timer for all that a manager waits for.
 
     Args:
@@ -21,12 +21,12 @@ class Alarm:
     def __init__(self, manager: ConstraintManager, clock: Clock) -> None:
         self._manager = manager
         self._clock = clock
-        self._door: Door | None = None
+        self._door: LoopPortal | None = None
         self._timer: Callable[[], object] | None = None
         self._asked = False
         manager.timer_changed = self._changed
 
-    def move(self, door: Door) -> None:
+    def move(self, door: LoopPortal) -> None:
         """Live on another loop from now on; what was applied while there was none counts too."""
         with self._manager.lock:
             # Whatever was asked of the old loop died with it.

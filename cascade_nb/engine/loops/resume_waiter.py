@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.limits import Ticket
 from cascade_nb.control.manager import ConstraintManager
 
 
-class Standby:
+class ResumeWaiter:
     """An owner without tickets (`control.limits.Owner`): all it does is hear that a pause is gone.
 
     Args:
@@ -20,7 +20,7 @@ class Standby:
         door: to the loop where somebody waits.
     """
 
-    def __init__(self, manager: ConstraintManager, scope: str, door: Door) -> None:
+    def __init__(self, manager: ConstraintManager, scope: str, door: LoopPortal) -> None:
         self._manager = manager
         self._scope = scope
         self._door = door

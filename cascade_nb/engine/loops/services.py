@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
@@ -37,8 +37,8 @@ class LoopServices:
     bus: MessageBus
     clock: Clock
     manager: ConstraintManager
-    door: Door
-    coroutines: Door
+    door: LoopPortal
+    coroutines: LoopPortal
     tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set, kw_only=True)
     rng: random.Random = dataclasses.field(default_factory=random.Random, kw_only=True)
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.wire import FILTER, Message, parse_message
@@ -37,7 +37,7 @@ LONGEST_WAIT: Final = 30.0  # … doubled each time up to this
 BACKLOG: Final = 100_000  # events kept for a connector that is away
 
 
-class Link:
+class ConnectorSupervisor:
     """The engine's side of a connector.
 
     Args:
@@ -122,9 +122,11 @@ class Link:
             self._members.clear()
             await self._close()
 
-    def anew(self, constraints: ConstraintManager) -> Link:
+    def anew(self, constraints: ConstraintManager) -> ConnectorSupervisor:
         """Another for the same connector, as in a child process."""
-        return Link(self._bus, self._clock, constraints, self._connector, self._org, self._project)
+        return ConnectorSupervisor(
+            self._bus, self._clock, constraints, self._connector, self._org, self._project
+        )
 
     def move(self) -> None:
         """Live on another loop from now on: what lived on the old one died with it."""
@@ -161,7 +163,7 @@ class Link:
         # it.
         self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.trouble, self._wait = None, FIRST_WAIT
-        news, door = self._news, Door(loop)
+        news, door = self._news, LoopPortal(loop)
 
         def wake() -> None:
             if not news.is_set():

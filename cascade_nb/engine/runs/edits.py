@@ -15,7 +15,7 @@ from typing import Any, Final
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.runs.flow import Flow
-from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.carry_over import Revision, same_graph
 from cascade_nb.errors import CascadeError
@@ -65,7 +65,7 @@ class Edits:
         self,
         manager: ConstraintManager,
         run: Run,
-        orders: Orders,
+        orders: RunRequest,
         look: Callable[[], Awaitable[Revision | None]],
     ) -> None:
         self._manager = manager

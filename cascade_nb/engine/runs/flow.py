@@ -24,8 +24,8 @@ from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.runs.outcomes import Outcomes
-from cascade_nb.engine.runs.request import Orders
-from cascade_nb.engine.runs.services import Parts
+from cascade_nb.engine.runs.request import RunRequest
+from cascade_nb.engine.runs.services import RunServices
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.expander import Expander
 from cascade_nb.engine.storage.journal_writer import JournalWriter
@@ -58,8 +58,8 @@ class Flow(AdmittingRun):
         failures: what failed for good.
     """
 
-    orders: Orders
-    parts: Parts
+    orders: RunRequest
+    parts: RunServices
     keeping: ResultSaver
     unfold: Unfolding
     lanes: Lanes
@@ -69,9 +69,9 @@ class Flow(AdmittingRun):
         self,
         run_id: str,
         graph: Graph,
-        parts: Parts,
+        parts: RunServices,
         state: StateBackend,
-        orders: Orders,
+        orders: RunRequest,
         blueprint: Blueprint,
         *,
         reused: Collection[int],

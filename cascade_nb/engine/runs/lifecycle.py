@@ -12,15 +12,15 @@ from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
 from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
-from cascade_nb.engine.loops.resume_waiter import Standby
+from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
 from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
 from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in
-from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.engine.runs.services import Parts, RunHost
+from cascade_nb.engine.runs.services import RunHost, RunServices
 from cascade_nb.engine.storage.carry_over import (
     AN_EDIT,
     Revision,
@@ -54,7 +54,7 @@ class Execution:
     """
 
     def __init__(
-        self, engine: RunHost, run: Run, orders: Orders, ended: Callable[[Run], None]
+        self, engine: RunHost, run: Run, orders: RunRequest, ended: Callable[[Run], None]
     ) -> None:
         self._engine = engine
         self._run = run
@@ -65,7 +65,7 @@ class Execution:
         self._told = False
         self._ready = Preparation(engine, run, orders, self._lost)
         self.edits = Edits(engine.constraints, run, orders, self._ready.look_for_edits)
-        self._parts: Parts
+        self._parts: RunServices
         self._began = engine.clock.wall()
         self._over = asyncio.Event()
         self._cancelled: str | None = None
@@ -105,7 +105,7 @@ class Execution:
             flow.cancel_nested(words, within=within)
             flow.settle()
 
-    async def main(self, parts: Parts) -> None:
+    async def main(self, parts: RunServices) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
         run = self._run
         self._parts = parts
@@ -124,7 +124,7 @@ class Execution:
         if not run.done():
             run.end(outcome, error)
 
-    async def _prepare(self, parts: Parts) -> Prepared:
+    async def _prepare(self, parts: RunServices) -> Prepared:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
         engine, run = self._engine, self._run
         if self._cancelled is not None:
@@ -137,7 +137,7 @@ class Execution:
         standby = self._standby(parts)
         return await unharmed(partial(self._ready.begin, standby, self._settled))
 
-    async def _drive(self, parts: Parts, prepared: Prepared) -> Any:
+    async def _drive(self, parts: RunServices, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
         run, before = self._run, None
         while True:
@@ -182,7 +182,9 @@ class Execution:
         self._preparing = self._parts.door.loop.create_task(unharmed(partial(work, *args)))
         return await self._preparing
 
-    async def _up_to_date(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Prepared:
+    async def _up_to_date(
+        self, parts: RunServices, prepared: Prepared, before: Flow | None
+    ) -> Prepared:
         """What was edited while the run was got ready is taken up before anything of it starts."""
         try:
             revision = await self.edits.look_before_start()
@@ -191,7 +193,7 @@ class Execution:
             return prepared
         return prepared if revision is None else await self._revised(parts, before, revision)
 
-    def _flow_of(self, parts: Parts, prepared: Prepared, before: Flow | None) -> Flow:
+    def _flow_of(self, parts: RunServices, prepared: Prepared, before: Flow | None) -> Flow:
         engine, run, ready = self._engine, self._run, self._ready
         flow = Flow(
             run.id,
@@ -228,7 +230,7 @@ class Execution:
                 flow.close()
             raise
 
-    async def _revised(self, parts: Parts, flow: Flow | None, revision: Revision) -> Prepared:
+    async def _revised(self, parts: RunServices, flow: Flow | None, revision: Revision) -> Prepared:
         """What the run goes on with, where nothing of it is under way."""
         run = self._run
         given = self._orders.given
@@ -240,8 +242,8 @@ class Execution:
         self._settled = settled_in(revision.graph, self._orders.params)
         return await self._ready.revise(revision, self._standby(parts), self._settled, carried)
 
-    def _standby(self, parts: Parts) -> Standby:
-        return Standby(self._engine.constraints, self._run.scope, parts.door)
+    def _standby(self, parts: RunServices) -> ResumeWaiter:
+        return ResumeWaiter(self._engine.constraints, self._run.scope, parts.door)
 
     def _lost(self, error: LeaseLostError) -> None:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""

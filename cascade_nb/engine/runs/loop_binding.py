@@ -12,13 +12,13 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, Protocol, TypeVar
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.engine.dispatch.workers import Workers
-from cascade_nb.engine.loops.constraint_timer import Alarm
+from cascade_nb.engine.loops.constraint_timer import ConstraintTimer
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.engine.runs.services import Parts, RunHost
+from cascade_nb.engine.runs.services import RunHost, RunServices
 from cascade_nb.errors import BlockingError
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Lodger(RunHost, Protocol):
         """Runs whose loop was closed count as ended."""
 
 
-class Home:
+class LoopBinding:
     """The loop of an engine, and the parts that its runs reach for there.
 
     Attributes:
@@ -69,8 +69,8 @@ class Home:
 
     def __init__(self, engine: Lodger) -> None:
         self._engine = engine
-        self._alarm = Alarm(engine.constraints, engine.clock)
-        self._parts: Parts | None = None
+        self._alarm = ConstraintTimer(engine.constraints, engine.clock)
+        self._parts: RunServices | None = None
         self.own: LoopThread | None = None
 
     @property
@@ -108,14 +108,14 @@ class Home:
         return self.own is not None and asyncio._get_running_loop() is self.own.loop
 
     @property
-    def door(self) -> Door:
+    def door(self) -> LoopPortal:
         """The way to the loop that it works on, from any thread."""
         parts = self._parts
         if parts is not None and not parts.door.loop.is_closed():
             return parts.door
         return self.parts().door
 
-    def parts(self) -> Parts:
+    def parts(self) -> RunServices:
         """The parts on the loop to work on: where runs go on, else the caller's, else one of the
         engine's own.
 
@@ -175,16 +175,16 @@ class Home:
 
     def _move(
         self, loop: asyncio.AbstractEventLoop, coroutines: asyncio.AbstractEventLoop
-    ) -> Parts:
+    ) -> RunServices:
         engine = self._engine
-        door = Door(loop)
-        self._parts = Parts(
+        door = LoopPortal(loop)
+        self._parts = RunServices(
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,
             workers=Workers(engine.adapters.executor),
             door=door,
-            coroutines=door if coroutines is loop else Door(coroutines),
+            coroutines=door if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,
         )
         self._alarm.move(door)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.initial_state import Blueprint, draw
 from cascade_nb.engine.files.kept_files import outdated_in
-from cascade_nb.engine.loops.resume_waiter import Standby
-from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
+from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import (
@@ -74,7 +74,7 @@ class Preparation:
         self,
         engine: RunHost,
         run: Run,
-        orders: Orders,
+        orders: RunRequest,
         on_lost: Callable[[LeaseLostError], None],
     ) -> None:
         self._engine = engine
@@ -87,7 +87,7 @@ class Preparation:
         self.lease: Lease | None = None
         self.sight: GraphSnapshot | None = None
 
-    async def begin(self, standby: Standby, settled: Mapping[int, Any]) -> Prepared:
+    async def begin(self, standby: ResumeWaiter, settled: Mapping[int, Any]) -> Prepared:
         """Have the state backend open and the run written down, and see what is there already.
 
         Where the state cannot be used, the run is paused with its advice until somebody resumes.
@@ -124,7 +124,11 @@ class Preparation:
         return Revision(graph, after, edited(before, graph, after))
 
     async def revise(
-        self, revision: Revision, standby: Standby, settled: Mapping[int, Any], carried: Carried
+        self,
+        revision: Revision,
+        standby: ResumeWaiter,
+        settled: Mapping[int, Any],
+        carried: Carried,
     ) -> Prepared:
         """Go on with another graph, with what of it is there already and what stands."""
         self._edited = True

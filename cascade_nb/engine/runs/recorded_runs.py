@@ -8,7 +8,7 @@ import time
 from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.observing.run_log import checked_log
-from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.journal_writer import JournalWriter, journal_writer_for
 from cascade_nb.engine.storage.recovery import OnWait, choose, take_up
@@ -20,7 +20,7 @@ from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import RunRecord, StateBackend
 
 
-class Records(abc.ABC):
+class RecordedRuns(abc.ABC):
     """What an engine can do with the runs in its state backend.
 
     Attributes:
@@ -38,7 +38,7 @@ class Records(abc.ABC):
     log: str | None
 
     @abc.abstractmethod
-    def begin(self, graph: Graph, orders: Orders, run_id: str | None = None) -> Run:
+    def begin(self, graph: Graph, orders: RunRequest, run_id: str | None = None) -> Run:
         """Start a run."""
 
     async def recorded(self) -> list[RunRecord]:
@@ -131,7 +131,7 @@ class Records(abc.ABC):
 
     async def take_up(
         self, run: str | None = None, *, log: str | None = None, on_wait: OnWait | None = None
-    ) -> tuple[Graph, Orders, str]:
+    ) -> tuple[Graph, RunRequest, str]:
         """What `attach` begins with: the graph, the orders and the id; the run is ours then.
 
         Args:
@@ -149,7 +149,7 @@ class Records(abc.ABC):
                 raise UsageError(f"{live!r} goes on in this kernel already")
         found = await take_up(scribe, record, self.constraints, on_wait)
         graph, params, on_error, taken_up = found
-        orders = Orders(params, self.bindings, on_error, log=log, taken_up=taken_up)
+        orders = RunRequest(params, self.bindings, on_error, log=log, taken_up=taken_up)
         return graph, orders, record.run_id
 
     def _writer(self) -> JournalWriter:

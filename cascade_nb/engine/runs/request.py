@@ -18,7 +18,7 @@ def new_run_id() -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Orders:
+class RunRequest:
     """What a run was asked for beyond its graph; see `Engine.start`.
 
     Attributes:

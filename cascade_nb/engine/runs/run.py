@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
@@ -22,7 +22,7 @@ from cascade_nb.engine.observing.told import HeldInWords
 from cascade_nb.engine.planning.doubts import why_more
 from cascade_nb.engine.run_controls import Holds, RunControls
 from cascade_nb.engine.runs.flow import Flow
-from cascade_nb.engine.runs.request import Orders
+from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.engine.storage.lookup import Reuse
@@ -35,7 +35,7 @@ _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it 
 
 
 class WaitsForRuns(Protocol):
-    """Waits for a run in whatever thread that is; see `loop_binding.Home`."""
+    """Waits for a run in whatever thread that is; see `loop_binding.LoopBinding`."""
 
     @property
     def is_all_here(self) -> bool:
@@ -61,7 +61,7 @@ class HandleHost(RunHost, Holds, Protocol):
         """The loop that it works on."""
 
     @property
-    def door(self) -> Door:
+    def door(self) -> LoopPortal:
         """The way to that loop."""
 
     @property
@@ -112,7 +112,7 @@ class Run(RunControls, Readings):
         run_id: str,
         number: int,
         graph: Graph,
-        orders: Orders,
+        orders: RunRequest,
         parent: Attempt | None = None,
     ) -> None:
         RunControls.__init__(self, engine, run_id)

@@ -12,7 +12,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.history import History
-from cascade_nb.engine.runs.connector_supervisor import Link
+from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
 from cascade_nb.events.bus import MessageBus
@@ -44,7 +44,7 @@ class Adapters:
 
 
 @dataclasses.dataclass(frozen=True)
-class Parts(LoopServices):
+class RunServices(LoopServices):
     """What a run at work reaches for.
 
     Attributes:
@@ -83,7 +83,7 @@ class RunHost(Protocol):
     constraints: ConstraintManager
     state: StateBackend
     scribe: JournalWriter | None
-    link: Link
+    link: ConnectorSupervisor
     past: ProvenanceCache
     history: History
     means: dict[str, float]

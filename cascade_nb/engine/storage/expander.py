@@ -8,7 +8,7 @@ from typing import Any
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
-from cascade_nb.engine.loops.resume_waiter import Standby
+from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.storage.carry_over import PriorItems
 from cascade_nb.engine.storage.result_keys import Keys, Standing
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
@@ -101,7 +101,7 @@ class Expander:
     ) -> tuple[list[str], dict[int, Standing]]:
         """The keys of all items, and the results of those that stand, by position."""
         flow = self._flow
-        standby = Standby(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
+        standby = ResumeWaiter(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
         while True:
             try:
                 keys = await self._keys.of_items(node, columns)

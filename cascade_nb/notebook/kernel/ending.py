@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.notebook.kernel.shims import on_shutdown
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ class _Ending:
     """Knows the runs that go on; one for the process, because the kernel ends once."""
 
     def __init__(self) -> None:
-        self._runs: dict[Run, Door] = {}
+        self._runs: dict[Run, LoopPortal] = {}
         self._undo: Callable[[], None] | None = None
 
     def add(self, run: Run) -> None:
         if self._undo is None:
             self._undo = on_shutdown(self._end)
-        self._runs[run] = Door(asyncio.get_running_loop())
+        self._runs[run] = LoopPortal(asyncio.get_running_loop())
 
     def remove(self, run: Run) -> None:
         self._runs.pop(run, None)
@@ -50,7 +50,7 @@ class _Ending:
             run.engine.bus.flush(max(0.0, deadline - time.monotonic()))
 
 
-def _ended(run: Run, door: Door) -> threading.Event:
+def _ended(run: Run, door: LoopPortal) -> threading.Event:
     """Have it end, on its loop; what happens when it has."""
     over = threading.Event()
     run.add_done_callback(lambda _: over.set())

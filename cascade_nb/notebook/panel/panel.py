@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.display import display
 
-from cascade_nb.concurrency.loop_portal import Door
+from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.kernel.ending import end_with_kernel
@@ -80,7 +80,7 @@ class Panel:
         self.headless = headless
         self.output = output
         self._loop = asyncio.get_running_loop()
-        self._door = Door(self._loop)
+        self._door = LoopPortal(self._loop)
         self._cell = LaunchingCell()
         self._saved = SavedRun(run, self.output)
         self._portrait = Portrait(run, self.output)
