@@ -10,7 +10,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.concurrency.threads import FEW
 from cascade_nb.engine.core.priorities import NativeSolver
-from cascade_nb.engine.core.results import Ledger
+from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import RunCancelledError
@@ -81,9 +81,9 @@ def test_a_result_that_is_there_is_held_only_for_who_reads_it() -> None:
     middle, named = count([first]), count([second]).named("named")
     graph = build_graph(count([middle, named, first]))
     at = [graph.place[lazy.identity] for lazy in (first, second, middle, named)]
-    ledger = Ledger(graph, {index: index for index in at})
+    ledger = ResultTable(graph, {index: index for index in at})
     assert [ledger.values[index] is not None for index in at] == [True, False, True, True]
-    ledger = Ledger(graph, {graph.targets[0]: 3, at[0]: 1, at[3]: 1})
+    ledger = ResultTable(graph, {graph.targets[0]: 3, at[0]: 1, at[3]: 1})
     # What has a name may be asked for by it.
     assert [ledger.values[index] is not None for index in at] == [False, False, False, True]
     assert set(ledger.pruned) == {at[2], at[1]}

@@ -42,7 +42,7 @@ class Stage(enum.Enum):
     CONTINUATION = enum.auto()
 
 
-class Unfolding:
+class ControlFlow:
     """What becomes of ready nodes.
 
     Attributes:

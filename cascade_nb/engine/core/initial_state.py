@@ -8,7 +8,7 @@ from typing import Any
 
 from cascade_nb.concurrency.threads import beside
 from cascade_nb.control.limits import Subject
-from cascade_nb.engine.core.results import Ledger
+from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import Kinds
 from cascade_nb.graph.graph import FREE, Graph, Node
@@ -16,7 +16,7 @@ from cascade_nb.protocols import Solver
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class InitialState:
     """The rooms of a `Flow` that know of nothing outside.
 
     Attributes:
@@ -26,13 +26,13 @@ class Blueprint:
     """
 
     scheduler: Scheduler
-    ledger: Ledger
+    ledger: ResultTable
     kinds: Kinds
     ranks: list[int]
     ready: list[int] | None
 
 
-async def draw(
+async def make_initial_state(
     run_id: str,
     graph: Graph,
     have: Mapping[int, Any],
@@ -42,7 +42,7 @@ async def draw(
     *,
     demand: bool,
     above: Subject | None = None,
-) -> Blueprint:
+) -> InitialState:
     """Make one.
 
     Args:
@@ -56,15 +56,15 @@ async def draw(
         above: what scopes ask of the task that started the run, if one did.
     """
 
-    def make() -> Blueprint:
+    def make() -> InitialState:
         nodes = graph.nodes
-        ledger = Ledger(graph, have, pending)
+        ledger = ResultTable(graph, have, pending)
         reads, idle = ledger.sources, ledger.pruned
         needs = [first_needs(node) if reads(i) else () for i, node in enumerate(nodes)]
         for index in pending:  # what precedes it runs only if its own result does not stand
             needs[index] = nodes[index].deciding[:1]
         scheduler = Scheduler(needs, have, idle)
-        return Blueprint(
+        return InitialState(
             scheduler,
             ledger,
             Kinds(run_id, graph, above),

@@ -17,7 +17,7 @@ from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.graph.graph import FREE, Graph, Node
 
 
-class Ledger:
+class ResultTable:
     """The results of a run.
 
     Args:

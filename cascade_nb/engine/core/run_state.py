@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from cascade_nb.control.limits import Owner, Ticket
 from cascade_nb.engine.core.arguments import Call, Expansion
-from cascade_nb.engine.core.initial_state import Blueprint
+from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_protocols import (
     Edited,
     Files,
@@ -109,7 +109,7 @@ class RunState:
         parts: LoopServices,
         state: StateBackend,
         orders: Request,
-        blueprint: Blueprint,
+        blueprint: InitialState,
         *,
         reused: Collection[int],
         pending: Mapping[int, Any],

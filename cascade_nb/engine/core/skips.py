@@ -13,7 +13,7 @@ from cascade_nb.graph.graph import Node
 _BAD: Final = (FAILED, SKIPPED, CANCELLED)
 
 
-class Ends:
+class SkipPropagation:
     """Skips, and what follows from skips and failures."""
 
     def __init__(self, flow: RunState) -> None:

@@ -19,13 +19,13 @@ from typing import Any, Final
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
-from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE
+from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE
 
 BURST: Final = 500  # carriers begun at a stretch
 LOOK: Final = 500  # looked at at a stretch, or what is allowed would begin too late
 
 
-class Carriers:
+class CoroutineRunner:
     """The carriers of one run.
 
     Attributes:
@@ -92,7 +92,7 @@ class Carriers:
         try:
             while (until := self._end_of_slice()) < perf_counter():  # noqa: ASYNC110
                 # Nothing tells when it is over but a turn of the loop.
-                await asyncio.sleep(BREATH)
+                await asyncio.sleep(YIELD_PAUSE)
             with flow.lock:
                 call = attempt.begin() if attempt is not None else None
                 if call is None:

@@ -18,7 +18,7 @@ from cascade_nb.engine.core.run_protocols import (
     TakesOutcomes,
 )
 from cascade_nb.engine.core.run_state import RunState
-from cascade_nb.engine.dispatch.resources import ResourceDesk
+from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.protocols import Executor, Job
@@ -137,7 +137,7 @@ class DispatchedRun(RunState):
     lanes: FreesWorkers
     workers: PlacesInThreads
     files: RunFiles
-    resources: ResourceDesk
+    resources: ResourceManager
     sharing: AsksOthers | None
     admission: Admits
     flying: dict[Ticket, Started]

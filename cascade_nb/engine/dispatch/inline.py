@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from cascade_nb.engine.dispatch.admission import AdmittingRun
 
 SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
-BREATH: Final = (
+YIELD_PAUSE: Final = (
     0.001  # … and the pause after it: a real timer, or the kernel's socket thread starves
 )
 INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
 
 
-def run_slice(flow: AdmittingRun, heap: list[int]) -> None:
+def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
     """Run what stands in `heap` until it is empty or the slice is over.
 
     Called without the lock, and in a context for bodies.

@@ -32,7 +32,7 @@ class _Opened(NamedTuple):
     value: Any
 
 
-class ResourceDesk:
+class ResourceManager:
     """The resources of one run.
 
     Args:

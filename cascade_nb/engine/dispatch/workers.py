@@ -15,8 +15,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, ThreadAttempt
-from cascade_nb.engine.dispatch.coroutines import Carriers
-from cascade_nb.engine.dispatch.inline import BREATH, INDEX, SLICE, run_slice
+from cascade_nb.engine.dispatch.coroutines import CoroutineRunner
+from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE, run_inline_batch
 
 if TYPE_CHECKING:
     from cascade_nb.engine.core.run_protocols import InFlight
@@ -36,7 +36,7 @@ class Workers:
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.free = executor.capacity
-        self.hungry: deque[Lanes] = deque()
+        self.hungry: deque[ReadyQueues] = deque()
         self.lost = 0  # threads that may never end; others have taken their places
         self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
 
@@ -75,7 +75,7 @@ class Workers:
             self.executor.submit(job)
 
 
-class Lanes:
+class ReadyQueues:
     """The ready nodes of one run, by where they run."""
 
     def __init__(self, flow: AdmittingRun, workers: Workers, parts: LoopServices) -> None:
@@ -83,7 +83,7 @@ class Lanes:
         self.workers = workers
         self.door, self.coroutines = parts.door, parts.coroutines
         self._apart = parts.are_apart
-        self.carriers = Carriers(flow)
+        self.carriers = CoroutineRunner(flow)
         self.thread: list[int] = []
         self.on_loop = self.carriers.waiting
         self.inline: list[int] = []
@@ -143,7 +143,7 @@ class Lanes:
         """The same for the loop's lanes alone, by the loop, which has other things to do first."""
         if not self._asked and self._loop_is_wanted():
             self._asked = True
-            self.door.later(BREATH, self._on_loop)
+            self.door.later(YIELD_PAUSE, self._on_loop)
 
     def breathe_for_coroutines(self) -> None:
         """`breathe`, by the loop of coroutines."""
@@ -151,7 +151,7 @@ class Lanes:
             self.breathe()
         elif self._asked_since is None and self._coroutines_are_wanted():
             self._asked_since = perf_counter()
-            self.coroutines.later(BREATH, self._on_loop_of_coroutines)
+            self.coroutines.later(YIELD_PAUSE, self._on_loop_of_coroutines)
 
     @property
     def loop_is_held_up(self) -> bool:
@@ -212,7 +212,7 @@ class Lanes:
         """Look at the rest of what threads may run when others had the lock and the loop."""
         if not self._asked:
             self._asked = True
-            self.door.call(lambda: self.door.later(BREATH, self._on_loop))
+            self.door.call(lambda: self.door.later(YIELD_PAUSE, self._on_loop))
 
     def _hungry(self) -> None:
         if self not in self.workers.hungry:
@@ -237,7 +237,7 @@ class Lanes:
         self.carriers.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
-            flow.context.copy().run(run_slice, flow, self.inline)
+            flow.context.copy().run(run_inline_batch, flow, self.inline)
         with flow.lock:
             self.breathe()
             flow.settle()

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from cascade_nb.control.limits import Ticket
-from cascade_nb.engine.core.results import Ledger
+from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.run_protocols import InFlight, NestedRun, Unfolds
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import Kinds
@@ -70,7 +70,7 @@ class RunView(Protocol):
         """How nodes stand."""
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ResultTable:
         """What results are there."""
 
     @property

@@ -6,20 +6,20 @@ import contextvars
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from cascade_nb.engine.core.control_flow import Unfolding
-from cascade_nb.engine.core.initial_state import Blueprint
+from cascade_nb.engine.core.control_flow import ControlFlow
+from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_protocols import Edited
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import IDLE
-from cascade_nb.engine.core.skips import Ends
+from cascade_nb.engine.core.skips import SkipPropagation
 from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
 from cascade_nb.engine.dispatch.attempt import current_attempt
 from cascade_nb.engine.dispatch.body_context import at_end, current_runs
 from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
-from cascade_nb.engine.dispatch.resources import ResourceDesk
-from cascade_nb.engine.dispatch.workers import Lanes, Workers
+from cascade_nb.engine.dispatch.resources import ResourceManager
+from cascade_nb.engine.dispatch.workers import ReadyQueues, Workers
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
@@ -61,8 +61,8 @@ class Flow(AdmittingRun):
     orders: RunRequest
     parts: RunServices
     keeping: ResultSaver
-    unfold: Unfolding
-    lanes: Lanes
+    unfold: ControlFlow
+    lanes: ReadyQueues
     workers: Workers
 
     def __init__(
@@ -72,7 +72,7 @@ class Flow(AdmittingRun):
         parts: RunServices,
         state: StateBackend,
         orders: RunRequest,
-        blueprint: Blueprint,
+        blueprint: InitialState,
         *,
         reused: Collection[int],
         pending: Mapping[int, Any],
@@ -119,13 +119,13 @@ class Flow(AdmittingRun):
         self.context.run(self._enter_context)
         self._blueprint = blueprint
         self.workers = parts.workers_at(depth)
-        self.lanes = Lanes(self, self.workers, parts)
+        self.lanes = ReadyQueues(self, self.workers, parts)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self, self.failures)
-        self.ends = Ends(self)
-        self.unfold = Unfolding(self, Expander(self, keys, state, orders.given.items))
-        self.resources = ResourceDesk(self, parts.overrides)
+        self.ends = SkipPropagation(self)
+        self.unfold = ControlFlow(self, Expander(self, keys, state, orders.given.items))
+        self.resources = ResourceManager(self, parts.overrides)
         self.edits = edits
         self.sight = sight
         self.code: CodeWatch | None = None

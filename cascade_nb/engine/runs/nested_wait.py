@@ -16,12 +16,12 @@ from typing import Any, Final
 from cascade_nb.advice import advised
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.failures import in_a_line
-from cascade_nb.engine.dispatch.inline import run_slice
+from cascade_nb.engine.dispatch.inline import run_inline_batch
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import BlockingError, CascadeError
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
-_CALL: Final = (AsyncAttempt.body.__code__, run_slice.__code__)
+_CALL: Final = (AsyncAttempt.body.__code__, run_inline_batch.__code__)
 
 
 def wait_for(run: Run, timeout: float | None = None) -> Any:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.engine.core.initial_state import Blueprint, draw
+from cascade_nb.engine.core.initial_state import InitialState, make_initial_state
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.runs.request import RunRequest
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     reused: frozenset[int]
     carried: frozenset[int]
     pending: Mapping[int, Any]
-    blueprint: Blueprint
+    blueprint: InitialState
     files: Mapping[int, Stamps]
 
 
@@ -268,7 +268,7 @@ class Preparation:
         have = {**values, **given.values, **carried.values, **settled}
         pending = {**{i: reuse.values[i] for i in reuse.pending}, **carried.pending}
         pending = {index: value for index, value in pending.items() if index not in have}
-        blueprint = await draw(
+        blueprint = await make_initial_state(
             self._run.id,
             self._run.graph,
             have,
