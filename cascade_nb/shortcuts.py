@@ -11,7 +11,7 @@ from cascade_nb.concurrency.own_loop import StillWorkingError, on_own_loop
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
-from cascade_nb.engine.planning.foresight import Found
+from cascade_nb.engine.planning.planner import Found
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LazyValueError, StateError

@@ -16,7 +16,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import PATIENCE, outcome, until
 
 
-class LoopPortal:
+class Door:
     """A sync resource that takes its time, and notes what happened to it."""
 
     def __init__(self, scope: str) -> None:
@@ -65,7 +65,7 @@ async def test_cancelled_while_it_closes_it_is_closed_all_the_same(
     engine: Engine, spy: SpySubscriber
 ) -> None:
     # The thread that closes it cannot be stopped, and what was opened before it must be closed too.
-    door = LoopPortal("task")
+    door = Door("task")
     door.may_open.set()
     run = engine.start(use(cs.inject(door.first), cs.inject(door.slow)))
     await until(door.closing.is_set)
@@ -80,7 +80,7 @@ async def test_cancelled_while_it_closes_it_is_closed_all_the_same(
 async def test_cancelled_while_it_opens_it_is_opened_and_closed(
     engine: Engine, spy: SpySubscriber, scope: str
 ) -> None:
-    door = LoopPortal(scope)
+    door = Door(scope)
     door.may_close.set()
     run = engine.start(use(cs.inject(door.first), cs.inject(door.slow)))
     await until(door.opening.is_set)
@@ -94,7 +94,7 @@ async def test_cancelled_while_it_opens_it_is_opened_and_closed(
 async def test_an_async_one_that_is_interrupted_keeps_no_other_one_open(
     engine: Engine, spy: SpySubscriber
 ) -> None:
-    door = LoopPortal("task")
+    door = Door("task")
     closing = threading.Event()
 
     @cs.resource(scope="task")
@@ -114,7 +114,7 @@ async def test_an_async_one_that_is_interrupted_keeps_no_other_one_open(
 async def test_one_that_does_not_close_keeps_no_other_one_of_its_task_open(
     engine: Engine, spy: SpySubscriber, task: Any
 ) -> None:
-    door = LoopPortal("task")
+    door = Door("task")
 
     @cs.resource(scope="task")
     def stuck() -> Iterator[str]:

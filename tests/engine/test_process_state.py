@@ -424,7 +424,7 @@ STATE: list[int] = []
 BOX = types.SimpleNamespace(n=0)
 
 
-class StateCounts:
+class Tally:
     n = 0
 
 
@@ -471,9 +471,9 @@ def sets_attribute(i: int) -> int:
 
 @cs.task
 def of_class(i: int) -> int:
-    StateCounts.n = i
+    Tally.n = i
     TOGETHER("written")
-    return StateCounts.n
+    return Tally.n
 
 
 @cs.task
