@@ -762,3 +762,25 @@ async def test_what_a_task_adds_to_and_reads_back_is_not_all_its_own(
     assert (await runs(add("w").named("y")), runs.value) == ([], "x")
     assert await runs(add_only().named("z")) == ["z"]
     assert await runs(add_only().named("z")) == []
+
+
+async def test_what_a_thread_of_others_writes_is_no_task_s_own(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def slow(path: str) -> str:
+        found = pathlib.Path(path).read_text()
+        time.sleep(0.4)
+        return found + str(os.path.exists("other.txt"))  # noqa: PTH110 - a way that is not seen
+
+    in_file = folder / "in.txt"
+    in_file.write_text("1")
+    target = slow("in.txt").named("x")
+    meddler = threading.Timer(0.2, lambda: in_file.write_text("22"))
+    meddler.start()
+    try:
+        assert (await runs(target), runs.value) == (["x"], "1False")
+    finally:
+        meddler.join()
+    assert (await runs(target), runs.value) == (["x"], "22False")
+    assert await runs(target) == []

@@ -6,9 +6,9 @@ size and time as they are just before it is opened, so that whatever is written 
 another.
 
 A thread that a task starts itself has no context of the task before Python 3.14. From 3.12 on its
-start is told of, in the task's own context. What else a thread of the user's opens counts for each
+start is told of, in the task's own context. What else a thread of the user's reads counts for each
 task that is running at that moment: rather one that runs again for nothing than one that should
-have.
+have. For the same reason what it writes is no task's own.
 
 What cannot be seen are files that compiled code or another process opens by itself. Where code uses
 what is known to do so, and of the command of a process, those files count that are mentioned: by an
@@ -61,6 +61,37 @@ class Running(Protocol):
 
     def files_in_flight(self) -> list[OpenedFiles]:
         """Where to note what cannot be told to be of one task."""
+
+
+class ReadByOthers(OpenedFiles):
+    """Notes for a task what a thread reads that may be another's; what it writes is not the task's.
+
+    Args:
+        files: where the task's files are noted.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, files: OpenedFiles) -> None:
+        for name in OpenedFiles.__slots__:
+            if name != "__weakref__":
+                setattr(self, name, getattr(files, name))
+
+    def wrote(self, path: Any, whole: bool = True) -> None:
+        """It is the business of whoever wrote it."""
+
+    def made(self, folder: Any) -> None:
+        """Likewise."""
+
+    def went(self) -> None:
+        """Likewise."""
+
+    def set_variable(self, variable: str) -> None:
+        """Likewise."""
+
+    def connected(self, database: str, changes: bool) -> None:
+        """It counts as something that was read."""
+        super().connected(database, False)
 
 
 class InlineFiles:
@@ -133,7 +164,7 @@ def _concerned() -> Iterable[OpenedFiles]:
     of_starter = _of_threads.get(thread)
     if of_starter is not None and not of_starter.closed:
         return (of_starter,)
-    return [files for run in list(_runs) for files in run.files_in_flight()]
+    return [ReadByOthers(files) for run in list(_runs) for files in run.files_in_flight()]
 
 
 def files_here() -> OpenedFiles | None:
