@@ -23,7 +23,7 @@ from cascade_nb.model.options.checks import NOTHING
 _ENOUGH: Final = 1 - 1e-9  # a token that rounding took a billionth from is still a token
 
 
-class Owner(Protocol):
+class TicketOwner(Protocol):
     """Whose tickets wait; every method is called under the manager's lock."""
 
     def offer(self, ticket: Ticket) -> None:
@@ -101,7 +101,7 @@ class Ticket:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: TicketOwner,
         key: int,
         node: int,
         rank: int,
@@ -136,7 +136,7 @@ class Gate:
         self.constraint = constraint
         self.moves = 0
         self.queue: list[tuple[int, int, Ticket]] = []
-        self.members: dict[Owner, frozenset[int]] = {}
+        self.members: dict[TicketOwner, frozenset[int]] = {}
         self._arrivals = 0
 
     @property
@@ -166,7 +166,7 @@ class Gate:
         """Whether this ticket may not pass."""
         return True
 
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+    def refuses_start(self, ticket: Ticket, now: float) -> bool:
         """Whether a ticket that was admitted and has not begun may not begin after all."""
         return self.refuses(ticket, now)
 
@@ -247,7 +247,7 @@ class ConcurrencyGate(Gate):
     def refuses(self, ticket: Ticket, now: float) -> bool:
         return len(self.inside) >= self.limit
 
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+    def refuses_start(self, ticket: Ticket, now: float) -> bool:
         return len(self.inside) > self.limit  # it is one of them
 
     def take(self, ticket: Ticket) -> None:
@@ -294,7 +294,7 @@ class RateGate(Gate):
         self._fill(now)
         return self.tokens < _ENOUGH
 
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+    def refuses_start(self, ticket: Ticket, now: float) -> bool:
         return ticket not in self.paid and self.refuses(ticket, now)
 
     def take(self, ticket: Ticket) -> None:

@@ -21,11 +21,11 @@ from cascade_nb.control.constraint import (
 from cascade_nb.control.limits import (
     ConcurrencyGate,
     Gate,
-    Owner,
     PauseGate,
     RateGate,
     Subject,
     Ticket,
+    TicketOwner,
     gate_for,
     in_order_of_asking,
 )
@@ -42,7 +42,7 @@ class ConstraintManager:
     """Every constraint in force, and who waits for it.
 
     `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
-    and `withdraw` are for owners, who hold `lock` around them together with their own move, so that
+    and `recheck` are for owners, who hold `lock` around them together with their own move, so that
     no start can slip between a pause and its acknowledgement.
 
     Args:
@@ -60,7 +60,7 @@ class ConstraintManager:
         self.lock = threading.RLock()
         self.clock = clock
         self.bus = bus
-        self.tightened = 0  # counts what may forbid more: only then is a second look needed
+        self.restriction_epoch = 0  # counts what may forbid more: only then is a second look needed
         self.version = 0  # counts changes of the set of gates
         # The engine's: `next_change` may be sooner than it was. Without one, its test's affair.
         self.timer_changed: Callable[[], None] = lambda: None
@@ -68,9 +68,9 @@ class ConstraintManager:
         self._node_gates: list[Gate] = []
         self.pools = pools_of(resources or {})
         self._process = ProcessGates()
-        self._owners: list[Owner] = []
+        self._owners: list[TicketOwner] = []
 
-    def enter(self, owner: Owner) -> None:
+    def enter(self, owner: TicketOwner) -> None:
         """An owner begins: constraints on nodes by name learn which of its nodes they are about."""
         with self.lock:
             self._owners.append(owner)
@@ -78,7 +78,7 @@ class ConstraintManager:
                 assert gate.constraint is not None
                 gate.members[owner] = owner.members(gate.constraint.scope)
 
-    def leave(self, owner: Owner) -> None:
+    def leave(self, owner: TicketOwner) -> None:
         """An owner ends: nothing of it waits or holds any more."""
         with self.lock:
             self._owners.remove(owner)
@@ -114,7 +114,7 @@ class ConstraintManager:
             if refusing is not None:
                 self._park(ticket, refusing, now)
                 return refusing
-        ticket.seen = self.tightened
+        ticket.seen = self.restriction_epoch
         return None
 
     def release(self, ticket: Ticket) -> None:
@@ -123,19 +123,19 @@ class ConstraintManager:
             if gate.give_back(ticket):
                 self._drain(gate)
 
-    def withdraw(self, ticket: Ticket) -> bool:
+    def recheck(self, ticket: Ticket) -> bool:
         """A last look before an admitted `ticket` starts. Call under `lock`.
 
         Returns:
             True when what came in between forbids it: it has given everything back, and waits.
         """
-        if ticket.seen == self.tightened:
+        if ticket.seen == self.restriction_epoch:
             return False
-        ticket.seen = self.tightened
+        ticket.seen = self.restriction_epoch
         now = self.clock.now()
         gates = self._gates_of(ticket)
         for gate in gates:
-            if gate.shuts_out(ticket, now):
+            if gate.refuses_start(ticket, now):
                 self._park(ticket, gate, now)  # before others are offered what it gives back
                 self.give_up(ticket)
                 return True
@@ -189,7 +189,7 @@ class ConstraintManager:
             if gate is None:
                 self._install(gate_for(constraint, now))
             elif isinstance(gate, ConcurrencyGate):
-                self.tightened += constraint.limit < gate.limit
+                self.restriction_epoch += constraint.limit < gate.limit
                 gate.constraint, gate.limit = constraint, constraint.limit
                 self._drain(gate)
             elif isinstance(gate, RateGate):
@@ -279,7 +279,7 @@ class ConstraintManager:
             self._node_gates.append(gate)
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.version += 1
-        self.tightened += 1
+        self.restriction_epoch += 1
         for owner in self._owners:
             if isinstance(gate, PauseGate):
                 owner.paused()
@@ -303,7 +303,7 @@ class ConstraintManager:
         self.timer_changed()
         if self.bus.listening and constraint.type != _HOLD:
             self.bus.publish(lifted(constraint, self.clock.wall(), cause))
-        freed: dict[Owner, list[Ticket]] = {}
+        freed: dict[TicketOwner, list[Ticket]] = {}
         for ticket in gate.pop_all():
             freed.setdefault(ticket.owner, []).append(ticket)
         for owner, tickets in freed.items():

@@ -47,7 +47,7 @@ class PoolGate(Gate):
         overtakes = first is not None and first.rank < ticket.rank
         return overtakes or amount > self.free + 1e-9
 
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+    def refuses_start(self, ticket: Ticket, now: float) -> bool:
         """Never."""
         return False  # its share is its own since it was admitted
 

@@ -53,7 +53,7 @@ class ProcessGate(Gate):
         lent = any(one in ticket.within for one in in_the_way)
         return first is not None and first.rank < ticket.rank and not lent
 
-    def shuts_out(self, ticket: Ticket, now: float) -> bool:
+    def refuses_start(self, ticket: Ticket, now: float) -> bool:
         return False  # it is its own since it was admitted
 
     def take(self, ticket: Ticket) -> None:

@@ -77,7 +77,7 @@ def test_a_lowered_limit_holds_back_what_has_not_begun(
     manager.apply("task:work", "concurrency", {"limit": 3})
     tickets = [waiters.admit(key) for key in range(3)]
     manager.apply("task:work", "concurrency", {"limit": 1})
-    assert [manager.withdraw(ticket) for ticket in tickets] == [True, True, False]
+    assert [manager.recheck(ticket) for ticket in tickets] == [True, True, False]
 
 
 def test_a_new_limit_holds_back_what_has_not_begun(
@@ -85,7 +85,7 @@ def test_a_new_limit_holds_back_what_has_not_begun(
 ) -> None:
     tickets = [waiters.admit(key) for key in range(2)]
     manager.apply("global", "concurrency", {"limit": 1})
-    assert [manager.withdraw(ticket) for ticket in tickets] == [True, False]
+    assert [manager.recheck(ticket) for ticket in tickets] == [True, False]
 
 
 def test_what_has_not_begun_pays_a_rate_limit_that_came_in_between(
@@ -93,8 +93,8 @@ def test_what_has_not_begun_pays_a_rate_limit_that_came_in_between(
 ) -> None:
     first, second = waiters.admit(1), waiters.admit(2)
     manager.apply("global", "rate_limit", {"rate": 0.5})
-    assert not manager.withdraw(first)
-    assert manager.withdraw(second)
+    assert not manager.recheck(first)
+    assert manager.recheck(second)
     clock.advance(2.0)
     manager.tick()
     assert waiters.offered == [2]
@@ -109,7 +109,7 @@ def test_a_withdrawn_start_gets_back_only_the_token_that_it_paid(
     manager.apply("global", "rate_limit", {"rate": 0.5})
     waiters.admit(2)
     manager.apply("global", "pause")
-    assert manager.withdraw(free_rider)
+    assert manager.recheck(free_rider)
     manager.lift("global", "pause")
     assert manager.admit(free_rider) is not None
 

@@ -76,7 +76,7 @@ class Continuations:
                 self._heir[target] = index
         for target in targets:
             ledger.also_reads(index, target)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         flow.unfold.continued(index, targets)
 
     def arrived(self, index: int) -> tuple[Any, int, float]:

@@ -85,14 +85,14 @@ class ControlFlow:
         flow = self._flow
         if flow.stopping is not None:
             return
-        if len(ready) > MANY and not flow.harmed:
+        if len(ready) > MANY and not flow.has_failures_or_skips:
             self._many_arrive(ready)
             return
         lanes, kinds, ranks = flow.lanes, flow.kinds, flow.ranks
         plain, of, own = kinds.plain, kinds.of, self._own
-        harmed = flow.harmed
+        has_failures_or_skips = flow.has_failures_or_skips
         for index in ready:
-            if index < own and plain[index] and not harmed:
+            if index < own and plain[index] and not has_failures_or_skips:
                 lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
             else:
                 self._agenda.append((index, "", ""))
@@ -181,7 +181,7 @@ class ControlFlow:
         """What it needs before anything else is over, well or badly."""
         flow = self._flow
         # What is asked for late, a branch for instance, may find its inputs failed long ago.
-        bad = flow.ends.bad_source(index, first_needs(node)) if flow.harmed else None
+        bad = flow.ends.bad_source(index, first_needs(node)) if flow.has_failures_or_skips else None
         if bad is not None:
             self.skip_later(index, *flow.ends.because_of(bad, index))
         elif node.control.condition is not None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
-from cascade_nb.control.limits import Owner, Ticket
+from cascade_nb.control.limits import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call, Expansion
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_protocols import (
@@ -68,7 +68,7 @@ class RunState:
         figures: lets tasks have pyplot figures of their own; gives how to take that back.
 
     Attributes:
-        flying: what is admitted, by ticket.
+        in_flight: what is admitted, by ticket.
         nested: the runs that its tasks have started, and which attempt did.
         parked: the tickets that wait at a gate, by index.
         tries: the number of the attempt to come, where it is not the first.
@@ -76,8 +76,8 @@ class RunState:
         last_errors: what the attempt before it raised, in words.
         inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
         skipped: reason and words, by index.
-        log: every index whose state changed, in order, for who watches.
-        harmed: whether anything failed or was skipped so far.
+        state_changes: every index whose state changed, in order, for who watches.
+        has_failures_or_skips: whether anything failed or was skipped so far.
         stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
         within: the tickets of the tasks in whose bodies the run was started, the outermost first.
         left_behind: what ran when the run was over, and whose end nobody waited for.
@@ -88,7 +88,7 @@ class RunState:
     tell: Publisher
     lanes: Queues
     workers: Places
-    admission: Owner
+    admission: TicketOwner
     keeping: Saver
     outcomes: TakesOutcomes
     ends: Skips
@@ -98,7 +98,7 @@ class RunState:
     sharing: Shared | None
     edits: Edited
     orders: Request
-    flying: Mapping[Ticket, InFlight]
+    in_flight: Mapping[Ticket, InFlight]
     nested: Mapping[NestedRun, InFlight]
     within: tuple[Ticket, ...]
 
@@ -144,14 +144,14 @@ class RunState:
         self.retry_at: dict[int, float] = {}
         self.last_errors: dict[int, str] = {}
         self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.ledger.pruned, UNREAD)
-        self.log: list[int] = list(blueprint.ledger.pruned)
+        self.state_changes: list[int] = list(blueprint.ledger.pruned)
         self.began = self.last_end = parts.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
         self.inline: int | None = None
         self.inline_ticket: Ticket | None = None
         self.resting = threading.Condition(self.lock)
         self.stopping: str | None = None
-        self.harmed = False
+        self.has_failures_or_skips = False
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: BaseException | None = None
@@ -186,7 +186,7 @@ class RunState:
         self.lanes.clear()
         self.retry_at.clear()
         waiting, self.parked = self.parked, {}
-        self.log.extend(waiting)  # nothing holds them any more
+        self.state_changes.extend(waiting)  # nothing holds them any more
         for ticket in waiting.values():
             self.parts.manager.forget(ticket)  # or others would wait for their turn behind it
 
@@ -206,7 +206,7 @@ class RunState:
         if self.sharing is not None:
             self.sharing.close()
         self.lanes.clear()
-        for attempt in self.flying.values():
+        for attempt in self.in_flight.values():
             attempt.abandoned = attempt.stop = True
             if attempt.started is not None:
                 self.left_behind.append(attempt.index)
@@ -219,7 +219,7 @@ class RunState:
             for index in range(len(state)):
                 if state[index] < DONE:
                     self.scheduler.cancel(index)
-                    self.log.append(index)
+                    self.state_changes.append(index)
                     if index in self.unfold.continuations:  # it was told to have begun
                         number, took = self.unfold.continuations.left(index)
                         self.tell.finished(index, "cancelled", took, number, "cancelled")
@@ -232,7 +232,7 @@ class RunState:
         Until then a thread that could not be stopped holds what it holds: its slot in a limit, its
         share of a resource.
         """
-        if self.is_over and not self.flying:
+        if self.is_over and not self.in_flight:
             if self._take_figures is not None:
                 self._take_figures()
                 self._take_figures = None
@@ -256,7 +256,7 @@ class RunState:
     def wake_resting(self) -> None:
         """Have every task that rests at a checkpoint look again."""
         self.resting.notify_all()
-        for attempt in self.flying.values():
+        for attempt in self.in_flight.values():
             if attempt.resting and attempt.wake is not None:
                 self.parts.coroutines.call(attempt.wake)
 
@@ -293,5 +293,5 @@ class RunState:
         return self.ledger.reader.call_of(work)
 
     def _under_way(self) -> bool:
-        flying = any(not attempt.abandoned for attempt in self.flying.values())
-        return flying or self.inline is not None
+        in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
+        return in_flight or self.inline is not None

@@ -28,9 +28,9 @@ class SkipPropagation:
             flow.parts.manager.forget(ticket)
         flow.ledger.values[index] = ABSENT
         flow.ledger.reader.absent = True
-        flow.harmed = True
+        flow.has_failures_or_skips = True
         ready, others = flow.scheduler.skip(index)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         flow.tell.skipped(index, reason, detail)
         self.after_end(index, ready, others)
 
@@ -78,7 +78,7 @@ class SkipPropagation:
                 continue
             scheduler.skip(index)
             flow.skipped[index] = ("Pruned", "nothing that runs needs it")
-            flow.log.append(index)
+            flow.state_changes.append(index)
             if index not in flow.carried:
                 flow.tell.skipped(index, *flow.skipped[index])
             stack += flow.ledger.over(index, scheduler.state)

@@ -26,7 +26,7 @@ class StartsCoroutines(FreesWorkers, Protocol):
 
 
 class Admission:
-    """The owner of a run's tickets (`control.limits.Owner`)."""
+    """The owner of a run's tickets (`control.limits.TicketOwner`)."""
 
     def __init__(self, flow: AdmittingRun) -> None:
         self._flow = flow
@@ -41,7 +41,7 @@ class Admission:
             self._blocked(index, ticket)
             return None
         number = flow.tries.get(index, 1) if flow.tries else 1
-        attempt = flow.flying[ticket] = kind(flow, index, ticket, number)
+        attempt = flow.in_flight[ticket] = kind(flow, index, ticket, number)
         return attempt
 
     def admit(self, index: int, ticket: Ticket) -> bool:
@@ -56,14 +56,14 @@ class Admission:
         flow = self._flow
         ticket, index = attempt.ticket, attempt.index
         if flow.stopping is not None:
-            del flow.flying[ticket]
+            del flow.in_flight[ticket]
             self._manager.give_up(ticket)
             if flow.is_over:
                 flow.leave()
             flow.settle()
             return None
-        if self._manager.withdraw(ticket):
-            del flow.flying[ticket]
+        if self._manager.recheck(ticket):
+            del flow.in_flight[ticket]
             self._blocked(index, ticket)
             return None
         return self.start(attempt)
@@ -74,7 +74,7 @@ class Admission:
         """
         flow, index = self._flow, attempt.index
         flow.scheduler.start(index)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         attempt.started = flow.parts.clock.now()
         if flow.parts.bus.listening:
             flow.tell.started(index, attempt.number)
@@ -129,10 +129,10 @@ class Admission:
         flow = self._flow
         if flow.stopping is not None:
             return
-        if not flow.flying:
+        if not flow.in_flight:
             flow.rested += max(0.0, flow.parts.clock.now() - max(since, flow.last_end))
         indexes = [ticket.key for ticket in tickets]
-        flow.log += indexes
+        flow.state_changes += indexes
         for index in indexes:
             flow.parked.pop(index, None)  # or who looks for what is blocked goes through them all
         flow.push_all(indexes)
@@ -140,7 +140,7 @@ class Admission:
 
     def paused(self) -> None:
         """What was queued is held from now on, as far as the pause is about it."""
-        self._flow.log += self._flow.parked
+        self._flow.state_changes += self._flow.parked
 
     def lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
@@ -153,14 +153,16 @@ class Admission:
 
     def lifted(self) -> None:
         """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
-        self._flow.log += self._flow.parked  # what a pause held beside a limit is queued again
+        self._flow.state_changes += (
+            self._flow.parked
+        )  # what a pause held beside a limit is queued again
         self._flow.wake_resting()
         self._flow.keeping.again()
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""
         flow = self._flow
-        tickets = [ticket for ticket in flow.flying if ticket not in flow.lent]
+        tickets = [ticket for ticket in flow.in_flight if ticket not in flow.lent]
         if flow.inline is not None:
             if flow.inline_ticket is None:
                 flow.inline_ticket = self.ticket_for(flow.inline)
@@ -178,7 +180,7 @@ class Admission:
     def _blocked(self, index: int, ticket: Ticket) -> None:
         flow = self._flow
         flow.parked[index] = ticket
-        flow.log.append(index)
+        flow.state_changes.append(index)
         flow.tell.blocked(index, ticket)
 
 

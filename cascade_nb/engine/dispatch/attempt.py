@@ -37,7 +37,7 @@ def current_attempt() -> Attempt | None:
 def asking_attempt() -> Attempt | None:
     """The attempt that asks for something here, while it is under way."""
     attempt = current_attempt()
-    if attempt is None or attempt.flow.flying.get(attempt.ticket) is not attempt:
+    if attempt is None or attempt.flow.in_flight.get(attempt.ticket) is not attempt:
         return None  # something that it began has outlived it
     return attempt
 
@@ -58,7 +58,7 @@ def waiting_for_others() -> Iterator[None]:
     finally:
         with flow.lock:
             flow.lent.discard(ticket)
-            if ticket in flow.flying:
+            if ticket in flow.in_flight:
                 flow.parts.manager.lend(ticket, back=True)
 
 
@@ -156,7 +156,7 @@ class Attempt:
 
         def cancel() -> None:
             # Its task may carry another attempt by now.
-            if self.task is task and self.ticket in self.flow.flying:
+            if self.task is task and self.ticket in self.flow.in_flight:
                 task.cancel()
 
         door.call(cancel)
@@ -166,7 +166,7 @@ class Attempt:
         try:
             return flow.admission.begin(self)
         except BaseException as error:
-            flow.flying.pop(self.ticket, None)
+            flow.in_flight.pop(self.ticket, None)
             flow.break_off(error)
             return None
 

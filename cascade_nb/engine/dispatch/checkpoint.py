@@ -126,7 +126,7 @@ def _tell(attempt: Attempt | None, done: int, total: int | None) -> None:
         if flow.is_over:
             return  # a thread that could not be stopped: nothing of a run is told after its end
         attempt.progress = (done, total)
-        flow.log.append(attempt.index)
+        flow.state_changes.append(attempt.index)
         flow.tell.progress(attempt.index, done, total)
 
 
@@ -178,11 +178,11 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
 
 def _begin_rest(attempt: Attempt) -> None:
     attempt.rests_since = attempt.flow.parts.clock.now()
-    attempt.flow.log.append(attempt.index)
+    attempt.flow.state_changes.append(attempt.index)
 
 
 def _end_rest(attempt: Attempt) -> None:
     assert attempt.rests_since is not None
     attempt.rested += attempt.flow.parts.clock.now() - attempt.rests_since
     attempt.rests_since = None
-    attempt.flow.log.append(attempt.index)
+    attempt.flow.state_changes.append(attempt.index)

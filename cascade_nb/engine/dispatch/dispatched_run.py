@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from cascade_nb.control.limits import Owner, Ticket
+from cascade_nb.control.limits import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.run_protocols import (
     InFlight,
@@ -53,7 +53,7 @@ class Started(InFlight, Protocol):
         """It is over."""
 
 
-class Admits(Owner, Protocol):
+class Admits(TicketOwner, Protocol):
     """Lets attempts begin; see `admission`."""
 
     def begin(self, attempt: Started) -> Call | None:
@@ -140,7 +140,7 @@ class DispatchedRun(RunState):
     resources: ResourceManager
     sharing: AsksOthers | None
     admission: Admits
-    flying: dict[Ticket, Started]
+    in_flight: dict[Ticket, Started]
     nested: dict[NestedRun, Started]
     lent: set[Ticket]
     context: contextvars.Context

@@ -44,7 +44,8 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
     """
     lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
     kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
-    state, log, tell, finish = flow.scheduler.state, flow.log, flow.tell, flow.outcomes.finish
+    state, changes = flow.scheduler.state, flow.state_changes
+    tell, finish = flow.tell, flow.outcomes.finish
     files, here = flow.files.of, InlineFiles(flow)
     user_here.set(here)
     frozen, plain, nothing = FROZEN, PLAIN, NOTHING
@@ -82,7 +83,7 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
             if state[index] != READY:
                 flow.scheduler.start(index)  # which says what is wrong
             state[index] = RUNNING
-            log.append(index)
+            changes.append(index)
             if bus.listening:
                 tell.started(index, number)
             flow.inline, flow.inline_ticket = index, ticket

@@ -36,9 +36,10 @@ class Workers:
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
         self.free = executor.capacity
-        self.hungry: deque[ReadyQueues] = deque()
+        self.runs_with_work: deque[ReadyQueues] = deque()
         self.lost = 0  # threads that may never end; others have taken their places
-        self.one_is_asking = False  # a worker hands in what it did, and will take what comes of it
+        # Whether a worker hands in what it did, and will take what comes of it.
+        self.handoff_in_progress = False
 
     def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
         """The next attempt that may start in a thread, of the run that waited longest.
@@ -47,13 +48,13 @@ class Workers:
             at_once: whether to begin it too, since the worker that will run it is the one that
                 asks.
         """
-        hungry = self.hungry
-        for _ in range(len(hungry)):
-            lanes = hungry.popleft()
+        runs_with_work = self.runs_with_work
+        for _ in range(len(runs_with_work)):
+            lanes = runs_with_work.popleft()
             job = lanes.take_for_thread(at_once)
             if job is not None:
-                if lanes.thread and lanes not in hungry:
-                    hungry.append(lanes)
+                if lanes.thread and lanes not in runs_with_work:
+                    runs_with_work.append(lanes)
                 return job
         return None
 
@@ -68,9 +69,9 @@ class Workers:
 
     def pump(self) -> None:
         """Give every free worker something to do, while there is something."""
-        if self.one_is_asking:
+        if self.handoff_in_progress:
             return  # to wake a second one for the next link of a chain costs more than the link
-        while self.free and self.hungry and (job := self.next_job()) is not None:
+        while self.free and self.runs_with_work and (job := self.next_job()) is not None:
             self.free -= 1
             self.executor.submit(job)
 
@@ -124,8 +125,8 @@ class ReadyQueues:
         self.thread.clear()
         self.on_loop.clear()
         self.inline.clear()
-        if self in self.workers.hungry:
-            self.workers.hungry.remove(self)
+        if self in self.workers.runs_with_work:
+            self.workers.runs_with_work.remove(self)
 
     def pump_soon(self) -> None:
         """Let everything that may start now start, from whatever thread this is."""
@@ -177,7 +178,7 @@ class ReadyQueues:
             workers.lost -= 1
             attempt.ended(result, error)
             return None
-        workers.one_is_asking = True
+        workers.handoff_in_progress = True
         job = None
         try:
             attempt.ended(result, error)
@@ -185,10 +186,10 @@ class ReadyQueues:
         except BaseException as broken:
             self.flow.break_off(broken)
         finally:
-            workers.one_is_asking = False
+            workers.handoff_in_progress = False
         if job is None:
             workers.free += 1
-        if workers.hungry:
+        if workers.runs_with_work:
             workers.pump()
         if self.inline or self.on_loop:
             self.pump_soon()
@@ -215,8 +216,8 @@ class ReadyQueues:
             self.door.call(lambda: self.door.later(YIELD_PAUSE, self._on_loop))
 
     def _hungry(self) -> None:
-        if self not in self.workers.hungry:
-            self.workers.hungry.append(self)
+        if self not in self.workers.runs_with_work:
+            self.workers.runs_with_work.append(self)
 
     def _on_loop(self) -> None:
         """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""

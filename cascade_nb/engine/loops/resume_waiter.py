@@ -12,7 +12,7 @@ from cascade_nb.control.manager import ConstraintManager
 
 
 class ResumeWaiter:
-    """An owner without tickets (`control.limits.Owner`): all it does is hear that a pause is gone.
+    """A `control.limits.TicketOwner` without tickets: all it does is hear that a pause is gone.
 
     Args:
         manager: whose constraints.

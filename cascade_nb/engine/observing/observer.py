@@ -62,7 +62,7 @@ class RunObserver:
         """The run has its machinery, or another after an edit. Nothing is counted before somebody
         looks.
         """
-        self._since += 1 + (len(self._flow.log) if self._flow is not None else -1)
+        self._since += 1 + (len(self._flow.state_changes) if self._flow is not None else -1)
         self._flow, self._tally = flow, StateCounts(flow)
 
     def elapsed(self) -> float:
@@ -183,13 +183,13 @@ class RunObserver:
             if flow is None or self._tally is None or flow.graph is not self._run.graph:
                 told = version == _ALL_WAIT
                 return _ALL_WAIT, {} if told else dict.fromkeys(range(own), NodeState.WAITING)
-            now, since = self._since + len(flow.log), version - self._since
+            now, since = self._since + len(flow.state_changes), version - self._since
             if since >= 0:
-                changed = set(flow.log[since:])
+                changed = set(flow.state_changes[since:])
             elif version == _ALL_WAIT and not self._since:
                 # Of what is there from the start no change in the log says it.
                 there = self._run.graph.settled
-                changed = {*flow.log, *flow.reused, *flow.carried, *there}
+                changed = {*flow.state_changes, *flow.reused, *flow.carried, *there}
             else:
                 return now, self._tally.states(range(own))
             if len(flow.scheduler.state) > own:
@@ -256,9 +256,9 @@ class RunObserver:
         flow = self._flow
         if flow is None or self._run.outcome is not None:
             return 0
-        return sum(1 for a in flow.flying.values() if a.started is not None and not a.resting) + (
-            flow.inline is not None
-        )
+        return sum(
+            1 for a in flow.in_flight.values() if a.started is not None and not a.resting
+        ) + (flow.inline is not None)
 
     def is_quiet(self) -> bool:
         """Whether none of its tasks is under way, but for those that wait for runs in which nothing
@@ -272,7 +272,7 @@ class RunObserver:
         inside = list(flow.nested.items())
         return all(
             a.ticket in flow.lent and all(run.rests(self._manager) for run, of in inside if of is a)
-            for a in flow.flying.values()
+            for a in flow.in_flight.values()
             if a.started is not None and not a.resting
         )
 
@@ -292,7 +292,7 @@ class RunObserver:
         flow = self._flow
         if flow is None or not begun:
             return waiting, queued, held
-        resting = min(begun, sum(a.resting for a in flow.flying.values()))
+        resting = min(begun, sum(a.resting for a in flow.in_flight.values()))
         held, begun = held + resting, begun - resting
         some = islice(flow.parked.values(), _SOME)  # there may be 100,000, and this is asked often
         words = {gate.word for t in some if (gate := stopper(self._manager, t))}

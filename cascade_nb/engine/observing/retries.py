@@ -18,7 +18,7 @@ def retries_of(flow: RunView) -> tuple[RetryStatus, ...]:
     """What is tried again just now, or will be, soonest first. Call under the flow's lock."""
     if not flow.tries:
         return ()
-    going = {a.index for a in flow.flying.values() if a.started is not None and a.number > 1}
+    going = {a.index for a in flow.in_flight.values() if a.started is not None and a.number > 1}
     waiting = sorted(flow.retry_at, key=flow.retry_at.__getitem__)
     some = [*waiting[:_SHOWN], *sorted(going)][:_SHOWN]
     return tuple(retry_of(flow, index) for index in some)

@@ -94,7 +94,7 @@ class RunView(Protocol):
         """Results on their way to where they are kept."""
 
     @property
-    def flying(self) -> Mapping[Ticket, InFlight]:
+    def in_flight(self) -> Mapping[Ticket, InFlight]:
         """What is admitted."""
 
     @property
@@ -138,7 +138,7 @@ class RunView(Protocol):
         """What was done before an edit, and stands."""
 
     @property
-    def log(self) -> Sequence[int]:
+    def state_changes(self) -> Sequence[int]:
         """Every index whose state changed, in order."""
 
     @property

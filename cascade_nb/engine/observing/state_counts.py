@@ -60,7 +60,7 @@ class StateCounts:
 
     def catch_up(self) -> None:
         """Count what changed since the last time."""
-        flow, log = self._flow, self._flow.log
+        flow, log = self._flow, self._flow.state_changes
         if not self._counts and self._count_plain():
             self._read = len(log)
             return

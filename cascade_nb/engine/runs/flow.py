@@ -106,7 +106,7 @@ class Flow(AdmittingRun):
             figures=lambda: figures_by_task(lambda: current_attempt() is not None),
         )
         self.keys = keys
-        self.flying = {}
+        self.in_flight = {}
         self.nested = {}
         self.lent = set()
         self.failures: list[Failure] = []
@@ -142,7 +142,7 @@ class Flow(AdmittingRun):
 
     def _running(self) -> list[Started]:
         """The attempts that have begun and are not over; from any thread."""
-        return [one for one in list(self.flying.values()) if one.started is not None]
+        return [one for one in list(self.in_flight.values()) if one.started is not None]
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""

@@ -96,7 +96,7 @@ class Execution:
         with flow.lock:
             flow.stop("cancelled")
             flow.keeping.give_up()
-            for attempt in list(flow.flying.values()):
+            for attempt in list(flow.in_flight.values()):
                 if attempt.started is not None:
                     attempt.stop = True
                     attempt.cancel()

@@ -35,7 +35,7 @@ class Outcomes:
         """An attempt is over, for better or worse."""
         flow = self._flow
         parts = flow.parts
-        flow.flying.pop(attempt.ticket, None)
+        flow.in_flight.pop(attempt.ticket, None)
         now = flow.last_end = parts.clock.now()
         if attempt.timer is not None:
             attempt.timer()
@@ -79,7 +79,7 @@ class Outcomes:
             if flow.sharing is not None:
                 flow.sharing.over(index)
             flow.scheduler.cancel(index)
-            flow.log.append(index)
+            flow.state_changes.append(index)
             flow.tell.finished(index, "cancelled", took, number, "cancelled")
             return
         retry = flow.options_of(index).retry
@@ -110,7 +110,7 @@ class Outcomes:
         flow = self._flow
         scheduler = flow.scheduler
         ready = scheduler.finish(index)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         pruned = flow.ledger.finished(index, result, scheduler.state)
         if pruned:
             flow.ends.prune(pruned)
@@ -122,14 +122,14 @@ class Outcomes:
         flow = self._flow
         if flow.sharing is not None:
             flow.sharing.over(index)
-        flow.harmed = True
+        flow.has_failures_or_skips = True
         if not flow.unfold.is_expanded(index):  # a mapped node fails with its items, who said why
             label, node_id = flow.label(index), flow.id_of(index)
             inputs = self._inputs_in_words(index)
             where = where_raised(error)
             self._failures.append(Failure(label, node_id, number, error, where, inputs))
         ready, others = flow.scheduler.fail(index)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         if flow.orders.on_error == "stop":
             flow.stop("failed")
         flow.ends.after_end(index, ready, others)
@@ -138,7 +138,7 @@ class Outcomes:
         """On the loop, without the lock: the time of an attempt is over."""
         flow = self._flow
         with flow.lock:
-            if attempt.ticket not in flow.flying or attempt.abandoned:
+            if attempt.ticket not in flow.in_flight or attempt.abandoned:
                 return
             limit = flow.options_of(attempt.index).timeout or 0.0
             left = limit - attempt.worked(flow.parts.clock.now())
@@ -166,7 +166,7 @@ class Outcomes:
         flow.tries[index] = number + 1
         flow.last_errors[index] = error_text(error)
         flow.scheduler.again(index)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         flow.tell.retrying(index, number + 1, policy.max_attempts, wait, error)
         if wait <= 0:
             flow.push(index)

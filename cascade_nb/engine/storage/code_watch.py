@@ -155,7 +155,7 @@ class CodeWatch:
             self._mark = self._known_to()
 
     def _known_to(self) -> int:
-        return self._seen_to if self._files else len(self._flow.log)
+        return self._seen_to if self._files else len(self._flow.state_changes)
 
     def _see_to_log(self) -> None:
         """Find what is tainted among what was done since the last time without being kept."""
@@ -169,7 +169,7 @@ class CodeWatch:
 
     def _done(self) -> list[int]:
         state = self._flow.scheduler.state
-        recent = self._flow.log[self._mark :]
+        recent = self._flow.state_changes[self._mark :]
         return [i for i in recent if i < len(state) and state[i] == DONE]
 
     def _done_unkept(self) -> list[int]:
@@ -185,7 +185,7 @@ class CodeWatch:
                     if not waiting:
                         self._seeing = False
                         return
-                    ended, snapshots = len(flow.log), dict(self._snapshots)
+                    ended, snapshots = len(flow.state_changes), dict(self._snapshots)
                 moved = await run_in_thread(partial(_with_other_files, snapshots))
                 with lock:
                     if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
@@ -206,7 +206,7 @@ class CodeWatch:
                 with lock:
                     self._again = False
                     snapshots = {task: self._snapshots[task] for task in self._open}
-                    ended = len(flow.log)
+                    ended = len(flow.state_changes)
 
                 def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
                     for snapshot in snapshots.values():
@@ -243,7 +243,7 @@ class CodeWatch:
     def _under_way(self) -> Iterable[int]:
         """What runs, or has run and waits for what it returned."""
         flow = self._flow
-        found = {self._unit(a.index) for a in flow.flying.values() if a.started is not None}
+        found = {self._unit(a.index) for a in flow.in_flight.values() if a.started is not None}
         if flow.inline is not None:
             found.add(self._unit(flow.inline))
         found.update(map(self._unit, flow.unfold.continuations.awaited()))

@@ -121,7 +121,7 @@ class Expander:
         kind = flow.kinds.add_items(expansion)
         items = flow.scheduler.expand(index, expansion.count)
         self._keys.enter(items, keys)
-        flow.log.append(index)
+        flow.state_changes.append(index)
         if not items:
             flow.unfold.finish(index, [])
             return

@@ -108,11 +108,11 @@ class Owner:
         if why:
             world.control.undo(key, now)
             self.parked[node] = ticket
-            assert world.manager.withdraw(ticket), f"{key} starts although {why}"
+            assert world.manager.recheck(ticket), f"{key} starts although {why}"
             return
         self.running[node] = ticket
         world.control.enter(key, facts, now)
-        assert not world.manager.withdraw(ticket), f"{key} is held back and nothing holds it"
+        assert not world.manager.recheck(ticket), f"{key} is held back and nothing holds it"
         self.starts[node] = self.starts.get(node, 0) + 1
         missing = [n for n in self.model.needs[node] if self.model.state[n] not in OVER]
         assert not missing, f"{key} starts before {missing}"
