@@ -57,8 +57,8 @@ class Continuations:
             flow.tell.finished(index, "completed", took, number, None)
             flow.scheduler.finish(index)
             flow.files.hand_on(index, waiting)
-            flow.ledger.over(index, flow.scheduler.state)
-            flow.ledger.no_longer_reads(waiting, index, flow.scheduler.state)
+            flow.results.over(index, flow.scheduler.state)
+            flow.results.no_longer_reads(waiting, index, flow.scheduler.state)
             index = waiting
         try:
             targets = self._graft(result, index)
@@ -69,13 +69,13 @@ class Continuations:
         self._awaited[index] = result
         if index < self._own:
             flow.kinds.plain[index] = False
-        ledger = flow.ledger
+        results = flow.results
         if isinstance(result, Lazy):
             target = targets[0]
-            if target >= self._own and target not in ledger.kept and ledger.unread(target):
+            if target >= self._own and target not in results.kept and results.unread(target):
                 self._heir[target] = index
         for target in targets:
-            ledger.also_reads(index, target)
+            results.also_reads(index, target)
         flow.state_changes.append(index)
         flow.unfold.continued(index, targets)
 
@@ -86,14 +86,14 @@ class Continuations:
             UsageError: a container cannot be made again around the results.
         """
         returned = self._awaited[index]
-        result = self._flow.ledger.reader.value_of(returned)
+        result = self._flow.results.reader.value_of(returned)
         return result, *self.left(index)
 
     def left(self, index: int) -> tuple[int, float]:
         """A node waits no longer; gives the attempt and the seconds that it had before."""
         returned = self._awaited.pop(index)
         if isinstance(returned, Lazy):
-            self._heir.pop(self._flow.ledger.place.get(returned.identity, -1), None)
+            self._heir.pop(self._flow.results.place.get(returned.identity, -1), None)
         return self._before.pop(index, (1, 0.0))
 
     def _graft(self, returned: Any, index: int) -> tuple[int, ...]:
@@ -102,12 +102,12 @@ class Continuations:
         Raises:
             GraphError: no graph can be made of it, or it needs `index` itself.
         """
-        flow, ledger = self._flow, self._flow.ledger
+        flow, results = self._flow, self._flow.results
         graph = build_graph(returned, flow.orders.bindings)
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
-            known = ledger.place.get(node.lazy.identity)
+            known = results.place.get(node.lazy.identity)
             if known is not None and self._is_shared(known):
                 index_of[node.index] = known
                 self._heir.pop(known, None)  # somebody else reads it too now
@@ -115,7 +115,7 @@ class Continuations:
             else:
                 index_of[node.index] = self._adopt(node, index_of, flow.unfold.root_of(index))
         for other, place in graph.place.items():
-            ledger.place[other] = index_of[place]
+            results.place[other] = index_of[place]
         targets = tuple(dict.fromkeys(index_of[target] for target in graph.targets))
         if shares_open:
             self._refuse_cycle(index, targets)
@@ -137,7 +137,7 @@ class Continuations:
                 while (node := read_by[node]) != index:
                     path.append(node)
                 raise CycleError([flow.label(i) for i in (index, *reversed(path))])
-            for source in (*flow.ledger.sources(node), *flow.unfold.items(node)):
+            for source in (*flow.results.sources(node), *flow.unfold.items(node)):
                 if flow.scheduler.state[source] < DONE and source not in read_by:
                     read_by[source] = node
                     stack.append(source)
@@ -146,11 +146,13 @@ class Continuations:
         """Whether what a node has, or came to, stands for whoever reads it only now."""
         flow = self._flow
         reason, _ = flow.skipped.get(index, ("", ""))
-        return reason not in ("Pruned", "Reused") and flow.ledger.alive(index, flow.scheduler.state)
+        return reason not in ("Pruned", "Reused") and flow.results.alive(
+            index, flow.scheduler.state
+        )
 
     def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
         """Make a node of another graph one of this run."""
-        flow, ledger = self._flow, self._flow.ledger
+        flow, results = self._flow, self._flow.results
         control = node.control
         if control is not FREE:
             control = control._replace(
@@ -160,19 +162,19 @@ class Continuations:
                 follows=tuple(index_of[i] for i in control.follows),
                 otherwise=tuple(index_of[i] for i in control.otherwise),
             )
-        spare = ledger.spare()
-        index = len(ledger.work) if spare is None else spare
+        spare = results.spare()
+        index = len(results.work) if spare is None else spare
         inputs = tuple(dict.fromkeys(index_of[i] for i in node.inputs))
         self._added += 1  # its ordinal goes on from there, so that no two have one id
         ordinal = self._own + self._added
         adopted = Node(index, node.lazy, node.task, inputs, node.name, ordinal, control)
         flow.scheduler.grow(first_needs(adopted), spare)
-        ledger.add_node(adopted, index)
+        results.add_node(adopted, index)
         flow.kinds.add(adopted, index)
         flow.give_figures()
         flow.unfold.begin_anew(index)
         self._roots[index] = root
         if isinstance(node.lazy, Param):
-            ledger.values[index] = node.lazy.value_in(flow.orders.params)
+            results.values[index] = node.lazy.value_in(flow.orders.params)
             flow.scheduler.state[index] = DONE
         return index

@@ -88,17 +88,17 @@ class ControlFlow:
         if len(ready) > MANY and not flow.has_failures_or_skips:
             self._many_arrive(ready)
             return
-        lanes, kinds, ranks = flow.lanes, flow.kinds, flow.ranks
+        queues, kinds, ranks = flow.queues, flow.kinds, flow.ranks
         plain, of, own = kinds.plain, kinds.of, self._own
         has_failures_or_skips = flow.has_failures_or_skips
         for index in ready:
             if index < own and plain[index] and not has_failures_or_skips:
-                lanes.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
+                queues.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
             else:
                 self._agenda.append((index, "", ""))
         if self._agenda:
             self._work_off()
-        lanes.pump_soon()
+        queues.pump_soon()
 
     def _many_arrive(self, ready: Sequence[int]) -> None:
         plain, own = self._flow.kinds.plain, self._own
@@ -108,7 +108,7 @@ class ControlFlow:
             there = set(straight)
             self._agenda.extend((index, "", "") for index in ready if index not in there)
             self._work_off()
-        self._flow.lanes.pump_soon()
+        self._flow.queues.pump_soon()
 
     def skip_later(self, index: int, reason: str, detail: str) -> None:
         """A node is to be skipped, when what led to it is done."""
@@ -128,7 +128,7 @@ class ControlFlow:
         self.stages[index] = Stage.CONTINUATION
         self._need(index, targets)
         self._work_off()
-        self._flow.lanes.pump_soon()  # where the target is over, others may be ready by now
+        self._flow.queues.pump_soon()  # where the target is over, others may be ready by now
 
     def _work_off(self) -> None:
         if self._working:
@@ -150,7 +150,7 @@ class ControlFlow:
     def _advance(self, index: int) -> None:
         """A node that is not plain is ready, perhaps not for the first time."""
         flow = self._flow
-        work = flow.ledger.work[index]
+        work = flow.results.work[index]
         stage = self.stages.get(index)
         try:
             if stage is Stage.CONTINUATION:
@@ -171,7 +171,7 @@ class ControlFlow:
             else:
                 branch = work.control.routes[self._chosen(work)]
                 assert branch is not None
-                self.finish(index, flow.ledger.values[branch])
+                self.finish(index, flow.results.values[branch])
         except BaseException as error:
             # The truth of a condition, the items of a map: the user's code.
             flow.tell.finished(index, "failed", 0.0, 1, error)
@@ -194,7 +194,7 @@ class ControlFlow:
     def _decide(self, index: int, node: Node, condition: int) -> None:
         """The condition is known."""
         flow = self._flow
-        if not flow.ledger.values[condition]:
+        if not flow.results.values[condition]:
             if flow.pending.pop(index, ABSENT) is ABSENT:
                 self._refuse(index, node)
             else:  # it has not asked for what precedes it: its own result might have stood
@@ -231,7 +231,7 @@ class ControlFlow:
         is not kept under that.
         """
         flow = self._flow
-        value = flow.ledger.reader.value_of(node.options.otherwise)
+        value = flow.results.reader.value_of(node.options.otherwise)
         if value is ABSENT:
             flow.ends.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
@@ -272,7 +272,7 @@ class ControlFlow:
         expansion = self.expander.grown[index]
         states = flow.scheduler.state[expansion.first : expansion.first + expansion.count]
         if all(state == DONE for state in states):
-            self.finish(index, flow.ledger.collect_items(expansion))
+            self.finish(index, flow.results.collect_items(expansion))
         elif FAILED in states:
             item = expansion.first + states.index(FAILED)
             flow.outcomes.fail(index, MapError(f"{flow.label(item)} has no result"))
@@ -288,7 +288,7 @@ class ControlFlow:
         """
         lazy = node.lazy
         assert isinstance(lazy, Router)
-        key = self._flow.ledger.reader.value_of(lazy.selector)
+        key = self._flow.results.reader.value_of(lazy.selector)
         try:
             known = key in lazy.routes
         except TypeError:  # a list, say, which can be no key
@@ -319,7 +319,7 @@ class ControlFlow:
         """
         flow = self._flow
         needs = {
-            name: checked_amount(name, flow.ledger.reader.value_of(amount))
+            name: checked_amount(name, flow.results.reader.value_of(amount))
             for name, amount in node.options.needs.items()
         }
         check_against(flow.parts.manager.pools, needs, node.label)

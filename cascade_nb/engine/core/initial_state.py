@@ -10,7 +10,7 @@ from cascade_nb.concurrency.threads import beside
 from cascade_nb.control.limits import Subject
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import Scheduler
-from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.graph.graph import FREE, Graph, Node
 from cascade_nb.protocols import Solver
 
@@ -26,8 +26,8 @@ class InitialState:
     """
 
     scheduler: Scheduler
-    ledger: ResultTable
-    kinds: Kinds
+    results: ResultTable
+    kinds: TaskGroups
     ranks: list[int]
     ready: list[int] | None
 
@@ -58,16 +58,16 @@ async def make_initial_state(
 
     def make() -> InitialState:
         nodes = graph.nodes
-        ledger = ResultTable(graph, have, pending)
-        reads, idle = ledger.sources, ledger.pruned
+        results = ResultTable(graph, have, pending)
+        reads, idle = results.sources, results.pruned
         needs = [first_needs(node) if reads(i) else () for i, node in enumerate(nodes)]
         for index in pending:  # what precedes it runs only if its own result does not stand
             needs[index] = nodes[index].deciding[:1]
         scheduler = Scheduler(needs, have, idle)
         return InitialState(
             scheduler,
-            ledger,
-            Kinds(run_id, graph, above),
+            results,
+            TaskGroups(run_id, graph, above),
             [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
             scheduler.demand(graph.targets) if demand else None,
         )

@@ -86,7 +86,7 @@ class RunState:
     """
 
     tell: Publisher
-    lanes: Queues
+    queues: Queues
     workers: Places
     admission: TicketOwner
     keeping: Saver
@@ -137,14 +137,14 @@ class RunState:
         self.on_edited = on_edited
         self._figures = figures
         self._take_figures: Callable[[], object] | None = None
-        self.scheduler, self.ledger = blueprint.scheduler, blueprint.ledger
+        self.scheduler, self.results = blueprint.scheduler, blueprint.results
         self.kinds, self.ranks = blueprint.kinds, blueprint.ranks
         self.parked: dict[int, Ticket] = {}
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
         self.last_errors: dict[int, str] = {}
-        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.ledger.pruned, UNREAD)
-        self.state_changes: list[int] = list(blueprint.ledger.pruned)
+        self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.results.pruned, UNREAD)
+        self.state_changes: list[int] = list(blueprint.results.pruned)
         self.began = self.last_end = parts.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
         self.inline: int | None = None
@@ -165,7 +165,7 @@ class RunState:
         """A ready node goes to its lane."""
         lane = self.kinds.of[index].lane
         assert lane is not None
-        self.lanes.push(index, lane, self.ranks[self.unfold.root_of(index)])
+        self.queues.push(index, lane, self.ranks[self.unfold.root_of(index)])
 
     def push_all(self, indexes: Iterable[int]) -> None:
         """Ready nodes go to their lanes; there may be very many."""
@@ -177,13 +177,13 @@ class RunState:
             keys.setdefault(of[index].lane, []).append(rank << 32 | index)
         for lane, of_one in keys.items():
             assert lane is not None
-            self.lanes.push_all(of_one, lane)
+            self.queues.push_all(of_one, lane)
 
     def stop(self, why: str) -> None:
         """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""
         if self.stopping is None or why == "cancelled":
             self.stopping = why
-        self.lanes.clear()
+        self.queues.clear()
         self.retry_at.clear()
         waiting, self.parked = self.parked, {}
         self.state_changes.extend(waiting)  # nothing holds them any more
@@ -205,7 +205,7 @@ class RunState:
         self.is_over = True
         if self.sharing is not None:
             self.sharing.close()
-        self.lanes.clear()
+        self.queues.clear()
         for attempt in self.in_flight.values():
             attempt.abandoned = attempt.stop = True
             if attempt.started is not None:
@@ -262,19 +262,19 @@ class RunState:
 
     def label(self, index: int) -> str:
         """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""
-        work = self.ledger.work[index]
+        work = self.results.work[index]
         if isinstance(work, Expansion):
             return f"{work.node.label}[{index - work.first}]"
         return work.label
 
     def id_of(self, index: int) -> str:
         """The identity of a node in events."""
-        work = self.ledger.work[index]
+        work = self.results.work[index]
         return work.id_of(index) if isinstance(work, Expansion) else work.id
 
     def node_of(self, index: int) -> Node:
         """The node at an index, the mapped one for an item."""
-        work = self.ledger.work[index]
+        work = self.results.work[index]
         return work.node if isinstance(work, Expansion) else work
 
     def options_of(self, index: int) -> Options:
@@ -287,10 +287,10 @@ class RunState:
         Raises:
             UsageError: its arguments cannot be put together.
         """
-        work = self.ledger.work[index]
+        work = self.results.work[index]
         if isinstance(work, Expansion):
             return work.call_of(index)
-        return self.ledger.reader.call_of(work)
+        return self.results.reader.call_of(work)
 
     def _under_way(self) -> bool:
         in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())

@@ -26,8 +26,8 @@ class SkipPropagation:
         ticket = flow.parked.pop(index, None)
         if ticket is not None:
             flow.parts.manager.forget(ticket)
-        flow.ledger.values[index] = ABSENT
-        flow.ledger.reader.absent = True
+        flow.results.values[index] = ABSENT
+        flow.results.reader.absent = True
         flow.has_failures_or_skips = True
         ready, others = flow.scheduler.skip(index)
         flow.state_changes.append(index)
@@ -56,8 +56,8 @@ class SkipPropagation:
         flow = self._flow
         because = self.because_of(index, *others)
         if because[0] == "UpstreamFailed":
-            flow.ledger.hold(index)  # whoever tries again will read it
-        self.prune(flow.ledger.over(index, flow.scheduler.state))
+            flow.results.hold(index)  # whoever tries again will read it
+        self.prune(flow.results.over(index, flow.scheduler.state))
         doomed = {
             other
             for other in others
@@ -81,7 +81,7 @@ class SkipPropagation:
             flow.state_changes.append(index)
             if index not in flow.carried:
                 flow.tell.skipped(index, *flow.skipped[index])
-            stack += flow.ledger.over(index, scheduler.state)
+            stack += flow.results.over(index, scheduler.state)
 
     def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
         """The first of `sources` that is over in such a way that `index` cannot run."""
@@ -96,7 +96,7 @@ class SkipPropagation:
         flow = self._flow
         if flow.unfold.is_expanded(index):
             return False  # it waits until all its items are over, so that none is lost unheard
-        node = flow.ledger.work[index]
+        node = flow.results.work[index]
         if not isinstance(node, Node):
             return True  # an item, which waits for nothing but what continues it
         if self.because_of(source)[0] == "UpstreamFailed":
@@ -105,7 +105,7 @@ class SkipPropagation:
             return True  # also where it is to come after it anyhow
         if source in node.control.after and source not in node.inputs:
             return False
-        return not has_default(node, source, flow.ledger.place)
+        return not has_default(node, source, flow.results.place)
 
 
 def has_default(node: Node, source: int, place: Mapping[object, int]) -> bool:

@@ -15,7 +15,7 @@ from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
 
 
-class Kind:
+class TaskGroup:
     """The nodes of one task with the same options in one run.
 
     Attributes:
@@ -74,7 +74,7 @@ class Kind:
         self.longest = 0.0
 
 
-class Kinds:
+class TaskGroups:
     """The kind of each node of a run.
 
     Attributes:
@@ -86,9 +86,9 @@ class Kinds:
     def __init__(self, run_id: str, graph: Graph, above: Subject | None = None) -> None:
         self._run_id = run_id
         self._above = above
-        self._known: dict[tuple[object, int], Kind] = {}
+        self._known: dict[tuple[object, int], TaskGroup] = {}
         self.use_pyplot = False
-        self.of: list[Kind] = []
+        self.of: list[TaskGroup] = []
         task: object = None
         options: Options | None = None
         for node in graph.nodes:
@@ -103,7 +103,7 @@ class Kinds:
             node.control is FREE and node.lazy.__class__ is LazyResult for node in graph.nodes
         ]
 
-    def kind_of(self, node: Node) -> Kind:
+    def kind_of(self, node: Node) -> TaskGroup:
         """The kind of a node."""
         options = node.lazy.options
         # By identity, since the same options are the same object wherever there are many of them.
@@ -114,7 +114,7 @@ class Kinds:
             states = NONE.states if options.shares_process else effects.states
             self.use_pyplot |= PYPLOT in states
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
-            kind = Kind(node.task_name, None, options, subject, effects.mentions)
+            kind = TaskGroup(node.task_name, None, options, subject, effects.mentions)
             self._known[key] = kind
             kind.lane = node.task.executor if node.task is not None else None
             kind.by_size = isinstance(node.task, Operation)
@@ -136,7 +136,7 @@ class Kinds:
         else:
             self.of[index] = kind
 
-    def add_items(self, expansion: Expansion) -> Kind:
+    def add_items(self, expansion: Expansion) -> TaskGroup:
         """The items of a mapped node; gives their kind."""
         kind = self.kind_of(expansion.node)
         if kind.lane == "inline" and expansion.injects:
@@ -167,13 +167,15 @@ class Kinds:
             )
         return found
 
-    def in_thread(self, kind: Kind) -> Kind:
+    def in_thread(self, kind: TaskGroup) -> TaskGroup:
         """The same for nodes that cannot run inline: a slice on the loop can neither wait for a
         resource nor stop in time, nor do much, and what runs there has no figures of its own.
         """
         key = (kind, _IN_THREAD)
         if key not in self._known:
-            self._known[key] = Kind(kind.name, "thread", kind.options, kind.subject, kind.mentions)
+            self._known[key] = TaskGroup(
+                kind.name, "thread", kind.options, kind.subject, kind.mentions
+            )
         return self._known[key]
 
 

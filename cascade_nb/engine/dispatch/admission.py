@@ -113,7 +113,7 @@ class Admission:
         lane = flow.kinds.of[index].lane
         if lane == "inline" or (lane == "thread" and flow.workers.free <= 0):
             flow.push(index)
-            flow.lanes.pump_soon()
+            flow.queues.pump_soon()
         elif lane == "thread":
             job = self.admitted(index, ThreadAttempt)
             if job is not None:
@@ -122,7 +122,7 @@ class Admission:
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
-                flow.lanes.offered(attempt)
+                flow.queues.offered(attempt)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""
@@ -136,7 +136,7 @@ class Admission:
         for index in indexes:
             flow.parked.pop(index, None)  # or who looks for what is blocked goes through them all
         flow.push_all(indexes)
-        flow.lanes.pump_soon()
+        flow.queues.pump_soon()
 
     def paused(self) -> None:
         """What was queued is held from now on, as far as the pause is about it."""
@@ -188,4 +188,4 @@ class AdmittingRun(DispatchedRun):
     """The state of a run, with who admits its nodes."""
 
     admission: Admission
-    lanes: StartsCoroutines
+    queues: StartsCoroutines

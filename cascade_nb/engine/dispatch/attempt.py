@@ -196,7 +196,7 @@ class ThreadAttempt(Attempt):
             with flow.lock:
                 call = self._begun()
                 if call is None:
-                    flow.lanes.worker_is_free()
+                    flow.queues.worker_is_free()
                     return None
         self._call = None  # its arguments live as long as the body, and no longer
         context = flow.context.copy()  # two threads cannot be inside one context at once
@@ -206,7 +206,7 @@ class ThreadAttempt(Attempt):
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         flow = self.flow
         with flow.lock:
-            return flow.lanes.end_in_worker(self, result, error)
+            return flow.queues.end_in_worker(self, result, error)
 
     def _body_here(self, call: Call) -> Any:
         settings = as_carried()

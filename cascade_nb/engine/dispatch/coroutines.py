@@ -131,7 +131,7 @@ class CoroutineRunner:
                 with flow.lock:
                     self.active -= 1
                     self._burst = 1
-                    flow.lanes.breathe_for_coroutines()
+                    flow.queues.breathe_for_coroutines()
             del failure
 
     def _hand_in(
@@ -191,7 +191,7 @@ class CoroutineRunner:
             self.active -= 1
             taken = self.take()
             # What was not looked at yet, and nobody else will look at.
-            self._flow.lanes.breathe_for_coroutines()
+            self._flow.queues.breathe_for_coroutines()
         self.begin(taken)
 
 

@@ -134,7 +134,7 @@ class DispatchedRun(RunState):
     """
 
     outcomes: TakesEnds
-    lanes: FreesWorkers
+    queues: FreesWorkers
     workers: PlacesInThreads
     files: RunFiles
     resources: ResourceManager

@@ -27,7 +27,7 @@ from cascade_nb.model.tasks.present import Continued, returned
 
 if TYPE_CHECKING:
     from cascade_nb.control.limits import Ticket
-    from cascade_nb.engine.core.task_groups import Kind
+    from cascade_nb.engine.core.task_groups import TaskGroup
     from cascade_nb.engine.dispatch.admission import AdmittingRun
 
 SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
@@ -43,7 +43,7 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
     Called without the lock, and in a context for bodies.
     """
     lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
-    kinds, work, tries, keys = flow.kinds.of, flow.ledger.work, flow.tries, flow.keys.of
+    kinds, work, tries, keys = flow.kinds.of, flow.results.work, flow.tries, flow.keys.of
     state, changes = flow.scheduler.state, flow.state_changes
     tell, finish = flow.tell, flow.outcomes.finish
     files, here = flow.files.of, InlineFiles(flow)
@@ -143,11 +143,11 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
         finish_body()  # what its nodes left to do, together
 
 
-def _goes_to_thread(flow: AdmittingRun, kind: Kind, index: int) -> bool:
+def _goes_to_thread(flow: AdmittingRun, kind: TaskGroup, index: int) -> bool:
     """Whether a node is an operator on more than a loop should hold its kernel up for; then it is
     on its way to a thread.
     """
-    work = flow.ledger.work[index]
+    work = flow.results.work[index]
     try:
         _, args, _ = _call_of(flow, work, index)
     except BaseException:  # its attempt will say so
@@ -156,7 +156,7 @@ def _goes_to_thread(flow: AdmittingRun, kind: Kind, index: int) -> bool:
         return False
     flow.kinds.of[index] = flow.kinds.in_thread(kind)
     flow.push(index)
-    flow.lanes.pump_soon()
+    flow.queues.pump_soon()
     return True
 
 
@@ -166,7 +166,7 @@ def _call_of(
     """What `Flow.call_of` gives, in a shorter way for nearly every node."""
     if work.__class__ is not Node:
         return work.fn, (), work.kwargs_of(index)
-    reader, lazy = flow.ledger.reader, work.lazy
+    reader, lazy = flow.results.reader, work.lazy
     if lazy.nested or lazy.kwargs or reader.absent:
         return reader.call_of(work)[:3]
     args = lazy.args

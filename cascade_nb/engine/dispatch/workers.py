@@ -50,11 +50,11 @@ class Workers:
         """
         runs_with_work = self.runs_with_work
         for _ in range(len(runs_with_work)):
-            lanes = runs_with_work.popleft()
-            job = lanes.take_for_thread(at_once)
+            queues = runs_with_work.popleft()
+            job = queues.take_for_thread(at_once)
             if job is not None:
-                if lanes.thread and lanes not in runs_with_work:
-                    runs_with_work.append(lanes)
+                if queues.thread and queues not in runs_with_work:
+                    runs_with_work.append(queues)
                 return job
         return None
 

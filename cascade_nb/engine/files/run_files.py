@@ -88,11 +88,11 @@ class RunFiles:
         if not self.of:
             return NO_STAMPS
         flow, of = self._flow, self.of
-        work = flow.ledger.work[index]
+        work = flow.results.work[index]
         if isinstance(work, Expansion):
-            sources = flow.ledger.sources(work.node.index)
+            sources = flow.results.sources(work.node.index)
         else:
-            sources = (*flow.ledger.sources(index), *flow.unfold.items(index))
+            sources = (*flow.results.sources(index), *flow.unfold.items(index))
         found = dict.fromkeys(of[source] for source in sources if source in of)
         own = of.get(index, NO_STAMPS)
         if not found:

@@ -137,7 +137,7 @@ def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
     if number >= len(places):
         raise UnknownNameError("item", name, (), f"; {node.id} has {len(places)}, from 0")
     index = places[number]
-    expansion = flow.ledger.work[index]
+    expansion = flow.results.work[index]
     assert isinstance(expansion, Expansion)
     state = flow.scheduler.state[index]
     failures = [f for f in flow.failures if f.task_id == flow.id_of(index)]
@@ -172,11 +172,11 @@ def _inputs(flow: RunView, expansion: Expansion, number: int) -> list[str]:
     for name, value in {**lazy.collections, **lazy.fixed}.items():
         known = value
         if isinstance(value, Lazy):
-            index = flow.ledger.place.get(value.identity, -1)
+            index = flow.results.place.get(value.identity, -1)
             state = flow.scheduler.state
-            if index < 0 or state[index] != DONE or not flow.ledger.alive(index, state):
+            if index < 0 or state[index] != DONE or not flow.results.alive(index, state):
                 continue
-            known = flow.ledger.values[index]
+            known = flow.results.values[index]
         if name in lazy.collections:
             known = known[number] if isinstance(known, Sequence) else list(known)[number]
         told.append(f"{name}={short_repr(known, _INPUT)}")
@@ -203,7 +203,7 @@ def _waits(flow: RunView, index: int, name: str, state: NodeState) -> str:
         rest = [f"{len(told) - _SHOWN} others"] if len(told) > _SHOWN else []
         return f"{name} waits for {', '.join([*told[:_SHOWN], *rest])}"
     if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
-        if flow.kinds.of[index].lane == "async" and flow.lanes.loop_is_held_up:
+        if flow.kinds.of[index].lane == "async" and flow.queues.loop_is_held_up:
             return f"{name} {HELD_UP}"
         busy, lost = flow.workers.executor.capacity, flow.workers.lost
         more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""

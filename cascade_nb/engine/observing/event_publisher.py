@@ -129,6 +129,6 @@ class EventPublisher:
         """A small task starts and finishes in a row: its names are made once for both."""
         self._last = index
         flow = self._flow
-        work = flow.ledger.work[index]
+        work = flow.results.work[index]
         self._id = work.id_of(index) if isinstance(work, Expansion) else work.id
         self._name = flow.kinds.of[index].name

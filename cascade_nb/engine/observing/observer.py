@@ -344,4 +344,4 @@ class RunObserver:
             gate = stopper(self._manager, ticket)
             if gate is not None:
                 return explain(gate, self._manager.clock.now(), ticket)
-        return HELD_UP if flow.lanes.loop_is_held_up else None
+        return HELD_UP if flow.queues.loop_is_held_up else None

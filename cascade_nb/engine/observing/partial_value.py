@@ -38,7 +38,7 @@ class Missing:
 
 def partial_of(flow: RunView, name: str | None) -> Any:
     """See `Run.partial`; it takes the flow's lock."""
-    graph, place = flow.graph, flow.ledger.place
+    graph, place = flow.graph, flow.results.place
     shape = graph.shape if name is None else node_named(graph, name).lazy
     with flow.parts.manager.lock:
         found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
@@ -48,8 +48,8 @@ def partial_of(flow: RunView, name: str | None) -> Any:
 def _value_at(flow: RunView, index: int) -> Any:
     state = flow.scheduler.state
     if state[index] == DONE:
-        if flow.ledger.alive(index, state):
-            return flow.ledger.values[index]
+        if flow.results.alive(index, state):
+            return flow.results.values[index]
         return Missing(flow.label(index), "is done, and its value was let go: give it a name")
     if items := flow.unfold.items(index):
         return [_value_at(flow, item) for item in items]

@@ -10,7 +10,7 @@ from cascade_nb.control.limits import Ticket
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.run_protocols import InFlight, NestedRun, Unfolds
 from cascade_nb.engine.core.scheduler import Scheduler
-from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.status import Phase
@@ -70,11 +70,11 @@ class RunView(Protocol):
         """How nodes stand."""
 
     @property
-    def ledger(self) -> ResultTable:
+    def results(self) -> ResultTable:
         """What results are there."""
 
     @property
-    def kinds(self) -> Kinds:
+    def kinds(self) -> TaskGroups:
         """What nodes of one kind share."""
 
     @property
@@ -82,7 +82,7 @@ class RunView(Protocol):
         """Items and continuations."""
 
     @property
-    def lanes(self) -> QueuesView:
+    def queues(self) -> QueuesView:
         """Where ready nodes wait."""
 
     @property

@@ -14,7 +14,7 @@ from cascade_nb.control.explanations import stopper
 from cascade_nb.control.limits import Gate
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
-from cascade_nb.engine.core.task_groups import Kind
+from cascade_nb.engine.core.task_groups import TaskGroup
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 
@@ -55,7 +55,7 @@ class StateCounts:
         self._own = len(flow.graph.nodes)
         self._read = 0  # so much of the log is counted
         self._seen: list[int] = []  # by index, as what a node or an item is counted
-        self._counts: dict[Kind, list[int]] = {}
+        self._counts: dict[TaskGroup, list[int]] = {}
         self._items: dict[int, list[int]] = {}  # by mapped node
 
     def catch_up(self) -> None:
@@ -88,7 +88,7 @@ class StateCounts:
             if old == new:
                 continue
             if index >= own:
-                work = flow.ledger.work[index]
+                work = flow.results.work[index]
                 if not isinstance(work, Expansion) or work.node.index >= own:
                     continue  # it continues another, which counts
                 items = self._items[work.node.index]

@@ -141,7 +141,7 @@ class Edits:
             try:
                 revision = await self._look()
                 with flow.lock:
-                    values = list(flow.ledger.values)
+                    values = list(flow.results.values)
                 stale = await run_in_thread(partial(_any_is_old, values))
             except Exception as error:
                 trouble = error

@@ -62,7 +62,7 @@ class Flow(AdmittingRun):
     parts: RunServices
     keeping: ResultSaver
     unfold: ControlFlow
-    lanes: ReadyQueues
+    queues: ReadyQueues
     workers: Workers
 
     def __init__(
@@ -119,7 +119,7 @@ class Flow(AdmittingRun):
         self.context.run(self._enter_context)
         self._blueprint = blueprint
         self.workers = parts.workers_at(depth)
-        self.lanes = ReadyQueues(self, self.workers, parts)
+        self.queues = ReadyQueues(self, self.workers, parts)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self, self.failures)
@@ -148,7 +148,7 @@ class Flow(AdmittingRun):
         """Ask for the targets, and let start what may."""
         self.parts.manager.enter(self.admission)
         self.give_figures()
-        pruned = self.ledger.pruned
+        pruned = self.results.pruned
         self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
         carried = self.carried
         self.tell.all_skipped([i for i in pruned if i not in carried], *UNREAD)

@@ -270,8 +270,8 @@ class Execution:
         for index in graph.targets:
             if index in flow.skipped:
                 raise DependencyMissingError(flow.label(index), flow.skipped[index][1])
-        values = flow.ledger.values
-        value = Reader(values, flow.ledger.place).value_of(graph.shape)
+        values = flow.results.values
+        value = Reader(values, flow.results.place).value_of(graph.shape)
         assert value is not ABSENT
         return value
 

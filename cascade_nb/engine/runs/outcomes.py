@@ -111,7 +111,7 @@ class Outcomes:
         scheduler = flow.scheduler
         ready = scheduler.finish(index)
         flow.state_changes.append(index)
-        pruned = flow.ledger.finished(index, result, scheduler.state)
+        pruned = flow.results.finished(index, result, scheduler.state)
         if pruned:
             flow.ends.prune(pruned)
         if ready:
@@ -157,7 +157,7 @@ class Outcomes:
             error = timed_out(flow.label(attempt.index), limit, in_thread=True)
             self.outcome(attempt.index, attempt.number, limit, None, error)
             flow.settle()
-            flow.lanes.pump_soon()
+            flow.queues.pump_soon()
 
     def _retry(self, index: int, number: int, error: BaseException, policy: Retry) -> None:
         """Another attempt is due after `number` failed; until then it holds nothing."""
@@ -170,7 +170,7 @@ class Outcomes:
         flow.tell.retrying(index, number + 1, policy.max_attempts, wait, error)
         if wait <= 0:
             flow.push(index)
-            flow.lanes.pump_soon()
+            flow.queues.pump_soon()
             return
         flow.retry_at[index] = flow.parts.clock.now() + wait
         flow.parts.timer(wait, partial(self._retry_now, index))
@@ -181,12 +181,12 @@ class Outcomes:
         with flow.lock:
             if flow.retry_at.pop(index, None) is not None and flow.stopping is None:
                 flow.push(index)
-                flow.lanes.pump_soon()
+                flow.queues.pump_soon()
 
     def _inputs_in_words(self, index: int) -> tuple[str, ...]:
         """A short picture of each argument of a node that failed."""
         flow = self._flow
-        work = flow.ledger.work[index]
+        work = flow.results.work[index]
         if isinstance(work, Node) and work.kind is not NodeKind.TASK:
             return ()  # it calls nothing itself
         if any(flow.scheduler.state[i] < DONE for i in flow.node_of(index).inputs):

@@ -249,7 +249,7 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
         code: what knows whether its code is what its keys say, where anything does.
         sight: what its keys come from.
     """
-    ledger, state = flow.ledger, flow.scheduler.state
+    results, state = flow.results, flow.scheduler.state
     if code is not None:
         code.catch_up()
     tainted = code.tainted - code.lent if code is not None else ()
@@ -262,15 +262,15 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
             if index in tainted:
                 continue
             done.add(index)
-            if ledger.alive(index, flow.scheduler.state):
-                values[index] = ledger.values[index]
+            if results.alive(index, flow.scheduler.state):
+                values[index] = results.values[index]
         elif state[index] == SKIPPED and flow.skipped[index][0] in _STANDING:
             skipped[index] = flow.skipped[index]
         elif places := flow.unfold.items(index):
-            expansion = ledger.work[places[0]]
+            expansion = results.work[places[0]]
             assert isinstance(expansion, Expansion)
             there = {
-                n: ledger.values[i]
+                n: results.values[i]
                 for n, i in enumerate(places)
                 if state[i] == DONE and i not in tainted
             }

@@ -164,7 +164,7 @@ class CodeWatch:
             for index in self._done():
                 unit = self._unit(index)
                 self._taint(unit, index not in keys and self._task(index) in known)
-                if index != unit and not self.tainted.isdisjoint(flow.ledger.sources(index)):
+                if index != unit and not self.tainted.isdisjoint(flow.results.sources(index)):
                     self.tainted.add(unit)
 
     def _done(self) -> list[int]:
@@ -267,7 +267,7 @@ class CodeWatch:
         """What is tainted with a node: the item that it is, else the graph's own node."""
         if index < self._own:
             return index
-        work = self._flow.ledger.work[index]
+        work = self._flow.results.work[index]
         if isinstance(work, Expansion) and work.node.index < self._own:
             return index
         return self._flow.unfold.root_of(index)

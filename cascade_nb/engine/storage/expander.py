@@ -54,12 +54,12 @@ class Expander:
             }
             columns, fixed = given.expansion.goes_through
         else:
-            columns, fixed = flow.ledger.reader.columns_of(node)
+            columns, fixed = flow.results.reader.columns_of(node)
         if index < len(flow.graph.nodes) and self._keys.for_items(node) and any(columns.values()):
             flow.keeping.under_way += 1  # the run is not over while somebody looks
             flow.parts.spawn(self._look(index, node, columns, fixed, there))
             return
-        expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+        expansion = Expansion(node, len(flow.results.work), columns, fixed)
         self._grow(index, expansion, there, [])
 
     async def _look(
@@ -89,10 +89,10 @@ class Expander:
                 if failure is not None:
                     flow.outcomes.fail(index, failure)
                 else:
-                    expansion = Expansion(node, len(flow.ledger.work), columns, fixed)
+                    expansion = Expansion(node, len(flow.results.work), columns, fixed)
                     self._grow(index, expansion, results, keys)
                 flow.settle()
-                flow.lanes.pump_soon()
+                flow.queues.pump_soon()
             except BaseException as error:
                 flow.break_off(error)
 
@@ -117,7 +117,7 @@ class Expander:
         flow = self._flow
         self.grown[index] = expansion
         self.since[index] = flow.parts.clock.wall()
-        flow.ledger.add_items(expansion)
+        flow.results.add_items(expansion)
         kind = flow.kinds.add_items(expansion)
         items = flow.scheduler.expand(index, expansion.count)
         self._keys.enter(items, keys)
@@ -132,8 +132,8 @@ class Expander:
             return
         rank = flow.ranks[flow.unfold.root_of(index)]
         assert kind.lane is not None
-        flow.lanes.push_all([rank << 32 | item for item in items], kind.lane)
-        flow.lanes.pump_soon()
+        flow.queues.push_all([rank << 32 | item for item in items], kind.lane)
+        flow.queues.pump_soon()
 
     def _take(self, items: range, results: Mapping[int, Standing]) -> None:
         """Have the results of some items from an earlier run; the others start."""
@@ -143,4 +143,4 @@ class Expander:
                 flow.push(item)
                 continue
             flow.unfold.take_kept(item, results[position].value)
-        flow.lanes.pump_soon()
+        flow.queues.pump_soon()

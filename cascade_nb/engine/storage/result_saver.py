@@ -98,7 +98,7 @@ class ResultSaver:
         if not flow.is_over:
             self._keep(index, number, took, result, tell)
             flow.settle()
-            flow.lanes.pump_soon()
+            flow.queues.pump_soon()
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
@@ -124,7 +124,7 @@ class ResultSaver:
                         return
                     self._safe(entry)
                 flow.settle()
-                flow.lanes.pump_soon()
+                flow.queues.pump_soon()
             except BaseException as error:
                 flow.break_off(error)
 
