@@ -286,7 +286,7 @@ class ConnectorDisconnected(Event):
     retry_in: float | None = None
 
 
-class Kinds:
+class EventClasses:
     """All event classes that can be published, by name."""
 
     by_name: ClassVar[dict[str, type[Event]]] = {
@@ -319,7 +319,7 @@ def event_from_json(text: str) -> Event:
     """
     try:
         fields = json.loads(text)
-        kind = Kinds.by_name[fields.pop("event")]
+        kind = EventClasses.by_name[fields.pop("event")]
         if "still_running" in fields:
             fields["still_running"] = tuple(fields["still_running"])
         return kind(**fields)

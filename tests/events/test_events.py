@@ -23,9 +23,9 @@ from cascade_nb.events import (
     TaskSkipped,
     event_from_json,
 )
-from cascade_nb.events.events import Kinds
+from cascade_nb.events.events import EventClasses
 
-KINDS = list(Kinds.by_name.values())
+KINDS = list(EventClasses.by_name.values())
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 
 
@@ -36,7 +36,7 @@ def test_every_event_of_the_design_is_there() -> None:
         "ConstraintRejected", "ResourceAcquired", "ResourceReleased", "ConnectorConnected",
         "ConnectorDisconnected",
     }  # fmt: skip
-    assert set(Kinds.by_name) == wanted
+    assert set(EventClasses.by_name) == wanted
     assert wanted <= set(events.__all__)
 
 

@@ -8,7 +8,7 @@ from cascade_nb import errors
 from cascade_nb.control.constraint import Scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.notebook.magics.doors import DOORS
+from cascade_nb.notebook.magics.commands import COMMANDS
 from tests.notebook.conftest import Notebook
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
@@ -408,15 +408,15 @@ def test_a_cell_that_is_told_to_run_what_is_not_there_keeps_what_it_defined(
 @pytest.mark.parametrize("line", ["", "-h", "--help"])
 def test_help_lists_every_sub_command(notebook: Notebook, line: str) -> None:
     text = notebook.ok(f"%cascade {line}").text
-    assert all(f"%cascade {name}" in text for name in DOORS)
+    assert all(f"%cascade {name}" in text for name in COMMANDS)
     assert "%%cascade" in text
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_sub_command_explains_itself(notebook: Notebook, name: str) -> None:
     text = notebook.ok(f"%cascade {name} -h").text
     assert f"usage: %cascade {name}" in text
-    assert DOORS[name].takes.summary in text
+    assert COMMANDS[name].takes.summary in text
     assert "awaited" not in text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cascade_nb.notebook.magics.doors import DOORS
+from cascade_nb.notebook.magics.commands import COMMANDS
 from tests.notebook.conftest import Notebook
 
 TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -26,4 +26,4 @@ def test_the_cells_run_from_first_to_last(plain_notebook: Notebook) -> None:
 
 
 def test_every_command_is_told_of_and_no_other() -> None:
-    assert set(re.findall(r"`%cascade (\w+)", TEXT)) == set(DOORS)
+    assert set(re.findall(r"`%cascade (\w+)", TEXT)) == set(COMMANDS)

@@ -20,8 +20,8 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.output import TaskOutput
 from cascade_nb.notebook.magics.arguments import parameter_of
-from cascade_nb.notebook.magics.foretelling import show_plan, why
-from cascade_nb.notebook.magics.launching import Order, launch
+from cascade_nb.notebook.magics.launching import LaunchOptions, launch
+from cascade_nb.notebook.magics.plan_and_why import show_plan, why
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, whole_graph
 from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session
@@ -43,7 +43,7 @@ def draw(session: Session, given: Namespace, _awaited: bool) -> None:
 
 def start(session: Session, given: Namespace, awaited: bool) -> Any:
     """Start a run, and wait for it where the cell does."""
-    order = Order(
+    options = LaunchOptions(
         names=given.name,
         wait=given.wait,
         awaited=awaited,
@@ -52,7 +52,7 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         on_error=given.on_error,
         params=dict(parameter_of(text) for text in given.param),
     )
-    return launch(session, order)
+    return launch(session, options)
 
 
 def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:

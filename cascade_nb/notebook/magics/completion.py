@@ -13,7 +13,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from cascade_nb.engine.engine import ON_ERROR
 from cascade_nb.model.params.param import Param
 from cascade_nb.notebook.magics.arguments import Arguments
-from cascade_nb.notebook.magics.doors import DOORS
+from cascade_nb.notebook.magics.commands import COMMANDS
 from cascade_nb.notebook.magics.magics import CELL
 from cascade_nb.notebook.session import Session
 
@@ -48,10 +48,10 @@ def completions(session: Session, before: str) -> list[str]:
     if on_cell is not None:
         known = _behind(session, CELL, "", words, begun)
     elif not words:
-        known = DOORS
-    elif words[0] in DOORS:
-        door = DOORS[words[0]]
-        known = _behind(session, door.takes, door.kind, words[1:], begun)
+        known = COMMANDS
+    elif words[0] in COMMANDS:
+        command = COMMANDS[words[0]]
+        known = _behind(session, command.takes, command.kind, words[1:], begun)
     else:
         return []
     return sorted(word for word in known if word.startswith(begun))

@@ -19,7 +19,7 @@ from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import at_a_prompt, running_cell, say
 
 
-class Order(NamedTuple):
+class LaunchOptions(NamedTuple):
     """What was asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ class Order(NamedTuple):
     params: Mapping[str, Any] = {}
 
 
-def launch(session: Session, order: Order) -> Any:
+def launch(session: Session, options: LaunchOptions) -> Any:
     """Start a run and show its panel.
 
     Returns:
@@ -50,25 +50,25 @@ def launch(session: Session, order: Order) -> Any:
         UsageError: there is nothing to run, it is not clear what, or it cannot be.
         RunError: the cell waited, and the run ended without a value.
     """
-    chosen, target = session.targets(list(order.names), again=order.again)
+    chosen, target = session.targets(list(options.names), again=options.again)
 
     def begin(run_id: str) -> Run:
         return session.engine.start(
             target,
-            params=order.params,
+            params=options.params,
             bindings=session.workspace,
-            on_error=order.on_error,
-            fresh=order.fresh,
-            share=order.share,
+            on_error=options.on_error,
+            fresh=options.fresh,
+            share=options.share,
             run_id=run_id,
         )
 
     def begun() -> None:
         session.asked = chosen
-        if not order.names:
+        if not options.names:
             say(f"No name was given, so this runs `{chosen[0]}`.")
 
-    return present(session, begin, new_run_id(), begun, wait=order.wait, awaited=order.awaited)
+    return present(session, begin, new_run_id(), begun, wait=options.wait, awaited=options.awaited)
 
 
 def present(

@@ -17,8 +17,8 @@ from cascade_nb.notebook.kernel.leading_comments import without_comment_behind
 from cascade_nb.notebook.kernel.shims import is_headless
 from cascade_nb.notebook.magics.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.magics.awaiting import AWAITED, with_awaits
-from cascade_nb.notebook.magics.doors import ASKING, DOORS, Door
-from cascade_nb.notebook.magics.launching import Order, launch
+from cascade_nb.notebook.magics.commands import ASKING, COMMANDS, Command
+from cascade_nb.notebook.magics.launching import LaunchOptions, launch
 from cascade_nb.notebook.panel.drawing import show_graph, whole_graph
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import at_a_prompt, remark, running_cell, say
@@ -59,8 +59,10 @@ def waits(line: str) -> bool:
 
 def overview() -> str:
     """What there is, for `%cascade -h`."""
-    width = max(map(len, DOORS))
-    lines = [f"  %cascade {name:{width}}  {door.takes.summary}" for name, door in DOORS.items()]
+    width = max(map(len, COMMANDS))
+    lines = [
+        f"  %cascade {name:{width}}  {command.takes.summary}" for name, command in COMMANDS.items()
+    ]
     return "\n".join(
         [f"  {'%%cascade':{width + 9}}  {CELL.summary}", *lines, "", "Each says more with -h."]
     )
@@ -103,10 +105,10 @@ class CascadeMagics(Magics):
         """Do what a sub-command says."""
         __tracebackhide__ = True
         try:
-            door, given = _read(line)
+            command, given = _read(line)
             before = self.session.latest
             try:
-                done = door.act(self.session, given, awaited)
+                done = command.act(self.session, given, awaited)
                 return await done if inspect.iscoroutine(done) else done
             except BaseException:
                 if self.session.latest is not before:
@@ -136,7 +138,7 @@ class CascadeMagics(Magics):
             done = None
             if given.run is not None:
                 asked = [given.run] if given.run else []
-                done = launch(session, Order(asked, awaited=awaited, again=False))
+                done = launch(session, LaunchOptions(asked, awaited=awaited, again=False))
             elif not given.quiet and body.makes_nothing and not names.concerns:
                 remark(NOTHING_HERE)
             elif not given.quiet:
@@ -185,7 +187,7 @@ def _check(body: Body, awaited: bool) -> None:
         )
 
 
-def _read(line: str) -> tuple[Door, Namespace]:
+def _read(line: str) -> tuple[Command, Namespace]:
     """The sub-command that `line` names, and its arguments.
 
     Raises:
@@ -195,8 +197,8 @@ def _read(line: str) -> tuple[Door, Namespace]:
     name, *rest = line.split(maxsplit=1) or [""]
     if name in {"", "-h", "--help"}:
         raise HelpAskedError(overview())
-    if name not in DOORS:
+    if name not in COMMANDS:
         advice = " (`%cascade -h` says what there is)"
-        raise UnknownNameError("%cascade command", name, DOORS, advice)
-    door = DOORS[name]
-    return door, door.takes.read(*rest or [""])
+        raise UnknownNameError("%cascade command", name, COMMANDS, advice)
+    command = COMMANDS[name]
+    return command, command.takes.read(*rest or [""])

@@ -21,7 +21,7 @@ BYTES_AT_ONCE: Final = 1 << 22  # an answer is a little larger than this at most
 LOOKS: Final = 3  # at a large result that others replace while it is read
 
 
-class Found(NamedTuple):
+class ReadResults(NamedTuple):
     """What was read.
 
     Attributes:
@@ -59,9 +59,9 @@ class RedisReader:
                     known[key] = told
         return known
 
-    async def values(self, server: RedisServer, keys: Sequence[str]) -> Found:
+    async def values(self, server: RedisServer, keys: Sequence[str]) -> ReadResults:
         """The values of those that have one, and why others were refused."""
-        found = Found({}, {})
+        found = ReadResults({}, {})
         waiting = list(keys)
         while waiting:
             places = [self._keys.result(key) for key in waiting[:KEYS_AT_ONCE]]
@@ -108,7 +108,7 @@ class RedisReader:
             text, chunk = await server.command(pair, "HMGET", place, "h", 0)
         raise RefusedBlobError("it was put anew again and again while it was read")
 
-    def _decode(self, blobs: Mapping[str, bytes | bytearray], found: Found) -> None:
+    def _decode(self, blobs: Mapping[str, bytes | bytearray], found: ReadResults) -> None:
         codec = self._codec()
         for key, blob in blobs.items():
             try:

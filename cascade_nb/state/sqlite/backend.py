@@ -16,10 +16,16 @@ from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
 from cascade_nb.state.cells import known_of
 from cascade_nb.state.refusals import Refusals
-from cascade_nb.state.sqlite.file import Session, SqliteFile
+from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
 from cascade_nb.state.sqlite.journal import SqliteJournal
 from cascade_nb.state.sqlite.room import clean, is_stale, note_uses, usage
-from cascade_nb.state.sqlite.threads import LEASES, RESULTS, VALUES, Desk, Desks
+from cascade_nb.state.sqlite.threads import (
+    LEASES,
+    RESULTS,
+    VALUES,
+    ConnectionThread,
+    ConnectionThreads,
+)
 from cascade_nb.state.sqlite.values import Values
 from cascade_nb.state.sqlite.writer import Writer, result_place
 
@@ -86,15 +92,15 @@ class SqliteState:
             )
         self._path = os.fspath(path)
         values = Values(key)
-        self._desks = Desks(SqliteFile(Path(path)))
+        self._threads = ConnectionThreads(SqliteFile(Path(path)))
         self._values = values
         self._limit = limit_bytes
-        self._writer = Writer(self._desks, values, limit_bytes)
+        self._writer = Writer(self._threads, values, limit_bytes)
         self._refused: dict[str, float] = {}
         self._refusals = Refusals()
         self._uses: dict[str, float] = {}  # by key, what is still to be written down
         self._damaged: set[str] = set()  # what has been warned about
-        self.journal = SqliteJournal(self._desks, values)
+        self.journal = SqliteJournal(self._threads, values)
 
     @property
     def where(self) -> str:
@@ -110,9 +116,9 @@ class SqliteState:
                 do.
         """
         for name in (LEASES, RESULTS, VALUES):  # so that the first result waits for no thread
-            self._desks.submit(name, Desk.refresh)
-        await self._desks.ask(LEASES, _can_write)
-        await self._desks.ask(VALUES, lambda _: self._values.get_codec())
+            self._threads.submit(name, ConnectionThread.refresh)
+        await self._threads.ask(LEASES, _can_write)
+        await self._threads.ask(VALUES, lambda _: self._values.get_codec())
 
     def put(self, entry: Entry, keeper: SaveCallback) -> bool:
         """Begin to keep a result: it goes into the next batch of the writing thread."""
@@ -126,7 +132,7 @@ class SqliteState:
             StateError: the file cannot be read.
         """
         wanted = list(keys)
-        found, damaged = await self._desks.ask(VALUES, lambda session: _look_up(session, wanted))
+        found, damaged = await self._threads.ask(VALUES, lambda session: _look_up(session, wanted))
         new = [key for key in damaged if key not in self._damaged]
         if new:
             self._damaged.update(new)
@@ -149,11 +155,13 @@ class SqliteState:
             StateError: the file cannot be read.
         """
         wanted = list(keys)
-        found, refused = await self._desks.ask(VALUES, lambda session: self._fetch(session, wanted))
+        found, refused = await self._threads.ask(
+            VALUES, lambda session: self._fetch(session, wanted)
+        )
         self._refused.update({key: made for key, made, _ in refused})
         self._refusals.tell({key: error for key, _, error in refused})
         if self._uses:  # nobody who reads waits for that
-            self._desks.submit(RESULTS, self._note_uses)
+            self._threads.submit(RESULTS, self._note_uses)
         return found
 
     async def usage(self) -> list[Usage]:
@@ -162,7 +170,7 @@ class SqliteState:
         Raises:
             StateError: the file cannot be read.
         """
-        return await self._desks.ask(VALUES, usage)
+        return await self._threads.ask(VALUES, usage)
 
     async def clean(self, unused_for: float | None = None) -> Cleaned:
         """Remove results that have expired, and, with seconds given, those that were neither made
@@ -172,27 +180,27 @@ class SqliteState:
             StateError: the file cannot be written.
         """
         limit = self._limit
-        return await self._desks.ask(
+        return await self._threads.ask(
             RESULTS, lambda session: clean(session, time.time(), unused_for, limit)
         )
 
     async def close(self) -> None:
         """Keep what is under way, then release the file and end the threads."""
-        closing = asyncio.gather(*map(asyncio.wrap_future, self._desks.close()))
+        closing = asyncio.gather(*map(asyncio.wrap_future, self._threads.close()))
         await asyncio.shield(closing)  # who is cancelled in this must not leave the file open
 
-    def _note_uses(self, desk: Desk) -> None:
-        """At the desk that writes: say that results were used."""
+    def _note_uses(self, thread: ConnectionThread) -> None:
+        """In the thread that writes: say that results were used."""
         uses, self._uses = self._uses, {}
         try:
             if uses:
-                desk.do(lambda session: note_uses(session, uses))
+                thread.do(lambda session: note_uses(session, uses))
         except StateError:
             # The file cannot be written now, which a run that has something to keep will tell of.
             self._uses = {**uses, **self._uses}
 
     def _fetch(
-        self, session: Session, keys: Sequence[str]
+        self, session: DatabaseSession, keys: Sequence[str]
     ) -> tuple[dict[str, Any], list[_Refused]]:
         found: dict[str, Any] = {}
         refused: list[_Refused] = []
@@ -208,7 +216,7 @@ class SqliteState:
                     refused.append(_Refused(key, made, error))
         return found, refused
 
-    def _value(self, session: Session, key: str, data: object, digest: object) -> Any:
+    def _value(self, session: DatabaseSession, key: str, data: object, digest: object) -> Any:
         place = result_place(session, key)
         try:
             return self._values.unpack(data, digest, place, session.blobs)
@@ -218,14 +226,14 @@ class SqliteState:
             )
 
 
-def _can_write(session: Session) -> None:
+def _can_write(session: DatabaseSession) -> None:
     """Begin a transaction that writes, for it takes what every other one takes."""
     session.blobs.tidy()
     with session.writing():
         pass
 
 
-def _look_up(session: Session, keys: Sequence[str]) -> tuple[dict[str, Known], list[str]]:
+def _look_up(session: DatabaseSession, keys: Sequence[str]) -> tuple[dict[str, Known], list[str]]:
     """What is known of keys, and those of them whose rows are damaged."""
     found: dict[str, Known] = {}
     damaged: list[str] = []

@@ -74,7 +74,7 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-class Session:
+class DatabaseSession:
     """A connection to the file that was there when it was opened; for one thread.
 
     Attributes:
@@ -169,7 +169,7 @@ class SqliteFile:
         self.blobs = Blobs(self._path.with_name(f"{path.name}.blobs"))
         self.turn = threading.Lock()
 
-    def connect(self, durable: bool) -> Session:
+    def connect(self, durable: bool) -> DatabaseSession:
         """Open the file, and make it where it is missing.
 
         Args:
@@ -192,7 +192,7 @@ class SqliteFile:
             db = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
             db.text_factory = decoded
             try:
-                return Session(self, identity, db, self._prepare(db, durable))
+                return DatabaseSession(self, identity, db, self._prepare(db, durable))
             except BaseException:
                 db.close()
                 raise

@@ -13,9 +13,9 @@ from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 from cascade_nb.leases import StaleLeases
 from cascade_nb.protocols import Lease, RunRecord
 from cascade_nb.state.cells import lines_of, record_of
-from cascade_nb.state.sqlite.file import Session
+from cascade_nb.state.sqlite.file import DatabaseSession
 from cascade_nb.state.sqlite.leases import check_lease, claim_lease, free_lease
-from cascade_nb.state.sqlite.threads import LEASES, VALUES, Desks
+from cascade_nb.state.sqlite.threads import LEASES, VALUES, ConnectionThreads
 from cascade_nb.state.sqlite.values import Values
 
 _PUT_PART: Final = (
@@ -37,14 +37,14 @@ class SqliteJournal:
     the last result that was kept.
 
     Args:
-        desks: of the database.
+        threads: of the database.
         values: encodes the parts of runs.
     """
 
-    def __init__(self, desks: Desks, values: Values) -> None:
-        self._desks = desks
+    def __init__(self, threads: ConnectionThreads, values: Values) -> None:
+        self._threads = threads
         self._values = values
-        self._stale = StaleLeases()  # only asked at the desk of leases
+        self._stale = StaleLeases()  # only asked in the thread of leases
         self._damaged = 0  # runs that were warned about when they were listed last
 
     async def claim(self, run_id: str, owner: str, ttl: float) -> Lease:
@@ -56,11 +56,11 @@ class SqliteJournal:
             StateError: the file cannot be written.
         """
 
-        def work(session: Session) -> Lease:
+        def work(session: DatabaseSession) -> Lease:
             with session.writing() as db:
                 return claim_lease(db, run_id, _plain(owner), ttl, self._stale)
 
-        return await self._desks.ask(LEASES, work)
+        return await self._threads.ask(LEASES, work)
 
     async def renew(self, lease: Lease, ttl: float) -> None:
         """Have it for `ttl` more seconds from now on.
@@ -79,11 +79,11 @@ class SqliteJournal:
             StateError: the file cannot be written.
         """
 
-        def work(session: Session) -> None:
+        def work(session: DatabaseSession) -> None:
             with session.writing() as db:
                 free_lease(db, lease)
 
-        await self._desks.ask(LEASES, work)
+        await self._threads.ask(LEASES, work)
 
     async def describe(self, lease: Lease, title: str, started: float, total: int) -> None:
         """Enter the run among `runs`, as "running".
@@ -130,7 +130,7 @@ class SqliteJournal:
             StateError: the file cannot be written.
         """
 
-        def work(session: Session) -> None:
+        def work(session: DatabaseSession) -> None:
             place = _place(session, lease.run_id, part)
             packed = self._values.pack(value, place, session.blobs)
             try:
@@ -142,7 +142,7 @@ class SqliteJournal:
                 packed.discard()
                 raise
 
-        await self._desks.ask(VALUES, work)
+        await self._threads.ask(VALUES, work)
 
     async def read(self, run_id: str, part: str) -> Any:
         """A part that was written.
@@ -153,7 +153,7 @@ class SqliteJournal:
         """
         query = "SELECT bytes, digest FROM parts WHERE run_id = ? AND name = ?"
 
-        def work(session: Session) -> Any:
+        def work(session: DatabaseSession) -> Any:
             return self._values.read(
                 lambda: session.db.execute(query, (run_id, part)).fetchone(),
                 _place(session, run_id, part),
@@ -161,7 +161,7 @@ class SqliteJournal:
             )
 
         try:
-            return await self._desks.ask(VALUES, work)
+            return await self._threads.ask(VALUES, work)
         except RefusedBlobError as error:
             _warn(f"{part} of run {run_id}: {error}")
             raise KeyError(part) from error
@@ -174,10 +174,10 @@ class SqliteJournal:
         """
         query = "SELECT lines FROM history WHERE run_id = ? ORDER BY n"
 
-        def work(session: Session) -> list[list[str] | None]:
+        def work(session: DatabaseSession) -> list[list[str] | None]:
             return [lines_of(cell) for (cell,) in session.db.execute(query, (run_id,))]
 
-        found = await self._desks.ask(VALUES, work)
+        found = await self._threads.ask(VALUES, work)
         if None in found:
             _warn(f"some of the history of run {run_id} is damaged and left out")
         return [line for lines in found if lines is not None for line in lines]
@@ -189,7 +189,7 @@ class SqliteJournal:
             StateError: the file cannot be read.
         """
 
-        def work(session: Session) -> list[RunRecord | None]:
+        def work(session: DatabaseSession) -> list[RunRecord | None]:
             rows = session.db.execute(
                 "SELECT run_id, title, owner, started, status, total, expires"
                 " FROM runs WHERE title IS NOT NULL ORDER BY started DESC, fence DESC"
@@ -197,7 +197,7 @@ class SqliteJournal:
             now = time.time()
             return [record_of(row, now) for row in rows]
 
-        found = await self._desks.ask(VALUES, work)
+        found = await self._threads.ask(VALUES, work)
         damaged = found.count(None)
         if damaged and damaged != self._damaged:
             _warn(f"{damaged} runs are left out, since their rows are not as they were written")
@@ -211,27 +211,27 @@ class SqliteJournal:
             StateError: the file cannot be written.
         """
 
-        def work(session: Session) -> None:
+        def work(session: DatabaseSession) -> None:
             with session.writing() as db:
                 for statement in _FORGET:
                     db.execute(statement, (run_id,))
 
-        await self._desks.ask(LEASES, work)
+        await self._threads.ask(LEASES, work)
 
     async def _change(self, lease: Lease, change: Callable[[sqlite3.Connection], object]) -> None:
-        def work(session: Session) -> None:
+        def work(session: DatabaseSession) -> None:
             with session.writing() as db:
                 check_lease(db, lease)
                 change(db)
 
-        await self._desks.ask(LEASES, work)
+        await self._threads.ask(LEASES, work)
 
 
 def _warn(text: str) -> None:
     warnings.warn(text, RefusedBlobWarning, stacklevel=3)
 
 
-def _place(session: Session, run_id: str, part: str) -> str:
+def _place(session: DatabaseSession, run_id: str, part: str) -> str:
     return f"{session.namespace}/run/{run_id}/{part}"
 
 

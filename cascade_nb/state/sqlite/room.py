@@ -9,7 +9,7 @@ from typing import Any, Final
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.state.cells import is_moment, is_whole
 from cascade_nb.state.room import Kept, to_remove, usage_of
-from cascade_nb.state.sqlite.file import Session
+from cascade_nb.state.sqlite.file import DatabaseSession
 
 _ROWS: Final = "SELECT rowid, task, size, used, made, expires FROM results"
 _DELETE: Final = "DELETE FROM results WHERE rowid = ?"
@@ -19,12 +19,14 @@ _USE: Final = "UPDATE results SET used = ? WHERE key = ?"
 USE_AGAIN: Final = 600.0
 
 
-def usage(session: Session) -> list[Usage]:
+def usage(session: DatabaseSession) -> list[Usage]:
     """What is kept, by task."""
     return usage_of(_kept(session.db))
 
 
-def clean(session: Session, now: float, unused_for: float | None, limit: int | None) -> Cleaned:
+def clean(
+    session: DatabaseSession, now: float, unused_for: float | None, limit: int | None
+) -> Cleaned:
     """Remove what has expired, what was not used for so long, and what is over the limit.
 
     Args:
@@ -49,7 +51,7 @@ def is_stale(used: Any, now: float) -> bool:
     return not (is_moment(used) and now - USE_AGAIN < used <= now)
 
 
-def note_uses(session: Session, uses: Mapping[str, float]) -> None:
+def note_uses(session: DatabaseSession, uses: Mapping[str, float]) -> None:
     """Write down when results were used, by key."""
     with session.writing() as db:
         db.executemany(_USE, [(used, key) for key, used in uses.items()])

@@ -13,23 +13,23 @@ from typing import Final, TypeVar
 
 from cascade_nb.errors import LeaseHeldError, LeaseLostError
 from cascade_nb.forking import forget_after_fork
-from cascade_nb.state.sqlite.file import Session, SqliteFile
+from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
 
 T = TypeVar("T")
 
-# The desks of a database.
+# The threads of a database.
 RESULTS: Final = "results"  # keeps results, in batches
 LEASES: Final = "leases"  # short transactions, so that no lease runs out while values are written
 LEFTOVERS: Final = "cascade-leftovers"  # the name of the thread that closes what nobody did
 VALUES: Final = "values"  # what reads, and what encodes or decodes when it is asked to
 
 
-class Desk:
+class ConnectionThread:
     """One thread with a connection of its own, where one thing is done after another.
 
     Args:
         file: the database.
-        name: what the desk is for.
+        name: what it is for.
     """
 
     def __init__(self, file: SqliteFile, name: str) -> None:
@@ -38,13 +38,13 @@ class Desk:
         # with them: all of it goes through one log, in order.
         self._durable = name == RESULTS
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"cascade-sqlite-{name}")
-        self._session: Session | None = None
+        self._session: DatabaseSession | None = None
 
-    def submit(self, job: Callable[[Desk], T]) -> Future[T]:
+    def submit(self, job: Callable[[ConnectionThread], T]) -> Future[T]:
         """Have something done in the thread, after what was submitted before."""
         return self._pool.submit(job, self)
 
-    def do(self, work: Callable[[Session], T]) -> T:
+    def do(self, work: Callable[[DatabaseSession], T]) -> T:
         """In the thread: do something with the connection. After trouble the next one is new.
 
         Raises:
@@ -69,7 +69,7 @@ class Desk:
         """
         if self._session is not None and not self._session.is_current:
             self._disconnect()
-        self.do(Session.check)
+        self.do(DatabaseSession.check)
 
     def close(self) -> Future[None]:
         """Do what was submitted, then release the file and end the thread."""
@@ -86,8 +86,8 @@ class Desk:
                 session.close()
 
 
-class Desks:
-    """The desks of one database, each with its thread from when it is first needed until `close`.
+class ConnectionThreads:
+    """The threads of one database, each begun when it is first needed and kept until `close`.
 
     Args:
         file: the database.
@@ -95,55 +95,55 @@ class Desks:
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
-        self._desks: dict[str, Desk] = {}
+        self._threads: dict[str, ConnectionThread] = {}
         self._lock = threading.Lock()
         forget_after_fork(self)
         # For who never closes it. At the end of the process the threads end by themselves, with
         # their work done, before this could tell them.
         _have_leftovers_closed()
-        weakref.finalize(self, _leftovers.put, self._desks).atexit = False
+        weakref.finalize(self, _leftovers.put, self._threads).atexit = False
 
-    def submit(self, name: str, job: Callable[[Desk], T]) -> Future[T]:
-        """Have something done at a desk; from any thread, and without waiting."""
+    def submit(self, name: str, job: Callable[[ConnectionThread], T]) -> Future[T]:
+        """Have something done in a thread; from any thread, and without waiting."""
         with self._lock:
-            desk = self._desks.get(name)
-            if desk is None:
-                desk = self._desks[name] = Desk(self._file, name)
-            return desk.submit(job)
+            thread = self._threads.get(name)
+            if thread is None:
+                thread = self._threads[name] = ConnectionThread(self._file, name)
+            return thread.submit(job)
 
-    async def ask(self, name: str, work: Callable[[Session], T]) -> T:
-        """What `work` gives at a desk; on any loop.
+    async def ask(self, name: str, work: Callable[[DatabaseSession], T]) -> T:
+        """What `work` gives in a thread; on any loop.
 
         Raises:
             StateError: the file cannot be used now; the message says what to do.
         """
-        return await asyncio.wrap_future(self.submit(name, lambda desk: desk.do(work)))
+        return await asyncio.wrap_future(self.submit(name, lambda thread: thread.do(work)))
 
     def close(self) -> list[Future[None]]:
-        """Have every desk finish its work and be gone; done when the futures are."""
+        """Have every thread finish its work and be gone; done when the futures are."""
         with self._lock:
-            return _close(self._desks)
+            return _close(self._threads)
 
     def forget(self) -> None:
         """In a child process: its parent's connections must not be used there, nor even closed.
 
         The rule is SQLite's, "How To Corrupt An SQLite Database File", section 2.6.
         """
-        _parents.extend(self._desks.values())
-        self._desks.clear()
+        _parents.extend(self._threads.values())
+        self._threads.clear()
         self._lock = threading.Lock()
         self._file.turn = threading.Lock()
 
 
-def _close(desks: dict[str, Desk]) -> list[Future[None]]:
-    futures = [desk.close() for desk in desks.values()]
-    desks.clear()
+def _close(threads: dict[str, ConnectionThread]) -> list[Future[None]]:
+    futures = [thread.close() for thread in threads.values()]
+    threads.clear()
     return futures
 
 
 # A finalizer may run in the middle of anything, also of a pool that holds its lock, so it must take
 # none: it puts what is left here, which is safe anywhere, and a thread closes it.
-_leftovers: Final[queue.SimpleQueue[dict[str, Desk]]] = queue.SimpleQueue()
+_leftovers: Final[queue.SimpleQueue[dict[str, ConnectionThread]]] = queue.SimpleQueue()
 _closing: list[threading.Thread] = []
 _beginning: Final = threading.Lock()
 
@@ -161,4 +161,4 @@ def _close_leftovers() -> None:
         _close(_leftovers.get())
 
 
-_parents: Final[list[Desk]] = []
+_parents: Final[list[ConnectionThread]] = []

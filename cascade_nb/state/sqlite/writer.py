@@ -14,10 +14,10 @@ from cascade_nb.events.warning import warn
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Entry, Lease, SaveCallback
-from cascade_nb.state.sqlite.file import Session
+from cascade_nb.state.sqlite.file import DatabaseSession
 from cascade_nb.state.sqlite.leases import loss_of
 from cascade_nb.state.sqlite.room import clean
-from cascade_nb.state.sqlite.threads import RESULTS, Desk, Desks
+from cascade_nb.state.sqlite.threads import RESULTS, ConnectionThread, ConnectionThreads
 from cascade_nb.state.sqlite.values import Packed, Values
 
 # A batch ends at whichever comes first, so that what is kept is soon told.
@@ -58,16 +58,16 @@ class _Batch:
 
 
 class Writer:
-    """Keeps results at a desk of its own.
+    """Keeps results in a thread of its own.
 
     Args:
-        desks: of the database.
+        threads: of the database.
         values: encodes them.
         limit: bytes that all results may take together; None: there is none.
     """
 
-    def __init__(self, desks: Desks, values: Values, limit: int | None) -> None:
-        self._desks = desks
+    def __init__(self, threads: ConnectionThreads, values: Values, limit: int | None) -> None:
+        self._threads = threads
         self._limit = limit
         self._grown = limit or 0  # bytes since it was last seen to; the first batch is enough
         self._values = values
@@ -81,7 +81,7 @@ class Writer:
         if not self._awake:
             self._awake = True
             try:
-                self._desks.submit(RESULTS, self._drain)
+                self._threads.submit(RESULTS, self._drain)
             except BaseException:
                 self._awake = False
                 raise
@@ -91,21 +91,21 @@ class Writer:
         self._queue = deque()
         self._awake = False
 
-    def _drain(self, desk: Desk) -> None:
-        """At the desk: batch after batch until nothing waits."""
+    def _drain(self, thread: ConnectionThread) -> None:
+        """In the thread: batch after batch until nothing waits."""
         while True:
             while self._queue:
-                self._write(desk)
+                self._write(thread)
             self._awake = False
             if not self._queue:
                 return  # and who puts from now on finds nobody awake
             self._awake = True  # who put between those two lines relied on us
 
-    def _write(self, desk: Desk) -> None:
+    def _write(self, thread: ConnectionThread) -> None:
         batch = _Batch()
         trouble: StateError | None = None
         try:
-            desk.do(lambda session: self._keep(session, batch))
+            thread.do(lambda session: self._keep(session, batch))
         except BaseException as error:  # whatever it is, everybody has to hear of it
             trouble = _in_short(error)
         waiting = [each for each, _ in batch.packed]
@@ -118,9 +118,9 @@ class Writer:
         _tell(waiting, trouble)
         for group, reason in batch.refused:
             _tell(group, reason)
-        self._make_room(desk, sum(packed.size for _, packed in batch.packed))
+        self._make_room(thread, sum(packed.size for _, packed in batch.packed))
 
-    def _make_room(self, desk: Desk, grown: int) -> None:
+    def _make_room(self, thread: ConnectionThread, grown: int) -> None:
         """Keep to the limit, once so much has come that it may be exceeded by a twentieth."""
         limit = self._limit
         self._grown += grown
@@ -128,12 +128,12 @@ class Writer:
             return
         self._grown = 0
         try:
-            desk.do(lambda session: clean(session, time.time(), None, limit))
+            thread.do(lambda session: clean(session, time.time(), None, limit))
         except StateError as error:
             # The results themselves are safe; whoever puts the next ones hears of the trouble too.
             warn(f"no room was made for results: {error}", RoomWarning, error)
 
-    def _keep(self, session: Session, batch: _Batch) -> None:
+    def _keep(self, session: DatabaseSession, batch: _Batch) -> None:
         self._pack(session, batch)
         with session.writing() as db:
             for lease in {each.entry.lease for each, _ in batch.packed}:
@@ -144,7 +144,7 @@ class Writer:
             for _, packed in batch.packed:
                 packed.keep()
 
-    def _pack(self, session: Session, batch: _Batch) -> None:
+    def _pack(self, session: DatabaseSession, batch: _Batch) -> None:
         """Encode what waits, up to the size of a batch."""
         size, queue = 0, self._queue
         deadline = time.monotonic() + MOST_SECONDS
@@ -162,7 +162,7 @@ class Writer:
                 return
 
 
-def result_place(session: Session, key: str) -> str:
+def result_place(session: DatabaseSession, key: str) -> str:
     """What the signature of a result is bound to."""
     return f"{session.namespace}/result/{key}"
 

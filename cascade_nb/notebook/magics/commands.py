@@ -22,12 +22,12 @@ from cascade_nb.notebook.magics.actions import (
     tell_why,
 )
 from cascade_nb.notebook.magics.arguments import Arguments
-from cascade_nb.notebook.magics.keeping import go_on, keep_in, tell_runs
 from cascade_nb.notebook.magics.panels import show_panel
+from cascade_nb.notebook.magics.state_and_runs import go_on, keep_in, tell_runs
 from cascade_nb.notebook.session import Session
 
 
-class Door(NamedTuple):
+class Command(NamedTuple):
     """One sub-command.
 
     Attributes:
@@ -57,7 +57,7 @@ def _add_params(arguments: Arguments) -> None:
     )
 
 
-def _doors() -> dict[str, Door]:
+def _commands() -> dict[str, Command]:
     graph = _arguments(
         "graph",
         "Show the graph of some names, or of all.",
@@ -249,27 +249,27 @@ def _doors() -> dict[str, Door]:
     )
 
     return {
-        "graph": Door(graph, "nodes", draw),
-        "plan": Door(plan, "nodes", tell_plan),
-        "run": Door(run, "nodes", start),
-        "status": Door(status, "runs", tell_status),
-        "why": Door(why, "nodes", tell_why),
-        "pause": Door(pause, "scopes", hold),
-        "resume": Door(resume, "scopes", let_go),
-        "limit": Door(limit, "scopes", cap),
-        "rate": Door(rate, "scopes", slow_down),
-        "cancel": Door(cancel, "live", end),
-        "drop": Door(drop, "names", drop_names),
-        "runs": Door(runs, "", tell_runs),
-        "times": Door(times, "runs", tell_times),
-        "panel": Door(panel, "runs", show_panel),
-        "attach": Door(attach, "", go_on),
-        "state": Door(state, "", keep_in),
+        "graph": Command(graph, "nodes", draw),
+        "plan": Command(plan, "nodes", tell_plan),
+        "run": Command(run, "nodes", start),
+        "status": Command(status, "runs", tell_status),
+        "why": Command(why, "nodes", tell_why),
+        "pause": Command(pause, "scopes", hold),
+        "resume": Command(resume, "scopes", let_go),
+        "limit": Command(limit, "scopes", cap),
+        "rate": Command(rate, "scopes", slow_down),
+        "cancel": Command(cancel, "live", end),
+        "drop": Command(drop, "names", drop_names),
+        "runs": Command(runs, "", tell_runs),
+        "times": Command(times, "runs", tell_times),
+        "panel": Command(panel, "runs", show_panel),
+        "attach": Command(attach, "", go_on),
+        "state": Command(state, "", keep_in),
     }
 
 
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 _SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
-DOORS: Final = _doors()
+COMMANDS: Final = _commands()
 # These wait for the state backend.
 ASKING: Final = frozenset({"plan", "why", "runs", "attach", "state"})
