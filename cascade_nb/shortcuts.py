@@ -25,7 +25,7 @@ from cascade_nb.model.tasks.present import is_present
 from cascade_nb.protocols import RunRecord, StateBackend
 
 if TYPE_CHECKING:
-    from cascade_nb.planned import ShownPlan
+    from cascade_nb.plan_view import ShownPlan
     from cascade_nb.view.visual import Visual
 
 T = TypeVar("T")
@@ -196,7 +196,7 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
         >>> print(cs.plan(report))  # doctest: +ELLIPSIS
         report: ...
     """
-    from cascade_nb.planned import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
+    from cascade_nb.plan_view import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
     return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params)))
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
-from cascade_nb.control.wire import payload_of, topic_of
+from cascade_nb.control.messages import payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.protocols import Connector

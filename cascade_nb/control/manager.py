@@ -18,7 +18,8 @@ from cascade_nb.control.constraint import (
     new_constraint,
     parse_scope,
 )
-from cascade_nb.control.limits import (
+from cascade_nb.control.constraint_events import applied, lifted
+from cascade_nb.control.gates import (
     ConcurrencyGate,
     Gate,
     PauseGate,
@@ -29,9 +30,8 @@ from cascade_nb.control.limits import (
     gate_for,
     in_order_of_asking,
 )
-from cascade_nb.control.news import applied, lifted
-from cascade_nb.control.pools import pools_of
 from cascade_nb.control.process_state import ProcessGates, taking
+from cascade_nb.control.resource_pools import pools_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 

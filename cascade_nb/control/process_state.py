@@ -12,7 +12,7 @@ import threading
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from cascade_nb.control.limits import Gate, Subject, Ticket
+from cascade_nb.control.gates import Gate, Subject, Ticket
 
 POLL: Final = 0.02  # seconds between two looks at what another engine's task has
 

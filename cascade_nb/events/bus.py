@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.events.events import Event
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.forking import forget_after_fork
 
 BACKLOG: Final = 200_000  # events a callback may be behind before it counts as hung

@@ -8,7 +8,7 @@ import time
 from typing import Any, ClassVar
 
 from cascade_nb.errors import SerializationError
-from cascade_nb.events.line import line_of
+from cascade_nb.events.json_line import line_of
 from cascade_nb.events.record import Record
 
 

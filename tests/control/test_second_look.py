@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.limits import Subject, Ticket
+from cascade_nb.control.gates import Subject, Ticket
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.errors import ConstraintError
 from cascade_nb.events.bus import MessageBus

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.engine import Engine
 from cascade_nb.engine.dispatch.attempt import Attempt
 from cascade_nb.engine.observing.history import RUNS

@@ -27,7 +27,7 @@ LAYERS = (
     ("control",),
     ("engine",),
     ("executors", "state", "connectors", "view"),
-    ("defaults", "planned"),
+    ("defaults", "plan_view"),
     (
         "shortcuts",
         "everywhere",

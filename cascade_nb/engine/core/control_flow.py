@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cascade_nb.control.pools import check_against
+from cascade_nb.control.resource_pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Expansion
 from cascade_nb.engine.core.continuation import Continuations
 from cascade_nb.engine.core.initial_state import first_needs, inputs_and_order

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cascade_nb.concurrency.threads import beside
-from cascade_nb.control.limits import Subject
+from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import TaskGroups

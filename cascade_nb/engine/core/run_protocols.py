@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.file_stamps import Stamps

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
-from cascade_nb.control.limits import Ticket, TicketOwner
+from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call, Expansion
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_protocols import (

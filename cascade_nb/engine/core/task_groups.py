@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cascade_nb.control.limits import Subject
+from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.graph.effects.effects import NONE, PYPLOT, effects_of
 from cascade_nb.graph.effects.unseen import Mentions

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
@@ -26,7 +26,7 @@ class StartsCoroutines(FreesWorkers, Protocol):
 
 
 class Admission:
-    """The owner of a run's tickets (`control.limits.TicketOwner`)."""
+    """The owner of a run's tickets (`control.gates.TicketOwner`)."""
 
     def __init__(self, flow: AdmittingRun) -> None:
         self._flow = flow

@@ -15,7 +15,7 @@ from typing import Any
 
 from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.body_context import at_end, finish_body
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun

@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from cascade_nb.control.limits import Ticket, TicketOwner
+from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.run_protocols import (
     InFlight,

@@ -16,7 +16,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
 from cascade_nb.engine.dispatch.source_names import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep

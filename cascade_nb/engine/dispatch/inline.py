@@ -26,7 +26,7 @@ from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.tasks.present import Continued, returned
 
 if TYPE_CHECKING:
-    from cascade_nb.control.limits import Ticket
+    from cascade_nb.control.gates import Ticket
     from cascade_nb.engine.core.task_groups import TaskGroup
     from cascade_nb.engine.dispatch.admission import AdmittingRun
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.control.manager import ConstraintManager
 
 
 class ResumeWaiter:
-    """A `control.limits.TicketOwner` without tickets: all it does is hear that a pause is gone.
+    """A `control.gates.TicketOwner` without tickets: all it does is hear that a pause is gone.
 
     Args:
         manager: whose constraints.

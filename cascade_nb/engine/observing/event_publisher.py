@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cascade_nb.control.explanations import explain
-from cascade_nb.control.limits import Gate, Ticket
+from cascade_nb.control.gates import Gate, Ticket
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.dispatch.failures import error_text

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from cascade_nb.control.limits import Ticket
+from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.run_protocols import InFlight, NestedRun, Unfolds
 from cascade_nb.engine.core.scheduler import Scheduler

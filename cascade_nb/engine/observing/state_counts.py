@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from cascade_nb.control.explanations import stopper
-from cascade_nb.control.limits import Gate
+from cascade_nb.control.gates import Gate
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
 from cascade_nb.engine.core.task_groups import TaskGroup

@@ -16,7 +16,7 @@ from typing import Any, Final
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.wire import FILTER, Message, parse_message
+from cascade_nb.control.messages import FILTER, Message, parse_message
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.errors import RefusedMessageError

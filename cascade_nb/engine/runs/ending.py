@@ -13,7 +13,7 @@ from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.partial_items import Seen, keep_items
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 
 CLOSING: Final = 10.0  # seconds that a run which has its value waits for what is to be closed
 LEAST: Final = 0.5  # seconds that it waits however short its grace is

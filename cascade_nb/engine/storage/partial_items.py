@@ -18,7 +18,7 @@ from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.graph import Node

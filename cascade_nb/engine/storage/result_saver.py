@@ -14,7 +14,7 @@ from typing import Any, Final
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.protocols import Entry
 
 THE_STATE: Final = "the state backend"

@@ -26,7 +26,7 @@ from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, 
 from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
-from cascade_nb.planned import ShownPlan
+from cascade_nb.plan_view import ShownPlan
 from cascade_nb.shortcuts import plan
 
 

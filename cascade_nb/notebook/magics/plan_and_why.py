@@ -22,7 +22,7 @@ from cascade_nb.notebook.panel.drawing import show_graph
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 from cascade_nb.notebook.workspace.workspace import NO_NODES
-from cascade_nb.planned import ShownPlan
+from cascade_nb.plan_view import ShownPlan
 
 _SHOWN: Final = 5  # nodes of a task that are named
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from cascade_nb.errors import RoomWarning, StateError
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.state.cells import is_moment
 from cascade_nb.state.redis.keys import Head, RedisKeys

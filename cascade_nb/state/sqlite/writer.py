@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from cascade_nb.errors import CodecError, RoomWarning, StateError
-from cascade_nb.events.warning import warn
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.file_stamps import in_json
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Entry, Lease, SaveCallback

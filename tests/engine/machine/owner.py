@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.limits import Subject, Ticket
+from cascade_nb.control.gates import Subject, Ticket
 from cascade_nb.engine.core.scheduler import Scheduler, State
 from tests.engine.machine.specs import Spec
 from tests.support.oracle import OVER, DependencyOracle, Facts, covers

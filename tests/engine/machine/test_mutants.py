@@ -14,7 +14,7 @@ from tests.support.mutants import Mutant
 PROGRAMS: Final = 400
 
 _MANAGER: Final = "cascade_nb.control.manager:ConstraintManager"
-_LIMITS: Final = "cascade_nb.control.limits"
+_GATES: Final = "cascade_nb.control.gates"
 _SCHEDULER: Final = "cascade_nb.engine.core.scheduler:Scheduler"
 
 MUTANTS: Final = (
@@ -68,25 +68,25 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a token is given back that was never paid",
-        f"{_LIMITS}:RateGate.undo",
+        f"{_GATES}:RateGate.undo",
         "if ticket not in self.paid:",
         "if False:",
     ),
     Mutant(
         "a token comes back when the work is done",
-        f"{_LIMITS}:RateGate.give_back",
+        f"{_GATES}:RateGate.give_back",
         "return False",
         "self.tokens += 1; return True",
     ),
     Mutant(
         "a changed rate limit fills its bucket anew",
-        f"{_LIMITS}:RateGate.change",
+        f"{_GATES}:RateGate.change",
         "min(self.tokens, self.capacity)",
         "self.capacity",
     ),
     Mutant(
         "a quiet time saves up more than the capacity",
-        f"{_LIMITS}:RateGate._fill",
+        f"{_GATES}:RateGate._fill",
         "min(self.capacity, self.tokens + (now - self.filled) * self.rate)",
         "self.tokens + (now - self.filled) * self.rate",
     ),
@@ -164,13 +164,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a limit lets one more in",
-        f"{_LIMITS}:ConcurrencyGate.refuses",
+        f"{_GATES}:ConcurrencyGate.refuses",
         ">= self.limit",
         "> self.limit",
     ),
     Mutant(
         "a resource is promised twice",
-        "cascade_nb.control.pools:PoolGate.take",
+        "cascade_nb.control.resource_pools:PoolGate.take",
         "self.shares[ticket] = amount",
         "self.shares[ticket] = amount / 2",
     ),

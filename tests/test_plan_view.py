@@ -9,7 +9,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.planned import ShownPlan
+from cascade_nb.plan_view import ShownPlan
 
 
 @cs.task(executor="inline")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cascade_nb.control import Scope, parse_scope
 from cascade_nb.control.constraint import TYPES
-from cascade_nb.control.wire import LONGEST, MOST_BYTES, parse_message, payload_of, topic_of
+from cascade_nb.control.messages import LONGEST, MOST_BYTES, parse_message, payload_of, topic_of
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, ConstraintRejected

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
-from cascade_nb.control.limits import Gate, Ticket
+from cascade_nb.control.gates import Gate, Ticket
 from cascade_nb.control.words import amount_text
 from cascade_nb.errors import PolicyError, nearest
 from cascade_nb.model.options.checks import checked_needs
