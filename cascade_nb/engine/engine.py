@@ -133,11 +133,11 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         self.overrides = dict(overrides or {})
         self.lease = checked_timeout(lease, "a lease")
         self.take_state(adapters.state)
-        self.link = ConnectorSupervisor(
+        self.supervisor = ConnectorSupervisor(
             self.bus, self.clock, self.constraints, adapters.connector, org, project
         )
         self.runs = []
-        self.home = LoopBinding(self)
+        self.loop_binding = LoopBinding(self)
         self._executions = {}
         self._started = 0
         self._starting = threading.Lock()
@@ -218,26 +218,26 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        orders = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares)
-        run = self.begin(graph, orders, run_id)
-        self.given.update(orders.params)  # what does not fit is not remembered
+        request = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares)
+        run = self.begin(graph, request, run_id)
+        self.given.update(request.params)  # what does not fit is not remembered
         return run
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
-        orders = dataclasses.replace(run.orders, given=run.left(), taken_up=None)
-        return self.begin(run.graph, orders)
+        request = dataclasses.replace(run.request, given=run.left(), taken_up=None)
+        return self.begin(run.graph, request)
 
-    def begin(self, graph: Graph, orders: RunRequest, run_id: str | None = None) -> Run:
+    def begin(self, graph: Graph, request: RunRequest, run_id: str | None = None) -> Run:
         """What `start`, `retry` and `attach` have in common."""
         parent = asking_attempt()
         if parent is not None and (parent.stop or parent.abandoned):
             label = parent.flow.label(parent.index)
             raise RunCancelledError(f"{label} was cancelled, so it starts no run any more")
         with self._starting:
-            run = Run(self, run_id or new_run_id(), self._started + 1, graph, orders, parent)
-            execution = Execution(self, run, orders, self.ended)
-            parts = self.home.parts()
+            run = Run(self, run_id or new_run_id(), self._started + 1, graph, request, parent)
+            execution = Execution(self, run, request, self.ended)
+            services = self.loop_binding.services()
             self._started += 1
             self.runs.append(run)
             self._executions[run] = execution
@@ -246,7 +246,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             (nested := parent.flow.nested)[run] = parent
             run.add_done_callback(lambda run: nested.pop(run, None))
         run.begin_log()
-        with_settings().run(parts.door.call, partial(self._spawn, parts, execution))
+        with_settings().run(services.portal.call, partial(self._spawn, services, execution))
         return run
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
@@ -254,21 +254,24 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         self.means.update((name, took / times) for name, (times, took) in timings.items())
 
     @property
-    def door(self) -> LoopPortal:
+    def portal(self) -> LoopPortal:
         """The way to the loop that this engine works on."""
-        return self.home.door
+        return self.loop_binding.portal
 
     @property
     def unreachable(self) -> str | None:
         """What to say of a connector that is gone, in words."""
-        return self.link.trouble
+        return self.supervisor.trouble
 
     def is_own_thread(self) -> bool:
         """Whether the caller's thread is the one whose loop this engine works on."""
-        return self.home.is_here
+        return self.loop_binding.is_here
 
-    def cancel_on_loop(self, run: Run, reason: str, within: float | None = None) -> None:
-        """What `Run.cancel` does, on the loop."""
+    def cancel_soon(self, run: Run, reason: str, within: float | None = None) -> None:
+        """What `Run.cancel` does, from any thread."""
+        self.portal.call(partial(self._cancel, run, reason, within))
+
+    def _cancel(self, run: Run, reason: str, within: float | None) -> None:
         execution = self._executions.get(run)
         if execution is not None:
             execution.cancel(reason, within)
@@ -280,14 +283,14 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             ended = asyncio.wrap_future(run._future)
             await asyncio.wait([ended])
             ended.exception()  # heard, so that nobody reports it as never retrieved
-        await self.home.there(self.link.close())
-        if self.scribe is not None:
-            await self.scribe.close()
+        await self.loop_binding.there(self.supervisor.close())
+        if self.journal_writer is not None:
+            await self.journal_writer.close()
         await self.state.close()
         self.adapters.executor.close()
         Engine._alive.discard(self)
-        if self.home.own is not None and not self.home.is_on_own:
-            await run_in_thread(self.home.leave)
+        if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
+            await run_in_thread(self.loop_binding.leave)
 
     def close(self) -> None:
         """`aclose` for where no loop runs.
@@ -299,9 +302,9 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             raise BlockingError(
                 "close() here would wait for the loop that it stops; await aclose()"
             )
-        if self.home.own is not None:
-            asyncio.run_coroutine_threadsafe(self.aclose(), self.home.own.loop).result()
-            self.home.leave()
+        if self.loop_binding.own is not None:
+            asyncio.run_coroutine_threadsafe(self.aclose(), self.loop_binding.own.loop).result()
+            self.loop_binding.leave()
         else:
             asyncio.run(self.aclose())
 
@@ -324,7 +327,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         """Runs whose loop was closed before they ended count as ended: nothing moves them any
         more.
         """
-        if not self.home.is_gone:
+        if not self.loop_binding.is_gone:
             return
         dead, self.runs = self.runs, []
         executions, self._executions = self._executions, {}
@@ -332,9 +335,9 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         for run in dead:
             executions[run].bury()
 
-    def _spawn(self, parts: RunServices, execution: Execution) -> None:
-        if not SAFE_ANYWHERE and parts.are_apart:
-            elsewhere.set(ParsingElsewhere(parts.coroutines.loop))
-        task = parts.door.loop.create_task(execution.main(parts))
-        parts.tasks.add(task)
-        task.add_done_callback(parts.tasks.discard)
+    def _spawn(self, services: RunServices, execution: Execution) -> None:
+        if not SAFE_ANYWHERE and services.are_apart:
+            elsewhere.set(ParsingElsewhere(services.coroutines.loop))
+        task = services.portal.loop.create_task(execution.main(services))
+        services.tasks.add(task)
+        task.add_done_callback(services.tasks.discard)

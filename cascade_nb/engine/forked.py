@@ -19,7 +19,7 @@ from cascade_nb.protocols import StateBackend
 class Forked(Lodger, Protocol):
     """An engine whose process was forked."""
 
-    home: LoopBinding
+    loop_binding: LoopBinding
     _executions: dict[Run, Any]
     _edits: dict[Run, Edits]
     _starting: threading.Lock
@@ -36,7 +36,7 @@ def begin_anew(engine: Forked) -> None:
     engine._executions = {}
     engine._edits = {}
     engine._starting = threading.Lock()
-    engine.past._looking = threading.Lock()
+    engine.provenance._looking = threading.Lock()
     engine.history._lock = threading.Lock()
     before = engine.constraints
     resources = {name: pool.total for name, pool in before.pools.items()}
@@ -46,8 +46,8 @@ def begin_anew(engine: Forked) -> None:
     for one in before.constraints():
         ttl = None if one.expires is None else max(0.001, one.expires - now)
         made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.by, ttl=ttl)
-    engine.link = engine.link.anew(made)
-    engine.home = LoopBinding(engine)
+    engine.supervisor = engine.supervisor.anew(made)
+    engine.loop_binding = LoopBinding(engine)
     engine.take_state(engine.state)
     user_here.set(None)
     for run in dead:

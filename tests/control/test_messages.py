@@ -253,9 +253,9 @@ async def test_each_refused_message_is_told_exactly_once_and_changes_nothing(
     engine = Engine()
     spy = SpySubscriber(engine.bus)
     before = engine.constraints.apply("task:other", "concurrency", {"limit": 3})
-    engine.link._keeper = object()  # type: ignore[assignment] - as while a run goes on
-    await engine.link._on_message(topic, payload)
-    engine.link._keeper = None
+    engine.supervisor._keeper = object()  # type: ignore[assignment] - as while a run goes on
+    await engine.supervisor._on_message(topic, payload)
+    engine.supervisor._keeper = None
     told = spy.events[1:]
     refused = [event for event in told if isinstance(event, ConstraintRejected)]
     if refused:

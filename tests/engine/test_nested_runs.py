@@ -309,7 +309,7 @@ async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
         await stopped
     assert await asyncio.wait_for(engine.run(give(2)), PATIENCE) == 2
     let_go.set()
-    workers = engine.home.parts().workers
+    workers = engine.loop_binding.services().workers
     await until(lambda: workers.lost == 0)
     assert workers.free == 2
 

@@ -223,7 +223,7 @@ async def test_parameters_and_the_rule_for_errors_come_along(
     again = await make_engine(state_backend=state).attach()
     gate.set()
     assert await again == 50
-    assert again.orders.on_error == "continue"
+    assert again.request.on_error == "continue"
 
 
 async def test_the_history_goes_on_where_it_was(make_engine: MakeEngine, state: PaperState) -> None:
@@ -258,10 +258,10 @@ async def test_of_two_kernels_one_goes_on_and_the_other_is_told_who_has_it(
     engine, run = await left_behind(make_engine, state, wait_here(first(1)))
     await until(lambda: ("wait_here", 2) in calls)
     other = make_engine(state_backend=state)
-    assert engine.scribe is not None
+    assert engine.journal_writer is not None
     with pytest.raises(LeaseHeldError) as held:
         await other.attach(run.id)
-    assert held.value.owner == engine.scribe.owner
+    assert held.value.owner == engine.journal_writer.owner
     gate.set()
     assert await run == 20
 

@@ -142,7 +142,7 @@ async def test_a_wait_counts_from_when_it_was_asked_for_however_late_the_loop_he
 ) -> None:
     await engine.run(cs.task(lambda: 1)())
     rung: list[float] = []
-    engine.home.parts().timer(5, lambda: rung.append(clock.now()))
+    engine.loop_binding.services().timer(5, lambda: rung.append(clock.now()))
     clock.advance(3)  # meanwhile the loop was busy with something else
     await asyncio.sleep(0)
     clock.advance(1.9)

@@ -70,15 +70,15 @@ async def test_counting_by_changes_and_counting_anew_agree(
             engine.limit("task:give", None)
             engine.resume("task:give")
             engine.resume("task:*")
-        flow = run._watch._flow
+        flow = run._observer._flow
         if flow is not None:
             with flow.lock:
                 anew = StateCounts(flow)
                 anew.catch_up()
-                by_changes = run._watch._kinds()
+                by_changes = run._observer._kinds()
                 assert by_changes == anew.kinds()
-                mapped = list(flow.unfold.expander.grown)
-                tally = run._watch._tally
+                mapped = list(flow.control_flow.expander.grown)
+                tally = run._observer._state_counts
                 assert tally is not None
                 assert [tally.items(i) for i in mapped] == [anew.items(i) for i in mapped]
                 assert sum(sum(c.values()) for c in by_changes.values()) == _naive(flow)
@@ -88,7 +88,7 @@ async def test_counting_by_changes_and_counting_anew_agree(
     status = run.status
     assert status.running == status.waiting == status.queued == status.held == 0
     counts: Counter[NodeState] = Counter()
-    for of_one in run._watch._kinds().values():
+    for of_one in run._observer._kinds().values():
         counts.update(of_one)
     assert counts[NodeState.FAILED] == status.failed
     assert status.total == sum(counts.values())
@@ -96,7 +96,7 @@ async def test_counting_by_changes_and_counting_anew_agree(
 
 def _naive(flow: Any) -> int:
     """How many nodes count: all work of the graph, a mapped node as its items once it has them."""
-    grown = flow.unfold.expander.grown
+    grown = flow.control_flow.expander.grown
     return sum(
         grown[node.index].count if node.index in grown else 1
         for node in flow.graph.nodes
@@ -161,7 +161,7 @@ async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
         run = engine.start(target(), on_error="continue", fresh=fresh)
         with pytest.raises((RunError, RunFailures)):
             await run
-        flow = run._watch._flow
+        flow = run._observer._flow
         assert flow is not None
         at_once, by_changes = StateCounts(flow), StateCounts(flow)
         assert at_once._count_plain()

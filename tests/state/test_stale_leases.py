@@ -132,11 +132,11 @@ async def test_an_attach_waits_one_lease_for_a_dead_kernel_whose_clock_was_ahead
     dead = Engine(state_backend=place())
     dead.pause()
     run = dead.start(give(7))
-    assert dead.scribe is not None
-    scribe = dead.scribe
-    await until(lambda: run.id in scribe._pages)
-    page = scribe._pages[run.id]
-    await scribe.at_home(scribe.journal.renew(page.lease, HOURS))
+    assert dead.journal_writer is not None
+    journal_writer = dead.journal_writer
+    await until(lambda: run.id in journal_writer._pages)
+    page = journal_writer._pages[run.id]
+    await journal_writer.at_home(journal_writer.journal.renew(page.lease, HOURS))
     page.renew_at = time.monotonic() + HOURS  # it renews no more, as one that is dead
     heir = Engine(state_backend=place(), lease=SHORT)
     began = time.monotonic()

@@ -77,7 +77,7 @@ class Continuations:
         for target in targets:
             results.also_reads(index, target)
         flow.state_changes.append(index)
-        flow.unfold.continued(index, targets)
+        flow.control_flow.continued(index, targets)
 
     def arrived(self, index: int) -> tuple[Any, int, float]:
         """What a node waited for is there: its result, and the attempt and seconds of the node.
@@ -103,7 +103,7 @@ class Continuations:
             GraphError: no graph can be made of it, or it needs `index` itself.
         """
         flow, results = self._flow, self._flow.results
-        graph = build_graph(returned, flow.orders.bindings)
+        graph = build_graph(returned, flow.request.bindings)
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
@@ -113,7 +113,7 @@ class Continuations:
                 self._heir.pop(known, None)  # somebody else reads it too now
                 shares_open |= flow.scheduler.state[known] < DONE
             else:
-                index_of[node.index] = self._adopt(node, index_of, flow.unfold.root_of(index))
+                index_of[node.index] = self._adopt(node, index_of, flow.control_flow.root_of(index))
         for other, place in graph.place.items():
             results.place[other] = index_of[place]
         targets = tuple(dict.fromkeys(index_of[target] for target in graph.targets))
@@ -137,7 +137,7 @@ class Continuations:
                 while (node := read_by[node]) != index:
                     path.append(node)
                 raise CycleError([flow.label(i) for i in (index, *reversed(path))])
-            for source in (*flow.results.sources(node), *flow.unfold.items(node)):
+            for source in (*flow.results.sources(node), *flow.control_flow.items(node)):
                 if flow.scheduler.state[source] < DONE and source not in read_by:
                     read_by[source] = node
                     stack.append(source)
@@ -172,9 +172,9 @@ class Continuations:
         results.add_node(adopted, index)
         flow.kinds.add(adopted, index)
         flow.give_figures()
-        flow.unfold.begin_anew(index)
+        flow.control_flow.begin_anew(index)
         self._roots[index] = root
         if isinstance(node.lazy, Param):
-            results.values[index] = node.lazy.value_in(flow.orders.params)
+            results.values[index] = node.lazy.value_in(flow.request.params)
             flow.scheduler.state[index] = DONE
         return index

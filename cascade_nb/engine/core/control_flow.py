@@ -141,7 +141,7 @@ class ControlFlow:
                 if flow.scheduler.state[index] >= DONE:
                     continue
                 if reason:
-                    flow.ends.skip(index, reason, detail)
+                    flow.skips.skip(index, reason, detail)
                 elif flow.stopping is None:
                     self._advance(index)
         finally:
@@ -181,9 +181,11 @@ class ControlFlow:
         """What it needs before anything else is over, well or badly."""
         flow = self._flow
         # What is asked for late, a branch for instance, may find its inputs failed long ago.
-        bad = flow.ends.bad_source(index, first_needs(node)) if flow.has_failures_or_skips else None
+        bad = None
+        if flow.has_failures_or_skips:
+            bad = flow.skips.bad_source(index, first_needs(node))
         if bad is not None:
-            self.skip_later(index, *flow.ends.because_of(bad, index))
+            self.skip_later(index, *flow.skips.because_of(bad, index))
         elif node.control.condition is not None:
             self._decide(index, node, node.control.condition)
         elif not node.control.wanted:
@@ -224,7 +226,7 @@ class ControlFlow:
             self._need(index, node.control.otherwise)
             return
         which = "" if condition is None else f" {flow.label(condition)}"
-        flow.ends.skip(index, "ConditionFalse", f"its condition{which} is false")
+        flow.skips.skip(index, "ConditionFalse", f"its condition{which} is false")
 
     def _take_else(self, index: int, node: Node) -> None:
         """What stands for the result of a node is there. It is not what the node's key says, so it
@@ -233,7 +235,7 @@ class ControlFlow:
         flow = self._flow
         value = flow.results.reader.value_of(node.options.otherwise)
         if value is ABSENT:
-            flow.ends.skip(index, "UpstreamSkipped", "what it stands for was skipped")
+            flow.skips.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
         flow.scheduler.start(index)
         flow.outcomes.finish(index, value)
@@ -260,12 +262,12 @@ class ControlFlow:
     def _need(self, index: int, more: Sequence[int]) -> None:
         """Wait for more, unless some of it is over already and bad."""
         flow = self._flow
-        bad = flow.ends.bad_source(index, more)
+        bad = flow.skips.bad_source(index, more)
         if bad is None:
             self.arrive(flow.scheduler.need(index, more))
             return
         flow.scheduler.need(index, ())  # ready again, whatever it was: only then it can be skipped
-        self.skip_later(index, *flow.ends.because_of(bad, index))
+        self.skip_later(index, *flow.skips.because_of(bad, index))
 
     def _items_are_over(self, index: int) -> None:
         flow = self._flow
@@ -278,7 +280,7 @@ class ControlFlow:
             flow.outcomes.fail(index, MapError(f"{flow.label(item)} has no result"))
         else:  # an item returned a lazy value that came to nothing
             item = expansion.first + states.index(SKIPPED)
-            flow.ends.skip(index, *flow.ends.because_of(item))
+            flow.skips.skip(index, *flow.skips.because_of(item))
 
     def _chosen(self, node: Node) -> Any:
         """The key of the branch to take.
@@ -306,10 +308,10 @@ class ControlFlow:
         """A node that has no body, or whose body is long over, has its result."""
         flow = self._flow
         if value is ABSENT:
-            flow.ends.skip(index, "UpstreamSkipped", "what it stands for was skipped")
+            flow.skips.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
         flow.scheduler.start(index)
-        flow.keeping.keep(index, number, took, value, tell=tell)
+        flow.saver.keep(index, number, took, value, tell=tell)
 
     def _settled_needs(self, node: Node) -> Mapping[str, float]:
         """Amounts of resources, lazy ones by their results.
@@ -322,5 +324,5 @@ class ControlFlow:
             name: checked_amount(name, flow.results.reader.value_of(amount))
             for name, amount in node.options.needs.items()
         }
-        check_against(flow.parts.manager.pools, needs, node.label)
+        check_against(flow.services.manager.pools, needs, node.label)
         return needs

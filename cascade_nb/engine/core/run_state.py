@@ -52,9 +52,9 @@ class RunState:
     Args:
         run_id: the run's identity.
         graph: what runs.
-        parts: what the engine lends it.
+        services: what the engine lends it.
         state: where results are kept.
-        orders: what was asked for.
+        request: what was asked for.
         blueprint: what follows from the graph and from the results that are there already.
         reused: the results among them that an earlier run made.
         pending: by index, results that an earlier run made and that stand if the conditions of
@@ -81,23 +81,23 @@ class RunState:
         stopping: None, "failed", "edited" or "cancelled": then nothing new starts.
         within: the tickets of the tasks in whose bodies the run was started, the outermost first.
         left_behind: what ran when the run was over, and whose end nobody waited for.
-        tell, lanes, workers, admission, keeping, outcomes, ends, unfold, files, keys, sharing: who
-            moves it; whoever makes a state says which.
+        tell, queues, workers, admission, saver, outcomes, skips, control_flow, files, keys,
+            sharing: who moves it; whoever makes a state says which.
     """
 
     tell: Publisher
     queues: Queues
     workers: Places
     admission: TicketOwner
-    keeping: Saver
+    saver: Saver
     outcomes: TakesOutcomes
-    ends: Skips
-    unfold: Unfolds
+    skips: Skips
+    control_flow: Unfolds
     files: Files
     keys: Keyed
     sharing: Shared | None
     edits: Edited
-    orders: Request
+    request: Request
     in_flight: Mapping[Ticket, InFlight]
     nested: Mapping[NestedRun, InFlight]
     within: tuple[Ticket, ...]
@@ -106,9 +106,9 @@ class RunState:
         self,
         run_id: str,
         graph: Graph,
-        parts: LoopServices,
+        services: LoopServices,
         state: StateBackend,
-        orders: Request,
+        request: Request,
         blueprint: InitialState,
         *,
         reused: Collection[int],
@@ -123,10 +123,10 @@ class RunState:
     ) -> None:
         self.run_id = run_id
         self.graph = graph
-        self.parts = parts
+        self.services = services
         self.state = state
-        self.lock = parts.manager.lock
-        self.orders = orders
+        self.lock = services.manager.lock
+        self.request = request
         self.reused = set(reused)
         self.pending = dict(pending)
         self.carried = carried
@@ -145,7 +145,7 @@ class RunState:
         self.last_errors: dict[int, str] = {}
         self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(blueprint.results.pruned, UNREAD)
         self.state_changes: list[int] = list(blueprint.results.pruned)
-        self.began = self.last_end = parts.clock.now()
+        self.began = self.last_end = services.clock.now()
         self.rested = 0.0  # seconds in which all was paused and nothing ran
         self.inline: int | None = None
         self.inline_ticket: Ticket | None = None
@@ -165,12 +165,12 @@ class RunState:
         """A ready node goes to its lane."""
         lane = self.kinds.of[index].lane
         assert lane is not None
-        self.queues.push(index, lane, self.ranks[self.unfold.root_of(index)])
+        self.queues.push(index, lane, self.ranks[self.control_flow.root_of(index)])
 
     def push_all(self, indexes: Iterable[int]) -> None:
         """Ready nodes go to their lanes; there may be very many."""
         of, ranks, own = self.kinds.of, self.ranks, len(self.graph.nodes)
-        root_of = self.unfold.root_of
+        root_of = self.control_flow.root_of
         keys: dict[str | None, list[int]] = {}
         for index in indexes:
             rank = ranks[index if index < own else root_of(index)]
@@ -188,11 +188,11 @@ class RunState:
         waiting, self.parked = self.parked, {}
         self.state_changes.extend(waiting)  # nothing holds them any more
         for ticket in waiting.values():
-            self.parts.manager.forget(ticket)  # or others would wait for their turn behind it
+            self.services.manager.forget(ticket)  # or others would wait for their turn behind it
 
     def settle(self) -> None:
         """Notice that nothing more will happen."""
-        if self.is_over or self.keeping.under_way:
+        if self.is_over or self.saver.under_way:
             return
         if self.scheduler.unfinished and not (self.stopping is not None and not self._under_way()):
             return
@@ -220,8 +220,8 @@ class RunState:
                 if state[index] < DONE:
                     self.scheduler.cancel(index)
                     self.state_changes.append(index)
-                    if index in self.unfold.continuations:  # it was told to have begun
-                        number, took = self.unfold.continuations.left(index)
+                    if index in self.control_flow.continuations:  # it was told to have begun
+                        number, took = self.control_flow.continuations.left(index)
                         self.tell.finished(index, "cancelled", took, number, "cancelled")
         self.leave()
         self.on_over()
@@ -236,7 +236,7 @@ class RunState:
             if self._take_figures is not None:
                 self._take_figures()
                 self._take_figures = None
-            self.parts.manager.leave(self.admission)
+            self.services.manager.leave(self.admission)
 
     def break_off(self, error: BaseException) -> None:
         """This machinery went wrong: end the run with that, or who waits would wait for ever."""
@@ -258,7 +258,7 @@ class RunState:
         self.resting.notify_all()
         for attempt in self.in_flight.values():
             if attempt.resting and attempt.wake is not None:
-                self.parts.coroutines.call(attempt.wake)
+                self.services.coroutines.call(attempt.wake)
 
     def label(self, index: int) -> str:
         """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""

@@ -25,7 +25,7 @@ class SkipPropagation:
         flow.skipped[index] = (reason, detail)
         ticket = flow.parked.pop(index, None)
         if ticket is not None:
-            flow.parts.manager.forget(ticket)
+            flow.services.manager.forget(ticket)
         flow.results.values[index] = ABSENT
         flow.results.reader.absent = True
         flow.has_failures_or_skips = True
@@ -64,9 +64,9 @@ class SkipPropagation:
             if flow.scheduler.state[other] < DONE and self.dooms(other, index)
         }
         for other in doomed:
-            flow.unfold.skip_later(other, *because)
+            flow.control_flow.skip_later(other, *because)
         # With its last need a doomed node became ready too, and must not get to its lane.
-        flow.unfold.arrive([other for other in ready if other not in doomed])
+        flow.control_flow.arrive([other for other in ready if other not in doomed])
 
     def prune(self, idle: list[int]) -> None:
         """Nobody will ever ask for these, nor for what only they would have read."""
@@ -94,7 +94,7 @@ class SkipPropagation:
     def dooms(self, index: int, source: int) -> bool:
         """Whether a node cannot run because `source` was skipped or failed."""
         flow = self._flow
-        if flow.unfold.is_expanded(index):
+        if flow.control_flow.is_expanded(index):
             return False  # it waits until all its items are over, so that none is lost unheard
         node = flow.results.work[index]
         if not isinstance(node, Node):

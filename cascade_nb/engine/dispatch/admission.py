@@ -30,7 +30,7 @@ class Admission:
 
     def __init__(self, flow: AdmittingRun) -> None:
         self._flow = flow
-        self._manager = flow.parts.manager
+        self._manager = flow.services.manager
         self._own = len(flow.graph.nodes)
 
     def admitted(self, index: int, kind: type[A]) -> A | None:
@@ -75,8 +75,8 @@ class Admission:
         flow, index = self._flow, attempt.index
         flow.scheduler.start(index)
         flow.state_changes.append(index)
-        attempt.started = flow.parts.clock.now()
-        if flow.parts.bus.listening:
+        attempt.started = flow.services.clock.now()
+        if flow.services.bus.listening:
             flow.tell.started(index, attempt.number)
         kind = flow.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
@@ -84,7 +84,7 @@ class Admission:
             tracks = kind.options.track_files
             attempt.files = OpenedFiles(tracks, kind.files, kind.mentions, kind.name)
         if timeout is not None:
-            flow.parts.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
+            flow.services.timer(timeout, partial(flow.outcomes.time_is_up, attempt), attempt)
         try:
             return flow.call_of(index)
         except BaseException as error:  # the user's classes have a say in it
@@ -96,9 +96,9 @@ class Admission:
         flow = self._flow
         ticket = flow.parked.pop(index, None) if flow.parked else None
         if ticket is None:
-            root = index if index < self._own else flow.unfold.root_of(index)
+            root = index if index < self._own else flow.control_flow.root_of(index)
             kind = flow.kinds.of[index]
-            needs = flow.unfold.needs_of(index) if kind.options.needs else None
+            needs = flow.control_flow.needs_of(index) if kind.options.needs else None
             rank = flow.ranks[root]
             ticket = Ticket(self, index, root, rank, kind.subject, needs, flow.within)
         return ticket
@@ -130,7 +130,7 @@ class Admission:
         if flow.stopping is not None:
             return
         if not flow.in_flight:
-            flow.rested += max(0.0, flow.parts.clock.now() - max(since, flow.last_end))
+            flow.rested += max(0.0, flow.services.clock.now() - max(since, flow.last_end))
         indexes = [ticket.key for ticket in tickets]
         flow.state_changes += indexes
         for index in indexes:
@@ -148,7 +148,7 @@ class Admission:
         edits = flow.edits
         if edits.unseen and not edits.looking and flow.stopping is None:
             edits.looking = True
-            flow.parts.manager.hold(flow.run_id, "your edits are being looked at")
+            flow.services.manager.hold(flow.run_id, "your edits are being looked at")
             flow.on_edited()
 
     def lifted(self) -> None:
@@ -157,7 +157,7 @@ class Admission:
             self._flow.parked
         )  # what a pause held beside a limit is queued again
         self._flow.wake_resting()
-        self._flow.keeping.again()
+        self._flow.saver.again()
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""

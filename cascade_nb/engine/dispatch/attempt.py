@@ -52,14 +52,14 @@ def waiting_for_others() -> Iterator[None]:
     flow, ticket = attempt.flow, attempt.ticket
     with flow.lock:
         flow.lent.add(ticket)
-        flow.parts.manager.lend(ticket)
+        flow.services.manager.lend(ticket)
     try:
         yield
     finally:
         with flow.lock:
             flow.lent.discard(ticket)
             if ticket in flow.in_flight:
-                flow.parts.manager.lend(ticket, back=True)
+                flow.services.manager.lend(ticket, back=True)
 
 
 class Attempt:
@@ -147,10 +147,10 @@ class Attempt:
 
     def cancel(self) -> None:
         """Cancel its coroutine, if it is one and has begun; under the lock."""
-        task, door = self.task, self.flow.parts.coroutines
+        task, portal = self.task, self.flow.services.coroutines
         if task is None:
             return
-        if door.is_here:
+        if portal.is_here:
             task.cancel()
             return
 
@@ -159,7 +159,7 @@ class Attempt:
             if self.task is task and self.ticket in self.flow.in_flight:
                 task.cancel()
 
-        door.call(cancel)
+        portal.call(cancel)
 
     def _begun(self) -> Call | None:
         flow = self.flow

@@ -140,11 +140,11 @@ def _rest_in_thread(attempt: Attempt) -> None:
     flow = attempt.flow
     with flow.lock:
         _stop_if_asked(attempt)
-        if not flow.parts.manager.pause_over(attempt.ticket):
+        if not flow.services.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         try:
-            while flow.parts.manager.pause_over(attempt.ticket):
+            while flow.services.manager.pause_over(attempt.ticket):
                 flow.resting.wait()
                 _stop_if_asked(attempt)
         finally:
@@ -157,7 +157,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
     flow = attempt.flow
     with flow.lock:
         _stop_if_asked(attempt)
-        if not flow.parts.manager.pause_over(attempt.ticket):
+        if not flow.services.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         woken = asyncio.Event()
@@ -168,7 +168,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
             woken.clear()
             with flow.lock:
                 _stop_if_asked(attempt)
-                if not flow.parts.manager.pause_over(attempt.ticket):
+                if not flow.services.manager.pause_over(attempt.ticket):
                     return
     finally:
         with flow.lock:
@@ -177,12 +177,12 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
 
 
 def _begin_rest(attempt: Attempt) -> None:
-    attempt.rests_since = attempt.flow.parts.clock.now()
+    attempt.rests_since = attempt.flow.services.clock.now()
     attempt.flow.state_changes.append(attempt.index)
 
 
 def _end_rest(attempt: Attempt) -> None:
     assert attempt.rests_since is not None
-    attempt.rested += attempt.flow.parts.clock.now() - attempt.rests_since
+    attempt.rested += attempt.flow.services.clock.now() - attempt.rests_since
     attempt.rests_since = None
     attempt.flow.state_changes.append(attempt.index)

@@ -67,7 +67,7 @@ class CoroutineRunner:
         flow = self._flow
         for attempt in attempts:
             work = self._carry(attempt)
-            attempt.task = flow.context.copy().run(flow.parts.coroutines.loop.create_task, work)
+            attempt.task = flow.context.copy().run(flow.services.coroutines.loop.create_task, work)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted otherwise, because what it waited for was free; under the lock.
@@ -77,7 +77,7 @@ class CoroutineRunner:
         if self._offers is not None:
             self._offers.append(attempt)
         else:
-            self._flow.parts.coroutines.call(partial(self._begin_with, attempt))
+            self._flow.services.coroutines.call(partial(self._begin_with, attempt))
 
     def _begin_with(self, attempt: AsyncAttempt) -> None:
         self.active += 1
@@ -166,7 +166,7 @@ class CoroutineRunner:
         """
         if self._until is None:
             self._until = perf_counter() + SLICE
-            self._flow.parts.coroutines.loop.call_soon(self._turn_is_over)
+            self._flow.services.coroutines.loop.call_soon(self._turn_is_over)
         return self._until
 
     def _turn_is_over(self) -> None:

@@ -42,7 +42,7 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
 
     Called without the lock, and in a context for bodies.
     """
-    lock, manager, bus = flow.lock, flow.parts.manager, flow.parts.bus
+    lock, manager, bus = flow.lock, flow.services.manager, flow.services.bus
     kinds, work, tries, keys = flow.kinds.of, flow.results.work, flow.tries, flow.keys.of
     state, changes = flow.scheduler.state, flow.state_changes
     tell, finish = flow.tell, flow.outcomes.finish
@@ -122,7 +122,7 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
             if error is not None or ticket is not None or (odd and type(result) is Continued):
                 _end(flow, index, ticket, number, took, result, error)
             elif index in keys:
-                flow.keeping.keep(index, number, took, result)
+                flow.saver.keep(index, number, took, result)
             else:
                 # What `Outcomes.completed` does.
                 kind.times += 1
@@ -193,5 +193,5 @@ def _end(
 ) -> None:
     """The general way out."""
     if ticket is not None:
-        flow.parts.manager.release(ticket)
+        flow.services.manager.release(ticket)
     flow.outcomes.outcome(index, number, took, result, error)

@@ -55,7 +55,7 @@ class ResourceManager:
         Raises:
             ResourceError: one did not open; those opened for the attempt are closed again.
         """
-        return await self._flow.parts.door.there(self._borrow(attempt, wanted))
+        return await self._flow.services.portal.there(self._borrow(attempt, wanted))
 
     async def _borrow(self, attempt: InFlight, wanted: list[Resource]) -> dict[Resource, Any]:
         lent = self._lent.setdefault(attempt, [])
@@ -71,7 +71,7 @@ class ResourceManager:
         Raises:
             ResourceError: one did not close.
         """
-        await self._flow.parts.door.there(self._give_back(attempt))
+        await self._flow.services.portal.there(self._give_back(attempt))
 
     async def _give_back(self, attempt: InFlight) -> None:
         problem: BaseException | None = None
@@ -229,7 +229,7 @@ class ResourceManager:
         try:
             if resource.is_async:
                 step = _next(generator)
-                value = _yielded(await self._flow.parts.coroutines.there(step))
+                value = _yielded(await self._flow.services.coroutines.there(step))
             else:
                 value, interrupted = await self._to_the_end(partial(next, generator, _ENDED))
                 value = _yielded(value)
@@ -249,7 +249,7 @@ class ResourceManager:
         try:
             if opened.resource.is_async:
                 step = _next(opened.generator)
-                left = await self._flow.parts.coroutines.there(step)
+                left = await self._flow.services.coroutines.there(step)
             else:
                 left, interrupted = await self._to_the_end(partial(next, opened.generator, _ENDED))
             if left is not _ENDED:
@@ -265,7 +265,7 @@ class ResourceManager:
             raise error
 
     def _on_loop(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._flow.parts.door.loop).result()
+        return asyncio.run_coroutine_threadsafe(work, self._flow.services.portal.loop).result()
 
     async def _to_the_end(
         self, work: Callable[[], object]
@@ -310,12 +310,12 @@ class ResourceManager:
         with flow.lock:
             if resource.scope == "task" and flow.is_over:
                 return  # of a thread that could not be stopped: its run has told its end
-            if not flow.parts.bus.listening:
+            if not flow.services.bus.listening:
                 return
-            flow.parts.bus.publish(
+            flow.services.bus.publish(
                 kind(
                     run_id=flow.run_id,
-                    timestamp=flow.parts.clock.wall(),
+                    timestamp=flow.services.clock.wall(),
                     task_id="" if attempt is None else flow.id_of(attempt.index),
                     task_name="" if attempt is None else flow.node_of(attempt.index).task_name,
                     resource=resource.name,

@@ -79,11 +79,11 @@ class Workers:
 class ReadyQueues:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, flow: AdmittingRun, workers: Workers, parts: LoopServices) -> None:
+    def __init__(self, flow: AdmittingRun, workers: Workers, services: LoopServices) -> None:
         self.flow = flow
         self.workers = workers
-        self.door, self.coroutines = parts.door, parts.coroutines
-        self._apart = parts.are_apart
+        self.portal, self.coroutines = services.portal, services.coroutines
+        self._apart = services.are_apart
         self.carriers = CoroutineRunner(flow)
         self.thread: list[int] = []
         self.on_loop = self.carriers.waiting
@@ -135,7 +135,7 @@ class ReadyQueues:
         if not self._asked and self._loop_is_wanted():
             # One wake-up of the loop for many completions.
             self._asked = True
-            self.door.call(self._on_loop)
+            self.portal.call(self._on_loop)
         if self._apart and self._asked_since is None and self._coroutines_are_wanted():
             self._asked_since = perf_counter()
             self.coroutines.call(self._on_loop_of_coroutines)
@@ -144,7 +144,7 @@ class ReadyQueues:
         """The same for the loop's lanes alone, by the loop, which has other things to do first."""
         if not self._asked and self._loop_is_wanted():
             self._asked = True
-            self.door.later(YIELD_PAUSE, self._on_loop)
+            self.portal.later(YIELD_PAUSE, self._on_loop)
 
     def breathe_for_coroutines(self) -> None:
         """`breathe`, by the loop of coroutines."""
@@ -213,7 +213,7 @@ class ReadyQueues:
         """Look at the rest of what threads may run when others had the lock and the loop."""
         if not self._asked:
             self._asked = True
-            self.door.call(lambda: self.door.later(YIELD_PAUSE, self._on_loop))
+            self.portal.call(lambda: self.portal.later(YIELD_PAUSE, self._on_loop))
 
     def _hungry(self) -> None:
         if self not in self.workers.runs_with_work:

@@ -29,14 +29,14 @@ def paths_in(result: Any) -> Iterator[pathlib.Path]:
         if isinstance(value, pathlib.Path):
             yield value
             continue
-        parts = _parts(value)
+        parts = _services(value)
         if parts and id(value) not in seen:
             seen.add(id(value))
             if not NO_PATHS.issuperset(map(type, parts)):
                 stack.extend(part for part in parts if part.__class__ not in NO_PATHS)
 
 
-def _parts(value: Any) -> list[Any]:
+def _services(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(value)
     if isinstance(value, dict):

@@ -92,7 +92,7 @@ class RunFiles:
         if isinstance(work, Expansion):
             sources = flow.results.sources(work.node.index)
         else:
-            sources = (*flow.results.sources(index), *flow.unfold.items(index))
+            sources = (*flow.results.sources(index), *flow.control_flow.items(index))
         found = dict.fromkeys(of[source] for source in sources if source in of)
         own = of.get(index, NO_STAMPS)
         if not found:

@@ -21,23 +21,23 @@ class ConstraintTimer:
     def __init__(self, manager: ConstraintManager, clock: Clock) -> None:
         self._manager = manager
         self._clock = clock
-        self._door: LoopPortal | None = None
+        self._portal: LoopPortal | None = None
         self._timer: Callable[[], object] | None = None
         self._asked = False
         manager.timer_changed = self._changed
 
-    def move(self, door: LoopPortal) -> None:
+    def move(self, portal: LoopPortal) -> None:
         """Live on another loop from now on; what was applied while there was none counts too."""
         with self._manager.lock:
             # Whatever was asked of the old loop died with it.
-            self._door, self._timer, self._asked = door, None, False
+            self._portal, self._timer, self._asked = portal, None, False
             self._changed()
 
     def _changed(self) -> None:
         """Under the manager's lock: time may have something to do sooner than was thought."""
-        if self._door is not None and not self._asked:
+        if self._portal is not None and not self._asked:
             self._asked = True
-            self._door.call(self._set)
+            self._portal.call(self._set)
 
     def _set(self) -> None:
         with self._manager.lock:

@@ -17,13 +17,13 @@ class ResumeWaiter:
     Args:
         manager: whose constraints.
         scope: of the pause.
-        door: to the loop where somebody waits.
+        portal: to the loop where somebody waits.
     """
 
-    def __init__(self, manager: ConstraintManager, scope: str, door: LoopPortal) -> None:
+    def __init__(self, manager: ConstraintManager, scope: str, portal: LoopPortal) -> None:
         self._manager = manager
         self._scope = scope
-        self._door = door
+        self._portal = portal
         self._change = asyncio.Event()
 
     async def pause(self, reason: str, by: str) -> None:
@@ -45,7 +45,7 @@ class ResumeWaiter:
 
     def lifted(self) -> None:
         """Some constraint is gone."""
-        self._door.call(self._change.set)
+        self._portal.call(self._change.set)
 
     def offer(self, ticket: Ticket) -> None:
         """Nothing of it ever asks."""

@@ -29,7 +29,7 @@ class LoopServices:
     """The services of one engine on one loop.
 
     Attributes:
-        door: to the loop that the engine works on.
+        portal: to the loop that the engine works on.
         coroutines: to the loop of async tasks and async resources; another one where their user's
             loop may be held up.
     """
@@ -37,7 +37,7 @@ class LoopServices:
     bus: MessageBus
     clock: Clock
     manager: ConstraintManager
-    door: LoopPortal
+    portal: LoopPortal
     coroutines: LoopPortal
     tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set, kw_only=True)
     rng: random.Random = dataclasses.field(default_factory=random.Random, kw_only=True)
@@ -45,12 +45,12 @@ class LoopServices:
     @property
     def are_apart(self) -> bool:
         """Whether coroutines run on another loop than everything else."""
-        return self.coroutines is not self.door
+        return self.coroutines is not self.portal
 
     @property
     def are_gone(self) -> bool:
         """Whether a loop is closed that these need."""
-        return self.door.loop.is_closed() or self.coroutines.loop.is_closed()
+        return self.portal.loop.is_closed() or self.coroutines.loop.is_closed()
 
     def timer(
         self, delay: float, callback: Callable[[], object], attempt: HasTimer | None = None
@@ -68,7 +68,7 @@ class LoopServices:
             nonlocal cancelled
             cancelled = True
             if cancel is not None:
-                self.door.call(cancel)
+                self.portal.call(cancel)
 
         def arm() -> None:
             nonlocal cancel
@@ -78,7 +78,7 @@ class LoopServices:
 
         if attempt is not None:
             attempt.timer = stop
-        self.door.call(arm)
+        self.portal.call(arm)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine on the loop, from whatever thread this is; it is kept until it is
@@ -86,8 +86,8 @@ class LoopServices:
         """
 
         def begin() -> None:
-            task = self.door.loop.create_task(work)
+            task = self.portal.loop.create_task(work)
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
-        self.door.call(begin)
+        self.portal.call(begin)

@@ -74,7 +74,7 @@ def why_of(flow: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     end = end_of(flow, index)
     if end is not None:
         return [f"{node.id} {line}" for line in end]
-    retrying = [i for i in flow.retry_at if flow.unfold.root_of(i) == index]
+    retrying = [i for i in flow.retry_at if flow.control_flow.root_of(i) == index]
     if retrying:
         soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
         return [f"{flow.id_of(i)} waits: {retry_of(flow, i).words}" for i in soonest]
@@ -129,7 +129,7 @@ def _attempts(number: int) -> str:
 
 
 def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
-    places = flow.unfold.items(node.index)
+    places = flow.control_flow.items(node.index)
     if not places:
         over = end_of(flow, node.index)
         told = over[0] if over else "has no items yet"
@@ -147,8 +147,8 @@ def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
         told = f"was skipped: {flow.skipped[index][1]}"
     elif index in flow.retry_at:
         told = f"waits: {retry_of(flow, index).words}"
-    elif (ticket := flow.parked.get(index)) and (gate := stopper(flow.parts.manager, ticket)):
-        told = f"is {gate.word}: {explain(gate, flow.parts.clock.now(), ticket)}"
+    elif (ticket := flow.parked.get(index)) and (gate := stopper(flow.services.manager, ticket)):
+        told = f"is {gate.word}: {explain(gate, flow.services.clock.now(), ticket)}"
     elif state == CANCELLED:
         told = (end_of(flow, index) or ["was cancelled"])[0]
     else:
@@ -186,11 +186,11 @@ def _inputs(flow: RunView, expansion: Expansion, number: int) -> list[str]:
 def _stopped(flow: RunView, index: int) -> list[str]:
     """What holds a node, its items or what continues it, or lets them queue, each once."""
     texts: dict[str, None] = {}
-    now = flow.parts.clock.now()
+    now = flow.services.clock.now()
     for item, ticket in flow.parked.items():
-        if flow.unfold.root_of(item) != index:
+        if flow.control_flow.root_of(item) != index:
             continue
-        gate = stopper(flow.parts.manager, ticket)
+        gate = stopper(flow.services.manager, ticket)
         if gate is not None:
             texts[f"is {gate.word}: {explain(gate, now, ticket)}"] = None
     return list(texts)

@@ -33,9 +33,9 @@ class EventPublisher:
     def __init__(self, flow: RunState) -> None:
         self._flow = flow
         self._run_id = flow.run_id
-        self._bus = flow.parts.bus
+        self._bus = flow.services.bus
         self._publish = self._bus.publish
-        self._clock = flow.parts.clock
+        self._clock = flow.services.clock
         self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""

@@ -91,7 +91,7 @@ class History:
         with self._lock:
             self._runs.append(EndedRun(status, started))
             if flow is not None:
-                with flow.parts.manager.lock:
+                with flow.services.manager.lock:
                     self._enter(status.number, flow, grounds)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
@@ -111,7 +111,7 @@ class History:
             known = identity.get(name, name)
             key = node.task_name, known
             if state[index] == DONE:
-                unkept = flow.keeping.unwritable.get(index, "")
+                unkept = flow.saver.unwritable.get(index, "")
                 words = "is reused" if index in reused else "is done"
                 seen = LastSeen(number, words, unkept=unkept)
             else:

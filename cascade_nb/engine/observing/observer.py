@@ -55,7 +55,7 @@ class RunObserver:
     ) -> None:
         self._run, self._manager, self._unreachable = run, manager, unreachable
         self._flow: RunView | None = None
-        self._tally: StateCounts | None = None
+        self._state_counts: StateCounts | None = None
         self._since = 0  # versions that were given of machinery before
 
     def begin(self, flow: RunView) -> None:
@@ -63,7 +63,7 @@ class RunObserver:
         looks.
         """
         self._since += 1 + (len(self._flow.state_changes) if self._flow is not None else -1)
-        self._flow, self._tally = flow, StateCounts(flow)
+        self._flow, self._state_counts = flow, StateCounts(flow)
 
     def elapsed(self) -> float:
         """Seconds since the start, paused time not counted."""
@@ -121,7 +121,7 @@ class RunObserver:
                 finishing=bool(counts) and not (running or waiting or queued or held),
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
-                unkept=self._flow.keeping.refused if self._flow is not None else 0,
+                unkept=self._flow.saver.refused if self._flow is not None else 0,
             )
             return RunStatus(
                 run_id=self._run.id,
@@ -180,7 +180,7 @@ class RunObserver:
         own = len(self._run.graph)
         with self._manager.lock:
             flow = self._flow
-            if flow is None or self._tally is None or flow.graph is not self._run.graph:
+            if flow is None or self._state_counts is None or flow.graph is not self._run.graph:
                 told = version == _ALL_WAIT
                 return _ALL_WAIT, {} if told else dict.fromkeys(range(own), NodeState.WAITING)
             now, since = self._since + len(flow.state_changes), version - self._since
@@ -191,17 +191,17 @@ class RunObserver:
                 there = self._run.graph.settled
                 changed = {*flow.state_changes, *flow.reused, *flow.carried, *there}
             else:
-                return now, self._tally.states(range(own))
+                return now, self._state_counts.states(range(own))
             if len(flow.scheduler.state) > own:
-                root_of = flow.unfold.root_of
+                root_of = flow.control_flow.root_of
                 changed = {i if i < own else root_of(i) for i in changed}
-            return now, self._tally.states(changed)
+            return now, self._state_counts.states(changed)
 
     def progress_of(self, index: int) -> tuple[int, int]:
         """Items done and in all."""
         with self._manager.lock:
             self._kinds()
-            items = None if self._tally is None else self._tally.items(index)
+            items = None if self._state_counts is None else self._state_counts.items(index)
             if items is None:
                 return int(self._state(index) in (NodeState.DONE, NodeState.REUSED)), 1
             return items[NodeState.DONE] + items[NodeState.REUSED], sum(items.values())
@@ -220,13 +220,13 @@ class RunObserver:
 
     def _kinds(self) -> dict[str, Counter[NodeState]]:
         """By task name, how its nodes stand now."""
-        if self._tally is None:
+        if self._state_counts is None:
             return {}
-        self._tally.catch_up()
-        return self._tally.kinds()
+        self._state_counts.catch_up()
+        return self._state_counts.kinds()
 
     def _state(self, index: int) -> NodeState:
-        return NodeState.WAITING if self._tally is None else self._tally.state(index)
+        return NodeState.WAITING if self._state_counts is None else self._state_counts.state(index)
 
     def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
         """How it stands; the pause that holds all of it, and for how long nothing has run."""

@@ -40,7 +40,7 @@ def partial_of(flow: RunView, name: str | None) -> Any:
     """See `Run.partial`; it takes the flow's lock."""
     graph, place = flow.graph, flow.results.place
     shape = graph.shape if name is None else node_named(graph, name).lazy
-    with flow.parts.manager.lock:
+    with flow.services.manager.lock:
         found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
     return reader_copy(found)
 
@@ -51,7 +51,7 @@ def _value_at(flow: RunView, index: int) -> Any:
         if flow.results.alive(index, state):
             return flow.results.values[index]
         return Missing(flow.label(index), "is done, and its value was let go: give it a name")
-    if items := flow.unfold.items(index):
+    if items := flow.control_flow.items(index):
         return [_value_at(flow, item) for item in items]
     own = flow.id_of(index)
     if failure := next((one for one in flow.failures if one.task_id == own), None):

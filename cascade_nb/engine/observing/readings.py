@@ -17,7 +17,7 @@ class Readings:
     """
 
     def __init__(self, watch: RunObserver) -> None:
-        self._watch = watch
+        self._observer = watch
 
     def partial(self, name: str | None = None) -> Any:
         """The run's value so far as it is there, also after a failure or a cancel.
@@ -41,17 +41,17 @@ class Readings:
             >>> run.partial()
             [[0], [0, 1]]
         """
-        return self._watch.partial(name)
+        return self._observer.partial(name)
 
     @property
     def elapsed(self) -> float:
         """Seconds since its start, paused time not counted."""
-        return self._watch.elapsed()
+        return self._observer.elapsed()
 
     @property
     def failures(self) -> list[Failure]:
         """What failed so far."""
-        return self._watch.failures()
+        return self._observer.failures()
 
     def states(self) -> dict[str, NodeState]:
         """How each node of the graph stands, by id.
@@ -65,16 +65,16 @@ class Readings:
             >>> run.states()["size"].value
             'done'
         """
-        return self._watch.states()
+        return self._observer.states()
 
     def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
         """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),
         by index, and the new version.
         """
-        return self._watch.changed_since(version)
+        return self._observer.changed_since(version)
 
     def progress_of(self, index: int) -> tuple[int, int]:
         """Of a mapped node of the graph, how many items are done and how many there are; of
         another, 0 or 1 of 1.
         """
-        return self._watch.progress_of(index)
+        return self._observer.progress_of(index)

@@ -29,11 +29,11 @@ def retry_of(flow: RunView, index: int) -> RetryStatus:
     due = flow.retry_at.get(index)
     retry = flow.options_of(index).retry
     return RetryStatus(
-        node=flow.graph.nodes[flow.unfold.root_of(index)].id,
+        node=flow.graph.nodes[flow.control_flow.root_of(index)].id,
         task=flow.label(index),
         attempt=flow.tries.get(index, 1),
         most=retry.max_attempts if retry is not None else 1,
-        wait=None if due is None else max(0.0, due - flow.parts.clock.now()),
+        wait=None if due is None else max(0.0, due - flow.services.clock.now()),
         error=flow.last_errors.get(index, ""),
     )
 
@@ -44,7 +44,7 @@ def nested_in(flow: RunView) -> list[tuple[Node, str, NestedRun]]:
     """
     if not flow.nested:
         return []
-    nodes, root_of = flow.graph.nodes, flow.unfold.root_of
+    nodes, root_of = flow.graph.nodes, flow.control_flow.root_of
     found = [(nodes[root_of(a.index)], flow.label(a.index), r) for r, a in flow.nested.items()]
     return sorted(found, key=lambda one: one[2].number)
 

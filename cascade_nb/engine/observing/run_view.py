@@ -62,7 +62,7 @@ class RunView(Protocol):
         """What runs."""
 
     @property
-    def parts(self) -> LoopServices:
+    def services(self) -> LoopServices:
         """What the engine lends it."""
 
     @property
@@ -78,7 +78,7 @@ class RunView(Protocol):
         """What nodes of one kind share."""
 
     @property
-    def unfold(self) -> Unfolds:
+    def control_flow(self) -> Unfolds:
         """Items and continuations."""
 
     @property
@@ -90,7 +90,7 @@ class RunView(Protocol):
         """The places in threads."""
 
     @property
-    def keeping(self) -> SaverView:
+    def saver(self) -> SaverView:
         """Results on their way to where they are kept."""
 
     @property

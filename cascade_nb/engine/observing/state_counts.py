@@ -70,7 +70,7 @@ class StateCounts:
             # No change in the log says it of these.
             changed.update(flow.reused, flow.carried, flow.graph.settled)
         self._read = len(log)
-        for index, expansion in flow.unfold.expander.grown.items():
+        for index, expansion in flow.control_flow.expander.grown.items():
             if index < self._own and index not in self._items:
                 self._expanded(index, expansion)
         of, state, seen, own = flow.kinds.of, flow.scheduler.state, self._seen, self._own
@@ -141,11 +141,11 @@ class StateCounts:
         gate = self._stopper(index) if flow.parked and index in flow.parked else None
         if gate is not None:
             return _STOPPED[gate.word]
-        return _RUNNING if index in flow.unfold.continuations else _WAITING
+        return _RUNNING if index in flow.control_flow.continuations else _WAITING
 
     def _stopper(self, index: int) -> Gate | None:
         """What keeps a node from starting that asked to."""
-        return stopper(self._flow.parts.manager, self._flow.parked[index])
+        return stopper(self._flow.services.manager, self._flow.parked[index])
 
     def _count_plain(self) -> bool:
         """Count all nodes and items at once, for whoever looks for the first time when much has
@@ -153,7 +153,7 @@ class StateCounts:
         story.
         """
         flow, own = self._flow, self._own
-        state, grown = flow.scheduler.state, flow.unfold.expander.grown
+        state, grown = flow.scheduler.state, flow.control_flow.expander.grown
         items = sum(expansion.count for expansion in grown.values())
         if len(state) > own + items or flow.parked or any(index >= own for index in grown):
             return False

@@ -74,7 +74,7 @@ class Planner:
 
     Attributes:
         bindings: what names mean where nothing else is said.
-        past: what results were made of.
+        provenance: what results were made of.
         history: what became of runs.
         given: values of parameters, by name, as runs were given them last.
         means: by task name, the mean seconds of an attempt in earlier runs.
@@ -87,7 +87,7 @@ class Planner:
     runs: Sequence[LiveRun]
 
     def __init__(self) -> None:
-        self.past = ProvenanceCache()
+        self.provenance = ProvenanceCache()
         self.history = History()
         self.bindings: Bindings | None = None
         self.given: dict[str, Any] = {}
@@ -187,7 +187,7 @@ class Planner:
             nodes = frozenset(range(len(graph.nodes)))
             return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
         await self.state.open()
-        sight = await fingerprint_graph(graph, params, self.state.keeps_all, self.past)
+        sight = await fingerprint_graph(graph, params, self.state.keeps_all, self.provenance)
         found = await find_reusable(
             graph,
             self.state,
@@ -197,7 +197,7 @@ class Planner:
             now=self.clock.wall(),
             fetch=False,
         )
-        self.past.stands(graph, found.grounds, found.standing)
+        self.provenance.stands(graph, found.grounds, found.standing)
         return found
 
     def why(self, name: str) -> list[str]:

@@ -163,11 +163,11 @@ class ConnectorSupervisor:
         # it.
         self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.trouble, self._wait = None, FIRST_WAIT
-        news, door = self._news, LoopPortal(loop)
+        news, portal = self._news, LoopPortal(loop)
 
         def wake() -> None:
             if not news.is_set():
-                door.call(news.set)
+                portal.call(news.set)
 
         self._told = self._bus.subscribe(None, *SENT, wake=wake)
         self._keeper = loop.create_task(self._keep(connector))

@@ -52,7 +52,7 @@ class Edits:
     Args:
         manager: whose constraints the run goes by.
         run: whose edits they are.
-        orders: what it was asked for.
+        request: what it was asked for.
         look: gives the run as it is now.
 
     Attributes:
@@ -65,16 +65,16 @@ class Edits:
         self,
         manager: ConstraintManager,
         run: Run,
-        orders: RunRequest,
+        request: RunRequest,
         look: Callable[[], Awaitable[Revision | None]],
     ) -> None:
         self._manager = manager
         self._run = run
-        self._orders = orders
+        self._request = request
         self._look = look
         self._count = 0  # how often something may have been edited …
         self._seen = 0  # … and how many of these the run's graph and keys know of
-        self._version = None if orders.bindings is None else orders.bindings.version
+        self._version = None if request.bindings is None else request.bindings.version
         self.looking = False
         self.flow: Flow | None = None
         self.revision: Revision | None = None
@@ -108,13 +108,13 @@ class Edits:
         Most runs begin after the end of the cell that starts them, which counts as an edit. It
         costs no more than the graph, and not even that where no name was bound.
         """
-        orders = self._orders
-        if not self.unseen or orders.taken_up is not None or orders.given.graph is not None:
+        request = self._request
+        if not self.unseen or request.taken_up is not None or request.given.graph is not None:
             return None
         count, graph = self._count, self._run.graph
-        if orders.bindings is not None and orders.bindings.version != self._version:
+        if request.bindings is not None and request.bindings.version != self._version:
             try:
-                graph = build_graph(graph.shape, orders.bindings)
+                graph = build_graph(graph.shape, request.bindings)
             except CascadeError:
                 return None  # what is wrong with it is said when the run would start
         self._seen = count
@@ -162,7 +162,7 @@ class Edits:
         """It is known what was edited, and whether results are of classes of before; under the
         lock.
         """
-        manager, code = flow.parts.manager, flow.code
+        manager, code = flow.services.manager, flow.code
         if flow.stopping is None and trouble is not None:
             manager.apply(self._run.scope, "pause", reason=cannot_be_taken_up(trouble))
         elif flow.stopping is None and revision is not None:

@@ -41,7 +41,7 @@ async def closed(
         still = tuple(map(flow.label, flow.left_behind))
         timings = flow.kinds.timings()
         engine.remember(timings)
-        engine.past.enter(run.grounds, flow.scheduler.state, timings)
+        engine.provenance.enter(run.grounds, flow.scheduler.state, timings)
     problems, left = await flow.resources.close(within)
     if problems and error is None:
         error = problems[0]
@@ -51,7 +51,7 @@ async def closed(
         warn(words, LeftBehindWarning)
     if error is not None and not isinstance(error, asyncio.CancelledError):
         # Whoever waits for its end and runs it again finds them.
-        seen = Seen(flow.sight, flow.code, flow.orders.given)
+        seen = Seen(flow.sight, flow.code, flow.request.given)
         run.kept = await keep_items(flow, seen, engine.partial, within if kept else None)
     return error, still
 

@@ -46,22 +46,22 @@ class Flow(AdmittingRun):
     Args:
         run_id, graph, parts, state, blueprint, reused, pending, carried, lease, depth, on_over,
             on_lost, on_edited: as for `RunState`.
-        orders: what was asked for, and what an earlier try left.
+        request: what was asked for, and what an earlier try left.
         keys: by which the results are kept.
         files: by index, those that the results which are there already were made of.
         edits: what the run knows of edits.
         sight: what the keys come from; None where they are no fingerprints of today.
-        scribe: who writes the run down, where anybody does.
+        journal_writer: who writes the run down, where anybody does.
 
     Attributes:
         code: whether code is what the keys say.
         failures: what failed for good.
     """
 
-    orders: RunRequest
-    parts: RunServices
-    keeping: ResultSaver
-    unfold: ControlFlow
+    request: RunRequest
+    services: RunServices
+    saver: ResultSaver
+    control_flow: ControlFlow
     queues: ReadyQueues
     workers: Workers
 
@@ -69,9 +69,9 @@ class Flow(AdmittingRun):
         self,
         run_id: str,
         graph: Graph,
-        parts: RunServices,
+        services: RunServices,
         state: StateBackend,
-        orders: RunRequest,
+        request: RunRequest,
         blueprint: InitialState,
         *,
         reused: Collection[int],
@@ -85,15 +85,15 @@ class Flow(AdmittingRun):
         sight: GraphSnapshot | None = None,
         carried: frozenset[int] = frozenset(),
         lease: Lease | None = None,
-        scribe: JournalWriter | None = None,
+        journal_writer: JournalWriter | None = None,
         depth: int = 0,
     ) -> None:
         super().__init__(
             run_id,
             graph,
-            parts,
+            services,
             state,
-            orders,
+            request,
             blueprint,
             reused=reused,
             pending=pending,
@@ -110,28 +110,29 @@ class Flow(AdmittingRun):
         self.nested = {}
         self.lent = set()
         self.failures: list[Failure] = []
-        shares = orders.share and scribe is not None
-        self.sharing = Sharing(self, keys, scribe, state) if scribe and shares else None
+        self.sharing = None
+        if journal_writer is not None and request.share:
+            self.sharing = Sharing(self, keys, journal_writer, state)
         self.context = contextvars.copy_context()
         self.files = RunFiles(self, files, self.context, self._running)
         outer = current_attempt()
         self.within = () if outer is None else (*outer.flow.within, outer.ticket)
         self.context.run(self._enter_context)
         self._blueprint = blueprint
-        self.workers = parts.workers_at(depth)
-        self.queues = ReadyQueues(self, self.workers, parts)
+        self.workers = services.workers_at(depth)
+        self.queues = ReadyQueues(self, self.workers, services)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.outcomes = Outcomes(self, self.failures)
-        self.ends = SkipPropagation(self)
-        self.unfold = ControlFlow(self, Expander(self, keys, state, orders.given.items))
-        self.resources = ResourceManager(self, parts.overrides)
+        self.skips = SkipPropagation(self)
+        self.control_flow = ControlFlow(self, Expander(self, keys, state, request.given.items))
+        self.resources = ResourceManager(self, services.overrides)
         self.edits = edits
         self.sight = sight
         self.code: CodeWatch | None = None
         if sight is not None:
-            self.code = CodeWatch(self, sight.prints, sight.code, orders.given.tainted)
-        self.keeping = ResultSaver(self, self.code)
+            self.code = CodeWatch(self, sight.prints, sight.code, request.given.tainted)
+        self.saver = ResultSaver(self, self.code)
 
     def _enter_context(self) -> None:
         """Here bodies run; where a task itself started this run, nothing is that task's."""
@@ -146,18 +147,18 @@ class Flow(AdmittingRun):
 
     def start(self) -> None:
         """Ask for the targets, and let start what may."""
-        self.parts.manager.enter(self.admission)
+        self.services.manager.enter(self.admission)
         self.give_figures()
         pruned = self.results.pruned
         self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
         carried = self.carried
         self.tell.all_skipped([i for i in pruned if i not in carried], *UNREAD)
         self.reused.update(pruned)
-        for index, (reason, detail) in self.orders.given.skipped.items():
+        for index, (reason, detail) in self.request.given.skipped.items():
             if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
-                self.ends.skip(index, reason, detail)
+                self.skips.skip(index, reason, detail)
         ready = self._blueprint.ready
         if ready is None:
             ready = self.scheduler.demand(self.graph.targets)
-        self.unfold.arrive(ready)
+        self.control_flow.arrive(ready)
         self.settle()

@@ -42,7 +42,7 @@ class Execution:
     Args:
         engine: what it uses of its engine.
         run: its handle.
-        orders: what it was asked for.
+        request: what it was asked for.
         ended: called on the loop when it is over.
 
     Attributes:
@@ -54,23 +54,23 @@ class Execution:
     """
 
     def __init__(
-        self, engine: RunHost, run: Run, orders: RunRequest, ended: Callable[[Run], None]
+        self, engine: RunHost, run: Run, request: RunRequest, ended: Callable[[Run], None]
     ) -> None:
         self._engine = engine
         self._run = run
-        self._orders = orders
+        self._request = request
         self._ended = ended
         self._preparing: asyncio.Task[Prepared] | None = None
         self._flow: Flow | None = None
         self._told = False
-        self._ready = Preparation(engine, run, orders, self._lost)
-        self.edits = Edits(engine.constraints, run, orders, self._ready.look_for_edits)
-        self._parts: RunServices
+        self._ready = Preparation(engine, run, request, self._lost)
+        self.edits = Edits(engine.constraints, run, request, self._ready.look_for_edits)
+        self._services: RunServices
         self._began = engine.clock.wall()
         self._over = asyncio.Event()
         self._cancelled: str | None = None
         self._within = engine.grace
-        graph, params = run.graph, orders.params
+        graph, params = run.graph, request.params
         check_given(params, graph.params())
         self._settled = settled_in(graph, params)
         for node in graph.nodes:
@@ -95,7 +95,7 @@ class Execution:
         flow = self._flow
         with flow.lock:
             flow.stop("cancelled")
-            flow.keeping.give_up()
+            flow.saver.give_up()
             for attempt in list(flow.in_flight.values()):
                 if attempt.started is not None:
                     attempt.stop = True
@@ -105,15 +105,15 @@ class Execution:
             flow.cancel_nested(words, within=within)
             flow.settle()
 
-    async def main(self, parts: RunServices) -> None:
+    async def main(self, services: RunServices) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
         run = self._run
-        self._parts = parts
+        self._services = services
         outcome: Any = None
         error: BaseException | None = None
         try:
-            self._preparing = parts.door.loop.create_task(self._prepare(parts))
-            outcome = await self._drive(parts, await self._preparing)
+            self._preparing = services.portal.loop.create_task(self._prepare(services))
+            outcome = await self._drive(services, await self._preparing)
         except BaseException as raised:
             error = raised
         try:
@@ -124,29 +124,29 @@ class Execution:
         if not run.done():
             run.end(outcome, error)
 
-    async def _prepare(self, parts: RunServices) -> Prepared:
+    async def _prepare(self, services: RunServices) -> Prepared:
         """Get in touch with connector and state; a task of its own, so that it can be cancelled."""
         engine, run = self._engine, self._run
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
-        await engine.link.join(self)
+        await engine.supervisor.join(self)
         if (graph := self.edits.newest_graph()) is not None:
             run.take(graph, named_anew(run.graph, graph))
-            self._settled = settled_in(graph, self._orders.params)
-        standby = self._standby(parts)
-        return await unharmed(partial(self._ready.begin, standby, self._settled))
+            self._settled = settled_in(graph, self._request.params)
+        waiter = self._waiter(services)
+        return await unharmed(partial(self._ready.begin, waiter, self._settled))
 
-    async def _drive(self, parts: RunServices, prepared: Prepared) -> Any:
+    async def _drive(self, services: RunServices, prepared: Prepared) -> Any:
         """From the first node to the last, with whatever is edited in between."""
         run, before = self._run, None
         while True:
             if self._cancelled is not None:  # after it was prepared, and before this goes on
                 raise asyncio.CancelledError
             if self.edits.unseen:
-                prepared = await self._in_a_task(self._up_to_date, parts, prepared, before)
+                prepared = await self._in_a_task(self._up_to_date, services, prepared, before)
                 continue
-            flow = self._flow_of(parts, prepared, before)
+            flow = self._flow_of(services, prepared, before)
             with flow.lock:
                 if self.edits.unseen:
                     continue
@@ -157,7 +157,7 @@ class Execution:
                     total = len(run.graph) - len(self._settled)
                     self._publish(RunStarted, title=run.graph.title, total=total)
                 flow.start()
-                flow.parts.manager.let_go(run.id)
+                flow.services.manager.let_go(run.id)
             await self._come_to_rest(flow)
             if flow.stopping != "edited":
                 value = self._value(flow)
@@ -173,47 +173,47 @@ class Execution:
             self._over.clear()
             revision = self.edits.revision
             assert revision is not None
-            prepared = await self._in_a_task(self._revised, parts, flow, revision)
+            prepared = await self._in_a_task(self._revised, services, flow, revision)
 
     async def _in_a_task(
         self, work: Callable[..., Coroutine[Any, Any, Prepared]], *args: Any
     ) -> Prepared:
         """A task of its own, so that it can be cancelled."""
-        self._preparing = self._parts.door.loop.create_task(unharmed(partial(work, *args)))
+        self._preparing = self._services.portal.loop.create_task(unharmed(partial(work, *args)))
         return await self._preparing
 
     async def _up_to_date(
-        self, parts: RunServices, prepared: Prepared, before: Flow | None
+        self, services: RunServices, prepared: Prepared, before: Flow | None
     ) -> Prepared:
         """What was edited while the run was got ready is taken up before anything of it starts."""
         try:
             revision = await self.edits.look_before_start()
         except Exception as error:
-            await self._standby(parts).pause(cannot_be_taken_up(error), AN_EDIT)
+            await self._waiter(services).pause(cannot_be_taken_up(error), AN_EDIT)
             return prepared
-        return prepared if revision is None else await self._revised(parts, before, revision)
+        return prepared if revision is None else await self._revised(services, before, revision)
 
-    def _flow_of(self, parts: RunServices, prepared: Prepared, before: Flow | None) -> Flow:
+    def _flow_of(self, services: RunServices, prepared: Prepared, before: Flow | None) -> Flow:
         engine, run, ready = self._engine, self._run, self._ready
         flow = Flow(
             run.id,
             run.graph,
-            parts,
+            services,
             engine.state,
-            dataclasses.replace(self._orders, given=prepared.given),
+            dataclasses.replace(self._request, given=prepared.given),
             prepared.blueprint,
             reused=prepared.reused,
             pending=prepared.pending,
             keys=ready.keys,
-            on_over=lambda: parts.door.call(self._over.set),
+            on_over=lambda: services.portal.call(self._over.set),
             on_lost=self._lost,
-            on_edited=lambda: parts.spawn(self.edits.look_while_held(flow)),
+            on_edited=lambda: services.spawn(self.edits.look_while_held(flow)),
             edits=self.edits,
             sight=ready.sight,
             files=prepared.files,
             carried=prepared.carried,
             lease=ready.lease,
-            scribe=engine.scribe,
+            journal_writer=engine.journal_writer,
             depth=run.depth,
         )
         if before is not None:
@@ -230,24 +230,26 @@ class Execution:
                 flow.close()
             raise
 
-    async def _revised(self, parts: RunServices, flow: Flow | None, revision: Revision) -> Prepared:
+    async def _revised(
+        self, services: RunServices, flow: Flow | None, revision: Revision
+    ) -> Prepared:
         """What the run goes on with, where nothing of it is under way."""
         run = self._run
-        given = self._orders.given
+        given = self._request.given
         if flow is not None:
             with flow.lock:
                 given = left_by(flow, flow.code, flow.sight)
         carried = carried_over(await run_in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
-        self._settled = settled_in(revision.graph, self._orders.params)
-        return await self._ready.revise(revision, self._standby(parts), self._settled, carried)
+        self._settled = settled_in(revision.graph, self._request.params)
+        return await self._ready.revise(revision, self._waiter(services), self._settled, carried)
 
-    def _standby(self, parts: RunServices) -> ResumeWaiter:
-        return ResumeWaiter(self._engine.constraints, self._run.scope, parts.door)
+    def _waiter(self, services: RunServices) -> ResumeWaiter:
+        return ResumeWaiter(self._engine.constraints, self._run.scope, services.portal)
 
     def _lost(self, error: LeaseLostError) -> None:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
-        self._parts.door.call(partial(self.cancel, str(error)))
+        self._services.portal.call(partial(self.cancel, str(error)))
 
     def _value(self, flow: Flow) -> Any:
         """The target's value, which nobody has been handed yet.
@@ -299,11 +301,11 @@ class Execution:
             still_running=still,
         )
         title = run.graph.title
-        if engine.scribe is not None:
-            writing = partial(engine.scribe.end, run.id, _phase(error).value)
+        if engine.journal_writer is not None:
+            writing = partial(engine.journal_writer.end, run.id, _phase(error).value)
             await at_last(writing, "written down how", title, self._patience)
-        if engine.link.is_open:
-            leaving = partial(engine.link.leave, self)
+        if engine.supervisor.is_open:
+            leaving = partial(engine.supervisor.leave, self)
             await at_last(leaving, "left its connector", title, self._patience)
         return error
 

@@ -70,32 +70,32 @@ class LoopBinding:
     def __init__(self, engine: Lodger) -> None:
         self._engine = engine
         self._alarm = ConstraintTimer(engine.constraints, engine.clock)
-        self._parts: RunServices | None = None
+        self._services: RunServices | None = None
         self.own: LoopThread | None = None
 
     @property
     def is_here(self) -> bool:
         """Whether the caller's thread is one whose loop the engine works on."""
         running = asyncio._get_running_loop()
-        parts = self._parts
-        return parts is not None and running in (parts.door.loop, parts.coroutines.loop)
+        services = self._services
+        return services is not None and running in (services.portal.loop, services.coroutines.loop)
 
     async def there(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` gives on the loop that the engine works on, or here where that has ended."""
-        parts = self._parts
-        if parts is None or not parts.door.loop.is_running():
+        services = self._services
+        if services is None or not services.portal.loop.is_running():
             return await work
-        return await parts.door.there(work)
+        return await services.portal.there(work)
 
     @property
     def is_gone(self) -> bool:
         """Whether a loop is closed that runs of the engine would go on on."""
-        return self._parts is not None and self._parts.are_gone
+        return self._services is not None and self._services.are_gone
 
     @property
     def is_apart(self) -> bool:
         """Whether its coroutines run on another loop than everything else."""
-        return self._parts is not None and self._parts.are_apart
+        return self._services is not None and self._services.are_apart
 
     @property
     def is_all_here(self) -> bool:
@@ -108,14 +108,14 @@ class LoopBinding:
         return self.own is not None and asyncio._get_running_loop() is self.own.loop
 
     @property
-    def door(self) -> LoopPortal:
+    def portal(self) -> LoopPortal:
         """The way to the loop that it works on, from any thread."""
-        parts = self._parts
-        if parts is not None and not parts.door.loop.is_closed():
-            return parts.door
-        return self.parts().door
+        services = self._services
+        if services is not None and not services.portal.loop.is_closed():
+            return services.portal
+        return self.services().portal
 
-    def parts(self) -> RunServices:
+    def services(self) -> RunServices:
         """The parts on the loop to work on: where runs go on, else the caller's, else one of the
         engine's own.
 
@@ -125,13 +125,13 @@ class LoopBinding:
         running = asyncio._get_running_loop()
         if running in _at_times:
             running = None
-        parts = self._parts
-        if parts is not None and not parts.are_gone:
+        services = self._services
+        if services is not None and not services.are_gone:
             # A loop that is open and does not run would never start what it is given: an earlier
             # `run_until_complete` is over. From another thread one that runs is as good as ours.
-            theirs = (parts.coroutines.loop, parts.door.loop)
+            theirs = (services.coroutines.loop, services.portal.loop)
             if running in theirs or (running is None and all(one.is_running() for one in theirs)):
-                return parts
+                return services
             if self._engine.runs:
                 raise BlockingError(
                     "runs of this engine go on on another event loop; wait for them, or use "
@@ -171,22 +171,22 @@ class LoopBinding:
         """End the loop of its own, if there is one; the next run makes another."""
         if self.own is not None:
             self.own.stop()
-        self.own = self._parts = None
+        self.own = self._services = None
 
     def _move(
         self, loop: asyncio.AbstractEventLoop, coroutines: asyncio.AbstractEventLoop
     ) -> RunServices:
         engine = self._engine
-        door = LoopPortal(loop)
-        self._parts = RunServices(
+        portal = LoopPortal(loop)
+        self._services = RunServices(
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,
             workers=Workers(engine.adapters.executor),
-            door=door,
-            coroutines=door if coroutines is loop else LoopPortal(coroutines),
+            portal=portal,
+            coroutines=portal if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,
         )
-        self._alarm.move(door)
-        engine.link.move()
-        return self._parts
+        self._alarm.move(portal)
+        engine.supervisor.move()
+        return self._services

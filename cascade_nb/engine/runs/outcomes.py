@@ -34,12 +34,12 @@ class Outcomes:
     def end(self, attempt: Started, result: Any, error: BaseException | None) -> None:
         """An attempt is over, for better or worse."""
         flow = self._flow
-        parts = flow.parts
+        services = flow.services
         flow.in_flight.pop(attempt.ticket, None)
-        now = flow.last_end = parts.clock.now()
+        now = flow.last_end = services.clock.now()
         if attempt.timer is not None:
             attempt.timer()
-        parts.manager.release(attempt.ticket)
+        services.manager.release(attempt.ticket)
         if not attempt.abandoned:
             took, index = attempt.worked(now), attempt.index
             if attempt.files is not None and error is None:
@@ -66,9 +66,9 @@ class Outcomes:
         flow = self._flow
         if error is None:
             if result.__class__ is Continued:
-                flow.unfold.continuations.continue_with(index, result.value, number, took)
+                flow.control_flow.continuations.continue_with(index, result.value, number, took)
             else:
-                flow.keeping.keep(index, number, took, result)
+                flow.saver.keep(index, number, took, result)
             return
         kind = flow.kinds.of[index]
         kind.failed += 1
@@ -101,7 +101,7 @@ class Outcomes:
             kind.longest = took
         if flow.files.of:
             flow.files.settle(index)
-        if flow.parts.bus.listening:
+        if flow.services.bus.listening:
             flow.tell.finished(index, "completed", took, number, None)
         self.finish(index, result)
 
@@ -113,9 +113,9 @@ class Outcomes:
         flow.state_changes.append(index)
         pruned = flow.results.finished(index, result, scheduler.state)
         if pruned:
-            flow.ends.prune(pruned)
+            flow.skips.prune(pruned)
         if ready:
-            flow.unfold.arrive(ready)
+            flow.control_flow.arrive(ready)
 
     def fail(self, index: int, error: BaseException, number: int = 1) -> None:
         """A node failed for good."""
@@ -123,16 +123,18 @@ class Outcomes:
         if flow.sharing is not None:
             flow.sharing.over(index)
         flow.has_failures_or_skips = True
-        if not flow.unfold.is_expanded(index):  # a mapped node fails with its items, who said why
+        if not flow.control_flow.is_expanded(
+            index
+        ):  # a mapped node fails with its items, who said why
             label, node_id = flow.label(index), flow.id_of(index)
             inputs = self._inputs_in_words(index)
             where = where_raised(error)
             self._failures.append(Failure(label, node_id, number, error, where, inputs))
         ready, others = flow.scheduler.fail(index)
         flow.state_changes.append(index)
-        if flow.orders.on_error == "stop":
+        if flow.request.on_error == "stop":
             flow.stop("failed")
-        flow.ends.after_end(index, ready, others)
+        flow.skips.after_end(index, ready, others)
 
     def time_is_up(self, attempt: Started) -> None:
         """On the loop, without the lock: the time of an attempt is over."""
@@ -141,9 +143,9 @@ class Outcomes:
             if attempt.ticket not in flow.in_flight or attempt.abandoned:
                 return
             limit = flow.options_of(attempt.index).timeout or 0.0
-            left = limit - attempt.worked(flow.parts.clock.now())
+            left = limit - attempt.worked(flow.services.clock.now())
             if left > _MOMENT:  # it rested at a checkpoint, which does not count
-                flow.parts.timer(left, partial(self.time_is_up, attempt), attempt)
+                flow.services.timer(left, partial(self.time_is_up, attempt), attempt)
                 return
             attempt.late = True
             if attempt.task is not None:
@@ -162,7 +164,7 @@ class Outcomes:
     def _retry(self, index: int, number: int, error: BaseException, policy: Retry) -> None:
         """Another attempt is due after `number` failed; until then it holds nothing."""
         flow = self._flow
-        wait = policy.wait_after(number, flow.parts.rng)
+        wait = policy.wait_after(number, flow.services.rng)
         flow.tries[index] = number + 1
         flow.last_errors[index] = error_text(error)
         flow.scheduler.again(index)
@@ -172,8 +174,8 @@ class Outcomes:
             flow.push(index)
             flow.queues.pump_soon()
             return
-        flow.retry_at[index] = flow.parts.clock.now() + wait
-        flow.parts.timer(wait, partial(self._retry_now, index))
+        flow.retry_at[index] = flow.services.clock.now() + wait
+        flow.services.timer(wait, partial(self._retry_now, index))
 
     def _retry_now(self, index: int) -> None:
         """On the loop, without the lock: the wait is over."""

@@ -74,26 +74,26 @@ class Preparation:
         self,
         engine: RunHost,
         run: Run,
-        orders: RunRequest,
+        request: RunRequest,
         on_lost: Callable[[LeaseLostError], None],
     ) -> None:
         self._engine = engine
         self._run = run
-        self._orders = orders
+        self._request = request
         self._on_lost = on_lost
         self._edited = False
-        self._revision = 0 if orders.taken_up is None else orders.taken_up.revision
+        self._revision = 0 if request.taken_up is None else request.taken_up.revision
         self.keys: Keys
         self.lease: Lease | None = None
         self.sight: GraphSnapshot | None = None
 
-    async def begin(self, standby: ResumeWaiter, settled: Mapping[int, Any]) -> Prepared:
+    async def begin(self, waiter: ResumeWaiter, settled: Mapping[int, Any]) -> Prepared:
         """Have the state backend open and the run written down, and see what is there already.
 
         Where the state cannot be used, the run is paused with its advice until somebody resumes.
 
         Args:
-            standby: how to pause.
+            waiter: how to pause.
             settled: the values of the graph's parameters, by index.
 
         Raises:
@@ -107,7 +107,7 @@ class Preparation:
             except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
-                await standby.pause(then_resume(error), THE_STATE)
+                await waiter.pause(then_resume(error), THE_STATE)
 
     async def look_for_edits(self) -> Revision | None:
         """The run as it is now; None where edits do not count.
@@ -118,15 +118,15 @@ class Preparation:
         engine, run, before = self._engine, self._run, self.sight
         if before is None:
             return None  # it was taken up, and its code is no cell's; or nothing is ever reused
-        graph = build_graph(run.graph.shape, self._orders.bindings)
-        params = self._orders.params
-        after = await fingerprint_graph(graph, params, engine.state.keeps_all, engine.past)
+        graph = build_graph(run.graph.shape, self._request.bindings)
+        params = self._request.params
+        after = await fingerprint_graph(graph, params, engine.state.keeps_all, engine.provenance)
         return Revision(graph, after, edited(before, graph, after))
 
     async def revise(
         self,
         revision: Revision,
-        standby: ResumeWaiter,
+        waiter: ResumeWaiter,
         settled: Mapping[int, Any],
         carried: Carried,
     ) -> Prepared:
@@ -143,11 +143,11 @@ class Preparation:
             except LeaseLostError:
                 raise
             except StateError as error:
-                await standby.pause(then_resume(error), THE_STATE)
+                await waiter.pause(then_resume(error), THE_STATE)
 
     async def _given(self) -> PriorResults:
         """What of an earlier try's results stands today: its code may have been edited since."""
-        given, sight = self._orders.given, self.sight
+        given, sight = self._request.given, self.sight
         if given.values or given.items:
             given = await run_in_thread(partial(with_classes_of_today, given))
         if given.sight is None or sight is None or list(given.sight.prints) == list(sight.prints):
@@ -161,24 +161,24 @@ class Preparation:
         return PriorResults(carried.done, carried.values, items=carried.items, files=carried.files)
 
     async def _begin(self) -> Reuse:
-        engine, orders, run = self._engine, self._orders, self._run
-        graph, taken_up, scribe = run.graph, orders.taken_up, engine.scribe
+        engine, request, run = self._engine, self._request, self._run
+        graph, taken_up, journal_writer = run.graph, request.taken_up, engine.journal_writer
         await engine.state.open()
         known: Mapping[int, str] = {}
         anew = frozenset[int]()
         if engine.reuse or taken_up is not None:
             self.sight = await fingerprint_graph(
-                graph, orders.params, engine.state.keeps_all, engine.past
+                graph, request.params, engine.state.keeps_all, engine.provenance
             )
         if taken_up is not None:
             assert self.sight is not None
             known, anew = await self._still_known(taken_up, self.sight)
         self._make_keys(known, taken_up, anew)
         there = await self._look_up()
-        if scribe is not None and (there.wanted or taken_up is not None):
+        if journal_writer is not None and (there.wanted or taken_up is not None):
             # A run of which everything is there has nothing that could be taken up.
             lease = None if taken_up is None else taken_up.lease
-            self.lease = await scribe.begin(
+            self.lease = await journal_writer.begin(
                 run.id,
                 graph.title,
                 len(graph) - len(graph.settled),
@@ -187,7 +187,7 @@ class Preparation:
                 lease,
             )
             if anew:
-                await scribe.note(run.id, "order", await self._order())
+                await journal_writer.note(run.id, "order", await self._order())
         return there
 
     async def _still_known(
@@ -205,9 +205,9 @@ class Preparation:
 
     async def _revise(self, known: Mapping[int, str]) -> Reuse:
         self._make_keys(known)
-        scribe = self._engine.scribe
-        if scribe is not None:
-            await scribe.note(self._run.id, "order", await self._order())
+        journal_writer = self._engine.journal_writer
+        if journal_writer is not None:
+            await journal_writer.note(self._run.id, "order", await self._order())
         return await self._look_up()
 
     def _make_keys(
@@ -222,7 +222,7 @@ class Preparation:
             run.graph,
             {} if sight is None else sight.keys,
             None if sight is None else sight.prints,
-            engine.scribe,
+            engine.journal_writer,
             self._since,
             self._revision,
             known=known,
@@ -233,15 +233,15 @@ class Preparation:
 
     @property
     def _since(self) -> float:
-        if self._orders.fresh:
+        if self._request.fresh:
             return math.inf
-        return 0.0 if self._orders.taken_up is None else self._orders.taken_up.since
+        return 0.0 if self._request.taken_up is None else self._request.taken_up.since
 
     async def _order(self) -> dict[str, object]:
         # Whoever takes up a run that was to be fresh may use what the run itself has made.
-        since = self._engine.clock.wall() if self._orders.fresh else self._since
-        graph, orders, keys = self._run.graph, self._orders, self.keys.of
-        order = await run_in_thread(lambda: order_of(graph, orders, keys, since))
+        since = self._engine.clock.wall() if self._request.fresh else self._since
+        graph, request, keys = self._run.graph, self._request, self.keys.of
+        order = await run_in_thread(lambda: order_of(graph, request, keys, since))
         return {**order, "revision": self._revision}
 
     async def _look_up(self) -> Reuse:
@@ -250,13 +250,13 @@ class Preparation:
             graph,
             engine.state,
             self.keys.of,
-            sight=self.sight if self._orders.taken_up is None or self._edited else None,
+            sight=self.sight if self._request.taken_up is None or self._edited else None,
             settled=graph.settled,
             now=engine.clock.wall(),
             since=self._since,
         )
         self.keys.floors = found.floors
-        engine.past.stands(graph, found.grounds, found.standing)
+        engine.provenance.stands(graph, found.grounds, found.standing)
         return found
 
     async def _prepared(

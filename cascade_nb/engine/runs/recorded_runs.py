@@ -25,20 +25,20 @@ class RecordedRuns(abc.ABC):
 
     Attributes:
         lease: seconds without a word after which another kernel may take up a run of this one.
-        scribe: writes them down; None where the state does not outlive the process.
+        journal_writer: writes them down; None where the state does not outlive the process.
     """
 
     bus: MessageBus
     constraints: ConstraintManager
     lease: float
     state: StateBackend
-    scribe: JournalWriter | None
+    journal_writer: JournalWriter | None
     bindings: Bindings | None
     runs: list[Run]
     log: str | None
 
     @abc.abstractmethod
-    def begin(self, graph: Graph, orders: RunRequest, run_id: str | None = None) -> Run:
+    def begin(self, graph: Graph, request: RunRequest, run_id: str | None = None) -> Run:
         """Start a run."""
 
     async def recorded(self) -> list[RunRecord]:
@@ -48,14 +48,14 @@ class RecordedRuns(abc.ABC):
             UsageError: this engine's state does not outlive its process.
             StateError: the place cannot be reached or read.
         """
-        scribe = self._writer()
+        journal_writer = self._writer()
         await self.state.open()
-        return await scribe.journal.runs()
+        return await journal_writer.journal.runs()
 
     def take_state(self, state: StateBackend) -> None:
         """Keep results in `state`, and write runs down there where it lasts."""
         self.state = state
-        self.scribe = journal_writer_for(state, self.bus, self.constraints, self.lease)
+        self.journal_writer = journal_writer_for(state, self.bus, self.constraints, self.lease)
 
     async def use_state(self, state: StateBackend) -> None:
         """Keep results elsewhere from now on; what was kept before stays where it is.
@@ -73,7 +73,7 @@ class RecordedRuns(abc.ABC):
         except BaseException:
             await state.close()
             raise
-        old, old_scribe = self.state, self.scribe
+        old, old_scribe = self.state, self.journal_writer
         self.take_state(state)
         if old_scribe is not None:
             await old_scribe.close()
@@ -100,8 +100,8 @@ class RecordedRuns(abc.ABC):
         """
         await self.state.open()
         cleaned = await self.state.clean(unused_for)
-        if unused_for is not None and self.scribe is not None:
-            journal, before = self.scribe.journal, time.time() - unused_for
+        if unused_for is not None and self.journal_writer is not None:
+            journal, before = self.journal_writer.journal, time.time() - unused_for
             for record in await journal.runs():
                 # One that is "running" with no owner can still be taken up.
                 if record.status != "running" and record.started <= before:
@@ -140,20 +140,20 @@ class RecordedRuns(abc.ABC):
         Raises:
             UnknownNameError, UsageError, LeaseHeldError, StateError: as `attach`.
         """
-        scribe = self._writer()
+        journal_writer = self._writer()
         log = checked_log(log) or self.log
         await self.state.open()
-        record = choose(await scribe.journal.runs(), run)
+        record = choose(await journal_writer.journal.runs(), run)
         for live in self.runs:
             if live.id == record.run_id:
                 raise UsageError(f"{live!r} goes on in this kernel already")
-        found = await take_up(scribe, record, self.constraints, on_wait)
+        found = await take_up(journal_writer, record, self.constraints, on_wait)
         graph, params, on_error, taken_up = found
-        orders = RunRequest(params, self.bindings, on_error, log=log, taken_up=taken_up)
-        return graph, orders, record.run_id
+        request = RunRequest(params, self.bindings, on_error, log=log, taken_up=taken_up)
+        return graph, request, record.run_id
 
     def _writer(self) -> JournalWriter:
-        if self.scribe is None:
+        if self.journal_writer is None:
             where = advised(
                 'state_backend="sqlite:///cascade.db", or CASCADE_STATE in the environment',
                 "state sqlite:///results.db",
@@ -162,4 +162,4 @@ class RecordedRuns(abc.ABC):
                 "results and runs are only in this kernel's memory, so there is nothing to take "
                 f"up; name a place that lasts: {where}"
             )
-        return self.scribe
+        return self.journal_writer

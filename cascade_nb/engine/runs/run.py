@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Container, Generator, Iterable, Mapping
-from functools import partial
 from typing import Any, Final, Protocol
 
-from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
@@ -57,12 +55,8 @@ class HandleHost(RunHost, Holds, Protocol):
     """What the handle of a run asks of its engine."""
 
     @property
-    def home(self) -> WaitsForRuns:
+    def loop_binding(self) -> WaitsForRuns:
         """The loop that it works on."""
-
-    @property
-    def door(self) -> LoopPortal:
-        """The way to that loop."""
 
     @property
     def unreachable(self) -> str | None:
@@ -74,8 +68,8 @@ class HandleHost(RunHost, Holds, Protocol):
     def bury_the_dead(self) -> None:
         """Runs whose loop was closed count as ended."""
 
-    def cancel_on_loop(self, run: Run, reason: str, within: float | None = None) -> None:
-        """What `Run.cancel` does, on the loop."""
+    def cancel_soon(self, run: Run, reason: str, within: float | None = None) -> None:
+        """What `Run.cancel` does."""
 
     def retry(self, run: Run) -> Run:
         """What `Run.retry_failed` does."""
@@ -88,7 +82,7 @@ class Run(RunControls, Readings):
         id: its identity, unique among all runs.
         number: it is the n-th of its engine, for people.
         graph: what runs.
-        orders: what was asked for beyond it.
+        request: what was asked for beyond it.
         above: what scopes ask of the task that started it, if one did.
         parent: the id of the run whose task has started it, if one did.
         depth: how many runs are above it, each of which has started the next.
@@ -112,13 +106,13 @@ class Run(RunControls, Readings):
         run_id: str,
         number: int,
         graph: Graph,
-        orders: RunRequest,
+        request: RunRequest,
         parent: Attempt | None = None,
     ) -> None:
         RunControls.__init__(self, engine, run_id)
         Readings.__init__(self, RunObserver(self, engine.constraints, lambda: engine.unreachable))
         self._engine = engine
-        self.orders = orders
+        self.request = request
         self.number = number
         self.graph = graph
         self.edits: tuple[str, ...] = ()
@@ -128,7 +122,7 @@ class Run(RunControls, Readings):
         self.parent = None if parent is None else parent.flow.run_id
         self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._blocked_by = self._watch.blocked_by if orders.log is None else lambda: None
+        self._blocked_by = self._observer.blocked_by if request.log is None else lambda: None
         self._told = HeldInWords(self, self._blocked_by)
         self._flow: Flow | None = None
         self._reuse: Reuse | None = None
@@ -163,7 +157,7 @@ class Run(RunControls, Readings):
                         self._told.look()
         except asyncio.CancelledError as interrupt:
             if not waiting.done():
-                within = None if self._engine.home.is_all_here else INTERRUPTED
+                within = None if self._engine.loop_binding.is_all_here else INTERRUPTED
                 self.cancel("the cell that waited for it was interrupted", within=within)
                 await asyncio.wait([waiting])
             raise in_a_line(interrupt, self.number, self.graph.title) from None
@@ -184,10 +178,10 @@ class Run(RunControls, Readings):
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise UsageError(f"a timeout is a number of seconds, not {timeout!r:.60}")
         if not self.done() and self._engine.is_own_thread():
-            return self._engine.home.wait_within(self, timeout)
+            return self._engine.loop_binding.wait_within(self, timeout)
         try:
             with waiting_for_others():
-                return self._engine.home.wait(
+                return self._engine.loop_binding.wait(
                     self._future, timeout, HeldInWords(self, self._blocked_by).look
                 )
         except concurrent.futures.TimeoutError:
@@ -226,7 +220,7 @@ class Run(RunControls, Readings):
             reason: for people.
             within: seconds that are less than the engine's `grace`.
         """
-        self._engine.door.call(partial(self._engine.cancel_on_loop, self, reason, within))
+        self._engine.cancel_soon(self, reason, within)
 
     def interrupt(self) -> None:
         """`cancel`, by somebody who waits for its end and is not to wait for long."""
@@ -256,13 +250,13 @@ class Run(RunControls, Readings):
     @property
     def history(self) -> tuple[str, ...]:
         """What happened to it in the kernels that had it before, an event a line, as JSON."""
-        return self.orders.taken_up.history if self.orders.taken_up is not None else ()
+        return self.request.taken_up.history if self.request.taken_up is not None else ()
 
     def left(self) -> PriorResults:
         """What it leaves to the next try; for the engine."""
         with self._engine.constraints.lock:
             flow = self._flow
-            return self.orders.given if flow is None else left_by(flow, flow.code, flow.sight)
+            return self.request.given if flow is None else left_by(flow, flow.code, flow.sight)
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in words, one reason a line; and, where an
@@ -274,7 +268,7 @@ class Run(RunControls, Readings):
         Raises:
             UnknownNameError: the graph has no such node or item.
         """
-        lines = self._watch.why(name)
+        lines = self._observer.why(name)
         if self._reuse is None or item_of(self.graph, name) is not None:
             return lines
         node, now = node_named(self.graph, name), self._engine.clock.wall()
@@ -283,14 +277,15 @@ class Run(RunControls, Readings):
     @property
     def status(self) -> RunStatus:
         """What it is doing now."""
-        own = self._watch.status()
+        own = self._observer.status()
         # Each may be another engine's, which has a lock of its own: none is held here.
-        inside = [(n, task, r.status) for n, task, r in self._watch.nested() if isinstance(r, Run)]
+        nested = self._observer.nested()
+        inside = [(node, task, r.status) for node, task, r in nested if isinstance(r, Run)]
         return with_nested(own, inside)
 
     def rests(self, manager: ConstraintManager) -> bool:
         """Whether it goes by these constraints and nothing of it is under way; for the engine."""
-        return self._engine.constraints is manager and self._watch.is_quiet()
+        return self._engine.constraints is manager and self._observer.is_quiet()
 
     @property
     def outcome(self) -> Phase | None:
@@ -309,8 +304,8 @@ class Run(RunControls, Readings):
 
     def begin_log(self) -> None:
         """Tell what happens from now on in lines, where that was asked for; for the engine."""
-        if self.orders.log is not None:
-            self._log = RunLog(self, self.orders.log, self._engine.bus, self._engine.clock)
+        if self.request.log is not None:
+            self._log = RunLog(self, self.request.log, self._engine.bus, self._engine.clock)
 
     def finish_log(self) -> None:
         """Wait until the last line is written, for whoever may end the process next."""
@@ -330,7 +325,7 @@ class Run(RunControls, Readings):
     def begin(self, flow: Flow, reuse: Reuse) -> None:
         """Its machinery is there, and what of its graph was there before; for the engine."""
         self._flow, self._reuse, self._skipped = flow, reuse, flow.skipped
-        self._watch.begin(flow)
+        self._observer.begin(flow)
 
     def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
         """It is decided how it ended; for the engine."""

@@ -82,9 +82,9 @@ class RunHost(Protocol):
     clock: Clock
     constraints: ConstraintManager
     state: StateBackend
-    scribe: JournalWriter | None
-    link: ConnectorSupervisor
-    past: ProvenanceCache
+    journal_writer: JournalWriter | None
+    supervisor: ConnectorSupervisor
+    provenance: ProvenanceCache
     history: History
     means: dict[str, float]
     partial: set[str]

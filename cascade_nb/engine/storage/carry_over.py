@@ -266,7 +266,7 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
                 values[index] = results.values[index]
         elif state[index] == SKIPPED and flow.skipped[index][0] in _STANDING:
             skipped[index] = flow.skipped[index]
-        elif places := flow.unfold.items(index):
+        elif places := flow.control_flow.items(index):
             expansion = results.work[places[0]]
             assert isinstance(expansion, Expansion)
             there = {

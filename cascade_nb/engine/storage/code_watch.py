@@ -113,7 +113,7 @@ class CodeWatch:
         self._for_files.append((index, again))
         if not self._seeing:
             self._seeing = True
-            self._flow.parts.spawn(self._see_files())
+            self._flow.services.spawn(self._see_files())
 
     def edited(self) -> None:
         """Something may have been edited: find out, where the tasks here lead to any of it."""
@@ -142,7 +142,7 @@ class CodeWatch:
         self._again = True
         if not self._checking:
             self._checking = True
-            self._flow.parts.spawn(self._check())
+            self._flow.services.spawn(self._check())
 
     def is_sure(self) -> bool:
         """Whether all that was done so far was done with code that is known."""
@@ -246,7 +246,7 @@ class CodeWatch:
         found = {self._unit(a.index) for a in flow.in_flight.values() if a.started is not None}
         if flow.inline is not None:
             found.add(self._unit(flow.inline))
-        found.update(map(self._unit, flow.unfold.continuations.awaited()))
+        found.update(map(self._unit, flow.control_flow.continuations.awaited()))
         return found
 
     def _taint(self, unit: int, tainted: bool) -> bool:
@@ -254,7 +254,7 @@ class CodeWatch:
         if not tainted and unit not in self.tainted:
             flow = self._flow
             node = unit if unit < self._own else flow.node_of(unit).index
-            reads = (*flow.graph.nodes[node].sources, *flow.unfold.items(unit))
+            reads = (*flow.graph.nodes[node].sources, *flow.control_flow.items(unit))
             found = self.tainted.intersection(reads)
             if found and found <= self.lent:
                 self.lent.add(unit)
@@ -270,11 +270,11 @@ class CodeWatch:
         work = self._flow.results.work[index]
         if isinstance(work, Expansion) and work.node.index < self._own:
             return index
-        return self._flow.unfold.root_of(index)
+        return self._flow.control_flow.root_of(index)
 
     def _task(self, index: int) -> AnyTask | None:
         """The task whose key covers what a node does."""
-        return self._flow.graph.nodes[self._flow.unfold.root_of(index)].task
+        return self._flow.graph.nodes[self._flow.control_flow.root_of(index)].task
 
 
 def _with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:

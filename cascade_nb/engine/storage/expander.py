@@ -56,8 +56,8 @@ class Expander:
         else:
             columns, fixed = flow.results.reader.columns_of(node)
         if index < len(flow.graph.nodes) and self._keys.for_items(node) and any(columns.values()):
-            flow.keeping.under_way += 1  # the run is not over while somebody looks
-            flow.parts.spawn(self._look(index, node, columns, fixed, there))
+            flow.saver.under_way += 1  # the run is not over while somebody looks
+            flow.services.spawn(self._look(index, node, columns, fixed, there))
             return
         expansion = Expansion(node, len(flow.results.work), columns, fixed)
         self._grow(index, expansion, there, [])
@@ -81,7 +81,7 @@ class Expander:
         except BaseException as error:
             failure = error
         with flow.lock:
-            flow.keeping.under_way -= 1
+            flow.saver.under_way -= 1
             if flow.is_over or flow.stopping is not None or flow.scheduler.state[index] >= DONE:
                 flow.settle()
                 return
@@ -101,7 +101,7 @@ class Expander:
     ) -> tuple[list[str], dict[int, Standing]]:
         """The keys of all items, and the results of those that stand, by position."""
         flow = self._flow
-        standby = ResumeWaiter(flow.parts.manager, f"run:{flow.run_id}", flow.parts.door)
+        waiter = ResumeWaiter(flow.services.manager, f"run:{flow.run_id}", flow.services.portal)
         while True:
             try:
                 keys = await self._keys.of_items(node, columns)
@@ -109,28 +109,28 @@ class Expander:
             except StateError as error:
                 if flow.stopping is not None:
                     raise
-                await standby.pause(then_resume(error), THE_STATE)
+                await waiter.pause(then_resume(error), THE_STATE)
 
     def _grow(
         self, index: int, expansion: Expansion, results: Mapping[int, Standing], keys: list[str]
     ) -> None:
         flow = self._flow
         self.grown[index] = expansion
-        self.since[index] = flow.parts.clock.wall()
+        self.since[index] = flow.services.clock.wall()
         flow.results.add_items(expansion)
         kind = flow.kinds.add_items(expansion)
         items = flow.scheduler.expand(index, expansion.count)
         self._keys.enter(items, keys)
         flow.state_changes.append(index)
         if not items:
-            flow.unfold.finish(index, [])
+            flow.control_flow.finish(index, [])
             return
         for position, one in results.items():
             flow.files.met(items[position], one.files)
         if results:
             self._take(items, results)
             return
-        rank = flow.ranks[flow.unfold.root_of(index)]
+        rank = flow.ranks[flow.control_flow.root_of(index)]
         assert kind.lane is not None
         flow.queues.push_all([rank << 32 | item for item in items], kind.lane)
         flow.queues.pump_soon()
@@ -142,5 +142,5 @@ class Expander:
             if position not in results:
                 flow.push(item)
                 continue
-            flow.unfold.take_kept(item, results[position].value)
+            flow.control_flow.take_kept(item, results[position].value)
         flow.queues.pump_soon()

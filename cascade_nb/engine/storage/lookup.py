@@ -89,7 +89,7 @@ class GraphSnapshot(NamedTuple):
 
 
 async def fingerprint_graph(
-    graph: Graph, params: Mapping[str, Any], keeps_all: bool, past: ProvenanceCache
+    graph: Graph, params: Mapping[str, Any], keeps_all: bool, provenance: ProvenanceCache
 ) -> GraphSnapshot:
     """Look at the code and data of `graph`, in a thread, unless it is a matter of microseconds: it
     may read source files and hash large arguments.
@@ -98,7 +98,7 @@ async def fingerprint_graph(
         graph: what will run.
         params: the values that the run is given.
         keeps_all: as the state backend says.
-        past: what results were made of before.
+        provenance: what results were made of before.
     """
 
     def look(code: Mapping[AnyTask, CodeSnapshot]) -> GraphSnapshot:
@@ -106,7 +106,7 @@ async def fingerprint_graph(
             snapshot.see_files()
         prints = fingerprints(graph, params)
         keys = worth_keeping(graph, prints, keeps_all)
-        grounds = past.look(graph, prints, keys)
+        grounds = provenance.look(graph, prints, keys)
         prints.forget_values()
         return GraphSnapshot(prints, keys, grounds, code)
 

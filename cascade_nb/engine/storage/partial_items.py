@@ -107,7 +107,7 @@ async def keep_items(
 def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
     """Under the lock: what could be kept."""
     code = seen.code
-    if code is None or not any(i < len(flow.graph.nodes) for i in flow.unfold.expander.grown):
+    if code is None or not any(i < len(flow.graph.nodes) for i in flow.control_flow.expander.grown):
         return []
     left = left_by(flow, code, seen.sight)
     if not code.is_sure():
@@ -118,7 +118,7 @@ def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
     dated = seen.given.graph is None and not limits
     parts = []
     for index, of_one in left.items.items():
-        node, items = flow.graph.nodes[index], flow.unfold.items(index)
+        node, items = flow.graph.nodes[index], flow.control_flow.items(index)
         if not node.options.reuse or not of_one.results:
             continue
         lent, had = code.lent, seen.given.items
@@ -134,7 +134,7 @@ def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
                 ours,
                 kept,
                 files,
-                flow.unfold.expander.since[index],
+                flow.control_flow.expander.since[index],
             )
         )
     return parts
@@ -147,7 +147,7 @@ def _keep(
     keys of what is there.
     """
     assert seen.sight is not None
-    was, now = seen.sight.prints, fingerprints(flow.graph, flow.orders.params)
+    was, now = seen.sight.prints, fingerprints(flow.graph, flow.request.params)
     same = [part for part in parts if _same(was, now, part.node)]
     partial.update(part.node.task_name for part in same)
     return {part.node.index: _keep_part(flow, part, now) for part in same}

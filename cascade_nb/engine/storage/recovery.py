@@ -48,13 +48,13 @@ class TakenUp:
 
 
 def order_of(
-    graph: Graph, orders: Request, keys: Mapping[int, str], since: float
+    graph: Graph, request: Request, keys: Mapping[int, str], since: float
 ) -> dict[str, Any]:
     """What a run's journal keeps of it, before it begins."""
     return {
         "graph": pack_graph(graph),
-        "params": dict(orders.params),
-        "on_error": orders.on_error,
+        "params": dict(request.params),
+        "on_error": request.on_error,
         "keys": [keys.get(node.index) for node in graph.nodes],
         "code": _codes_of(graph),
         "since": since,
@@ -62,7 +62,7 @@ def order_of(
 
 
 async def take_up(
-    scribe: JournalWriter,
+    journal_writer: JournalWriter,
     record: RunRecord,
     manager: ConstraintManager,
     on_wait: OnWait | None = None,
@@ -71,7 +71,7 @@ async def take_up(
     error, and the rest. Its constraints are in force when this returns.
 
     Args:
-        scribe: who writes, and so who will own the run.
+        journal_writer: who writes, and so who will own the run.
         record: which run.
         manager: where the constraints are applied; what is in force already stays as it is.
         on_wait: told once, when another kernel's lease has to run out first.
@@ -81,8 +81,8 @@ async def take_up(
         LeaseHeldError: another kernel goes on with it.
         StateError: the place cannot be reached or read.
     """
-    journal = scribe.journal
-    lease = await _claimed(scribe, record.run_id, on_wait)
+    journal = journal_writer.journal
+    lease = await _claimed(journal_writer, record.run_id, on_wait)
     try:
         said = await _order(journal, record)
         graph = await run_in_thread(lambda: unpack_graph(said["graph"]))
@@ -159,7 +159,7 @@ def apply_again(manager: ConstraintManager, said: Mapping[str, Any]) -> None:
     )
 
 
-async def _claimed(scribe: JournalWriter, run_id: str, on_wait: OnWait | None) -> Lease:
+async def _claimed(journal_writer: JournalWriter, run_id: str, on_wait: OnWait | None) -> Lease:
     """The lease of a run. A dead owner's is waited for; a living one renews it and keeps it.
 
     Raises:
@@ -168,7 +168,9 @@ async def _claimed(scribe: JournalWriter, run_id: str, on_wait: OnWait | None) -
     until: float | None = None
     while True:
         try:
-            return await scribe.journal.claim(run_id, scribe.owner, scribe.seconds)
+            return await journal_writer.journal.claim(
+                run_id, journal_writer.owner, journal_writer.seconds
+            )
         except LeaseHeldError as held:
             now = time.monotonic()
             if until is None:

@@ -39,7 +39,7 @@ class Keys:
         graph: what runs.
         of: by index, the keys by fingerprint.
         prints: what they come from, if anything.
-        scribe: where the run is written down, if it is.
+        journal_writer: where the run is written down, if it is.
         since: results made before this moment, in seconds since the epoch, do not count.
         revision: how often the graph was edited since the run began.
         known: by index, keys under which results are that stand, whatever `of` says.
@@ -58,7 +58,7 @@ class Keys:
         graph: Graph,
         of: Mapping[int, str],
         prints: Fingerprints | None,
-        scribe: JournalWriter | None,
+        journal_writer: JournalWriter | None,
         since: float,
         revision: int = 0,
         *,
@@ -69,7 +69,7 @@ class Keys:
     ) -> None:
         self._run_id = run_id
         self._prints = prints
-        self._scribe = scribe
+        self._journal_writer = journal_writer
         self._since = since
         self._revision = revision
         self._written = written
@@ -77,7 +77,7 @@ class Keys:
         self._partial = partial
         self.floors: Mapping[int, ExpiryBound] = {}
         self.of = {**of, **known}
-        if scribe is not None:
+        if journal_writer is not None:
             # A place of its own for each revision: a node may be another now at the same index.
             for node in graph.nodes:
                 if node.index not in self.of and node.kind is not NodeKind.PARAM:
@@ -109,17 +109,19 @@ class Keys:
         """
         keys: list[str] = []
         if self._written is not None and node.index not in self._anew:
-            assert self._scribe is not None
+            assert self._journal_writer is not None
             part = f"items.{self._written}.{node.index}"
             with contextlib.suppress(KeyError):  # the run had not come so far
-                keys = await self._scribe.journal.read(self._run_id, part)
+                keys = await self._journal_writer.journal.read(self._run_id, part)
             if keys and self._written == self._revision:
                 return keys
         count = len(next(iter(columns.values())))
         if len(keys) != count:
             keys = await run_in_thread(lambda: self._made(node, columns, count))
-        if self._scribe is not None:
-            await self._scribe.note(self._run_id, f"items.{self._revision}.{node.index}", keys)
+        if self._journal_writer is not None:
+            await self._journal_writer.note(
+                self._run_id, f"items.{self._revision}.{node.index}", keys
+            )
         return keys
 
     async def standing(

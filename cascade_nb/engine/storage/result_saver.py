@@ -85,7 +85,7 @@ class ResultSaver:
             self._completed(index, number, took, result, tell)
         else:
             token = (index, number, tell, self._resumed)
-            made = flow.parts.clock.wall()
+            made = flow.services.clock.wall()
             kind = flow.kinds.of[index]
             cache = kind.options.cache
             expires = None if cache is None or cache.ttl is None else made + cache.ttl
@@ -103,7 +103,7 @@ class ResultSaver:
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
         flow = self._flow
-        if self._refused and flow.parts.manager.find(f"run:{flow.run_id}") is None:
+        if self._refused and flow.services.manager.find(f"run:{flow.run_id}") is None:
             entries, self._refused = self._refused, []
             self._resumed += 1
             self._put_again(entries)
@@ -152,7 +152,7 @@ class ResultSaver:
                 if refused:
                     self._refused.extend(refused)
                     scope, reason = f"run:{flow.run_id}", then_resume(error)
-                    flow.parts.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+                    flow.services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
 
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)

@@ -34,11 +34,11 @@ class Sharing:
     """What one run shares with other kernels."""
 
     def __init__(
-        self, flow: RunState, keys: Keys, scribe: JournalWriter, state: StateBackend
+        self, flow: RunState, keys: Keys, journal_writer: JournalWriter, state: StateBackend
     ) -> None:
         self._flow = flow
         self._keys = keys
-        self._scribe = scribe
+        self._journal_writer = journal_writer
         self._state = state
         self._claimed: set[int] = set()
         self.found: set[int] = set()
@@ -56,7 +56,7 @@ class Sharing:
         if key is None or "/" in key or index in self._claimed:
             return None  # nobody else can know it; or it is tried again
         while not attempt.stop:
-            mine = await self._scribe.at_home(self._scribe.claims.take(key))
+            mine = await self._journal_writer.at_home(self._journal_writer.claims.take(key))
             if mine:
                 self._claimed.add(index)
             # Also when the claim is ours: its last owner may have let it go with a result.
@@ -74,13 +74,13 @@ class Sharing:
 
     def before_in_thread(self, attempt: Started) -> Found | None:
         """`before`, for a worker thread."""
-        return self._scribe.wait_at_home(self.before(attempt))
+        return self._journal_writer.wait_at_home(self.before(attempt))
 
     def over(self, index: int) -> None:
         """A node is over, well or badly: let it go. Under the lock."""
         if index in self._claimed:
             self._claimed.discard(index)
-            self._scribe.send_home(self._scribe.claims.drop(self._keys.of[index]))
+            self._journal_writer.send_home(self._journal_writer.claims.drop(self._keys.of[index]))
 
     def close(self) -> None:
         """The run is over: let everything go. Under the lock."""

@@ -50,7 +50,7 @@ def tell_runs(session: Session, _given: Namespace, awaited: bool) -> Any:
         [one for engine in session.engines for one in engine.history.runs],
         session.engine.clock.wall(),
     )
-    if session.engine.scribe is None:
+    if session.engine.journal_writer is None:
         where = "They are only in this kernel's memory; `%cascade state sqlite:///results.db`"
         say(f"{here}\n{where} keeps results and runs.")
         return None

@@ -205,7 +205,7 @@ class Driver:
 
     def _rested(self) -> bool:
         """Whether no worker has anything to do any more, those that were given up among them."""
-        workers = self.engine.home.parts().workers
+        workers = self.engine.loop_binding.services().workers
         return workers.free == self.engine.adapters.executor.capacity and not workers.lost
 
     def _story(self) -> list[str]:
@@ -222,7 +222,7 @@ class Driver:
             assert gate.first() is None
             assert not list(gate.passed())
         assert not self.engine.runs
-        free = self.engine.home.parts().workers.free
+        free = self.engine.loop_binding.services().workers.free
         assert self._rested(), f"{free} workers are free when nothing runs"
 
 
