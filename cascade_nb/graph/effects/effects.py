@@ -52,7 +52,7 @@ class Effects(NamedTuple):
     """What code does beside computing.
 
     Attributes:
-        states: by what `states_in_words` knows, whether it changes that state of the process.
+        states: by what `state_in_words` knows, whether it changes that state of the process.
         doubts: what its result also depends on and nobody can know, in words: "reads the clock".
         unseen: the same of files, which a user may name.
         mentions: where it reads files in a way that is not seen, or asks whether they are there,
