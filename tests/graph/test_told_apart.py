@@ -10,9 +10,11 @@ import decimal
 import enum
 import fractions
 import functools
+import io
 import pathlib
 import re
 import struct
+import threading
 import types
 import zoneinfo
 from collections.abc import Callable
@@ -303,6 +305,7 @@ def test_values_that_look_alike_have_two_keys_wherever_they_stand(data: st.DataO
 
 PROGRAM = '''
 import functools
+import io
 {k}
 class Base:
     shared = {c}
@@ -429,3 +432,55 @@ def test_each_small_change_of_code_that_changes_what_it_does_changes_its_key(nam
     for number, (one, does) in enumerate(there):
         for other, does_too in there[:number]:
             assert one != other or does == does_too
+
+
+class LeavesOut:
+    """Pickles without one of its attributes."""
+
+    def __init__(self, x: int, cache: Any) -> None:
+        self.x, self.cache = x, cache
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"x": self.x}
+
+
+class LeavesAll:
+    def __init__(self, x: int, tag: Any) -> None:
+        self.x, self.tag = x, tag
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LeavesAll, (self.x, None)
+
+
+class Slotted:
+    __slots__ = ("tag", "x")
+
+    def __init__(self, x: int, tag: Any) -> None:
+        self.x, self.tag = x, tag
+
+    def __getstate__(self) -> int:
+        return self.x
+
+    def __setstate__(self, x: int) -> None:
+        self.x = x
+
+
+class Dated(dt.date):
+    tag: Any
+
+
+def dated(x: int, tag: Any) -> Dated:
+    made = Dated(2026, 1, x)
+    made.tag = tag
+    return made
+
+
+@pytest.mark.parametrize("kind", [LeavesOut, LeavesAll, Slotted, dated])
+@given(x=st.integers(1, 2), tags=st.tuples(st.integers(0, 2), st.integers(0, 2)))
+def test_what_a_pickle_leaves_out_is_told_apart_all_the_same(
+    kind: Callable[[int, Any], Any], x: int, tags: tuple[int, int]
+) -> None:
+    first, second = (key(kind(x, tag)) for tag in tags)
+    assert (first == second) == (tags[0] == tags[1])
+    assert key(kind(x, threading.Lock())) == key(kind(x, threading.Lock()))
+    assert key(kind(x, io.BytesIO(b"a"))) == key(kind(x, io.BytesIO(b"a")))

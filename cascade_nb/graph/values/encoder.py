@@ -9,8 +9,10 @@ of different types differ (``1``, ``1.0``, ``True``); floats count by their bits
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import copyreg
+import enum
 import functools
 import marshal
 import os
@@ -39,11 +41,13 @@ from cascade_nb.graph.values.atoms import (
 )
 from cascade_nb.graph.values.settings import OF_VALUES
 from cascade_nb.model.arguments.inputs import CALLS
+from cascade_nb.model.containers.attributes import attributes
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.tasks.task import Task
 
 _PROTOCOL: Final = 5
+_LIBRARIES: Final = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # noqa: PTH120 - of texts
 _REMEMBERED: Final = 1 << 16
 _NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 _TEXT: Final = frozenset({str})
@@ -247,15 +251,37 @@ class Encoder:
         settings = OF_VALUES.get(str(kind.__module__).partition(".")[0])
         if settings is not None and (held := settings()):
             encoded += b"~" + self.encode(held)
+        if not issubclass(kind, enum.Enum) and not is_of_library(kind):
+            encoded += self._left_out(value, state)
         if hasattr(kind, "__array_finalize__") and getattr(value, "__dict__", None):
             encoded += b"." + self.encode(vars(value))  # which an array's own reducer leaves out
         return frame(b"o", encoded)
+
+    def _left_out(self, value: Any, state: Any) -> bytes:
+        """What a pickle of an object of the user's would not have, as far as it is content: a task
+        can see it all the same.
+        """
+        encoded, told = b"", state if isinstance(state, tuple) else (state,)
+        kept = set().union(*(one for one in told if isinstance(one, dict)))
+        for name, held in attributes(value).items():
+            if name not in kept:
+                with contextlib.suppress(CannotKeyError):  # a lock, a connection
+                    encoded += b"-" + text(name) + self.encode(held)
+        return encoded
 
     def _named(self, value: Any, name: str) -> bytes:
         """What its module knows by name: a ufunc, a sentinel."""
         place = str(getattr(value, "__module__", None))
         module = sys.modules.get(place)
         return frame(b"g", text(name) + (text(place) if module is None else self.refer(module)))
+
+
+def is_of_library(kind: type) -> bool:
+    """Whether a class is of an installed library or of Python itself."""
+    if kind.__module__ in sys.builtin_module_names:
+        return True
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    return file.startswith(_LIBRARIES) or "site-packages" in file
 
 
 def _global_generators() -> Iterator[object]:
