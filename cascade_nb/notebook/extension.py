@@ -27,7 +27,7 @@ from cascade_nb.notebook.magics.magics import CascadeMagics, waits
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.roles.plain_functions import be_plain_where_others_call
-from cascade_nb.notebook.roles.unkept_calls import remarks_on
+from cascade_nb.notebook.roles.unkept_calls import remarks_on, remarks_on_timing
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
 from cascade_nb.notebook.tracebacks import show_errors_cut
@@ -166,6 +166,10 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
             reused.add(text)
             remark(text)
 
+    def look_ahead(info: Any) -> None:
+        if said := remarks_on_timing(getattr(info, "raw_cell", None) or "", shell.user_ns.get):
+            remark("\n".join(said))
+
     def look(result: Any) -> None:
         reused.clear()
         if session.workspace.recorded is not None or is_captured(shell):
@@ -179,8 +183,11 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
         if said:
             remark("\n".join(said))
 
-    shell.events.register("post_run_cell", look)
-    return [tell_of_reuse(tell), partial(shell.events.unregister, "post_run_cell", look)]
+    hooks: dict[str, Callable[[Any], None]] = {"pre_run_cell": look_ahead, "post_run_cell": look}
+    for event, hook in hooks.items():
+        shell.events.register(event, hook)
+    undo = [partial(shell.events.unregister, event, hook) for event, hook in hooks.items()]
+    return [tell_of_reuse(tell), *undo]
 
 
 def _put_magics(shell: Shell, session: Session) -> list[Undo]:

@@ -112,3 +112,15 @@ def test_why_of_a_task_points_to_its_nodes(built: Notebook) -> None:
     built.ok("%cascade run rows mapped --wait")
     text = built.ok("%cascade why clean").text
     assert "clean is a task; its nodes are rows, mapped: `%cascade why rows` asks about one" in text
+
+
+def test_the_status_knows_what_code_ran_as_well_as_what_a_magic_did(built: Notebook) -> None:
+    built.ok("cs.run(rows)")
+    assert "rows · run 1" in built.ok("%cascade status").text
+    built.ok("%cascade run raw --wait")
+    assert "raw · run 2" in built.ok("%cascade status").text
+    built.ok("BROKEN = True")
+    assert built.run("cs.run(raw, fresh=True)").error is not None
+    text = built.ok("%cascade status").text
+    assert "raw · run 3" in text
+    assert "no such column" in text

@@ -76,7 +76,8 @@ def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
     if given.run is not None:
         named = [session.status_named(given.run)]
     else:
-        named = outermost([run.status for run in session.runs()])
+        live = outermost([run.status for run in session.live_runs()])
+        named = live or [one for one in session.statuses() if one.parent is None][:1]
     parts = [summary(one, TaskOutput()) for one in named]
     in_force = session.constraints().values()
     if in_force:

@@ -24,26 +24,37 @@ def remarks_on(text: str, look: Callable[[str], Any]) -> list[str]:
         text: the cell.
         look: what a name means.
     """
-    tasks = {word for word in _WORD.findall(text) if isinstance(look(word), Task)}
-    if not tasks:
+    if text.lstrip().startswith("%%") or _TIMED.search(text):
         return []
+    tasks = _tasks_in(text, look)
+    return _of_statements(text, tasks) if tasks else []
+
+
+def remarks_on_timing(text: str, look: Callable[[str], Any]) -> list[str]:
+    """What to say above what a cell is about to time, where that is the call of a task: the number
+    that comes is no time of any work.
+
+    Args:
+        text, look: as for `remarks_on`.
+    """
     timed = _TIMED.search(text)
-    if timed is not None:
-        return _of_timing(timed, tasks)
-    return _of_statements(text, tasks) if not text.lstrip().startswith("%%") else []
-
-
-def _of_timing(timed: re.Match[str], tasks: set[str]) -> list[str]:
+    tasks = _tasks_in(text, look) if timed is not None else set()
+    if timed is None or not tasks:
+        return []
     magic = timed["magic"]
     code = timed["rest"] if magic.startswith("%%") else timed["code"]
     for statement in _parsed(code.strip()):
         value = getattr(statement, "value", None)
         name = _called(value)
         if name in tasks:
-            told = f"{magic} timed the making of a call of `{name}`, which runs later. "
+            told = f"{magic} times the making of a call of `{name}`, which runs later. "
             way = f"{magic.replace('%%', '%')} cs.run({name}(…))"
             return [f"{told}`{way}` times the work, after `import cascade_nb as cs`."]
     return []
+
+
+def _tasks_in(text: str, look: Callable[[str], Any]) -> set[str]:
+    return {word for word in _WORD.findall(text) if isinstance(look(word), Task)}
 
 
 def _of_statements(text: str, tasks: set[str]) -> list[str]:
