@@ -15,7 +15,7 @@ from benchmarks.child import WrongResultError
 from benchmarks.ours import Bench, TaskKit
 from benchmarks.plan import STEPS
 from benchmarks.shapes import SHAPES, AsyncBodies, Bodies, expected
-from cascade_nb.engine.core.initial_state import draw
+from cascade_nb.engine.core.initial_state import make_initial_state
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 
@@ -54,7 +54,7 @@ def _step_by_step(taken: Mapping[str, list[float]], calls: Callable[[], Any]) ->
     _timed(taken["fingerprints"], lambda: fingerprints(graph))
 
     async def drawn() -> None:
-        await draw("run", graph, {}, NativeSolver(), {}, demand=True)
+        await make_initial_state("run", graph, {}, (), NativeSolver(), {}, demand=True)
 
     _timed(taken["machinery"], lambda: asyncio.run(drawn()))
 

@@ -21,7 +21,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.core.task_groups import Kinds
+from cascade_nb.engine.core.task_groups import TaskGroups
 from cascade_nb.graph.effects.unseen import may_be_paths
 from tests.engine.test_file_reads import Runs
 
@@ -340,7 +340,7 @@ def test_a_task_that_does_none_of_it_looks_at_no_file() -> None:
     def plain(x: str) -> str:
         return x + "in.csv"
 
-    kinds = Kinds("run", cs.build_graph([plain(str(i)) for i in range(3)]))
+    kinds = TaskGroups("run", cs.build_graph([plain(str(i)) for i in range(3)]))
     assert all(kind.light and kind.lane == "inline" for kind in kinds.of)
 
 
