@@ -64,6 +64,11 @@ def provenance_of(graph: Graph, prints: Fingerprints, index: int) -> Provenance:
     """What the result of node `index` is made of, for code and data as `prints` found them.
 
     It looks at files named by a cache rule, and may hash arguments: not for the loop.
+
+    Args:
+        graph: which has the node.
+        prints: its fingerprints.
+        index: of the node.
     """
     node = graph.nodes[index]
     what = "" if node.task is None else "argument "  # a parameter's value, a router's selector

@@ -95,6 +95,11 @@ def call_bytes(
 ) -> bytes:
     """The bytes of one call: what is left out counts as if its default had been given.
 
+    Args:
+        key: of the task.
+        encoder: makes the bytes of values.
+        args, kwargs: of the call.
+
     Raises:
         CannotKeyError: an argument has no content.
     """
@@ -120,6 +125,11 @@ def map_bytes(
     key: TaskKey, encoder: Encoder, collections: Mapping[str, Any], fixed: Mapping[str, Any]
 ) -> bytes:
     """The bytes of a mapped call, in the manner of `call_bytes`.
+
+    Args:
+        key: of the task.
+        encoder: makes the bytes of values.
+        collections, fixed: by parameter name, what is gone through and what is the same for all.
 
     Raises:
         CannotKeyError: an argument has no content.
@@ -172,10 +182,15 @@ def check(key: TaskKey) -> None:
 
 
 def with_rules(raw: bytes, cache: Cache | None, task: object) -> bytes:
-    """The key of a node whose result has rules of its own: `raw` is that of its call.
+    """The key of a node whose result has rules of its own.
 
     Files are looked at where a task begins and ends, since it may make some of them; only what has
     no task, as a router, is keyed by them.
+
+    Args:
+        raw: the key without the rules.
+        cache: the rules.
+        task: what the node calls; None for a router.
     """
     files = () if cache is None or task is not None else cache.files
     if cache is None or (cache.version is None and not files):

@@ -28,6 +28,11 @@ class Fields:
     def take(self, name: str, kind: Any, default: Any = ...) -> Any:
         """A field of type `kind`.
 
+        Args:
+            name: of the field.
+            kind: a type or a tuple of types; `object` for any.
+            default: what a missing field counts as; without one it must be there.
+
         Raises:
             SerializationError: it is missing or of another type.
         """

@@ -61,7 +61,14 @@ class OutOfReachError(TaskCallError):
     def in_call(
         self, task: str, signature: Signature, args: tuple[Any, ...], named: Iterable[str] = ()
     ) -> TaskCallError:
-        """What to raise for a call whose arguments were looked at, those by place first."""
+        """What to raise for a call whose arguments were looked at, those by place first.
+
+        Args:
+            task: its name.
+            signature: of its function.
+            args: what was given by place.
+            named: the names of what was given by name, in the order of the look.
+        """
         found = signature.parameters.values()
         places = [one.name for one in found if one.kind in _BY_PLACE][: len(args)]
         rest = [f"*{one.name}" for one in found if one.kind is one.VAR_POSITIONAL]
@@ -126,6 +133,11 @@ def replace(value: Any, marker: type[Marker], put: Callable[[Marker], Any]) -> A
 
     Only what holds one is made anew, each thing once however often it stands there; all else is
     handed on as it is.
+
+    Args:
+        value: of any kind; it stays as it is.
+        marker: a type, such as `Lazy`.
+        put: gives what stands in the place of a marker.
 
     Raises:
         OutOfReachError: a marker stands where nothing can be put.

@@ -120,7 +120,13 @@ def records_of(args: Any) -> Places:
 
 
 def with_records(args: tuple[Any, ...], records: Places, deep: bool) -> tuple[Any, ...]:
-    """Arguments by place, with what is known of large ones among these and those by name."""
+    """Arguments by place, with what is known of large ones among these and those by name.
+
+    Args:
+        args: the arguments.
+        records: what is known of the large ones, by place or name.
+        deep: whether lazy values stand inside containers among them.
+    """
     if not records:
         return args
     captured = CapturedArgs(args)
@@ -130,7 +136,7 @@ def with_records(args: tuple[Any, ...], records: Places, deep: bool) -> tuple[An
 
 
 def named_with_records(named: Mapping[str, Any], records: Places) -> dict[str, Any]:
-    """The same where all are given by name."""
+    """Arguments by name, with what is known of the large ones among them."""
     if not records:
         return dict(named)
     captured = CapturedNamed(named)
@@ -158,6 +164,12 @@ def check_held(
 ) -> None:
     """Refuse arguments that were changed since the call.
 
+    Args:
+        task: its name, for the message.
+        signature: of its function.
+        records: the large arguments, by place or name.
+        since: a look must not be older than this, where another is worth its time.
+
     Raises:
         TaskCallError: one is not what it was.
     """
@@ -173,6 +185,12 @@ def guarded(
     """`fn`, which runs only while the arguments are as they were at the call.
 
     Where it is lent their memory, its result counts only if they still are at its end.
+
+    Args:
+        fn: the function of a task, sync or async.
+        task: the task's name, for the message.
+        signature: of the function.
+        records: the large arguments, by place or name.
     """
     live = tuple(one for one in records if one[1].live)
     if inspect.iscoroutinefunction(fn):

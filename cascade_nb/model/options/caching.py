@@ -39,6 +39,10 @@ class Cache:
 def checked_cache(before: Cache | None, ttl: Any, files: Any, version: Any) -> Cache | None:
     """`before` with what is given here; None if nothing is left of it.
 
+    Args:
+        before: the rules that held.
+        ttl, files, version: as `with_cache` takes them; None for what stays as it was.
+
     Raises:
         PolicyError: a length of time, a path or a version that makes no sense.
     """

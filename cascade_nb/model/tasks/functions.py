@@ -46,6 +46,11 @@ def name_of(fn: Any, name: str | None) -> str:
 def executor_for(fn: Any, wanted: str | None, name: str) -> str:
     """Where the body of a task of `fn` runs.
 
+    Args:
+        fn: what the task is made of.
+        wanted: what its user says; None for what fits the function.
+        name: of the task, for the message.
+
     Raises:
         TaskDefinitionError: it is a generator, or the executor does not fit it.
     """
