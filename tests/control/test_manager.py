@@ -140,7 +140,7 @@ def test_waiters_are_served_by_rank(manager: ConstraintManager, crowd: Crowd) ->
     assert crowd.ask(9)
     for key in (5, 3, 7):
         crowd.ask(key)
-    order = []
+    order: list[int] = []
     for _ in range(3):
         (running,) = crowd.running
         crowd.end(running)

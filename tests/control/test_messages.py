@@ -253,7 +253,7 @@ async def test_each_refused_message_is_told_exactly_once_and_changes_nothing(
     engine = Engine()
     spy = SpySubscriber(engine.bus)
     before = engine.constraints.apply("task:other", "concurrency", {"limit": 3})
-    engine.supervisor._keeper = object()  # type: ignore[assignment] - as while a run goes on
+    engine.supervisor._keeper = object()  # type: ignore[assignment]  # as while a run goes on
     await engine.supervisor._on_message(topic, payload)
     engine.supervisor._keeper = None
     told = spy.events[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -43,8 +43,12 @@ def nobody_delivers() -> None:
 
 def test_everybody_hears_everything_in_order(bus: MessageBus) -> None:
     heard: dict[str, list[int]] = {"a": [], "b": []}
+
+    def noted_in(numbers: list[int]) -> Callable[[Any], object]:
+        return lambda event: numbers.append(event.done)
+
     for numbers in heard.values():
-        bus.subscribe(lambda event, numbers=numbers: numbers.append(event.done))
+        bus.subscribe(noted_in(numbers))
     for i in range(1000):
         bus.publish(TaskProgress(done=i))
     flushed(bus)

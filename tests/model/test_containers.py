@@ -271,7 +271,7 @@ def test_what_holds_itself_holds_itself_still() -> None:
     pair = (rows, lazy)
     rows.append(pair)
     thing = Plain(lazy)
-    thing.me = thing  # type: ignore[attr-defined]
+    thing.me = thing
     done = cs.run(use(pair))
     assert done[0][1] is done
     assert done[1] == 1

@@ -199,7 +199,8 @@ def test_an_item_that_is_given_by_place_has_the_key_of_the_plain_call() -> None:
     [max, functools.partial(max, 5), operator.itemgetter(0), operator.methodcaller("a")],
 )
 def test_what_does_not_name_its_parameters_is_called_and_not_mapped(fn: Any) -> None:
-    for wrong in (lambda: cs.task(fn).map(x=[1]), lambda: cs.task(fn).map([1])):
+    made = cs.task(fn)
+    for wrong in (functools.partial(made.map, x=[1]), functools.partial(made.map, [1])):
         with pytest.raises(
             MapError, match=r"does not say what its parameters are called.*_of\(x\)"
         ):

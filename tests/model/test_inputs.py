@@ -56,7 +56,7 @@ CONTAINERS = {
     "frozen dataclass": Frozen([a]),
     "namedtuple": Point(1, a),
     "OrderedDict": OrderedDict(k=a),
-    "defaultdict": defaultdict(list, k=a),
+    "defaultdict": defaultdict[str, Any](list, k=a),
     "deep": {"k": [({"k": (Settings([a]),)},)]},
 }
 every_container = pytest.mark.parametrize("value", CONTAINERS.values(), ids=CONTAINERS)

@@ -145,7 +145,7 @@ def lazies(draw: st.DrawFn) -> list[Any]:
 
 def _with_python(value: Any) -> bytes:
     place = io.BytesIO()
-    pickle._Pickler(place).dump(value)  # type: ignore[attr-defined]
+    pickle._Pickler(place).dump(value)
     return place.getvalue()
 
 

@@ -57,6 +57,14 @@ def _process() -> Iterator[Any]:
         yield process
 
 
+@contextmanager
+def _held(value: Any) -> Iterator[Any]:
+    try:
+        yield value
+    finally:
+        getattr(value, "cleanup", lambda: None)()
+
+
 OPEN: dict[str, Callable[[], Any]] = {
     "a Connection, which is gone": lambda: closing(sqlite3.connect(":memory:")),
     "a Connection, .* or make it a resource": lambda: closing(Connection()),
@@ -75,14 +83,6 @@ OPEN: dict[str, Callable[[], Any]] = {
         lambda: _held(concurrent.futures.Future())
     ),
 }
-
-
-@contextmanager
-def _held(value: Any) -> Iterator[Any]:
-    try:
-        yield value
-    finally:
-        getattr(value, "cleanup", lambda: None)()
 
 
 @pytest.mark.parametrize(("words", "make"), OPEN.items(), ids=list(OPEN))

@@ -105,7 +105,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "key of a comprehension": lambda v: {one: id(one) for one in [v]},
     "look-up": lambda v: {"a": 1}[v],
     "get": {"a": 1}.get,
-    "setdefault": lambda v: {}.setdefault(v, 1),
+    "setdefault": lambda v: {"a": 1}.setdefault(v, 1),
     "pop": lambda v: {"a": 1}.pop(v, None),
     "in a dictionary": lambda v: v in {"a": 1},
     "in a set": lambda v: v in {"a", "b"},
@@ -129,7 +129,7 @@ USES: dict[str, Callable[[Any], Any]] = {
     "reduction": np.add.reduce,
     "mean": np.mean,
     "array ==": lambda v: np.array([1]) == v,
-    "in place": lambda v: operator.iadd(np.array([1]), v),
+    "in place": lambda v: operator.iadd(np.array([1]), v),  # type: ignore[no-untyped-call]
     "series": pd.Series,
     "series ==": lambda v: pd.Series([1]) == v,
     "frame": pd.DataFrame,
@@ -246,7 +246,7 @@ def test_where_errors_are_read_the_ways_can_be_other_words() -> None:
 
 def test_a_pipeline_goes_through_no_lazy_value() -> None:
     with pytest.raises(cs.errors.UsageError, match=r"goes through tasks"):
-        cs.pipeline(1, x)
+        cs.pipeline(1, x)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_routes_changed_afterwards_do_not_change_the_router() -> None:
 def test_a_sequence_is_its_last_step_after_the_others() -> None:
     first, second, third = one(), one(), one()
     last = cs.sequence(first, second, third)
-    assert last.task is third.task  # type: ignore[attr-defined]
+    assert last.task is third.task
     (before,) = last.options.follows
     assert before.options.follows == (first,)
     assert cs.sequence(first, last).options.follows == (before, first)

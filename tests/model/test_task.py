@@ -62,7 +62,7 @@ def test_a_task_has_what_its_function_has_beside_itself() -> None:
     kept = cs.task(functools.lru_cache(lambda x: x))
     kept.fn(1)
     getattr(kept, "cache_clear")()  # noqa: B009  # a type checker knows of none
-    assert kept.fn.cache_info().currsize == 0
+    assert kept.fn.cache_info().currsize == 0  # type: ignore[attr-defined]
     assert not hasattr(kept, "cache_clean")
     assert not hasattr(cs.task(lambda: 1), "cache_clear")
     with pytest.raises(AttributeError, match="'Task' object has no attribute 'cache_clean'"):
@@ -71,7 +71,7 @@ def test_a_task_has_what_its_function_has_beside_itself() -> None:
 
 
 def test_a_task_looks_like_its_function() -> None:
-    assert add.__name__ == "add"
+    assert add.__name__ == "add"  # type: ignore[attr-defined]
     assert add.__doc__ == "Adds."
     assert str(inspect.signature(add.fn)) == str(add.signature)
     assert add.fn(1) == 3
@@ -98,7 +98,7 @@ def test_what_a_signature_takes_is_taken() -> None:
 
     assert wide(1, 2, 3, c=4, d=5).kwargs == {"c": 4, "d": 5}
     with pytest.raises(TaskCallError, match=r"missing a required"):
-        wide(1, 2)
+        wide(1, 2)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("wrong", [3, "name", None, [len]], ids=["number", "text", "None", "list"])
@@ -232,7 +232,7 @@ def test_a_call_is_looked_at_anew_though_another_of_its_task_fitted() -> None:
         with pytest.raises(TaskCallError):
             model(1, **wrong)
     with pytest.raises(TaskCallError, match=r"missing a required argument: 'x'"):
-        model(depth=2)
+        model(depth=2)  # type: ignore[call-arg]
 
 
 def test_a_name_is_known_as_long_as_a_task_has_it() -> None:

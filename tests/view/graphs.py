@@ -67,7 +67,7 @@ def every_kind() -> Graph:
 
 def of_names(names: Iterable[str]) -> Graph:
     """A chain of tasks whose names nobody checked, as a broken file might bring them."""
-    value: LazyResult | None = None
+    value: LazyResult[Any] | None = None
     for name in names:
         step = made("step")
         step.name = name

@@ -27,9 +27,41 @@ class Decorator(Protocol):
 
 
 @overload
-def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+def task(
+    fn: Callable[P, Coroutine[Any, Any, R]],
+    /,
+    *,
+    name: str | None = ...,
+    executor: str | None = ...,
+    tags: tuple[str, ...] | list[str] | set[str] = ...,
+    retry: Retry | int | None = ...,
+    timeout: float | None = ...,
+    resources: Mapping[str, float] | None = ...,
+    version: str | None = ...,
+    reuse: bool = ...,
+    track_files: bool = ...,
+    shares_process: bool = ...,
+    outputs: int | None = ...,
+    ignore: Iterable[str] | str = ...,
+) -> Task[P, R]: ...
 @overload
-def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+def task(
+    fn: Callable[P, R],
+    /,
+    *,
+    name: str | None = ...,
+    executor: str | None = ...,
+    tags: tuple[str, ...] | list[str] | set[str] = ...,
+    retry: Retry | int | None = ...,
+    timeout: float | None = ...,
+    resources: Mapping[str, float] | None = ...,
+    version: str | None = ...,
+    reuse: bool = ...,
+    track_files: bool = ...,
+    shares_process: bool = ...,
+    outputs: int | None = ...,
+    ignore: Iterable[str] | str = ...,
+) -> Task[P, R]: ...
 @overload
 def task(
     *,
