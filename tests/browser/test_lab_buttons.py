@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final, NamedTuple
 
 from playwright.sync_api import Browser, Locator, expect
@@ -19,10 +18,10 @@ LOAD: Final = "%load_ext cascade_nb\nimport asyncio, time\nimport cascade_nb as 
 #: A task of each way to be busy. None ends by itself, and each can be stopped.
 TASKS: Final = """%%cascade --quiet
 def thread(n):
-    for _ in cs.track(range(2000)): time.sleep(0.02)
+    for _ in cs.track(range(20_000)): time.sleep(0.02)
 
 async def coroutine(n):
-    await asyncio.sleep(40)
+    await asyncio.sleep(400)
 
 def quick(n): return n
 
@@ -31,7 +30,7 @@ def nests(n):
 
 class Slow:
     def __reduce__(self):
-        time.sleep(4)
+        time.sleep(15)
         return Slow, ()
 
 in_thread, in_coroutine, nested, at_once = thread(1), coroutine(1), nests(2), quick(3)
@@ -65,10 +64,10 @@ MOMENTS: Final = {
     "a thread works": Moment("%cascade run in_thread"),
     "a coroutine works": Moment("%cascade run in_coroutine"),
     "a cell blocks the kernel": Moment(
-        "%cascade run in_thread", busy=f"{BUSY}time.sleep(40)", phases=("running",)
+        "%cascade run in_thread", busy=f"{BUSY}time.sleep(400)", phases=("running",)
     ),
     "a cell awaits something": Moment(
-        "%cascade run in_thread", busy=f"{BUSY}await asyncio.sleep(40)", phases=("running",)
+        "%cascade run in_thread", busy=f"{BUSY}await asyncio.sleep(400)", phases=("running",)
     ),
     "the run is paused": Moment("%cascade run in_thread\n%cascade pause", until="paused"),
     "a cell waits for the run": Moment("%cascade run in_thread --wait"),
@@ -94,7 +93,7 @@ def panel_at(notebook: LabNotebook, moment: Moment) -> LabPanel:
 def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_run(
     lab: LabServer, browser: Browser
 ) -> None:
-    first = f"{LOAD}\nprint('busy', flush=True)\ntime.sleep(40)"
+    first = f"{LOAD}\nprint('busy', flush=True)\ntime.sleep(400)"
     with lab.open(browser, [first, TASKS, "", "", AFTER], NEWEST) as notebook:
         notebook.run(SETUP, wait=False)
         notebook.wait_until(lambda: "busy" in notebook.text(SETUP), "the cell does not begin")
@@ -107,12 +106,10 @@ def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_
             notebook.write(RUN, moment.cell)
             notebook.write(HOLD, moment.busy)
             panel = panel_at(notebook, moment)
-            began = time.monotonic()
-            notebook.press_interrupt()
+            notebook.press_interrupt()  # else it would go on for longer than anybody waits here
             panel.wait_for_phase(*moment.phases)
             for cell in (RUN, HOLD) if moment.busy else (RUN,):
                 notebook.wait_for_cell(cell)
-            assert time.monotonic() - began < 20, name  # one or two, on a quiet machine
             notebook.run(LAST)
             assert notebook.text(LAST).strip() == "42", name
             if moment.phases == ("running",):
@@ -127,7 +124,7 @@ def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_
 def test_a_restart_at_any_moment_leaves_a_panel_that_says_so_and_a_notebook_that_runs_again(
     lab: LabServer, browser: Browser
 ) -> None:
-    first = f"{LOAD}\nprint('busy', flush=True)\ntime.sleep(40)"
+    first = f"{LOAD}\nprint('busy', flush=True)\ntime.sleep(400)"
     with lab.open(browser, [first, TASKS, "", "", RESULT], NEWEST) as notebook:
         notebook.run(SETUP, wait=False)
         notebook.wait_until(lambda: "busy" in notebook.text(SETUP), "the cell does not begin")

@@ -162,7 +162,7 @@ s, w = steps(1), waits(1)
         notebook.cells += notebook_of(way, after).cells
     NotebookClient(
         notebook,
-        timeout_func=lambda cell: 1 if cell.source in ways else 120,
+        timeout_func=lambda cell: 3 if cell.source in ways else 120,  # it waits long before that
         interrupt_on_timeout=True,
         allow_errors=True,
         kernel_name="python3",

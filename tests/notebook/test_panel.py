@@ -190,6 +190,7 @@ print(took)
 
 def test_nobody_looks_so_little_is_told(panel: PanelClient) -> None:
     panel.wait_until(lambda: panel.shown["boxes"])  # the graph, once drawn, is told to everybody
+    panel.kernel.check("from cascade_nb.notebook.panel import panel as of\nof.SELDOM = 3600.0")
     panel.send(type="watch", visible=False)
     panel.answer(panel.hold("run", False))
     before = len(panel.patches)
@@ -198,7 +199,7 @@ def test_nobody_looks_so_little_is_told(panel: PanelClient) -> None:
     assert len(panel.patches) == before
     panel.send(type="watch", visible=True)
     panel.wait_until(lambda: any(kind["limit"] == 30 for kind in panel.shown["kinds"]))
-    panel.kernel.check("cs.limit('task:train', None)")
+    panel.kernel.check("cs.limit('task:train', None); of.SELDOM = 2.0")
 
 
 def test_before_a_browser_says_hello_nothing_is_told(kernel: RealKernel) -> None:

@@ -44,7 +44,7 @@ print(heard)
 
 BLOCKING = """
 print("busy", flush=True)
-for _ in range(300):
+for _ in range(3000):
     time.sleep(0.01)
     if len(heard) >= {n}:
         break

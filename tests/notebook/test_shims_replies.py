@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,13 @@ THREADED = [label for label in LABELS if not label.startswith("6.")]
 
 #: While the reading thread is held up a request comes; then it sends a reply to one who is gone.
 MEANWHILE = """
-import time
+import pathlib, time
+go = pathlib.Path("go")
+go.unlink(missing_ok=True)
 def reply_late():
-    print("held up", flush=True)
-    time.sleep(0.5)
+    print("held up", pathlib.Path.cwd(), flush=True)
+    while not go.exists():
+        time.sleep(0.01)
     channel.manager._send_on_shell_channel([b"gone", b"reply"])
 channel = get_ipython().kernel.shell_channel_thread
 channel.io_loop.add_callback(lambda: channel.io_loop.call_later(0.3, reply_late))
@@ -33,8 +38,11 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
 def sent_meanwhile(kernel: RealKernel) -> Execution:
     """A cell that is sent while a reply goes out."""
     held_up = kernel.send(MEANWHILE)
-    held_up.wait_until(lambda cell: "held up" in cell.stdout)
-    return kernel.send("print('heard')")
+    said = held_up.wait_until(lambda cell: "held up" in cell.stdout).stdout
+    cell = kernel.send("print('heard')")
+    time.sleep(2.0)  # until it lies before the kernel's door, which nobody can see from here
+    (Path(said.removeprefix("held up ").strip()) / "go").touch()
+    return cell
 
 
 def is_heard(cell: Execution, patience: float) -> bool:

@@ -19,10 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = """
 import asyncio
 import time
+from pathlib import Path
 import cascade_nb as cs
 
 @cs.task
 def slow(seconds):
+    Path("began").touch()
     for _ in cs.track(range(round(seconds * 50))):
         time.sleep(0.02)
     return seconds
@@ -35,7 +37,7 @@ async def later(lazy):
     return await cs.start(lazy)
 
 short = slow(1.5)
-long = slow(40)
+long = slow(400)
 """
 
 
@@ -66,6 +68,7 @@ class Terminal:
             env=env,
             dimensions=(60, 250),
         )
+        self.folder = folder
         self._shown = ""
         self._number = 1
         self.prompt()
@@ -94,8 +97,14 @@ class Terminal:
         return self.prompt()
 
     def interrupted(self, line: str) -> str:
-        """What a line shows that Ctrl-C is pressed in."""
+        """What a line shows that Ctrl-C is pressed in, when its task, if it has one, has begun."""
+        began = self.folder / "began"
+        began.unlink(missing_ok=True)
         self.child.send(line + "\r")
+        until = time.monotonic() + 60
+        while "long" in line and not began.exists():
+            assert time.monotonic() < until, f"{line} does not begin"
+            time.sleep(0.01)
         time.sleep(1.0)
         self.child.sendintr()
         return self.prompt()
@@ -136,8 +145,8 @@ def test_a_run_gives_the_prompt_back_and_ctrl_c_ends_one_that_is_waited_for(
         shown = terminal.interrupted(cell)
         assert f"run {number} of slow was interrupted" in shown, cell
         assert "selectors.py" not in shown, cell
-    assert "selectors.py" not in terminal.interrupted("await asyncio.sleep(40)")
+    assert "selectors.py" not in terminal.interrupted("await asyncio.sleep(400)")
     terminal.type("other = cs.start(coroutine(0.1)); await asyncio.sleep(0)")
-    terminal.type("import time; time.sleep(0.5)")
+    assert "None" in terminal.type("repr(other.result(60))")
     assert "Done" in terminal.type("other.status.headline")
     assert "gives the prompt back" in " ".join(terminal.type("%cascade run -h").split())

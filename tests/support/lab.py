@@ -30,7 +30,7 @@ from typing import IO, Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.kernels import LABELS, kernel_python
 from tests.support.notebook_page import PATIENCE, LabNotebook, wait_until
@@ -67,6 +67,7 @@ def chromium() -> Iterator[Browser]:
     """
     executable = PROGRAMS["chromium"].find()
     assert executable is not None, "these tests need Chromium; `make test` says how to get it"
+    expect.set_options(timeout=PATIENCE * 1000)  # by itself it waits for five seconds
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable, headless=True, args=list(_CHROMIUM_ARGUMENTS)

@@ -1,4 +1,4 @@
-"""The panel in JupyterLab: what it shows, and how long it takes to answer a click."""
+"""The panel in JupyterLab: what it shows, and what it answers to a click."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ class Answer:
     on: bool
     clicked: float
     at: float
-
-    @property
-    def took(self) -> float:
-        """Seconds from the click to the answer."""
-        return self.at - self.clicked
 
 
 class LabPanel:
