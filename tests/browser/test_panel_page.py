@@ -45,7 +45,8 @@ def test_it_says_hello_once_however_many_views_it_has(panel: PanelPage) -> None:
     assert panel.page.locator(".cascade-panel").count() == 2
 
 
-def test_it_shows_what_it_was_told(panel: PanelPage) -> None:
+def test_it_shows_what_it_was_told(open_panel: Open) -> None:
+    panel = open_panel(still=True)
     assert panel.text(".cs-title") == "report"
     assert panel.text(".cs-run") == "run 7"
     assert panel.text(".cs-counts") == "8 of 20 done · 4 running · 8 waiting"
@@ -162,9 +163,11 @@ def test_what_is_over_cannot_be_switched(panel: PanelPage) -> None:
     assert panel.text(".cs-headline") == "✓ Done in 2 s"
 
 
-def test_the_clock_moves_without_messages(panel: PanelPage) -> None:
+def test_the_clock_moves_without_messages(open_panel: Open) -> None:
+    panel = open_panel(still=True)
     panel.tell(time={"elapsed": 10, "ticking": True, "remaining": 40, "paused": None})
     expect(panel.panel.locator(".cs-time")).to_have_text("10 s, about 40 s left")
+    panel.page.clock.run_for(3_000)
     expect(panel.panel.locator(".cs-time")).to_have_text("13 s, about 35 s left")
 
 
@@ -292,7 +295,7 @@ def test_boxes_show_their_state_by_shape_and_by_word(open_panel: Open) -> None:
 
 
 def test_a_second_view_shows_the_same_as_the_first(open_panel: Open) -> None:
-    panel = open_panel(svg=picture_of_three())
+    panel = open_panel(svg=picture_of_three(), still=True)  # a second may begin between two looks
     panel.tell(
         boxes={"node-train_x23_1": ["running", 5, 20]},
         output={"anew": False, "chunks": [["stdout", "spoken\n"]]},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page
 
 from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from tests.project.sources import PACKAGE
+from tests.support.notebook_page import PATIENCE
 
 _ROOM = PACKAGE / "notebook" / "panel"
 
@@ -92,11 +94,23 @@ class PanelPage:
     Attributes:
         page: Playwright's.
         panel: the first view.
+
+    Args:
+        browser: where.
+        svg: the picture of the graph.
+        still: whether the page's clock goes on only when it is told to, by `page.clock.run_for`.
+        context: further options of the browser context.
     """
 
-    def __init__(self, browser: Browser, *, svg: str = "", **context: Any) -> None:
+    def __init__(
+        self, browser: Browser, *, svg: str = "", still: bool = False, **context: Any
+    ) -> None:
         self.context = browser.new_context(**context)
         self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1000)
+        if still:
+            self.page.clock.install()
+            self.page.clock.pause_at(datetime.now(timezone.utc) + timedelta(days=1))
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.set_content("<!doctype html><title>panel</title><body></body>")
