@@ -79,4 +79,4 @@ def test_a_pipeline_goes_through_tasks_that_take_one_argument() -> None:
     with pytest.raises(UsageError, match=r"goes through tasks, not 3"):
         cs.pipeline(1, double, 3)  # type: ignore[arg-type]
     with pytest.raises(TaskCallError):
-        cs.pipeline(1, one)  # type: ignore[arg-type]
+        cs.pipeline(1, one)

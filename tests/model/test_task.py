@@ -98,7 +98,7 @@ def test_what_a_signature_takes_is_taken() -> None:
 
     assert wide(1, 2, 3, c=4, d=5).kwargs == {"c": 4, "d": 5}
     with pytest.raises(TaskCallError, match=r"missing a required"):
-        wide(1, 2)  # type: ignore[call-arg]
+        wide(1, 2)
 
 
 @pytest.mark.parametrize("wrong", [3, "name", None, [len]], ids=["number", "text", "None", "list"])
@@ -217,7 +217,7 @@ def test_tasks_and_partials_say_what_they_are() -> None:
 
 def test_a_misspelt_parameter_is_told_before_the_one_it_leaves_out() -> None:
     with pytest.raises(TaskCallError, match=r"there is no parameter 'aa'; did you mean 'a'"):
-        add(aa=1)  # type: ignore[call-arg]
+        add(aa=1)
     with pytest.raises(TaskCallError, match=r"there is no parameter 'cc'"):
         add.partial(cc=1)
 
@@ -232,7 +232,7 @@ def test_a_call_is_looked_at_anew_though_another_of_its_task_fitted() -> None:
         with pytest.raises(TaskCallError):
             model(1, **wrong)
     with pytest.raises(TaskCallError, match=r"missing a required argument: 'x'"):
-        model(depth=2)  # type: ignore[call-arg]
+        model(depth=2)
 
 
 def test_a_name_is_known_as_long_as_a_task_has_it() -> None:

@@ -16,6 +16,11 @@ def label(x: int) -> str:
 
 
 @cs.task
+def length(text: str) -> int:
+    return len(text)
+
+
+@cs.task
 async def half(x: int) -> float:
     return x / 2
 
@@ -37,6 +42,8 @@ def needs(text: cs.LazyResult[str]) -> str:
 def checked() -> None:
     assert_type(label(1), cs.LazyResult[str])
     assert_type(label.lazy(1), cs.LazyResult[str])
+    assert_type(length(label(1)), cs.LazyResult[int])
+    assert_type(length.lazy(label.lazy(1)), cs.LazyResult[int])
     assert_type(half(1), cs.LazyResult[float])
     assert_type(raw(1).named("a").with_retry(2), cs.LazyResult[bytes])
     assert_type(later(1), cs.LazyResult[bytes])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.arguments.capture import are_captured_as_they_are, captured
@@ -70,7 +70,13 @@ class Task(HasSignature, Generic[P, R]):
         self._read(fn)
         self.ignore = self._known_ones(ignore)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+    # A type checker knows no way of saying "this, or a lazy value of this" of each parameter: the
+    # first form is what an editor shows, and the second takes lazy values too.
+    @overload
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]: ...
+    @overload
+    def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[R]: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> LazyResult[R]:
         """One call, not run yet. In the body of a task it is the call of the plain function.
 
         In a body, `lazy` makes a node. So does a call there that is given a lazy value, which the
@@ -123,7 +129,11 @@ class Task(HasSignature, Generic[P, R]):
         """
         return self.name
 
-    def lazy(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]:
+    @overload
+    def lazy(self, /, *args: P.args, **kwargs: P.kwargs) -> LazyResult[R]: ...
+    @overload
+    def lazy(self, /, *args: Any, **kwargs: Any) -> LazyResult[R]: ...
+    def lazy(self, /, *args: Any, **kwargs: Any) -> LazyResult[R]:
         """One call, not run yet, also in the body of a task.
 
         What a body returns of such, alone or inside lists, tuples, dicts, sets or dataclasses, is
