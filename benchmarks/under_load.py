@@ -56,8 +56,8 @@ class Load:
         """Start the run and open its panel; call it in a cell."""
         self._run = self._engine.start(self._graph, fresh=True)
         panel = Panel.open(self._run)
-        assert panel._widget is not None, "a kernel with a frontend has a panel"
-        self.panel = panel._widget.comm.comm_id
+        assert panel.widget is not None, "a kernel with a frontend has a panel"
+        self.panel = panel.widget.comm.comm_id
         self._beat = asyncio.get_running_loop().create_task(self._measure())
 
     def is_over(self) -> bool:

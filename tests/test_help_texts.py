@@ -17,7 +17,7 @@ import cascade_nb as cs
 import cascade_nb.errors
 import cascade_nb.graph
 import cascade_nb.model
-from cascade_nb.shortcuts import default_engine
+from cascade_nb.defaults import default_engine
 
 
 @cs.task(name="fetch")

@@ -94,7 +94,8 @@ def test_a_run_below_another_magic_and_in_a_function_is_waited_for(shared: RealK
 
 
 def notebook_of(*cells: str) -> nbformat.NotebookNode:
-    return new_notebook(cells=[new_code_cell(source) for source in cells])
+    made: nbformat.NotebookNode = new_notebook(cells=[new_code_cell(source) for source in cells])
+    return made
 
 
 def test_nbclient_keeps_everything_and_stops_where_a_run_fails() -> None:

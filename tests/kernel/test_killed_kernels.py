@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -76,7 +76,7 @@ class KernelVictim:
 @contextmanager
 def kernel_at(url: str, folder: Path, ledger: Ledger) -> Iterator[RealKernel]:
     """A kernel that keeps its results there."""
-    extra = {"CASCADE_STATE": url, "CASCADE_KEY_FILE": str(folder / "key")}
+    extra: dict[str, Any] = {"CASCADE_STATE": url, "CASCADE_KEY_FILE": str(folder / "key")}
     with RealKernel.start(NEWEST, **extra) as kernel:
         kernel.check(SETUP + ledger.writer)
         yield kernel

@@ -27,13 +27,16 @@ def text_of(cell: NotebookNode) -> str:
 
 @pytest.fixture(scope="module")
 def executed() -> NotebookNode:
-    notebook = nbformat.read(QUICKSTART, as_version=4)
+    notebook: NotebookNode = nbformat.read(QUICKSTART, as_version=4)
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     return notebook
 
 
 def cell(notebook: NotebookNode, start: str) -> NotebookNode:
-    return next(c for c in notebook.cells if c.cell_type == "code" and start in c.source)
+    found: NotebookNode = next(
+        c for c in notebook.cells if c.cell_type == "code" and start in c.source
+    )
+    return found
 
 
 def test_it_is_committed_without_outputs() -> None:
