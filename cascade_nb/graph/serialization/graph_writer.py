@@ -46,7 +46,7 @@ def to_json(graph: Graph) -> str:
     Example:
         >>> from cascade_nb.graph import from_json, to_json
         >>> text = to_json(cs.build_graph(report))
-        >>> from_json(text, tasks={"fetch": fetch, "help_total": total})
+        >>> from_json(text, tasks={"fetch": fetch, "total": total})
         <graph of report: 3 nodes>
     """
     return _Text(graph).text()

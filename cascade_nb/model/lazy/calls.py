@@ -37,13 +37,24 @@ class CallFields(Lazy):
 
 
 class LazyResult(CallFields, Generic[T_co]):
-    """One call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
+    """A planned call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
+
+    `.named`, `.tagged`, `.after`, `.run_if`, `.with_retry`, `.with_timeout`, `.with_cache` and
+    `.with_constraints` each give a new one that is run so. ``x[0]``, ``x["c"]``, ``x + 1`` and the
+    like are planned too; `.value` is the result that stands, without running anything.
 
     Attributes:
         task: what was called.
         args, kwargs: with what; lazy values stand where their results will.
         nested: whether a lazy value is inside a container among the arguments, or a resource
             injected.
+
+    Example:
+        >>> x = fetch(3)
+        >>> x
+        <lazy fetch>
+        >>> cs.run(x.with_retry(3, delay=1, backoff=2))
+        [0, 1, 2]
     """
 
     __slots__ = ()
@@ -88,12 +99,20 @@ class MapFields(Lazy):
 
 
 class MappedLazyResult(MapFields, Generic[T_co]):
-    """A task mapped over collections; its result is the list of the items' results, in order.
+    """A task mapped over collections: one call for each item; its value is the list of results.
+
+    What is the same for every item is given by `.partial` before. It can be run and asked as a
+    `LazyResult` can; retries, timeouts and kept results are each item's own.
 
     Attributes:
         task: what is called for each item.
         collections: by parameter, what is gone through; lazy ones expand when they are known.
         fixed: by parameter, what is the same for every item.
+
+    Example:
+        >>> sizes = fetch.map(n=[1, 2])
+        >>> cs.run(sizes)
+        [[0], [0, 1]]
     """
 
     __slots__ = ()

@@ -14,7 +14,16 @@ from cascade_nb.model.tasks.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_NOT_GIVEN: Final = object()
+
+
+class _NotGiven:
+    """What stands for the function where `@cs.task(…)` stands above it."""
+
+    def __repr__(self) -> str:
+        return "<what stands below>"
+
+
+_NOT_GIVEN: Final = _NotGiven()
 
 
 class Decorator(Protocol):

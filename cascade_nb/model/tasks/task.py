@@ -95,7 +95,7 @@ class Task(HasSignature, Generic[P, R]):
 
         Example:
             >>> total(fetch(3))
-            <lazy help_total>
+            <lazy total>
             >>> cs.run(total(fetch(3)))
             3
         """
