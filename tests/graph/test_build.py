@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import cascade_nb as cs
 from cascade_nb.errors import CycleError, DroppedNameError, TargetError, TaskCallError
 from cascade_nb.graph import EdgeType, NodeKind, build_graph
-from cascade_nb.model import Lazy, Task
+from cascade_nb.model import Lazy
+from cascade_nb.model.lazy.any_task import AnyTask
 
 
 @cs.task
@@ -46,14 +47,14 @@ class Names:
         self.today = {before.identity: now for before, now in today}
         self.dropped = dropped
         self.names: dict[object, str] = {}
-        self.tasks: dict[Any, Any] = {}
+        self.tasks: dict[AnyTask, AnyTask] = {}
 
     def current(self, lazy: Lazy) -> Lazy:
         if lazy in self.dropped:
             raise DroppedNameError("it was dropped")
         return self.today.get(lazy.identity, lazy)
 
-    def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
+    def current_task(self, task: AnyTask) -> AnyTask:
         return self.tasks.get(task, task)
 
     def is_lost(self, lazy: Lazy) -> bool:

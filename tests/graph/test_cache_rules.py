@@ -85,7 +85,7 @@ def test_a_link_counts_by_what_it_leads_to(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_reads_the_node_counts_with_its_files(tmp_path: pathlib.Path) -> None:
-    target = load(routed(tmp_path / "a"))  # type: ignore[arg-type]
+    target = load(routed(tmp_path / "a"))
     before = key(target)
     write(tmp_path / "a", "1")
     assert key(target) != before

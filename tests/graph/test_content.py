@@ -183,7 +183,7 @@ def test_the_order_in_which_a_set_was_filled_does_not_count_and_that_of_a_dict_d
     assert key(set(keys)) == key(backwards)
 
 
-DIFFERENT = [
+DIFFERENT: list[list[Any]] = [
     [0, 0.0, False, None, "", b"", 0j, (), [], {}, set(), frozenset(), bytearray()],
     [1, 1.0, True, "1", b"1", 1 + 0j, (1,), [1], {1: 1}, {1}, frozenset({1}), range(1, 2)],
     [1, Level.LOW, Colour.RED, decimal.Decimal(1), fractions.Fraction(1), np.int64(1)],
@@ -390,7 +390,7 @@ def load() -> int:
 
 
 WITHOUT = [
-    (lambda: (i for i in ()), "a generator cannot be keyed: "),
+    (lambda: (i for i in [1]), "a generator cannot be keyed: "),
     (load, "a LazyResult with the lazy value load in it cannot be keyed: it is not"),
     (lambda: [load()], "a list with the lazy value load in it cannot be keyed: it is not computed"),
     (sys._getframe, "a frame cannot be keyed: "),

@@ -139,7 +139,7 @@ def test_the_padding_of_records_does_not_count() -> None:
 def test_objects_in_an_array_count_one_by_one() -> None:
     assert key(np.array(["a", None, 1.5], object)) == key(np.array(["a", None, 1.5], object))
     assert key(np.array([1, 2], object)) != key(np.array([1, 2.0], object))
-    assert isinstance(content_key(np.array([(i for i in ())], object)), Unkeyed)
+    assert isinstance(content_key(np.array([(i for i in [1])], object)), Unkeyed)
 
 
 def test_an_array_in_a_file_is_the_array(tmp_path: pathlib.Path) -> None:
@@ -427,7 +427,7 @@ def test_what_reads_its_data_later_has_no_key(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_subclass_of_a_frame_is_not_taken_for_a_frame() -> None:
-    class Marked(pd.DataFrame):
+    class Marked(pd.DataFrame):  # type: ignore[misc]
         _metadata = ["mark"]  # noqa: RUF012 - this is how pandas wants it
 
     frame, other = Marked({"a": [1]}), Marked({"a": [1]})

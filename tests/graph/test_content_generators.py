@@ -12,7 +12,7 @@ from cascade_nb.graph.fingerprint.content import content_key
 
 def test_what_draws_from_the_global_generators_has_one_key_however_much_was_drawn() -> None:
     known = (scipy.stats.lognorm(0.2, 0, 70), scipy.stats.norm(3), np.random.mtrand._rand)
-    for value in (*known, random._inst):  # type: ignore[attr-defined]
+    for value in (*known, random._inst):
         before = str(content_key(value))
         np.random.rand(3)
         random.random()

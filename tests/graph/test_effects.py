@@ -140,7 +140,7 @@ def redirects() -> None:
 
 
 def sets_stream() -> None:
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def catches_warnings() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import cascade_nb as cs
@@ -23,7 +25,7 @@ def test_a_node_is_found_by_name_by_id_and_by_its_task() -> None:
     graph = build_graph([clean(load()).named("tidy"), clean(1), clean(2)])
     assert graph.node("tidy").task is clean
     assert graph.node("load").id == "load#1"
-    assert graph.node("clean#2").lazy.args == (2,)  # type: ignore[attr-defined]
+    assert graph.node("clean#2").lazy.args == (2,)
     with pytest.raises(UnknownNameError, match="'clean#2' or 'clean#1'"):
         graph.node("clean")  # which of its two calls, nobody can tell
 
@@ -53,7 +55,7 @@ def test_two_nodes_of_one_name_have_ids_of_their_own() -> None:
     ],
 )
 def test_nodes_are_called_as_messages_call_them(
-    target: cs.LazyResult, kind: NodeKind, label: str, task_name: str
+    target: cs.LazyResult[Any], kind: NodeKind, label: str, task_name: str
 ) -> None:
     (node,) = build_graph(target).nodes
     assert (node.kind, node.label, node.task_name) == (kind, label, task_name)

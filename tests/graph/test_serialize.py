@@ -111,7 +111,7 @@ def there_and_back(target: Any, **kwargs: Any) -> Graph:
 
 def argument(value: Any) -> Any:
     """`value` after a journey as a task's argument."""
-    return there_and_back(fetch(value)).nodes[-1].lazy.args[0]  # type: ignore[attr-defined]
+    return there_and_back(fetch(value)).nodes[-1].lazy.args[0]
 
 
 def test_everything_that_was_asked_for_survives() -> None:
@@ -137,7 +137,7 @@ def test_everything_that_was_asked_for_survives() -> None:
     assert node.options.needs["ram"].label == "first"
     assert back.params()["rate"].description == "how fast"
     assert back.params()["rate"].type is float
-    assert back.node("read").lazy.kwargs["db"].resource is database  # type: ignore[attr-defined]
+    assert back.node("read").lazy.kwargs["db"].resource is database
 
 
 async def test_a_graph_that_came_back_gives_the_same_value() -> None:
@@ -263,7 +263,7 @@ OPAQUE: dict[str, Any] = {
     "a lock": threading.Lock(),
     "a lambda": local_lambda(),
     "a float of another type": type("MyFloat", (float,), {})(1.5),
-    "a zone that is more than an offset": dt.datetime(2024, 1, 1, tzinfo=Zone()),
+    "a zone that is more than an offset": dt.datetime(2024, 1, 1, tzinfo=Zone()),  # type: ignore[abstract]
     "something without repr": Unwritable(),
 }
 
@@ -273,7 +273,7 @@ async def test_what_json_cannot_hold_is_a_readable_mark_that_fails_when_it_is_ru
     value: Any,
 ) -> None:
     back = there_and_back([fetch([1, {"k": value}]).named("needs"), one()])
-    mark = back.node("needs").lazy.args[0][1]["k"]  # type: ignore[attr-defined]
+    mark: Any = back.node("needs").lazy.args[0][1]["k"]
     assert isinstance(mark, Opaque)
     assert type(value).__qualname__ in mark.type
     assert len(mark.text) <= 200
@@ -337,7 +337,7 @@ def test_a_task_that_cannot_be_imported_is_given_by_name_or_path() -> None:
     text = to_json(build_graph(local(one())))
     with pytest.raises(SerializationError, match=r"there is no .*<locals>\.local here.*tasks="):
         from_json(text)
-    path = f"{__name__}.{local.__qualname__}"
+    path = f"{__name__}.{local.__qualname__}"  # type: ignore[attr-defined]
     for tasks in ({"local": local}, {path: local}):
         assert from_json(text, tasks=tasks).nodes[-1].task is local
 

@@ -43,7 +43,7 @@ def asked_of_pandas() -> Any:
 
 
 def written_by_pandas() -> str:
-    return pd.DataFrame({"a": range(30)}).to_string()
+    return str(pd.DataFrame({"a": range(30)}).to_string())
 
 
 def parquet_engine(frame: Any) -> Any:

@@ -104,7 +104,7 @@ def made(value: Any, *changes: Callable[[Any], object]) -> Any:
     return value
 
 
-class Grid(np.ndarray):  # type: ignore[type-arg]
+class Grid(np.ndarray):
     pass
 
 
@@ -138,7 +138,11 @@ ALIKE: list[list[Any]] = [
     ],
     [np.arange(4).reshape(2, 2), np.arange(4).reshape(2, 2, order="F"), np.arange(4)[::-1]],
     [np.ones((2, 2)), np.ones((2, 2), order="F"), np.ones((2, 4))[:, ::2]],
-    [np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 3], [0, 0]), np.array([1, 2])],
+    [
+        np.ma.masked_array([1, 2], [False, True]),
+        np.ma.masked_array([1, 3], [False, False]),
+        np.array([1, 2]),
+    ],
     [
         pd.Series([1, 2]),
         pd.Series([1, 2], name="a"),
@@ -189,10 +193,10 @@ ALIKE: list[list[Any]] = [
         np.zeros(1, {"names": ["a"], "formats": ["i4"], "itemsize": 8}),
     ],
     [
-        np.ma.masked_array([7, 8], [0, 1]),
-        np.ma.masked_array([7, 8], [0, 1], fill_value=3),
-        np.ma.masked_array([7, 8], [0, 1], hard_mask=True),
-        np.ma.masked_array([7, 8], [0, 0]),
+        np.ma.masked_array([7, 8], [False, True]),
+        np.ma.masked_array([7, 8], [False, True], fill_value=3),
+        np.ma.masked_array([7, 8], [False, True], hard_mask=True),
+        np.ma.masked_array([7, 8], [False, False]),
         np.ma.masked_array([7, 8]),
     ],
     [
@@ -232,8 +236,8 @@ ALIKE: list[list[Any]] = [
     ],
     [memoryview(b"mv"), memoryview(bytearray(b"mv")), memoryview(b"mv").cast("c")],
     [pathlib.Path("nowhere"), pathlib.Path("nowhere").absolute(), pathlib.PurePosixPath("nowhere")],
-    [TypeVar("T"), TypeVar("T", bound=int), TypeVar("T", int, str), TypeVar("U")],  # type: ignore[misc]
-    [NewType("N", int), NewType("N", str), NewType("O", int)],  # type: ignore[valid-newtype, misc]
+    [TypeVar("T"), TypeVar("T", bound=int), TypeVar("T", int, str), TypeVar("U")],
+    [NewType("N", int), NewType("N", str), NewType("O", int)],
     [struct.Struct("i"), struct.Struct("<i"), struct.Struct("q")],
     [functools.cmp_to_key, functools.lru_cache(len), functools.lru_cache(maxsize=1)(len)],
     [array.array("i", [1]), array.array("q", [1]), array.array("d", [1])],
