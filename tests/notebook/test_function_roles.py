@@ -60,6 +60,8 @@ def plain(source: str) -> dict[str, str]:
         ("ys = sorted(xs, key=f)", "it is given to `sorted`, line 2"),
         ("ys = xs.apply(f)", "it is given to `xs.apply`"),
         ("ys = list(map(f, xs))", "it is given to `map`"),
+        ("s = '%.2f' % f(1)", "its value is used at once"),
+        ("s = '%s %s' % (f(1), 2)", "its value is used at once"),
         ("d = defaultdict(f)", "it is given to `defaultdict`"),
         ("ys = xs.apply(lambda x: f(x))", "it is called in a lambda"),
         ("@f\ndef g(x): return x", "it decorates `g`"),
