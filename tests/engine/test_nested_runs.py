@@ -331,7 +331,7 @@ async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
     await until(lambda: len(run.failures) == 5)  # four were replaced, and the fifth is not
     waits = engine.start(give(1))
     await until(lambda: waits.status.phase is Phase.RUNNING)
-    words = "ready and waits for one of 1 threads; 4 more are left with tasks that cannot be"
+    words = "is queued: the only thread is busy; 4 more are left with tasks that cannot be"
     assert words in waits.why("give")[0]
     let_go.set()
     assert await asyncio.wait_for(waits, PATIENCE) == 1

@@ -47,7 +47,7 @@ async def test_a_worker_that_was_not_needed_after_all_serves_another_run(
     first = engine.start(work(1))
     await until(lambda: executor.waiting)
     second = engine.start(work(2))
-    await until(lambda: second.status.waiting)
+    await until(lambda: second.status.queued)
     first.pause()
     assert not executor.begin()
     assert len(executor.waiting) == 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import UnknownNameError
+from cascade_nb.executors import LocalExecutor
+from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, until
 from tests.graph.cells import Cells
 
@@ -164,3 +168,45 @@ async def test_no_time_is_guessed_where_most_of_what_is_left_was_never_measured(
     assert run.status.remaining is None  # of `load` all is over, of `slow` nothing
     hold.let_go()
     await run
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_what_is_ready_and_finds_no_thread_is_queued_and_what_has_no_input_waits(
+    make_engine: MakeEngine, threads: int
+) -> None:
+    hold = threading.Event()
+
+    @cs.task(shares_process=True)
+    def work(i: int) -> int:
+        hold.wait(20)
+        return i
+
+    @cs.task
+    def total(xs: list[int], y: int) -> int:
+        return sum(xs) + y
+
+    engine = make_engine(executor=LocalExecutor(threads))
+    each = work.map(i=list(range(5))).named("each")
+    target = total(each, work(5).named("one")).named("total")
+    run = engine.start(target)
+    try:
+        await until(lambda: run.status.running == threads)
+        status = run.status
+        assert (status.queued, status.held, status.waiting) == (6 - threads, 0, 1)
+        (kind,) = (kind for kind in status.kinds if kind.name == "work")
+        assert kind.queued == 6 - threads
+        busy = "the only thread is busy" if threads == 1 else "all 2 threads are busy"
+        queued = [i for i in range(5) if run.why(f"each[{i}]")[0].endswith(f"is queued: {busy}")]
+        one_queued = run.states()["one"] is NodeState.QUEUED
+        assert len(queued) + one_queued == 6 - threads
+        if one_queued:
+            assert run.why("one") == [f"one is queued: {busy}"]
+        assert run.states()["total"] is NodeState.WAITING
+        run.pause()
+        assert (run.status.queued, run.status.waiting) == (0, 0)
+        run.resume()
+        await until(lambda: run.status.queued == 6 - threads)
+    finally:
+        hold.set()
+    assert await run == 15
+    assert run.status.queued == 0

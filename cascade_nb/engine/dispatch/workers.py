@@ -99,6 +99,7 @@ class ReadyQueues:
             if not self.thread:
                 self._hungry()
             heappush(self.thread, rank << 32 | index)
+            self.flow.state_changes.append(index)  # it is queued now
         elif lane == "async":
             heappush(self.on_loop, rank << 32 | index)
         else:
@@ -115,6 +116,7 @@ class ReadyQueues:
             heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
         if lane == "thread":
             self._hungry()
+            self.flow.state_changes.extend([key & INDEX for key in keys])
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""

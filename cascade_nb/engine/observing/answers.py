@@ -13,6 +13,7 @@ from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
 from cascade_nb.engine.observing.run_view import RunView
+from cascade_nb.engine.observing.state_counts import waits_for_a_thread
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -151,6 +152,8 @@ def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
         told = f"is {gate.word}: {explain(gate, flow.services.clock.now(), ticket)}"
     elif state == CANCELLED:
         told = (end_of(flow, index) or ["was cancelled"])[0]
+    elif waits_for_a_thread(flow, index):
+        told = _full(flow)
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
         told = f"is {word.value}{_attempts(flow.tries.get(index, 1))}"
@@ -196,16 +199,23 @@ def _stopped(flow: RunView, index: int) -> list[str]:
     return list(texts)
 
 
+def _full(flow: RunView) -> str:
+    """What to say of a node that nothing keeps but that no thread is free."""
+    there, lost = flow.workers.executor.capacity, flow.workers.lost
+    busy = "the only thread is busy" if there == 1 else f"all {there} threads are busy"
+    more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
+    return f"is queued: {busy}{more}"
+
+
 def _waits(flow: RunView, index: int, name: str, state: NodeState) -> str:
     waiting = Counter(flow.label(i) for i in flow.scheduler.waiting_for(index))
     if state is NodeState.WAITING and waiting:
         told = [f"{n} of {label}" if n > 1 else label for label, n in waiting.items()]
         rest = [f"{len(told) - _SHOWN} others"] if len(told) > _SHOWN else []
         return f"{name} waits for {', '.join([*told[:_SHOWN], *rest])}"
+    if state is NodeState.QUEUED:  # by no limit of anybody's, which was said before
+        return f"{name} {_full(flow)}"
     if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
-        if flow.kinds.of[index].lane == "async" and flow.queues.loop_is_held_up:
-            return f"{name} {HELD_UP}"
-        busy, lost = flow.workers.executor.capacity, flow.workers.lost
-        more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
-        return f"{name} is ready and waits for one of {busy} threads{more}"
+        is_late = flow.kinds.of[index].lane == "async" and flow.queues.loop_is_held_up
+        return f"{name} {HELD_UP if is_late else 'is ready and about to start'}"
     return f"{name} is {state.value}{_attempts(flow.tries.get(index, 1))}"

@@ -22,6 +22,7 @@ _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
 _WAITING: Final = _NUMBER[NodeState.WAITING]
 _STOPPED: Final = {"held": _NUMBER[NodeState.HELD], "queued": _NUMBER[NodeState.QUEUED]}
+_QUEUED: Final = _NUMBER[NodeState.QUEUED]
 _RUNNING: Final = _NUMBER[NodeState.RUNNING]
 _DONE: Final = _NUMBER[NodeState.DONE]
 _REUSED: Final = _NUMBER[NodeState.REUSED]
@@ -141,7 +142,9 @@ class StateCounts:
         gate = self._stopper(index) if flow.parked and index in flow.parked else None
         if gate is not None:
             return _STOPPED[gate.word]
-        return _RUNNING if index in flow.control_flow.continuations else _WAITING
+        if index in flow.control_flow.continuations:
+            return _RUNNING
+        return _QUEUED if waits_for_a_thread(flow, index) else _WAITING
 
     def _stopper(self, index: int) -> Gate | None:
         """What keeps a node from starting that asked to."""
@@ -166,6 +169,9 @@ class StateCounts:
         for index, expansion in grown.items():
             self._expanded(index, expansion)
         seen = self._seen = [_PLAIN[now] for now in state]
+        if READY in state:
+            for index in [index for index, now in enumerate(state) if now == READY]:
+                seen[index] = self._number(index)
         for indexes, number in ((flow.reused, _REUSED), (flow.carried, _DONE)):
             for index in indexes:
                 seen[index] = number
@@ -200,6 +206,16 @@ class StateCounts:
         if expansion.count:
             counts = self._counts.setdefault(of[expansion.first], _waiting(0))
             counts[_WAITING] += expansion.count
+
+
+def waits_for_a_thread(flow: RunView, index: int) -> bool:
+    """Whether a node could start, but for a thread: nothing else keeps it, and it is queued."""
+    return (
+        flow.scheduler.state[index] == READY
+        and flow.kinds.of[index].lane == "thread"
+        and index not in flow.retry_at
+        and index not in flow.parked
+    )
 
 
 def _waiting(count: int) -> list[int]:

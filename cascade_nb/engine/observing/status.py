@@ -72,7 +72,7 @@ class KindStatus:
     """All nodes of one task taken together.
 
     Attributes:
-        queued: how many a limit keeps from starting.
+        queued: how many a limit keeps from starting, that of the threads that there are too.
         held: how many a pause does.
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, or None.

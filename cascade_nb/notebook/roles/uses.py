@@ -216,7 +216,9 @@ class Uses:
                 return None, all(isinstance(op, (ast.Is, ast.IsNot)) for op in outer.ops), False
             case ast.UnaryOp(op=ast.Not()) | ast.BoolOp() | ast.FormattedValue():
                 return used, True, in_container
-            case ast.BinOp(op=ast.Mod(), left=ast.Constant(value=str() | bytes()) | ast.JoinedStr()):
+            case ast.BinOp(
+                op=ast.Mod(), left=ast.Constant(value=str() | bytes()) | ast.JoinedStr()
+            ):
                 return used, True, in_container
             case ast.If() | ast.While() | ast.Assert() | ast.IfExp() if inner is outer.test:
                 return used, True, in_container
