@@ -66,7 +66,7 @@ class ConstraintManager:
         self.timer_changed: Callable[[], None] = lambda: None
         self._gates: dict[tuple[Scope, str], Gate] = {}
         self._node_gates: list[Gate] = []
-        self.pools = pools_of(resources or {})
+        self.pools = pools_of({} if resources is None else resources)
         self._process = ProcessGates()
         self._owners: list[TicketOwner] = []
 

@@ -35,7 +35,7 @@ from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.leases import LEASE
-from cascade_nb.model.options.checks import checked_timeout
+from cascade_nb.model.options.checks import checked_amount, checked_timeout
 from cascade_nb.model.params.param import checked_params
 from cascade_nb.model.tasks.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
@@ -125,7 +125,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         self.adapters = adapters
         self.bus = adapters.bus
         self.clock = adapters.clock
-        self.grace = grace
+        self.grace = checked_amount("grace", grace)
         self.log = checked_log(log)
         self.reuse = reuse
         self.partial: set[str] = set()

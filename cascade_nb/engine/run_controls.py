@@ -67,7 +67,7 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.pause(scope or self.scope, reason=reason, ttl=ttl, by=by)
+        self._controls.pause(self.scope if scope is None else scope, reason=reason, ttl=ttl, by=by)
 
     def resume(self, scope: str | None = None) -> None:
         """Lift the pause of this run, or of `scope`.
@@ -85,7 +85,7 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.resume(scope or self.scope)
+        self._controls.resume(self.scope if scope is None else scope)
 
     def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
@@ -104,7 +104,7 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.limit(scope or self.scope, n, by=by)
+        self._controls.limit(self.scope if scope is None else scope, n, by=by)
 
     def rate(
         self, scope: str | None, rate: str | float | None, *, capacity: float = 1, by: str = "you"
@@ -126,4 +126,4 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.rate(scope or self.scope, rate, capacity=capacity, by=by)
+        self._controls.rate(self.scope if scope is None else scope, rate, capacity=capacity, by=by)

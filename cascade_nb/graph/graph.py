@@ -257,7 +257,7 @@ class Graph:
         """
         if self._ids is None:
             self._ids = {node.id: node.index for node in self.nodes}
-        index = self._ids.get(name)
+        index = self._ids.get(name) if isinstance(name, str) else None
         if index is None and f"{name}#2" not in self._ids:
             index = self._ids.get(f"{name}#1")
         if index is None:

@@ -11,6 +11,7 @@ from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.pickling import reduced
 
 SCOPES: Final = ("run", "task")
+_NOT_GIVEN: Final = object()
 
 
 class Resource:
@@ -76,9 +77,7 @@ def resource(fn: Callable[..., Any], /) -> Resource: ...
 def resource(
     *, scope: str = ..., name: str | None = ...
 ) -> Callable[[Callable[..., Any]], Resource]: ...
-def resource(
-    fn: Callable[..., Any] | None = None, /, *, scope: str = "run", name: str | None = None
-) -> Any:
+def resource(fn: Any = _NOT_GIVEN, /, *, scope: str = "run", name: str | None = None) -> Any:
     """Make a generator function a resource that tasks borrow through `inject`.
 
     Args:
@@ -102,7 +101,7 @@ def resource(
         >>> cs.run(add_up())
         6
     """
-    if fn is not None:
+    if fn is not _NOT_GIVEN:
         return Resource(fn, scope, name)
     return lambda function: Resource(function, scope, name)
 

@@ -64,6 +64,8 @@ class Router(Lazy):
                     f"the branch {key!r:.60} of a Router is a {type(route).__name__} with lazy "
                     "values in it; have a task put it together, and give its call"
                 )
+        if not isinstance(selector, Lazy):
+            _check_key(selector, routes)
         self.identity = object()
         self.selector = selector
         self.routes = routes
@@ -80,6 +82,22 @@ class Router(Lazy):
 
     def _with(self, options: Options) -> Router:
         return Router(self.selector, self.routes, options=options)
+
+
+def _check_key(key: object, routes: Mapping[Any, Any]) -> None:
+    """Refuse a plain selector that was not called, or can be the key of nothing.
+
+    Raises:
+        UsageError: it is such.
+    """
+    try:
+        if key in routes or not callable(key):
+            return
+    except TypeError:
+        raise UsageError(f"a Router's selector is a key, which {key!r:.60} cannot be") from None
+    raise UsageError(
+        f"a Router's selector is the call of a task, or a key, and {key!r:.60} was not called"
+    )
 
 
 def sequence(*steps: Lazy) -> Lazy:

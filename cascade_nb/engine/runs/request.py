@@ -10,6 +10,7 @@ from typing import Any
 from cascade_nb.engine.storage.carry_over import PriorResults
 from cascade_nb.engine.storage.recovery import TakenUp
 from cascade_nb.graph.build import Bindings
+from cascade_nb.model.options.checks import checked_flag
 
 
 def new_run_id() -> str:
@@ -34,3 +35,6 @@ class RunRequest:
     share: bool = False
     given: PriorResults = dataclasses.field(default_factory=PriorResults)
     taken_up: TakenUp | None = None
+
+    def __post_init__(self) -> None:
+        checked_flag("fresh", self.fresh)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cascade_nb.errors import TaskCallError, TaskDefinitionError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.checks import checked_names
 from cascade_nb.model.resources import Injected
 
 #: Of what Python cannot tell how it is called, such as `max`: any call is tried.
@@ -136,9 +137,10 @@ class HasSignature:
 
         Raises:
             TaskDefinitionError: the function has no such parameter.
+            UsageError: these are no names.
         """
-        known = frozenset({names} if isinstance(names, str) else names)
-        for name in sorted(known, key=str):
+        known = frozenset(checked_names(names, "the parameters to ignore"))
+        for name in sorted(known):
             if not self._takes(name):
                 raise TaskDefinitionError(f"ignore: {self.name}: {self._unknown(name)}")
         return known

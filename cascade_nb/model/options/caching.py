@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cascade_nb.errors import PolicyError, UsageError
+from cascade_nb.model.options.checks import checked_version
 
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"
 _PART: Final = re.compile(_NUMBER + r"\s*(d|h|min|m|s)\s*", re.ASCII)
@@ -52,9 +53,7 @@ def checked_cache(before: Cache | None, ttl: Any, files: Any, version: Any) -> C
     if files is not None:
         made = dataclasses.replace(made, files=_checked_files(files))
     if version is not None:
-        if not isinstance(version, (str, int)) or isinstance(version, bool):
-            raise PolicyError(f"a version is text or a whole number, not {version!r:.60}")
-        made = dataclasses.replace(made, version=str(version))
+        made = dataclasses.replace(made, version=checked_version(version))
     return None if made == Cache() else made
 
 

@@ -30,6 +30,44 @@ def checked_name(name: object, what: str = "name") -> str:
     return name
 
 
+def checked_names(names: object, what: str) -> tuple[str, ...]:
+    """`names` as the texts that they are; one text is one name.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(names, str):
+        return (names,)
+    if not isinstance(names, (list, tuple, set, frozenset, dict)):
+        raise UsageError(f"{what} are a list of texts, not {names!r:.60}")
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"{what} are texts, and {name!r:.60} is none")
+    return tuple(names)
+
+
+def checked_version(version: object) -> str:
+    """`version` as text.
+
+    Raises:
+        PolicyError: it is no text and no whole number.
+    """
+    if not isinstance(version, (str, int)) or isinstance(version, bool):
+        raise PolicyError(f"a version is text or a whole number, not {version!r:.60}")
+    return str(version)
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """`value` of the option `name`, if it is True or False.
+
+    Raises:
+        PolicyError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise PolicyError(f"{name} is True or False, not {value!r:.60}")
+    return value
+
+
 def checked_timeout(seconds: object, what: str = "a timeout") -> float:
     """`seconds` as a timeout, or as what else lasts so long.
 
@@ -53,6 +91,8 @@ def checked_needs(
         PolicyError: an amount is negative or no number.
         UsageError: a resource has an impossible name.
     """
+    if not isinstance(resources, Mapping):
+        raise PolicyError(f"resources are a dict of name and amount, not {resources!r:.60}")
     for name, amount in resources.items():
         checked_name(name, "resource name")
         if not isinstance(amount, lazy):

@@ -7,7 +7,13 @@ from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import PLAIN, Options
-from cascade_nb.model.options.checks import checked_name, checked_needs, checked_timeout
+from cascade_nb.model.options.checks import (
+    checked_flag,
+    checked_name,
+    checked_names,
+    checked_needs,
+    checked_timeout,
+)
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.tasks.functions import no_such_option
 from cascade_nb.model.tasks.task import Task
@@ -174,15 +180,21 @@ def task_options(
         PolicyError: a retry, timeout or need that makes no sense.
         UsageError: a tag that cannot be one.
     """
-    asked = tags or retry is not None or timeout is not None or resources or shares_process
-    if not asked and reuse and track_files:
+    asked = retry is not None or timeout is not None or resources is not None
+    if (
+        tags == ()
+        and not asked
+        and reuse is True
+        and track_files is True
+        and shares_process is False
+    ):
         return PLAIN
     return Options(
-        tags=frozenset(checked_name(tag, "tag") for tag in tags),
+        tags=frozenset(checked_name(tag, "tag") for tag in checked_names(tags, "tags")),
         retry=retry if isinstance(retry, Retry) or retry is None else Retry(retry),
         timeout=None if timeout is None else checked_timeout(timeout),
-        needs=checked_needs(resources or {}),
-        reuse=reuse,
-        track_files=track_files,
-        shares_process=shares_process,
+        needs=checked_needs({} if resources is None else resources),
+        reuse=checked_flag("reuse", reuse),
+        track_files=checked_flag("track_files", track_files),
+        shares_process=checked_flag("shares_process", shares_process),
     )

@@ -17,7 +17,7 @@ from cascade_nb.model.arguments.watched import (
 )
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
-from cascade_nb.model.options.checks import NOTHING
+from cascade_nb.model.options.checks import NOTHING, checked_version
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
@@ -62,7 +62,7 @@ class Task(HasSignature, Generic[P, R]):
         wrap(self, fn)
         self.fn: Callable[..., Any] = fn
         self.name, self.options = name_of(fn, name), options
-        self.version = version
+        self.version = None if version is None else checked_version(version)
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
         remember(self)
