@@ -326,3 +326,34 @@ def test_a_hook_for_errors_that_was_there_shows_them_as_before(start: type[Scrip
     code, _, complaints = script.end()
     assert code == 1
     assert complaints.splitlines() == ["hook TypeError"]
+
+
+def test_an_interrupt_that_comes_up_through_the_loop_leaves_nothing_to_be_reported(
+    start: type[Script],
+) -> None:
+    script = start("""
+        import asyncio, gc
+
+        @cs.task
+        async def slow():
+            await asyncio.sleep(300)
+
+        def interrupt():
+            raise KeyboardInterrupt
+
+        async def main():
+            for _ in range(3):
+                asyncio.get_running_loop().call_later(0.2, interrupt)
+                try:
+                    cs.run(slow())
+                except KeyboardInterrupt:
+                    print("interrupted")
+                gc.collect()
+                await asyncio.sleep(0.3)
+                gc.collect()
+
+        asyncio.run(main())
+    """)
+    code, lines, complaints = script.end()
+    assert (code, complaints) == (0, "")
+    assert lines.count("interrupted") == 3

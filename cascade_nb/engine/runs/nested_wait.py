@@ -72,8 +72,11 @@ def _nested(run: Run, timeout: float | None) -> Any:
 
     nest_asyncio2.apply(loop)
     with _interrupts(run, loop) as noted:
+        waiting = loop.create_task(_awaited(run, timeout))
+        # An interrupt may leave it behind: nobody is to report it as never retrieved.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            value = loop.run_until_complete(_awaited(run, timeout))
+            value = loop.run_until_complete(waiting)
         except KeyboardInterrupt as interrupt:
             # It came up through the loop from whatever ran in it.
             run.interrupt()
