@@ -158,11 +158,14 @@ class StateBackend(Protocol):
 
     Attributes:
         keeps_all: whether every result is worth keeping, or only those of named nodes and targets.
-        journal: where runs are written down, for a backend that outlives this process.
     """
 
     keeps_all: bool
-    journal: Journal | None
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where runs are written down, for a backend that outlives this process."""
+        ...
 
     @property
     def where(self) -> str:

@@ -14,7 +14,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
+from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
 
@@ -55,7 +55,7 @@ class MemoryState:
     """
 
     keeps_all = False
-    journal: Journal | None = None
+    journal: None = None
 
     def __init__(self, limit_bytes: int = LIMIT) -> None:
         if limit_bytes < 0:

@@ -93,11 +93,11 @@ async def squeeze(folder: Path, name: str, count: int) -> None:
         for i in range(20):
             key = f"{name}{n}.{i}"
             mine.put(Entry(key, value_of(key), 0.0), crier)
-            await until(lambda i=i, crier=crier: crier.told == i + 1)
+            await until(lambda i=i, crier=crier: crier.told == i + 1)  # type: ignore[misc]
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         for key in list(crier.refused):
             mine.put(Entry(key, value_of(key), 0.0), crier)
-        await until(lambda crier=crier: crier.told == 20 + len(crier.refused))
+        await until(lambda crier=crier: crier.told == 20 + len(crier.refused))  # type: ignore[misc]
         await mine.close()
 
 

@@ -153,7 +153,7 @@ def test_what_arrow_does_not_say_exactly_comes_back_too(value: Any) -> None:
     assert_same(back, value)
 
 
-class MyFrame(pd.DataFrame):
+class MyFrame(pd.DataFrame):  # type: ignore[misc]
     pass
 
 
@@ -229,7 +229,7 @@ def test_tables_come_back(table: pa.Table) -> None:
         assert again.num_rows == batch.num_rows
 
 
-class Celsius(pa.ExtensionType):
+class Celsius(pa.ExtensionType):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(pa.float64(), "celsius")
 

@@ -277,7 +277,7 @@ async def test_nobody_holds_a_value_that_was_kept(state: StateBackend) -> None:
         await witness.put(state, *(Entry(f"k{i}", value, 0.0) for i, value in enumerate(values)))
         witness.refused.clear()
         values.clear()
-        await until(lambda alive=alive: _are_gone(alive), "the end of the values")
+        await until(lambda alive=alive: _are_gone(alive), "the end of the values")  # type: ignore[misc]
 
 
 def _are_gone(alive: list[weakref.ref[Any]]) -> bool:

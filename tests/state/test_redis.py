@@ -138,7 +138,7 @@ async def test_the_newest_of_those_put_at_once_stays(state: RedisState) -> None:
         ears = Ears()
         for value in values:
             state.put(Entry("k", value, 1.0), ears)
-        await until(lambda ears=ears: len(ears.told) == 3)
+        await until(lambda ears=ears: len(ears.told) == 3)  # type: ignore[misc]
         assert (await state.values(["k"]))["k"] == values[-1]
 
 
@@ -198,7 +198,7 @@ async def test_closing_and_putting_at_once_tells_of_each_entry_once(server: Redi
         thread.start()
         await asyncio.sleep(turn / 5000)
         await state.close()
-        await until(lambda thread=thread: not thread.is_alive())
+        await until(lambda thread=thread: not thread.is_alive())  # type: ignore[misc]
         await ears.all(300)
         assert all("closed" in str(error) for error in ears.errors.values())
 

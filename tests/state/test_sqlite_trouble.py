@@ -70,7 +70,7 @@ class Disk:
             db.execute(f"PRAGMA max_page_count = {self.pages}")
             return db
 
-        monkeypatch.setattr(sqlite_file.sqlite3, "connect", limited)
+        monkeypatch.setattr(sqlite3, "connect", limited)
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def a_folder(path: Path) -> None:
     path.mkdir()
 
 
-UNUSABLE = {
+UNUSABLE: dict[Callable[[Path], None], str] = {
     not_a_database: "damaged or no database .*; move it away",
     torn: "damaged or no database .*; move it away",
     of_another_program: "the database of another program, so nothing is written to it",

@@ -17,9 +17,9 @@ from typing import Final
 
 import pytest
 
-from tests.kernel.test_killed_kernels import place
 from tests.state.taking_over import ITEMS
 from tests.support.examples import examples
+from tests.support.killing import place
 from tests.support.ledger import Ledger
 from tools.environments import ROOT
 

@@ -217,7 +217,7 @@ class World:
         _points.set(points)
         self.engine = Engine(
             connector=Pointed(InProcessConnector(), points, CONNECTOR, "connector"),
-            state_backend=PointedState(self.paper, points),  # type: ignore[arg-type]
+            state_backend=PointedState(self.paper, points),
             grace=GRACE,
             lease=0.5,
         )

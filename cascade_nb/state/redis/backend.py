@@ -9,7 +9,7 @@ from typing import Any
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import StateError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
+from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.keyring import user_key
 from cascade_nb.state.redis.journal import RedisJournal
@@ -64,7 +64,7 @@ class RedisState:
         self._room = RedisRoom(self._keys, limit_bytes)
         self._writer = RedisWriter(self._writer_link, self._keys, self._codec, self._room)
         self._reader = RedisReader(self._keys, self._codec)
-        self.journal: Journal | None = RedisJournal(self._link, self._keys, self._codec)
+        self.journal = RedisJournal(self._link, self._keys, self._codec)
 
     @property
     def where(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.protocols import Entry, Journal, Known, SaveCallback
+from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.state.cells import known_of
 from cascade_nb.state.refusals import Refusals
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
@@ -77,7 +77,7 @@ class SqliteState:
     """
 
     keeps_all = True
-    journal: Journal | None
+    journal: SqliteJournal
 
     def __init__(
         self,
