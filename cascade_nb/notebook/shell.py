@@ -31,12 +31,16 @@ class Shell(Protocol):
     display_pub: Any
     displayhook: Any
     events: Any
-    input_transformers_cleanup: list[Transformer]
     input_transformers_post: list[Transformer]
     loop_runner: Any
     magics_manager: Any
     Completer: Any
     InteractiveTB: Any
+
+    @property
+    def input_transformers_cleanup(self) -> list[Transformer]:
+        """What changes the text of a cell before IPython reads its syntax."""
+        ...
 
     def transform_cell(self, raw_cell: str) -> str:
         """IPython's syntax as Python."""

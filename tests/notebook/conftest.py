@@ -43,7 +43,8 @@ class Notebook:
     def run(self, source: str, cell: str | None = None) -> Done:
         """Run a cell, however it ends."""
         self._capture.readouterr()
-        done: ExecutionResult = self.shell.run_cell(source, store_history=True, cell_id=cell)
+        run: Any = self.shell.run_cell  # IPython does not say what it takes
+        done: ExecutionResult = run(source, store_history=True, cell_id=cell)
         shown = self._capture.readouterr()
         error = done.error_before_exec or done.error_in_exec
         return Done(shown.out + shown.err, done.result, error)
@@ -78,8 +79,8 @@ def plain_notebook(
     shell = InteractiveShell.instance(config=config)
     yield Notebook(shell, capsys)
     cascade_nb.unload_ipython_extension(shell)  # which words the process's messages too
-    shell.reset(new_session=False)
-    shell.atexit_operations()
+    shell.reset(new_session=False)  # type: ignore[no-untyped-call]
+    shell.atexit_operations()  # type: ignore[no-untyped-call]
     atexit.unregister(shell.atexit_operations)
     InteractiveShell.clear_instance()
 

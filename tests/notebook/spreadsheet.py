@@ -252,9 +252,9 @@ class Spreadsheet:
             for layer in chain:
                 if state.cell[layer] == cell and name not in bound and not failed:
                     state.formula[layer] = None
-        for name, ref in bound.items():
-            if name not in state.chains and isinstance(ref, tuple):
-                state.plain[name] = ref[1]
+        for name, now in bound.items():
+            if name not in state.chains and isinstance(now, tuple):
+                state.plain[name] = now[1]
         return laid
 
     def _through_names(self, formula: Formula, numbers: dict[int, int]) -> Formula:

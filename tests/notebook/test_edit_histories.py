@@ -126,7 +126,7 @@ class Notebook:
         self.world = World(seed)
         self.sheet.names.update(world=self.world, cs=cs)
         self.state = OncePaper() if lasting else OnceMemory()
-        self.engine = Engine(state_backend=self.state)
+        self.engine = Engine(state_backend=self.state)  # type: ignore[arg-type]
         self.spy = SpySubscriber(self.engine.bus)
         self.versions = {name: 0 for name in CELLS if name not in PARTS or name in parts}
         self.versions.update(dict.fromkeys(("nb", "nm"), 0))

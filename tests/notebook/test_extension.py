@@ -19,6 +19,7 @@ pytestmark = pytest.mark.may_block("IPython reads files on the loop to show wher
 def traces(notebook: Notebook) -> dict[str, Any]:
     """Everything of a shell that an extension could change."""
     shell = notebook.shell
+    assert shell.display_formatter is not None
     return {
         "line": set(shell.magics_manager.magics["line"]),
         "cell": set(shell.magics_manager.magics["cell"]),
@@ -117,13 +118,13 @@ def test_two_shells_do_not_share_a_workspace(notebook: Notebook) -> None:
 
     from cascade_nb.notebook.extension import _sessions
 
-    other = InteractiveShell(config=notebook.shell.config)
+    other = InteractiveShell(config=notebook.shell.config)  # type: ignore[no-untyped-call]
     load_ipython_extension(other)
     notebook.ok("%%cascade --quiet\ndef f(): return 3\nx = f()", "A")
     assert list(_sessions[notebook.shell].workspace.meanings()) == ["x"]
     assert not _sessions[other].workspace.meanings()
     unload_ipython_extension(other)
-    other.atexit_operations()
+    other.atexit_operations()  # type: ignore[no-untyped-call]
     atexit.unregister(other.atexit_operations)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -27,7 +28,7 @@ KNOWN = {
 }
 
 
-def plain(source: str) -> dict[str, str]:
+def plain(source: str) -> Mapping[str, str]:
     return roles_in(ast.parse(dedent(source)), KNOWN.get).plain
 
 
@@ -249,7 +250,7 @@ def test_a_call_is_tried_where_its_argument_may_be_gone_through_only_once(
 
 
 def test_a_task_of_another_cell_that_somebody_is_given_to_call_is_found() -> None:
-    def given(source: str) -> dict[str, str]:
+    def given(source: str) -> Mapping[str, str]:
         return roles_in(ast.parse(source), KNOWN.get).given
 
     assert given("def g(f): return f(1)\ny = build(other)") == {

@@ -121,7 +121,7 @@ def test_each_answer_fits_what_happened(notebook: Notebook) -> None:
     for history, question, answer in TABLE:
         asyncio.run(engine.state.clean(0.0))
         engine.provenance, engine.history, engine._started = ProvenanceCache(), History(), 0
-        _sessions[notebook.shell].latest = None  # type: ignore[index]
+        _sessions[notebook.shell].latest = None
         notebook.ok(CELL, "A")
         for step in history:
             done(notebook, step)
