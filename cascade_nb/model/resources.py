@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, overload
 
 from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.annotations import signature_of
 from cascade_nb.model.options.checks import checked_name
 from cascade_nb.model.pickling import reduced
 
@@ -37,7 +38,7 @@ class Resource:
         self.name = checked_name(name or fn.__name__, "resource name")
         self.is_async = inspect.isasyncgenfunction(fn)
         self.needs: dict[str, Resource] = {}
-        for parameter in inspect.signature(fn).parameters.values():
+        for parameter in signature_of(fn).parameters.values():
             if isinstance(parameter.default, Injected):
                 self.needs[parameter.name] = parameter.default.resource
             elif parameter.default is parameter.empty:

@@ -164,7 +164,8 @@ def test_code_of_equal_bytecode_keeps_its_own_source(cells: Cells) -> None:
     one = cells.names["f"]
     code_key(one)
     cells.run("def f(): return 0x2")
-    assert one.__code__ == cells.names["f"].__code__
+    if sys.version_info < (3, 14):  # since then they differ in where something stands
+        assert one.__code__ == cells.names["f"].__code__
     assert "return 0x2" in cells.key().sources["function f"]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import itertools
 import operator
 import sys
@@ -253,6 +254,18 @@ def test_it_may_stand_inside_something_else(make: Callable[[Any], Any]) -> None:
     assert state(done) == state({"k": [(make(42), 1)]})
 
 
+@every_kind
+@pytest.mark.parametrize("around", [lambda v: {"k": v}, lambda v: (v, 1), lambda v: ((v,), "a")])
+def test_it_is_found_where_the_collector_sees_nothing(
+    make: Callable[[Any], Any], around: Callable[[Any], Any]
+) -> None:
+    # Of a tuple or dict of arrays and numbers Python's collector says that it holds nothing.
+    given = [around(make(lazy))]
+    gc.collect()
+    done = replace(use(given).args[0], Lazy, lambda _: 42)
+    assert state(done) == state([around(make(42))])
+
+
 def test_a_task_gets_it_so() -> None:
     full = with_extra()
     got = cs.run(use(full))
@@ -300,8 +313,6 @@ class Config:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "a generator": (generator(lazy), r"argument cfg .*generator"),
-    "a generator's argument": ((one for one in [lazy]), r"argument cfg .*generator"),
     "an iterator": (iter([1, lazy]), "argument cfg .*list_iterator"),
     "a map": (map(str, [lazy]), r"argument cfg .*map"),
     "a chain": (itertools.chain([lazy]), r"argument cfg .*chain"),
@@ -318,6 +329,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an error": (ValueError(lazy), "argument cfg .*ValueError"),
     "a class": (OfTheClass, r"argument cfg\.held"),
 }
+
+
+@pytest.mark.parametrize("value", [generator(lazy), (one for one in [lazy])])
+def test_a_generator_is_refused_whatever_it_would_give(value: Any) -> None:
+    with pytest.raises(TaskCallError, match=r"use\(…\): argument cfg .*generator"):
+        use(value)
 
 
 @pytest.mark.parametrize(("value", "place"), REFUSED.values(), ids=REFUSED)

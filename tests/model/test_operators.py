@@ -74,6 +74,7 @@ def _applied(parts: tuple[Any, ...]) -> Any:
     return lambda x: sign(*(one(x) for one in inner))
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
 @given(_expressions(), st.integers(-9, 9))
 def test_an_expression_of_lazy_values_gives_what_python_gives(expression: Any, number: int) -> None:
     asked = expression(give(number))

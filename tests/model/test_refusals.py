@@ -12,6 +12,7 @@ import operator
 import os
 import pickle
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.errors import LazyValueError
 from cascade_nb.model.lazy.refusals import LazyValueWarning, use_ways
+from cascade_nb.model.tasks.found_lazies import said_of_lazies
 
 
 @cs.task
@@ -150,6 +152,12 @@ USES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_use_as_a_value_says_the_three_ways(use: Callable[[Any], Any]) -> None:
+    if use is Path and sys.version_info >= (3, 12):
+        # It says itself what it takes, instead of what the value said; below it stands the rest.
+        with pytest.raises(TypeError, match=r"os\.PathLike") as refused:
+            use(x)
+        assert "gives its value now" in str(said_of_lazies(refused.value))
+        return
     with pytest.raises(LazyValueError) as caught:
         use(x)
     words = str(caught.value)

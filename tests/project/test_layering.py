@@ -39,7 +39,7 @@ LAYERS = (
 #: The same inside of rooms, by folder and by module. What is not named here is one folder.
 INSIDE = {
     "model": (
-        ("options", "pickling", "parsing"),
+        ("options", "pickling", "annotations"),
         ("lazy",),
         ("containers", "params", "resources"),
         ("copying",),
@@ -120,7 +120,8 @@ MOST = 13
 
 def third_party(module: Module) -> set[str]:
     """The top names of what it imports from outside the project and the standard library."""
-    known = {*sys.stdlib_module_names, "cascade_nb"}
+    since = {"annotationlib"}  # the standard library of Python 3.14 has it
+    known = {*sys.stdlib_module_names, *since, "cascade_nb"}
     return {imported.top for imported in module.imports} - known
 
 

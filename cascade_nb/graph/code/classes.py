@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.values.atoms import ATOMS
+from cascade_nb.model.annotations import annotations_of
 
 # Of the names with underscores on both sides, these say something about the class: where libraries
 # make classes out of fields, they keep the fields there.
@@ -20,6 +21,9 @@ _TELLING: Final = frozenset({"__slots__", "__pydantic_fields__", "__attrs_attrs_
 # What Python says of a class by itself; other such names that have plain values were given it.
 _BY_ITSELF: Final = frozenset({"__module__", "__doc__", "__firstlineno__", "__static_attributes__"})
 # What Python itself puts into a class, for its slots and for `abc`.
+_OF_ANNOTATIONS: Final = frozenset(
+    {"__annotate__", "__annotate_func__", "__annotations_cache__", "__conditional_annotations__"}
+)  # since 3.14, instead of the annotations themselves
 _MACHINERY: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _ABC: Final = "_abc_impl"
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -63,11 +67,9 @@ def class_content_of(cls: type) -> ClassContent:
     own = cls.__dict__
     bases = tuple(base for base in (*cls.__bases__, type(cls)) if base not in (object, type))
     bases += tuple(_registered(cls))
-    annotations = own.get("__annotations__")
-    typed = annotations.items() if isinstance(annotations, dict) else ()
     return ClassContent(
         bases,
-        tuple((str(name), type_text(kind)) for name, kind in typed),
+        tuple((str(name), type_text(kind)) for name, kind in annotations_of(cls).items()),
         tuple(_fields(cls)) if "__dataclass_fields__" in own else (),
         tuple(sorted(_members(cls), key=lambda member: member.name)),
     )
@@ -90,6 +92,8 @@ def _members(cls: type) -> Iterator[Member]:
         told = [(name, one.value) for name, one in members.items()]
         yield Member("", "value", value=[told, boundary] if boundary else told)
     for name, value in own.items():
+        if name in _OF_ANNOTATIONS:
+            continue
         role, parts = _parts(value)
         special = name.startswith("__") and name.endswith("__")
         functions = tuple(part for part in parts if isinstance(part, types.FunctionType))

@@ -26,7 +26,8 @@ from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
 from cascade_nb.graph.code.targets import names_in_texts, target_of
 from cascade_nb.graph.code.titles import name_with_module, plain_of, title_of, written_name
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
-from cascade_nb.graph.values.encoder import CODE, Encoder
+from cascade_nb.graph.values.code_objects import is_code
+from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.graph.values.short_repr import ValueSnapshot, value_snapshot
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
@@ -128,12 +129,12 @@ class CodeWalk:
     def _name_chain(self, thing: types.FunctionType) -> str:
         """Name the innermost of wrapped functions as the user does, the others as decorators."""
         root = inner = thing
-        value_snapshot = {id(thing)}
+        seen = {id(thing)}
         while isinstance(wrapped := inner.__dict__.get("__wrapped__"), types.FunctionType):
-            if id(wrapped) in value_snapshot:
+            if id(wrapped) in seen:
                 break
             self._admit(inner, "decorator", written_name(inner))
-            value_snapshot.add(id(wrapped))
+            seen.add(id(wrapped))
             inner = wrapped
         self._admit(inner, "function", title_of(inner))
         return self._names[id(root)]
@@ -276,9 +277,8 @@ class CodeWalk:
         if found is None or found.name in _NOT_CONSTANTS:
             return b""
         self.environment.value(found.value)
-        if isinstance(self._plain(found.value), CODE):
-            return self.refer(found.value)
-        return self._constant(*found)
+        code = is_code(self._plain(found.value))
+        return self.refer(found.value) if code else self._constant(*found)
 
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))

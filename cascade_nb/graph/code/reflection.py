@@ -13,6 +13,7 @@ from typing import Any, Final
 from cascade_nb.graph.code.classes import type_text
 from cascade_nb.graph.code.source import Facts
 from cascade_nb.graph.values.atoms import digest, text
+from cascade_nb.model.annotations import annotations_of
 
 _ASKS_FOR_TYPES: Final = frozenset(
     {"__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec"}
@@ -39,7 +40,7 @@ class Reflection:
         kind = b"text" if function.__code__.co_flags & _FUTURE else b"value"
         said = facts.annotations
         if not said:  # there is no source that could tell
-            found = function.__annotations__.items()
+            found = annotations_of(function).items()
             said = text(repr([(name, type_text(one)) for name, one in found]))
         self._types[label] = kind + said
         self._doc(label, function.__doc__)

@@ -23,7 +23,7 @@ from cascade_nb.graph.code.origin import (
 )
 from cascade_nb.graph.code.source import is_read, names_in
 from cascade_nb.graph.code.targets import LOOKING_UP
-from cascade_nb.graph.values.encoder import CODE
+from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
@@ -123,7 +123,7 @@ class CodeSnapshot:
         if isinstance(thing, property):
             self._todo += [part for part in (thing.fget, thing.fset, thing.fdel) if part]
             return
-        wrapped = getattr(thing, "__wrapped__", None) if isinstance(thing, CODE) else None
+        wrapped = getattr(thing, "__wrapped__", None) if is_code(thing) else None
         if wrapped is not None:
             self._todo.append(wrapped)
         if is_asked(thing):
@@ -132,7 +132,7 @@ class CodeSnapshot:
             self._function(thing)
         elif isinstance(thing, type):
             self._class(thing)
-        elif not isinstance(thing, (*_FIXED, *CODE)):
+        elif not (isinstance(thing, _FIXED) or is_code(thing)):
             self.certain = False
         elif isinstance(thing, (str, bytes)) and len(thing) > _LONG:
             self.is_of_functions = False
@@ -181,7 +181,7 @@ class CodeSnapshot:
 
     def _remember(self, space: Mapping[str, Any], name: str, value: Any) -> None:
         """What a name leads to, without keeping large data alive."""
-        if not isinstance(value, (*_FIXED, *CODE)):
+        if not (isinstance(value, _FIXED) or is_code(value)):
             try:
                 self._large.append((space.get, name, weakref.ref(value)))
                 return

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.graph.code.environment import texts_in
+from cascade_nb.graph.code.instructions import instructions_of
 from cascade_nb.graph.code.syntax import (
     FUNCTIONS,
     Function,
@@ -193,7 +194,7 @@ def bytecode_digest(code: types.CodeType) -> bytes:
 def _loads_first_constant(code: types.CodeType) -> bool:
     return any(
         instruction.arg == 0 and instruction.opcode in dis.hasconst
-        for instruction in dis.get_instructions(code)
+        for instruction in instructions_of(code)
     )
 
 
@@ -226,7 +227,7 @@ def _names(
     """
     chain: tuple[str, ...] = ()
     constants: list[object] = []
-    for instruction in dis.get_instructions(code):
+    for instruction in instructions_of(code):
         name = instruction.opname
         if name == "EXTENDED_ARG":
             continue

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.code.uses import OF_PATHS, OF_READERS, PATH_METHOD, REBOUND_CELL, Use, uses_of
 from cascade_nb.graph.effects.global_writes import closure_written, written_global, written_in_words
 from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.effects.unseen import (
@@ -39,6 +38,14 @@ from cascade_nb.graph.effects.unseen import (
     unseen_in_words,
     unseen_use,
     used_to_read,
+)
+from cascade_nb.graph.effects.uses import (
+    OF_PATHS,
+    OF_READERS,
+    PATH_METHOD,
+    REBOUND_CELL,
+    Use,
+    uses_of,
 )
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected, Resource

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.code.uses import GLOBAL, REBOUND, Use
+from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
 
 _MISSING: Final = object()
 _CONTAINERS: Final = (list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter)

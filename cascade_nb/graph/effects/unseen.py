@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.code.uses import (
+from cascade_nb.graph.effects.uses import (
     CONSTANT,
     GLOBAL,
     OF_READERS,

@@ -44,7 +44,7 @@ def user_classes(value: Any) -> frozenset[type]:
         if kind in _PLAIN or id(thing) in seen:
             continue
         seen.add(id(thing))
-        cls = thing if isinstance(thing, type) else kind
+        cls = thing if issubclass(kind, type) else kind
         if _is_the_users(cls):
             found.add(cls)
         if cls is not thing:

@@ -13,7 +13,6 @@ import contextlib
 import contextvars
 import copyreg
 import enum
-import functools
 import marshal
 import os
 import pathlib
@@ -39,12 +38,12 @@ from cascade_nb.graph.values.atoms import (
     text,
     type_in_words,
 )
+from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.graph.values.settings import OF_VALUES
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.containers.attributes import attributes
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.model.resources import Injected, Resource
-from cascade_nb.model.tasks.task import Task
+from cascade_nb.model.resources import Injected
 
 _PROTOCOL: Final = 5
 _LIBRARIES: Final = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # noqa: PTH120 - of texts
@@ -53,20 +52,6 @@ _NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 _TEXT: Final = frozenset({str})
 # What the notebook itself puts into the user's namespace: tools, not inputs.
 _HOSTS: Final = frozenset({"IPython", "ipykernel"})
-
-CODE: Final = (
-    types.FunctionType,
-    type,
-    types.ModuleType,
-    types.WrapperDescriptorType,
-    types.MethodDescriptorType,
-    types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType,
-    types.MemberDescriptorType,
-    functools._lru_cache_wrapper,
-    Task,
-    Resource,
-)
 
 
 class Encoder:
@@ -162,7 +147,7 @@ class Encoder:
             if kind not in _OF_DATA:
                 self._said_of_others += 1
             return handler(self, value)
-        if isinstance(value, (Lazy, *CODE)):
+        if isinstance(value, Lazy) or is_code(value):
             self._said_of_others += 1
             return self._lazy(value) if isinstance(value, Lazy) else self.refer(value)
         array = array_handler(kind)

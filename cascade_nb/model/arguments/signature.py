@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cascade_nb.errors import TaskCallError, TaskDefinitionError, nearest
+from cascade_nb.model.annotations import signature_of
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import checked_names
 from cascade_nb.model.resources import Injected
@@ -21,10 +22,10 @@ _ANY: Final = inspect.Signature(
 _SHAPES: Final = 64  # so many ways of giving arguments a task remembers as fitting
 
 
-def signature_of(fn: Any) -> inspect.Signature:
+def signature_or_any(fn: Any) -> inspect.Signature:
     """How `fn` is called, as far as Python can tell."""
     try:
-        return inspect.signature(fn)
+        return signature_of(fn)
     except (TypeError, ValueError):
         return _ANY
 
@@ -45,7 +46,7 @@ class HasSignature:
 
     def _read(self, fn: Any) -> None:
         """What a call needs to know of the signature, so that the usual call need not bind it."""
-        self.signature = signature_of(fn)
+        self.signature = signature_or_any(fn)
         self.by_place: tuple[str, ...] = ()
         least = most = 0
         self._simple = True

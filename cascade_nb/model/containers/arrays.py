@@ -9,6 +9,11 @@ import sys
 from typing import Any
 
 
+def there_may_be_arrays() -> bool:
+    """Whether a value can be an array; into one of objects Python's collector does not look."""
+    return "numpy" in sys.modules
+
+
 def array_kind(cls: type) -> str | None:
     """What of NumPy or pandas `cls` is: "array", "frame", or "none" for what holds no objects; None
     for a class of anybody else's.

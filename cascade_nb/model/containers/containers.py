@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, compress
 from typing import Any, Final
 
-from cascade_nb.model.containers.arrays import array_kind
+from cascade_nb.model.containers.arrays import array_kind, there_may_be_arrays
 from cascade_nb.model.containers.attributes import attributes, lazy_attributes
 from cascade_nb.model.containers.kinds import (
     ARRAY,
@@ -42,7 +42,8 @@ _OWN: Final = "PartialTask"  # the only class of this library that holds what th
 _LEAVES: Final = (str, bytes, bytearray, int, float, complex, range)
 
 
-# Of these Python itself keeps apart those that hold nothing but plain values.
+# Of these Python itself keeps apart those that hold nothing but what its collector has no interest
+# in: plain values, and arrays.
 _SPARSE: Final = frozenset({tuple, dict})
 _EMPTY: Final = frozenset({int, float, bool, str, bytes, type(None)})
 _KINDS: Final[weakref.WeakKeyDictionary[type, ContainerKind | None]] = weakref.WeakKeyDictionary()
@@ -92,7 +93,7 @@ def holds(value: Any, marker: type) -> bool:
             seen.update(map(id, fresh))
             for one in open_ones:
                 parts: Iterable[Any] = spread(fresh)
-                if one in _SPARSE:
+                if one in _SPARSE and not there_may_be_arrays():
                     parts = compress(parts, map(gc.is_tracked, spread(fresh)))
                 if not alike:
                     parts = [part for part in parts if type(part) is one]

@@ -8,6 +8,7 @@ its key differs from the others'.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from itertools import islice
 from types import SimpleNamespace
@@ -113,7 +114,9 @@ def _from_end(value: Any, position: int, before: int, after: int, /) -> Any:
 def _exactly(value: Any, count: int) -> list[Any]:
     items = list(islice(value, count + 1))
     if len(items) > count:
-        raise ValueError(f"too many values to unpack (expected {count})")
+        counted = sys.version_info >= (3, 14) and type(value) in (list, tuple, dict)
+        got = f", got {len(value)}" if counted else ""  # as Python says it
+        raise ValueError(f"too many values to unpack (expected {count}{got})")
     if len(items) < count:
         raise ValueError(f"not enough values to unpack (expected {count}, got {len(items)})")
     return items

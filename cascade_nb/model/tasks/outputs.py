@@ -10,6 +10,7 @@ from typing import Any
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.errors import TaskDefinitionError
+from cascade_nb.model.annotations import annotations_of
 
 
 def checked_outputs(outputs: object, name: str) -> int | None:
@@ -34,7 +35,7 @@ def outputs_of(fn: Any) -> int | None:
     while isinstance(fn, functools.partial):
         fn = fn.func
     code = fn if inspect.isroutine(fn) else type(fn).__call__
-    annotation = getattr(code, "__annotations__", {}).get("return")
+    annotation = annotations_of(code).get("return")
     if isinstance(annotation, str):
         return _of_text(annotation, getattr(code, "__globals__", {}))
     return _of_type(annotation)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dis
-import itertools
 import types
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
+
+from cascade_nb.graph.code.instructions import instructions_of
 
 _GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _LOCAL_READS: Final = frozenset(
@@ -18,6 +19,8 @@ _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GL
 _ITEM_STORES: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
 _SILENT: Final = frozenset({"EXTENDED_ARG", "CACHE", "PRECALL", "PUSH_NULL", "NOP", "RESUME"})
 _CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
+_CALLS_BY_NAME: Final = frozenset({"CALL_KW", "CALL_FUNCTION_KW"})
+_CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
 # What puts one thing in the place of as many as this.
 _TAKEN: Final[dict[str, Callable[[int], int]]] = {
@@ -94,7 +97,7 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     if known is not None and known[0]() is code:
         return known[1]
     imported: dict[str, tuple[str, str]] = {}
-    parts = [(part, list(dis.get_instructions(part))) for part in _nested(code)]
+    parts = [(part, list(instructions_of(part))) for part in _nested(code)]
     for _, instructions in parts:
         _imports(instructions, imported)
     found = tuple(dict.fromkeys(use for part in parts for use in _uses(*part, imported)))
@@ -197,8 +200,10 @@ class _Given:
                 if count > len(stack):
                     return ()
                 stack[len(stack) - count :] = [None]
+            elif one.opname in _CALLS_BY_NAME and stack and one.arg == len(stack) - 1:
+                return _plain_ones(stack[:-1])  # without the names, which lie on top
             elif one.opname in _CALLS and one.arg == len(stack):
-                return tuple(itertools.takewhile(lambda given: given is not None, stack))  # type: ignore[arg-type]
+                return _plain_ones(stack)
             elif one.opname != "KW_NAMES":
                 return ()
         return ()
@@ -214,7 +219,7 @@ class _Given:
         return () if given is None else (given,)
 
     def _plain(self, one: dis.Instruction) -> PlainArgument | None:
-        if one.opname == "LOAD_CONST":
+        if one.opname in _CONSTANT_READS:
             return PlainArgument(CONSTANT, "")
         if one.opname in _GLOBAL_READS:
             return PlainArgument(GLOBAL, str(one.argval))
@@ -222,6 +227,16 @@ class _Given:
             return None
         known = one.argval in self._parameters and one.argval not in self._stored
         return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
+
+
+def _plain_ones(given: list[PlainArgument | None]) -> tuple[PlainArgument, ...]:
+    """Those before the first that is none."""
+    plain = []
+    for one in given:
+        if one is None:
+            break
+        plain.append(one)
+    return tuple(plain)
 
 
 def _effect(instruction: dis.Instruction) -> int:
