@@ -33,7 +33,7 @@ class ShownPlan(Plan):
     def html(self) -> str:
         """The plan as a table. Nodes without a name of which the same is to be said share a row."""
         notes = [self.timing] if self.timing else []
-        return table_html(self.summary, notes, list(map(_row, self._alike())))
+        return table_html(self.summary, notes, [self._row(steps) for steps in self._alike()])
 
     @property
     def marks(self) -> Marks:
@@ -70,9 +70,8 @@ class ShownPlan(Plan):
             rows.setdefault((own, step.task, step.action, step.reason), []).append(step)
         return list(rows.values())
 
-
-def _row(steps: list[Step]) -> Row:
-    first = steps[0]
-    time = time_text(sum(step.seconds or 0.0 for step in steps))
-    name = first.node if len(steps) == 1 else f"{first.task} \u00d7{len(steps):,}"
-    return Row(_STATES[first.action], first.action, name, first.reason, time, first.difference)
+    def _row(self, steps: list[Step]) -> Row:
+        first = steps[0]
+        time = time_text(sum(step.seconds or 0.0 for step in steps))
+        name = self.called(first) if len(steps) == 1 else f"{first.task} \u00d7{len(steps):,}"
+        return Row(_STATES[first.action], first.action, name, first.reason, time, first.difference)

@@ -317,6 +317,21 @@ async def test_a_plan_prints_itself(engine: Engine) -> None:
     assert repr(await engine.plan(load(1))).startswith("load: 1 to run")
 
 
+async def test_nodes_without_a_name_are_told_apart_by_their_calls(engine: Engine) -> None:
+    once = load(1)
+    nodes = [load(once), once + 1, load.map(n=[1, 2]), load(3).named("three"), load("x" * 99)]
+    text = str(await engine.plan(nodes))
+    told = [line.split("  its ")[0].split(maxsplit=1)[1].strip() for line in text.splitlines()[1:]]
+    assert set(told) == {
+        "load#1 = load(1)",
+        "load#2 = load(load#1)",
+        "(add)#1 = load + 1",
+        "load#3 = load.map(n=[1, 2])",
+        "three",
+        f"load#4 = load('{'x' * 18}…)",
+    }
+
+
 async def test_a_long_plan_is_cut(engine: Engine) -> None:
     text = str(await engine.plan([load(i) for i in range(100)]))
     assert len(text.splitlines()) == 42

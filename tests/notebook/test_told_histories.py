@@ -49,9 +49,13 @@ TABLE = [
     ([], "why score[0]", ["there is no node 'score[0]'"]),
     # a list of calls, of which one failed
     (["run scores"], "why scores[1]", ["run 1: scores[1] failed: " + FAILED, "it failed in run 1"]),
-    (["run scores"], "plan scores[1]", ["run    score#1  it failed in run 1: " + FAILED]),
-    (["run scores[0]"], "plan scores[1]", ["run    score#1  its result is not in this kernel"]),
-    (["run scores[0]"], "plan scores[0]", ["reuse  score#1  " + SAME]),
+    (
+        ["run scores"],
+        "plan scores[1]",
+        ["run    score#1 = score(", "it failed in run 1: " + FAILED],
+    ),
+    (["run scores[0]"], "plan scores[1]", ["run    score#1 = score(13)  its result is not in"]),
+    (["run scores[0]"], "plan scores[0]", ["reuse  score#1 = score(", SAME]),
     (["run scores", CELL], "why scores[1]", ["run 1: scores[1] failed: " + FAILED]),
     (
         ["run scores", MENDED],
@@ -60,8 +64,16 @@ TABLE = [
     ),
     (["run scores", MENDED, "run scores"], "why scores[1]", ["run 2: scores[1] is done", SAME]),
     # edits are told of the very call that they touch
-    (["run scores[0]", HALVED], "plan scores[0]", ["run    score#1  its helper _halve changed"]),
-    (["run scores[2] deep"], "plan deep", ["run    score#1  it failed in run 1: " + FAILED]),
+    (
+        ["run scores[0]", HALVED],
+        "plan scores[0]",
+        ["run    score#1 = score(", "its helper _halve changed"],
+    ),
+    (
+        ["run scores[2] deep"],
+        "plan deep",
+        ["run    score#1 = score(", "it failed in run 1: " + FAILED],
+    ),
     (["run rows", CELL.replace("20", "21")], "why rows", ["its argument n changed: 20 → 21"]),
     # what was made of it, and what was not
     (["run deep"], "why deep", ["run 1: deep was not started: score failed", "not started in run"]),

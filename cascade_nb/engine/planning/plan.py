@@ -8,11 +8,13 @@ from typing import Final
 
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.observing.answers import item_of, node_named
+from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph
 
 ACTIONS: Final = ("run", "reuse", "skip", "hold", "queue")
 _SHOWN: Final = 40
+_WIDTH: Final = 48
 _NOTHING: Final = 0.0005  # seconds
 
 
@@ -122,13 +124,18 @@ class Plan:
                 return step
         raise UnknownNameError("node", name, (step.node for step in self.steps))
 
+    def called(self, step: Step) -> str:
+        """How the node of a step is called in a list: its name, or its id and its call."""
+        return call_text(self.graph, self.graph.node(step.node))
+
     def __str__(self) -> str:
         lines = [self.summary, *filter(None, [self.timing])]
         shown = self.steps[:_SHOWN]
-        width = max((len(step.node) for step in shown), default=0)
-        for step in shown:
+        names = [self.called(step) for step in shown]
+        width = min(_WIDTH, max(map(len, names), default=0))
+        for name, step in zip(names, shown, strict=True):
             time = f", {step.time}" if step.time else ""
-            lines.append(f"  {step.action:<6} {step.node:<{width}}  {step.reason}{time}")
+            lines.append(f"  {step.action:<6} {name:<{width}}  {step.reason}{time}")
         if len(self.steps) > _SHOWN:
             lines.append(f"  … and {count_text(len(self.steps) - _SHOWN, 'more node')}")
         return "\n".join(lines)

@@ -11,6 +11,7 @@ from IPython.display import display
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.observing.answers import item_of, node_named
+from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.planning.rerun_reasons import indented
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
@@ -61,8 +62,8 @@ async def why(session: Session, name: str) -> list[str]:
         return await _now(session, name, meant, item)
     nodes = _nodes_of_task(session, name)
     if nodes:
-        shown = ", ".join(nodes[:_SHOWN]) + (" …" if len(nodes) > _SHOWN else "")
-        first = f"`%cascade why {nodes[0]}`"
+        shown = ", ".join([*nodes.values()][:_SHOWN]) + (" …" if len(nodes) > _SHOWN else "")
+        first = f"`%cascade why {next(iter(nodes))}`"
         return [f"{name} is a task; its nodes are {shown}: {first} asks about one."]
     there = {node.id for run in session.runs() for node in run.graph.nodes} | session.node_names()
     raise UnknownNameError("node", name, there, "" if there else NO_NODES)
@@ -85,12 +86,15 @@ def _renamed(reason: str, known: str, name: str) -> str:
     return name + reason.removeprefix(known) if reason.startswith(f"{known} ") else reason
 
 
-def _nodes_of_task(session: Session, name: str) -> list[str]:
-    """The ids of the nodes of this task, in runs and in the workspace; those with a name first."""
+def _nodes_of_task(session: Session, name: str) -> dict[str, str]:
+    """The nodes of this task, in runs and in the workspace, by their ids: how each is called; those
+    with a name first.
+    """
     here = session.workspace.overview()
     graphs = [*(run.graph for run in session.runs()), *([] if here is None else [here])]
-    nodes = [node for graph in graphs for node in graph.nodes if node.task_name == name]
-    return list(dict.fromkeys(node.id for node in sorted(nodes, key=lambda n: n.name is None)))
+    nodes = [(g, node) for g in graphs for node in g.nodes if node.task_name == name]
+    nodes.sort(key=lambda one: one[1].name is None)
+    return {node.id: call_text(graph, node) for graph, node in nodes}
 
 
 async def _now(session: Session, name: str, meant: Any, item: str) -> list[str]:
