@@ -1,4 +1,4 @@
-"""The doors through which other threads reach the engine's loops."""
+"""Calls functions on an event loop from any thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A loop in a thread of its own: for an engine where no loop runs, and for what must go on however
-busy the kernel's loop is.
+"""Runs an event loop in a thread of its own: for an engine where no loop runs, and for work that
+must go on however busy the kernel's loop is.
 """
 
 from __future__ import annotations

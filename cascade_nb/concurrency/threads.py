@@ -1,4 +1,4 @@
-"""Work that would hold up the loop, done in a thread of its own."""
+"""Runs work that would hold up an event loop in a thread of its own."""
 
 from __future__ import annotations
 

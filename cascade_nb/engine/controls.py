@@ -1,4 +1,4 @@
-"""The doors to what is allowed now, in words rather than in types and parameters."""
+"""Pauses, limits and resumes any part of an engine, by scope."""
 
 from __future__ import annotations
 

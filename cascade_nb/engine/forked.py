@@ -1,4 +1,4 @@
-"""An engine in a child process that was forked while it was there."""
+"""Makes an engine work anew in a child process that was forked while it was there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds one run, or a part of it."""
+"""Pauses, limits and resumes one run, or a part of it."""
 
 from __future__ import annotations
 

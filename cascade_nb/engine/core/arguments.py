@@ -1,4 +1,4 @@
-"""From a node to the call that it makes: results in the place of lazy values."""
+"""Builds the call that a node makes, with results in the place of lazy values."""
 
 from __future__ import annotations
 

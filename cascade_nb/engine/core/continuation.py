@@ -1,4 +1,4 @@
-"""Tasks that return lazy values: what they return is run, and its results are theirs.
+"""Runs the lazy values that tasks return, and gives their results to these tasks.
 
 A lazy value alone is continued by its result; lazy values inside lists, tuples, dicts, sets or
 dataclasses by the same containers around their results. Loops and recursion are written that way.

@@ -1,4 +1,4 @@
-"""How the graph unfolds while it runs: conditions, routes, the items of a map, continuations.
+"""Decides what a ready node needs next: its condition, its branch, its items, or what it returned.
 
 A plain task goes from ready straight to its lane. Every other node is ready more than once: first
 when its condition is known, then when its inputs are, then when its items or its branch are. Each

@@ -1,4 +1,4 @@
-"""How old a kept result may be: its own limit, and those of everything that it was made of."""
+"""Says how old a kept result may be: by its own limit, and by those of all that it was made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run begins: which kept results are read, and what has to run because none stands for it.
+"""Decides which kept results a run reads, and what has to run because no result stands for it.
 
 A kept result stands only if a run now would compute it. So one whose node has a condition is
 *pending*: the condition is seen first. And one whose node comes after another (`.after`, a

@@ -1,4 +1,4 @@
-"""What of a run's machinery follows from its graph alone, made beside the loop where it is much."""
+"""Builds what of a run's state follows from its graph and from the results that are there."""
 
 from __future__ import annotations
 

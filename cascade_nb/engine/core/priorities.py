@@ -1,4 +1,4 @@
-"""The order of preference among nodes that could start at the same moment."""
+"""Gives the order of preference among nodes that could start at the same moment."""
 
 from __future__ import annotations
 

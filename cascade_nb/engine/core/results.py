@@ -1,4 +1,4 @@
-"""Who still reads which result, and when a result is let go.
+"""Holds the results of a run, and frees each after its last reader.
 
 A result lives until its last reader is over, unless it belongs to a target or to a node with a
 name. The count

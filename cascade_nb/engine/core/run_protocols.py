@@ -1,4 +1,4 @@
-"""What the parts of a run ask of each other, each by a protocol of a few methods.
+"""Declares what the parts of a run ask of each other, as protocols of a few methods.
 
 A run's state (`run_state`) holds one of each; `runs.flow` says which classes they are. Everything
 here is called under the engine's lock, unless it says otherwise.

@@ -1,4 +1,4 @@
-"""What is known of one run at work, and the few moves that change all of it.
+"""Holds the state of one run at work, and makes the few changes that concern all of it.
 
 What the scheduler says is ready goes through `control_flow` to its lane; `admission` asks the
 constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until

@@ -1,4 +1,4 @@
-"""What an end means for others: who cannot run any more, and what nobody will ask for."""
+"""Skips what cannot run after a failure or a skip, and what nobody will ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all nodes of one kind share in a run, looked up once instead of for each of them."""
+"""Groups the nodes of a run by task and options, to look these up once for all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One attempt at one node: in a worker thread, or as a coroutine on the loop.
+"""Runs one attempt at one node: in a worker thread, or as a coroutine on the loop.
 
 An attempt is admitted before it begins, and between the two a pause may come: a worker has to wake
 up, the loop has other callbacks first. So each looks a last time when it really begins (`begin`),

@@ -1,4 +1,4 @@
-"""What is known in the context where the body of a task runs."""
+"""Holds what is known in the context where the body of a task runs."""
 
 from __future__ import annotations
 

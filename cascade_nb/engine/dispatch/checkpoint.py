@@ -1,4 +1,4 @@
-"""Finer points inside a task, where it waits while it is paused and stops when it is cancelled."""
+"""Lets a task wait at points of its own while it is paused, and stop there when it is cancelled."""
 
 from __future__ import annotations
 

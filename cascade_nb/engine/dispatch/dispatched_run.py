@@ -1,4 +1,4 @@
-"""A run as those see it that bring its nodes to run: what an attempt is, and whom it asks."""
+"""Declares a run as its attempts see it: what an attempt is, and whom it asks."""
 
 from __future__ import annotations
 

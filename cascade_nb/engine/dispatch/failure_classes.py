@@ -1,4 +1,4 @@
-"""Errors of a run that `except` finds by the class of what the user's task raised, too.
+"""Makes errors of a run that `except` finds by the class of what the user's task raised, too.
 
 ``except ValueError`` around a run is meant for the task's `ValueError`. So the error that is raised
 is of that class as well, made when it is first needed. Its text, `task`, `target` and `where` are

@@ -1,4 +1,4 @@
-"""From what a task raised to an error that says which task, where in the user's code, and why."""
+"""Turns what a task raised into an error that says which task, where in its code, and why."""
 
 from __future__ import annotations
 

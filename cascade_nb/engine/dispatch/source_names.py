@@ -1,4 +1,4 @@
-"""What a person calls the place of a line of code.
+"""Names the place of a line of code as a person would.
 
 A kernel compiles each cell under the name of a file that nobody has seen; only the notebook knows
 which cell it was. It says so here, since the engine knows of no notebook.

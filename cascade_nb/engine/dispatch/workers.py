@@ -1,4 +1,4 @@
-"""How ready nodes get to where they run: worker threads, the loop, or slices on the loop.
+"""Brings ready nodes to where they run: worker threads, the loop, or slices on the loop.
 
 A node is admitted only when it could start at once: a thread node when a worker is free, a node of
 the loop when the loop gets to it. Until then it waits in the heap of its lane, where a pause

@@ -1,4 +1,4 @@
-"""SQLite databases that a task opens: which files they are, and whether it may change them."""
+"""Finds the files of SQLite databases that a task opens, and whether it may change them."""
 
 from __future__ import annotations
 

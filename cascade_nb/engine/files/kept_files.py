@@ -1,4 +1,4 @@
-"""Whether the files that kept results were made of are as they were."""
+"""Checks whether the files that kept results were made of are as they were."""
 
 from __future__ import annotations
 

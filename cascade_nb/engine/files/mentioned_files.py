@@ -1,4 +1,5 @@
-"""Which files a text may mean: an argument, a constant of a body, the command of another process.
+"""Finds the files that a text may mean: an argument, a constant of a body, the command of a
+process.
 
 Where nobody is told of what is opened, what was mentioned is the best guess: it may count a file
 that was never read, which costs a run that was not needed.

@@ -1,4 +1,4 @@
-"""The files of one attempt: what it found, what it left, what its result points to."""
+"""Holds the files of one attempt: what it found, what it left, what its result points to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paths that a result is or holds."""
+"""Finds the paths that a result is or holds."""
 
 from __future__ import annotations
 

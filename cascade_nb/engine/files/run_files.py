@@ -1,4 +1,4 @@
-"""Which files the results of a run were made of, their own and those of all upstream."""
+"""Knows which files the results of a run were made of, their own and those of all upstream."""
 
 from __future__ import annotations
 

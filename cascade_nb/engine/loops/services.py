@@ -1,4 +1,4 @@
-"""What every part of a run may reach for: constraints, bus, clock, and the way to the loop."""
+"""Holds what every part of a run may reach for: constraints, bus, clock, the way to the loop."""
 
 from __future__ import annotations
 

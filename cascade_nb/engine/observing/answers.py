@@ -1,4 +1,4 @@
-"""Why a node of a run, or an item of one, stands as it does, in words."""
+"""Says why a node of a run, or an item of one, stands as it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells the bus what a run does. Nothing is made when nobody listens."""
+"""Publishes the events of a run on the bus; makes none when nobody listens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of the runs of one engine: remembered in a few words while the process lives."""
+"""Remembers in a few words what became of an engine's runs, while the process lives."""
 
 from __future__ import annotations
 

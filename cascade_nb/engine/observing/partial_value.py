@@ -1,4 +1,4 @@
-"""What is there of a value whose run came to no end."""
+"""Gives what is there of a value whose run came to no end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What anybody may read of a run."""
+"""Tells whoever asks how a run goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs and constraints in a few lines of text, the same wherever they are read."""
+"""Describes runs and constraints in a few lines of text, the same wherever they are read."""
 
 from __future__ import annotations
 

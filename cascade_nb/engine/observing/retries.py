@@ -1,4 +1,4 @@
-"""What is said of nodes that are tried again, and of the runs that tasks have started."""
+"""Describes nodes that are tried again, and the runs that tasks have started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run told in lines as it goes on, for people or for programs.
+"""Writes the events of a run as lines, for people or for programs.
 
 When nothing moves for a moment it says why, in the words of the run's own status.
 """

@@ -1,4 +1,4 @@
-"""What observers see of a run: its state, to be read and never written."""
+"""Declares what observers see of a run: its state, to be read and never written."""
 
 from __future__ import annotations
 

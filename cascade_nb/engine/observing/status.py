@@ -1,4 +1,4 @@
-"""What a run is doing, as numbers and as the one line that a colleague would say."""
+"""Describes what a run is doing: in numbers, and in the one line that a colleague would say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody can know of results, and which tasks cannot run side by side, in words."""
+"""Says what nobody can know of results, and which tasks cannot run side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run would do, said before anything runs."""
+"""Holds what a run would do, for whoever asks before anything runs."""
 
 from __future__ import annotations
 

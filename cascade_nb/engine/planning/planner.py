@@ -1,4 +1,4 @@
-"""What an engine can say of a graph before it runs."""
+"""Answers what a run of a graph would do, and what stands for a value, before anything runs."""
 
 from __future__ import annotations
 

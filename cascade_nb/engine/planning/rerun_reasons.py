@@ -1,4 +1,4 @@
-"""Why nodes have to run, told by what changed since their results were made."""
+"""Says why nodes have to run, by what changed since their results were made."""
 
 from __future__ import annotations
 

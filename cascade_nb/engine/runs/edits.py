@@ -1,4 +1,4 @@
-"""Edits of the code and the names that a run was made of, at whatever moment they come.
+"""Takes up edits of the code and the names that a run was made of, at whatever moment they come.
 
 When a pause is lifted and a cell was run meanwhile, the run is held for another moment, and its
 graph is built and keyed anew beside the loop. The same is asked before its machinery starts, for

@@ -1,6 +1,4 @@
-"""The last steps of a run: none of them is left out, and none holds the end up, whatever hangs or
-raises.
-"""
+"""Takes the last steps of a run: leaves none out, and lets none hold up the end."""
 
 from __future__ import annotations
 

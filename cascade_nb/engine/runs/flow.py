@@ -1,4 +1,4 @@
-"""Puts one run together: its state, and who moves it."""
+"""Puts one run together: its state, and the objects that change it."""
 
 from __future__ import annotations
 

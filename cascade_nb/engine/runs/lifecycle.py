@@ -1,4 +1,4 @@
-"""One run from its first event to its last, whatever happens in between."""
+"""Takes one run from its first event to its last, whatever happens in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On which loop an engine works, and on which its coroutines do."""
+"""Chooses the loop that an engine works on, and the loop of its coroutines."""
 
 from __future__ import annotations
 

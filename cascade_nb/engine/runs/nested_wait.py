@@ -1,6 +1,4 @@
-"""Waiting for a run where waiting seems impossible: in a function that a running loop has
-called.
-"""
+"""Waits for a run inside of a function that the running loop itself has called."""
 
 from __future__ import annotations
 

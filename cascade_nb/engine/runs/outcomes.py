@@ -1,4 +1,4 @@
-"""What becomes of an attempt: it has a result, it is tried again, it fails, it was cancelled."""
+"""Handles the end of an attempt: a result, another try, a failure, a cancel."""
 
 from __future__ import annotations
 

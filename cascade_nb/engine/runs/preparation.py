@@ -1,4 +1,4 @@
-"""What a run does before its first node: state, keys, journal, and the results that are there."""
+"""Prepares a run before its first node: state, keys, journal, and the results that are there."""
 
 from __future__ import annotations
 

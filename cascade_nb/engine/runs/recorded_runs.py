@@ -1,4 +1,4 @@
-"""The doors to runs that were written down, by this kernel or by another."""
+"""Lists, removes and takes up runs that this kernel or another has written down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run was asked for beyond its graph."""
+"""Holds what a run was asked for beyond its graph."""
 
 from __future__ import annotations
 

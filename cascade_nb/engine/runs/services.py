@@ -1,4 +1,4 @@
-"""What an engine is made of, and what of it its runs use."""
+"""Holds what an engine is made of, and declares what of it its runs use."""
 
 from __future__ import annotations
 

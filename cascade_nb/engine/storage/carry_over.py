@@ -1,4 +1,4 @@
-"""What of a run stands for the next try, and after an edit made while it is held.
+"""Finds what of a run stands for the next try, and after an edit made while it is held.
 
 What has not begun takes the new code, what stands stays.
 

@@ -1,4 +1,4 @@
-"""Says of each result of a flow whether the code that its key names is the code that made it.
+"""Checks of each result whether the code that its key names is the code that made it.
 
 A helper is looked up when it is called, so a cell that is run while tasks run may change what they
 do. Where nothing that the tasks lead to is another than it was, one quick look before a result is

@@ -1,4 +1,4 @@
-"""Mapped nodes grow their items, and find those of earlier runs."""
+"""Grows the items of mapped nodes, and finds those of earlier runs."""
 
 from __future__ import annotations
 

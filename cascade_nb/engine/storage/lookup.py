@@ -1,4 +1,4 @@
-"""Which results of earlier runs stand for this one."""
+"""Finds which results of earlier runs stand for this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of nodes that a kernel computes just now, claimed where others see it."""
+"""Claims the keys of nodes that a kernel computes just now, where other kernels see it."""
 
 from __future__ import annotations
 

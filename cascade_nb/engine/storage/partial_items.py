@@ -1,4 +1,4 @@
-"""What a run that came to no value keeps of its maps, where states do not last.
+"""Keeps the finished items of maps whose run came to no value, where states do not last.
 
 In memory the items of mapped nodes are not keyed while all goes well: that would cost each of them
 a hash. Only when a run has failed or was cancelled are the items that are there keyed, in a thread,

@@ -1,4 +1,4 @@
-"""What results were made of the last time, as long as the session remembers it."""
+"""Remembers what results were made of the last time, as long as the session lasts."""
 
 from __future__ import annotations
 

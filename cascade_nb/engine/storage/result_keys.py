@@ -1,4 +1,4 @@
-"""By which keys the results of a run are kept.
+"""Chooses the keys by which the results of a run are kept.
 
 A result that has a fingerprint is kept by it, and stands for every later node with the same one.
 One that has none (its argument cannot be keyed, or it is new each time) is kept, where states last,

@@ -1,4 +1,4 @@
-"""Several kernels that need the same node compute it once.
+"""Lets several kernels that need the same node compute it once.
 
 Before the body of a node begins, its kernel claims the node's key where results are kept. Who has
 the claim computes, and lets it go when the result is safe; who has not waits for the result, or for
