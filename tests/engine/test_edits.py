@@ -24,6 +24,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState, PlainState
 from tests.engine.tools import Hold, outcome, started, until
+from tests.support.same_in_keys import SameInKeys
 
 _versions = itertools.count()
 
@@ -55,7 +56,7 @@ class Names:
         return None
 
 
-class Gate(Hold):
+class Gate(SameInKeys, Hold):
     """A hold that counts as the same however many came: what a task was given is in its key."""
 
     def __reduce__(self) -> tuple[Any, ...]:

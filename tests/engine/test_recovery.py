@@ -35,6 +35,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState
 from tests.engine.tools import finished, outcome, started, until
+from tests.support.same_in_keys import SameInKeys
 
 
 class Calls(list[Any]):
@@ -44,7 +45,7 @@ class Calls(list[Any]):
         return Calls, ()
 
 
-class Gate(threading.Event):
+class Gate(SameInKeys, threading.Event):
     """The same of what holds tasks up."""
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -16,9 +16,10 @@ from cascade_nb.errors import RunCancelledError, TaskFailedError, UsageError
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState
 from tests.engine.tools import outcome, until
+from tests.support.same_in_keys import SameInKeys
 
 
-class Probe:
+class Probe(SameInKeys):
     """What tasks did, and when they may go on. It counts as the same whatever they did, since what
     a task names is in its key.
     """

@@ -21,11 +21,12 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import PATIENCE, finished, started, until
 from tests.support.redis_server import RedisServer
+from tests.support.same_in_keys import SameInKeys
 
 KEY = b"k" * 32
 
 
-class Bodies:
+class Bodies(SameInKeys):
     """Counts calls, and lets the first of them happen in a moment that a test chooses."""
 
     def __init__(self) -> None:

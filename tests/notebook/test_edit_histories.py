@@ -21,6 +21,7 @@ from tests.engine.states import PaperState
 from tests.engine.tools import until
 from tests.notebook.sheet import Sheet
 from tests.support.examples import PROFILE
+from tests.support.same_in_keys import SameInKeys
 
 HISTORIES: Final = {"default": 300, "soak": 10_000}[PROFILE]
 PATIENCE: Final = 60.0
@@ -63,7 +64,7 @@ PARTS: Final = {
 }
 
 
-class World:
+class World(SameInKeys):
     """What tasks do besides; it counts as the same in every key."""
 
     def __init__(self, seed: int) -> None:
