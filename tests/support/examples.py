@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 CI = os.environ.get("CI") == "true"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
@@ -25,6 +25,7 @@ settings.register_profile(
     max_examples=100,
     stateful_step_count=40,
     deadline=None,  # this machine is shared; what must be fast is counted or measured, not raced
+    suppress_health_check=[HealthCheck.too_slow],  # for the same reason
     derandomize=CI,
     print_blob=True,
     **({"database": None} if CI else {}),
