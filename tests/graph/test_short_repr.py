@@ -78,9 +78,13 @@ def test_a_value_is_shown_as_python_would_write_it(value: Any, shown: str) -> No
 )
 def test_a_large_value_takes_no_time_and_little_room(make: Any) -> None:
     value = make()
-    begin = time.thread_time()
-    assert len(short_repr(value)) <= 300
-    assert time.thread_time() - begin < 0.02
+
+    def took() -> float:
+        begin = time.thread_time()
+        assert len(short_repr(value)) <= 300
+        return time.thread_time() - begin
+
+    assert min(took() for _ in range(3)) < 0.02  # or the collector came in between
 
 
 def test_what_holds_itself_ends() -> None:
