@@ -19,13 +19,12 @@ _OPEN = -1
 
 
 class Bindings(Protocol):
-    """What names mean now, where lazy values were given names that may be bound anew.
+    """What names mean now, where lazy values were given names that may be bound anew."""
 
-    Attributes:
-        version: grows whenever that may have changed.
-    """
-
-    version: int
+    @property
+    def version(self) -> int:
+        """It grows whenever a name may have come to mean something else."""
+        ...
 
     def current(self, lazy: Lazy) -> Lazy:
         """What stands today where `lazy` was written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_result_that_is_there_is_held_only_for_who_reads_it() -> None:
 async def test_what_only_a_reused_result_would_have_read_is_told_as_reused(
     engine: Engine, spy: SpySubscriber, nodes: int
 ) -> None:
-    def target() -> LazyResult:
+    def target() -> LazyResult[Any]:
         return count([give(i) for i in range(nodes - 1)])
 
     await engine.run(target())

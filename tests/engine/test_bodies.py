@@ -83,7 +83,7 @@ async def test_a_task_called_in_a_body_is_called(
 
 
 async def test_tasks_call_themselves_and_each_other(engine: Engine) -> None:
-    even = cs.task(name="even")(lambda n: n == 0 or odd(n - 1))
+    even = cs.task(name="even")(lambda n: n == 0 or odd(n - 1))  # type: ignore[has-type, misc]
     odd = cs.task(name="odd")(lambda n: n != 0 and even(n - 1))
     assert await engine.run([factorial(20), even(50), odd(50)]) == [
         2432902008176640000,
@@ -95,7 +95,7 @@ async def test_tasks_call_themselves_and_each_other(engine: Engine) -> None:
 async def test_an_async_task_called_in_a_body_is_awaited_there(engine: Engine) -> None:
     @cs.task
     async def both(x: int) -> int:
-        return sum(await asyncio.gather(later(x), later(x))) + await later.partial(x=x)()
+        return sum(await asyncio.gather(later(x), later(x))) + await later.partial(x=x)()  # type: ignore[no-any-return]
 
     assert await engine.run(both(1)) == 6
 
@@ -113,7 +113,7 @@ async def test_threads_and_coroutines_that_a_body_starts_belong_to_it(engine: En
 
     @cs.task
     async def beside(words: list[str]) -> list[str]:
-        return await asyncio.gather(*(asyncio.to_thread(norm, word) for word in words))
+        return await asyncio.gather(*(asyncio.to_thread(norm, word) for word in words))  # type: ignore[return-value]
 
     assert await engine.run([in_threads([" A", "B "]), beside([" A", "B "])]) == [["a", "b"]] * 2
 
@@ -148,11 +148,11 @@ async def test_a_call_with_a_lazy_value_in_a_body_makes_a_node(engine: Engine) -
 async def test_a_resource_is_given_to_nodes_alone_and_a_body_is_told(engine: Engine) -> None:
     @cs.task
     def at_once() -> str:
-        return query("rows")
+        return query("rows")  # type: ignore[return-value]
 
     @cs.task
     def by_hand() -> str:
-        return query("rows", "mine")
+        return query("rows", "mine")  # type: ignore[return-value]
 
     @cs.task
     def as_node() -> Any:
@@ -276,7 +276,7 @@ async def test_in_a_body_run_gives_what_is_there(engine: Engine) -> None:
 
     @cs.task
     async def twice(x: int) -> int:
-        return double(await later(x))
+        return double(await later(x))  # type: ignore[return-value]
 
     @cs.task
     def of_a_coroutine(x: int) -> int:

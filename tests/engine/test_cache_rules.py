@@ -218,7 +218,7 @@ async def test_items_that_are_too_old_are_made_anew_where_each_is_kept(
 ) -> None:
     state = SqliteState(tmp_path / "results.db", key=b"k" * 32)
     engine = make_engine(state_backend=state, clock=wall)
-    spy, seen = SpySubscriber(engine.bus), []
+    spy, seen = SpySubscriber(engine.bus), list[Any]()
 
     def target(*numbers: int) -> Any:
         first = fetch.map(n=list(numbers)).named("first")

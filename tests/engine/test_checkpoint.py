@@ -38,7 +38,7 @@ def tracker(lane: str, hold: Hold | None = None, total: int | None = None) -> An
             seen.append(x)
         return seen
 
-    return cs.task(name="work")(in_thread if lane == "thread" else on_loop)  # type: ignore[call-overload]
+    return cs.task(name="work")(in_thread if lane == "thread" else on_loop)
 
 
 class Unsized:

@@ -17,6 +17,7 @@ from cascade_nb.engine import Engine, NodeState, Phase
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.protocols import Known
@@ -33,7 +34,7 @@ class Names:
     """What names mean today, as a notebook's workspace would say."""
 
     def __init__(self) -> None:
-        self.tasks: dict[Task[..., Any], Task[..., Any]] = {}
+        self.tasks: dict[AnyTask, AnyTask] = {}
         self.lazies: dict[object, Lazy] = {}
         self.trouble: Exception | None = None
 
@@ -46,7 +47,7 @@ class Names:
             raise self.trouble
         return self.lazies.get(lazy.identity, lazy)
 
-    def current_task(self, task: Task[..., Any]) -> Task[..., Any]:
+    def current_task(self, task: AnyTask) -> AnyTask:
         return self.tasks.get(task, task)
 
     def is_lost(self, lazy: Lazy) -> bool:

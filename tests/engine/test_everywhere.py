@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.defaults import default_engine
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ConstraintError
-from cascade_nb.shortcuts import default_engine
 from cascade_nb.testing import InProcessConnector
 from tests.engine.tools import until
 

@@ -72,11 +72,11 @@ class OwnNewError(LookupError):
 class OwnGroup(ExceptionGroup[Exception]):
     def __new__(cls, code: int) -> Any:
         made = super().__new__(cls, "mine", [KeyError("k"), ValueError("v")])
-        made.code = code
+        made.code = code  # type: ignore[attr-defined]
         return made
 
     def derive(self, excs: Any) -> Any:
-        return ExceptionGroup(f"{self.message} of {self.code}", excs)
+        return ExceptionGroup(f"{self.message} of {self.code}", excs)  # type: ignore[attr-defined]
 
 
 class TaskError(Exception):
@@ -166,11 +166,11 @@ def test_the_class_goes_through_nested_runs() -> None:
         try:
             cs.run(broken.lazy())
         except KeyError as error:
-            return cs.run(broken.lazy()) if error.task == "broken" else None
+            return cs.run(broken.lazy()) if error.task == "broken" else None  # type: ignore[attr-defined]
 
     with pytest.raises(KeyError) as caught:
         cs.run(outer())
-    assert caught.value.task == "outer"
+    assert caught.value.task == "outer"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("cause", [ExceptionGroup("e", [KeyError(1), ValueError(2)]), OwnGroup(3)])
@@ -179,11 +179,11 @@ def test_a_group_of_exceptions_is_caught_part_by_part(cause: Any) -> None:
     assert isinstance(error, ExceptionGroup)
     assert error.exceptions == cause.exceptions
     matched, rest = error.split(ValueError)  # as `except* ValueError` does
-    assert [[type(one) for one in part.exceptions] for part in (matched, rest)] == [
+    assert [[type(one) for one in part.exceptions] for part in (matched, rest)] == [  # type: ignore[union-attr]
         [ValueError],
         [KeyError],
     ]
-    assert matched.message == cause.split(ValueError)[0].message
+    assert matched.message == cause.split(ValueError)[0].message  # type: ignore[union-attr]
     assert error.split(TypeError)[0] is None
 
 
@@ -275,7 +275,7 @@ def test_a_class_that_nobody_holds_is_let_go() -> None:
 
     error = TaskFailedError("t failed", task="t", target="t")
     made = weakref.ref(type(with_cause(error, LocalError())))
-    assert issubclass(made(), LocalError)
+    assert issubclass(made(), LocalError)  # type: ignore[arg-type]
     error.__cause__ = None
     gc.collect()
     assert made() is None

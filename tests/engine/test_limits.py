@@ -227,7 +227,7 @@ async def test_who_holds_what_is_told_as_it_is_when_some_are_done(make_engine: M
     engine.limit("task:work", 1)
     for name, ended, held in (("c", "a", 1), ("d", "b", 2)):
         holds[name].let_go()
-        await until(lambda held=held: run.status.queued == held)
+        await until(lambda held=held: run.status.queued == held)  # type: ignore[misc]
         if ended == "a":
             holds[ended].let_go()
             await until(lambda: "a" in finished(spy))
@@ -262,7 +262,7 @@ async def test_declared_capacities_are_never_exceeded(make_engine: MakeEngine, l
     spy = SpySubscriber(engine.bus)
     work = worker(lane)
     needs = [{"gpu": 1}, {"gpu": 2}, {"ram": 6}, {"gpu": 1, "ram": 5}, {"ram": 0.5}, {"gpu": 0}] * 4
-    targets = [work(i).with_constraints(**need) for i, need in enumerate(needs)]
+    targets = [work(i).with_constraints(**need) for i, need in enumerate(needs)]  # type: ignore[arg-type]
     assert await engine.run(targets) == list(range(len(needs)))
     held = {"gpu": 0.0, "ram": 0.0}
     by_id = {node.id: node for node in cs.build_graph(targets).nodes}

@@ -162,7 +162,7 @@ async def test_lines_of_json_are_the_events(
     spy = SpySubscriber(engine.bus)
     await engine.run(give.map(x=[1, 2]))
     text: list[str] = []
-    await until(lambda: text.append(capsys.readouterr().err) or "RunFinished" in "".join(text))
+    await until(lambda: text.append(capsys.readouterr().err) or "RunFinished" in "".join(text))  # type: ignore[func-returns-value]
     events = [event_from_json(line) for line in "".join(text).splitlines()]
     assert events == spy.events
     assert isinstance(events[0], RunStarted)

@@ -53,7 +53,7 @@ async def test_a_stage_does_not_wait_for_an_unrelated_sibling(
 
     @cs.task
     async def slow() -> str:
-        return await hold.rest()
+        return await hold.rest()  # type: ignore[no-any-return]
 
     @cs.task
     async def after_quick(x: int) -> int:
@@ -167,7 +167,7 @@ async def test_a_ttl_on_any_constraint_expires(
     hold = Hold()
     if when == "during a run":
         run = engine.start(gather(cs.task(name="hold")(hold.rest)(), give(2), give(3)))
-    engine.constraints.apply("task:give", type, params, ttl=60)
+    engine.constraints.apply("task:give", type, params, ttl=60)  # type: ignore[arg-type]
     if when != "during a run":
         run = engine.start(gather(give(2), give(3)))
     hold.let_go()
@@ -397,13 +397,13 @@ async def test_a_task_with_inject_works_when_it_is_mapped(
 
         @cs.task
         async def use(x: int, base: Any = cs.inject(counter)) -> int:
-            return x + base
+            return x + base  # type: ignore[no-any-return]
 
     else:
 
         @cs.task(executor=lane)
         def use(x: int, base: Any = cs.inject(counter)) -> int:
-            return x + base
+            return x + base  # type: ignore[no-any-return]
 
     assert await engine.run(use.map(x=[1, 2, 3])) == [11, 12, 13]
     assert len(opened) == (1 if scope == "run" else 3)
@@ -462,7 +462,7 @@ async def test_late_telemetry_is_not_lost_at_shutdown(make_engine: MakeEngine) -
 
         async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
             await asyncio.sleep(0.002)
-            self.sent.append(json.loads(payload)["body"]["event"])
+            self.sent.append(json.loads(payload)["body"]["event"])  # type: ignore[arg-type]
 
     connector = SlowConnector()
     connector.sent = []

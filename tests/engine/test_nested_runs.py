@@ -138,7 +138,7 @@ async def test_a_pause_of_a_node_holds_what_is_below_it_and_nothing_else(engine:
         return name
 
     def branch(name: str, depth: int) -> Any:
-        found = [_inner(engine, leaf.lazy(name, n)) for n in range(40) if not time.sleep(0.01)]
+        found = [_inner(engine, leaf.lazy(name, n)) for n in range(40) if not time.sleep(0.01)]  # type: ignore[func-returns-value]
         return found if depth == 0 else _inner(engine, cs.task(branch).lazy(name, depth - 1))
 
     task = cs.task(branch)

@@ -45,7 +45,7 @@ def places(events: list[Any], status: str = "") -> list[int]:
     return sorted(
         int(e.task_id.rpartition("[")[2][:-1])
         for e in found
-        if not status or e.status == status  # type: ignore[attr-defined]
+        if not status or e.status == status  # type: ignore[union-attr]
     )
 
 

@@ -125,7 +125,7 @@ async def test_paused_time_is_neither_duration_nor_in_the_estimate(
     assert run.status.remaining == pytest.approx(20)
     engine.resume()
     for count in (2, 3):
-        await until(lambda count=count: len(started(spy)) == count)
+        await until(lambda count=count: len(started(spy)) == count)  # type: ignore[misc]
         await pass_time(clock, 10)
     await run
     assert spy.events_of_type(RunFinished)[0].duration == pytest.approx(30)

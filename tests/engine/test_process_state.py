@@ -334,7 +334,7 @@ async def test_pyplot_figures_of_twenty_items_are_each_their_own(engine: Engine)
             assert (len(axes.lines), axes.get_title()) == (2, str(i))
         figures = await engine.run(drawn_inline.map(i=range(20)))
         assert [len(figure.axes[0].lines) for figure in figures] == [1] * 20
-        assert plt.get_fignums() == [mine.number]  # type: ignore[attr-defined]
+        assert plt.get_fignums() == [mine.number]
         assert not mine.axes
     finally:
         plt.close(mine)
@@ -362,7 +362,7 @@ def test_whatever_runs_beside_whatever_draws_what_it_would_alone(
     async def main() -> None:
         engines = [Engine(reuse=False) for _ in range(runs)]
         engines[0].limit("global", limit)
-        target = gather(*(TASKS[name][0](i) for name, i in chosen))
+        target = gather(*(TASKS[name][0](i) for name, i in chosen))  # type: ignore[operator]
         want = tuple(TASKS[name][1](i) for name, i in chosen)
         for run in [engine.start(target) for engine in engines]:
             assert await asyncio.wait_for(run._wait(), 30) == want

@@ -108,7 +108,7 @@ class RecordingConnector(InProcessConnector):
 
     async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
         if topic.startswith("cascade/telemetry"):
-            self.calls.append(("publish", json.loads(payload)["body"]["event"]))
+            self.calls.append(("publish", json.loads(payload)["body"]["event"]))  # type: ignore[arg-type]
         await super().publish(topic, payload, retain)
 
     async def disconnect(self) -> None:

@@ -139,7 +139,7 @@ async def test_a_claim_is_kept_alive_while_its_node_runs(
     (claim,) = [name for name in state.paper.leases if name.startswith("node.")]
     for _ in range(5):
         now += 0.4
-        await until(lambda now=now: state.paper.leases[claim][2] == now + 0.5)
+        await until(lambda now=now: state.paper.leases[claim][2] == now + 0.5)  # type: ignore[misc]
     await asyncio.sleep(3 * LOOK)
     assert probe.calls == [3]
     probe.gate.set()

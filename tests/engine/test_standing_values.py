@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.defaults import default_engine
 from cascade_nb.engine import Engine
 from cascade_nb.errors import LazyValueError, RunError, UnknownNameError
 from cascade_nb.events import TaskExecutionStarted
-from cascade_nb.shortcuts import default_engine
 from cascade_nb.testing import SpySubscriber
 from tests.graph.cells import Cells
 

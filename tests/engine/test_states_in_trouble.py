@@ -53,7 +53,7 @@ def total(pieces: list[int]) -> int:
     return sum(pieces)
 
 
-def workflow() -> cs.LazyResult:
+def workflow() -> cs.LazyResult[Any]:
     """Ten pieces that are done at once, ten that wait, and their sum."""
     return total(piece.map(n=list(range(20))))
 

@@ -72,7 +72,7 @@ async def test_counting_by_changes_and_counting_anew_agree(
             engine.resume("task:*")
         flow = run._observer._flow
         if flow is not None:
-            with flow.lock:
+            with flow.lock:  # type: ignore[attr-defined]
                 anew = StateCounts(flow)
                 anew.catch_up()
                 by_changes = run._observer._kinds()

@@ -184,7 +184,7 @@ async def test_a_time_that_is_up_is_caught_as_a_timeout_also_around_a_run_in_a_b
     for target in (slow(), outer()):
         before = len(started(spy, "slow"))
         run = engine.start(target)
-        await until(lambda before=before: len(started(spy, "slow")) > before)
+        await until(lambda before=before: len(started(spy, "slow")) > before)  # type: ignore[misc]
         await pass_time(clock, 5.1)
         with pytest.raises(TimeoutError, match="slow took longer than 5 s"):
             await run
