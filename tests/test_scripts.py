@@ -357,3 +357,29 @@ def test_an_interrupt_that_comes_up_through_the_loop_leaves_nothing_to_be_report
     code, lines, complaints = script.end()
     assert (code, complaints) == (0, "")
     assert lines.count("interrupted") == 3
+
+
+def test_a_script_that_writes_to_a_large_result_ends_with_what_to_do(start: type[Script]) -> None:
+    script = start("""
+        import numpy as np
+
+        @cs.task
+        def zeros(n):
+            return np.zeros(n)
+
+        mine = zeros.fn(10)
+        mine.flags.writeable = False
+        try:
+            mine[0] = 1
+        except ValueError:
+            print("my own affair")
+        large = cs.run(zeros(100_000))
+        large += 1
+    """)
+    code, lines, complaints = script.end()
+    assert code == 1
+    assert "my own affair" in lines
+    *_, error, advice = complaints.splitlines()
+    assert error.startswith("ValueError: ")
+    assert advice.startswith("`large`: a large array that a task returned")
+    assert "x = x.copy()" in advice

@@ -16,7 +16,7 @@ from cascade_nb.engine.scopes import offer_names
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways
-from cascade_nb.model.tasks.found_lazies import said_of_lazies
+from cascade_nb.model.tasks.found_lazies import advice_on
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.kernel.shims import running_kernel
@@ -179,7 +179,7 @@ def _put_remarks(shell: Shell, session: Session) -> list[Undo]:
         said = [*changes.look(text), *remarks_on(text, shell.user_ns.get)]
         error = getattr(result, "error_in_exec", None)
         if error is not None and not hasattr(error, "_render_traceback_"):
-            said += [words for words in (said_of_lazies(error),) if words is not None]
+            said += [words for words in (advice_on(error),) if words is not None]
         if said:
             remark("\n".join(said))
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from cascade_nb.errors import CascadeError, RunError
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.model.tasks.found_lazies import said_of_lazies
+from cascade_nb.model.tasks.found_lazies import advice_on
 from cascade_nb.notebook.shell import Shell
 from cascade_nb.text import coloured, readable
 
@@ -55,7 +55,7 @@ def as_in_a_cell(shell: Shell, error: Exception) -> Exception:
 
     def render() -> list[str]:
         lines = _rendered(shell, error, below_us=True)
-        said = said_of_lazies(error)
+        said = advice_on(error)
         return lines if said is None else [*lines, "", said]
 
     error._render_traceback_ = render  # type: ignore[attr-defined]

@@ -171,3 +171,14 @@ def test_the_words_name_what_was_handed_on(ready: Notebook) -> None:
 def test_errors_that_have_nothing_to_do_with_it_are_left_alone(ready: Notebook, cell: str) -> None:
     for prefix in ("", "%%cascade\n"):
         assert "A LazyResult" not in ready.run(prefix + cell).text
+
+
+def test_a_write_to_a_large_result_says_that_a_copy_can_be_written_to(notebook: Notebook) -> None:
+    notebook.ok("import cascade_nb as cs, numpy as np\nzeros = cs.task(np.zeros)")
+    notebook.ok("small, large = cs.run(zeros(3)), cs.run(zeros(100_000))\nsmall[0] = 1")
+    wrong = notebook.run("large[0] = 1")
+    assert isinstance(wrong.error, ValueError)
+    assert "`large`: a large array that a task returned" in wrong.text
+    of_others = notebook.run("own = np.zeros(3); own.flags.writeable = False\nown[0] = 1")
+    assert isinstance(of_others.error, ValueError)
+    assert "a task returned" not in of_others.text

@@ -17,6 +17,7 @@ from cascade_nb.engine.dispatch.failure_classes import group, with_cause
 from cascade_nb.engine.dispatch.source_names import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 from cascade_nb.events.thread_warnings import warn
+from cascade_nb.model.copying.read_only import COPY_FIRST, is_of_read_only
 from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep
@@ -33,14 +34,6 @@ class LeftBehindWarning(UserWarning):
 
 class DoneCallbackWarning(UserWarning):
     """What was to be called at the end of a run raised."""
-
-
-# As NumPy says it, and pandas and Cython after it.
-_READ_ONLY: Final = ("is read-only", "cannot set WRITEABLE flag", "cannot resize this array")
-_COPY_FIRST: Final = (
-    "a large array that a task returned, or was given, is handed out read-only, since others read "
-    "it too: write to a copy of it, x = x.copy()"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +152,8 @@ def error_text(error: BaseException) -> str:
         words = f"<its text cannot be had: {type(inner).__name__}>"
     first = words.strip().splitlines()[0] if words.strip() else ""
     told = readable(first[:300])
-    if isinstance(error, ValueError) and any(said in first for said in _READ_ONLY):
-        told = f"{told} ({_COPY_FIRST})"
+    if is_of_read_only(error, first):
+        told = f"{told} ({COPY_FIRST})"
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from cascade_nb.errors import CascadeError
 from cascade_nb.model.containers.containers import holds
+from cascade_nb.model.copying.library_copiers import LARGE
+from cascade_nb.model.copying.read_only import COPY_FIRST, is_of_read_only, is_read_only
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import ways_out_of
 
@@ -20,6 +22,23 @@ _OF_ITSELF: Final = ("LOAD_ATTR", "LOAD_METHOD")
 _CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 _MISSING: Final = object()
 _OURS: Final = __name__.partition(".")[0]
+
+
+def advice_on(error: BaseException) -> str | None:
+    """What to say below an error that came of a lazy value, or of a write to an array that others
+    read too; None for any other.
+    """
+    return said_of_lazies(error) or _said_of_read_only(error)
+
+
+def _said_of_read_only(error: BaseException) -> str | None:
+    if not is_of_read_only(error, str(error)) or isinstance(error, CascadeError):
+        return None
+    steps = _users_steps(error.__traceback__)
+    for name, value in (found for step in steps[-1:] for found in _handed_on(step)):
+        if is_read_only(value) and value.nbytes >= LARGE:
+            return f"`{name}`: {COPY_FIRST}."
+    return None
 
 
 def said_of_lazies(error: BaseException) -> str | None:
@@ -48,16 +67,20 @@ def _on_the_way(step: TracebackType | None, *, also_inside: bool) -> Iterator[tu
     """The lazy values by the names under which lines of the user's handed them on, innermost
     first.
     """
+    for one in reversed(_users_steps(step)):
+        for name, value in _handed_on(one):
+            inside = also_inside and isinstance(value, _CONTAINERS) and holds(value, Lazy)
+            if isinstance(value, Lazy) or inside:
+                yield name, value
+
+
+def _users_steps(step: TracebackType | None) -> list[TracebackType]:
     steps = []
     while step is not None:
         if _is_users(step.tb_frame):
             steps.append(step)
         step = step.tb_next
-    for one in reversed(steps):
-        for name, value in _handed_on(one):
-            inside = also_inside and isinstance(value, _CONTAINERS) and holds(value, Lazy)
-            if isinstance(value, Lazy) or inside:
-                yield name, value
+    return steps
 
 
 def _is_users(frame: FrameType) -> bool:
@@ -112,7 +135,7 @@ def advise_on_uncaught_errors() -> None:
 
     def show(kind: type[BaseException], error: BaseException, step: TracebackType | None) -> None:
         try:
-            said = said_of_lazies(error)
+            said = advice_on(error)
         except Exception:  # the user's own error is what has to be shown
             said = None
         before(kind, error, step)
