@@ -265,7 +265,7 @@ class Graph:
         return self.nodes[index]
 
     @property
-    def settled(self) -> frozenset[int]:
+    def param_indexes(self) -> frozenset[int]:
         """Indexes of its parameters, whose values are known without running."""
         found = (node for node in self.nodes if node.task is None)
         return frozenset(node.index for node in found if node.kind is NodeKind.PARAM)

@@ -188,7 +188,7 @@ class RunObserver:
                 changed = set(flow.state_changes[since:])
             elif version == _ALL_WAIT and not self._since:
                 # Of what is there from the start no change in the log says it.
-                there = self._run.graph.settled
+                there = self._run.graph.param_indexes
                 changed = {*flow.state_changes, *flow.reused, *flow.carried, *there}
             else:
                 return now, self._state_counts.states(range(own))

@@ -69,7 +69,7 @@ class StateCounts:
         if not self._counts:
             self._enter_all()
             # No change in the log says it of these.
-            changed.update(flow.reused, flow.carried, flow.graph.settled)
+            changed.update(flow.reused, flow.carried, flow.graph.param_indexes)
         self._read = len(log)
         for index, expansion in flow.control_flow.expander.grown.items():
             if index < self._own and index not in self._items:

@@ -96,6 +96,13 @@ class Planner:
     def graph_of(self, target: Any, bindings: Bindings | None = None) -> Graph:
         """The graph that a run of `target` would have.
 
+        Args:
+            target: a lazy value, a container of such, or a `Graph`, which is given as it is.
+            bindings: what names mean now; without it what the engine's `bindings` say.
+
+        Returns:
+            A `Graph`; nothing runs.
+
         Raises:
             GraphError: there is nothing to run, or it needs itself.
         """
@@ -111,6 +118,14 @@ class Planner:
         bindings: Bindings | None = None,
     ) -> Plan:
         """What a run of `target` would do, node by node, and why; nothing runs.
+
+        Args:
+            target: a lazy value, a container of such, or a `Graph`.
+            params: values of parameters by name.
+            bindings: what names mean now; without it what the engine's `bindings` say.
+
+        Returns:
+            A `Plan`: a step for each node, and how long it may take.
 
         Raises:
             GraphError, ParamError: as `Engine.start`.
@@ -141,8 +156,13 @@ class Planner:
         """The result that stands for `lazy`, or why there is none; nothing runs.
 
         Args:
+            lazy: whose result is looked for.
             params: values of parameters by name; what it does not read is left out. By default what
                 runs were given last.
+            bindings: what names mean now; without it what the engine's `bindings` say.
+
+        Returns:
+            The value where one stands, and in words why none does.
 
         Raises:
             GraphError, ParamError: as `Engine.start`.
@@ -182,7 +202,7 @@ class Planner:
         Raises:
             StateError: the state backend cannot be reached or read.
         """
-        settled = graph.settled
+        settled = graph.param_indexes
         if not self.reuse:
             nodes = frozenset(range(len(graph.nodes)))
             return Reuse({}, frozenset(), {}, nodes - settled, fresh=True)
@@ -236,7 +256,7 @@ class Planner:
 
 def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
     """The values of those parameters that have one, by index."""
-    found = ((index, graph.nodes[index].lazy) for index in graph.settled)
+    found = ((index, graph.nodes[index].lazy) for index in graph.param_indexes)
     return {
         index: lazy.value_in(params)
         for index, lazy in found

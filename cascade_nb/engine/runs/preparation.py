@@ -181,7 +181,7 @@ class Preparation:
             self.lease = await journal_writer.begin(
                 run.id,
                 graph.title,
-                len(graph) - len(graph.settled),
+                len(graph) - len(graph.param_indexes),
                 {} if taken_up is not None else await self._order(),
                 self._on_lost,
                 lease,
@@ -251,7 +251,7 @@ class Preparation:
             engine.state,
             self.keys.of,
             sight=self.sight if self._request.taken_up is None or self._edited else None,
-            settled=graph.settled,
+            settled=graph.param_indexes,
             now=engine.clock.wall(),
             since=self._since,
         )
@@ -311,5 +311,5 @@ def settled_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:
     Raises:
         ParamError: one is missing or of the wrong type.
     """
-    lazies = {index: graph.nodes[index].lazy for index in graph.settled}
+    lazies = {index: graph.nodes[index].lazy for index in graph.param_indexes}
     return {i: lazy.value_in(params) for i, lazy in lazies.items() if isinstance(lazy, Param)}

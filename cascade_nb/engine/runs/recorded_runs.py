@@ -44,6 +44,9 @@ class RecordedRuns(abc.ABC):
     async def recorded(self) -> list[RunRecord]:
         """The runs that are written down in the state backend, by whatever kernel, latest first.
 
+        Returns:
+            A `RunRecord` of each.
+
         Raises:
             UsageError: this engine's state does not outlive its process.
             StateError: the place cannot be reached or read.
@@ -59,6 +62,9 @@ class RecordedRuns(abc.ABC):
 
     async def use_state(self, state: StateBackend) -> None:
         """Keep results elsewhere from now on; what was kept before stays where it is.
+
+        Args:
+            state: a backend that was not opened yet; the engine closes it.
 
         Raises:
             UsageError: a run goes on, whose results would be in two places.
@@ -82,6 +88,9 @@ class RecordedRuns(abc.ABC):
     async def usage(self) -> list[Usage]:
         """What the kept results take, by task, the largest first.
 
+        Returns:
+            A `Usage` of each task: how many results, and how many bytes.
+
         Raises:
             StateError: the place cannot be reached or read.
         """
@@ -94,6 +103,9 @@ class RecordedRuns(abc.ABC):
         Args:
             unused_for: seconds; results that nobody made or read for so long go too, and so do
                 runs that ended and began before that. Zero removes all.
+
+        Returns:
+            How many results were removed, and how many bytes they had.
 
         Raises:
             StateError: the place cannot be reached or written.
@@ -119,6 +131,9 @@ class RecordedRuns(abc.ABC):
         Args:
             run: its id, or how it begins; None for the latest that did not succeed.
             log: as for `start`.
+
+        Returns:
+            A `Run` under the same id, which has begun.
 
         Raises:
             UnknownNameError: there is no such run.
