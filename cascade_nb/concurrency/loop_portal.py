@@ -13,7 +13,7 @@ class LoopPortal:
     """Calls things on a loop, from any thread.
 
     Args:
-        loop: whose door it is.
+        loop: where it calls.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -17,7 +17,7 @@ from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.controls import Controls
 from cascade_nb.engine.dispatch.attempt import asking_attempt
-from cascade_nb.engine.forked import begin_anew
+from cascade_nb.engine.forked import restart_after_fork
 from cascade_nb.engine.observing.run_log import checked_log
 from cascade_nb.engine.planning.planner import Planner
 from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
@@ -315,15 +315,15 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
 
     def forget(self) -> None:
         """In a child process: begin anew."""
-        begin_anew(self)
+        restart_after_fork(self)
 
     def ended(self, run: Run) -> None:
         """An execution is over; called on the loop."""
-        if self._executions.pop(run, None) is not None:  # else its loop was closed: it is buried
+        if self._executions.pop(run, None) is not None:  # else its loop was closed
             self.runs.remove(run)
             del self._edits[run]
 
-    def bury_the_dead(self) -> None:
+    def end_lost_runs(self) -> None:
         """Runs whose loop was closed before they ended count as ended: nothing moves them any
         more.
         """
@@ -333,7 +333,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         executions, self._executions = self._executions, {}
         self._edits.clear()
         for run in dead:
-            executions[run].bury()
+            executions[run].end_as_lost()
 
     def _spawn(self, services: RunServices, execution: Execution) -> None:
         if not SAFE_ANYWHERE and services.are_apart:

@@ -10,13 +10,13 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import Edits
-from cascade_nb.engine.runs.loop_binding import Lodger, LoopBinding
+from cascade_nb.engine.runs.loop_binding import BoundEngine, LoopBinding
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.protocols import StateBackend
 
 
-class Forked(Lodger, Protocol):
+class Forked(BoundEngine, Protocol):
     """An engine whose process was forked."""
 
     loop_binding: LoopBinding
@@ -28,7 +28,7 @@ class Forked(Lodger, Protocol):
         """Keep results there."""
 
 
-def begin_anew(engine: Forked) -> None:
+def restart_after_fork(engine: Forked) -> None:
     """Let it work in this process: its loops, threads and locks are the parent's, and so are its
     runs, which count as ended here. What is paused or limited stays so.
     """
@@ -53,5 +53,5 @@ def begin_anew(engine: Forked) -> None:
     for run in dead:
         words = f"{run.graph.title} goes on in the process that this one was forked from"
         run._future = Future()
-        run.settle(Phase.CANCELLED, ())
+        run.set_outcome(Phase.CANCELLED, ())
         run.end(None, RunCancelledError(words))

@@ -341,7 +341,7 @@ def test_a_task_that_does_none_of_it_looks_at_no_file() -> None:
         return x + "in.csv"
 
     kinds = TaskGroups("run", cs.build_graph([plain(str(i)) for i in range(3)]))
-    assert all(kind.light and kind.lane == "inline" for kind in kinds.of)
+    assert all(kind.light and kind.queue == "inline" for kind in kinds.of)
 
 
 def test_of_the_texts_in_code_those_count_that_may_be_paths() -> None:

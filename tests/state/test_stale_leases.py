@@ -134,9 +134,9 @@ async def test_an_attach_waits_one_lease_for_a_dead_kernel_whose_clock_was_ahead
     run = dead.start(give(7))
     assert dead.journal_writer is not None
     journal_writer = dead.journal_writer
-    await until(lambda: run.id in journal_writer._pages)
-    page = journal_writer._pages[run.id]
-    await journal_writer.at_home(journal_writer.journal.renew(page.lease, HOURS))
+    await until(lambda: run.id in journal_writer._runs)
+    page = journal_writer._runs[run.id]
+    await journal_writer.on_own_loop(journal_writer.journal.renew(page.lease, HOURS))
     page.renew_at = time.monotonic() + HOURS  # it renews no more, as one that is dead
     heir = Engine(state_backend=place(), lease=SHORT)
     began = time.monotonic()

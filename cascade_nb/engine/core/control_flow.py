@@ -1,6 +1,6 @@
 """Decides what a ready node needs next: its condition, its branch, its items, or what it returned.
 
-A plain task goes from ready straight to its lane. Every other node is ready more than once: first
+A plain task goes from ready straight to its queue. Every other node is ready more than once: first
 when its condition is known, then when its inputs are, then when its items or its branch are. Each
 time it comes here, and either needs more (`Scheduler.need`) or is over.
 
@@ -93,7 +93,7 @@ class ControlFlow:
         has_failures_or_skips = flow.has_failures_or_skips
         for index in ready:
             if index < own and plain[index] and not has_failures_or_skips:
-                queues.push(index, of[index].lane, ranks[index])  # type: ignore[arg-type]
+                queues.push(index, of[index].queue, ranks[index])  # type: ignore[arg-type]
             else:
                 self._agenda.append((index, "", ""))
         if self._agenda:

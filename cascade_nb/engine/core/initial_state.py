@@ -17,7 +17,7 @@ from cascade_nb.protocols import Solver
 
 @dataclass(frozen=True)
 class InitialState:
-    """The rooms of a `Flow` that know of nothing outside.
+    """The parts of a run's state that know of nothing outside.
 
     Attributes:
         ranks: by node, the solver's preference.

@@ -134,10 +134,10 @@ class Publisher(Protocol):
 class Queues(Protocol):
     """Where ready nodes wait for where they run; see `dispatch.workers`."""
 
-    def push(self, index: int, lane: str, rank: int) -> None:
-        """A node is ready for its lane."""
+    def push(self, index: int, queue: str, rank: int) -> None:
+        """A node is ready for its queue."""
 
-    def push_all(self, keys: list[int], lane: str) -> None:
+    def push_all(self, keys: list[int], queue: str) -> None:
         """Many are, as numbers of rank and index."""
 
     def clear(self) -> None:
@@ -297,7 +297,7 @@ class Files(Protocol):
     def met(self, index: int, stamps: Stamps) -> None:
         """An attempt that came to a result met these files."""
 
-    def settle(self, index: int) -> Stamps:
+    def collect(self, index: int) -> Stamps:
         """A node has its result: all that it was made of."""
 
     def by_position(self, items: range) -> Mapping[int, Stamps]:

@@ -1,6 +1,6 @@
 """Holds the state of one run at work, and makes the few changes that concern all of it.
 
-What the scheduler says is ready goes through `control_flow` to its lane; `admission` asks the
+What the scheduler says is ready goes through `control_flow` to its queue; `admission` asks the
 constraints before it begins; `outcomes` takes what comes back to the scheduler, and so on until
 nothing is left. Each of them has the run's state, and asks the others by way of it, as the
 protocols of `run_protocols` say.
@@ -162,22 +162,22 @@ class RunState:
             self._take_figures = self._figures()
 
     def push(self, index: int) -> None:
-        """A ready node goes to its lane."""
-        lane = self.kinds.of[index].lane
-        assert lane is not None
-        self.queues.push(index, lane, self.ranks[self.control_flow.root_of(index)])
+        """A ready node goes to its queue."""
+        queue = self.kinds.of[index].queue
+        assert queue is not None
+        self.queues.push(index, queue, self.ranks[self.control_flow.root_of(index)])
 
     def push_all(self, indexes: Iterable[int]) -> None:
-        """Ready nodes go to their lanes; there may be very many."""
+        """Ready nodes go to their queues; there may be very many."""
         of, ranks, own = self.kinds.of, self.ranks, len(self.graph.nodes)
         root_of = self.control_flow.root_of
         keys: dict[str | None, list[int]] = {}
         for index in indexes:
             rank = ranks[index if index < own else root_of(index)]
-            keys.setdefault(of[index].lane, []).append(rank << 32 | index)
-        for lane, of_one in keys.items():
-            assert lane is not None
-            self.queues.push_all(of_one, lane)
+            keys.setdefault(of[index].queue, []).append(rank << 32 | index)
+        for queue, of_one in keys.items():
+            assert queue is not None
+            self.queues.push_all(of_one, queue)
 
     def stop(self, why: str) -> None:
         """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""
@@ -190,7 +190,7 @@ class RunState:
         for ticket in waiting.values():
             self.services.manager.forget(ticket)  # or others would wait for their turn behind it
 
-    def settle(self) -> None:
+    def end_if_done(self) -> None:
         """Notice that nothing more will happen."""
         if self.is_over or self.saver.under_way:
             return

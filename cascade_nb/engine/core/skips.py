@@ -65,7 +65,7 @@ class SkipPropagation:
         }
         for other in doomed:
             flow.control_flow.skip_later(other, *because)
-        # With its last need a doomed node became ready too, and must not get to its lane.
+        # With its last need a doomed node became ready too, and must not get to its queue.
         flow.control_flow.arrive([other for other in ready if other not in doomed])
 
     def prune(self, idle: list[int]) -> None:

@@ -20,7 +20,7 @@ class TaskGroup:
 
     Attributes:
         name: the task's name.
-        lane: "thread", "async" or "inline"; None for what has no body of its own.
+        queue: "thread", "async" or "inline"; None for what has no body of its own.
         options: what was asked for them.
         subject: what scopes ask of them.
         light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
@@ -38,13 +38,13 @@ class TaskGroup:
         "by_size",
         "failed",
         "files",
-        "lane",
         "light",
         "longest",
         "lost",
         "mentions",
         "name",
         "options",
+        "queue",
         "seconds",
         "subject",
         "times",
@@ -53,13 +53,13 @@ class TaskGroup:
     def __init__(
         self,
         name: str,
-        lane: str | None,
+        queue: str | None,
         options: Options,
         subject: Subject,
         mentions: Mentions | None = None,
     ) -> None:
         self.name = name
-        self.lane = lane
+        self.queue = queue
         self.options = options
         self.subject = subject
         self.files = () if options.cache is None else options.cache.files
@@ -80,7 +80,7 @@ class TaskGroups:
     Attributes:
         of: by index.
         use_pyplot: whether the code of any of them uses pyplot.
-        plain: by index of the graph's own nodes, whether it goes straight from ready to its lane.
+        plain: by index of the graph's own nodes, whether it goes straight from ready to its queue.
     """
 
     def __init__(self, run_id: str, graph: Graph, above: Subject | None = None) -> None:
@@ -116,7 +116,7 @@ class TaskGroups:
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
             kind = TaskGroup(node.task_name, None, options, subject, effects.mentions)
             self._known[key] = kind
-            kind.lane = node.task.executor if node.task is not None else None
+            kind.queue = node.task.executor if node.task is not None else None
             kind.by_size = isinstance(node.task, Operation)
         needs_attempt = (
             options.timeout is not None
@@ -124,7 +124,7 @@ class TaskGroups:
             or kind.files
             or kind.mentions is not None
         )
-        if kind.lane == "inline" and (needs_attempt or _injects(node.lazy)):
+        if kind.queue == "inline" and (needs_attempt or _injects(node.lazy)):
             return self.in_thread(kind)
         return kind
 
@@ -139,7 +139,7 @@ class TaskGroups:
     def add_items(self, expansion: Expansion) -> TaskGroup:
         """The items of a mapped node; gives their kind."""
         kind = self.kind_of(expansion.node)
-        if kind.lane == "inline" and expansion.injects:
+        if kind.queue == "inline" and expansion.injects:
             kind = self.in_thread(kind)
         self.of.extend([kind] * expansion.count)
         return kind

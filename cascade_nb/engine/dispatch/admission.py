@@ -60,7 +60,7 @@ class Admission:
             self._manager.give_up(ticket)
             if flow.is_over:
                 flow.leave()
-            flow.settle()
+            flow.end_if_done()
             return None
         if self._manager.recheck(ticket):
             del flow.in_flight[ticket]
@@ -110,11 +110,11 @@ class Admission:
         flow, index = self._flow, ticket.key
         if flow.stopping is not None or flow.scheduler.state[index] != READY:
             return
-        lane = flow.kinds.of[index].lane
-        if lane == "inline" or (lane == "thread" and flow.workers.free <= 0):
+        queue = flow.kinds.of[index].queue
+        if queue == "inline" or (queue == "thread" and flow.workers.free <= 0):
             flow.push(index)
             flow.queues.pump_soon()
-        elif lane == "thread":
+        elif queue == "thread":
             job = self.admitted(index, ThreadAttempt)
             if job is not None:
                 flow.workers.free -= 1

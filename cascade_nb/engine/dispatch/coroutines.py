@@ -21,16 +21,16 @@ from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE
 
-BURST: Final = 500  # carriers begun at a stretch
+BURST: Final = 500  # runners begun at a stretch
 LOOK: Final = 500  # looked at at a stretch, or what is allowed would begin too late
 
 
 class CoroutineRunner:
-    """The carriers of one run.
+    """Runs the coroutines of one run; each of its runners is a task of asyncio.
 
     Attributes:
         waiting: the heap of the nodes whose coroutines have not begun.
-        active: how many carriers are about to begin a coroutine, so that no others are needed.
+        active: how many runners are about to begin a coroutine, so that no others are needed.
     """
 
     def __init__(self, flow: AdmittingRun) -> None:
@@ -42,7 +42,7 @@ class CoroutineRunner:
         self._offers: list[AsyncAttempt] | None = None  # of this moment, while one hands in
 
     def take(self) -> list[AsyncAttempt]:
-        """Attempts to `begin` carriers with, admitted; under the lock.
+        """Attempts to `begin` runners with, admitted; under the lock.
 
         One is enough for coroutines that never wait. For those that do, the number doubles each
         time, or each would begin a turn of the loop later than the one before.
@@ -63,7 +63,7 @@ class CoroutineRunner:
         return taken
 
     def begin(self, attempts: Iterable[AsyncAttempt]) -> None:
-        """Begin carriers with what was taken; on the loop, without the lock."""
+        """Begin runners with what was taken; on the loop, without the lock."""
         flow = self._flow
         for attempt in attempts:
             work = self._carry(attempt)
@@ -72,7 +72,7 @@ class CoroutineRunner:
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted otherwise, because what it waited for was free; under the lock.
 
-        The carrier whose coroutine has just ended goes on with it, or else one begins with it.
+        The runner whose coroutine has just ended goes on with it, or else one begins with it.
         """
         if self._offers is not None:
             self._offers.append(attempt)
@@ -131,7 +131,7 @@ class CoroutineRunner:
                 with flow.lock:
                     self.active -= 1
                     self._burst = 1
-                    flow.queues.breathe_for_coroutines()
+                    flow.queues.pump_coroutines_later()
             del failure
 
     def _hand_in(
@@ -142,7 +142,7 @@ class CoroutineRunner:
         over: bool,
         waited: bool,
     ) -> tuple[AsyncAttempt, Call] | tuple[None, None]:
-        """One is over; gives what its carrier goes on with, begun, unless that is over too.
+        """One is over; gives what its runner goes on with, begun, unless that is over too.
 
         One that waited has left the heap to others, and only takes what its end has freed: to begin
         a task for that would take as long again as all the rest, and a turn of the loop more.
@@ -161,7 +161,7 @@ class CoroutineRunner:
         return (None, None) if over or waited else self._next()
 
     def _end_of_slice(self) -> float:
-        """Until when the carriers may work in this turn of the loop. All share one slice: there may
+        """Until when the runners may work in this turn of the loop. All share one slice: there may
         be hundreds, and the loop would come to nothing else while each had one of its own.
         """
         if self._until is None:
@@ -186,12 +186,12 @@ class CoroutineRunner:
         return None, None
 
     def _leave_to_others(self) -> None:
-        """A carrier stays with a coroutine that waits."""
+        """A runner stays with a coroutine that waits."""
         with self._flow.lock:
             self.active -= 1
             taken = self.take()
             # What was not looked at yet, and nobody else will look at.
-            self._flow.queues.breathe_for_coroutines()
+            self._flow.queues.pump_coroutines_later()
         self.begin(taken)
 
 

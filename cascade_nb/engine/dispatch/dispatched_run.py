@@ -89,7 +89,7 @@ class FreesWorkers(Queues, Protocol):
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
 
-    def breathe_for_coroutines(self) -> None:
+    def pump_coroutines_later(self) -> None:
         """Let coroutines start, by a loop that has other things to do first."""
 
 

@@ -130,7 +130,7 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
                 if took > kind.longest:  # noqa: PLR1730 - `max` costs more
                     kind.longest = took
                 if files:
-                    flow.files.settle(index)
+                    flow.files.collect(index)
                 if bus.listening:
                     tell.finished(index, "completed", took, number, None)
                 finish(index, result)

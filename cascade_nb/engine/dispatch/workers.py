@@ -1,7 +1,7 @@
 """Brings ready nodes to where they run: worker threads, the loop, or slices on the loop.
 
 A node is admitted only when it could start at once: a thread node when a worker is free, a node of
-the loop when the loop gets to it. Until then it waits in the heap of its lane, where a pause
+the loop when the loop gets to it. Until then it waits in the heap of its queue, where a pause
 reaches it.
 
 Every method is called under the engine's lock.
@@ -84,43 +84,43 @@ class ReadyQueues:
         self.workers = workers
         self.portal, self.coroutines = services.portal, services.coroutines
         self._apart = services.are_apart
-        self.carriers = CoroutineRunner(flow)
+        self.coroutine_runner = CoroutineRunner(flow)
         self.thread: list[int] = []
-        self.on_loop = self.carriers.waiting
+        self.on_loop = self.coroutine_runner.waiting
         self.inline: list[int] = []
         self._asked = False
         self._asked_since: float | None = None  # of the loop of coroutines, where that is another
 
-    def push(self, index: int, lane: str, rank: int) -> None:
-        """A node is ready for its lane. One number carries rank and index, since comparing it is
+    def push(self, index: int, queue: str, rank: int) -> None:
+        """A node is ready for its queue. One number carries rank and index, since comparing it is
         cheap.
         """
-        if lane == "thread":
+        if queue == "thread":
             if not self.thread:
                 self._hungry()
             heappush(self.thread, rank << 32 | index)
             self.flow.state_changes.append(index)  # it is queued now
-        elif lane == "async":
+        elif queue == "async":
             heappush(self.on_loop, rank << 32 | index)
         else:
             heappush(self.inline, rank << 32 | index)
 
-    def push_all(self, keys: list[int], lane: str) -> None:
+    def push_all(self, keys: list[int], queue: str) -> None:
         """Many are ready: the numbers of rank and index that stand in the heap."""
-        heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[lane]
+        heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[queue]
         if len(keys) < len(heap) // FEW:
             for key in keys:
                 heappush(heap, key)
         else:
             heap += keys
             heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
-        if lane == "thread":
+        if queue == "thread":
             self._hungry()
             self.flow.state_changes.extend([key & INDEX for key in keys])
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""
-        self.carriers.offered(attempt)
+        self.coroutine_runner.offered(attempt)
 
     def clear(self) -> None:
         """Nothing more is to start."""
@@ -142,16 +142,16 @@ class ReadyQueues:
             self._asked_since = perf_counter()
             self.coroutines.call(self._on_loop_of_coroutines)
 
-    def breathe(self) -> None:
-        """The same for the loop's lanes alone, by the loop, which has other things to do first."""
+    def pump_later(self) -> None:
+        """The same for the loop's queues alone, by the loop, which has other things to do first."""
         if not self._asked and self._loop_is_wanted():
             self._asked = True
             self.portal.later(YIELD_PAUSE, self._on_loop)
 
-    def breathe_for_coroutines(self) -> None:
-        """`breathe`, by the loop of coroutines."""
+    def pump_coroutines_later(self) -> None:
+        """`pump_later`, by the loop of coroutines."""
         if not self._apart:
-            self.breathe()
+            self.pump_later()
         elif self._asked_since is None and self._coroutines_are_wanted():
             self._asked_since = perf_counter()
             self.coroutines.later(YIELD_PAUSE, self._on_loop_of_coroutines)
@@ -236,24 +236,24 @@ class ReadyQueues:
             if self.thread:
                 self._hungry()
                 self.workers.pump()
-            taken = [] if self._apart else self.carriers.take()
-        self.carriers.begin(taken)
+            taken = [] if self._apart else self.coroutine_runner.take()
+        self.coroutine_runner.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
             flow.context.copy().run(run_inline_batch, flow, self.inline)
         with flow.lock:
-            self.breathe()
-            flow.settle()
+            self.pump_later()
+            flow.end_if_done()
 
     def _on_loop_of_coroutines(self) -> None:
         """Begin coroutines, by their loop where it is another, without the lock."""
         try:
             with self.flow.lock:
                 self._asked_since = None
-                taken = self.carriers.take()
-            self.carriers.begin(taken)
+                taken = self.coroutine_runner.take()
+            self.coroutine_runner.begin(taken)
             with self.flow.lock:
-                self.breathe_for_coroutines()
+                self.pump_coroutines_later()
         except BaseException as error:
             with self.flow.lock:
                 self.flow.break_off(error)
@@ -262,4 +262,4 @@ class ReadyQueues:
         return bool(self.inline) or (not self._apart and self._coroutines_are_wanted())
 
     def _coroutines_are_wanted(self) -> bool:
-        return bool(self.on_loop) and not self.carriers.active
+        return bool(self.on_loop) and not self.coroutine_runner.active

@@ -237,7 +237,7 @@ class OpenedFiles:
         if not self.closed:
             self._nested.append(stamps)
 
-    def settle(self, result: Any) -> None:
+    def finish(self, result: Any) -> None:
         """The result is there: nothing more is noted."""
         if self._settled:
             return

@@ -59,7 +59,7 @@ class RunFiles:
             if next(paths_in(result), None) is None or not self.tracks(attempt.index):
                 return
             attempt.files = OpenedFiles()
-        attempt.files.settle(result)
+        attempt.files.finish(result)
 
     def noted_inline(self, here: InlineFiles, index: int, result: Any) -> Stamps:
         """The same for a function that ran inline: what it met."""
@@ -68,7 +68,7 @@ class RunFiles:
             if next(paths_in(result), None) is None or not self.tracks(index):
                 return NO_STAMPS
             files = OpenedFiles()
-        files.settle(result)
+        files.finish(result)
         return files.met
 
     def files_in_flight(self) -> list[OpenedFiles]:
@@ -83,7 +83,7 @@ class RunFiles:
         """The name of a node's task."""
         return self._flow.kinds.of[index].name
 
-    def settle(self, index: int) -> Stamps:
+    def collect(self, index: int) -> Stamps:
         """A node has its result: all that it was made of."""
         if not self.of:
             return NO_STAMPS
@@ -109,7 +109,7 @@ class RunFiles:
 
     def hand_on(self, index: int, heir: int) -> None:
         """What `index` was made of, `heir` is made of too."""
-        self.met(heir, self.settle(index))
+        self.met(heir, self.collect(index))
 
     def forget(self, index: int) -> None:
         """A place is used for another node."""

@@ -216,6 +216,6 @@ def _waits(flow: RunView, index: int, name: str, state: NodeState) -> str:
     if state is NodeState.QUEUED:  # by no limit of anybody's, which was said before
         return f"{name} {_full(flow)}"
     if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
-        is_late = flow.kinds.of[index].lane == "async" and flow.queues.loop_is_held_up
+        is_late = flow.kinds.of[index].queue == "async" and flow.queues.loop_is_held_up
         return f"{name} {HELD_UP if is_late else 'is ready and about to start'}"
     return f"{name} is {state.value}{_attempts(flow.tries.get(index, 1))}"

@@ -98,7 +98,7 @@ class StateCounts:
             elif index in self._items:
                 continue
             seen[index] = new
-            if of[index].lane is not None:
+            if of[index].queue is not None:
                 counts = self._counts[of[index]]
                 counts[old] -= 1
                 counts[new] += 1
@@ -176,7 +176,7 @@ class StateCounts:
             for index in indexes:
                 seen[index] = number
         for (kind, number), count in Counter(zip(flow.kinds.of, seen, strict=True)).items():
-            if kind.lane is not None:
+            if kind.queue is not None:
                 counts = self._counts[kind]
                 counts[_WAITING] -= count
                 counts[number] += count
@@ -186,7 +186,7 @@ class StateCounts:
                 self._items[index][_WAITING] -= count
                 self._items[index][number] += count
             kind = flow.kinds.of[index]
-            if kind.lane is not None:  # the node itself counts as its items
+            if kind.queue is not None:  # the node itself counts as its items
                 self._counts[kind][seen[index]] -= 1
                 self._counts[kind][_WAITING] += 1
         return True
@@ -194,7 +194,7 @@ class StateCounts:
     def _enter_all(self) -> None:
         """At first everything waits."""
         for kind, count in Counter(self._flow.kinds.of[: self._own]).items():
-            if kind.lane is not None:  # parameters and routers are no work
+            if kind.queue is not None:  # parameters and routers are no work
                 self._counts[kind] = _waiting(count)
 
     def _expanded(self, index: int, expansion: Expansion) -> None:
@@ -212,7 +212,7 @@ def waits_for_a_thread(flow: RunView, index: int) -> bool:
     """Whether a node could start, but for a thread: nothing else keeps it, and it is queued."""
     return (
         flow.scheduler.state[index] == READY
-        and flow.kinds.of[index].lane == "thread"
+        and flow.kinds.of[index].queue == "thread"
         and index not in flow.retry_at
         and index not in flow.parked
     )

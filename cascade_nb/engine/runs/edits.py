@@ -171,7 +171,7 @@ class Edits:
             if stale or revision.edited or (code is not None and code.tainted):
                 self.revision = revision
                 flow.stop("edited")
-                flow.settle()
+                flow.end_if_done()
                 return
         manager.let_go(self._run.id)
 

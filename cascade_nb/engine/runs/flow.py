@@ -161,4 +161,4 @@ class Flow(AdmittingRun):
         if ready is None:
             ready = self.scheduler.demand(self.graph.targets)
         self.control_flow.arrive(ready)
-        self.settle()
+        self.end_if_done()

@@ -103,7 +103,7 @@ class Execution:
             flow.wake_resting()
             words = f"{self._run.graph.title}, which started it, was cancelled"
             flow.cancel_nested(words, within=within)
-            flow.settle()
+            flow.end_if_done()
 
     async def main(self, services: RunServices) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
@@ -291,7 +291,7 @@ class Execution:
         if isinstance(error, asyncio.CancelledError):
             why = self._cancelled or "its event loop ended"
             error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
-        run.settle(_phase(error), still)
+        run.set_outcome(_phase(error), still)
         engine.history.enter(run.status, self._began, flow, run.grounds)
         self._publish(
             RunFinished,
@@ -309,7 +309,7 @@ class Execution:
             await at_last(leaving, "left its connector", title, self._patience)
         return error
 
-    def bury(self) -> None:
+    def end_as_lost(self) -> None:
         """The loop that it went on on is closed: nothing of it will ever end by itself."""
         run, flow = self._run, self._flow
         words = f"{run.graph.title} was cancelled: its event loop was closed before it ended"
@@ -317,7 +317,7 @@ class Execution:
             with flow.lock:
                 flow.stop("cancelled")
                 flow.close()
-        run.settle(Phase.CANCELLED, ())
+        run.set_outcome(Phase.CANCELLED, ())
         self._publish(RunFinished, status="cancelled", duration=run.elapsed, error=words)
         run.end(None, RunCancelledError(words))
 

@@ -44,7 +44,7 @@ def stands_still_at_times(loop: asyncio.AbstractEventLoop) -> None:
     _at_times.add(loop)
 
 
-class Lodger(RunHost, Protocol):
+class BoundEngine(RunHost, Protocol):
     """An engine, as far as it matters on which loop it works.
 
     Attributes:
@@ -55,7 +55,7 @@ class Lodger(RunHost, Protocol):
     overrides: dict[Any, Any]
     runs: list[Run]
 
-    def bury_the_dead(self) -> None:
+    def end_lost_runs(self) -> None:
         """Runs whose loop was closed count as ended."""
 
 
@@ -67,7 +67,7 @@ class LoopBinding:
             held up.
     """
 
-    def __init__(self, engine: Lodger) -> None:
+    def __init__(self, engine: BoundEngine) -> None:
         self._engine = engine
         self._alarm = ConstraintTimer(engine.constraints, engine.clock)
         self._services: RunServices | None = None
@@ -137,7 +137,7 @@ class LoopBinding:
                     "runs of this engine go on on another event loop; wait for them, or use "
                     "another Engine()"
                 )
-        self._engine.bury_the_dead()
+        self._engine.end_lost_runs()
         if running is None or running in _held_up:
             if self.own is None:
                 self.own = own = LoopThread()
@@ -163,7 +163,7 @@ class LoopBinding:
                 return future.result(LOOK)
             if future.done():
                 break
-            self._engine.bury_the_dead()
+            self._engine.end_lost_runs()
             look()
         return future.result(max(0.0, left))
 

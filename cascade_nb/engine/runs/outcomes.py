@@ -51,7 +51,7 @@ class Outcomes:
         if flow.is_over:
             flow.leave()
         elif not flow.scheduler.unfinished or flow.stopping is not None:
-            flow.settle()
+            flow.end_if_done()
 
     def outcome(
         self,
@@ -100,7 +100,7 @@ class Outcomes:
         if took > kind.longest:  # noqa: PLR1730 - `max` costs more
             kind.longest = took
         if flow.files.of:
-            flow.files.settle(index)
+            flow.files.collect(index)
         if flow.services.bus.listening:
             flow.tell.finished(index, "completed", took, number, None)
         self.finish(index, result)
@@ -158,7 +158,7 @@ class Outcomes:
             flow.wake_resting()
             error = timed_out(flow.label(attempt.index), limit, in_thread=True)
             self.outcome(attempt.index, attempt.number, limit, None, error)
-            flow.settle()
+            flow.end_if_done()
             flow.queues.pump_soon()
 
     def _retry(self, index: int, number: int, error: BaseException, policy: Retry) -> None:

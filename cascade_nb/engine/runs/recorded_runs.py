@@ -147,7 +147,7 @@ class RecordedRuns(abc.ABC):
     async def take_up(
         self, run: str | None = None, *, log: str | None = None, on_wait: OnWait | None = None
     ) -> tuple[Graph, RunRequest, str]:
-        """What `attach` begins with: the graph, the orders and the id; the run is ours then.
+        """What `attach` begins with: the graph, the request and the id; the run is ours then.
 
         Args:
             on_wait: told once, when another kernel's lease has to run out first.

@@ -16,7 +16,7 @@ from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.retries import with_nested
 from cascade_nb.engine.observing.run_log import RunLog
 from cascade_nb.engine.observing.status import Phase, RunStatus
-from cascade_nb.engine.observing.told import HeldInWords
+from cascade_nb.engine.observing.wait_messages import WaitMessages
 from cascade_nb.engine.planning.doubts import why_more
 from cascade_nb.engine.run_controls import Holds, RunControls
 from cascade_nb.engine.runs.flow import Flow
@@ -65,7 +65,7 @@ class HandleHost(RunHost, Holds, Protocol):
     def is_own_thread(self) -> bool:
         """Whether the caller's thread is the one whose loop the engine works on."""
 
-    def bury_the_dead(self) -> None:
+    def end_lost_runs(self) -> None:
         """Runs whose loop was closed count as ended."""
 
     def cancel_soon(self, run: Run, reason: str, within: float | None = None) -> None:
@@ -123,7 +123,7 @@ class Run(RunControls, Readings):
         self.depth = 0 if parent is None else parent.flow.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._blocked_by = self._observer.blocked_by if request.log is None else lambda: None
-        self._told = HeldInWords(self, self._blocked_by)
+        self._told = WaitMessages(self, self._blocked_by)
         self._flow: Flow | None = None
         self._reuse: Reuse | None = None
         self._skipped: Container[int] = ()
@@ -182,7 +182,7 @@ class Run(RunControls, Readings):
         try:
             with waiting_for_others():
                 return self._engine.loop_binding.wait(
-                    self._future, timeout, HeldInWords(self, self._blocked_by).look
+                    self._future, timeout, WaitMessages(self, self._blocked_by).look
                 )
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
@@ -196,7 +196,7 @@ class Run(RunControls, Readings):
 
     def done(self) -> bool:
         """Whether it is over."""
-        self._engine.bury_the_dead()
+        self._engine.end_lost_runs()
         return self._future.done()
 
     def add_done_callback(self, callback: Callable[[Run], object]) -> None:
@@ -327,7 +327,7 @@ class Run(RunControls, Readings):
         self._flow, self._reuse, self._skipped = flow, reuse, flow.skipped
         self._observer.begin(flow)
 
-    def settle(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
+    def set_outcome(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
         """It is decided how it ended; for the engine."""
         self._still_running = still_running
         self._ended_at = self._engine.clock.now()

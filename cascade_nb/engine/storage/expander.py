@@ -83,7 +83,7 @@ class Expander:
         with flow.lock:
             flow.saver.under_way -= 1
             if flow.is_over or flow.stopping is not None or flow.scheduler.state[index] >= DONE:
-                flow.settle()
+                flow.end_if_done()
                 return
             try:
                 if failure is not None:
@@ -91,7 +91,7 @@ class Expander:
                 else:
                     expansion = Expansion(node, len(flow.results.work), columns, fixed)
                     self._grow(index, expansion, results, keys)
-                flow.settle()
+                flow.end_if_done()
                 flow.queues.pump_soon()
             except BaseException as error:
                 flow.break_off(error)
@@ -131,8 +131,8 @@ class Expander:
             self._take(items, results)
             return
         rank = flow.ranks[flow.control_flow.root_of(index)]
-        assert kind.lane is not None
-        flow.queues.push_all([rank << 32 | item for item in items], kind.lane)
+        assert kind.queue is not None
+        flow.queues.push_all([rank << 32 | item for item in items], kind.queue)
         flow.queues.pump_soon()
 
     def _take(self, items: range, results: Mapping[int, Standing]) -> None:

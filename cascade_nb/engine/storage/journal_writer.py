@@ -41,17 +41,17 @@ class UnwrittenRunWarning(UserWarning):
 
 
 @dataclasses.dataclass
-class _Page:
+class _RecordedRun:
     """One run that is being written down.
 
     Attributes:
         lease: the right to do so.
-        on_lost: called, in the scribe's thread, when another owner has it.
+        on_lost: called, in the journal writer's thread, when another owner has it.
         lines: what is still to be written.
         changed: whether constraints changed since they were written.
         renew_at: when the lease is to be renewed, on the monotonic clock.
         closed: whether it is another's now.
-        pen: held by who writes, so that lines stay in order.
+        lock: held by who writes, so that lines stay in order.
     """
 
     lease: Lease
@@ -60,7 +60,7 @@ class _Page:
     changed: bool = True
     renew_at: float = 0.0
     closed: bool = False
-    pen: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
 
 class JournalWriter:
@@ -82,8 +82,8 @@ class JournalWriter:
         self.claims = Claims(journal, self.owner, lease)
         self._bus = bus
         self._manager = manager
-        self._pages: dict[str, _Page] = {}
-        self._home: LoopThread | None = None
+        self._runs: dict[str, _RecordedRun] = {}
+        self._loop_thread: LoopThread | None = None
         self._sent: set[concurrent.futures.Future[None]] = set()
         self._subscription: Subscription | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -107,7 +107,7 @@ class JournalWriter:
         Raises:
             StateError: the place cannot be written now.
         """
-        return await self.at_home(self._begin(run_id, title, total, order, on_lost, lease))
+        return await self.on_own_loop(self._begin(run_id, title, total, order, on_lost, lease))
 
     async def note(self, run_id: str, part: str, value: Any) -> None:
         """Write down something more that taking up the run would need.
@@ -115,47 +115,47 @@ class JournalWriter:
         Raises:
             StateError: the place cannot be written now.
         """
-        page = self._pages.get(run_id)
-        if page is not None and not page.closed:
-            await self.at_home(self.journal.write(page.lease, part, value))
+        run = self._runs.get(run_id)
+        if run is not None and not run.closed:
+            await self.on_own_loop(self.journal.write(run.lease, part, value))
 
     async def end(self, run_id: str, status: str) -> None:
         """Write down how a run ended, and let its lease go; what cannot be is a warning."""
-        page = self._pages.get(run_id)
-        if page is not None:
-            await self.at_home(self._end(page, status))
+        run = self._runs.get(run_id)
+        if run is not None:
+            await self.on_own_loop(self._end(run, status))
 
     async def close(self) -> None:
         """End the thread; no run is being written down any more."""
-        if self._home is None:
+        if self._loop_thread is None:
             return
         for sent in list(self._sent):
             await asyncio.wrap_future(sent)
-        await self.at_home(self._put_down_the_pen())
-        home, self._home = self._home, None
-        await run_in_thread(home.stop)
+        await self.on_own_loop(self._stop_writing())
+        loop_thread, self._loop_thread = self._loop_thread, None
+        await run_in_thread(loop_thread.stop)
 
-    async def at_home(self, work: Coroutine[Any, Any, T]) -> T:
-        """Have `work` done on the scribe's own loop."""
-        return await asyncio.wrap_future(self._sent_home(work))
+    async def on_own_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have `work` done on the writer's own loop."""
+        return await asyncio.wrap_future(self._sent_to_loop(work))
 
-    def wait_at_home(self, work: Coroutine[Any, Any, T]) -> T:
+    def wait_on_own_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for a thread without a loop."""
-        return self._sent_home(work).result()
+        return self._sent_to_loop(work).result()
 
-    def send_home(self, work: Coroutine[Any, Any, None]) -> None:
+    def send_to_own_loop(self, work: Coroutine[Any, Any, None]) -> None:
         """The same for who does not wait for it: a claim that cannot be let go runs out."""
-        sent = self._sent_home(_calmly(work))
+        sent = self._sent_to_loop(_calmly(work))
         self._sent.add(sent)
         sent.add_done_callback(self._sent.discard)
 
-    def _sent_home(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if self._home is None:
-            self._home = home = LoopThread("cascade-journal")
-            weakref.finalize(self, home.stop_soon).atexit = False
-        return asyncio.run_coroutine_threadsafe(work, self._home.loop)
+    def _sent_to_loop(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if self._loop_thread is None:
+            self._loop_thread = loop_thread = LoopThread("cascade-journal")
+            weakref.finalize(self, loop_thread.stop_soon).atexit = False
+        return asyncio.run_coroutine_threadsafe(work, self._loop_thread.loop)
 
-    async def _put_down_the_pen(self) -> None:
+    async def _stop_writing(self) -> None:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait([self._writing])
@@ -172,46 +172,46 @@ class JournalWriter:
     ) -> Lease:
         journal = self.journal
         mine = lease or await journal.claim(run_id, self.owner, self.seconds)
-        page = _Page(mine, on_lost, renew_at=time.monotonic() + renewed_every(self.seconds))
+        run = _RecordedRun(mine, on_lost, renew_at=time.monotonic() + renewed_every(self.seconds))
         try:
             # What is listed can be taken up: a kernel that dies in between leaves no empty entry.
             if lease is None:
-                await self._write_order(page, title, order)
+                await self._write_order(run, title, order)
             # What was held from the first is held again: a kernel may die before the first round.
-            await self._write_constraints(page)
+            await self._write_constraints(run)
             await journal.describe(mine, title, self._manager.clock.wall(), total)
         except BaseException:
             await journal.release(mine)
             raise
-        self._pages[run_id] = page
+        self._runs[run_id] = run
         if self._subscription is None:
             self._subscription = self._bus.subscribe()
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
         return mine
 
-    async def _write_order(self, page: _Page, title: str, order: Mapping[str, Any]) -> None:
+    async def _write_order(self, run: _RecordedRun, title: str, order: Mapping[str, Any]) -> None:
         try:
-            await self.journal.write(page.lease, "order", dict(order))
+            await self.journal.write(run.lease, "order", dict(order))
         except CodecError as error:
             warn(
                 f"{title} cannot be taken up after a crash, only its results are kept: {error}",
                 UnwrittenRunWarning,
                 error,
             )
-            await self.journal.write(page.lease, "refused", str(error))
+            await self.journal.write(run.lease, "refused", str(error))
 
-    async def _write_constraints(self, page: _Page) -> None:
-        page.changed = False
+    async def _write_constraints(self, run: _RecordedRun) -> None:
+        run.changed = False
         try:
-            await self.journal.write(page.lease, "constraints", constraints_in_words(self._manager))
+            await self.journal.write(run.lease, "constraints", constraints_in_words(self._manager))
         except BaseException:
-            page.changed = True
+            run.changed = True
             raise
 
     async def _write(self) -> None:
         """Round after round, as long as there is a run."""
-        while self._pages:
+        while self._runs:
             await asyncio.sleep(ROUND)
             self._gather()
             try:
@@ -221,72 +221,72 @@ class JournalWriter:
             except Exception as error:  # of the journal's, which ends none of what is below
                 words = f"what this kernel computes may be computed elsewhere too: {error!r}"
                 warn(words, UnwrittenRunWarning, error)
-            for page in list(self._pages.values()):
-                await self._round(page)
+            for run in list(self._runs.values()):
+                await self._round(run)
 
     def _gather(self) -> None:
-        """Hand what happened to the pages that it concerns."""
+        """Hand what happened to the runs that it concerns."""
         events = self._subscription.drain() if self._subscription is not None else []
         for event in events:
-            one = self._pages.get(event.run_id)
-            concerned = self._pages.values() if not event.run_id else () if one is None else (one,)
+            one = self._runs.get(event.run_id)
+            concerned = self._runs.values() if not event.run_id else () if one is None else (one,)
             line = event.to_json()
-            for page in concerned:
-                page.lines.append(line)
-                page.changed |= isinstance(event, ConstraintEvent)
+            for run in concerned:
+                run.lines.append(line)
+                run.changed |= isinstance(event, ConstraintEvent)
 
-    async def _round(self, page: _Page) -> None:
-        async with page.pen:
+    async def _round(self, run: _RecordedRun) -> None:
+        async with run.lock:
             try:
-                if not page.closed:
-                    await self._catch_up(page)
+                if not run.closed:
+                    await self._catch_up(run)
             except LeaseLostError as error:
-                page.closed = True
-                page.on_lost(error)
+                run.closed = True
+                run.on_lost(error)
             except StateError:
                 # Nothing is lost: the next round tries again. Results that cannot be kept either
                 # pause the run, and say why.
                 return
             except asyncio.CancelledError:
                 raise
-            except BaseException as error:  # of the journal's, which ends nothing but this page
-                page.closed = True
-                words = f"run {page.lease.run_id} is not written down any more: {error!r}"
+            except BaseException as error:  # of the journal's, which ends nothing but this record
+                run.closed = True
+                words = f"run {run.lease.run_id} is not written down any more: {error!r}"
                 warn(words, UnwrittenRunWarning, error)
 
-    async def _catch_up(self, page: _Page) -> None:
+    async def _catch_up(self, run: _RecordedRun) -> None:
         """Write what is not written yet."""
-        if page.changed:
-            await self._write_constraints(page)
-        if page.lines:
-            lines, page.lines = page.lines, []
+        if run.changed:
+            await self._write_constraints(run)
+        if run.lines:
+            lines, run.lines = run.lines, []
             try:
-                await self.journal.append(page.lease, lines)
+                await self.journal.append(run.lease, lines)
             except BaseException:
-                page.lines[:0] = lines
+                run.lines[:0] = lines
                 raise
-        if time.monotonic() >= page.renew_at:
-            await self.journal.renew(page.lease, self.seconds)
-            page.renew_at = time.monotonic() + renewed_every(self.seconds)
+        if time.monotonic() >= run.renew_at:
+            await self.journal.renew(run.lease, self.seconds)
+            run.renew_at = time.monotonic() + renewed_every(self.seconds)
 
-    async def _end(self, page: _Page, status: str) -> None:
-        run_id = page.lease.run_id
+    async def _end(self, run: _RecordedRun, status: str) -> None:
+        run_id = run.lease.run_id
         try:
             self._gather()
-            async with page.pen:
-                if not page.closed:
-                    await self._catch_up(page)
-                    await self.journal.finish(page.lease, status)
-                    await self.journal.release(page.lease)
+            async with run.lock:
+                if not run.closed:
+                    await self._catch_up(run)
+                    await self.journal.finish(run.lease, status)
+                    await self.journal.release(run.lease)
         except LeaseLostError:
             pass  # its new owner writes how it ends
         except Exception as error:
             words = f"the end of run {run_id} was not written down: {error_text(error)}"
             warn(words, UnwrittenRunWarning, None if isinstance(error, StateError) else error)
         finally:
-            page.closed = True
-            self._pages.pop(run_id, None)
-            if not self._pages and self._subscription is not None:
+            run.closed = True
+            self._runs.pop(run_id, None)
+            if not self._runs and self._subscription is not None:
                 self._subscription.close()
                 self._subscription = None
 

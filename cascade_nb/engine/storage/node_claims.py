@@ -10,7 +10,7 @@ from cascade_nb.protocols import Journal, Lease
 
 
 class Claims:
-    """The keys that an engine has claimed; on the loop of its scribe.
+    """The keys that an engine has claimed; on the loop of its journal writer.
 
     Args:
         owner: who claims.

@@ -125,7 +125,7 @@ def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
         before = had[index].results if index in had and not dated else ()
         ours = {n: v for n, v in of_one.results.items() if items[n] not in lent}
         kept = frozenset(n for n in ours if items[n] in flow.keys.of or n in before)
-        files = {n: flow.files.settle(items[n]) for n in ours if n not in kept}
+        files = {n: flow.files.collect(items[n]) for n in ours if n not in kept}
         parts.append(
             _Part(
                 node,

@@ -71,7 +71,7 @@ class ResultSaver:
 
     def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         flow, code = self._flow, self._code
-        files = flow.files.settle(index)
+        files = flow.files.collect(index)
         key = flow.keys.of.get(index)
         if key is not None and code is not None:
             verdict = code.verdict(index)
@@ -97,7 +97,7 @@ class ResultSaver:
         self.under_way -= 1
         if not flow.is_over:
             self._keep(index, number, took, result, tell)
-            flow.settle()
+            flow.end_if_done()
             flow.queues.pump_soon()
 
     def again(self) -> None:
@@ -123,7 +123,7 @@ class ResultSaver:
                     if flow.is_over:
                         return
                     self._safe(entry)
-                flow.settle()
+                flow.end_if_done()
                 flow.queues.pump_soon()
             except BaseException as error:
                 flow.break_off(error)
@@ -140,7 +140,7 @@ class ResultSaver:
         with flow.lock:
             if flow.is_over or flow.stopping == "cancelled":
                 self.under_way -= len(entries)
-                flow.settle()
+                flow.end_if_done()
             elif isinstance(error, LeaseLostError):
                 self.under_way -= len(entries)
                 flow.on_lost(error)

@@ -24,7 +24,7 @@ LOOK: Final = 0.2  # seconds between two looks at what another kernel computes
 SHARES: Final = ("no", "wait")
 
 
-class Found(NamedTuple):
+class SharedResult(NamedTuple):
     """What another kernel has made meanwhile."""
 
     value: Any
@@ -43,7 +43,7 @@ class Sharing:
         self._claimed: set[int] = set()
         self.found: set[int] = set()
 
-    async def before(self, attempt: Started) -> Found | None:
+    async def before(self, attempt: Started) -> SharedResult | None:
         """Before a body begins: what another kernel has made of this node, or None when it is this
         kernel's to compute.
 
@@ -56,7 +56,7 @@ class Sharing:
         if key is None or "/" in key or index in self._claimed:
             return None  # nobody else can know it; or it is tried again
         while not attempt.stop:
-            mine = await self._journal_writer.at_home(self._journal_writer.claims.take(key))
+            mine = await self._journal_writer.on_own_loop(self._journal_writer.claims.take(key))
             if mine:
                 self._claimed.add(index)
             # Also when the claim is ours: its last owner may have let it go with a result.
@@ -66,21 +66,23 @@ class Sharing:
                 if there[0].files:
                     attempt.files = attempt.files or OpenedFiles()
                     attempt.files.add(there[0].files)
-                return Found(there[0].value)
+                return SharedResult(there[0].value)
             if mine:
                 return None
             await asyncio.sleep(LOOK)
         raise RunCancelledError(f"{self._flow.label(index)} was cancelled")
 
-    def before_in_thread(self, attempt: Started) -> Found | None:
+    def before_in_thread(self, attempt: Started) -> SharedResult | None:
         """`before`, for a worker thread."""
-        return self._journal_writer.wait_at_home(self.before(attempt))
+        return self._journal_writer.wait_on_own_loop(self.before(attempt))
 
     def over(self, index: int) -> None:
         """A node is over, well or badly: let it go. Under the lock."""
         if index in self._claimed:
             self._claimed.discard(index)
-            self._journal_writer.send_home(self._journal_writer.claims.drop(self._keys.of[index]))
+            self._journal_writer.send_to_own_loop(
+                self._journal_writer.claims.drop(self._keys.of[index])
+            )
 
     def close(self) -> None:
         """The run is over: let everything go. Under the lock."""

@@ -190,7 +190,7 @@ async def most_between_turns(run: Any, done: list[int]) -> int:
 
 
 @pytest.mark.parametrize("before", ["a pause", "others that wait"])
-async def test_carriers_that_begin_together_leave_the_loop_to_others(
+async def test_runners_that_begin_together_leave_the_loop_to_others(
     engine: Engine, before: str
 ) -> None:
     done: list[int] = []

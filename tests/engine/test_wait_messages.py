@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.engine.observing import told
+from cascade_nb.engine.observing import wait_messages
 from cascade_nb.errors import RunCancelledError, StateError
 from cascade_nb.shortcuts import use_state
 from tests.engine.tools import PATIENCE, until
@@ -36,7 +36,7 @@ def _heard(capsys: pytest.CaptureFixture[str], times: int) -> str:
 def test_who_waits_in_a_script_is_told_what_holds_the_run(
     what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(told, "AGAIN", 0.6)
+    monkeypatch.setattr(wait_messages, "AGAIN", 0.6)
     engine = Engine()
     if what == "pause":
         engine.pause(reason="the disk is busy")

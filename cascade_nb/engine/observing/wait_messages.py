@@ -39,7 +39,7 @@ class Awaited(Protocol):
 AGAIN: Final = 60.0  # seconds after which the same is said once more
 
 
-class HeldInWords:
+class WaitMessages:
     """What is said while somebody waits for one run.
 
     Args:
