@@ -55,9 +55,9 @@ def show_lazy(session: Session, lazy: Lazy) -> None:
 
 
 def _made(found: Found, now: float) -> str:
-    if found.made is None or found.seconds is None:
-        return ""
     doubts = f" · {found.doubts}" if found.doubts else ""
+    if found.made is None or found.seconds is None:
+        return doubts
     return f"{doubts} · made {ago(now - found.made)} in {seconds_text(found.seconds)}"
 
 

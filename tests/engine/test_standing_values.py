@@ -78,6 +78,39 @@ def test_what_is_stale_skipped_failed_or_not_started_says_so() -> None:
     assert f": {stop}; cs.run" in refused(later)
 
 
+def test_what_no_key_stands_for_is_there_as_the_last_run_made_it() -> None:
+    cells = Cells()
+    cells.run("""
+        import cascade_nb as cs, socket
+        where = socket.socket()
+        @cs.task(executor="inline")
+        def ask(where, k): return [k]
+        @cs.task(executor="inline", reuse=False)
+        def again(xs): return xs + [0]
+        """)
+    ask, again, where = (cells.names[name] for name in ("ask", "again", "where"))
+    spy = SpySubscriber(default_engine().bus)
+    first = ask(where, 1).named("first")
+    then = again(first).named("then")
+    for node in (first, then):
+        with pytest.raises(LazyValueError):
+            _ = node.value
+    assert cs.run(then) == [1, 0]
+    assert (first.value, then.value) == ([1], [1, 0])
+    first.value.append("mine")  # nobody sees what another changed
+    assert first.value == [1]
+    default_engine().bus.flush()
+    assert len(spy.events_of_type(TaskExecutionStarted)) == 2  # nothing was computed for it
+    with pytest.raises(LazyValueError):
+        _ = ask(where, 1).value  # which is another call
+    cells.run("def ask_more(where, k): return k")
+    ask.fn.__code__ = cells.names["ask_more"].__code__
+    for node in (first, then):
+        with pytest.raises(LazyValueError):
+            _ = node.value
+    where.close()
+
+
 async def test_a_run_tells_of_items_and_of_what_it_did_not_start(engine: Engine) -> None:
     mapped = check.map(x=load(4)).named("t")
     run = engine.start(load(check(1, after=mapped)).named("later"))

@@ -57,7 +57,6 @@ def test_what_failed_or_was_skipped_says_so(notebook: Notebook) -> None:
 def test_what_no_key_can_tell_says_how_to_get_its_value_all_the_same(notebook: Notebook) -> None:
     notebook.ok("import sqlite3\nbase = sqlite3.connect(':memory:', check_same_thread=False)")
     notebook.ok("%%cascade --quiet\ndef ask(base):\n    return 7\nanswer = ask(base)")
-    notebook.ok("%cascade run answer --wait")
     way = "`run = %cascade run answer --wait`, then `run.result()`, gives it"
     text = notebook.ok("answer").text
     assert "its argument base (a Connection) cannot be keyed" in text
@@ -67,6 +66,13 @@ def test_what_no_key_can_tell_says_how_to_get_its_value_all_the_same(notebook: N
     assert str(error).endswith(f"; {way}")
     notebook.ok("run = %cascade run answer --wait")
     assert notebook.ok("run.result()").result == 7
+    # And then it is there, until something of what it was made of changes.
+    assert notebook.ok("answer.value").result == 7
+    text = notebook.ok("answer").text
+    assert "run 1 made it, and each run does so anew: its argument base (a Connection)" in text
+    notebook.ok("%%cascade --quiet\ndef ask(base):\n    return 8\nanswer = ask(base)")
+    assert "run 1 made it" not in notebook.ok("answer").text
+    assert isinstance(notebook.run("answer.value").error, LazyValueError)
 
 
 def test_what_goes_on_says_what_it_waits_for(notebook: Notebook) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.engine.observing.answers import end_of
@@ -15,6 +15,7 @@ from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, ProvenanceComparison
 from cascade_nb.graph.fingerprint.provenance import Provenance
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.lazy.lazy import Lazy
 
 RUNS: Final = 200
 
@@ -60,13 +61,90 @@ class LastSeen(NamedTuple):
         return f"{head} in run {self.number}{colon}{rest}"
 
 
-class History:
-    """Remembers the latest runs, and what became of each node in the last run that had it.
+class _Left(NamedTuple):
+    """What one run left, by the identities of lazy values."""
 
-    It keeps texts of bounded length, never a value or a graph. Safe from any thread.
+    number: int
+    values: Mapping[object, Any]
+    made_of: Mapping[object, Provenance | None]
+
+
+class UnkeyedResults:
+    """Results that no key stands for, as the last run that made such left them: those of targets
+    and of nodes with a name. Safe from any thread.
+
+    No run can take them instead of its own work, since nobody can tell whether they would come out
+    again. But whoever asks for the value of a node is shown what was made of it.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: _Left | None = None
+
+    def enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
+        """A run is over; under its lock."""
+        state, results, nodes = flow.scheduler.state, flow.results, flow.graph.nodes
+        values = {
+            node.lazy.identity: results.values[node.index]
+            for node in nodes
+            if node.task is not None
+            and node.index in results.kept
+            and state[node.index] == DONE
+            and node.id in grounds.now
+            and (grounds.now[node.id].key is None or not node.options.reuse)
+        }
+        if values:
+            made_of = {node.lazy.identity: grounds.now.get(node.id) for node in nodes}
+            with self._lock:
+                self._left = _Left(number, values, made_of)
+
+    def find(
+        self, lazy: Lazy, graph: Graph, grounds: ProvenanceComparison
+    ) -> tuple[int, Any] | None:
+        """The number of the run and the result that it left for `lazy`, if nothing has changed of
+        what it was made of.
+
+        Args:
+            lazy: whose result.
+            graph: what it needs now.
+            grounds: what that is made of now.
+        """
+        with self._lock:
+            left = self._left
+        if left is None or lazy.identity not in left.values:
+            return None
+        for node in graph.nodes:
+            identity = node.lazy.identity
+            if identity not in left.made_of or not _is_same(
+                left.made_of[identity], grounds.now.get(node.id)
+            ):
+                return None
+        return left.number, left.values[lazy.identity]
+
+
+def _is_same(before: Provenance | None, now: Provenance | None) -> bool:
+    if before is None or now is None:
+        return before is now
+    return _of(before) == _of(now)
+
+
+def _of(made: Provenance) -> tuple[object, ...]:
+    given = ((one.name, one.digest, "" if one.source else one.shown) for one in made.given)
+    return (None if made.code is None else made.code.digest, *given)
+
+
+class History:
+    """Remembers the latest runs, and what became of each node in the last run that had it.
+
+    It keeps texts of bounded length, never a value or a graph, but for what the last run left that
+    no key stands for. Safe from any thread.
+
+    Attributes:
+        unkeyed: that.
+    """
+
+    def __init__(self) -> None:
+        self.unkeyed = UnkeyedResults()
         self._lock = threading.Lock()
         self._runs: deque[EndedRun] = deque(maxlen=RUNS)
         self._last: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
@@ -93,6 +171,7 @@ class History:
             if flow is not None:
                 with flow.services.manager.lock:
                     self._enter(status.number, flow, grounds)
+                    self.unkeyed.enter(status.number, flow, grounds)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
         """What became of a node in the last run that had it; None where none did, as far as that

@@ -191,6 +191,12 @@ class Planner:
                 when = None if made is None else made.made
                 doubts = Doubts(graph, {}, 0.0).of_result(index)
                 return Found(True, reader_copy(values[key]), when, seconds, doubts=doubts)
+        if index not in reuse.keys and (
+            left := self.history.unkeyed.find(lazy, graph, reuse.grounds)
+        ):
+            gap = (reuse.gaps and reuse.gaps.why_not(index)) or "nothing is reused here"
+            doubts = f"run {left[0]} made it, and each run does so anew: {gap}"
+            return Found(True, reader_copy(left[1]), doubts=doubts)
         step = (await self.plan(graph, params=given)).step(node.id)
         verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
         words = verb.get(step.action, "") + step.reason
