@@ -10,6 +10,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.engine.runs import connector_supervisor
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.executors import LocalExecutor
@@ -242,8 +243,9 @@ async def test_cancel_comes_from_any_thread(engine: Engine) -> None:
 
 
 async def test_a_run_that_waits_for_its_connector_can_be_cancelled_at_once(
-    make_engine: MakeEngine,
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connector_supervisor, "PATIENCE", 3600.0)
     connecting = asyncio.Event()
 
     class Deaf(InProcessConnector):
@@ -255,7 +257,7 @@ async def test_a_run_that_waits_for_its_connector_can_be_cancelled_at_once(
     run = engine.start(give(1))
     await connecting.wait()
     run.cancel()
-    error = await asyncio.wait_for(outcome(run), 2)  # not when its patience is over
+    error = await asyncio.wait_for(outcome(run), PATIENCE)  # not when its patience is over
     assert isinstance(error, RunCancelledError)
 
 

@@ -58,7 +58,7 @@ async def test_each_that_waits_has_a_task_of_its_own_and_all_wait_together(engin
         await all_here.wait()
 
     body = link(wait)
-    await asyncio.wait_for(engine.run([body(number) for number in range(60)]), 20)
+    await asyncio.wait_for(engine.run([body(number) for number in range(60)]), 60)
     assert len(tasks) == 60
 
 

@@ -341,7 +341,7 @@ async def test_no_combination_of_map_limit_rate_and_capacity_deadlocks(
         targets.append(lazy.tagged("odd") if i % 2 else lazy)
     if mapped:
         targets.append(work.map(x=targets[:]).with_constraints(gpu=2).tagged("odd"))
-    value = await asyncio.wait_for(engine.run(targets, fresh=True), 30)
+    value = await asyncio.wait_for(engine.run(targets, fresh=True), 60)
     assert value[: len(needs)] == list(range(len(needs)))
     assert not engine.constraints.pools["gpu"].shares  # all is given back
     await engine.aclose()

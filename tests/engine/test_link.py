@@ -23,7 +23,7 @@ from cascade_nb.events import (
 from cascade_nb.protocols import Callback, Payload
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import Hold, until
+from tests.engine.tools import PATIENCE, Hold, until
 
 
 @cs.task
@@ -210,7 +210,7 @@ async def test_a_connector_that_takes_nothing_does_not_keep_a_run_from_ending(
             await asyncio.Event().wait()
 
     engine = make_engine(connector=Stuck())
-    assert await asyncio.wait_for(engine.run(give(1)), 5) == 1
+    assert await asyncio.wait_for(engine.run(give(1)), PATIENCE) == 1
 
 
 @pytest.mark.usefixtures("quick")
@@ -355,7 +355,7 @@ async def test_a_connector_that_cannot_even_be_cancelled_is_left_behind(
                     await let_go.wait()
 
     engine = make_engine(connector=Stubborn())
-    assert await asyncio.wait_for(engine.run(slow_echo(1)), 5) == 1
+    assert await asyncio.wait_for(engine.run(slow_echo(1)), PATIENCE) == 1
     let_go.set()
 
 

@@ -44,7 +44,7 @@ async def test_more_tasks_wait_for_runs_of_their_own_than_there_are_threads(
 
     task = cs.task(deep)
     before = threading.active_count()
-    assert await asyncio.wait_for(engine.run([task.lazy(x, 3) for x in range(20)]), 30) == [
+    assert await asyncio.wait_for(engine.run([task.lazy(x, 3) for x in range(20)]), PATIENCE) == [
         4 * x for x in range(20)
     ]
     # Two for each depth, and no thread for each task that waits.
@@ -240,7 +240,7 @@ async def test_an_attempt_that_comes_again_is_told_by_its_item(engine: Engine) -
             tries.append(x)
             if len(tries) == 1:
                 raise OSError("busy")
-            go.wait(10)
+            go.wait(60)
         return x
 
     run = engine.start(flaky.map(x=[1, 2, 3]).named("m").with_retry(3))

@@ -262,7 +262,7 @@ async def test_a_run_inside_a_task_has_what_the_task_has(engine: Engine) -> None
         random.seed(i)
         return list(cs.run(plain_seeded.map(i=[i, i + 1])))
 
-    got = await asyncio.wait_for(engine.run(outer.map(i=[1, 5])), 20)
+    got = await asyncio.wait_for(engine.run(outer.map(i=[1, 5])), 60)
     assert got == [[of_random(1), of_random(2)], [of_random(5), of_random(6)]]
 
 
@@ -365,7 +365,7 @@ def test_whatever_runs_beside_whatever_draws_what_it_would_alone(
         target = gather(*(TASKS[name][0](i) for name, i in chosen))  # type: ignore[operator]
         want = tuple(TASKS[name][1](i) for name, i in chosen)
         for run in [engine.start(target) for engine in engines]:
-            assert await asyncio.wait_for(run._wait(), 30) == want
+            assert await asyncio.wait_for(run._wait(), 60) == want
         for engine in engines:
             await engine.aclose()
 

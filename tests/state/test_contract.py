@@ -256,9 +256,9 @@ async def test_who_reads_does_not_wait_for_what_is_written(state: StateBackend) 
     await keep(state, Entry("there", 1, 0.0))
     witness = Witness()
     state.put(Entry("slow", Slow(), 0.0), witness)
-    assert list(await asyncio.wait_for(state.known(["there", "slow"]), 10)) == ["there"]
-    assert await asyncio.wait_for(state.values(["there", "slow"]), 10) == {"there": 1}
-    await asyncio.wait_for(state.open(), 10)
+    assert list(await asyncio.wait_for(state.known(["there", "slow"]), 30)) == ["there"]
+    assert await asyncio.wait_for(state.values(["there", "slow"]), 30) == {"there": 1}
+    await asyncio.wait_for(state.open(), 30)
     assert witness.told == []
     go.set()
     await until(lambda: witness.kept_keys == ["slow"])

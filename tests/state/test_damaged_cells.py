@@ -180,7 +180,7 @@ async def test_a_link_or_a_pipe_in_the_place_of_a_large_value_is_not_opened(path
         put()
         state = SqliteState(path, key=KEY)
         with pytest.warns(RefusedBlobWarning):
-            assert await asyncio.wait_for(state.values(["large"]), 5) == {}
+            assert await asyncio.wait_for(state.values(["large"]), 60) == {}
         await state.close()
         file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
     file.parent.rmdir()
@@ -244,5 +244,5 @@ async def test_a_run_at_a_file_that_no_waiting_mends_fails_at_once(path: Path) -
     sql(path, "DELETE FROM about")
     engine = Engine(state_backend=SqliteState(path, key=KEY))
     with pytest.raises(UnusableStateError, match=r"is damaged .* move it away"):
-        await asyncio.wait_for(engine.run(one()), 10)
+        await asyncio.wait_for(engine.run(one()), 60)
     await engine.aclose()

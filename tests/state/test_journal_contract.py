@@ -333,8 +333,8 @@ async def test_a_lease_is_renewed_while_results_are_still_encoded(
     lease = await journal.claim("run", "kernel 1", FOR_LONG)
     witness = Witness()
     state.put(Entry("slow", Slow(), 0.0, lease), witness)
-    await asyncio.wait_for(journal.renew(lease, FOR_LONG), 10)
-    await asyncio.wait_for(journal.append(lease, ["meanwhile"]), 10)
+    await asyncio.wait_for(journal.renew(lease, FOR_LONG), 30)
+    await asyncio.wait_for(journal.append(lease, ["meanwhile"]), 30)
     assert witness.told == []
     go.set()
     await until(lambda: witness.kept_keys == ["slow"])

@@ -40,12 +40,12 @@ async def ask_everything(state: RedisState) -> None:
     ]
     for ask in asked:
         with contextlib.suppress(StateError):
-            await asyncio.wait_for(ask(), 10)
+            await asyncio.wait_for(ask(), 60)
     with contextlib.suppress(StateError):
-        found = await asyncio.wait_for(state.values(keys), 10)
+        found = await asyncio.wait_for(state.values(keys), 60)
         assert all(VALUES[key] == value for key, value in found.items())
     with contextlib.suppress(StateError, KeyError):
-        assert await asyncio.wait_for(journal.read("run", "order"), 10) == [7]
+        assert await asyncio.wait_for(journal.read("run", "order"), 60) == [7]
     await state.close()
 
 

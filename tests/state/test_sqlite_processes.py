@@ -132,7 +132,7 @@ def in_forked_child(work: Callable[[], Coroutine[Any, Any, None]]) -> int:
     if pid == 0:
         code = 1
         try:
-            asyncio.run(asyncio.wait_for(work(), 30))
+            asyncio.run(asyncio.wait_for(work(), 60))
             code = 0
         except BaseException:
             traceback.print_exc()
