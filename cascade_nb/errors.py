@@ -249,8 +249,8 @@ class RunFailures(CascadeError, ExceptionGroup[RunError]):  # noqa: N818 - a gro
         return RunFailures, (self.message, self.exceptions)
 
     def derive(self, excs: Sequence[RunError]) -> RunFailures:  # type: ignore[override]
-        """Keep the type when `except*` or `split` takes the group apart."""
-        return RunFailures(self.message, excs)
+        """Keep the type in `except*` and `split`, and the group that a `suppress` leaves whole."""
+        return self if tuple(excs) == self.exceptions else type(self)(self.message, excs)
 
 
 class StateError(CascadeError, OSError):

@@ -91,7 +91,7 @@ def _in_a_pool(path: Any) -> str:
 
 
 def _through_sqlite(path: Any) -> str:
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db:
         return str(db.execute("SELECT x FROM t").fetchone()[0])
 
 

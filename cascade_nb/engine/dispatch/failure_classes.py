@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import types
 import weakref
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final
 
@@ -92,6 +93,8 @@ def _class_of(base: type, kind: type[Exception]) -> Any:
         body["__doc__"] = base.__doc__
         if base is not RunFailures:
             body |= {"__getattr__": _of_cause, "__reduce__": _reduced}
+            if issubclass(kind, ExceptionGroup):
+                body |= {"derive": _derived, "message": property(_message)}
         made = types.new_class(base.__name__, (base, kind), {}, lambda names: names.update(body))
         _made[key] = made
     return made
@@ -124,6 +127,19 @@ def _of_cause(self: TaskFailedError, name: str) -> Any:
     if self.__cause__ is None or (name.startswith("__") and name.endswith("__")):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     return getattr(self.__cause__, name)
+
+
+def _message(self: Any) -> Any:
+    """What the group says; before Python 3.11 it would be taken from what the error says."""
+    return self.__cause__.message
+
+
+def _derived(self: Any, parts: Sequence[Exception]) -> Any:
+    """The error itself where nothing is taken from the group that it is: `contextlib.suppress`
+    splits every group that passes through it.
+    """
+    whole = tuple(parts) == self.exceptions
+    return self if whole else type(self).also.derive(self, parts)
 
 
 def _reduced(self: TaskFailedError) -> tuple[Any, ...]:
