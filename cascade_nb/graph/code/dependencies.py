@@ -23,7 +23,7 @@ from cascade_nb.graph.code.origin import (
 )
 from cascade_nb.graph.code.reflection import Reflection
 from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
-from cascade_nb.graph.code.targets import names_in_texts, target_of
+from cascade_nb.graph.code.targets import names_in_texts, put_on_tables, target_of
 from cascade_nb.graph.code.titles import name_with_module, plain_of, title_of, written_name
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.code_objects import is_code
@@ -213,8 +213,8 @@ class CodeWalk:
             target = self._target(space, names)
             if target:
                 said += text(".".join(names)) + target
-        for found in facts.imports:
-            said += self._imported(resolved(found, space), found.names)
+        said += b"".join(self._imported(resolved(one, space), one.names) for one in facts.imports)
+        said += b"".join(text(n) + self.refer(one) for n, one in put_on_tables(facts.names))
         return said
 
     def _closure(

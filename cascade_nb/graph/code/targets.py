@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import sys
 import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -90,3 +91,28 @@ def names_in_texts(names: Collection[str], texts: Iterable[str]) -> Iterator[str
             if len(one) <= _LONGEST:
                 for pattern in patterns:
                     yield from pattern.findall(one)
+
+
+_EXTENDED: Final = (
+    ("pandas", "Series"), ("pandas", "DataFrame"), ("pandas", "Index"),
+    ("polars", "Series"), ("polars", "DataFrame"), ("polars", "LazyFrame"), ("polars", "Expr"),
+    ("xarray", "Dataset"), ("xarray", "DataArray"),
+)  # fmt: skip
+
+
+def put_on_tables(names: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """What the user has put on the classes of tables under a name that a body uses: a method, or an
+    accessor, as `register_dataframe_accessor` does.
+
+    Args:
+        names: those that the body uses.
+    """
+    for module, name in _EXTENDED:
+        kind = getattr(sys.modules.get(module), name, None)
+        members = vars(kind) if issubclass(type(kind), type) else {}
+        for used in sorted(names & members.keys()):
+            held = members[used]
+            parts = (held, *getattr(held, "__dict__", {}).values())
+            for part in (one.__func__ if hasattr(one, "__func__") else one for one in parts):
+                if isinstance(part, (type, types.FunctionType)) and origin_of(part).followed:
+                    yield f"{name}.{used}", part
