@@ -62,8 +62,8 @@ def _heading(rounds: int, minutes: float, load: float) -> str:
     on = machine()
     return (
         f"{rounds} rounds in {minutes:.0f} min on {on['processors']} processors, Python "
-        f"{on['python']}. The machine's load was {load:.1f} before it began and "
-        f"{os.getloadavg()[0]:.1f} at the end; the benchmarks alone make it 1."
+        f"{on['python']} built {on['build']}. The machine's load was {load:.1f} before it began "
+        f"and {os.getloadavg()[0]:.1f} at the end; the benchmarks alone make it 1."
     )
 
 

@@ -17,6 +17,7 @@ from benchmarks.limits import (
     pool_loop,
     ready_loop,
     ready_loop_with_events,
+    sorter_loop,
     tasks,
 )
 from benchmarks.shapes import ARRAYS, SHAPES, AsyncBodies, Bodies, expected
@@ -66,6 +67,11 @@ def limit_loop_with_events(workload: str, mode: str, size: int) -> Case:
     )
 
 
+def graphlib_loop(workload: str, mode: str, size: int) -> Case:
+    """A loop over the standard library's topological order."""
+    return _with_loop(sorter_loop, workload, mode, size)
+
+
 def bare_pool(workload: str, mode: str, size: int) -> Case:
     """A loop that submits to the standard library's thread pool."""
     if mode != "threads":
@@ -100,6 +106,7 @@ def bare_asyncio(workload: str, mode: str, size: int) -> Case:
 CONTENDERS: Final[Mapping[str, Contender]] = {
     "limit loop": limit_loop,
     "limit loop, events": limit_loop_with_events,
+    "graphlib loop": graphlib_loop,
     "bare thread pool": bare_pool,
     "bare asyncio": bare_asyncio,
 }

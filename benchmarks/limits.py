@@ -9,6 +9,7 @@ threads, `tasks` leaves it to asyncio.
 from __future__ import annotations
 
 import asyncio
+import graphlib
 import queue
 import time
 from collections import deque
@@ -130,6 +131,23 @@ def ready_loop_with_events(program: Program, watch: Watch) -> Any:
             waits[reader] -= 1
             if not waits[reader]:
                 ready.append(reader)
+    return values[-1]
+
+
+def sorter_loop(program: Program) -> Any:
+    """Run everything in the order that the standard library's `graphlib` gives, and keep every
+    result to the end, as its documentation shows it.
+    """
+    sorter: graphlib.TopologicalSorter[int] = graphlib.TopologicalSorter()
+    calls, inputs = program.calls, program.inputs
+    for number, reads in enumerate(inputs):
+        sorter.add(number, *reads)
+    sorter.prepare()
+    values: list[Any] = [None] * len(calls)
+    while sorter.is_active():
+        for number in sorter.get_ready():
+            values[number] = calls[number](*[values[source] for source in inputs[number]])
+            sorter.done(number)
     return values[-1]
 
 

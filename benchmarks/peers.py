@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from benchmarks.bare import bodies_of
@@ -206,6 +207,59 @@ def dask(workload: str, mode: str, size: int) -> Case:
     return Case(work, expected(workload, size))
 
 
+class RawGraph:
+    """A kit that fills a dictionary of dask's tasks: a function and the keys of what it reads."""
+
+    def __init__(self, bodies: Any) -> None:
+        self._bodies = bodies
+        self.graph: dict[str, Any] = {}
+
+    def _node(self, *task: Any) -> str:
+        key = f"n{len(self.graph)}"
+        self.graph[key] = task
+        return key
+
+    def leaf(self, number: int) -> str:
+        """A node that reads nothing."""
+        return self._node(self._bodies.leaf, number)
+
+    def step(self, before: str) -> str:
+        """A node that reads one other."""
+        return self._node(self._bodies.step, before)
+
+    def add(self, left: str, right: str) -> str:
+        """A node that reads two."""
+        return self._node(self._bodies.add, left, right)
+
+    def join(self, left: str, middle: str, right: str) -> str:
+        """A node that reads three."""
+        return self._node(self._bodies.join, left, middle, right)
+
+    def total(self, values: list[str]) -> str:
+        """A node that reads a list of others."""
+        return self._node(self._bodies.total, values)
+
+
+def dask_graph(workload: str, mode: str, size: int) -> Case:
+    """A dictionary written by hand and one of dask's schedulers: `dask.delayed` makes the same
+    one, at a price that is not the scheduler's.
+    """
+    if mode == "async" or workload in ("map", "naps"):
+        raise NotForThisError("it runs a graph that is known beforehand, and no coroutines")
+    if mode == "inline":
+        get = importlib.import_module("dask.local").get_sync
+    else:
+        get = partial(importlib.import_module("dask.threaded").get, num_workers=THREADS)
+    shape, bodies, look = _shape_of(workload)
+
+    def work() -> Any:
+        kit = RawGraph(bodies)
+        target = shape(size, kit)
+        return look(get(kit.graph, target))
+
+    return Case(work, expected(workload, size))
+
+
 def joblib(workload: str, mode: str, size: int) -> Case:
     """`Parallel`, one after the other or in threads."""
     if mode == "async" or workload not in ("wide", "map"):
@@ -228,6 +282,7 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
     "pipefunc": pipefunc,
     "hamilton": hamilton,
     "dask": dask,
+    "dask graph": dask_graph,
     "joblib": joblib,
     "networkx loop": networkx,
 }

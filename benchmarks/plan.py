@@ -21,7 +21,7 @@ LIMIT: Final = {
 #: Whose time is taken apart, and into which steps.
 STAGES: Final = {"inline": SHAPES, "threads": SHAPES[:2], "async": SHAPES[:2]}
 STEPS: Final = ("calls", "graph", "fingerprints", "machinery", "running", "events")
-PEERS: Final = ("pipefunc", "hamilton", "dask", "joblib", "networkx loop")
+PEERS: Final = ("pipefunc", "hamilton", "dask", "dask graph", "joblib", "networkx loop")
 ARRAYS: Final = ("handed on", "made anew")
 
 #: Of results that last: what finds everything, where all is kept, whose caches are compared.
@@ -119,6 +119,7 @@ def _graphs(quick: bool) -> Iterator[Trial]:
                 yield Trial(OURS, "cascade, fresh", shape, mode, sizes)
                 yield Trial(OURS, "cascade, silent", shape, mode, sizes)
                 yield Trial(BARE, "limit loop", shape, mode, sizes)
+                yield Trial(BARE, "graphlib loop", shape, mode, sizes)
             for peer in _peers_for(shape, mode):
                 yield Trial(OTHERS, peer, shape, mode, sizes, rounds=2, budget=30.0)
     if quick:
@@ -129,12 +130,12 @@ def _graphs(quick: bool) -> Iterator[Trial]:
 def _peers_for(workload: str, mode: str) -> Iterator[str]:
     """The peers that can do it at all."""
     for peer in PEERS:
-        parallel = peer in ("dask", "joblib")
+        parallel = peer in ("dask", "dask graph", "joblib")
         if mode == "async" or (mode == "threads" and not parallel):
             continue
         if peer == "joblib" and workload not in ("wide", "map"):
             continue
-        if workload == "map" and peer in ("hamilton", "networkx loop"):
+        if workload == "map" and peer in ("hamilton", "dask graph", "networkx loop"):
             continue
         yield peer
 
@@ -173,7 +174,7 @@ def _arrays(quick: bool) -> Iterator[Trial]:
         yield Trial(OURS, "cascade", workload, "threads", size, rounds, warm=False)
         yield Trial(BARE, "limit loop", workload, "inline", size, rounds, warm=False)
         if not quick:
-            for peer in ("pipefunc", "hamilton", "dask", "networkx loop"):
+            for peer in ("pipefunc", "hamilton", "dask", "dask graph", "networkx loop"):
                 yield Trial(OTHERS, peer, workload, "inline", size, rounds, warm=False)
 
 

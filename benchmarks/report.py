@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sysconfig
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -19,10 +20,26 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on and with."""
     return {
         "python": platform.python_version(),
+        "build": _build(),
         "system": platform.system(),
         "processors": os.cpu_count(),
         "peers": pinned(),
     }
+
+
+def _build() -> str:
+    """How the interpreter was built, which decides much of its speed."""
+    asked = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    said = [
+        f"{'with' if option in asked else 'without'} {name}"
+        for option, name in (
+            ("--enable-optimizations", "profile-guided optimization"),
+            ("--with-lto", "link-time optimization"),
+        )
+    ]
+    said += ["as a shared library"] if "--enable-shared" in asked else []
+    said += ["free-threaded"] if sysconfig.get_config_var("Py_GIL_DISABLED") else []
+    return ", ".join(said)
 
 
 def markdown(results: Results) -> str:
