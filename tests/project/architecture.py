@@ -1,8 +1,8 @@
-"""Draws which room of the package imports which, for ARCHITECTURE.md.
+"""Draws which room imports which, in the package and in the engine, for ARCHITECTURE.md.
 
     python -m tests.project.architecture
 
-writes the drawing anew. An arrow says "uses"; one that follows from others by way of a third room
+writes the drawings anew. An arrow says "uses"; one that follows from others by way of a third room
 is left out, or there would be too many to see any.
 """
 
@@ -15,19 +15,27 @@ from tests.project.sources import PACKAGE, modules
 from tools.environments import ROOT
 
 PAGE: Final = ROOT / "ARCHITECTURE.md"
-BEGIN: Final = "<!-- imports: begin -->"
-END: Final = "<!-- imports: end -->"
+#: What is drawn: the package, and a room that has rooms inside.
+DRAWN: Final = ("", "engine")
 
 
-def uses() -> dict[str, set[str]]:
-    """By room, the rooms that it imports from; a room is a folder of the package or a module."""
+def uses(inside: str = "") -> dict[str, set[str]]:
+    """By room, the rooms that it imports from; a room is a folder of the package or a module.
+
+    Args:
+        inside: of which room the folders and modules are meant; empty for the package.
+    """
     found: dict[str, set[str]] = defaultdict(set)
+    begin = f"cascade_nb.{inside}." if inside else "cascade_nb."
     for module in modules():
+        if inside and module.room != inside:
+            continue
+        own = module.part if inside else module.room
         for imported in module.imports:
-            if imported.top == "cascade_nb":
-                other = [*imported.module.split("."), "__init__"][1]
-                if other != module.room and "__init__" not in (other, module.room):
-                    found[module.room].add(other)
+            if imported.module.startswith(begin):
+                other = imported.module.removeprefix(begin).partition(".")[0]
+                if other != own and "__init__" not in (other, own):
+                    found[own].add(other)
     return dict(found)
 
 
@@ -50,25 +58,31 @@ def reduced(edges: dict[str, set[str]]) -> dict[str, set[str]]:
     }
 
 
-def drawing() -> str:
+def drawing(inside: str = "") -> str:
     """All of it as a Mermaid diagram."""
-    lines = ["```mermaid", "flowchart TD"]
-    rooms = sorted({room for room, others in uses().items() for room in (room, *others)})
+    lines, edges = ["```mermaid", "flowchart TD"], uses(inside)
+    rooms = sorted({room for room, others in edges.items() for room in (room, *others)})
     for room in rooms:
-        shape = f'{room}["{room}/"]' if (PACKAGE / room).is_dir() else f"{room}({room})"
+        is_folder = (PACKAGE / inside / room).is_dir()
+        shape = f'{room}["{room}/"]' if is_folder else f"{room}({room})"
         lines.append(f"    {shape}")
-    for room, others in sorted(reduced(uses()).items()):
+    for room, others in sorted(reduced(edges).items()):
         lines += [f"    {room} --> {other}" for other in sorted(others)]
     return "\n".join([*lines, "```"])
 
 
-def page_with(drawn: str) -> str:
-    """The text of the page, with this drawing in its place."""
+def drawn_page() -> str:
+    """The text of the page, with the drawings of today in their places."""
     text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{drawn}\n{END}{after}"
+    for inside in DRAWN:
+        what = f"imports of {inside}" if inside else "imports"
+        begin, end = f"<!-- {what}: begin -->", f"<!-- {what}: end -->"
+        before, _, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        assert closed, f"the page has no place for the {what}"
+        text = f"{before}{begin}\n{drawing(inside)}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with(drawing()), encoding="utf-8")
+    PAGE.write_text(drawn_page(), encoding="utf-8")

@@ -8,10 +8,10 @@ from tests.project import architecture
 from tests.project.sources import PACKAGE
 
 
-def test_the_drawing_of_the_imports_is_that_of_the_code() -> None:
+def test_the_drawings_of_the_imports_are_those_of_the_code() -> None:
     page = architecture.PAGE.read_text(encoding="utf-8")
-    drawn = architecture.page_with(architecture.drawing())
-    assert page == drawn, "python -m tests.project.architecture draws it anew"
+    drawn = architecture.drawn_page()
+    assert page == drawn, "python -m tests.project.architecture draws them anew"
 
 
 def test_every_file_that_it_names_is_there() -> None:
