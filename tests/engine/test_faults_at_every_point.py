@@ -24,7 +24,7 @@ from tests.support.faults import FAULTS, Points, one_case
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.soak,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
 ]
 
 TIMES: Final = {"default": 1, "soak": 4}[PROFILE]

@@ -87,7 +87,7 @@ class ProcessVictim:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.timeout(600 + 10 * KILLS)
 def test_nothing_completed_runs_again_however_often_the_process_is_killed(
     kind: str, tmp_path: Path
 ) -> None:

@@ -84,7 +84,7 @@ def kernel_at(url: str, folder: Path, ledger: Ledger) -> Iterator[RealKernel]:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-@pytest.mark.timeout(60 + 20 * KILLS)
+@pytest.mark.timeout(600 + 20 * KILLS)
 def test_nothing_completed_runs_again_however_often_the_kernel_is_killed(
     kind: str, tmp_path: Path
 ) -> None:

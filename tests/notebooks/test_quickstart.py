@@ -46,7 +46,7 @@ def test_it_is_committed_without_outputs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.may_block("a kernel is waited for")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 class TestExecuted:
     def test_the_first_run_leaves_nothing_to_those_after_it(self, executed: NotebookNode) -> None:
         shown = cell(executed, "def load()").outputs

@@ -17,7 +17,7 @@ BINDER = ROOT / "binder"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_quickstart_runs_in_what_binder_installs(tmp_path: Path) -> None:
     listed = Environment("binder", (("--requirement", "binder/requirements.txt"),), home=tmp_path)
     python = listed.make()

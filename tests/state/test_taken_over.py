@@ -68,7 +68,7 @@ def processes(url: str) -> Iterator[Processes]:
 @pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-@pytest.mark.timeout(120 + 6 * KILLS)
+@pytest.mark.timeout(600 + 6 * KILLS)
 def test_of_two_that_wait_one_goes_on_with_what_the_dead_left(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
