@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -164,3 +166,25 @@ async def test_other_failures_go_on_and_what_needs_them_is_not_started(engine: E
     assert run.why("needs") == ["needs was not started: check failed"]
     plan = await engine.plan(load(check(2)).named("needs"))
     assert plan.step("needs").reason == "it was not started in run 1: check failed"
+
+
+async def test_a_result_that_no_key_stands_for_goes_with_its_lazy_value(engine: Engine) -> None:
+    class Big:
+        def __copy__(self) -> Big:
+            return self  # it has a say in that, so nobody else copies it
+
+    born: list[weakref.ref[Big]] = []
+
+    @cs.task(reuse=False)
+    def make() -> Big:
+        made = Big()
+        born.append(weakref.ref(made))
+        return made
+
+    big = make().named("big")
+    await engine.run(big)
+    gc.collect()
+    assert born[0]() is not None  # `big.value` gives it
+    del big
+    gc.collect()
+    assert born[0]() is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import weakref
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.core.scheduler import DONE, IDLE
@@ -62,10 +63,11 @@ class LastSeen(NamedTuple):
 
 
 class _Left(NamedTuple):
-    """What one run left, by the identities of lazy values."""
+    """What one run left, by the identities of lazy values; no longer than these are there."""
 
     number: int
-    values: Mapping[object, Any]
+    values: dict[object, Any]
+    alive: list[weakref.ref[Lazy]]
     made_of: Mapping[object, Provenance | None]
 
 
@@ -84,19 +86,21 @@ class UnkeyedResults:
     def enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
         """A run is over; under its lock."""
         state, results, nodes = flow.scheduler.state, flow.results, flow.graph.nodes
-        values = {
-            node.lazy.identity: results.values[node.index]
-            for node in nodes
+        left = [
+            node
+            for name, node in ((name, nodes[index]) for name, index in grounds.place.items())
             if node.task is not None
+            and (node.name is not None or node.index in flow.graph.targets)
             and node.index in results.kept
             and state[node.index] == DONE
-            and node.id in grounds.now
-            and (grounds.now[node.id].key is None or not node.options.reuse)
-        }
-        if values:
+            and (grounds.now[name].key is None or not node.options.reuse)
+        ]
+        if left:
+            values = {node.lazy.identity: results.values[node.index] for node in left}
+            alive = [weakref.ref(node.lazy, _forgotten_with(node.lazy, values)) for node in left]
             made_of = {node.lazy.identity: grounds.now.get(node.id) for node in nodes}
             with self._lock:
-                self._left = _Left(number, values, made_of)
+                self._left = _Left(number, values, alive, made_of)
 
     def find(
         self, lazy: Lazy, graph: Graph, grounds: ProvenanceComparison
@@ -111,7 +115,7 @@ class UnkeyedResults:
         """
         with self._lock:
             left = self._left
-        if left is None or lazy.identity not in left.values:
+        if left is None or lazy.identity not in left.values:  # which is there, and so stays
             return None
         for node in graph.nodes:
             identity = node.lazy.identity
@@ -120,6 +124,12 @@ class UnkeyedResults:
             ):
                 return None
         return left.number, left.values[lazy.identity]
+
+
+def _forgotten_with(lazy: Lazy, values: dict[object, Any]) -> Callable[[object], object]:
+    """What lets go of the result of a lazy value that nobody has any more."""
+    identity = lazy.identity
+    return lambda _: values.pop(identity, None)
 
 
 def _is_same(before: Provenance | None, now: Provenance | None) -> bool:
