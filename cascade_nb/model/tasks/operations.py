@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from types import SimpleNamespace
 from typing import Any, Final
 
 from cascade_nb.model.lazy.calls import LazyResult
@@ -131,15 +130,6 @@ def _at_least(value: Any, count: int) -> list[Any]:
     return items
 
 
-def _infix(
-    fn: Callable[..., Any],
-    name: str,
-    sign: str,
-    stays_tiny: Callable[[Sequence[Any]], bool] | None = None,
-) -> Operation:
-    return Operation(fn, name, f"{{0}} {sign} {{1}}", stays_tiny)
-
-
 def _numbers(args: Sequence[Any]) -> bool:
     """Not a text or a list that is repeated, or a text that is formatted."""
     return are_plain_numbers(args)
@@ -150,33 +140,50 @@ def _power(args: Sequence[Any]) -> bool:
     return are_plain_numbers(args) and (exponent.__class__ is not int or abs(exponent) <= _EXPONENT)
 
 
-OPERATIONS: Final = SimpleNamespace(
-    item=Operation(operator.getitem, "item", "{0}[{1}]"),
-    part=Operation(_part, "part", "{0}[{1}]"),
-    rest=Operation(_rest, "rest", "{0}[{1}:]"),
-    from_end=Operation(_from_end, "part from end", "{0}[{1}]"),
-    add=_infix(operator.add, "add", "+"),
-    sub=_infix(operator.sub, "subtract", "-"),
-    mul=_infix(operator.mul, "multiply", "*", _numbers),
-    truediv=_infix(operator.truediv, "divide", "/"),
-    floordiv=_infix(operator.floordiv, "floor divide", "//"),
-    mod=_infix(operator.mod, "remainder", "%", _numbers),
-    pow=_infix(operator.pow, "power", "**", _power),
-    matmul=_infix(operator.matmul, "matrix product", "@"),
-    and_=_infix(operator.and_, "and", "&"),
-    or_=_infix(operator.or_, "or", "|"),
-    xor=_infix(operator.xor, "exclusive or", "^"),
-    neg=Operation(operator.neg, "negative", "-{0}"),
-    pos=Operation(operator.pos, "positive", "+{0}"),
-    invert=Operation(operator.invert, "invert", "~{0}"),
-    abs=Operation(abs, "absolute", "abs({0})"),
-    lt=_infix(operator.lt, "less", "<"),
-    le=_infix(operator.le, "at most", "<="),
-    gt=_infix(operator.gt, "greater", ">"),
-    ge=_infix(operator.ge, "at least", ">="),
-)
-for _key, _operation in vars(OPERATIONS).items():
-    _operation.stands_as(_key)
+_HOW: Final[Mapping[str, tuple[Any, ...]]] = {
+    "item": (operator.getitem, "item", "{0}[{1}]"),
+    "part": (_part, "part", "{0}[{1}]"),
+    "rest": (_rest, "rest", "{0}[{1}:]"),
+    "from_end": (_from_end, "part from end", "{0}[{1}]"),
+    "add": (operator.add, "add", "{0} + {1}"),
+    "sub": (operator.sub, "subtract", "{0} - {1}"),
+    "mul": (operator.mul, "multiply", "{0} * {1}", _numbers),
+    "truediv": (operator.truediv, "divide", "{0} / {1}"),
+    "floordiv": (operator.floordiv, "floor divide", "{0} // {1}"),
+    "mod": (operator.mod, "remainder", "{0} % {1}", _numbers),
+    "pow": (operator.pow, "power", "{0} ** {1}", _power),
+    "matmul": (operator.matmul, "matrix product", "{0} @ {1}"),
+    "and_": (operator.and_, "and", "{0} & {1}"),
+    "or_": (operator.or_, "or", "{0} | {1}"),
+    "xor": (operator.xor, "exclusive or", "{0} ^ {1}"),
+    "neg": (operator.neg, "negative", "-{0}"),
+    "pos": (operator.pos, "positive", "+{0}"),
+    "invert": (operator.invert, "invert", "~{0}"),
+    "abs": (abs, "absolute", "abs({0})"),
+    "lt": (operator.lt, "less", "{0} < {1}"),
+    "le": (operator.le, "at most", "{0} <= {1}"),
+    "gt": (operator.gt, "greater", "{0} > {1}"),
+    "ge": (operator.ge, "at least", "{0} >= {1}"),
+}
+"""By key, what an operation is made of."""
+
+
+class _Operations:
+    """Every operation as an attribute, made when it is first asked for: to read a function's
+    signature takes as long as to load a module.
+    """
+
+    def __getattr__(self, key: str) -> Operation:
+        if key not in _HOW:
+            raise AttributeError(f"there is no operation {key!r}")
+        made = Operation(*_HOW[key])
+        made.stands_as(key)
+        # Another thread may have made it meanwhile.
+        kept: Operation = self.__dict__.setdefault(key, made)
+        return kept
+
+
+OPERATIONS: Final = _Operations()
 
 
 def operation(key: str, *args: Any) -> LazyResult[Any]:
