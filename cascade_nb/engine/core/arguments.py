@@ -51,9 +51,11 @@ class Call(NamedTuple):
     @property
     def immutable(self) -> bool:
         """Whether nobody could change anything in its arguments, as in numbers and texts."""
-        if self.kwargs:
-            return False
-        for value in self.args:  # noqa: SIM110 - a generator or a set costs more
+        # Loops, since a generator or a set costs more.
+        for value in self.args:
+            if type(value) not in FROZEN:
+                return False
+        for value in self.kwargs.values():  # noqa: SIM110 - as above
             if type(value) not in FROZEN:
                 return False
         return True

@@ -173,6 +173,9 @@ def _call_of(
     if not lazy.inputs:
         return work.task.fn, args, NOTHING
     values, place = reader.values, reader.place
+    inputs = work.inputs
+    if args is lazy.inputs and len(inputs) == len(args) and lazy.options.plain:
+        return work.task.fn, [values[index] for index in inputs], NOTHING
     if len(args) == 1:  # the link of a chain, which is lazy where there is any input
         return work.task.fn, (values[place[args[0].identity]],), NOTHING
     return (

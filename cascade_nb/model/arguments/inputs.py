@@ -90,7 +90,7 @@ def inputs_of_plain(args: tuple[Any, ...]) -> tuple[Lazy, ...] | None:
             found.append(value)
         elif kind not in _PLAIN:
             return None
-    if len(found) > 1:
+    if len(found) > 1 and len(set(map(id, found))) < len(found):
         found = list({one.identity: one for one in found}.values())
     # The same tuple serves as arguments and as inputs, where it can: half the memory of a chain.
     return args if len(found) == len(args) else tuple(found)
