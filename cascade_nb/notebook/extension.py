@@ -26,7 +26,10 @@ from cascade_nb.notebook.magics.completion import matcher
 from cascade_nb.notebook.magics.magics import CascadeMagics, waits
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
-from cascade_nb.notebook.roles.plain_functions import be_plain_where_others_call
+from cascade_nb.notebook.roles.plain_functions import (
+    be_nodes_where_others_call,
+    be_plain_where_others_call,
+)
 from cascade_nb.notebook.roles.unkept_calls import remarks_on, remarks_on_timing
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
@@ -152,7 +155,7 @@ def _put_plain_callers(shell: Shell, session: Session) -> list[Undo]:
         be_plain_where_others_call(info.raw_cell or "")
 
     shell.events.register("pre_run_cell", before)
-    return [partial(shell.events.unregister, "pre_run_cell", before)]
+    return [be_nodes_where_others_call, partial(shell.events.unregister, "pre_run_cell", before)]
 
 
 def _put_remarks(shell: Shell, session: Session) -> list[Undo]:

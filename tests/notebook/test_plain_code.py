@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import cascade_nb
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.tasks import body
 from cascade_nb.model.tasks.decorator import task
@@ -261,6 +262,16 @@ def test_an_example_in_a_docstring_is_what_the_function_gives(
     assert notebook.ok(runs).result == [0]
     assert isinstance(notebook.ok("y = add(1, 2)\nid(y)").result, int)
     assert isinstance(notebook.names["y"], LazyResult)
+
+
+def test_what_others_call_makes_nodes_again_when_the_extension_is_unloaded(
+    notebook: Notebook,
+) -> None:
+    before = body.plain_codes.keys() - {None}
+    notebook.ok("import doctest, timeit")
+    assert body.plain_codes.keys() > before
+    cascade_nb.unload_ipython_extension(notebook.shell)
+    assert body.plain_codes.keys() == before
 
 
 def test_what_a_class_evaluates_for_the_user_calls_tasks_as_functions(notebook: Notebook) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Final
 from weakref import ref
@@ -34,11 +34,22 @@ def tasks_are_plain_in(codes: Iterable[CodeType]) -> None:
     """From now on a task is a plain function in these, in what is written inside of them and in
     what they call, whoever calls them; as long as there are functions with that code.
     """
+    for code in _with_inner(codes):
+        place = _identity(code)
+        plain_codes[place] = ref(code, lambda _, place=place: plain_codes.pop(place, None))  # type: ignore[misc]
+
+
+def tasks_are_nodes_in(codes: Iterable[CodeType]) -> None:
+    """Take `tasks_are_plain_in` back for these codes, as far as it was said of them."""
+    for code in _with_inner(codes):
+        plain_codes.pop(_identity(code), None)
+
+
+def _with_inner(codes: Iterable[CodeType]) -> Iterator[CodeType]:
     todo = list(codes)
     while todo:
         code = todo.pop()
-        place = _identity(code)
-        plain_codes[place] = ref(code, lambda _, place=place: plain_codes.pop(place, None))  # type: ignore[misc]
+        yield code
         todo += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
 
 

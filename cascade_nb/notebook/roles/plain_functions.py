@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from timeit import Timer
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-from cascade_nb.model.tasks.body import is_plain_code, tasks_are_plain_in
+from cascade_nb.model.tasks.body import (
+    is_plain_code,
+    tasks_are_nodes_in,
+    tasks_are_plain_in,
+)
 
 _DOCTEST: Final = re.compile(r"\bdoctest")
 _TIMEIT: Final = re.compile(r"(?<!%)\b(timeit|Timer)\b")
@@ -34,10 +39,20 @@ def be_plain_where_others_call(text: str) -> None:
     are given the call as text, in which it cannot be seen.
     """
     if _DOCTEST.search(text):
-        doctest = import_module("doctest")  # the cell does so too
-        tasks_are_plain_in([doctest.DocTestRunner.run.__code__])
+        import_module("doctest")  # the cell does so too
+        tasks_are_plain_in(_doctests_own())
     if _TIMEIT.search(text):
         tasks_are_plain_in([Timer.timeit.__code__])
+
+
+def be_nodes_where_others_call() -> None:
+    """Take that back, for who uses doctest or timeit in this process without a notebook."""
+    tasks_are_nodes_in([*_doctests_own(), Timer.timeit.__code__])
+
+
+def _doctests_own() -> list[CodeType]:
+    doctest = sys.modules.get("doctest")
+    return [] if doctest is None else [doctest.DocTestRunner.run.__code__]
 
 
 def _codes_of(made: Any) -> Iterator[CodeType]:
