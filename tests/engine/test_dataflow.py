@@ -24,6 +24,7 @@ from cascade_nb.events import RunFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, started, until, until_blocking
+from tests.graph.test_build import Names
 
 LANES = ("thread", "async", "inline")
 every_lane = pytest.mark.parametrize("lane", LANES)
@@ -306,3 +307,17 @@ async def test_runs_start_and_are_controlled_from_any_thread(engine: Engine) -> 
     await until(lambda: len(runs) == 2)
     thread.join()
     assert runs[1] == 3
+
+
+@every_lane
+@pytest.mark.parametrize("needing", [False, True])
+async def test_two_arguments_that_have_come_to_mean_one_value_are_both_given(
+    make_engine: MakeEngine, lane: str, needing: bool
+) -> None:
+    # Its node has one input for the two of them then, and another one for what it needs.
+    give = task_for("inline", lambda x: x)
+    pair = task_for(lane, lambda x, y: (x, y))
+    a, b = give(5), give(6)
+    both = pair(a, b).with_constraints(gpu=give(1)) if needing else pair(a, b)
+    engine = make_engine(system_resources={"gpu": 1})
+    assert await engine.start(both, bindings=Names((b, a))) == (5, 5)

@@ -15,6 +15,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import LazyValueError, RunError, UnknownNameError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.testing import SpySubscriber
+from tests.engine.tools import until
 from tests.graph.cells import Cells
 
 
@@ -188,3 +189,27 @@ async def test_a_result_that_no_key_stands_for_goes_with_its_lazy_value(engine: 
     del big
     gc.collect()
     assert born[0]() is None
+
+
+async def test_what_only_another_try_would_read_goes_with_its_run(engine: Engine) -> None:
+    class Big:
+        def __copy__(self) -> Big:
+            return self
+
+    born: list[weakref.ref[Big]] = []
+
+    @cs.task(reuse=False)
+    def make() -> Big:
+        made = Big()
+        born.append(weakref.ref(made))
+        return made
+
+    @cs.task(reuse=False)
+    def fail(x: Any) -> None:
+        raise ValueError("no")
+
+    made = make()  # which is still there afterwards, but has no name and was no target
+    with pytest.raises(ValueError, match="no"):
+        await engine.run(fail(made))
+    await until(lambda: gc.collect() is not None and born[0]() is None)
+    del made
