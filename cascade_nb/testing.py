@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
-from cascade_nb.control.messages import payload_of, topic_of
+from cascade_nb.control.envelope import control_key
+from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.protocols import Connector
@@ -53,7 +54,8 @@ class SpySubscriber:
 class ControllerTestApp:
     """A controller at the other end of a connector, such as a dashboard would be.
 
-    Over an `InProcessConnector` a constraint is in force when its method returns.
+    Over an `InProcessConnector` a constraint is in force when its method returns. Where
+    `CASCADE_CONTROL_KEY` is set, its messages are signed.
 
     Args:
         connector: the engine's, or another one of the same broker.
@@ -78,7 +80,7 @@ class ControllerTestApp:
         Raises:
             ConstraintError: there is no such scope.
         """
-        await self._connector.publish(topic_of(scope, "pause"), b"", retain=True)
+        await self.lift(scope, "pause")
 
     async def limit(self, scope: str, n: int, *, ttl: float | None = None) -> None:
         """Let at most `n` nodes of `scope` run at once.
@@ -102,13 +104,25 @@ class ControllerTestApp:
         Raises:
             ConstraintError: there is no such scope.
         """
-        await self._connector.publish(topic_of(scope, type), b"", retain=True)
+        key = control_key()
+        if key is None:
+            payload = b""
+        else:  # which nobody could have signed
+            payload = lift_payload_of(scope, type, by="controller", issued_at=time.time(), key=key)
+        await self._connector.publish(topic_of(scope, type), payload, retain=True)
 
     async def _send(
         self, scope: str, type_: str, params: dict[str, Any], reason: str, ttl: float | None
     ) -> None:
         payload = payload_of(
-            scope, type_, params, reason=reason, by="controller", issued_at=time.time(), ttl=ttl
+            scope,
+            type_,
+            params,
+            reason=reason,
+            by="controller",
+            issued_at=time.time(),
+            ttl=ttl,
+            key=control_key(),
         )
         await self._connector.publish(topic_of(scope, type_), payload, retain=True)
 

@@ -25,10 +25,12 @@ class Scope:
     Attributes:
         kind: "global", "task", "tag", "node", "from" or "run".
         value: a glob for "task" and "tag", a name for "node" and "from", an id for "run".
+        run: the id of the only run in which; empty for all of them.
     """
 
     kind: str
     value: str = ""
+    run: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}" if self.value else self.kind
@@ -36,13 +38,26 @@ class Scope:
     @property
     def words(self) -> str:
         """The scope as a colleague would say it."""
-        if self.kind == "global":
-            return "everything"
-        if self.kind == "from":
-            return f"{self.value} and what comes after it"
-        return {"task": "{} tasks", "tag": "what is tagged {}", "node": "{}", "run": "run {}"}[
-            self.kind
-        ].format(self.value)
+        words = {
+            "global": "everything",
+            "task": "{} tasks",
+            "tag": "what is tagged {}",
+            "node": "{}",
+            "from": "{} and what comes after it",
+            "run": "run {}",
+        }[self.kind].format(self.value)
+        return f"{words} in run {self.run}" if self.run else words
+
+    @property
+    def everywhere(self) -> Scope:
+        """The same in all runs."""
+        return dataclasses.replace(self, run="") if self.run else self
+
+    def within(self, run: str) -> Scope:
+        """The same in this run only; the whole of it is its own scope."""
+        if not run or (self.kind == "run" and self.value == run):
+            return self
+        return Scope("run", run) if self.kind == "global" else dataclasses.replace(self, run=run)
 
     def matches(self, text: str) -> bool:
         """Whether a task's name or a tag falls under this glob."""

@@ -81,6 +81,13 @@ class Subject:
         self.gates: tuple[Gate, ...] = ()
         self.version = -1  # of the manager's set of gates when `gates` was looked up
 
+    def is_of(self, run_id: str) -> bool:
+        """Whether it is of this run, or none is named; what a run's tasks start is of it, too."""
+        step: Subject | None = self if run_id else None
+        while step is not None and step.run_id != run_id:
+            step = step.above
+        return step is not None or not run_id
+
 
 class Ticket:
     """One node's wish to start.
@@ -150,17 +157,15 @@ class Gate:
         """
         assert self.constraint is not None
         scope = self.constraint.scope
-        if scope.kind != "run":
-            return scope.covers(subject.task_name, subject.tags)
-        # Of a run is what its tasks have started, too: a limit would not be one otherwise.
-        step: Subject | None = subject
-        while step is not None and step.run_id != scope.value:
-            step = step.above
-        return step is not None
+        if scope.kind == "run":
+            return subject.is_of(scope.value) and subject.is_of(scope.run)
+        return scope.covers(subject.task_name, subject.tags) and subject.is_of(scope.run)
 
     def concerns(self, ticket: Ticket) -> bool:
         """What `covers` is for `node:` and `from:`."""
-        return ticket.node in self.members.get(ticket.owner, ())
+        assert self.constraint is not None
+        named = ticket.node in self.members.get(ticket.owner, ())
+        return named and ticket.subject.is_of(self.constraint.scope.run)
 
     def refuses(self, ticket: Ticket, now: float) -> bool:
         """Whether this ticket may not pass."""

@@ -207,7 +207,8 @@ class ConstraintManager:
             return constraint
 
     def lift(self, scope: str | Scope, type: str | None = None) -> list[Constraint]:
-        """Take constraints out of force: of one type, or all of this scope. Gives what was lifted.
+        """Take constraints out of force: of one type, or all of this scope, in all runs where it
+        names none. Gives what was lifted.
 
         Raises:
             ConstraintError: there is no such scope or type.
@@ -217,7 +218,8 @@ class ConstraintManager:
             checked_type(type)
         with self.lock:
             types = TYPES if type is None else (type,)
-            keys = [key for key in self._gates if key[0] == wanted and key[1] in types]
+            scopes = [scope for scope, _ in self._gates if wanted in (scope, scope.everywhere)]
+            keys = [key for key in self._gates if key[0] in scopes and key[1] in types]
             return [self._remove(key, "lifted") for key in keys]
 
     def hold(self, run_id: str, reason: str) -> None:

@@ -3,10 +3,13 @@
 Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type.
 Characters of a value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
 
-    {"id", "scope", "type", "params", "reason"?, "by"?, "issued_at"?, "expires_at"?}
+    {"id", "scope", "type", "params", "reason"?, "by"?, "issued_at"?, "expires_at"?,
+     "run"?, "sender"?, "sequence"?}
 
 An empty payload on the topic lifts that constraint; one on ``cascade/constraints/<scope>`` lifts
-all of it.
+all of it. What cannot be empty, since it is signed or counted, says ``"lift": true`` in the place
+of ``params``, and may leave out the type to lift all of the scope. A topic without a type is taken
+by the payload's. The earlier Cascade's controllers send that, and ``{}`` for an empty payload.
 """
 
 from __future__ import annotations
@@ -19,16 +22,29 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.control.constraint import KINDS, TYPES, Scope, new_constraint, parse_scope
+from cascade_nb.control.constraint import (
+    KINDS,
+    TYPES,
+    Scope,
+    checked_type,
+    new_constraint,
+    parse_scope,
+)
+from cascade_nb.control.envelope import (
+    FIELDS,
+    MOST_BYTES,
+    Envelope,
+    opened,
+    read_envelope,
+    sealed,
+    text_field,
+)
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 
 ROOT: Final = "cascade/constraints"
 FILTER: Final = f"{ROOT}/#"
-MOST_BYTES: Final = 64 * 1024
-LONGEST: Final = 366 * 86400.0  # seconds; a wall time beyond that is a mistake in a clock or a unit
-_END: Final = 1e15  # no time in seconds, and none in milliseconds, is beyond that
 _REQUIRED: Final = ("id", "scope", "type", "params")
-_FIELDS: Final = {*_REQUIRED, "reason", "by", "issued_at", "expires_at"}
+_FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "lift"}
 _RESERVED: Final = re.compile(r"[%/#+]")
 
 
@@ -37,19 +53,23 @@ class Message:
     """What a message asks for.
 
     Attributes:
-        scope: what it is about.
+        scope: what it is about; in one run only where it names one.
+        topic_scope: the scope of its topic, which is another where the message names a run.
         type: of which type; None where all of the scope is lifted.
         lift: whether it lifts rather than applies.
         ttl: seconds it lasts, or None. Not above zero when its time was over before it came.
+        envelope: what it says of itself.
     """
 
     scope: Scope
     type: str | None
     lift: bool
-    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    reason: str = ""
-    by: str = ""
-    ttl: float | None = None
+    params: Mapping[str, Any]
+    reason: str
+    by: str
+    ttl: float | None
+    envelope: Envelope
+    topic_scope: Scope
 
 
 def topic_of(scope: Scope | str, type_: str | None = None) -> str:
@@ -76,8 +96,20 @@ def payload_of(
     by: str = "",
     issued_at: float,
     ttl: float | None = None,
+    run: str = "",
+    sender: str = "",
+    sequence: int | None = None,
+    key: bytes | None = None,
 ) -> bytes:
     """The message that applies a constraint.
+
+    Args:
+        scope, type_, params, reason, by: of the constraint.
+        issued_at: now, in seconds since the epoch.
+        ttl: seconds from then on that it counts; None for as long as nobody lifts it.
+        run: the only run that it is about.
+        sender, sequence: who sends it, and the how manieth it is.
+        key: what it is signed with, for its own topic.
 
     Raises:
         ConstraintError: no constraint can be like that.
@@ -91,47 +123,103 @@ def payload_of(
         "params": dict(params),
         "issued_at": issued_at,
     }
-    content.update({k: v for k, v in (("reason", reason), ("by", by)) if v})
+    said = {"reason": reason, "by": by, "run": run, "sender": sender}
+    content.update({name: text for name, text in said.items() if text})
+    if sequence is not None:
+        content["sequence"] = sequence
     if ttl is not None:
         content["expires_at"] = issued_at + ttl
-    return json.dumps(content).encode()
+    return sealed(json.dumps(content), topic_of(parsed, type_), key)
 
 
-def parse_message(topic: str, payload: bytes | str, now: float) -> Message:
+def lift_payload_of(
+    scope: Scope | str,
+    type_: str | None = None,
+    *,
+    by: str = "",
+    issued_at: float,
+    sender: str = "",
+    sequence: int | None = None,
+    key: bytes | None = None,
+) -> bytes:
+    """The message that lifts a constraint, or all of a scope, and can be signed or counted, as an
+    empty one cannot; the arguments are those of `payload_of`.
+
+    Raises:
+        ConstraintError: there is no such scope or type.
+    """
+    parsed = parse_scope(scope)
+    content: dict[str, Any] = {
+        "id": uuid.uuid4().hex,
+        "scope": str(parsed),
+        "lift": True,
+        "issued_at": issued_at,
+    }
+    if type_ is not None:
+        content["type"] = checked_type(type_)
+    content.update({name: text for name, text in (("by", by), ("sender", sender)) if text})
+    if sequence is not None:
+        content["sequence"] = sequence
+    return sealed(json.dumps(content), topic_of(parsed, type_), key)
+
+
+def parse_message(
+    topic: str, payload: bytes | str, now: float, key: bytes | None = None
+) -> Message:
     """What a message asks for.
 
     Args:
         topic, payload: as they came.
         now: the wall time, to turn an `expires_at` into a time to live.
+        key: what it has to be signed with; None where no signature is asked for.
 
     Raises:
         RefusedMessageError: it is no constraint; the text says why.
     """
     scope, type_ = _parse_topic(topic)
     data = payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
-    if len(data) > MOST_BYTES:
-        raise RefusedMessageError(f"{len(data)} bytes are more than the {MOST_BYTES} allowed")
-    if not data.strip():
-        return Message(scope, type_, lift=True)
-    if type_ is None:
-        raise RefusedMessageError(f"{topic[:200]}: a constraint's topic ends with its type")
-    content = _parse_json(data)
-    if content["type"] != type_:
-        raise RefusedMessageError(f"its type {content['type']!r:.40} is not that of its topic")
-    params = content["params"]
+    if len(data) <= MOST_BYTES and key is None and data.strip() in (b"", b"{}"):
+        return Message(scope, type_, True, {}, "", "", None, Envelope(), scope)
+    content = opened(data, topic, key)
+    lift = content.get("lift", False)
+    if not isinstance(lift, bool):
+        raise RefusedMessageError("its lift is neither true nor false")
+    _check_fields(content, ("id", "scope") if lift else _REQUIRED)
+    type_ = _type_of(content, type_, lift)
+    envelope = read_envelope(content)
+    reason, by = text_field(content, "reason"), text_field(content, "by")
+    params = {} if lift else content["params"]
     if not isinstance(params, dict):
         raise RefusedMessageError("its params are no object")
-    _text(content, "id")
-    _moment(content, "issued_at")
-    reason, by = _text(content, "reason"), _text(content, "by")
+    if not envelope.sender:
+        envelope = dataclasses.replace(envelope, sender=by)
     try:
         said = parse_scope(content["scope"])
-        new_constraint(scope, type_, params, reason, by)
+        if not lift:
+            assert type_ is not None
+            new_constraint(scope, type_, params, reason, by)
     except ConstraintError as error:
         raise RefusedMessageError(str(error)[:300]) from error
     if said != scope:
         raise RefusedMessageError(f"its scope {str(said)[:80]!r} is not that of its topic")
-    return Message(scope, type_, False, params, reason, by, _ttl(content, now))
+    ttl = envelope.ttl(now)
+    return Message(
+        scope.within(envelope.run), type_, lift, params, reason, by, ttl, envelope, scope
+    )
+
+
+def _type_of(content: Mapping[str, Any], of_topic: str | None, lift: bool) -> str | None:
+    """The type that a message is about, by its topic or, where that has none, by itself."""
+    said = content.get("type")
+    if of_topic is None:
+        if said is None and lift:
+            return None
+        if said not in TYPES:
+            raise RefusedMessageError(f"there is no constraint of type {said!r:.40}")
+        return str(said)
+    if said != of_topic and not (lift and said is None):
+        raise RefusedMessageError(f"its type {said!r:.40} is not that of its topic")
+    return of_topic
 
 
 def _parse_topic(topic: str) -> tuple[Scope, str | None]:
@@ -153,44 +241,10 @@ def _parse_topic(topic: str) -> tuple[Scope, str | None]:
         raise RefusedMessageError(str(error)) from error
 
 
-def _parse_json(data: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise RefusedMessageError(f"it is no JSON: {str(error)[:200]}") from None
-    if not isinstance(content, dict):
-        raise RefusedMessageError("it is no JSON object")
+def _check_fields(content: Mapping[str, Any], required: tuple[str, ...]) -> None:
     unknown = sorted(set(content) - _FIELDS)
     if unknown:
         raise RefusedMessageError(f"it has a field {unknown[0][:40]!r} that no constraint has")
-    for name in _REQUIRED:
+    for name in required:
         if name not in content:
             raise RefusedMessageError(f"it has no {name!r}")
-    return content
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise RefusedMessageError(f"its {name} is no text")
-    return "".join(c if c.isprintable() else " " for c in value[:500])
-
-
-def _moment(content: Mapping[str, Any], name: str) -> float | None:
-    value = content.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) < _END:
-        return float(value)
-    raise RefusedMessageError(f"its {name} is no time in seconds since the epoch")
-
-
-def _ttl(content: Mapping[str, Any], now: float) -> float | None:
-    end = _moment(content, "expires_at")
-    return None if end is None else min(end - now, LONGEST)

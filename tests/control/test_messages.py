@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from cascade_nb.control import Scope, parse_scope
 from cascade_nb.control.constraint import TYPES
-from cascade_nb.control.messages import LONGEST, MOST_BYTES, parse_message, payload_of, topic_of
+from cascade_nb.control.envelope import LONGEST, MOST_BYTES
+from cascade_nb.control.messages import parse_message, payload_of, topic_of
+from cascade_nb.control.remote import RemoteConstraints
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, ConstraintRejected
@@ -253,9 +255,9 @@ async def test_each_refused_message_is_told_exactly_once_and_changes_nothing(
     engine = Engine()
     spy = SpySubscriber(engine.bus)
     before = engine.constraints.apply("task:other", "concurrency", {"limit": 3})
-    engine.supervisor._keeper = object()  # type: ignore[assignment]  # as while a run goes on
-    await engine.supervisor._on_message(topic, payload)
-    engine.supervisor._keeper = None
+    remote = RemoteConstraints(engine.bus, engine.clock, engine.constraints)
+    remote.begin()
+    remote.take(topic, payload)
     told = spy.events[1:]
     refused = [event for event in told if isinstance(event, ConstraintRejected)]
     if refused:

@@ -14,17 +14,15 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
-from cascade_nb.control.constraint import Scope
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.messages import FILTER, Message, parse_message
+from cascade_nb.control.messages import FILTER
+from cascade_nb.control.remote import RemoteConstraints
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import (
     ConnectorConnected,
     ConnectorDisconnected,
-    ConstraintRejected,
     Event,
 )
 from cascade_nb.events.telemetry import SENT, telemetry_payload, telemetry_topic
@@ -57,7 +55,8 @@ class ConnectorSupervisor:
         org: str,
         project: str,
     ) -> None:
-        self._bus, self._clock, self._constraints = bus, clock, constraints
+        self._bus, self._clock = bus, clock
+        self._remote = RemoteConstraints(bus, clock, constraints)
         self._connector = connector
         self._org, self._project = org, project
         self._source = f"{socket.gethostname()}:{os.getpid()}"
@@ -70,8 +69,6 @@ class ConnectorSupervisor:
         self._told: Subscription | None = None
         self._queue: list[Event] = []
         self._sender: asyncio.Task[None] | None = None
-        self._remote: set[tuple[Scope, str]] = set()
-        self._announced: set[tuple[Scope, str]] | None = None
         self._wait = FIRST_WAIT
         self._left: set[asyncio.Task[Any]] = set()
         self.trouble: str | None = None
@@ -145,11 +142,7 @@ class ConnectorSupervisor:
             self._told.close()
             self._told = None
         self._queue.clear()
-        # What came from outside comes again with the next connection, if it still holds; kept
-        # meanwhile, a pause that was lifted while nobody listened would hold the next run for ever.
-        for scope, type_ in sorted(self._remote, key=str):
-            self._constraints.lift(scope, type_)
-        self._remote.clear()
+        self._remote.end()
         try:
             for task in tasks:
                 await self._within_reason(task)
@@ -179,7 +172,9 @@ class ConnectorSupervisor:
         while True:
             try:
                 await connector.connect()
-                self._announced = set()
+                if self._keeper is not asyncio.current_task():
+                    return  # it was left behind, and would not be cancelled
+                self._remote.begin()
                 await connector.subscribe(FILTER, self._on_message)
             except asyncio.CancelledError:
                 raise
@@ -188,7 +183,7 @@ class ConnectorSupervisor:
                 await self._back_off()
                 attempt += 1
                 continue
-            self._forget_what_was_lifted()
+            self._remote.complete()
             self.trouble = None
             self._lost.clear()
             self._publish(ConnectorConnected(timestamp=self._wall(), attempt=attempt))
@@ -247,47 +242,7 @@ class ConnectorSupervisor:
             del self._queue[:-BACKLOG]
 
     async def _on_message(self, topic: str, payload: bytes | str) -> None:
-        manager = self._constraints
-        if self._keeper is None:
-            return  # a connector that others still use may know of us longer than we of it
-        try:
-            message = parse_message(topic, payload, self._wall())
-            if message.lift:
-                self._lift(message)
-                return
-            assert message.type is not None
-            if message.ttl is not None and message.ttl <= 0:
-                manager.lift(message.scope, message.type)
-                raise RefusedMessageError("its time was over before it came")
-            key = (message.scope, message.type)
-            self._remote.add(key)
-            if self._announced is not None:
-                self._announced.add(key)
-            manager.apply(
-                message.scope,
-                message.type,
-                message.params,
-                reason=message.reason,
-                by=message.by,
-                ttl=message.ttl,
-            )
-        except RefusedMessageError as error:
-            self._publish(
-                ConstraintRejected(timestamp=self._wall(), topic=topic[:200], error=str(error))
-            )
-
-    def _lift(self, message: Message) -> None:
-        for constraint in self._constraints.lift(message.scope, message.type):
-            self._remote.discard(constraint.key)
-
-    def _forget_what_was_lifted(self) -> None:
-        """After a new connection: retained constraints came again; what did not is no longer
-        meant.
-        """
-        for scope, type_ in self._remote - (self._announced or set()):
-            self._constraints.lift(scope, type_)
-        self._remote = set(self._announced or ())
-        self._announced = None
+        self._remote.take(topic, payload)
 
     async def _disconnect(
         self, connector: Connector, error: BaseException | None, retry_in: float | None

@@ -1,0 +1,145 @@
+"""Applies the constraints that come from outside, each message once or not at all."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from cascade_nb.control.constraint import TYPES, Scope
+from cascade_nb.control.envelope import Latest, control_key
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.control.messages import Message, parse_message
+from cascade_nb.errors import RefusedMessageError
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.events.events import ConstraintRejected
+from cascade_nb.protocols import Clock
+
+_SHOWN: Final = 200  # characters of a topic that an event has
+
+
+class RemoteConstraints:
+    """The constraints of an engine that came over its connector.
+
+    Every method is safe from any thread, so that a connector can hand in a message while the loop
+    of the engine is blocked: what it asks for is in force when `take` returns.
+
+    Args:
+        bus: told what was refused.
+        clock: what time it is.
+        manager: where they are applied.
+    """
+
+    def __init__(self, bus: MessageBus, clock: Clock, manager: ConstraintManager) -> None:
+        self._bus, self._clock, self._manager = bus, clock, manager
+        self._lock = threading.RLock()
+        self._latest = Latest()
+        self._listening = False
+        # By scope and type of what is in force, the scope of the topic that it came on.
+        self._applied: dict[tuple[Scope, str], Scope] = {}
+        self._announced: set[tuple[Scope, str]] | None = None
+
+    def begin(self) -> None:
+        """A connection is there, and messages may come: first those that a broker has kept."""
+        with self._lock:
+            self._listening, self._announced = True, set()
+
+    def complete(self) -> None:
+        """All that a broker has kept has come: what is in force and did not come again was lifted
+        meanwhile.
+
+        With a key only a signed message lifts, and that none came is no message.
+        """
+        with self._lock:
+            announced, self._announced = self._announced or set(), None
+            if control_key() is None:
+                for scope, type_ in self._applied.keys() - announced:
+                    self._let_go(scope, type_)
+
+    def end(self) -> None:
+        """Nobody listens any more. What came from outside comes again with the next connection, if
+        it still holds; kept meanwhile, a pause that was lifted while nobody listened would hold the
+        next run for ever.
+        """
+        with self._lock:
+            self._listening = False
+            for scope, type_ in sorted(self._applied, key=str):
+                if self._manager.find(scope, type_) is not None:
+                    self._latest.may_return((self._applied[scope, type_], type_))
+                self._let_go(scope, type_)
+
+    def take(self, topic: str, payload: bytes | str) -> Message | None:
+        """Do what a message asks for. One that is refused changes nothing and is told as an event.
+
+        Returns:
+            The message, or None where it was refused or nobody listens any more.
+        """
+        with self._lock:
+            if not self._listening:
+                return None  # a connector that others use may know of us longer than we of it
+            wall = self._clock.wall()
+            try:
+                message = parse_message(topic, payload, wall, control_key())
+                self._obey(message)
+            except RefusedMessageError as error:
+                self._bus.publish(
+                    ConstraintRejected(timestamp=wall, topic=topic[:_SHOWN], error=str(error))
+                )
+                return None
+            return message
+
+    def _obey(self, message: Message) -> None:
+        types = TYPES if message.type is None else (message.type,)
+        abouts = [(message.topic_scope, type_) for type_ in types]
+        before = [self._latest.is_repeated(one, message.envelope) for one in abouts]
+        repeated = any(before)
+        if message.ttl is not None and message.ttl <= 0:
+            if not message.lift and not repeated:
+                self._let_go(message.scope, types[0])  # which it would have renewed
+            raise RefusedMessageError("its time was over before it came")
+        if message.lift:
+            if not repeated:
+                self._lift(message, types)
+        elif repeated:
+            self._come_again(message)
+        else:
+            self._apply(message)
+        for one in abouts:
+            self._latest.take(one, message.envelope)
+
+    def _apply(self, message: Message) -> None:
+        assert message.type is not None
+        key = message.scope, message.type
+        self._applied[key] = message.topic_scope
+        if self._announced is not None:
+            self._announced.add(key)
+        self._manager.apply(
+            message.scope,
+            message.type,
+            message.params,
+            reason=message.reason,
+            by=message.by,
+            ttl=message.ttl,
+        )
+
+    def _come_again(self, message: Message) -> None:
+        assert message.type is not None
+        key = message.scope, message.type
+        if key not in self._applied or self._manager.find(*key) is None:
+            raise RefusedMessageError("it came before, and was lifted since")
+        if self._announced is not None:
+            self._announced.add(key)
+
+    def _lift(self, message: Message, types: tuple[str, ...]) -> None:
+        # What named a run came on the topic of its scope, and is lifted there.
+        run = message.envelope.run
+        named = [] if run else [k for k, s in self._applied.items() if s == message.topic_scope]
+        for scope, type_ in named:
+            if type_ in types:
+                self._let_go(scope, type_)
+        for type_ in types:
+            self._let_go(message.scope, type_)
+
+    def _let_go(self, scope: Scope, type_: str) -> None:
+        self._applied.pop((scope, type_), None)
+        for constraint in self._manager.lift(scope, type_):
+            self._applied.pop(constraint.key, None)

@@ -1,0 +1,326 @@
+"""What comes from outside is applied once or not at all, and never outlives what was lifted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cascade_nb as cs
+from cascade_nb.control.constraint import Scope
+from cascade_nb.control.envelope import KEY_VARIABLE
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
+from cascade_nb.control.remote import RemoteConstraints
+from cascade_nb.engine import Engine
+from cascade_nb.events import ConstraintApplied, ConstraintRejected, MessageBus
+from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber, VirtualClock
+from tests.engine.tools import Hold, until
+
+PAUSE = "cascade/constraints/task/train/pause"
+
+
+class Side:
+    """The constraints of an engine, told by hand."""
+
+    def __init__(self) -> None:
+        self.clock, bus = VirtualClock(), MessageBus()
+        self.spy = SpySubscriber(bus)
+        self.manager = ConstraintManager(self.clock, bus)
+        self.remote = RemoteConstraints(bus, self.clock, self.manager)
+        self.remote.begin()
+        self.remote.complete()
+
+    def pause(self, scope: str = "task:train", **said: Any) -> None:
+        """A pause that says so of itself."""
+        kept = {"id": "1", "scope": scope, "type": "pause", "params": {}, **said}
+        self.remote.take(topic_of(scope, "pause"), json.dumps(kept))
+
+    def lift(self, scope: str = "task:train", **said: Any) -> None:
+        """The same for its end."""
+        kept = {"id": "2", "scope": scope, "lift": True, **said}
+        self.remote.take(topic_of(scope, "pause"), json.dumps(kept))
+
+    @property
+    def holds(self) -> list[str]:
+        """What is paused."""
+        return [str(one) for one in self.manager.constraints()]
+
+    @property
+    def applied(self) -> int:
+        """How often something was."""
+        return len(self.spy.events_of_type(ConstraintApplied))
+
+    @property
+    def refused(self) -> list[str]:
+        """Why, of all that were refused."""
+        return [event.error for event in self.spy.events_of_type(ConstraintRejected)]
+
+
+@pytest.fixture
+def side() -> Side:
+    return Side()
+
+
+def test_a_duplicate_is_applied_once(side: Side) -> None:
+    for _ in range(3):
+        side.pause(sender="me", sequence=1)
+    assert side.holds == ["pause of task:train"]
+    assert (side.applied, side.refused) == (1, [])
+
+
+@pytest.mark.parametrize("said", [{"sender": "me", "sequence": 4}, {"by": "me", "issued_at": 4.0}])
+def test_a_replay_after_the_lift_does_not_hold_again(side: Side, said: dict[str, Any]) -> None:
+    side.pause(**said)
+    side.remote.take(PAUSE, b"")
+    side.pause(**said)
+    assert side.holds == []
+    assert side.refused == ["it came before, and was lifted since"]
+
+
+def test_a_stale_one_is_refused_whatever_it_asks_for(side: Side) -> None:
+    side.pause(sender="me", sequence=2)
+    side.lift(sender="me", sequence=1)
+    assert side.holds == ["pause of task:train"]
+    side.lift(sender="me", sequence=3)
+    side.pause(sender="me", sequence=2)
+    side.pause(sender="me", sequence=1)
+    assert side.holds == []
+    assert len(side.refused) == 3
+
+
+def test_a_lift_of_all_of_a_scope_is_later_than_what_came_before_it(side: Side) -> None:
+    side.pause(sender="me", sequence=1)
+    message = {"id": "3", "scope": "task:train", "lift": True, "sender": "me", "sequence": 2}
+    side.remote.take("cascade/constraints/task/train", json.dumps(message))
+    assert side.holds == []
+    side.pause(sender="me", sequence=1)
+    assert side.holds == []
+
+
+def test_a_repeated_lift_does_not_lift_what_came_after_it(side: Side) -> None:
+    side.lift(sender="me", sequence=1)
+    side.pause(sender="you", sequence=1)
+    side.lift(sender="me", sequence=1)
+    assert side.holds == ["pause of task:train"]
+
+
+def test_clocks_of_two_senders_are_not_compared(side: Side) -> None:
+    side.pause(by="ann", issued_at=1000.0)
+    side.remote.take(PAUSE, b"")
+    side.pause(by="bob", issued_at=10.0)
+    assert side.holds == ["pause of task:train"]
+
+
+def test_what_a_broker_keeps_comes_again_with_each_connection_and_counts_once(side: Side) -> None:
+    side.pause(sender="me", sequence=1)
+    side.remote.begin()
+    side.pause(sender="me", sequence=1)
+    side.remote.complete()
+    assert (side.holds, side.applied) == (["pause of task:train"], 1)
+    side.remote.begin()
+    side.remote.complete()
+    assert side.holds == []  # it was lifted while nobody listened
+
+
+def test_what_was_lifted_by_hand_does_not_come_back_with_the_connection(side: Side) -> None:
+    side.pause(sender="me", sequence=1)
+    side.manager.lift("task:train")
+    for _ in range(2):
+        side.remote.begin()
+        side.pause(sender="me", sequence=1)
+        side.remote.complete()
+        assert side.holds == []
+
+
+def test_what_still_held_at_the_end_comes_again_with_the_next_connection(side: Side) -> None:
+    side.pause(sender="me", sequence=1)
+    side.remote.end()
+    assert side.holds == []
+    side.pause(sender="me", sequence=1)
+    assert side.holds == []  # nobody listens
+    side.remote.begin()
+    side.pause(sender="me", sequence=1)
+    side.remote.complete()
+    assert side.holds == ["pause of task:train"]
+
+
+def test_one_whose_time_is_over_is_refused_and_not_renewed(side: Side) -> None:
+    now = side.clock.wall()
+    side.pause(sender="me", sequence=1, expires_at=now + 60)
+    side.clock.advance(61)
+    side.manager.tick()
+    side.pause(sender="me", sequence=1, expires_at=now + 60)
+    assert side.holds == []
+    assert side.refused == ["its time was over before it came"]
+
+
+def test_the_type_is_the_payloads_where_the_topic_has_none(side: Side) -> None:
+    # What the earlier Cascade's controllers send.
+    said: dict[str, Any] = {"id": "1", "scope": "task:train", "type": "pause", "params": {}}
+    said["expires_at"] = None
+    topic = "cascade/constraints/task/train"
+    side.remote.take(topic, json.dumps(said))
+    limit = {"id": "2", "scope": "task:train", "type": "concurrency", "params": {"limit": 2}}
+    side.remote.take(topic, json.dumps(limit))
+    assert side.holds == ["pause of task:train", "concurrency of task:train"]
+    side.remote.take(topic, json.dumps({**said, "type": "paus"}))
+    side.remote.take(topic, json.dumps({**said, "type": None}))
+    side.remote.take(topic, json.dumps({**said, "scope": "task:other"}))
+    assert len(side.refused) == 3
+    side.remote.take(topic, b"{}")
+    assert side.holds == []
+
+
+def test_a_lift_of_one_type_leaves_the_others(side: Side) -> None:
+    side.pause()
+    limit = {"id": "2", "scope": "task:train", "type": "concurrency", "params": {"limit": 2}}
+    side.remote.take("cascade/constraints/task/train/concurrency", json.dumps(limit))
+    side.lift()
+    assert side.holds == ["concurrency of task:train"]
+
+
+@pytest.mark.parametrize("scope", ["global", "task:train", "run:r1"])
+def test_a_pause_that_names_a_run_is_lifted_on_its_topic(side: Side, scope: str) -> None:
+    side.pause(scope, run="r1")
+    (constraint,) = side.manager.constraints()
+    assert constraint.scope == (
+        Scope("task", "train", "r1") if "task" in scope else Scope("run", "r1")
+    )
+    side.remote.take(topic_of(scope, "pause"), b"")
+    assert side.holds == []
+
+
+def test_a_lift_that_names_a_run_leaves_the_same_pause_of_another(side: Side) -> None:
+    side.pause(run="r1")
+    side.pause(run="r2")
+    side.pause()
+    side.lift(run="r1")
+    assert [one.scope.run for one in side.manager.constraints()] == ["r2", ""]
+    side.manager.lift("task:train")
+    assert side.holds == []
+
+
+def test_with_a_key_only_what_is_signed_holds_and_only_what_is_signed_lifts(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    key = b"secret words"
+    side.pause()
+    assert side.holds == []
+    signed = payload_of("task:train", "pause", {}, issued_at=1.0, by="ann", key=key)
+    side.remote.take("cascade/constraints/task/tra%69n/pause", signed)  # of another topic
+    assert side.holds == []
+    side.remote.take(PAUSE, signed)
+    side.remote.take(PAUSE, b"")
+    side.lift()
+    side.remote.begin()
+    side.remote.complete()  # somebody took it away from the broker, who may have had no key
+    assert side.holds == ["pause of task:train"]
+    assert len(side.refused) == 4
+    side.remote.take(
+        PAUSE, lift_payload_of("task:train", "pause", issued_at=2.0, by="ann", key=key)
+    )
+    assert side.holds == []
+    side.remote.take(PAUSE, signed)
+    assert side.holds == []
+    assert not any("secret words" in event.to_json() for event in side.spy.events)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["pause", "lift", "empty", "connect", "hand"]),
+        st.sampled_from(["ann", "bob"]),
+        st.integers(0, 4),
+    ),
+    max_size=14,
+)
+
+
+@given(steps)
+def test_no_message_counts_twice_and_none_after_a_later_one_of_its_sender(
+    done: list[tuple[str, str, int]],
+) -> None:
+    side = Side()
+    taken: dict[str, int] = {}
+    holds = False
+    for what, sender, sequence in done:
+        if what == "hand":
+            side.manager.lift("task:train")
+            holds = False
+        elif what == "empty":
+            side.remote.take(PAUSE, b"")
+            holds = False
+        elif what == "connect":
+            side.remote.begin()
+            side.remote.complete()
+            holds = False
+        else:
+            new = sequence > taken.get(sender, -1)
+            (side.pause if what == "pause" else side.lift)(sender=sender, sequence=sequence)
+            if new:
+                taken[sender] = sequence
+                holds = what == "pause"
+        assert bool(side.holds) == holds, (what, sender, sequence)
+
+
+async def test_a_pause_of_a_run_that_is_over_does_not_stop_the_next() -> None:
+    connector = InProcessConnector()
+    engine = Engine(connector=connector)
+
+    @cs.task
+    def train(x: int) -> int:
+        return x
+
+    first = engine.start(train(1))
+    await first
+    yesterday = {"id": "1", "scope": "global", "type": "pause", "params": {}, "run": first.id}
+    await connector.publish("cascade/constraints/global/pause", yesterday, retain=True)
+    assert await engine.run(train(2)) == 2
+    await engine.aclose()
+
+
+async def test_a_pause_that_names_a_run_holds_this_one_only() -> None:
+    connector = InProcessConnector()
+    engine = Engine(connector=connector)
+    hold = Hold()
+
+    @cs.task
+    def train(x: Any) -> Any:
+        return x
+
+    work = cs.task(name="work")(hold.rest)
+    one, two = engine.start(train(work(1))), engine.start(train(work(2)))
+    await until(lambda: len(hold.came) == 2)
+    said = {"id": "1", "scope": "task:train", "type": "pause", "params": {}, "run": one.id}
+    await connector.publish("cascade/constraints/task/train/pause", said, retain=True)
+    named = {"id": "1", "scope": "from:train", "type": "pause", "params": {}, "run": one.id}
+    await connector.publish("cascade/constraints/from/train/pause", named, retain=True)
+    hold.let_go()
+    assert await two == 2
+    await until(lambda: one.status.held)
+    for kind in ("task", "from"):
+        await connector.publish(f"cascade/constraints/{kind}/train/pause", b"", retain=True)
+    assert await one == 1
+    await engine.aclose()
+
+
+async def test_a_controller_signs_where_a_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    connector = InProcessConnector()
+    engine = Engine(connector=connector)
+    controller = ControllerTestApp(connector)
+    spy = SpySubscriber(engine.bus)
+    hold = Hold()
+    run = engine.start(cs.task(name="next")(lambda x: x)(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    await controller.pause("task:next")
+    hold.let_go()
+    await until(lambda: run.status.held)
+    await controller.resume("task:next")
+    assert await run == 1
+    assert spy.events_of_type(ConstraintRejected) == []
+    await engine.aclose()
