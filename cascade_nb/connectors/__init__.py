@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
-from cascade_nb.connectors.local import InProcessConnector
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["InProcessConnector"]
+from cascade_nb.connectors.local import InProcessConnector
+from cascade_nb.errors import UsageError
+
+if TYPE_CHECKING:
+    from cascade_nb.connectors.mqtt.connector import MqttConnector
+
+__all__ = ["InProcessConnector", "MqttConnector"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs an extra is imported when somebody names it."""
+    if name == "MqttConnector":
+        try:
+            from cascade_nb.connectors.mqtt.connector import MqttConnector  # noqa: PLC0415 - as above
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "paho":
+                raise
+            raise UsageError(
+                'MqttConnector needs paho-mqtt; install it with pip install "cascade-nb[mqtt]"'
+            ) from None
+        return MqttConnector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

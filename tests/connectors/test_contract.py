@@ -6,27 +6,49 @@ An adapter gives two connectors that reach each other: the engine's, and a contr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.connectors import MqttConnector
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.protocols import Connector
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber
 from tests.engine.tools import Hold, until
+from tests.support.mosquitto import Mosquitto
+from tests.support.old_broker import OldBroker
 
 Pair: TypeAlias = tuple[Connector, Connector]
 
 
-def in_process() -> Pair:
+@contextlib.contextmanager
+def in_process() -> Iterator[Pair]:
     connector = InProcessConnector()
-    return connector, connector
+    yield connector, connector
 
 
-ADAPTERS: dict[str, Callable[[], Pair]] = {"in process": in_process}
+@contextlib.contextmanager
+def mqtt() -> Iterator[Pair]:
+    with Mosquitto.start() as broker:
+        yield MqttConnector(broker.url), MqttConnector(broker.url)
+
+
+@contextlib.contextmanager
+def mqtt_3_1_1() -> Iterator[Pair]:
+    with Mosquitto.start() as broker, OldBroker(broker.port).standing() as old:
+        yield MqttConnector(old.url), MqttConnector(broker.url)
+
+
+ADAPTERS: dict[str, Callable[[], AbstractContextManager[Pair]]] = {
+    "in process": in_process,
+    "mqtt": mqtt,
+    "mqtt 3.1.1": mqtt_3_1_1,
+}
 
 
 class Heard:
@@ -42,17 +64,16 @@ class Heard:
 
 @pytest.fixture(params=ADAPTERS)
 async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
-    one, two = ADAPTERS[request.param]()
-    await one.connect()
-    await two.connect()
-    yield one, two
-    await two.disconnect()
-    await one.disconnect()
+    with ADAPTERS[request.param]() as (one, two):
+        await one.connect()
+        await two.connect()
+        yield one, two
+        await two.disconnect()
+        await one.disconnect()
 
 
-def test_it_has_the_shape_of_a_connector() -> None:
-    for make in ADAPTERS.values():
-        assert all(isinstance(connector, Connector) for connector in make())
+async def test_it_has_the_shape_of_a_connector(pair: Pair) -> None:
+    assert all(isinstance(connector, Connector) for connector in pair)
 
 
 async def test_a_message_arrives_as_it_was_sent(pair: Pair) -> None:

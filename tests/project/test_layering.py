@@ -105,6 +105,7 @@ BROUGHT_BY = {
     "pexpect": "ipykernel",
     "jupyter_client": "jupyter-client",
     "nest_asyncio2": "nest-asyncio2",
+    "paho": "paho-mqtt",
     "traitlets": "ipywidgets",
     "xdist": "pytest-xdist",
 }
@@ -248,7 +249,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    known = declared("graphviz", "redis")
+    known = declared("graphviz", "mqtt", "redis")
     for module in modules():
         for name in third_party(module):
             assert BROUGHT_BY.get(name, name) in known, f"{module.inside} imports {name}"

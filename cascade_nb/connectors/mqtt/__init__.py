@@ -1,0 +1,1 @@
+"""Constraints and telemetry over an MQTT broker."""
