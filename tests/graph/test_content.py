@@ -249,7 +249,7 @@ SAME_TWICE = [
 def test_a_value_has_one_key(value: Any) -> None:
     made_again = value if isinstance(value, type(threading.Lock())) else copy.deepcopy(value)
     assert key(value) == key(made_again)
-    assert len(key(value)) < 80
+    assert len(key(value)) < 100
 
 
 def test_what_is_alike_but_for_its_name_has_two_keys() -> None:
@@ -294,10 +294,10 @@ def test_ranges_count_by_all_that_can_be_asked_of_them() -> None:
     assert key(range(5, 5)) != key(range(0)), "its `start` is another"
 
 
-def test_shared_and_equal_objects_are_the_same_to_a_key() -> None:
+def test_shared_and_equal_texts_are_the_same_to_a_key() -> None:
     # Pickle writes the second of two identical objects as a reference.
-    one = ["a" * 100]
-    assert key([one, one]) == key([["a" * 100], ["a" * 100]])
+    one = ("a" * 100,)
+    assert key([one, one]) == key([("a" * 100,), ("a" * 100,)])
     name = b"name".decode()  # another object than the constant
     assert key([name, "name", 1]) == key(["name", "name", 1])
 
@@ -317,7 +317,7 @@ def test_what_is_shared_is_looked_at_once() -> None:
     value: Any = ["something that is longer than its digest would be, so that it is remembered"]
     for _ in range(60):
         value = [value, value]
-    assert len(key(value)) < 80
+    assert len(key(value)) < 100
 
 
 def test_the_memory_of_shared_values_does_not_mistake_new_objects_for_old_ones() -> None:

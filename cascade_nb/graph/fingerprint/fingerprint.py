@@ -157,7 +157,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                 key = tasks.get(node.task) or self._task(node.task)
                 if lazy.__class__ is LazyResult and not lazy.kwargs and key.most >= len(lazy.args):
                     # nearly every node of a large graph: what `call_bytes` gives, without its calls
-                    parts = [key.prefix]
+                    parts, several = [key.prefix], 0
                     for value in lazy.args:
                         kind = value.__class__
                         if kind in ATOMS:
@@ -166,8 +166,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                             parts.append(read[place[value.identity]] or self._lazy(value))
                         else:
                             parts.append(encode(value))
+                            several += 1
                     if key.tails:
                         parts.append(key.tails[len(lazy.args)])
+                    if several > 1:
+                        parts.append(encoder.across(lazy.args))
                     raw = blake2b(b"".join(parts), digest_size=DIGEST_SIZE).digest()
                 else:
                     raw = digest(self._bytes(node, encoder))

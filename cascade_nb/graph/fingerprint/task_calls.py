@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.file_stamps import FileStamp, files_at, in_json, stamp_of
 from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
-from cascade_nb.graph.values.atoms import CannotKeyError, digest, frame, text
+from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
@@ -116,6 +116,8 @@ def call_bytes(
             parts.append(_named(name, encode(value)))
     if len(args) > len(key.names):
         parts.append(b"*" + encode(tuple(args[len(key.names) :])))
+    if sum(value.__class__ not in ATOMS for value in (*args, *kwargs.values())) > 1:
+        parts.append(encoder.across(value for _, value in arguments(key, args, kwargs)))
     if key.code.environment:
         parts.append(environment_bytes(named_variables(key, args, kwargs)))
     return b"".join(parts)

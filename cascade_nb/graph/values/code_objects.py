@@ -28,4 +28,9 @@ def is_code(value: object) -> bool:
     """Whether `value` is code, a class among it, or a module. It is judged by what it is and not by
     what it says: before Python 3.11 ``list[int]`` says that it is a class.
     """
-    return issubclass(type(value), _CODE)
+    return is_kind_of_code(type(value))
+
+
+def is_kind_of_code(kind: type) -> bool:
+    """Whether what is of this type is code."""
+    return issubclass(kind, _CODE)

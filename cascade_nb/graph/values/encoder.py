@@ -1,10 +1,10 @@
 """Turns a value into canonical bytes, from which its key is made.
 
 Equal values of equal types have equal bytes, in every process and for every hash seed. What lies
-behind a value's identity or history does not count: which objects are shared, the order of a set.
-What a task can see without them counts: the order of a dict, the memory order of an array. Values
-of different types differ (``1``, ``1.0``, ``True``); floats count by their bits (``0.0`` and
-``-0.0`` differ).
+behind a value's history does not count: the order of a set, whether two equal texts are one object.
+What a task can see counts: the order of a dict, the memory order of an array, which objects that
+can be changed stand more than once in it. Values of different types differ (``1``, ``1.0``,
+``True``); floats count by their bits (``0.0`` and ``-0.0`` differ).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import types
 import typing
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from cascade_nb.graph.values.arrays import array_handler
@@ -39,6 +39,7 @@ from cascade_nb.graph.values.atoms import (
     type_in_words,
 )
 from cascade_nb.graph.values.code_objects import is_code
+from cascade_nb.graph.values.repeats import repeats, repeats_across
 from cascade_nb.graph.values.settings import OF_VALUES
 from cascade_nb.model.arguments.inputs import CALLS
 from cascade_nb.model.containers.attributes import attributes
@@ -97,7 +98,7 @@ class Encoder:
         if known is not None:
             if key in self._mixed:
                 self._said_of_others += 1
-            return known
+            return known if self._open else known + self._repeats(value)
         depth = self._open.get(key)
         if depth is not None:  # a value inside itself, named by how far up it stands
             return b"^%d;" % (len(self._open) - depth)
@@ -120,7 +121,20 @@ class Encoder:
             if self._said_of_others != before:
                 self._mixed.add(key)
             self._alive.append(value)  # an id is a name only while its object lives
-        return encoded
+        return encoded if self._open else encoded + self._repeats(value)
+
+    def across(self, values: Iterable[Any]) -> bytes:
+        """What there is to say of several values together: which objects stand in more of them."""
+        return self._found_twice(repeats_across, values)
+
+    def _repeats(self, value: Any) -> bytes:
+        return self._found_twice(repeats, value)
+
+    def _found_twice(self, look: Callable[[Any], bytes], value: Any) -> bytes:
+        try:
+            return look(value)
+        except RuntimeError as error:  # a dict that grew while it was gone through
+            raise CannotKeyError(type_in_words(value), f"it changed meanwhile ({error})") from error
 
     def of_data(self, value: Any) -> bytes | None:
         """The bytes that were made of `value`, where they tell of nothing but data, so that they
@@ -198,9 +212,9 @@ class Encoder:
         """Any other value, by what pickle (protocol 5) would make it again from.
 
         What pickle is told is walked, not written, so the usual reasons for two pickles of one
-        value leave no trace: shared objects, interned strings, the order of sets. Nothing is tried
-        out beyond that: a reducer that answers differently each time costs a run that was not
-        needed, never a wrong reuse.
+        value leave no trace: interned strings, the order of sets. Nothing is tried out beyond
+        that: a reducer that answers differently each time costs a run that was not needed, never a
+        wrong reuse.
         """
         kind = type(value)
         if str(kind.__module__).partition(".")[0] in _HOSTS:
