@@ -134,6 +134,7 @@ LEAKS = {
 FINE = """
     import asyncio, subprocess, threading, time
     import pytest
+    from hypothesis.internal.scrutineer import Tracer
     import cascade_nb as cs
 
     @cs.task
@@ -158,6 +159,10 @@ FINE = """
 
     async def test_a_run_on_the_loop_of_the_test():
         await cs.start(sleeps())
+
+    async def test_a_run_of_whose_code_hypothesis_looks_where_it_is():
+        with Tracer(should_trace=True):
+            await cs.start(sleeps())
 
     def test_a_pause_of_the_default_engine():
         cs.pause()
@@ -210,7 +215,7 @@ def test_each_leak_fails_the_test_that_made_it(project: pytest.Pytester) -> None
 
 def test_what_is_just_ending_or_says_why_passes(project: pytest.Pytester) -> None:
     project.makepyfile(textwrap.dedent(FINE))
-    project.runpytest_subprocess().assert_outcomes(passed=7)
+    project.runpytest_subprocess().assert_outcomes(passed=8)
 
 
 def test_a_process_that_waits_to_be_reaped_counts_as_ended() -> None:
