@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import sys
+import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.engine import Engine, NodeState, Phase, Run
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
@@ -24,7 +26,7 @@ from cascade_nb.protocols import Known
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState, PlainState
-from tests.engine.tools import Hold, outcome, started, until
+from tests.engine.tools import PATIENCE, Hold, outcome, started, until
 from tests.support.same_in_keys import SameInKeys
 
 _versions = itertools.count()
@@ -493,6 +495,126 @@ async def test_what_a_retry_is_given_stands_only_with_the_code_that_made_it(
     assert len(started(spy, "waits_and_helps")) == 2
 
 
+@cs.task
+def up_to(n: int) -> list[int]:
+    return list(range(n))
+
+
+@cs.task
+def or_none(x: Any = None) -> Any:
+    return x
+
+
+class Edited:
+    """A run, the code of whose first task is another for the moment in which that ends."""
+
+    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate = Gate()
+        self.broken = True
+        self._engine = engine
+        self._set = functools.partial(monkeypatch.setitem, globals(), "_helper")
+        self.until_mended = cs.task(self._until_mended, name="until_mended")
+
+    def _until_mended(self, x: Any) -> Any:
+        if self.broken:
+            raise ValueError("not yet")
+        return x
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("it is not to be part of any key")
+
+    async def start(self, target: Any, helper: Callable[[int], int], held: int = 0) -> Run:
+        """Start it, and edit the helper and undo that, as soon as so much is held or all over."""
+        run = self._engine.start(target, bindings=Names())
+        await until(lambda: self.gate.came)
+        original = _helper
+        for edit in (helper, original):
+            self._engine.editing()
+            self._set(edit)
+            self._engine.edited()
+            self.gate.let_go()
+            await until(lambda: run.status.held == held if held else run.done())
+        return run
+
+
+@pytest.fixture
+def edited(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Edited:
+    return Edited(engine, monkeypatch)
+
+
+async def test_a_held_map_over_what_other_code_made_goes_through_what_takes_its_place(
+    engine: Engine, edited: Edited
+) -> None:
+    target = first.map(x=up_to(waits_and_helps(edited.gate, 2)))
+    engine.pause("task:first")
+    run = await edited.start(target, lambda x: 2 * x, held=4)
+    engine.resume("task:first")
+    assert await run == [1, 2]
+    assert await engine.run(target) == [1, 2]
+
+
+async def test_a_retried_map_over_what_other_code_made_goes_through_what_takes_its_place(
+    edited: Edited,
+) -> None:
+    target = edited.until_mended.map(x=up_to(waits_and_helps(edited.gate, 2)))
+    run = await edited.start(target, lambda x: 2 * x)
+    edited.broken = False
+    assert await run.retry_failed() == [0, 1]
+
+
+class SlowToKey:
+    """What a helper names, of which it takes a while to say what it is."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.go = threading.Event()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.asked = True
+        assert self.go.wait(PATIENCE), "nobody let go"
+        return SlowToKey, ()
+
+
+_slow = SlowToKey()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_retry_does_not_take_what_nobody_knows_yet_with_what_code_it_was_made(
+    engine: Engine, edited: Edited, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    # The run ends while it is being found out, or while the cell that edits the helper goes on.
+    slow, original = SlowToKey(), _helper
+    monkeypatch.setitem(globals(), "_slow", slow)
+    run = engine.start(edited.until_mended(waits_and_helps(edited.gate, 2)), bindings=Names())
+    await until(lambda: edited.gate.came)
+    monkeypatch.setitem(globals(), "_helper", lambda x: (2 * x, _slow)[0])
+    if told:
+        engine.edited()
+        await until(lambda: slow.asked)
+    edited.gate.let_go()
+    await until(run.done)
+    monkeypatch.setitem(globals(), "_helper", original)
+    edited.broken = False
+    again = run.retry_failed()
+    slow.go.set()
+    assert await again == 2
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["run-again", "retried"])
+async def test_a_skip_that_other_code_decided_stands_for_nothing_nor_does_who_did_without(
+    engine: Engine, edited: Edited, fails: bool
+) -> None:
+    skipped = first(1).run_if(waits_and_helps(edited.gate, 1))
+    without = or_none(or_none(skipped)).named("without")
+    run = await edited.start(edited.until_mended(without) if fails else without, lambda x: 0)
+    edited.broken = False
+    if fails:
+        assert await run.retry_failed() == 2
+    else:
+        assert await run is None
+        assert await engine.run(without) == 2
+
+
 CLASS_CELL = "class Point:\n    def __init__(self, x): self.x = x\n"
 POINT_TASKS = "def make(x): return Point(x)\ndef is_point(p): return isinstance(p, Point)\n"
 
@@ -533,6 +655,30 @@ async def test_a_held_run_goes_on_with_instances_of_todays_class(
     engine.resume("task:is_point")
     assert await run
     assert started(spy, "make") == ["make#1", "make#1"]
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_a_map_goes_on_through_instances_of_todays_class(
+    engine: Engine, space: dict[str, Any], retried: bool
+) -> None:
+    broken = retried
+
+    def is_point(p: Any) -> bool:
+        if broken:
+            raise ValueError("not yet")
+        return isinstance(p, space["Point"])
+
+    points = cs.task(lambda make: [make(1), make(2)])(space["make"])
+    if not retried:
+        engine.pause("task:is_point")
+    run = engine.start(cs.task(is_point).map(p=points), bindings=Names())
+    await until(lambda: run.done() or run.status.held == 2)
+    engine.editing()
+    exec(CLASS_CELL, space)
+    engine.edited()
+    engine.resume("task:is_point")
+    broken = False
+    assert await (run.retry_failed() if retried else run) == [True, True]
 
 
 async def test_a_retry_goes_on_with_instances_of_todays_class(

@@ -34,7 +34,7 @@ from cascade_nb.file_stamps import FileStamp, stamp_of
 from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import started
+from tests.engine.tools import outcome, started
 from tests.support.examples import examples
 
 
@@ -784,3 +784,53 @@ async def test_what_a_thread_of_others_writes_is_no_task_s_own(
         meddler.join()
     assert (await runs(target), runs.value) == (["x"], "22False")
     assert await runs(target) == []
+
+
+@pytest.mark.parametrize("shape", ["default", "chain", "else"])
+async def test_who_does_without_what_a_file_had_skipped_stands_on_that_file(
+    engine: Engine, spy: SpySubscriber, folder: pathlib.Path, shape: str
+) -> None:
+    @cs.task
+    def is_there(text: str) -> bool:
+        return text == "yes"
+
+    @cs.task
+    def or_none(x: Any = None) -> Any:
+        return x
+
+    condition = is_there(by_thread("open", "in.txt"))
+    skipped = join(1).run_if(condition)
+    target = {
+        "default": or_none(skipped),
+        "chain": or_none(join(skipped)),
+        "else": or_none(join(1).run_if(condition, otherwise=None)),
+    }[shape].named("target")
+    for text, value in (("no", None), ("yes", "1"), ("no", None)):
+        (folder / "in.txt").write_text(text)
+        assert await engine.run(target) == value
+        ran = len(started(spy))
+        assert await engine.run(target) == value
+        assert len(started(spy)) == ran
+
+
+async def test_a_retried_map_goes_through_what_is_in_the_file_today(
+    engine: Engine, folder: pathlib.Path
+) -> None:
+    broken = True
+
+    @cs.task
+    def numbers(text: str) -> list[int]:
+        return list(range(int(text)))
+
+    @cs.task(reuse=False)
+    def until_mended(x: int) -> int:
+        if broken:
+            raise ValueError("not yet")
+        return x
+
+    (folder / "in.txt").write_text("3")
+    run = engine.start(until_mended.map(x=numbers(by_thread("open", "in.txt"))))
+    await outcome(run)
+    broken = False
+    (folder / "in.txt").write_text("2")
+    assert await run.retry_failed() == [0, 1]

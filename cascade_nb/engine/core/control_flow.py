@@ -238,6 +238,7 @@ class ControlFlow:
             flow.skips.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
         flow.scheduler.start(index)
+        flow.files.collect(index)
         flow.outcomes.finish(index, value)
 
     def _inputs_are_there(self, index: int, node: Node) -> None:

@@ -298,7 +298,7 @@ class Files(Protocol):
         """An attempt that came to a result met these files."""
 
     def collect(self, index: int) -> Stamps:
-        """A node has its result: all that it was made of."""
+        """A node has its result, or was skipped: all that it was made of, or decided by."""
 
     def by_position(self, items: range) -> Mapping[int, Stamps]:
         """What those items of a mapped node that have a result were made of."""

@@ -11,6 +11,7 @@ from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIP
 from cascade_nb.graph.graph import Node
 
 _BAD: Final = (FAILED, SKIPPED, CANCELLED)
+_DECIDED: Final = ("ConditionFalse", "UpstreamSkipped")
 
 
 class SkipPropagation:
@@ -31,6 +32,8 @@ class SkipPropagation:
         flow.has_failures_or_skips = True
         ready, others = flow.scheduler.skip(index)
         flow.state_changes.append(index)
+        if flow.files.of:
+            flow.files.collect(index)
         flow.tell.skipped(index, reason, detail)
         self.after_end(index, ready, others)
 
@@ -106,6 +109,22 @@ class SkipPropagation:
         if source in node.control.after and source not in node.inputs:
             return False
         return not has_default(node, source, flow.results.place)
+
+
+def was_decided(flow: RunState, index: int) -> bool:
+    """Whether results decided that a node was skipped, and not a failure or nobody's asking."""
+    return flow.skipped[index][0] in _DECIDED
+
+
+def decided_by(flow: RunState, index: int) -> Sequence[int]:
+    """What decided that a node was skipped: who does without it has another result for that."""
+    if not was_decided(flow, index):
+        return ()
+    work, state = flow.results.work[index], flow.scheduler.state
+    if not isinstance(work, Node):
+        return work.node.sources  # an item, which was continued
+    reads = (*work.sources, *flow.control_flow.items(index))
+    return [i for i in reads if state[i] == SKIPPED or i == work.control.condition]
 
 
 def has_default(node: Node, source: int, place: Mapping[object, int]) -> bool:

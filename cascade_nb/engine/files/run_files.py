@@ -8,6 +8,8 @@ from typing import Any
 
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.scheduler import SKIPPED
+from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.engine.files.file_reads import FileUser, InlineFiles, files_here, files_of, listen
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import paths_in
@@ -84,12 +86,15 @@ class RunFiles:
         return self._flow.kinds.of[index].name
 
     def collect(self, index: int) -> Stamps:
-        """A node has its result: all that it was made of."""
+        """A node has its result, or was skipped: all that it was made of, or decided by."""
         if not self.of:
             return NO_STAMPS
         flow, of = self._flow, self.of
         work = flow.results.work[index]
-        if isinstance(work, Expansion):
+        sources: Sequence[int]
+        if flow.scheduler.state[index] == SKIPPED:
+            sources = decided_by(flow, index)
+        elif isinstance(work, Expansion):
             sources = flow.results.sources(work.node.index)
         else:
             sources = (*flow.results.sources(index), *flow.control_flow.items(index))

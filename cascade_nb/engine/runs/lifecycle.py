@@ -90,9 +90,8 @@ class Execution:
         if self._preparing is not None:
             self._preparing.cancel()
         self._give_up_after_grace(within)
-        if self._flow is None:
+        if (flow := self._flow) is None:
             return
-        flow = self._flow
         with flow.lock:
             flow.stop("cancelled")
             flow.saver.give_up()
@@ -229,6 +228,9 @@ class Execution:
             with flow.lock:
                 flow.close()
             raise
+        if flow.code is not None:
+            with flow.lock:
+                flow.code.over()
 
     async def _revised(
         self, services: RunServices, flow: Flow | None, revision: Revision

@@ -286,8 +286,9 @@ class Preparation:
 async def still_given(given: PriorResults) -> PriorResults:
     """What an earlier try left, without what was made of files that are not as they were."""
     stale = await outdated_in(given.files)
+    maps = await outdated_in({index: of_one.made_of for index, of_one in given.items.items()})
     items = {index: await outdated_in(of_one.files) for index, of_one in given.items.items()}
-    if not stale and not any(items.values()):
+    if not stale and not maps and not any(items.values()):
         return given
     return dataclasses.replace(
         given,
@@ -299,7 +300,7 @@ async def still_given(given: PriorResults) -> PriorResults:
                 results={n: v for n, v in of_one.results.items() if n not in items[index]}
             )
             for index, of_one in given.items.items()
-            if index not in stale
+            if index not in maps
         },
         files={index: stamps for index, stamps in given.files.items() if index not in stale},
     )

@@ -17,19 +17,16 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
+from cascade_nb.engine.core.skips import was_decided
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.lookup import GraphSnapshot
-from cascade_nb.file_stamps import NO_FILES, Stamps
+from cascade_nb.file_stamps import NO_FILES, NO_STAMPS, Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.options.no_else import NO_ELSE
 
 #: Who pauses a run that an edit does not fit.
 AN_EDIT: Final = "an edit"
-
-# These skips were decided by results that stand; the others follow from a failure or from nobody's
-# asking, and may come out otherwise.
-_STANDING: Final = ("ConditionFalse", "UpstreamSkipped")
 
 
 class PriorItems(NamedTuple):
@@ -39,11 +36,13 @@ class PriorItems(NamedTuple):
         expansion: what it grew into the first time.
         results: by position, the results that are there.
         files: by position, what they were made of.
+        made_of: the files that what it goes through was made of.
     """
 
     expansion: Expansion
     results: Mapping[int, Any]
     files: Mapping[int, Stamps] = NO_FILES
+    made_of: Stamps = NO_STAMPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,8 @@ class PriorResults:
     Attributes:
         done: indexes of what came to a result.
         values: those results that are still there.
-        tainted: indexes of what stands for this run only, since its key is another today.
+        tainted: indexes of what stands for this run only, since its key is another today; skips
+            among it.
         keys: under which results are kept that no fingerprint finds.
         graph, sight: of that run, where its results may have to stand after an edit.
         skipped: reason and words by index.
@@ -142,8 +142,8 @@ def named_anew(before: Graph, graph: Graph) -> tuple[str, ...]:
 
 
 def with_classes_of_today(given: PriorResults) -> PriorResults:
-    """Without results that hold instances of classes which were defined anew since. It looks
-    through all of the values: not for the loop.
+    """Without results that hold instances of classes which were defined anew since, and without
+    maps that go through such. It looks through all of the values: not for the loop.
     """
     old = {i for i, value in given.values.items() if holds_superseded(value)}
     items = {
@@ -151,6 +151,7 @@ def with_classes_of_today(given: PriorResults) -> PriorResults:
             results={n: v for n, v in one.results.items() if not holds_superseded(v)}
         )
         for index, one in given.items.items()
+        if not holds_superseded(one.expansion.goes_through)
     }
     values = {i: value for i, value in given.values.items() if i not in old}
     return dataclasses.replace(given, done=given.done - old, values=values, items=items)
@@ -173,7 +174,7 @@ def carried_over(given: PriorResults, revision: Revision) -> Carried:
                 files[index] = given.files[old]
             if old in given.values:
                 values[index] = given.values[old]
-        elif old in given.items:
+        elif old in given.items and given.tainted.isdisjoint(given.graph.nodes[old].sources):
             items[index] = given.items[old]
     by_key = _by_key(given.graph, given.sight)
     pending: dict[int, Any] = {}
@@ -251,8 +252,8 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
     """
     results, state = flow.results, flow.scheduler.state
     if code is not None:
-        code.catch_up()
-    tainted = code.tainted - code.lent if code is not None else ()
+        code.without_looking()
+    tainted = code.tainted - code.lent if code is not None else frozenset[int]()
     done: set[int] = set()
     values: dict[int, Any] = {}
     skipped: dict[int, tuple[str, str]] = {}
@@ -264,9 +265,12 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
             done.add(index)
             if results.alive(index, flow.scheduler.state):
                 values[index] = results.values[index]
-        elif state[index] == SKIPPED and flow.skipped[index][0] in _STANDING:
+        elif state[index] == SKIPPED and was_decided(flow, index) and index not in tainted:
             skipped[index] = flow.skipped[index]
         elif places := flow.control_flow.items(index):
+            sources = flow.graph.nodes[index].sources
+            if not tainted.isdisjoint(sources):
+                continue  # it is to go through what comes instead of these
             expansion = results.work[places[0]]
             assert isinstance(expansion, Expansion)
             there = {
@@ -274,8 +278,9 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
                 for n, i in enumerate(places)
                 if state[i] == DONE and i not in tainted
             }
-            items[index] = PriorItems(expansion, there, flow.files.by_position(places))
-    lent = frozenset(code.lent & done) if code is not None else frozenset()
+            made_of = NO_STAMPS.union(*(flow.files.of.get(i, NO_STAMPS) for i in sources))
+            items[index] = PriorItems(expansion, there, flow.files.by_position(places), made_of)
+    lent = frozenset(code.lent & (done | skipped.keys())) if code is not None else frozenset()
     own = {i: key for i, key in flow.keys.of.items() if i in done and "/" in key}
     return PriorResults(
         frozenset(done),

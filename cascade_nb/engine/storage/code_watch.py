@@ -11,13 +11,14 @@ says is *tainted*, and so is all that read it: it is used in this run, and stand
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.run_state import RunState
-from cascade_nb.engine.core.scheduler import DONE
+from cascade_nb.engine.core.scheduler import DONE, SKIPPED
+from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -42,8 +43,8 @@ class CodeWatch:
         lent: what is tainted from the start, since an earlier try made it.
 
     Attributes:
-        tainted: indexes of what may have been made by other code than its key says: of nodes of the
-            flow's graph, and of items.
+        tainted: indexes of what may have been made by other code than its key says, or was skipped
+            by what was: of nodes of the flow's graph, and of items.
         lent: those among them that an earlier try made, and what read no others.
     """
 
@@ -127,13 +128,13 @@ class CodeWatch:
             if not (snapshot.certain and snapshot.holds())
         }
         moved.update(files)
-        if not moved or self._flow.is_over:
+        if not moved:
             return
         self._see_to_log()
         # Of what was edited twice before anybody could look, nobody knows what ran in between.
-        if lost := self._open & moved:
-            maybe = (*self._unsure, *self._done_unkept())
-            self.tainted.update(i for i in maybe if self._task(i) in lost)
+        self._give_up(self._open & moved)
+        if self._flow.is_over:
+            return
         self._open |= moved
         self._unsure.update(i for i in self._under_way() if self._task(i) in moved)
         for task in moved:
@@ -154,6 +155,24 @@ class CodeWatch:
         if not self._open:
             self._mark = self._known_to()
 
+    def over(self) -> None:
+        """The run is over. A cell may be in the middle of an edit that nobody was told of."""
+        self._see_to_log()
+        self._give_up({task for task, one in self._snapshots.items() if not one.holds()})
+        self.catch_up()
+
+    def without_looking(self) -> None:
+        """What is known now is to do: what other code may have made counts as made by it."""
+        self._see_to_log()
+        self._give_up(self._open)
+        self.catch_up()
+
+    def _give_up(self, tasks: Collection[AnyTask]) -> None:
+        """Nobody will ever know with what code these ran since it was known last."""
+        if tasks:
+            maybe = (*self._unsure, *self._done_unkept())
+            self.tainted.update(i for i in maybe if self._task(i) in tasks)
+
     def _known_to(self) -> int:
         return self._seen_to if self._files else len(self._flow.state_changes)
 
@@ -161,19 +180,19 @@ class CodeWatch:
         """Find what is tainted among what was done since the last time without being kept."""
         if self._edited or self.tainted:
             flow, keys, known = self._flow, self._flow.keys.of, self._edited - self._open
-            for index in self._done():
-                unit = self._unit(index)
-                self._taint(unit, index not in keys and self._task(index) in known)
+            for index in self._recent(DONE, SKIPPED):
+                unit, ran = self._unit(index), flow.scheduler.state[index] == DONE
+                self._taint(unit, ran and index not in keys and self._task(index) in known)
                 if index != unit and not self.tainted.isdisjoint(flow.results.sources(index)):
                     self.tainted.add(unit)
 
-    def _done(self) -> list[int]:
+    def _recent(self, *states: int) -> list[int]:
         state = self._flow.scheduler.state
         recent = self._flow.state_changes[self._mark :]
-        return [i for i in recent if i < len(state) and state[i] == DONE]
+        return [i for i in recent if i < len(state) and state[i] in states]
 
     def _done_unkept(self) -> list[int]:
-        return [self._unit(i) for i in self._done() if i not in self._flow.keys.of]
+        return [self._unit(i) for i in self._recent(DONE) if i not in self._flow.keys.of]
 
     async def _see_files(self) -> None:
         """Look whether files are others, for all that waits for that, until nothing does."""
@@ -215,9 +234,9 @@ class CodeWatch:
 
                 edited, moved = await run_in_thread(look)
                 with lock:
-                    if not (self._again or flow.is_over) and (moved or not self._all_hold()):
+                    if not self._again and (moved or not self._all_hold()):
                         self._moved(moved)
-                    if self._again and not flow.is_over:
+                    if self._again:
                         continue
                     self._seen_to = max(self._seen_to, ended)
                     self._found(edited)
@@ -252,16 +271,22 @@ class CodeWatch:
     def _taint(self, unit: int, tainted: bool) -> bool:
         """Whether a node or item is tainted, by itself or by what it reads."""
         if not tainted and unit not in self.tainted:
-            flow = self._flow
-            node = unit if unit < self._own else flow.node_of(unit).index
-            reads = (*flow.graph.nodes[node].sources, *flow.control_flow.items(unit))
-            found = self.tainted.intersection(reads)
+            found = self.tainted.intersection(self._rests_on(unit))
             if found and found <= self.lent:
                 self.lent.add(unit)
             tainted = bool(found)
         if tainted:
             self.tainted.add(unit)
         return unit in self.tainted
+
+    def _rests_on(self, unit: int) -> Iterable[int]:
+        """What a result was made of, or a skip decided by."""
+        flow = self._flow
+        if unit >= self._own:
+            return flow.node_of(unit).sources
+        if flow.scheduler.state[unit] == SKIPPED:
+            return decided_by(flow, unit)
+        return (*flow.graph.nodes[unit].sources, *flow.control_flow.items(unit))
 
     def _unit(self, index: int) -> int:
         """What is tainted with a node: the item that it is, else the graph's own node."""
