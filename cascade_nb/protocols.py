@@ -313,6 +313,10 @@ class Connector(Protocol):
 
     Topics are words with '/' between them; a filter may have '+' for one word and '#' at its end
     for any number. Messages of one publisher arrive in order.
+
+    Two more methods are used where it has them: `async lost()` returns when the connection is gone,
+    with why; `async publish_all(messages)` publishes several pairs of topic and payload, in order,
+    without waiting for the other side between them.
     """
 
     async def connect(self) -> None:
@@ -331,12 +335,14 @@ class Connector(Protocol):
         """Hand a message on; a retained one goes to later subscribers too; an empty one forgets it.
 
         Raises:
+            PermissionError: the other side does not take it, and goes on otherwise.
             OSError: the connection is gone.
         """
         ...
 
     async def subscribe(self, topic_filter: str, callback: Callback) -> None:
-        """Have `callback` awaited with each message of these topics, retained ones first.
+        """Have `callback` awaited with each message of these topics, retained ones first, on the
+        loop and in the thread of the connector's choice.
 
         Raises:
             OSError: the connection is gone.

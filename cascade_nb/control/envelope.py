@@ -25,7 +25,7 @@ from cascade_nb.errors import RefusedMessageError
 
 KEY_VARIABLE: Final = "CASCADE_CONTROL_KEY"
 MOST_BYTES: Final = 64 * 1024
-FIELDS: Final = frozenset({"id", "run", "sender", "sequence", "issued_at", "expires_at"})
+FIELDS: Final = frozenset({"id", "run", "sender", "sequence", "issued_at", "expires_at", "answer"})
 LONGEST: Final = 366 * 86400.0  # seconds; a wall time beyond that is a mistake in a clock or a unit
 _END: Final = 1e15  # no time in seconds, and none in milliseconds, is beyond that
 _MOST: Final = 1 << 63  # no counter that begins anywhere reasonable comes to that
@@ -44,6 +44,7 @@ class Envelope:
         sequence: goes up with each message of a sender; or None.
         issued_at: when it was sent, in seconds since the epoch; or None.
         expires_at: when it counts no longer, in seconds since the epoch; or None.
+        answer: whether its sender wants to hear when it is in force.
     """
 
     id: str = ""
@@ -52,6 +53,7 @@ class Envelope:
     sequence: int | None = None
     issued_at: float | None = None
     expires_at: float | None = None
+    answer: bool = False
 
     def ttl(self, now: float) -> float | None:
         """Seconds that it counts from the wall time `now` on, or None for as long as nobody ends
@@ -123,6 +125,9 @@ def read_envelope(content: Mapping[str, Any]) -> Envelope:
         isinstance(sequence, bool) or not isinstance(sequence, int) or not 0 <= sequence < _MOST
     ):
         raise RefusedMessageError("its sequence is no whole number of at least 0")
+    answer = content.get("answer", False)
+    if not isinstance(answer, bool):
+        raise RefusedMessageError("its answer is neither true nor false")
     return Envelope(
         id=text_field(content, "id"),
         run=run,
@@ -130,6 +135,7 @@ def read_envelope(content: Mapping[str, Any]) -> Envelope:
         sequence=sequence,
         issued_at=_moment(content, "issued_at"),
         expires_at=_moment(content, "expires_at"),
+        answer=answer,
     )
 
 

@@ -4,12 +4,15 @@ Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each
 Characters of a value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
 
     {"id", "scope", "type", "params", "reason"?, "by"?, "issued_at"?, "expires_at"?,
-     "run"?, "sender"?, "sequence"?}
+     "run"?, "sender"?, "sequence"?, "answer"?}
 
 An empty payload on the topic lifts that constraint; one on ``cascade/constraints/<scope>`` lifts
 all of it. What cannot be empty, since it is signed or counted, says ``"lift": true`` in the place
 of ``params``, and may leave out the type to lift all of the scope. A topic without a type is taken
 by the payload's. The earlier Cascade's controllers send that, and ``{}`` for an empty payload.
+
+Where ``answer`` is true, each engine says on ``cascade/answers/<sender>/<id>`` when it has done
+what the message asks for: from then on nothing starts that it forbids.
 """
 
 from __future__ import annotations
@@ -42,9 +45,11 @@ from cascade_nb.control.envelope import (
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 
 ROOT: Final = "cascade/constraints"
+ANSWERS: Final = "cascade/answers"
 FILTER: Final = f"{ROOT}/#"
 _REQUIRED: Final = ("id", "scope", "type", "params")
 _FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "lift"}
+_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _RESERVED: Final = re.compile(r"[%/#+]")
 
 
@@ -99,6 +104,7 @@ def payload_of(
     run: str = "",
     sender: str = "",
     sequence: int | None = None,
+    answer: bool = False,
     key: bytes | None = None,
 ) -> bytes:
     """The message that applies a constraint.
@@ -109,6 +115,7 @@ def payload_of(
         ttl: seconds from then on that it counts; None for as long as nobody lifts it.
         run: the only run that it is about.
         sender, sequence: who sends it, and the how manieth it is.
+        answer: whether the sender wants to hear when it is in force.
         key: what it is signed with, for its own topic.
 
     Raises:
@@ -125,6 +132,8 @@ def payload_of(
     }
     said = {"reason": reason, "by": by, "run": run, "sender": sender}
     content.update({name: text for name, text in said.items() if text})
+    if answer:
+        content["answer"] = True
     if sequence is not None:
         content["sequence"] = sequence
     if ttl is not None:
@@ -140,6 +149,7 @@ def lift_payload_of(
     issued_at: float,
     sender: str = "",
     sequence: int | None = None,
+    answer: bool = False,
     key: bytes | None = None,
 ) -> bytes:
     """The message that lifts a constraint, or all of a scope, and can be signed or counted, as an
@@ -158,6 +168,8 @@ def lift_payload_of(
     if type_ is not None:
         content["type"] = checked_type(type_)
     content.update({name: text for name, text in (("by", by), ("sender", sender)) if text})
+    if answer:
+        content["answer"] = True
     if sequence is not None:
         content["sequence"] = sequence
     return sealed(json.dumps(content), topic_of(parsed, type_), key)
@@ -206,6 +218,29 @@ def parse_message(
     return Message(
         scope.within(envelope.run), type_, lift, params, reason, by, ttl, envelope, scope
     )
+
+
+def answer_to(message: Message, source: str, now: float) -> tuple[str, bytes] | None:
+    """The topic and the payload that say that a message is in force; None where nobody asked, or
+    what its sender calls itself is no word of a topic.
+
+    Args:
+        message: what was done.
+        source: who did it.
+        now: when, in seconds since the epoch.
+    """
+    sender, id_ = message.envelope.sender, message.envelope.id
+    if not message.envelope.answer or not (_WORD.fullmatch(sender) and _WORD.fullmatch(id_)):
+        return None
+    said = {
+        "id": id_,
+        "scope": str(message.scope),
+        "type": message.type,
+        "lift": message.lift,
+        "source": source,
+        "at": now,
+    }
+    return f"{ANSWERS}/{sender}/{id_}", json.dumps(said).encode()
 
 
 def _type_of(content: Mapping[str, Any], of_topic: str | None, lift: bool) -> str | None:

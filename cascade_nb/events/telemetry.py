@@ -6,6 +6,8 @@ import json
 from typing import Any, Final
 
 from cascade_nb.events.events import (
+    ConstraintEvent,
+    ConstraintRejected,
     Event,
     RunFinished,
     RunStarted,
@@ -28,7 +30,10 @@ SENT: Final = (
     TaskRetrying,
     TaskBlocked,
     TaskProgress,
+    ConstraintEvent,
+    ConstraintRejected,
 )
+ENGINE: Final = "engine"  # stands for the run in the topic of what concerns no single one
 _STATES: Final = {
     TaskExecutionStarted: "RUNNING",
     TaskSkipped: "SKIPPED",
@@ -39,13 +44,18 @@ _STATES: Final = {
 
 
 def telemetry_topic(org: str, project: str, run_id: str) -> str:
-    """Where the telemetry of a run goes."""
-    return f"cascade/telemetry/{org}/{project}/{run_id}/events"
+    """Where the telemetry of a run goes; without one, that of an engine."""
+    return f"cascade/telemetry/{org}/{project}/{run_id or ENGINE}/events"
 
 
-def telemetry_payload(event: Event, org: str, project: str, source: str) -> bytes:
+def telemetry_payload(event: Event, org: str, project: str, source: str, dropped: int = 0) -> bytes:
     """An event of `SENT` as a message: a header, and a `LifecycleEvent` or `TaskStateEvent` as
     body.
+
+    Args:
+        event: what happened.
+        org, project, source: words of the header.
+        dropped: how many messages before this one could not be sent; said where it is not zero.
     """
     fields = event.as_dict()
     name, run_id, timestamp = (fields.pop(key) for key in ("event", "run_id", "timestamp"))
@@ -53,8 +63,10 @@ def telemetry_payload(event: Event, org: str, project: str, source: str) -> byte
     if isinstance(event, TaskEvent):
         body = {"type": "TaskStateEvent", "event": name, "state": _state_of(event), **fields}
     else:
+        if "type" in fields:  # of a constraint; in a body it is the kind of the event
+            fields["constraint_type"] = fields.pop("type")
         body = {"type": "LifecycleEvent", "event": name, **fields}
-    header = {
+    header: dict[str, Any] = {
         "v": VERSION,
         "ts": timestamp,
         "run_id": run_id,
@@ -62,6 +74,8 @@ def telemetry_payload(event: Event, org: str, project: str, source: str) -> byte
         "project_id": project,
         "source": source,
     }
+    if dropped:
+        header["dropped"] = dropped
     return json.dumps({"header": header, "body": body}, default=str).encode()
 
 

@@ -363,3 +363,140 @@ async def test_a_connector_that_cannot_even_be_cancelled_is_left_behind(
 async def slow_echo(x: int) -> int:
     await asyncio.sleep(0.3)
     return x
+
+
+class Watched(Flaky):
+    """A connector that says when its connection is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+        self.leaves = 0
+
+    async def disconnect(self) -> None:
+        self.leaves += 1
+        await super().disconnect()
+
+    async def lost(self) -> OSError:
+        await self.gone.wait()
+        self.gone.clear()
+        return OSError("it is gone")
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_that_says_that_it_is_gone_is_connected_again_though_nothing_is_sent(
+    make_engine: MakeEngine,
+) -> None:
+    connector = Watched()
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    controller = ControllerTestApp(connector)
+    hold = Hold()
+    run = engine.start(give(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    await controller.pause("task:give")
+    await until(lambda: connector.told()[-1:] == ["ConstraintApplied"])
+    connector._retained.clear()  # resumed while nobody listened
+    connector.gone.set()
+    await until(lambda: len(spy.events_of_type(ConnectorConnected)) == 2)
+    assert spy.events_of_type(ConnectorDisconnected)[0].error == "OSError: it is gone"
+    assert engine.constraints.constraints() == []
+    hold.let_go()
+    assert await run == 1
+    await engine.aclose()
+    assert connector.connects == connector.leaves == 2
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_whose_subscription_fails_is_left_each_time(
+    make_engine: MakeEngine,
+) -> None:
+    connector = Watched()
+    connector.broken = {"subscribe"}
+    engine = make_engine(connector=connector)
+    assert await engine.run(slow_echo(1)) == 1
+    await engine.aclose()
+    assert connector.connects == connector.leaves > 1
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_that_takes_no_telemetry_still_brings_constraints_and_it_is_said(
+    make_engine: MakeEngine,
+) -> None:
+    class MayOnlyListen(Flaky):
+        def _check(self, what: str) -> None:
+            if what == "publish":
+                raise PermissionError("you may not")
+
+    connector = MayOnlyListen()
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    controller = ControllerTestApp(connector)
+    hold = Hold()
+    run = engine.start(give(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    await until(lambda: engine.unreachable)
+    assert "no telemetry goes out (PermissionError: you may not)" in run.status.headline
+    await controller.pause("task:give")
+    hold.let_go()
+    await until(lambda: run.status.held)
+    await controller.resume("task:give")
+    assert await run == 1
+    await engine.aclose()
+    assert connector.connects == 1
+    assert [e.error for e in spy.events_of_type(ConnectorDisconnected)] == [None]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_of_the_telemetry_had_to_be_dropped_is_counted_and_said(
+    make_engine: MakeEngine, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cascade_nb.events.sender.LIMIT", 50)
+    monkeypatch.setattr("cascade_nb.events.sender.COLLECT", 0.001)
+    engine = make_engine(connector=flaky)
+    hold = Hold()
+    run = engine.start(
+        cs.task(name="work")(hold.rest)(
+            cs.task(name="all")(lambda x: x)([give(i) for i in range(99)])
+        )
+    )
+    flaky.broken = {"publish", "connect"}
+    await until(lambda: hold.came)
+    await until(lambda: "messages of telemetry were dropped" in run.status.headline)
+    flaky.broken.clear()
+    await until(lambda: flaky.sent)
+    hold.let_go()
+    await run
+    assert flaky.told()[0] == "RunStarted"
+    assert flaky.told()[-1] == "RunFinished"
+    dropped = flaky.sent[-1]["header"]["dropped"]
+    assert len(flaky.sent) + dropped == 2 * 101 + 2
+
+
+async def test_who_asks_for_an_answer_has_it_when_the_constraint_is_in_force(
+    make_engine: MakeEngine, connector: InProcessConnector
+) -> None:
+    engine = make_engine(connector=connector)
+    heard: list[tuple[str, dict[str, Any], int]] = []
+
+    async def listen(topic: str, payload: bytes) -> None:
+        heard.append((topic, json.loads(payload), len(engine.constraints.constraints())))
+
+    await connector.subscribe("cascade/answers/#", listen)
+    hold = Hold()
+    run = engine.start(cs.task(name="work")(hold.rest)(1))
+    await until(lambda: hold.came)
+    asked = {"id": "7", "scope": "task:x", "type": "pause", "params": {}}
+    topic = "cascade/constraints/task/x/pause"
+    await connector.publish(topic, asked)
+    await connector.publish(topic, {**asked, "answer": True, "sender": "a/#", "sequence": 1})
+    await connector.publish(topic, {**asked, "answer": True, "sender": "me", "sequence": 1})
+    await connector.publish(topic, {**asked, "answer": "yes", "sender": "me", "sequence": 2})
+    lift = {"id": "8", "scope": "task:x", "lift": True, "answer": True, "sender": "me"}
+    await connector.publish("cascade/constraints/task/x", lift)
+    hold.let_go()
+    await run
+    assert [(topic, said["lift"], count) for topic, said, count in heard] == [
+        ("cascade/answers/me/7", False, 1),
+        ("cascade/answers/me/8", True, 0),
+    ]

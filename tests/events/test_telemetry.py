@@ -7,6 +7,9 @@ import json
 import pytest
 
 from cascade_nb.events import (
+    ConstraintApplied,
+    ConstraintLifted,
+    ConstraintRejected,
     Event,
     RunFinished,
     RunStarted,
@@ -22,6 +25,12 @@ from cascade_nb.events.telemetry import SENT, telemetry_payload, telemetry_topic
 
 def test_the_topic_names_org_project_and_run() -> None:
     assert telemetry_topic("o", "p", "r1") == "cascade/telemetry/o/p/r1/events"
+    assert telemetry_topic("o", "p", "") == "cascade/telemetry/o/p/engine/events"
+
+
+def test_the_header_says_how_much_was_dropped_where_something_was() -> None:
+    message = json.loads(telemetry_payload(RunStarted(), "o", "p", "s", dropped=3))
+    assert message["header"]["dropped"] == 3
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,9 @@ def test_the_topic_names_org_project_and_run() -> None:
         (TaskRetrying(), "TaskStateEvent", "RETRYING"),
         (TaskBlocked(), "TaskStateEvent", "BLOCKED"),
         (TaskProgress(done=1), "TaskStateEvent", "PROGRESS"),
+        (ConstraintApplied(scope="global", type="pause"), "LifecycleEvent", None),
+        (ConstraintLifted(scope="global", type="pause"), "LifecycleEvent", None),
+        (ConstraintRejected(topic="t", error="no"), "LifecycleEvent", None),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Event) else None,
 )
@@ -55,5 +67,7 @@ def test_a_message_has_a_header_and_a_body(event: Event, type: str, state: str |
     body = message["body"]
     assert (body["type"], body.get("state")) == (type, state)
     fields = {k: v for k, v in event.as_dict().items() if k not in ("event", "run_id", "timestamp")}
+    if "type" in fields:  # of a constraint
+        fields["constraint_type"] = fields.pop("type")
     shown = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
     assert fields.items() <= shown.items()

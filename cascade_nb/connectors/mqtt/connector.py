@@ -121,8 +121,10 @@ class MqttConnector:
                 return
             self._running = None
         thread, service = running
-        await LoopPortal(thread.loop).there(service.close())
-        await thread.end()
+        try:
+            await LoopPortal(thread.loop).there(service.close())
+        finally:
+            await thread.end()
 
     async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
         """Hand a message on; the broker has it when this returns.

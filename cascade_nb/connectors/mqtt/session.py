@@ -201,13 +201,15 @@ class Session:
 
     async def close(self) -> None:
         """Wait until what is under way is acknowledged, then leave."""
-        if not self.lost.done() and self._answered.done():
-            with contextlib.suppress(OSError):
-                await self._all(list(self._acks.values()))
-        if not self.lost.done():
-            self._client.disconnect()
-            await asyncio.wait([self.lost], timeout=1.0)
-        self._gone(None)
+        try:
+            if not self.lost.done() and self._answered.done():
+                with contextlib.suppress(OSError):
+                    await self._all(list(self._acks.values()))
+            if not self.lost.done():
+                self._client.disconnect()
+                await asyncio.wait([self.lost], timeout=1.0)
+        finally:
+            self._gone(None)
 
     def _ack(self, mid: int) -> asyncio.Future[None]:
         self._acks[mid] = made = self._loop.create_future()

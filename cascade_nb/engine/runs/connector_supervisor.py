@@ -8,31 +8,34 @@ end of a run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import socket
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.messages import FILTER
+from cascade_nb.control.messages import FILTER, answer_to
 from cascade_nb.control.remote import RemoteConstraints
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.events.bus import MessageBus, Subscription
+from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
     ConnectorConnected,
     ConnectorDisconnected,
     Event,
 )
-from cascade_nb.events.telemetry import SENT, telemetry_payload, telemetry_topic
+from cascade_nb.events.sender import TelemetrySender
 from cascade_nb.protocols import Clock, Connector
 
 PATIENCE: Final = 5.0  # seconds that a run waits for a connection before it begins without
 FLUSH: Final = 2.0  # seconds that an ending run waits for its telemetry to be sent
 FIRST_WAIT: Final = 0.2  # seconds before the first try to connect again …
-LONGEST_WAIT: Final = 30.0  # … doubled each time up to this
-BACKLOG: Final = 100_000  # events kept for a connector that is away
+LONGEST_WAIT: Final = 4.0  # … doubled each time up to this: it is back soon after its broker is …
+REFUSED_WAIT: Final = (
+    30.0  # … and up to this where it is refused: a password mends nothing by itself
+)
 
 
 class ConnectorSupervisor:
@@ -62,16 +65,24 @@ class ConnectorSupervisor:
         self._source = f"{socket.gethostname()}:{os.getpid()}"
         self._members: set[object] = set()
         self._keeper: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
+        self._sender: TelemetrySender | None = None
         self._lost = asyncio.Event()
+        self._failure: BaseException | None = None
         self._turn = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._told: Subscription | None = None
-        self._queue: list[Event] = []
-        self._sender: asyncio.Task[None] | None = None
         self._wait = FIRST_WAIT
         self._left: set[asyncio.Task[Any]] = set()
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """What to say of a connector that is away, or takes nothing; None where all is well."""
+        words = [self._trouble]
+        sender = self._sender
+        if sender is not None and sender.refusal is not None:
+            words.append(f"no telemetry goes out ({error_text(sender.refusal)})")
+        if sender is not None and sender.backlog.dropped:
+            words.append(f"{sender.backlog.dropped:,} messages of telemetry were dropped")
+        return "; ".join(filter(None, words)) or None
 
     @property
     def is_open(self) -> bool:
@@ -86,11 +97,13 @@ class ConnectorSupervisor:
             self._members.add(member)
             if self._keeper is None:
                 self._open(self._connector)
+            assert self._sender is not None
+            ready = self._sender.ready
         try:
-            await asyncio.wait_for(self._ready.wait(), PATIENCE)
+            await asyncio.wait_for(ready.wait(), PATIENCE)
         except asyncio.TimeoutError:
-            self.trouble = (
-                self.trouble or "the connector does not answer; the run goes on without it"
+            self._trouble = (
+                self._trouble or "the connector does not answer; the run goes on without it"
             )
 
     async def leave(self, member: object) -> None:
@@ -106,12 +119,12 @@ class ConnectorSupervisor:
 
     async def flush(self) -> None:
         """Wait until what was told so far is sent, for a bounded time."""
-        if self._told is None or not self._ready.is_set():
+        if self._sender is None:
             return
         try:
-            await asyncio.wait_for(self._all_sent(), FLUSH)
+            await asyncio.wait_for(self._sender.all_sent(), FLUSH)
         except asyncio.TimeoutError:
-            self.trouble = "the connector takes no telemetry"
+            self._trouble = "the connector takes no telemetry"
 
     async def close(self) -> None:
         """Let go of the connector, whoever is left."""
@@ -128,121 +141,120 @@ class ConnectorSupervisor:
     def move(self) -> None:
         """Live on another loop from now on: what lived on the old one died with it."""
         self._turn = asyncio.Lock()
+        if self._sender is not None:
+            self._sender.forget()
         self._keeper = self._sender = None
         self._members.clear()
 
     async def _close(self) -> None:
-        if self._connector is None or self._keeper is None:
+        if self._connector is None or self._keeper is None or self._sender is None:
             return
-        tasks = [task for task in (self._sender, self._keeper) if task is not None]
+        sender, keeper = self._sender, self._keeper
         self._keeper = self._sender = None
-        for task in tasks:
-            task.cancel()
-        if self._told is not None:
-            self._told.close()
-            self._told = None
-        self._queue.clear()
+        keeper.cancel()
+        sender.close()
         self._remote.end()
         try:
-            for task in tasks:
+            for task in (*sender.tasks, keeper):
                 await self._within_reason(task)
         finally:
-            if self._ready.is_set():
+            if sender.ready.is_set():
                 await self._disconnect(self._connector, None, None)
 
     def _open(self, connector: Connector) -> None:
-        loop = asyncio.get_running_loop()
         # Made anew for each time of service: an asyncio object stays with the loop that first used
         # it.
-        self._ready, self._lost, self._news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.trouble, self._wait = None, FIRST_WAIT
-        news, portal = self._news, LoopPortal(loop)
+        self._lost = asyncio.Event()
+        self._trouble, self._wait, self._failure = None, FIRST_WAIT, None
+        self._sender = TelemetrySender(
+            self._bus,
+            connector,
+            self._org,
+            self._project,
+            self._source,
+            failed=self._lose,
+            sent=self._trust,
+        )
+        self._keeper = asyncio.get_running_loop().create_task(
+            self._keep(connector, self._sender.ready)
+        )
 
-        def wake() -> None:
-            if not news.is_set():
-                portal.call(news.set)
+    def _lose(self, error: BaseException) -> None:
+        self._failure = error
+        self._lost.set()
 
-        self._told = self._bus.subscribe(None, *SENT, wake=wake)
-        self._keeper = loop.create_task(self._keep(connector))
-        self._sender = loop.create_task(self._send(connector))
+    def _trust(self) -> None:
+        self._wait = FIRST_WAIT
 
-    async def _keep(self, connector: Connector) -> None:
+    async def _keep(self, connector: Connector, ready: asyncio.Event) -> None:
         """Connect, and connect again whenever the connection is lost."""
         attempt = 1
         while True:
+            connected = False
+            why: BaseException | None
             try:
                 await connector.connect()
+                connected = True
                 if self._keeper is not asyncio.current_task():
-                    return  # it was left behind, and would not be cancelled
+                    return  # it was left behind, and could not be cancelled
                 self._remote.begin()
                 await connector.subscribe(FILTER, self._on_message)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # of the connector's, which ends nothing but itself
-                self._say_lost(error, self._wait)
-                await self._back_off()
-                attempt += 1
-                continue
-            self._remote.complete()
-            self.trouble = None
-            self._lost.clear()
-            self._publish(ConnectorConnected(timestamp=self._wall(), attempt=attempt))
-            self._ready.set()
-            attempt = 1
-            await self._lost.wait()
-            self._ready.clear()
-            await self._back_off()
+                why = error
+            else:
+                self._remote.complete()
+                self._trouble = None
+                self._lost.clear()
+                self._publish(ConnectorConnected(timestamp=self._wall(), attempt=attempt))
+                ready.set()
+                attempt = 0
+                why = await self._until_lost(connector)
+                ready.clear()
+            attempt += 1
+            if connected:
+                await self._disconnect(connector, why, self._wait)
+            else:
+                self._say_lost(why, self._wait)
+            await self._back_off(why)
 
-    async def _back_off(self) -> None:
-        """Wait before another try, longer each time until something could be sent: one that may
-        connect but not publish is asked no more often than one that cannot connect.
+    async def _until_lost(self, connector: Any) -> BaseException | None:
+        """Wait until the connection is gone, by what the connector says or by what could not be
+        sent; gives why.
         """
-        wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
-        await asyncio.sleep(wait)
+        loop = asyncio.get_running_loop()
+        tasks: list[asyncio.Task[Any]] = [loop.create_task(self._lost.wait())]
+        if hasattr(connector, "lost"):
+            tasks.append(loop.create_task(_error_of(connector.lost())))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        if self._failure is not None or not tasks[-1].done():
+            failure, self._failure = self._failure, None
+            return failure
+        told: BaseException | None = tasks[-1].result()
+        return told
 
-    async def _send(self, connector: Connector) -> None:
-        """Send what is told, in order, each event until it is gone."""
-        while True:
-            await self._ready.wait()
-            self._take()
-            if not self._queue:
-                await self._news.wait()
-                self._news.clear()
-                continue
-            event = self._queue[0]
-            topic = telemetry_topic(self._org, self._project, event.run_id)
-            payload = telemetry_payload(event, self._org, self._project, self._source)
-            try:
-                await connector.publish(topic, payload)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                if self._sender is not asyncio.current_task():
-                    return
-                self._ready.clear()
-                await self._disconnect(connector, error, self._wait)
-                self._lost.set()
-                continue
-            if self._sender is not asyncio.current_task():
-                return  # it was left behind: the queue is another's
-            self._wait = FIRST_WAIT
-            del self._queue[0]
-
-    async def _all_sent(self) -> None:
-        while True:
-            self._take()
-            if not self._queue or not self._ready.is_set():
-                return  # what cannot be sent now holds nobody
-            self._news.set()
-            await asyncio.sleep(0.001)
-
-    def _take(self) -> None:
-        if self._told is not None:
-            self._queue.extend(self._told.drain())
-            del self._queue[:-BACKLOG]
+    async def _back_off(self, error: BaseException | None) -> None:
+        """Wait before another try, longer each time until something could be sent: one that may
+        connect but not publish is asked no more often than one that cannot connect. Of the many
+        that a broker lost at the same moment, each waits for a time of its own.
+        """
+        longest = REFUSED_WAIT if isinstance(error, PermissionError) else LONGEST_WAIT
+        wait, self._wait = self._wait, min(self._wait * 2, longest)
+        await asyncio.sleep(random.uniform(wait / 2, wait))
 
     async def _on_message(self, topic: str, payload: bytes | str) -> None:
-        self._remote.take(topic, payload)
+        """What comes in, on whichever thread the connector has."""
+        message = self._remote.take(topic, payload)
+        answer = None if message is None else answer_to(message, self._source, self._wall())
+        if answer is not None and self._connector is not None:
+            # It is in force all the same; that the connection is gone is noticed elsewhere.
+            with contextlib.suppress(OSError):
+                await self._connector.publish(*answer)
 
     async def _disconnect(
         self, connector: Connector, error: BaseException | None, retry_in: float | None
@@ -271,7 +283,7 @@ class ConnectorSupervisor:
         text = None if error is None else error_text(error)
         if text is not None:
             again = "" if retry_in is None else f", next try in {seconds_text(retry_in)}"
-            self.trouble = f"no connection ({text}{again})"
+            self._trouble = f"no connection ({text}{again})"
         self._publish(ConnectorDisconnected(timestamp=self._wall(), error=text, retry_in=retry_in))
 
     def _publish(self, event: Event) -> None:
@@ -282,11 +294,13 @@ class ConnectorSupervisor:
 
 
 async def _error_of(work: Awaitable[object]) -> BaseException | None:
-    """What `work` raised, whatever it is: raised in a task of its own it could end the loop."""
+    """What `work` gave or raised as an error, whatever it is: raised in a task of its own it could
+    end the loop.
+    """
     try:
-        await work
+        given = await work
     except asyncio.CancelledError:
         raise
     except BaseException as error:
         return error
-    return None
+    return given if isinstance(given, BaseException) else None

@@ -1,0 +1,305 @@
+"""Engines on a real broker: what comes in, what goes out, who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.connectors import MqttConnector
+from cascade_nb.control.envelope import KEY_VARIABLE
+from cascade_nb.engine import Engine
+from cascade_nb.errors import UsageError
+from cascade_nb.events import (
+    ConnectorConnected,
+    ConstraintApplied,
+    ConstraintRejected,
+    RunStarted,
+    TaskExecutionStarted,
+)
+from cascade_nb.testing import MqttControllerApp, SpySubscriber
+from tests.connectors.mqtt_tools import Listener, engine_on
+from tests.engine.tools import Hold, until
+from tests.support.mosquitto import Mosquitto
+from tests.support.old_broker import OldBroker
+
+
+@pytest.fixture
+def broker() -> Iterator[Mosquitto]:
+    with Mosquitto.start() as started:
+        yield started
+
+
+@cs.task
+async def give(x: Any = 1) -> Any:
+    return x
+
+
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+
+@cs.task
+async def after(x: Any) -> Any:
+    return x
+
+
+async def test_what_a_broker_has_kept_holds_before_the_first_task(broker: Mosquitto) -> None:
+    async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
+        for n in range(40):  # more than a broker has under way at a time
+            await controller.limit(f"tag:t{n}", n)
+        await controller.pause("task:give", reason="look")
+        run = engine.start(give(1))
+        await until(lambda: run.status.held)
+        assert len(engine.constraints.constraints()) == 41
+        names = [type(event) for event in spy.events]
+        assert names.index(ConnectorConnected) < names.index(RunStarted)
+        assert names.count(ConstraintApplied) == 41
+        assert max(i for i, kind in enumerate(names) if kind is ConstraintApplied) < names.index(
+            ConnectorConnected
+        )
+        await controller.resume("task:give")
+        assert await run == 1
+
+
+async def test_a_controller_hears_when_its_pause_is_in_force_and_nothing_starts_afterwards(
+    broker: Mosquitto,
+) -> None:
+    hold = Hold()
+    async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
+        run = engine.start(after(cs.task(name="work")(hold.rest)(1)))
+        await until(lambda: hold.came)
+        await controller.pause("task:after")
+        assert len(await controller.answers()) == 1
+        starts = len(spy.events_of_type(TaskExecutionStarted))
+        hold.let_go()
+        await until(lambda: run.status.held)
+        assert len(spy.events_of_type(TaskExecutionStarted)) == starts
+        await controller.resume("task:after")
+        await controller.answers()
+        assert await run == 1
+
+
+@pytest.mark.may_block("a task blocks the loop that it runs on")
+async def test_a_pause_is_in_force_while_a_task_blocks_the_loop(broker: Mosquitto) -> None:
+    # The loop here is the engine's too: nothing but the connector's own thread can answer.
+    said: list[float] = []
+
+    @cs.task
+    async def block() -> int:
+        import threading
+
+        def control() -> None:
+            asyncio.run(pause())
+
+        async def pause() -> None:
+            async with MqttControllerApp(broker.url) as controller:
+                for type_ in ("task:after", "tag:a", "tag:b", "tag:c"):
+                    began = time.perf_counter()
+                    await controller.pause(type_)
+                    await controller.answers()
+                    said.append(time.perf_counter() - began)
+
+        thread = threading.Thread(target=control)
+        thread.start()
+        time.sleep(7.0)  # noqa: ASYNC251 - longer than the broker waits for one that is silent for 5 s
+        thread.join()
+        return 1
+
+    async with (
+        engine_on(broker.url, keepalive=2) as (engine, spy),
+        Listener(broker.url, "cascade/status/+") as listener,
+    ):
+        run = engine.start(after(block()))
+        await until(lambda: said)
+        await until(lambda: run.status.held)
+        assert min(said) < 0.1, said
+        assert len(spy.events_of_type(ConstraintApplied)) == 4
+        statuses = [content for content in listener.contents if content is not None]
+        assert all(content["online"] for content in statuses)
+        engine.resume("task:after")
+        assert await run == 1
+
+
+async def test_two_engines_on_one_broker_and_a_pause_of_one_run(broker: Mosquitto) -> None:
+    holds = [Hold(), Hold()]
+    async with (
+        MqttControllerApp(broker.url) as controller,
+        engine_on(broker.url) as (one, _),
+        engine_on(broker.url) as (two, _),
+    ):
+        runs = [
+            engine.start(after(cs.task(name="work")(hold.rest)(n)))
+            for n, (engine, hold) in enumerate(zip((one, two), holds, strict=True))
+        ]
+        await until(lambda: all(hold.came for hold in holds))
+        await controller.pause(f"run:{runs[0].id}")
+        assert len(await controller.answers(2)) == 2
+        for hold in holds:
+            hold.let_go()
+        assert await runs[1] == 1
+        await until(lambda: runs[0].status.held)
+        await controller.resume(f"run:{runs[0].id}")
+        assert await runs[0] == 0
+
+
+async def test_telemetry_goes_out_in_order_with_what_was_held_and_let_go(broker: Mosquitto) -> None:
+    async with (
+        Listener(broker.url, "cascade/telemetry/acme/+/+/events") as listener,
+        MqttControllerApp(broker.url) as controller,
+    ):
+        engine = Engine(connector=MqttConnector(broker.url), org="acme", project="p")
+        await controller.limit("task:give", 100)
+        run = engine.start(cs.task(name="sum")(total)([give(n) for n in range(300)]))
+        assert await run == sum(range(300))
+        await engine.aclose()
+        topics = {topic for topic, _ in listener.messages}
+        assert topics == {
+            f"cascade/telemetry/acme/p/{run.id}/events",
+            "cascade/telemetry/acme/p/engine/events",
+        }
+        told = [name for name in listener.told if not name.startswith("Constraint")]
+        assert (told[0], told[-1]) == ("RunStarted", "RunFinished")
+        assert told.count("TaskExecutionFinished") == 301
+        assert "ConstraintApplied" in listener.told
+        mine = [c for c in listener.contents if c["header"]["run_id"] == run.id]
+        stamps = [content["header"]["ts"] for content in mine]
+        assert stamps == sorted(stamps)
+
+
+async def test_the_status_says_online_and_goes_with_the_connector(broker: Mosquitto) -> None:
+    async with Listener(broker.url, "cascade/status/+") as listener:
+        connector = MqttConnector(broker.url, client_id="me")
+        await connector.connect()
+        await connector.disconnect()
+        mine = [data for topic, data in listener.messages if topic == "cascade/status/me"]
+        await until(lambda: listener.messages[-1] == ("cascade/status/me", b""))
+        assert json.loads(mine[0])["online"] is True
+
+
+async def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_in_3_1_1(broker: Mosquitto) -> None:
+    with OldBroker(broker.port).standing() as old:
+        connector = MqttConnector(old.url)
+        for _ in range(2):
+            await connector.connect()
+            await connector.publish("t", b"x")
+            await connector.disconnect()
+        assert old.versions == [5, 4, 5, 4]
+        async with engine_on(old.url) as (engine, _), MqttControllerApp(broker.url) as controller:
+            await controller.pause("task:give", ttl=0.5)
+            run = engine.start(give(1))
+            await until(lambda: run.status.held)
+            assert await run == 1  # its time is over
+
+
+async def test_a_time_to_live_is_the_messages_expiry_and_the_other_way_round(
+    broker: Mosquitto,
+) -> None:
+    async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
+        await controller.pause("task:give", ttl=1.0)
+        run = engine.start(give(1))
+        await until(lambda: run.status.held)
+        assert await run == 1
+        await until(lambda: not engine.runs)
+        await asyncio.sleep(1.2)  # until the broker has thrown it away as well
+        assert await engine.run(give(2)) == 2
+        assert len(spy.events_of_type(ConstraintApplied)) == 1
+        assert spy.events_of_type(ConstraintRejected) == []
+
+
+async def test_a_message_that_does_not_say_when_it_ends_ends_with_its_expiry(
+    broker: Mosquitto,
+) -> None:
+    import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    def send() -> None:
+        client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client.connect("127.0.0.1", broker.port)
+        client.loop_start()
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.MessageExpiryInterval = 60
+        said = {"id": "1", "scope": "task:give", "type": "pause", "params": {}}
+        topic = "cascade/constraints/task/give/pause"
+        client.publish(topic, json.dumps(said), 1, True, properties).wait_for_publish(10)
+        client.disconnect()
+        client.loop_stop()
+
+    await asyncio.to_thread(send)
+    async with engine_on(broker.url) as (engine, spy):
+        run = engine.start(give(1))
+        await until(lambda: run.status.held)
+        (applied,) = spy.events_of_type(ConstraintApplied)
+        assert applied.expires_in is not None
+        assert 50 < applied.expires_in < 62
+        engine.resume("task:give")
+        assert await run == 1
+
+
+async def test_with_a_key_what_is_not_signed_neither_holds_nor_lifts(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
+        await controller.pause("task:give")
+        monkeypatch.setenv(KEY_VARIABLE, "secret words")
+        assert await engine.run(give(1)) == 1
+        assert len(spy.events_of_type(ConstraintRejected)) == 1
+        await controller.pause("task:give")
+        run = engine.start(give(2))
+        await until(lambda: run.status.held)
+        monkeypatch.delenv(KEY_VARIABLE)
+        stranger = MqttConnector(broker.url)
+        await stranger.connect()
+        monkeypatch.setenv(KEY_VARIABLE, "secret words")
+        await stranger.publish("cascade/constraints/task/give/pause", b"", retain=True)
+        await stranger.disconnect()
+        await until(lambda: len(spy.events_of_type(ConstraintRejected)) == 2)
+        assert run.status.held
+        await controller.resume("task:give")
+        assert await run == 2
+        assert await engine.run(give(3)) == 3
+
+
+@pytest.mark.parametrize("topic", ["t/+", "#", "t/#", ""])
+async def test_nobody_publishes_on_a_wildcard(topic: str) -> None:
+    with pytest.raises(UsageError, match=r"has no wildcards"):
+        await MqttConnector("mqtt://localhost").publish(topic, b"")
+
+
+async def test_a_connector_that_is_not_connected_says_so() -> None:
+    connector = MqttConnector("mqtt://localhost")
+    with pytest.raises(ConnectionError, match="there is no connection to mqtt://localhost:1883"):
+        await connector.publish("t", b"")
+    with pytest.raises(ConnectionError, match="there is no connection"):
+        await connector.subscribe("t", until)  # type: ignore[arg-type]
+    await connector.disconnect()
+    assert isinstance(await connector.lost(), ConnectionError)
+
+
+async def test_one_connector_serves_two_engines_and_goes_with_the_last(broker: Mosquitto) -> None:
+    connector = MqttConnector(broker.url)
+    one, two = Engine(connector=connector), Engine(connector=connector)
+    spies = [SpySubscriber(engine.bus) for engine in (one, two)]
+    hold = Hold()
+    long = one.start(after(cs.task(name="work")(hold.rest)(1)))
+    await until(lambda: hold.came)
+    async with MqttControllerApp(broker.url) as controller:
+        assert await two.run(give(2)) == 2
+        await controller.pause("task:after")
+        await controller.answers()
+        hold.let_go()
+        await until(lambda: long.status.held)
+        held = two.start(after(3))
+        await until(lambda: held.status.held)
+        await controller.resume("task:after")
+        assert [await long, await held] == [1, 3]
+    assert [len(spy.events_of_type(ConstraintApplied)) for spy in spies] == [1, 1]
+    await one.aclose()
+    await two.aclose()
