@@ -20,12 +20,14 @@ from cascade_nb.state.codec.arrays import ARRAY_LEAVES
 from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.frames import FRAME_LEAVES
 from cascade_nb.state.codec.leaves import LARGE, Leaf, NotPlainError
+from cascade_nb.state.codec.nans import OF_NUMPY, OF_PYTHON, holds_known_nan, known_nan, which_nan
 from cascade_nb.state.codec.tables import TABLE_LEAVES
 
 _DEEPEST: Final = 64
 _FEW: Final = 8  # up to so many items are written sooner one by one
 _MOST: Final = 1000  # of more containers the pickler in C is done sooner, by far
 _BESIDE: Final = 0xFFFFFFFF
+_NANS: Final = {OF_PYTHON: b"m", OF_NUMPY: b"u"}
 _LEAVES: Final = (*ARRAY_LEAVES, *TABLE_LEAVES, *FRAME_LEAVES)
 _BY_NAME: Final = {f"{leaf.library}.{leaf.name}": leaf for leaf in _LEAVES}
 _LIBRARIES: Final = frozenset(leaf.library for leaf in _LEAVES)
@@ -107,7 +109,8 @@ class _Writer:
             self._data(value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
     def _float(self, value: float) -> None:
-        self.out.append(_double(b"f", value))
+        which = which_nan(value)
+        self.out.append(_double(b"f", value) if which is None else _NANS[which])
 
     def _text(self, value: str) -> None:
         if len(value) > LARGE:
@@ -175,6 +178,8 @@ class _Writer:
         return True
 
     def _floats(self, items: tuple[float, ...]) -> bool:
+        if holds_known_nan(items):
+            return False
         self.out.append(struct.pack(f"<cI{len(items)}d", b"D", len(items), *items))
         return True
 
@@ -314,6 +319,8 @@ _READERS: Final[dict[int, Callable[[_Reader], Any]]] = {
     ord("i"): _Reader._integer,
     ord("I"): _Reader._long,
     ord("f"): _Reader._float,
+    ord("m"): lambda _: known_nan(OF_PYTHON),
+    ord("u"): lambda _: known_nan(OF_NUMPY),
     ord("s"): _Reader._text,
     ord("b"): _Reader._bytes,
     ord("l"): _Reader._block,
