@@ -232,7 +232,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         """What `start`, `retry` and `attach` have in common."""
         parent = asking_attempt()
         if parent is not None and (parent.stop or parent.abandoned):
-            label = parent.flow.label(parent.index)
+            label = parent.driver.core.label(parent.index)
             raise RunCancelledError(f"{label} was cancelled, so it starts no run any more")
         with self._starting:
             run = Run(self, run_id or new_run_id(), self._started + 1, graph, request, parent)
@@ -243,7 +243,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             self._executions[run] = execution
             self._edits[run] = execution.edits
         if parent is not None:
-            (nested := parent.flow.nested)[run] = parent
+            (nested := parent.driver.nested)[run] = parent
             run.add_done_callback(lambda run: nested.pop(run, None))
         run.begin_log()
         with_settings().run(services.portal.call, partial(self._spawn, services, execution))

@@ -11,7 +11,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.core.scheduler import DONE, FAILED
-from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
+from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.graph import Graph
 from cascade_nb.graph.fingerprint import fingerprint as fingerprint_module
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints

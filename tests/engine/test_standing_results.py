@@ -9,7 +9,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine import Engine
-from cascade_nb.engine.storage import lookup as reuse
+from cascade_nb.engine.reuse import lookup as reuse
 from cascade_nb.errors import DependencyMissingError
 from cascade_nb.events import TaskExecutionStarted
 from cascade_nb.graph.serialization.graph_pickle import pack_graph, unpack_graph

@@ -70,18 +70,18 @@ async def test_counting_by_changes_and_counting_anew_agree(
             engine.limit("task:give", None)
             engine.resume("task:give")
             engine.resume("task:*")
-        flow = run._observer._flow
-        if flow is not None:
-            with flow.lock:  # type: ignore[attr-defined]
-                anew = StateCounts(flow)
+        view = run._observer._view
+        if view is not None:
+            with view.lock:  # type: ignore[attr-defined]
+                anew = StateCounts(view)
                 anew.catch_up()
                 by_changes = run._observer._kinds()
                 assert by_changes == anew.kinds()
-                mapped = list(flow.control_flow.expander.grown)
+                mapped = list(view.core.grown)
                 tally = run._observer._state_counts
                 assert tally is not None
                 assert [tally.items(i) for i in mapped] == [anew.items(i) for i in mapped]
-                assert sum(sum(c.values()) for c in by_changes.values()) == _naive(flow)
+                assert sum(sum(c.values()) for c in by_changes.values()) == _naive(view)
         looks += 1
     with pytest.raises((RunError, RunFailures)):
         await run
@@ -94,12 +94,12 @@ async def test_counting_by_changes_and_counting_anew_agree(
     assert status.total == sum(counts.values())
 
 
-def _naive(flow: Any) -> int:
+def _naive(view: Any) -> int:
     """How many nodes count: all work of the graph, a mapped node as its items once it has them."""
-    grown = flow.control_flow.expander.grown
+    grown = view.core.grown
     return sum(
         grown[node.index].count if node.index in grown else 1
-        for node in flow.graph.nodes
+        for node in view.core.graph.nodes
         if node.task is not None
     )
 
@@ -161,9 +161,9 @@ async def test_counting_all_at_once_at_the_end_agrees_with_counting_as_it_went(
         run = engine.start(target(), on_error="continue", fresh=fresh)
         with pytest.raises((RunError, RunFailures)):
             await run
-        flow = run._observer._flow
-        assert flow is not None
-        at_once, by_changes = StateCounts(flow), StateCounts(flow)
+        view = run._observer._view
+        assert view is not None
+        at_once, by_changes = StateCounts(view), StateCounts(view)
         assert at_once._count_plain()
         by_changes._count_plain = lambda: False  # type: ignore[method-assign]
         by_changes.catch_up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cascade_nb as cs
-from cascade_nb.engine.storage.provenance_cache import ProvenanceCache, ProvenanceComparison
+from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache, ProvenanceComparison
 from cascade_nb.graph import build_graph
 from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from cascade_nb.graph.fingerprint.identity import places_of

@@ -60,6 +60,7 @@ INSIDE = {
         ("loops", "run_controls", "scopes"),
         ("core",),
         ("files",),
+        ("reuse",),
         ("dispatch",),
         ("storage",),
         ("observing",),

@@ -15,7 +15,7 @@ from typing import Any
 from cascade_nb.engine.core.initial_state import first_needs
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
-from cascade_nb.errors import CascadeError, CycleError
+from cascade_nb.errors import CycleError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import FREE, Node
 from cascade_nb.model.lazy.lazy import Lazy
@@ -25,16 +25,15 @@ from cascade_nb.model.params.param import Param
 class Continuations:
     """The nodes of a run whose results will be made of others'."""
 
-    def __init__(self, flow: RunState) -> None:
-        self._flow = flow
-        self._own = len(flow.graph.nodes)
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._own = state.own
         self._added = 0
         self._awaited: dict[
             int, Any
         ] = {}  # node -> what it returned, whose results will be its own
         self._heir: dict[int, int] = {}  # the node of what was returned -> who waits for it alone
         self._before: dict[int, tuple[int, float]] = {}  # attempt and seconds of what is continued
-        self._roots: dict[int, int] = {}
 
     def __contains__(self, index: int) -> bool:
         return index in self._awaited
@@ -43,41 +42,41 @@ class Continuations:
         """The nodes whose body is over and whose result is not there."""
         return self._awaited
 
-    def root_of(self, index: int) -> int:
-        """The node of the original graph that added this one."""
-        return self._roots.get(index, index)
+    def heir_of(self, index: int) -> int | None:
+        """Who waits for a node alone, and is continued in its place where that one continues."""
+        return self._heir.get(index)
 
-    def continue_with(self, index: int, result: Any, number: int, took: float) -> None:
-        """Attempt `number` at a node, after `took` seconds, returned lazy values."""
-        flow = self._flow
+    def continue_with(
+        self, index: int, result: Any, number: int, took: float
+    ) -> tuple[int, tuple[int, ...]]:
+        """Attempt `number` at a node, after `took` seconds, returned lazy values. Gives the node
+        that waits for the results of others, and these.
+
+        Raises:
+            GraphError: no graph can be made of them, or they need the node itself.
+        """
+        state = self._state
         waiting = self._heir.pop(index, None)
         if waiting is None:
             self._before[index] = (number, took)
         else:
-            flow.tell.finished(index, "completed", took, number, None)
-            flow.scheduler.finish(index)
-            flow.files.hand_on(index, waiting)
-            flow.results.over(index, flow.scheduler.state)
-            flow.results.no_longer_reads(waiting, index, flow.scheduler.state)
+            state.scheduler.finish(index)
+            state.results.over(index, state.scheduler.state)
+            state.results.no_longer_reads(waiting, index, state.scheduler.state)
             index = waiting
-        try:
-            targets = self._graft(result, index)
-        except CascadeError as error:
-            flow.tell.finished(index, "failed", took, number, error)
-            flow.outcomes.fail(index, error, number)
-            return
+        targets = self._graft(result, index)
         self._awaited[index] = result
         if index < self._own:
-            flow.kinds.plain[index] = False
-        results = flow.results
+            state.kinds.plain[index] = False
+        results = state.results
         if isinstance(result, Lazy):
             target = targets[0]
             if target >= self._own and target not in results.kept and results.unread(target):
                 self._heir[target] = index
         for target in targets:
             results.also_reads(index, target)
-        flow.state_changes.append(index)
-        flow.control_flow.continued(index, targets)
+        state.state_changes.append(index)
+        return index, targets
 
     def arrived(self, index: int) -> tuple[Any, int, float]:
         """What a node waited for is there: its result, and the attempt and seconds of the node.
@@ -86,14 +85,14 @@ class Continuations:
             UsageError: a container cannot be made again around the results.
         """
         returned = self._awaited[index]
-        result = self._flow.results.reader.value_of(returned)
+        result = self._state.results.reader.value_of(returned)
         return result, *self.left(index)
 
     def left(self, index: int) -> tuple[int, float]:
         """A node waits no longer; gives the attempt and the seconds that it had before."""
         returned = self._awaited.pop(index)
         if isinstance(returned, Lazy):
-            self._heir.pop(self._flow.results.place.get(returned.identity, -1), None)
+            self._heir.pop(self._state.results.place.get(returned.identity, -1), None)
         return self._before.pop(index, (1, 0.0))
 
     def _graft(self, returned: Any, index: int) -> tuple[int, ...]:
@@ -102,8 +101,8 @@ class Continuations:
         Raises:
             GraphError: no graph can be made of it, or it needs `index` itself.
         """
-        flow, results = self._flow, self._flow.results
-        graph = build_graph(returned, flow.request.bindings)
+        state, results = self._state, self._state.results
+        graph = build_graph(returned, state.request.bindings)
         index_of: dict[int, int] = {}
         shares_open = False
         for node in graph.nodes:
@@ -111,9 +110,9 @@ class Continuations:
             if known is not None and self._is_shared(known):
                 index_of[node.index] = known
                 self._heir.pop(known, None)  # somebody else reads it too now
-                shares_open |= flow.scheduler.state[known] < DONE
+                shares_open |= state.scheduler.state[known] < DONE
             else:
-                index_of[node.index] = self._adopt(node, index_of, flow.control_flow.root_of(index))
+                index_of[node.index] = self._adopt(node, index_of, state.root_of(index))
         for other, place in graph.place.items():
             results.place[other] = index_of[place]
         targets = tuple(dict.fromkeys(index_of[target] for target in graph.targets))
@@ -127,7 +126,7 @@ class Continuations:
         Raises:
             CycleError: one of `targets`, by which `index` is to be continued, needs `index`.
         """
-        flow = self._flow
+        state = self._state
         read_by = dict.fromkeys(targets, index)
         stack = list(targets)
         while stack:
@@ -136,23 +135,23 @@ class Continuations:
                 path = [index]
                 while (node := read_by[node]) != index:
                     path.append(node)
-                raise CycleError([flow.label(i) for i in (index, *reversed(path))])
-            for source in (*flow.results.sources(node), *flow.control_flow.items(node)):
-                if flow.scheduler.state[source] < DONE and source not in read_by:
+                raise CycleError([state.label(i) for i in (index, *reversed(path))])
+            for source in (*state.results.sources(node), *state.items(node)):
+                if state.scheduler.state[source] < DONE and source not in read_by:
                     read_by[source] = node
                     stack.append(source)
 
     def _is_shared(self, index: int) -> bool:
         """Whether what a node has, or came to, stands for whoever reads it only now."""
-        flow = self._flow
-        reason, _ = flow.skipped.get(index, ("", ""))
-        return reason not in ("Pruned", "Reused") and flow.results.alive(
-            index, flow.scheduler.state
+        state = self._state
+        reason, _ = state.skipped.get(index, ("", ""))
+        return reason not in ("Pruned", "Reused") and state.results.alive(
+            index, state.scheduler.state
         )
 
     def _adopt(self, node: Node, index_of: Mapping[int, int], root: int) -> int:
         """Make a node of another graph one of this run."""
-        flow, results = self._flow, self._flow.results
+        state, results = self._state, self._state.results
         control = node.control
         if control is not FREE:
             control = control._replace(
@@ -168,13 +167,21 @@ class Continuations:
         self._added += 1  # its ordinal goes on from there, so that no two have one id
         ordinal = self._own + self._added
         adopted = Node(index, node.lazy, node.task, inputs, node.name, ordinal, control)
-        flow.scheduler.grow(first_needs(adopted), spare)
+        state.scheduler.grow(first_needs(adopted), spare)
         results.add_node(adopted, index)
-        flow.kinds.add(adopted, index)
-        flow.give_figures()
-        flow.control_flow.begin_anew(index)
-        self._roots[index] = root
+        state.kinds.add(adopted, index)
+        self._begin_anew(index)
+        state.roots[index] = root
         if isinstance(node.lazy, Param):
-            results.values[index] = node.lazy.value_in(flow.request.params)
-            flow.scheduler.state[index] = DONE
+            results.values[index] = node.lazy.value_in(state.request.params)
+            state.scheduler.state[index] = DONE
         return index
+
+    def _begin_anew(self, index: int) -> None:
+        """A place is used for another node."""
+        state = self._state
+        known: dict[int, Any]
+        for known in (state.stages, state.grown, state.needs, state.tries):
+            known.pop(index, None)
+        state.changes.anew.append(index)
+        state.changes.more = True

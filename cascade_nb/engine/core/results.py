@@ -55,9 +55,9 @@ class ResultTable:
         """Every node whose result this one might read or wait for."""
         return self._reads[index]
 
-    def finished(self, index: int, result: Any, state: Sequence[int]) -> list[int]:
+    def finished(self, index: int, result: Any, state: Sequence[int]) -> Sequence[int]:
         """A node is done with this result and reads nothing more; see `over`."""
-        pruned = self.over(index, state) if self._reads[index] else []
+        pruned = self.over(index, state) if self._reads[index] else ()
         if self._readers[index] or index in self.kept:
             self.values[index] = result
         else:

@@ -141,7 +141,7 @@ class Scheduler:
             raise self._illegal("start", node)
         self.state[node] = RUNNING
 
-    def finish(self, node: int) -> list[int]:
+    def finish(self, node: int) -> Sequence[int]:
         """A running node has its result. Gives what is ready now.
 
         Raises:
@@ -152,11 +152,11 @@ class Scheduler:
             raise self._illegal("finish", node)
         state[node] = DONE
         self.unfinished -= 1
-        ready: list[int] = []
         others = self._dependents[node]
         if others == _NOBODY:
-            return ready
+            return ()
         self._dependents[node] = _NOBODY
+        ready: list[int] = []
         for other in (others,) if isinstance(others, int) else others:
             left = missing[other] = missing[other] - 1
             if not left and state[other] == WAITING:

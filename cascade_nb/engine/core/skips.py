@@ -1,4 +1,4 @@
-"""Skips what cannot run after a failure or a skip, and what nobody will ask for."""
+"""Says what a failure or a skip means for others, and skips what cannot run after it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cascade_nb.engine.core.arguments import ABSENT, optional_inputs
+from cascade_nb.engine.core.changes import Ended
 from cascade_nb.engine.core.run_state import RunState
-from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, IDLE, SKIPPED
+from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, SKIPPED
 from cascade_nb.graph.graph import Node
 
 _BAD: Final = (FAILED, SKIPPED, CANCELLED)
@@ -15,27 +16,49 @@ _DECIDED: Final = ("ConditionFalse", "UpstreamSkipped")
 
 
 class SkipPropagation:
-    """Skips, and what follows from skips and failures."""
+    """Skips and failures, and what follows from them."""
 
-    def __init__(self, flow: RunState) -> None:
-        self._flow = flow
+    def __init__(self, state: RunState) -> None:
+        self._state = state
 
     def skip(self, index: int, reason: str, detail: str) -> None:
         """A node will not run."""
-        flow = self._flow
-        flow.skipped[index] = (reason, detail)
-        ticket = flow.parked.pop(index, None)
+        state = self._state
+        state.skipped[index] = (reason, detail)
+        ticket = state.unpark(index)
         if ticket is not None:
-            flow.services.manager.forget(ticket)
-        flow.results.values[index] = ABSENT
-        flow.results.reader.absent = True
-        flow.has_failures_or_skips = True
-        ready, others = flow.scheduler.skip(index)
-        flow.state_changes.append(index)
-        if flow.files.of:
-            flow.files.collect(index)
-        flow.tell.skipped(index, reason, detail)
-        self.after_end(index, ready, others)
+            state.changes.freed.append(ticket)
+        state.results.values[index] = ABSENT
+        state.results.reader.absent = True
+        state.has_failures_or_skips = True
+        ready, others = state.scheduler.skip(index)
+        state.state_changes.append(index)
+        state.changes.end(Ended(index, "skipped", reason=reason, detail=detail))
+        self._after_end(index, ready, others)
+
+    def fail(self, index: int, error: BaseException, number: int = 1, took: float = 0.0) -> None:
+        """A node failed for good."""
+        state = self._state
+        state.has_failures_or_skips = True
+        how = "fell" if state.is_expanded(index) else "failed"
+        state.changes.end(Ended(index, how, number, took, error))
+        ready, others = state.scheduler.fail(index)
+        state.state_changes.append(index)
+        if state.request.on_error == "stop":
+            self.stop("failed")
+        self._after_end(index, ready, others)
+
+    def stop(self, why: str) -> None:
+        """Start nothing new; what runs may finish. `why` is "failed", "edited" or "cancelled"."""
+        state = self._state
+        if state.stopping is None or why == "cancelled":
+            state.stopping = why
+        state.changes.ready.clear()
+        state.changes.stopped = state.changes.more = True
+        state.retry_at.clear()
+        state.state_changes.extend(state.parked)  # nothing holds them any more
+        state.changes.freed.extend(state.parked.values())
+        state.parked.clear()
 
     def because_of(self, index: int, *readers: int) -> tuple[str, str]:
         """Reason and words for the skip of what cannot run without this node.
@@ -43,63 +66,48 @@ class SkipPropagation:
         The words are those of the first cause, however far away it is. Its identity stands behind
         them where one of `readers`, who are told so, is called like it: both are calls of one task.
         """
-        flow = self._flow
-        name, which = flow.label(index), ""
-        if any(flow.label(reader) == name for reader in readers):
-            which = f" ({flow.id_of(index)})"
-        if index not in flow.skipped:
+        state = self._state
+        name, which = state.label(index), ""
+        if any(state.label(reader) == name for reader in readers):
+            which = f" ({state.id_of(index)})"
+        if index not in state.skipped:
             return "UpstreamFailed", f"{name} failed{which}"
-        reason, detail = flow.skipped[index]
+        reason, detail = state.skipped[index]
         if reason.startswith("Upstream"):
             return reason, detail
         return "UpstreamSkipped", f"{name} was skipped: {detail}{which}"
 
-    def after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
-        """A node was skipped or failed: tell what needed it, and let go of what it read."""
-        flow = self._flow
-        because = self.because_of(index, *others)
-        if because[0] == "UpstreamFailed":
-            flow.results.hold(index)  # whoever tries again will read it
-        self.prune(flow.results.over(index, flow.scheduler.state))
-        doomed = {
-            other
-            for other in others
-            if flow.scheduler.state[other] < DONE and self.dooms(other, index)
-        }
-        for other in doomed:
-            flow.control_flow.skip_later(other, *because)
-        # With its last need a doomed node became ready too, and must not get to its queue.
-        flow.control_flow.arrive([other for other in ready if other not in doomed])
-
-    def prune(self, idle: list[int]) -> None:
-        """Nobody will ever ask for these, nor for what only they would have read."""
-        flow = self._flow
-        scheduler, stack = flow.scheduler, list(idle)
-        while stack:
-            index = stack.pop()
-            if scheduler.state[index] != IDLE:
-                continue
-            scheduler.skip(index)
-            flow.skipped[index] = ("Pruned", "nothing that runs needs it")
-            flow.state_changes.append(index)
-            if index not in flow.carried:
-                flow.tell.skipped(index, *flow.skipped[index])
-            stack += flow.results.over(index, scheduler.state)
-
     def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
         """The first of `sources` that is over in such a way that `index` cannot run."""
-        state = self._flow.scheduler.state
+        states = self._state.scheduler.state
         for source in sources:
-            if state[source] in _BAD and self.dooms(index, source):
+            if states[source] in _BAD and self._dooms(index, source):
                 return source
         return None
 
-    def dooms(self, index: int, source: int) -> bool:
+    def _after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
+        """A node was skipped or failed: tell what needed it, and let go of what it read."""
+        state = self._state
+        because = self.because_of(index, *others)
+        if because[0] == "UpstreamFailed":
+            state.results.hold(index)  # whoever tries again will read it
+        state.prune(state.results.over(index, state.scheduler.state))
+        doomed = {
+            other
+            for other in others
+            if state.scheduler.state[other] < DONE and self._dooms(other, index)
+        }
+        for other in doomed:
+            state.skip_later(other, *because)
+        # With its last need a doomed node became ready too, and must not get to its queue.
+        state.arrive([other for other in ready if other not in doomed])
+
+    def _dooms(self, index: int, source: int) -> bool:
         """Whether a node cannot run because `source` was skipped or failed."""
-        flow = self._flow
-        if flow.control_flow.is_expanded(index):
+        state = self._state
+        if state.is_expanded(index):
             return False  # it waits until all its items are over, so that none is lost unheard
-        node = flow.results.work[index]
+        node = state.results.work[index]
         if not isinstance(node, Node):
             return True  # an item, which waits for nothing but what continues it
         if self.because_of(source)[0] == "UpstreamFailed":
@@ -108,23 +116,23 @@ class SkipPropagation:
             return True  # also where it is to come after it anyhow
         if source in node.control.after and source not in node.inputs:
             return False
-        return not has_default(node, source, flow.results.place)
+        return not has_default(node, source, state.results.place)
 
 
-def was_decided(flow: RunState, index: int) -> bool:
+def was_decided(state: RunState, index: int) -> bool:
     """Whether results decided that a node was skipped, and not a failure or nobody's asking."""
-    return flow.skipped[index][0] in _DECIDED
+    return state.skipped[index][0] in _DECIDED
 
 
-def decided_by(flow: RunState, index: int) -> Sequence[int]:
+def decided_by(state: RunState, index: int) -> Sequence[int]:
     """What decided that a node was skipped: who does without it has another result for that."""
-    if not was_decided(flow, index):
+    if not was_decided(state, index):
         return ()
-    work, state = flow.results.work[index], flow.scheduler.state
+    work, states = state.results.work[index], state.scheduler.state
     if not isinstance(work, Node):
         return work.node.sources  # an item, which was continued
-    reads = (*work.sources, *flow.control_flow.items(index))
-    return [i for i in reads if state[i] == SKIPPED or i == work.control.condition]
+    reads = (*work.sources, *state.items(index))
+    return [i for i in reads if states[i] == SKIPPED or i == work.control.condition]
 
 
 def has_default(node: Node, source: int, place: Mapping[object, int]) -> bool:

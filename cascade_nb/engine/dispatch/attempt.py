@@ -37,7 +37,7 @@ def current_attempt() -> Attempt | None:
 def asking_attempt() -> Attempt | None:
     """The attempt that asks for something here, while it is under way."""
     attempt = current_attempt()
-    if attempt is None or attempt.flow.in_flight.get(attempt.ticket) is not attempt:
+    if attempt is None or attempt.driver.in_flight.get(attempt.ticket) is not attempt:
         return None  # something that it began has outlived it
     return attempt
 
@@ -46,27 +46,27 @@ def asking_attempt() -> Attempt | None:
 def waiting_for_others() -> Iterator[None]:
     """While a task waits here for a run, its places in limits are for others."""
     attempt = asking_attempt()
-    if attempt is None or attempt.ticket in attempt.flow.lent:
+    if attempt is None or attempt.ticket in attempt.driver.lent:
         yield
         return
-    flow, ticket = attempt.flow, attempt.ticket
-    with flow.lock:
-        flow.lent.add(ticket)
-        flow.services.manager.lend(ticket)
+    driver, ticket = attempt.driver, attempt.ticket
+    with driver.lock:
+        driver.lent.add(ticket)
+        driver.services.manager.lend(ticket)
     try:
         yield
     finally:
-        with flow.lock:
-            flow.lent.discard(ticket)
-            if ticket in flow.in_flight:
-                flow.services.manager.lend(ticket, back=True)
+        with driver.lock:
+            driver.lent.discard(ticket)
+            if ticket in driver.in_flight:
+                driver.services.manager.lend(ticket, back=True)
 
 
 class Attempt:
     """What is known of an attempt while it is under way.
 
     Attributes:
-        flow, index: whose it is, and which node.
+        driver, index: whose it is, and which node.
         ticket: what it holds while it runs.
         number: 1 for the first attempt at this node.
         started: when it began, on the engine's clock; None before that.
@@ -85,8 +85,8 @@ class Attempt:
     __slots__ = (
         "_call",
         "abandoned",
+        "driver",
         "files",
-        "flow",
         "index",
         "late",
         "number",
@@ -102,9 +102,9 @@ class Attempt:
         "wake",
     )
 
-    def __init__(self, flow: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
+    def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
         self._call: Call | None = None
-        self.flow = flow
+        self.driver = driver
         self.index = index
         self.ticket = ticket
         self.number = number
@@ -142,12 +142,12 @@ class Attempt:
         look at the disk.
         """
         if self.files is not None or result.__class__ not in NO_PATHS:
-            self.flow.files.note(self, result)
+            self.driver.files.note(self, result)
         return result
 
     def cancel(self) -> None:
         """Cancel its coroutine, if it is one and has begun; under the lock."""
-        task, portal = self.task, self.flow.services.coroutines
+        task, portal = self.task, self.driver.services.coroutines
         if task is None:
             return
         if portal.is_here:
@@ -156,26 +156,19 @@ class Attempt:
 
         def cancel() -> None:
             # Its task may carry another attempt by now.
-            if self.task is task and self.ticket in self.flow.in_flight:
+            if self.task is task and self.ticket in self.driver.in_flight:
                 task.cancel()
 
         portal.call(cancel)
 
     def _begun(self) -> Call | None:
-        flow = self.flow
+        driver = self.driver
         try:
-            return flow.admission.begin(self)
+            return driver.admission.begin(self)
         except BaseException as error:
-            flow.in_flight.pop(self.ticket, None)
-            flow.break_off(error)
+            driver.in_flight.pop(self.ticket, None)
+            driver.break_off(error)
             return None
-
-    def ended(self, result: Any, error: BaseException | None) -> None:
-        """It is over; under the lock."""
-        try:
-            self.flow.outcomes.end(self, result, error)
-        except BaseException as broken:  # it may be the user's code: an object that is compared
-            self.flow.break_off(broken)
 
 
 class ThreadAttempt(Attempt):
@@ -185,28 +178,28 @@ class ThreadAttempt(Attempt):
 
     def begin_at_once(self) -> bool:
         """Begin under the hold of the lock that admitted it; False when there is no call."""
-        self._call = self.flow.admission.start(self)
+        self._call = self.driver.admission.start(self)
         return self._call is not None
 
     def begin(self) -> Callable[[], Any] | None:
         """The call to make, or None when a pause or the end of the run came in between."""
-        flow = self.flow
+        driver = self.driver
         call = self._call
         if call is None:
-            with flow.lock:
+            with driver.lock:
                 call = self._begun()
                 if call is None:
-                    flow.queues.worker_is_free()
+                    driver.queues.worker_is_free()
                     return None
         self._call = None  # its arguments live as long as the body, and no longer
-        context = flow.context.copy()  # two threads cannot be inside one context at once
+        context = driver.context.copy()  # two threads cannot be inside one context at once
         return partial(context.run, self._body_here, call)
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
-        flow = self.flow
-        with flow.lock:
-            return flow.queues.end_in_worker(self, result, error)
+        driver = self.driver
+        with driver.lock:
+            return driver.queues.end_in_worker(self, result, error)
 
     def _body_here(self, call: Call) -> Any:
         settings = as_carried()
@@ -217,7 +210,7 @@ class ThreadAttempt(Attempt):
 
     def _body(self, call: Call) -> Any:
         user_here.set(self)
-        sharing = self.flow.sharing
+        sharing = self.driver.sharing
         if sharing is not None:
             found = sharing.before_in_thread(self)
             if found is not None:
@@ -235,13 +228,13 @@ class ThreadAttempt(Attempt):
             finally:
                 if at_end.get() is not None:
                     finish_body()
-        borrowed = self.flow.resources.borrow_from_thread(self, call.resources())
+        borrowed = self.driver.resources.borrow_from_thread(self, call.resources())
         try:
             ready = call.with_resources(borrowed)
             return self._noted(returned(ready.fn(*ready.args, **ready.kwargs)))
         finally:
             finish_body()
-            self.flow.resources.give_back_from_thread(self)
+            self.driver.resources.give_back_from_thread(self)
 
 
 class AsyncAttempt(Attempt):
@@ -263,14 +256,15 @@ class AsyncAttempt(Attempt):
     def end(self, result: Any, failure: BaseException | None) -> None:
         """Hand in the outcome; under the lock."""
         if self.late:
-            limit = self.flow.options_of(self.index).timeout or 0.0
-            failure = timed_out(self.flow.label(self.index), limit, in_thread=False)
-        self.ended(result, failure)
+            limit = self.driver.core.options_of(self.index).timeout or 0.0
+            failure = timed_out(self.driver.core.label(self.index), limit, in_thread=False)
+        self.driver.ended(self, result, failure)
+        self.driver.queues.pump_soon()
 
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
         user_here.set(self)
-        sharing = self.flow.sharing
+        sharing = self.driver.sharing
         if sharing is not None:
             found = await sharing.before(self)
             if found is not None:
@@ -289,7 +283,7 @@ class AsyncAttempt(Attempt):
             finally:
                 if at_end.get() is not None:
                     finish_body()
-        resources = self.flow.resources
+        resources = self.driver.resources
         borrowed = await resources.borrow(self, call.resources())
         try:
             ready = call.with_resources(borrowed)

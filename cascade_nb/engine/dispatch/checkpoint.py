@@ -121,31 +121,31 @@ def _length(iterable: object) -> int | None:
 def _tell(attempt: Attempt | None, done: int, total: int | None) -> None:
     if attempt is None:
         return
-    flow = attempt.flow
-    with flow.lock:
-        if flow.is_over:
+    driver = attempt.driver
+    with driver.lock:
+        if driver.is_over:
             return  # a thread that could not be stopped: nothing of a run is told after its end
         attempt.progress = (done, total)
-        flow.state_changes.append(attempt.index)
-        flow.tell.progress(attempt.index, done, total)
+        driver.core.moved(attempt.index)
+        driver.tell.progress(attempt.index, done, total)
 
 
 def _stop_if_asked(attempt: Attempt) -> None:
     if attempt.stop or attempt.abandoned or attempt.late:
-        label = attempt.flow.label(attempt.index)
+        label = attempt.driver.core.label(attempt.index)
         raise RunCancelledError(f"{label} stopped at a checkpoint, since it was cancelled")
 
 
 def _rest_in_thread(attempt: Attempt) -> None:
-    flow = attempt.flow
-    with flow.lock:
+    driver = attempt.driver
+    with driver.lock:
         _stop_if_asked(attempt)
-        if not flow.services.manager.pause_over(attempt.ticket):
+        if not driver.services.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         try:
-            while flow.services.manager.pause_over(attempt.ticket):
-                flow.resting.wait()
+            while driver.services.manager.pause_over(attempt.ticket):
+                driver.resting.wait()
                 _stop_if_asked(attempt)
         finally:
             _end_rest(attempt)
@@ -154,10 +154,10 @@ def _rest_in_thread(attempt: Attempt) -> None:
 async def _rest_on_loop(attempt: Attempt | None) -> None:
     if attempt is None:
         return
-    flow = attempt.flow
-    with flow.lock:
+    driver = attempt.driver
+    with driver.lock:
         _stop_if_asked(attempt)
-        if not flow.services.manager.pause_over(attempt.ticket):
+        if not driver.services.manager.pause_over(attempt.ticket):
             return
         _begin_rest(attempt)
         woken = asyncio.Event()
@@ -166,23 +166,23 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
         while True:
             await woken.wait()
             woken.clear()
-            with flow.lock:
+            with driver.lock:
                 _stop_if_asked(attempt)
-                if not flow.services.manager.pause_over(attempt.ticket):
+                if not driver.services.manager.pause_over(attempt.ticket):
                     return
     finally:
-        with flow.lock:
+        with driver.lock:
             attempt.wake = None
             _end_rest(attempt)
 
 
 def _begin_rest(attempt: Attempt) -> None:
-    attempt.rests_since = attempt.flow.services.clock.now()
-    attempt.flow.state_changes.append(attempt.index)
+    attempt.rests_since = attempt.driver.services.clock.now()
+    attempt.driver.core.moved(attempt.index)
 
 
 def _end_rest(attempt: Attempt) -> None:
     assert attempt.rests_since is not None
-    attempt.rested += attempt.flow.services.clock.now() - attempt.rests_since
+    attempt.rested += attempt.driver.services.clock.now() - attempt.rests_since
     attempt.rests_since = None
-    attempt.flow.state_changes.append(attempt.index)
+    attempt.driver.core.moved(attempt.index)

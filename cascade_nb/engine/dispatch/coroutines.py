@@ -33,8 +33,8 @@ class CoroutineRunner:
         active: how many runners are about to begin a coroutine, so that no others are needed.
     """
 
-    def __init__(self, flow: AdmittingRun) -> None:
-        self._flow = flow
+    def __init__(self, driver: AdmittingRun) -> None:
+        self._driver = driver
         self.waiting: list[int] = []
         self.active = 0
         self._burst = 1
@@ -50,7 +50,7 @@ class CoroutineRunner:
         taken: list[AsyncAttempt] = []
         if self.active:
             return taken
-        heap, admission = self.waiting, self._flow.admission
+        heap, admission = self.waiting, self._driver.admission
         for _ in range(LOOK):
             if not heap or len(taken) == self._burst:
                 break
@@ -64,10 +64,11 @@ class CoroutineRunner:
 
     def begin(self, attempts: Iterable[AsyncAttempt]) -> None:
         """Begin runners with what was taken; on the loop, without the lock."""
-        flow = self._flow
+        driver = self._driver
         for attempt in attempts:
             work = self._carry(attempt)
-            attempt.task = flow.context.copy().run(flow.services.coroutines.loop.create_task, work)
+            loop = driver.services.coroutines.loop
+            attempt.task = driver.context.copy().run(loop.create_task, work)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted otherwise, because what it waited for was free; under the lock.
@@ -77,7 +78,7 @@ class CoroutineRunner:
         if self._offers is not None:
             self._offers.append(attempt)
         else:
-            self._flow.services.coroutines.call(partial(self._begin_with, attempt))
+            self._driver.services.coroutines.call(partial(self._begin_with, attempt))
 
     def _begin_with(self, attempt: AsyncAttempt) -> None:
         self.active += 1
@@ -85,7 +86,7 @@ class CoroutineRunner:
 
     async def _carry(self, attempt: AsyncAttempt | None) -> None:
         """Carry an admitted attempt, and then others."""
-        flow, me = self._flow, asyncio.current_task()
+        driver, me = self._driver, asyncio.current_task()
         assert me is not None
         waited = False
         failure: BaseException | None = None
@@ -93,14 +94,14 @@ class CoroutineRunner:
             while (until := self._end_of_slice()) < perf_counter():  # noqa: ASYNC110
                 # Nothing tells when it is over but a turn of the loop.
                 await asyncio.sleep(YIELD_PAUSE)
-            with flow.lock:
+            with driver.lock:
                 call = attempt.begin() if attempt is not None else None
                 if call is None:
                     attempt, call = self._next()
             while attempt is not None and call is not None:
                 attempt.task = me
                 result, failure = None, None
-                context = flow.context.copy()
+                context = driver.context.copy()
                 body = attempt.body(call)
                 try:
                     try:
@@ -117,21 +118,21 @@ class CoroutineRunner:
                 if waited:
                     until = self._end_of_slice()
                 over = _is_asked_to_end(me) or perf_counter() > until
-                with flow.lock:
+                with driver.lock:
                     attempt, call = self._hand_in(attempt, result, failure, over, waited)
                     if waited and call is not None:
                         waited = False
                         self.active += 1
                     del result
         except Exception as broken:
-            with flow.lock:
-                flow.break_off(broken)
+            with driver.lock:
+                driver.break_off(broken)
         finally:
             if not waited:
-                with flow.lock:
+                with driver.lock:
                     self.active -= 1
                     self._burst = 1
-                    flow.queues.pump_coroutines_later()
+                    driver.queues.pump_coroutines_later()
             del failure
 
     def _hand_in(
@@ -166,7 +167,7 @@ class CoroutineRunner:
         """
         if self._until is None:
             self._until = perf_counter() + SLICE
-            self._flow.services.coroutines.loop.call_soon(self._turn_is_over)
+            self._driver.services.coroutines.loop.call_soon(self._turn_is_over)
         return self._until
 
     def _turn_is_over(self) -> None:
@@ -174,7 +175,7 @@ class CoroutineRunner:
 
     def _next(self) -> tuple[AsyncAttempt, Call] | tuple[None, None]:
         """The first that is allowed to start, begun, and its call; under the lock."""
-        heap, admission = self.waiting, self._flow.admission
+        heap, admission = self.waiting, self._driver.admission
         for _ in range(LOOK):
             if not heap:
                 break
@@ -187,11 +188,11 @@ class CoroutineRunner:
 
     def _leave_to_others(self) -> None:
         """A runner stays with a coroutine that waits."""
-        with self._flow.lock:
+        with self._driver.lock:
             self.active -= 1
             taken = self.take()
             # What was not looked at yet, and nobody else will look at.
-            self._flow.queues.pump_coroutines_later()
+            self._driver.queues.pump_coroutines_later()
         self.begin(taken)
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call
-from cascade_nb.engine.core.run_protocols import (
-    InFlight,
-    NestedRun,
-    Places,
-    Queues,
-    Shared,
-    TakesOutcomes,
-)
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun, InFlight, NestedRun, Places, Queues, Shared
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.run_files import RunFiles
@@ -40,7 +34,7 @@ class Started(InFlight, Protocol):
     files: OpenedFiles | None
 
     @property
-    def flow(self) -> RunState:
+    def driver(self) -> DrivenRun:
         """Whose node it is."""
 
     def worked(self, now: float) -> float:
@@ -48,9 +42,6 @@ class Started(InFlight, Protocol):
 
     def cancel(self) -> None:
         """Cancel its coroutine, if it is one and has begun."""
-
-    def ended(self, result: Any, error: BaseException | None) -> None:
-        """It is over."""
 
 
 class Admits(TicketOwner, Protocol):
@@ -63,21 +54,6 @@ class Admits(TicketOwner, Protocol):
         """The same for what was admitted under this hold of the lock."""
 
 
-class TakesEnds(TakesOutcomes, Protocol):
-    """Takes what attempts bring back; see `runs.outcomes`."""
-
-    def end(self, attempt: Started, result: Any, error: BaseException | None) -> None:
-        """It is over, for better or worse."""
-
-    def outcome(
-        self, index: int, number: int, took: float, result: Any, error: BaseException | None
-    ) -> None:
-        """Attempt `number` at a node took `took` seconds and gave this."""
-
-    def time_is_up(self, attempt: Started) -> None:
-        """Its time is over; on the loop, without the lock."""
-
-
 class FreesWorkers(Queues, Protocol):
     """Gives workers what is next; see `workers`."""
 
@@ -88,6 +64,9 @@ class FreesWorkers(Queues, Protocol):
 
     def worker_is_free(self) -> None:
         """A worker has nothing more to do."""
+
+    def ask_loops(self) -> None:
+        """Have the loops begin what they run."""
 
     def pump_coroutines_later(self) -> None:
         """Let coroutines start, by a loop that has other things to do first."""
@@ -124,16 +103,16 @@ class AsksOthers(Shared, Protocol):
         """`before`, for a worker thread."""
 
 
-class DispatchedRun(RunState):
-    """The state of a run, with what attempts ask for.
+class DispatchedRun(DrivenRun):
+    """A run, with what attempts ask for and with what their ends do.
 
     Attributes:
         lent: the tickets of tasks that wait for runs of their own.
         context: where bodies run.
         resources: what tasks borrow.
+        resting: notified when what rests at a checkpoint is to look again.
     """
 
-    outcomes: TakesEnds
     queues: FreesWorkers
     workers: PlacesInThreads
     files: RunFiles
@@ -144,3 +123,46 @@ class DispatchedRun(RunState):
     nested: dict[NestedRun, Started]
     lent: set[Ticket]
     context: contextvars.Context
+    resting: threading.Condition
+
+    @abc.abstractmethod
+    def ended(self, attempt: Started, result: Any, error: BaseException | None) -> None:
+        """An attempt is over, for better or worse. A move, with all that follows; only pumping is
+        left to whoever called, who may have something to go on with.
+        """
+
+    @abc.abstractmethod
+    def outcome(
+        self,
+        index: int,
+        number: int,
+        took: float,
+        result: Any,
+        error: BaseException | None,
+        stopped: bool = False,
+    ) -> None:
+        """Attempt `number` at a node took `took` seconds and gave this; a move, to be settled."""
+
+    @abc.abstractmethod
+    def follow(self) -> None:
+        """Carry out what follows from the end of an inline node, while others of them run."""
+
+    @abc.abstractmethod
+    def gave_up(self) -> None:
+        """An attempt that was admitted does not begin, since the run stops."""
+
+    @abc.abstractmethod
+    def time_is_up(self, attempt: Started) -> None:
+        """On the loop, without the lock: the time of an attempt is over."""
+
+    @abc.abstractmethod
+    def carry_out(self) -> None:
+        """Carry out what follows from moves."""
+
+    @abc.abstractmethod
+    def pause_lifting(self) -> None:
+        """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
+
+    @abc.abstractmethod
+    def look_again(self) -> None:
+        """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""

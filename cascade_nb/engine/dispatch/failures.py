@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.core.run_core import RunCore
+from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
 from cascade_nb.engine.dispatch.source_names import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 from cascade_nb.events.thread_warnings import warn
+from cascade_nb.graph.graph import Node, NodeKind
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.copying.read_only import COPY_FIRST, is_of_read_only
 from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
-
+_SHORT: Final = 80  # characters of an argument of what failed
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -85,6 +89,12 @@ class Failure:
             return TaskTimeoutError(message, task=self.task, target=target, where=self.where)
         made = TaskFailedError(message, task=self.task, target=target, where=self.where)
         return with_cause(made, self.error)
+
+
+def failure_of(core: RunCore, index: int, number: int, error: BaseException) -> Failure:
+    """What is known of a node that has just failed for good at attempt `number`."""
+    inputs = _inputs_in_words(core, index)
+    return Failure(core.label(index), core.id_of(index), number, error, where_raised(error), inputs)
 
 
 def together(failures: list[Failure], target: str) -> RunError | RunFailures:
@@ -176,3 +186,18 @@ def where_raised(error: BaseException) -> str | None:
 
 def _frozen(name: str) -> bool:
     return name.startswith("<frozen")
+
+
+def _inputs_in_words(core: RunCore, index: int) -> tuple[str, ...]:
+    """A short picture of each argument of a node that failed."""
+    work = core.results.work[index]
+    if isinstance(work, Node) and work.kind is not NodeKind.TASK:
+        return ()  # it calls nothing itself
+    if any(core.scheduler.state[i] < DONE for i in core.node_of(index).inputs):
+        return ()  # it failed before it asked for them
+    try:
+        call = core.call_of(index)
+    except BaseException as error:
+        return (f"its arguments cannot be put together: {error}",)
+    named = (f"{name}={short_repr(value, _SHORT)}" for name, value in call.kwargs.items())
+    return (*(short_repr(value, _SHORT) for value in call.args), *named)

@@ -1,7 +1,7 @@
 """Runs tiny functions on the loop, one after the other, for a slice of time.
 
 This is the hot path of a graph of many small nodes, so it does by hand, for nodes that ask for
-nothing special, what `admission` and `outcomes` do for all others. The lock is held for the
+nothing special, what `admission` and the driver do for all others. The lock is held for the
 bookkeeping and given up around each function, which may be slower than it was said to be, and may
 itself pause or cancel the run.
 """
@@ -27,7 +27,7 @@ from cascade_nb.model.tasks.present import Continued, returned
 
 if TYPE_CHECKING:
     from cascade_nb.control.gates import Ticket
-    from cascade_nb.engine.core.task_groups import TaskGroup
+    from cascade_nb.engine.core.run_core import RunCore
     from cascade_nb.engine.dispatch.admission import AdmittingRun
 
 SLICE: Final = 0.010  # seconds of work on the loop at a stretch …
@@ -37,16 +37,17 @@ YIELD_PAUSE: Final = (
 INDEX: Final = (1 << 32) - 1  # the part of a heap's number that is the index; above it is the rank
 
 
-def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
+def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
     """Run what stands in `heap` until it is empty or the slice is over.
 
     Called without the lock, and in a context for bodies.
     """
-    lock, manager, bus = flow.lock, flow.services.manager, flow.services.bus
-    kinds, work, tries, keys = flow.kinds.of, flow.results.work, flow.tries, flow.keys.of
-    state, changes = flow.scheduler.state, flow.state_changes
-    tell, finish = flow.tell, flow.outcomes.finish
-    files, here = flow.files.of, InlineFiles(flow)
+    lock, manager, bus = driver.lock, driver.services.manager, driver.services.bus
+    core, keys = driver.core, driver.keys.of
+    kinds, work, tries = core.kinds.of, core.results.work, core.tries
+    state, changes = core.scheduler.state, core.state_changes
+    tell, finished, follows = driver.tell, core.finished, core.changes
+    files, here = driver.files.of, InlineFiles(driver)
     user_here.set(here)
     frozen, plain, nothing = FROZEN, PLAIN, NOTHING
     met = NO_STAMPS
@@ -58,35 +59,35 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
         while heap:
             index = heappop(heap) & INDEX
             kind = kinds[index]
-            if kind.by_size and _goes_to_thread(flow, kind, index):
+            if kind.by_size and _goes_to_thread(driver, index):
                 continue
             ticket: Ticket | None = None
             if kind is not open_kind or manager.version != open_version:
                 if kind.light and manager.idle(kind.subject):
                     open_kind, open_version = kind, manager.version
                 else:
-                    ticket = flow.admission.ticket_for(index)
-                    if not flow.admission.admit(index, ticket):
+                    ticket = driver.admission.ticket_for(index)
+                    if not driver.admission.admit(index, ticket):
                         if perf_counter() > until:
                             return
                         continue
-            if flow.parked and ticket is None:
-                flow.parked.pop(index, None)
+            if core.parked and ticket is None:
+                core.unpark(index)
             number = tries.get(index, 1) if tries else 1
             try:
-                fn, args, kwargs = _call_of(flow, work[index], index)
+                fn, args, kwargs = _call_of(core, work[index], index)
             except BaseException as wrong:
-                flow.scheduler.start(index)
-                _end(flow, index, ticket, number, 0.0, None, wrong)
+                core.started(index)
+                _end(driver, index, ticket, number, 0.0, None, wrong)
                 continue
-            # What `Scheduler.start` does, and what is told of it.
+            # What `RunCore.started` does, and what is told of it.
             if state[index] != READY:
-                flow.scheduler.start(index)  # which says what is wrong
+                core.started(index)  # which says what is wrong
             state[index] = RUNNING
             changes.append(index)
             if bus.listening:
                 tell.started(index, number)
-            flow.inline, flow.inline_ticket = index, ticket
+            driver.inline, driver.inline_ticket = index, ticket
             error: BaseException | None = None
             result: Any = None
             odd = False  # whether there is more to do than for nearly every node
@@ -111,29 +112,34 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
                 error = raised
             if odd or here.files is not None:
                 odd = True
-                met = flow.files.noted_inline(here, index, result)
+                met = driver.files.noted_inline(here, index, result)
             lock.acquire()
-            ticket = flow.inline_ticket  # a limit that came meanwhile has counted it
-            flow.inline = flow.inline_ticket = None
+            ticket = driver.inline_ticket  # a limit that came meanwhile has counted it
+            driver.inline = driver.inline_ticket = None
             now = perf_counter()
             took = now - began
             if odd and met and error is None:
-                flow.files.met(index, met)
-            if error is not None or ticket is not None or (odd and type(result) is Continued):
-                _end(flow, index, ticket, number, took, result, error)
-            elif index in keys:
-                flow.saver.keep(index, number, took, result)
+                driver.files.met(index, met)
+            if (
+                error is not None
+                or ticket is not None
+                or index in keys
+                or (odd and type(result) is Continued)
+            ):
+                _end(driver, index, ticket, number, took, result, error)
             else:
-                # What `Outcomes.completed` does.
+                # What `RunCore.succeeded` does, and `RunDriver.completed`.
                 kind.times += 1
                 kind.seconds += took
                 if took > kind.longest:  # noqa: PLR1730 - `max` costs more
                     kind.longest = took
                 if files:
-                    flow.files.collect(index)
+                    driver.files.collect(index)
                 if bus.listening:
                     tell.finished(index, "completed", took, number, None)
-                finish(index, result)
+                finished(index, result)
+                if follows.ready or follows.more:
+                    driver.follow()
             del args, kwargs, result, error
             began = now
             if now > until:
@@ -143,30 +149,29 @@ def run_inline_batch(flow: AdmittingRun, heap: list[int]) -> None:
         finish_body()  # what its nodes left to do, together
 
 
-def _goes_to_thread(flow: AdmittingRun, kind: TaskGroup, index: int) -> bool:
+def _goes_to_thread(driver: AdmittingRun, index: int) -> bool:
     """Whether a node is an operator on more than a loop should hold its kernel up for; then it is
     on its way to a thread.
     """
-    work = flow.results.work[index]
+    core = driver.core
     try:
-        _, args, _ = _call_of(flow, work, index)
+        _, args, _ = _call_of(core, core.results.work[index], index)
     except BaseException:  # its attempt will say so
         return False
-    if flow.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
+    if core.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
         return False
-    flow.kinds.of[index] = flow.kinds.in_thread(kind)
-    flow.push(index)
-    flow.queues.pump_soon()
+    core.moves_to_thread(index)
+    driver.settle()
     return True
 
 
 def _call_of(
-    flow: AdmittingRun, work: Any, index: int
+    core: RunCore, work: Any, index: int
 ) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]:
-    """What `Flow.call_of` gives, in a shorter way for nearly every node."""
+    """What `RunCore.call_of` gives, in a shorter way for nearly every node."""
     if work.__class__ is not Node:
         return work.fn, (), work.kwargs_of(index)
-    reader, lazy = flow.results.reader, work.lazy
+    reader, lazy = core.results.reader, work.lazy
     if lazy.nested or lazy.kwargs or reader.absent:
         return reader.call_of(work)[:3]
     args = lazy.args
@@ -186,7 +191,7 @@ def _call_of(
 
 
 def _end(
-    flow: AdmittingRun,
+    driver: AdmittingRun,
     index: int,
     ticket: Ticket | None,
     number: int,
@@ -196,5 +201,6 @@ def _end(
 ) -> None:
     """The general way out."""
     if ticket is not None:
-        flow.services.manager.release(ticket)
-    flow.outcomes.outcome(index, number, took, result, error)
+        driver.services.manager.release(ticket)
+    driver.outcome(index, number, took, result, error)
+    driver.settle()

@@ -15,8 +15,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.engine.core.run_protocols import InFlight
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun, InFlight
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.errors import ResourceError
 from cascade_nb.events.events import ResourceAcquired, ResourceReleased
@@ -36,12 +35,12 @@ class ResourceManager:
     """The resources of one run.
 
     Args:
-        flow: the run.
+        driver: the run.
         overrides: by resource, what stands for it: another resource, or the thing itself.
     """
 
-    def __init__(self, flow: RunState, overrides: Mapping[Resource, Any]) -> None:
-        self._flow = flow
+    def __init__(self, driver: DrivenRun, overrides: Mapping[Resource, Any]) -> None:
+        self._driver = driver
         self._overrides = overrides
         self._shared: dict[Resource, asyncio.Task[Any]] = {}
         self._order: list[_Opened] = []
@@ -55,7 +54,7 @@ class ResourceManager:
         Raises:
             ResourceError: one did not open; those opened for the attempt are closed again.
         """
-        return await self._flow.services.portal.there(self._borrow(attempt, wanted))
+        return await self._driver.services.portal.there(self._borrow(attempt, wanted))
 
     async def _borrow(self, attempt: InFlight, wanted: list[Resource]) -> dict[Resource, Any]:
         lent = self._lent.setdefault(attempt, [])
@@ -71,7 +70,7 @@ class ResourceManager:
         Raises:
             ResourceError: one did not close.
         """
-        await self._flow.services.portal.there(self._give_back(attempt))
+        await self._driver.services.portal.there(self._give_back(attempt))
 
     async def _give_back(self, attempt: InFlight) -> None:
         problem: BaseException | None = None
@@ -229,7 +228,7 @@ class ResourceManager:
         try:
             if resource.is_async:
                 step = _next(generator)
-                value = _yielded(await self._flow.services.coroutines.there(step))
+                value = _yielded(await self._driver.services.coroutines.there(step))
             else:
                 value, interrupted = await self._to_the_end(partial(next, generator, _ENDED))
                 value = _yielded(value)
@@ -249,7 +248,7 @@ class ResourceManager:
         try:
             if opened.resource.is_async:
                 step = _next(opened.generator)
-                left = await self._flow.services.coroutines.there(step)
+                left = await self._driver.services.coroutines.there(step)
             else:
                 left, interrupted = await self._to_the_end(partial(next, opened.generator, _ENDED))
             if left is not _ENDED:
@@ -265,7 +264,7 @@ class ResourceManager:
             raise error
 
     def _on_loop(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._flow.services.portal.loop).result()
+        return asyncio.run_coroutine_threadsafe(work, self._driver.services.portal.loop).result()
 
     async def _to_the_end(
         self, work: Callable[[], object]
@@ -306,18 +305,18 @@ class ResourceManager:
         attempt: InFlight | None,
         **more: Any,
     ) -> None:
-        flow = self._flow
-        with flow.lock:
-            if resource.scope == "task" and flow.is_over:
+        driver, core = self._driver, self._driver.core
+        with driver.lock:
+            if resource.scope == "task" and driver.is_over:
                 return  # of a thread that could not be stopped: its run has told its end
-            if not flow.services.bus.listening:
+            if not driver.services.bus.listening:
                 return
-            flow.services.bus.publish(
+            driver.services.bus.publish(
                 kind(
-                    run_id=flow.run_id,
-                    timestamp=flow.services.clock.wall(),
-                    task_id="" if attempt is None else flow.id_of(attempt.index),
-                    task_name="" if attempt is None else flow.node_of(attempt.index).task_name,
+                    run_id=driver.run_id,
+                    timestamp=driver.services.clock.wall(),
+                    task_id="" if attempt is None else core.id_of(attempt.index),
+                    task_name="" if attempt is None else core.node_of(attempt.index).task_name,
                     resource=resource.name,
                     scope=resource.scope,
                     **more,

@@ -10,6 +10,7 @@ Every method is called under the engine's lock.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from cascade_nb.engine.dispatch.coroutines import CoroutineRunner
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE, run_inline_batch
 
 if TYPE_CHECKING:
-    from cascade_nb.engine.core.run_protocols import InFlight
+    from cascade_nb.engine.core.driven_run import InFlight
     from cascade_nb.engine.dispatch.admission import AdmittingRun
     from cascade_nb.engine.dispatch.dispatched_run import Started
     from cascade_nb.engine.loops.services import LoopServices
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
 LOST: Final = 64  # threads that may be replaced at least, while they do not end
+MANY: Final = 100  # ready nodes from which on they are pushed all at once
 FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
 
 
@@ -38,8 +40,6 @@ class Workers:
         self.free = executor.capacity
         self.runs_with_work: deque[ReadyQueues] = deque()
         self.lost = 0  # threads that may never end; others have taken their places
-        # Whether a worker hands in what it did, and will take what comes of it.
-        self.handoff_in_progress = False
 
     def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
         """The next attempt that may start in a thread, of the run that waited longest.
@@ -69,8 +69,6 @@ class Workers:
 
     def pump(self) -> None:
         """Give every free worker something to do, while there is something."""
-        if self.handoff_in_progress:
-            return  # to wake a second one for the next link of a chain costs more than the link
         while self.free and self.runs_with_work and (job := self.next_job()) is not None:
             self.free -= 1
             self.executor.submit(job)
@@ -79,44 +77,67 @@ class Workers:
 class ReadyQueues:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, flow: AdmittingRun, workers: Workers, services: LoopServices) -> None:
-        self.flow = flow
+    def __init__(self, driver: AdmittingRun, workers: Workers, services: LoopServices) -> None:
+        self.driver = driver
         self.workers = workers
         self.portal, self.coroutines = services.portal, services.coroutines
         self._apart = services.are_apart
-        self.coroutine_runner = CoroutineRunner(flow)
+        self.coroutine_runner = CoroutineRunner(driver)
         self.thread: list[int] = []
         self.on_loop = self.coroutine_runner.waiting
         self.inline: list[int] = []
         self._asked = False
         self._asked_since: float | None = None  # of the loop of coroutines, where that is another
 
-    def push(self, index: int, queue: str, rank: int) -> None:
-        """A node is ready for its queue. One number carries rank and index, since comparing it is
-        cheap.
+    def add(self, ready: Sequence[int]) -> None:
+        """Nodes are ready for their queues. One number carries rank and index, since comparing it
+        is cheap.
         """
-        if queue == "thread":
-            if not self.thread:
-                self._hungry()
-            heappush(self.thread, rank << 32 | index)
-            self.flow.state_changes.append(index)  # it is queued now
-        elif queue == "async":
-            heappush(self.on_loop, rank << 32 | index)
-        else:
-            heappush(self.inline, rank << 32 | index)
+        core = self.driver.core
+        of, ranks, own = core.kinds.of, core.ranks, core.own
+        if len(ready) > MANY:
+            self._add_many(ready)
+            return
+        for index in ready:
+            rank = ranks[index if index < own else core.root_of(index)]
+            queue = of[index].queue
+            if queue == "inline":
+                heappush(self.inline, rank << 32 | index)
+            elif queue == "thread":
+                if not self.thread:
+                    self._has_work()
+                heappush(self.thread, rank << 32 | index)
+                core.moved(index)  # it is queued now
+            else:
+                heappush(self.on_loop, rank << 32 | index)
 
-    def push_all(self, keys: list[int], queue: str) -> None:
-        """Many are ready: the numbers of rank and index that stand in the heap."""
-        heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[queue]
-        if len(keys) < len(heap) // FEW:
-            for key in keys:
-                heappush(heap, key)
-        else:
-            heap += keys
-            heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
-        if queue == "thread":
-            self._hungry()
-            self.flow.state_changes.extend([key & INDEX for key in keys])
+    def _add_many(self, ready: Sequence[int]) -> None:
+        """The same for very many, of a mapped node for instance."""
+        core = self.driver.core
+        of, ranks, own, works = core.kinds.of, core.ranks, core.own, core.results.work
+        keys: dict[str, list[int]] = {}
+        last: object = None
+        rank = 0
+        for index in ready:
+            if index < own:
+                last, rank = None, ranks[index]
+            elif works[index] is not last:
+                last, rank = works[index], ranks[core.root_of(index)]
+            queue = of[index].queue
+            assert queue is not None
+            keys.setdefault(queue, []).append(rank << 32 | index)
+        for queue, of_one in keys.items():
+            heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[queue]
+            if len(of_one) < len(heap) // FEW:
+                for key in of_one:
+                    heappush(heap, key)
+            else:
+                heap += of_one
+                heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
+            if queue == "thread":
+                self._has_work()
+                for key in of_one:
+                    core.moved(key & INDEX)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""
@@ -134,6 +155,10 @@ class ReadyQueues:
         """Let everything that may start now start, from whatever thread this is."""
         if self.thread:
             self.workers.pump()
+        self.ask_loops()
+
+    def ask_loops(self) -> None:
+        """Have the loops begin what they run, from whatever thread this is."""
         if not self._asked and self._loop_is_wanted():
             # One wake-up of the loop for many completions.
             self._asked = True
@@ -178,32 +203,31 @@ class ReadyQueues:
         workers = self.workers
         if attempt.replaced:
             workers.lost -= 1
-            attempt.ended(result, error)
+            self.driver.ended(attempt, result, error)
+            self.pump_soon()
             return None
-        workers.handoff_in_progress = True
         job = None
         try:
-            attempt.ended(result, error)
+            # To wake a second worker for the next link of a chain would cost more than the link.
+            self.driver.ended(attempt, result, error)
             job = workers.next_job(at_once=True)
         except BaseException as broken:
-            self.flow.break_off(broken)
-        finally:
-            workers.handoff_in_progress = False
+            self.driver.break_off(broken)
         if job is None:
             workers.free += 1
         if workers.runs_with_work:
             workers.pump()
         if self.inline or self.on_loop:
-            self.pump_soon()
+            self.ask_loops()
         return job
 
     def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
         """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
-        flow, heap = self.flow, self.thread
+        driver, heap = self.driver, self.thread
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap:
             index = heappop(heap) & INDEX
-            attempt = flow.admission.admitted(index, ThreadAttempt)
+            attempt = driver.admission.admitted(index, ThreadAttempt)
             if attempt is not None and (not at_once or attempt.begin_at_once()):
                 return attempt
             if perf_counter() > until:
@@ -217,7 +241,7 @@ class ReadyQueues:
             self._asked = True
             self.portal.call(lambda: self.portal.later(YIELD_PAUSE, self._on_loop))
 
-    def _hungry(self) -> None:
+    def _has_work(self) -> None:
         if self not in self.workers.runs_with_work:
             self.workers.runs_with_work.append(self)
 
@@ -226,37 +250,37 @@ class ReadyQueues:
         try:
             self._slice()
         except BaseException as error:
-            with self.flow.lock:
-                self.flow.break_off(error)
+            with self.driver.lock:
+                self.driver.break_off(error)
 
     def _slice(self) -> None:
-        flow = self.flow
-        with flow.lock:
+        driver = self.driver
+        with driver.lock:
             self._asked = False
             if self.thread:
-                self._hungry()
+                self._has_work()
                 self.workers.pump()
             taken = [] if self._apart else self.coroutine_runner.take()
         self.coroutine_runner.begin(taken)
         if self.inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
-            flow.context.copy().run(run_inline_batch, flow, self.inline)
-        with flow.lock:
+            driver.context.copy().run(run_inline_batch, driver, self.inline)
+        with driver.lock:
             self.pump_later()
-            flow.end_if_done()
+            driver.end_if_done()
 
     def _on_loop_of_coroutines(self) -> None:
         """Begin coroutines, by their loop where it is another, without the lock."""
         try:
-            with self.flow.lock:
+            with self.driver.lock:
                 self._asked_since = None
                 taken = self.coroutine_runner.take()
             self.coroutine_runner.begin(taken)
-            with self.flow.lock:
+            with self.driver.lock:
                 self.pump_coroutines_later()
         except BaseException as error:
-            with self.flow.lock:
-                self.flow.break_off(error)
+            with self.driver.lock:
+                self.driver.break_off(error)
 
     def _loop_is_wanted(self) -> bool:
         return bool(self.inline) or (not self._apart and self._coroutines_are_wanted())

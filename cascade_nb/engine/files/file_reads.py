@@ -27,7 +27,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final, Protocol
 
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.files.databases import file_of, said_by
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.variable_reads import listen_to_environment
@@ -52,7 +52,7 @@ class FileUser(Protocol):
         """Which node runs; None for none just now."""
 
     @property
-    def flow(self) -> RunState:
+    def driver(self) -> DrivenRun:
         """Whose node it is."""
 
 
@@ -98,20 +98,20 @@ class InlineFiles:
     """Stands for the attempt where functions run inline, one after the other.
 
     Attributes:
-        flow: whose functions they are.
+        driver: whose functions they are.
         files: what the one that runs now has opened; None for nothing.
     """
 
-    __slots__ = ("files", "flow")
+    __slots__ = ("driver", "files")
 
-    def __init__(self, flow: RunState) -> None:
-        self.flow = flow
+    def __init__(self, driver: DrivenRun) -> None:
+        self.driver = driver
         self.files: OpenedFiles | None = None
 
     @property
     def index(self) -> int | None:
         """Which node runs."""
-        return self.flow.inline
+        return self.driver.inline
 
 
 user_here: ContextVar[FileUser | None] = ContextVar("cascade_attempt", default=None)
@@ -179,7 +179,7 @@ def files_of(user: FileUser) -> OpenedFiles:
     """What a task opens."""
     if user.files is None:
         assert user.index is not None
-        files = user.flow.files
+        files = user.driver.files
         user.files = OpenedFiles(files.tracks(user.index), owner=files.owner(user.index))
     return user.files
 

@@ -7,7 +7,7 @@ from contextvars import Context
 from typing import Any
 
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import SKIPPED
 from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.engine.files.file_reads import FileUser, InlineFiles, files_here, files_of, listen
@@ -33,12 +33,12 @@ class RunFiles:
 
     def __init__(
         self,
-        flow: RunState,
+        driver: DrivenRun,
         there: Mapping[int, Stamps],
         context: Context,
         running: Callable[[], Sequence[FileUser]],
     ) -> None:
-        self._flow = flow
+        self._driver = driver
         self._running = running
         self._outer: OpenedFiles | None = context.run(files_here)
         self.of: dict[int, Stamps] = dict(there)
@@ -79,25 +79,25 @@ class RunFiles:
 
     def tracks(self, index: int) -> bool:
         """Whether the files of a node count."""
-        return self._flow.kinds.of[index].options.track_files
+        return self._driver.core.kinds.of[index].options.track_files
 
     def owner(self, index: int) -> str:
         """The name of a node's task."""
-        return self._flow.kinds.of[index].name
+        return self._driver.core.kinds.of[index].name
 
     def collect(self, index: int) -> Stamps:
         """A node has its result, or was skipped: all that it was made of, or decided by."""
         if not self.of:
             return NO_STAMPS
-        flow, of = self._flow, self.of
-        work = flow.results.work[index]
+        driver, of = self._driver, self.of
+        work = driver.core.results.work[index]
         sources: Sequence[int]
-        if flow.scheduler.state[index] == SKIPPED:
-            sources = decided_by(flow, index)
+        if driver.core.scheduler.state[index] == SKIPPED:
+            sources = decided_by(driver.core, index)
         elif isinstance(work, Expansion):
-            sources = flow.results.sources(work.node.index)
+            sources = driver.core.results.sources(work.node.index)
         else:
-            sources = (*flow.results.sources(index), *flow.control_flow.items(index))
+            sources = (*driver.core.results.sources(index), *driver.core.items(index))
         found = dict.fromkeys(of[source] for source in sources if source in of)
         own = of.get(index, NO_STAMPS)
         if not found:

@@ -57,8 +57,8 @@ def node_named(graph: Graph, name: str) -> Node:
     raise UnknownNameError("node", name, (), f"; it is a task's, whose nodes are {names}")
 
 
-def why_of(flow: RunView, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
-    """The reasons, one a line. Call under the flow's lock.
+def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> list[str]:
+    """The reasons, one a line. Call under the view's lock.
 
     Args:
         name: of a node or an item.
@@ -67,22 +67,22 @@ def why_of(flow: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     Raises:
         UnknownNameError: there is no such node or item.
     """
-    item = item_of(flow.graph, name)
+    item = item_of(view.core.graph, name)
     if item is not None and item[0].kind is NodeKind.MAP:
-        return _why_item(flow, name, *item)
-    node = node_named(flow.graph, name) if item is None else item[0]
+        return _why_item(view, name, *item)
+    node = node_named(view.core.graph, name) if item is None else item[0]
     index = node.index
-    end = end_of(flow, index)
+    end = end_of(view, index)
     if end is not None:
         return [f"{node.id} {line}" for line in end]
-    retrying = [i for i in flow.retry_at if flow.control_flow.root_of(i) == index]
+    retrying = [i for i in view.core.retry_at if view.core.root_of(i) == index]
     if retrying:
-        soonest = sorted(retrying, key=flow.retry_at.__getitem__)[:_SHOWN]
-        return [f"{flow.id_of(i)} waits: {retry_of(flow, i).words}" for i in soonest]
-    stopped = _stopped(flow, index)
+        soonest = sorted(retrying, key=view.core.retry_at.__getitem__)[:_SHOWN]
+        return [f"{view.core.id_of(i)} waits: {retry_of(view, i).words}" for i in soonest]
+    stopped = _stopped(view, index)
     if stopped:
         return [f"{node.id} {text}" for text in stopped]
-    nested = [(task, run) for one, task, run in nested_in(flow) if one is node]
+    nested = [(task, run) for one, task, run in nested_in(view) if one is node]
     if nested:
         mapped = node.kind is NodeKind.MAP
         some = [
@@ -91,36 +91,36 @@ def why_of(flow: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
         ]
         more = len(nested) - _SHOWN
         return [*some, *([f"and {count_text(more, 'more run')} inside"] if more > 0 else [])]
-    again = [retry for retry in retries_of(flow) if retry.node == node.id]
+    again = [retry for retry in retries_of(view) if retry.node == node.id]
     if again:
         return [f"{retry.task} is running: {retry.words}" for retry in again]
-    return [_waits(flow, index, node.id, state_of(index))]
+    return [_waits(view, index, node.id, state_of(index))]
 
 
-def end_of(flow: RunView, index: int) -> list[str] | None:
+def end_of(view: RunView, index: int) -> list[str] | None:
     """What a node that is over without a result has come to, each line after its name: "failed:
-    KeyError: 'x'"; None where it has a result or goes on. Call under the flow's lock.
+    KeyError: 'x'"; None where it has a result or goes on. Call under the view's lock.
     """
-    state = flow.scheduler.state[index]
-    if index in flow.skipped and state != DONE:
-        reason, detail = flow.skipped[index]
+    state = view.core.scheduler.state[index]
+    if index in view.core.skipped and state != DONE:
+        reason, detail = view.core.skipped[index]
         if reason == "UpstreamFailed":
             return [f"was not started: {detail}"]
         return [f"was skipped ({reason}): {detail}"]
-    own = [f for f in flow.failures if f.task_id.split("[")[0] == flow.id_of(index)]
+    own = [f for f in view.failures if f.task_id.split("[")[0] == view.core.id_of(index)]
     if state == FAILED or (own and state == CANCELLED):  # a map whose other items did not start
-        lines = [_failed(flow, f.task, f.task_id, f.attempt, f.text) for f in own[:_SHOWN]]
+        lines = [_failed(view, f.task, f.task_id, f.attempt, f.text) for f in own[:_SHOWN]]
         more = [f"and {len(own) - _SHOWN} more of its items"] if len(own) > _SHOWN else []
         return [*lines, *more] or ["failed"]
-    if state == CANCELLED and flow.stopping == "failed" and flow.failures:
-        first = flow.failures[0].task
+    if state == CANCELLED and view.core.stopping == "failed" and view.failures:
+        first = view.failures[0].task
         return [f"was not started: {first} failed and the run stops at the first failure"]
     if state == CANCELLED:
         return ["did not finish: the run was cancelled"]
     return None
 
 
-def _failed(flow: RunView, task: str, task_id: str, attempt: int, text: str) -> str:
+def _failed(view: RunView, task: str, task_id: str, attempt: int, text: str) -> str:
     item = f" at {task_id[task_id.index('[') :]}" if "[" in task_id else ""
     return f"failed{item}{_attempts(attempt)}: {text}"
 
@@ -129,43 +129,44 @@ def _attempts(number: int) -> str:
     return f" in attempt {number}" if number > 1 else ""
 
 
-def _why_item(flow: RunView, name: str, node: Node, number: int) -> list[str]:
-    places = flow.control_flow.items(node.index)
+def _why_item(view: RunView, name: str, node: Node, number: int) -> list[str]:
+    core = view.core
+    places = core.items(node.index)
     if not places:
-        over = end_of(flow, node.index)
+        over = end_of(view, node.index)
         told = over[0] if over else "has no items yet"
         return [f"{name}: {node.id} {told}"]
     if number >= len(places):
         raise UnknownNameError("item", name, (), f"; {node.id} has {len(places)}, from 0")
     index = places[number]
-    expansion = flow.results.work[index]
+    expansion = core.results.work[index]
     assert isinstance(expansion, Expansion)
-    state = flow.scheduler.state[index]
-    failures = [f for f in flow.failures if f.task_id == flow.id_of(index)]
+    state = core.scheduler.state[index]
+    failures = [f for f in view.failures if f.task_id == core.id_of(index)]
     if failures:
         told = f"failed{_attempts(failures[0].attempt)}: {failures[0].text}"
-    elif index in flow.skipped:
-        told = f"was skipped: {flow.skipped[index][1]}"
-    elif index in flow.retry_at:
-        told = f"waits: {retry_of(flow, index).words}"
-    elif (ticket := flow.parked.get(index)) and (gate := stopper(flow.services.manager, ticket)):
-        told = f"is {gate.word}: {explain(gate, flow.services.clock.now(), ticket)}"
+    elif index in core.skipped:
+        told = f"was skipped: {core.skipped[index][1]}"
+    elif index in core.retry_at:
+        told = f"waits: {retry_of(view, index).words}"
+    elif (ticket := core.parked.get(index)) and (gate := stopper(view.services.manager, ticket)):
+        told = f"is {gate.word}: {explain(gate, view.services.clock.now(), ticket)}"
     elif state == CANCELLED:
-        told = (end_of(flow, index) or ["was cancelled"])[0]
-    elif waits_for_a_thread(flow, index):
-        told = _full(flow)
+        told = (end_of(view, index) or ["was cancelled"])[0]
+    elif waits_for_a_thread(view, index):
+        told = _full(view)
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
-        told = f"is {word.value}{_attempts(flow.tries.get(index, 1))}"
-        if state == RUNNING and index in flow.last_errors:
-            told = f"is running: {retry_of(flow, index).words}"
-        inside = [run for run, a in flow.nested.items() if a.index == index]
+        told = f"is {word.value}{_attempts(core.tries.get(index, 1))}"
+        if state == RUNNING and index in core.last_errors:
+            told = f"is running: {retry_of(view, index).words}"
+        inside = [run for run, a in view.nested.items() if a.index == index]
         told += "".join(f"; {run.in_words}" for run in inside[:_SHOWN])
-    inputs = failures[0].inputs if failures else _inputs(flow, expansion, number)
+    inputs = failures[0].inputs if failures else _inputs(view, expansion, number)
     return [f"{name} {told}", *([f"its input: {', '.join(inputs)}"] if inputs else [])]
 
 
-def _inputs(flow: RunView, expansion: Expansion, number: int) -> list[str]:
+def _inputs(view: RunView, expansion: Expansion, number: int) -> list[str]:
     """A short picture of each argument of an item that is still there: a map that is over keeps
     none of its own.
     """
@@ -175,47 +176,47 @@ def _inputs(flow: RunView, expansion: Expansion, number: int) -> list[str]:
     for name, value in {**lazy.collections, **lazy.fixed}.items():
         known = value
         if isinstance(value, Lazy):
-            index = flow.results.place.get(value.identity, -1)
-            state = flow.scheduler.state
-            if index < 0 or state[index] != DONE or not flow.results.alive(index, state):
+            index = view.core.results.place.get(value.identity, -1)
+            state = view.core.scheduler.state
+            if index < 0 or state[index] != DONE or not view.core.results.alive(index, state):
                 continue
-            known = flow.results.values[index]
+            known = view.core.results.values[index]
         if name in lazy.collections:
             known = known[number] if isinstance(known, Sequence) else list(known)[number]
         told.append(f"{name}={short_repr(known, _INPUT)}")
     return told
 
 
-def _stopped(flow: RunView, index: int) -> list[str]:
+def _stopped(view: RunView, index: int) -> list[str]:
     """What holds a node, its items or what continues it, or lets them queue, each once."""
     texts: dict[str, None] = {}
-    now = flow.services.clock.now()
-    for item, ticket in flow.parked.items():
-        if flow.control_flow.root_of(item) != index:
+    now = view.services.clock.now()
+    for item, ticket in view.core.parked.items():
+        if view.core.root_of(item) != index:
             continue
-        gate = stopper(flow.services.manager, ticket)
+        gate = stopper(view.services.manager, ticket)
         if gate is not None:
             texts[f"is {gate.word}: {explain(gate, now, ticket)}"] = None
     return list(texts)
 
 
-def _full(flow: RunView) -> str:
+def _full(view: RunView) -> str:
     """What to say of a node that nothing keeps but that no thread is free."""
-    there, lost = flow.workers.executor.capacity, flow.workers.lost
+    there, lost = view.workers.executor.capacity, view.workers.lost
     busy = "the only thread is busy" if there == 1 else f"all {there} threads are busy"
     more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
     return f"is queued: {busy}{more}"
 
 
-def _waits(flow: RunView, index: int, name: str, state: NodeState) -> str:
-    waiting = Counter(flow.label(i) for i in flow.scheduler.waiting_for(index))
+def _waits(view: RunView, index: int, name: str, state: NodeState) -> str:
+    waiting = Counter(view.core.label(i) for i in view.core.scheduler.waiting_for(index))
     if state is NodeState.WAITING and waiting:
         told = [f"{n} of {label}" if n > 1 else label for label, n in waiting.items()]
         rest = [f"{len(told) - _SHOWN} others"] if len(told) > _SHOWN else []
         return f"{name} waits for {', '.join([*told[:_SHOWN], *rest])}"
     if state is NodeState.QUEUED:  # by no limit of anybody's, which was said before
-        return f"{name} {_full(flow)}"
-    if state is NodeState.WAITING and flow.scheduler.state[index] == READY:
-        is_late = flow.kinds.of[index].queue == "async" and flow.queues.loop_is_held_up
+        return f"{name} {_full(view)}"
+    if state is NodeState.WAITING and view.core.scheduler.state[index] == READY:
+        is_late = view.core.kinds.of[index].queue == "async" and view.queues.loop_is_held_up
         return f"{name} {HELD_UP if is_late else 'is ready and about to start'}"
-    return f"{name} is {state.value}{_attempts(flow.tries.get(index, 1))}"
+    return f"{name} is {state.value}{_attempts(view.core.tries.get(index, 1))}"

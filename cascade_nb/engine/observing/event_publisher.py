@@ -9,7 +9,7 @@ from typing import Final
 from cascade_nb.control.explanations import explain
 from cascade_nb.control.gates import Gate, Ticket
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import Many
 from cascade_nb.events.events import (
@@ -30,12 +30,12 @@ class EventPublisher:
     moves.
     """
 
-    def __init__(self, flow: RunState) -> None:
-        self._flow = flow
-        self._run_id = flow.run_id
-        self._bus = flow.services.bus
+    def __init__(self, driver: DrivenRun) -> None:
+        self._driver = driver
+        self._run_id = driver.run_id
+        self._bus = driver.services.bus
         self._publish = self._bus.publish
-        self._clock = flow.services.clock
+        self._clock = driver.services.clock
         self._wall = self._clock.wall
         self._last = -1
         self._id = self._name = ""
@@ -77,7 +77,7 @@ class EventPublisher:
         if not self._bus.listening:
             return
         run, now = self._run_id, self._wall()
-        nodes, kinds = self._flow.graph.nodes, self._flow.kinds.of
+        nodes, kinds = self._driver.core.graph.nodes, self._driver.core.kinds.of
 
         def made() -> Iterator[TaskSkipped]:
             for i in indexes:
@@ -128,7 +128,7 @@ class EventPublisher:
     def _look_up(self, index: int) -> None:
         """A small task starts and finishes in a row: its names are made once for both."""
         self._last = index
-        flow = self._flow
-        work = flow.results.work[index]
+        driver = self._driver
+        work = driver.core.results.work[index]
         self._id = work.id_of(index) if isinstance(work, Expansion) else work.id
-        self._name = flow.kinds.of[index].name
+        self._name = driver.core.kinds.of[index].name

@@ -13,7 +13,7 @@ from cascade_nb.engine.core.scheduler import DONE, IDLE
 from cascade_nb.engine.observing.answers import end_of
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import RunStatus
-from cascade_nb.engine.storage.provenance_cache import MOST, ROOM, ProvenanceComparison
+from cascade_nb.engine.reuse.provenance_cache import MOST, ROOM, ProvenanceComparison
 from cascade_nb.graph.fingerprint.provenance import Provenance
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy.lazy import Lazy
@@ -83,14 +83,14 @@ class UnkeyedResults:
         self._lock = threading.Lock()
         self._left: _Left | None = None
 
-    def enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
+    def enter(self, number: int, view: RunView, grounds: ProvenanceComparison) -> None:
         """A run is over; under its lock."""
-        state, results, nodes = flow.scheduler.state, flow.results, flow.graph.nodes
+        state, results, nodes = view.core.scheduler.state, view.core.results, view.core.graph.nodes
         left = [
             node
             for name, node in ((name, nodes[index]) for name, index in grounds.place.items())
             if node.task is not None
-            and (node.name is not None or node.index in flow.graph.targets)
+            and (node.name is not None or node.index in view.core.graph.targets)
             and node.index in results.kept
             and state[node.index] == DONE
             and (grounds.now[name].key is None or not node.options.reuse)
@@ -166,22 +166,22 @@ class History:
             return list(self._runs)
 
     def enter(
-        self, status: RunStatus, started: float, flow: RunView | None, grounds: ProvenanceComparison
+        self, status: RunStatus, started: float, view: RunView | None, grounds: ProvenanceComparison
     ) -> None:
         """A run is over.
 
         Args:
             status: how it stood in the end.
             started: when, in seconds since the epoch.
-            flow: its machinery, if it came so far.
+            view: its machinery, if it came so far.
             grounds: what its nodes are made of, and by what they are known.
         """
         with self._lock:
             self._runs.append(EndedRun(status, started))
-            if flow is not None:
-                with flow.services.manager.lock:
-                    self._enter(status.number, flow, grounds)
-                    self.unkeyed.enter(status.number, flow, grounds)
+            if view is not None:
+                with view.services.manager.lock:
+                    self._enter(status.number, view, grounds)
+                    self.unkeyed.enter(status.number, view, grounds)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
         """What became of a node in the last run that had it; None where none did, as far as that
@@ -190,8 +190,8 @@ class History:
         with self._lock:
             return self._last.get((node.task_name, identity.get(node.id, node.id)))
 
-    def _enter(self, number: int, flow: RunView, grounds: ProvenanceComparison) -> None:
-        state, reused, graph = flow.scheduler.state, flow.reused, flow.graph
+    def _enter(self, number: int, view: RunView, grounds: ProvenanceComparison) -> None:
+        state, reused, graph = view.core.scheduler.state, view.core.reused, view.core.graph
         identity = grounds.identity
         for name, index in (grounds.place or _named(graph)).items():
             node = graph.nodes[index]
@@ -200,12 +200,12 @@ class History:
             known = identity.get(name, name)
             key = node.task_name, known
             if state[index] == DONE:
-                unkept = flow.saver.unwritable.get(index, "")
+                unkept = view.saver.unwritable.get(index, "")
                 words = "is reused" if index in reused else "is done"
                 seen = LastSeen(number, words, unkept=unkept)
             else:
-                lines = end_of(flow, index) or ["did not finish"]
-                skipped = flow.skipped.get(index, ("",))[0]
+                lines = end_of(view, index) or ["did not finish"]
+                skipped = view.core.skipped.get(index, ("",))[0]
                 tried = grounds.now.get(name)
                 seen = LastSeen(number, _in_a_line(lines), skipped, tried)
             self._last[key] = seen

@@ -12,7 +12,7 @@ from typing import Any
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.explanations import explain, stopper
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.core.run_protocols import NestedRun
+from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
@@ -54,16 +54,16 @@ class RunObserver:
         self, run: ObservedRun, manager: ConstraintManager, unreachable: Callable[[], str | None]
     ) -> None:
         self._run, self._manager, self._unreachable = run, manager, unreachable
-        self._flow: RunView | None = None
+        self._view: RunView | None = None
         self._state_counts: StateCounts | None = None
         self._since = 0  # versions that were given of machinery before
 
-    def begin(self, flow: RunView) -> None:
+    def begin(self, view: RunView) -> None:
         """The run has its machinery, or another after an edit. Nothing is counted before somebody
         looks.
         """
-        self._since += 1 + (len(self._flow.state_changes) if self._flow is not None else -1)
-        self._flow, self._state_counts = flow, StateCounts(flow)
+        self._since += 1 + (len(self._view.core.state_changes) if self._view is not None else -1)
+        self._view, self._state_counts = view, StateCounts(view)
 
     def elapsed(self) -> float:
         """Seconds since the start, paused time not counted."""
@@ -78,13 +78,15 @@ class RunObserver:
             phase, pause, _ = self._phase()
             if phase is Phase.PAUSED and pause is not None:
                 return f"{pause} {pause.reason}"
-            flow = self._flow
-            if phase is not Phase.RUNNING or flow is None or not flow.parked or flow.retry_at:
+            view = self._view
+            if phase is not Phase.RUNNING or view is None:
+                return None
+            if view.core.retry_at or not view.core.parked:
                 return None
             if self._running():  # which counts states, so it is asked last
                 return None
             now = self._manager.clock.now()
-            for ticket in flow.parked.values():
+            for ticket in view.core.parked.values():
                 gate = stopper(self._manager, ticket)
                 if gate is not None and gate.opens_at(now) - now > _SOON:
                     return str(gate.constraint)
@@ -94,14 +96,14 @@ class RunObserver:
         """The run at this moment."""
         with self._manager.lock:
             kinds = self._kinds()
-            spent = self._flow.kinds.spent() if self._flow is not None else {}
+            spent = self._view.core.kinds.spent() if self._view is not None else {}
             counts: Counter[NodeState] = Counter()
             for of_one in kinds.values():
                 counts.update(of_one)
             phase, pause, paused_for = self._phase()
             failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
             blocker = self._blocker()
-            retries = retries_of(self._flow) if self._flow is not None else ()
+            retries = retries_of(self._view) if self._view is not None else ()
             running = self._running()
             waiting, queued, held = self._standing(counts, running, pause)
             moment = HeadlineFacts(
@@ -121,7 +123,7 @@ class RunObserver:
                 finishing=bool(counts) and not (running or waiting or queued or held),
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
-                unkept=self._flow.saver.refused if self._flow is not None else 0,
+                unkept=self._view.saver.refused if self._view is not None else 0,
             )
             return RunStatus(
                 run_id=self._run.id,
@@ -154,17 +156,17 @@ class RunObserver:
     def nested(self) -> list[tuple[Node, str, NestedRun]]:
         """The runs that its tasks have started and wait for, see `nested_in`."""
         with self._manager.lock:
-            return nested_in(self._flow) if self._flow is not None else []
+            return nested_in(self._view) if self._view is not None else []
 
     def failures(self) -> list[Failure]:
         """What failed so far."""
-        return list(self._flow.failures) if self._flow is not None else []
+        return list(self._view.failures) if self._view is not None else []
 
     def partial(self, name: str | None) -> Any:
         """What is there of the target's value, or of a node's."""
-        flow, graph = self._flow, self._run.graph
-        if flow is not None:
-            return partial_of(flow, name)
+        view, graph = self._view, self._run.graph
+        if view is not None:
+            return partial_of(view, name)
         node = graph.nodes[graph.targets[0]] if name is None else node_named(graph, name)
         return Missing(node.label, "is not there: nothing of the run has started")
 
@@ -179,21 +181,21 @@ class RunObserver:
         """
         own = len(self._run.graph)
         with self._manager.lock:
-            flow = self._flow
-            if flow is None or self._state_counts is None or flow.graph is not self._run.graph:
+            view = self._view
+            if view is None or self._state_counts is None or view.core.graph is not self._run.graph:
                 told = version == _ALL_WAIT
                 return _ALL_WAIT, {} if told else dict.fromkeys(range(own), NodeState.WAITING)
-            now, since = self._since + len(flow.state_changes), version - self._since
+            now, since = self._since + len(view.core.state_changes), version - self._since
             if since >= 0:
-                changed = set(flow.state_changes[since:])
+                changed = set(view.core.state_changes[since:])
             elif version == _ALL_WAIT and not self._since:
                 # Of what is there from the start no change in the log says it.
                 there = self._run.graph.param_indexes
-                changed = {*flow.state_changes, *flow.reused, *flow.carried, *there}
+                changed = {*view.core.state_changes, *view.core.reused, *view.core.carried, *there}
             else:
                 return now, self._state_counts.states(range(own))
-            if len(flow.scheduler.state) > own:
-                root_of = flow.control_flow.root_of
+            if len(view.core.scheduler.state) > own:
+                root_of = view.core.root_of
                 changed = {i if i < own else root_of(i) for i in changed}
             return now, self._state_counts.states(changed)
 
@@ -211,10 +213,10 @@ class RunObserver:
         found = item_of(self._run.graph, name)
         node = found[0] if found is not None else node_named(self._run.graph, name)
         with self._manager.lock:
-            flow = self._flow
-            if flow is None:
+            view = self._view
+            if view is None:
                 return [f"{node.id} waits: the run is starting"]
-            lines = why_of(flow, name, self._state)
+            lines = why_of(view, name, self._state)
         kept = self._run.kept.get(node.index)
         return lines if found is not None or kept is None else [*lines, kept]
 
@@ -230,20 +232,20 @@ class RunObserver:
 
     def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
         """How it stands; the pause that holds all of it, and for how long nothing has run."""
-        flow = self._flow
+        view = self._view
         if self._run.outcome is not None:
             return self._run.outcome, None, None
-        if flow is None:
+        if view is None:
             pause = self._manager.find(Scope("run", self._run.id))
             if pause is None or pause.by not in (THE_STATE, AN_EDIT):
                 return Phase.STARTING, None, None
             return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - pause.since)
-        if flow.stopping == "cancelled":
+        if view.core.stopping == "cancelled":
             return Phase.CANCELLING, None, None
         pause = self._whole_pause()
         if pause is None:
             return Phase.RUNNING, None, None
-        since = max(pause.since, flow.last_end)
+        since = max(pause.since, view.last_end)
         if not self.is_quiet():
             return Phase.PAUSING, pause, None
         return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - since)
@@ -253,26 +255,26 @@ class RunObserver:
 
     def _running(self) -> int:
         """How many tasks are under way; those that rest at a checkpoint are not."""
-        flow = self._flow
-        if flow is None or self._run.outcome is not None:
+        view = self._view
+        if view is None or self._run.outcome is not None:
             return 0
         return sum(
-            1 for a in flow.in_flight.values() if a.started is not None and not a.resting
-        ) + (flow.inline is not None)
+            1 for a in view.in_flight.values() if a.started is not None and not a.resting
+        ) + (view.inline is not None)
 
     def is_quiet(self) -> bool:
         """Whether none of its tasks is under way, but for those that wait for runs in which nothing
         is either. Under the lock.
         """
-        flow = self._flow
-        if not self._running() or flow is None:
+        view = self._view
+        if not self._running() or view is None:
             return True
-        if flow.inline is not None or not flow.nested:
+        if view.inline is not None or not view.nested:
             return False
-        inside = list(flow.nested.items())
+        inside = list(view.nested.items())
         return all(
-            a.ticket in flow.lent and all(run.rests(self._manager) for run, of in inside if of is a)
-            for a in flow.in_flight.values()
+            a.ticket in view.lent and all(run.rests(self._manager) for run, of in inside if of is a)
+            for a in view.in_flight.values()
             if a.started is not None and not a.resting
         )
 
@@ -289,32 +291,32 @@ class RunObserver:
         held = counts[NodeState.HELD]
         if pause is not None:
             return 0, 0, waiting + queued + held + begun
-        flow = self._flow
-        if flow is None or not begun:
+        view = self._view
+        if view is None or not begun:
             return waiting, queued, held
-        resting = min(begun, sum(a.resting for a in flow.in_flight.values()))
+        resting = min(begun, sum(a.resting for a in view.in_flight.values()))
         held, begun = held + resting, begun - resting
-        some = islice(flow.parked.values(), _SOME)  # there may be 100,000, and this is asked often
+        some = islice(view.core.parked.values(), _SOME)  # of 100,000, and it is asked often
         words = {gate.word for t in some if (gate := stopper(self._manager, t))}
         if "held" in words:
             return waiting, queued, held + begun
         return (waiting, queued + begun, held) if words else (waiting + begun, queued, held)
 
     def _elapsed(self) -> float:
-        flow = self._flow
-        if flow is None:
+        view = self._view
+        if view is None:
             return 0.0
         now = self._run.ended_at or self._manager.clock.now()
-        rested = flow.rested
+        rested = view.rested
         phase_pause = self._whole_pause() if self._run.outcome is None else None
         if phase_pause is not None and self.is_quiet():
-            rested += max(0.0, now - max(phase_pause.since, flow.last_end))
-        return max(0.0, now - flow.began - rested)
+            rested += max(0.0, now - max(phase_pause.since, view.last_end))
+        return max(0.0, now - view.began - rested)
 
     def _remaining(self, phase: Phase, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
-        if self._flow is None or phase.is_over:
+        if self._view is None or phase.is_over:
             return None
-        return remaining(kinds, self._flow.kinds.timings(), self._elapsed())
+        return remaining(kinds, self._view.core.kinds.timings(), self._elapsed())
 
     def _kind(
         self, name: str, counts: Counter[NodeState], spent: tuple[int, float, float]
@@ -337,11 +339,11 @@ class RunObserver:
         )
 
     def _blocker(self) -> str | None:
-        flow = self._flow
-        if flow is None:
+        view = self._view
+        if view is None:
             return None
-        for ticket in flow.parked.values():
+        for ticket in view.core.parked.values():
             gate = stopper(self._manager, ticket)
             if gate is not None:
                 return explain(gate, self._manager.clock.now(), ticket)
-        return HELD_UP if flow.queues.loop_is_held_up else None
+        return HELD_UP if view.queues.loop_is_held_up else None

@@ -36,25 +36,25 @@ class Missing:
         return f"<no result: {self.label} {self.why}>"
 
 
-def partial_of(flow: RunView, name: str | None) -> Any:
-    """See `Run.partial`; it takes the flow's lock."""
-    graph, place = flow.graph, flow.results.place
+def partial_of(view: RunView, name: str | None) -> Any:
+    """See `Run.partial`; it takes the view's lock."""
+    graph, place = view.core.graph, view.core.results.place
     shape = graph.shape if name is None else node_named(graph, name).lazy
-    with flow.services.manager.lock:
-        found = replace(shape, Lazy, lambda lazy: _value_at(flow, place[lazy.identity]))
+    with view.services.manager.lock:
+        found = replace(shape, Lazy, lambda lazy: _value_at(view, place[lazy.identity]))
     return reader_copy(found)
 
 
-def _value_at(flow: RunView, index: int) -> Any:
-    state = flow.scheduler.state
+def _value_at(view: RunView, index: int) -> Any:
+    state = view.core.scheduler.state
     if state[index] == DONE:
-        if flow.results.alive(index, state):
-            return flow.results.values[index]
-        return Missing(flow.label(index), "is done, and its value was let go: give it a name")
-    if items := flow.control_flow.items(index):
-        return [_value_at(flow, item) for item in items]
-    own = flow.id_of(index)
-    if failure := next((one for one in flow.failures if one.task_id == own), None):
-        return Missing(flow.label(index), f"failed: {failure.text}")
-    over = end_of(flow, index)
-    return Missing(flow.label(index), over[0] if over else "is not there yet")
+        if view.core.results.alive(index, state):
+            return view.core.results.values[index]
+        return Missing(view.core.label(index), "is done, and its value was let go: give it a name")
+    if items := view.core.items(index):
+        return [_value_at(view, item) for item in items]
+    own = view.core.id_of(index)
+    if failure := next((one for one in view.failures if one.task_id == own), None):
+        return Missing(view.core.label(index), f"failed: {failure.text}")
+    over = end_of(view, index)
+    return Missing(view.core.label(index), over[0] if over else "is not there yet")

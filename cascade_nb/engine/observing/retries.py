@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from cascade_nb.engine.core.run_protocols import NestedRun
+from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import NestedStatus, RetryStatus, RunStatus
 from cascade_nb.graph.graph import Node
@@ -14,38 +14,38 @@ from cascade_nb.graph.graph import Node
 _SHOWN: Final = 5  # at most so many are told of
 
 
-def retries_of(flow: RunView) -> tuple[RetryStatus, ...]:
-    """What is tried again just now, or will be, soonest first. Call under the flow's lock."""
-    if not flow.tries:
+def retries_of(view: RunView) -> tuple[RetryStatus, ...]:
+    """What is tried again just now, or will be, soonest first. Call under the view's lock."""
+    if not view.core.tries:
         return ()
-    going = {a.index for a in flow.in_flight.values() if a.started is not None and a.number > 1}
-    waiting = sorted(flow.retry_at, key=flow.retry_at.__getitem__)
+    going = {a.index for a in view.in_flight.values() if a.started is not None and a.number > 1}
+    waiting = sorted(view.core.retry_at, key=view.core.retry_at.__getitem__)
     some = [*waiting[:_SHOWN], *sorted(going)][:_SHOWN]
-    return tuple(retry_of(flow, index) for index in some)
+    return tuple(retry_of(view, index) for index in some)
 
 
-def retry_of(flow: RunView, index: int) -> RetryStatus:
-    """One of these. Call under the flow's lock."""
-    due = flow.retry_at.get(index)
-    retry = flow.options_of(index).retry
+def retry_of(view: RunView, index: int) -> RetryStatus:
+    """One of these. Call under the view's lock."""
+    due = view.core.retry_at.get(index)
+    retry = view.core.options_of(index).retry
     return RetryStatus(
-        node=flow.graph.nodes[flow.control_flow.root_of(index)].id,
-        task=flow.label(index),
-        attempt=flow.tries.get(index, 1),
+        node=view.core.graph.nodes[view.core.root_of(index)].id,
+        task=view.core.label(index),
+        attempt=view.core.tries.get(index, 1),
         most=retry.max_attempts if retry is not None else 1,
-        wait=None if due is None else max(0.0, due - flow.services.clock.now()),
-        error=flow.last_errors.get(index, ""),
+        wait=None if due is None else max(0.0, due - view.services.clock.now()),
+        error=view.core.last_errors.get(index, ""),
     )
 
 
-def nested_in(flow: RunView) -> list[tuple[Node, str, NestedRun]]:
+def nested_in(view: RunView) -> list[tuple[Node, str, NestedRun]]:
     """The runs that tasks have started and wait for: of each the task's node in the graph, what the
-    task is called, and the run. Call under the flow's lock.
+    task is called, and the run. Call under the view's lock.
     """
-    if not flow.nested:
+    if not view.nested:
         return []
-    nodes, root_of = flow.graph.nodes, flow.control_flow.root_of
-    found = [(nodes[root_of(a.index)], flow.label(a.index), r) for r, a in flow.nested.items()]
+    nodes, root_of = view.core.graph.nodes, view.core.root_of
+    found = [(nodes[root_of(a.index)], view.core.label(a.index), r) for r, a in view.nested.items()]
     return sorted(found, key=lambda one: one[2].number)
 
 

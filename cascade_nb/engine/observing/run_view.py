@@ -7,15 +7,12 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.core.results import ResultTable
-from cascade_nb.engine.core.run_protocols import InFlight, NestedRun, Unfolds
-from cascade_nb.engine.core.scheduler import Scheduler
-from cascade_nb.engine.core.task_groups import TaskGroups
+from cascade_nb.engine.core.driven_run import InFlight, NestedRun
+from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.protocols import Executor
 
 
@@ -52,34 +49,18 @@ class SaverView(Protocol):
 
 
 class RunView(Protocol):
-    """A run at work, as `core.run_state.RunState` and `runs.flow.Flow` describe it.
+    """A run at work, as `runs.driver.RunDriver` has it.
 
     Everything is read under the engine's lock.
     """
 
     @property
-    def graph(self) -> Graph:
-        """What runs."""
+    def core(self) -> RunCore:
+        """How its nodes stand; not to be moved."""
 
     @property
     def services(self) -> LoopServices:
         """What the engine lends it."""
-
-    @property
-    def scheduler(self) -> Scheduler:
-        """How nodes stand."""
-
-    @property
-    def results(self) -> ResultTable:
-        """What results are there."""
-
-    @property
-    def kinds(self) -> TaskGroups:
-        """What nodes of one kind share."""
-
-    @property
-    def control_flow(self) -> Unfolds:
-        """Items and continuations."""
 
     @property
     def queues(self) -> QueuesView:
@@ -106,48 +87,12 @@ class RunView(Protocol):
         """The tickets of tasks that wait for runs of their own."""
 
     @property
-    def parked(self) -> Mapping[int, Ticket]:
-        """What waits at a gate, by index."""
-
-    @property
-    def tries(self) -> Mapping[int, int]:
-        """The number of the attempt to come, where it is not the first."""
-
-    @property
-    def retry_at(self) -> Mapping[int, float]:
-        """When it comes, on the engine's clock."""
-
-    @property
-    def last_errors(self) -> Mapping[int, str]:
-        """What the attempt before it raised, in words."""
-
-    @property
     def failures(self) -> Sequence[Failure]:
         """What failed for good."""
 
     @property
-    def skipped(self) -> Mapping[int, tuple[str, str]]:
-        """Reason and words, by index."""
-
-    @property
-    def reused(self) -> AbstractSet[int]:
-        """What an earlier run made."""
-
-    @property
-    def carried(self) -> AbstractSet[int]:
-        """What was done before an edit, and stands."""
-
-    @property
-    def state_changes(self) -> Sequence[int]:
-        """Every index whose state changed, in order."""
-
-    @property
     def inline(self) -> int | None:
         """What runs in a slice just now."""
-
-    @property
-    def stopping(self) -> str | None:
-        """Why nothing new starts."""
 
     @property
     def began(self) -> float:
@@ -160,15 +105,6 @@ class RunView(Protocol):
     @property
     def rested(self) -> float:
         """Seconds in which all was paused and nothing ran."""
-
-    def label(self, index: int) -> str:
-        """What a person calls a node."""
-
-    def id_of(self, index: int) -> str:
-        """The identity of a node in events."""
-
-    def options_of(self, index: int) -> Options:
-        """What was asked for it."""
 
 
 class ObservedRun(Protocol):

@@ -49,11 +49,11 @@ _ORDER: Final = [
 
 
 class StateCounts:
-    """How many nodes of one flow stand how. Everything is called under the engine's lock."""
+    """How many nodes of one view stand how. Everything is called under the engine's lock."""
 
-    def __init__(self, flow: RunView) -> None:
-        self._flow = flow
-        self._own = len(flow.graph.nodes)
+    def __init__(self, view: RunView) -> None:
+        self._view = view
+        self._own = len(view.core.graph.nodes)
         self._read = 0  # so much of the log is counted
         self._seen: list[int] = []  # by index, as what a node or an item is counted
         self._counts: dict[TaskGroup, list[int]] = {}
@@ -61,7 +61,7 @@ class StateCounts:
 
     def catch_up(self) -> None:
         """Count what changed since the last time."""
-        flow, log = self._flow, self._flow.state_changes
+        view, log = self._view, self._view.core.state_changes
         if not self._counts and self._count_plain():
             self._read = len(log)
             return
@@ -69,13 +69,13 @@ class StateCounts:
         if not self._counts:
             self._enter_all()
             # No change in the log says it of these.
-            changed.update(flow.reused, flow.carried, flow.graph.param_indexes)
+            changed.update(view.core.reused, view.core.carried, view.core.graph.param_indexes)
         self._read = len(log)
-        for index, expansion in flow.control_flow.expander.grown.items():
+        for index, expansion in view.core.grown.items():
             if index < self._own and index not in self._items:
                 self._expanded(index, expansion)
-        of, state, seen, own = flow.kinds.of, flow.scheduler.state, self._seen, self._own
-        reused, carried, parked = flow.reused, flow.carried, flow.parked
+        of, state, seen, own = view.core.kinds.of, view.core.scheduler.state, self._seen, self._own
+        reused, carried, parked = view.core.reused, view.core.carried, view.core.parked
         seen.extend([_WAITING] * (len(state) - len(seen)))
         for index in changed:
             now = state[index]
@@ -89,7 +89,7 @@ class StateCounts:
             if old == new:
                 continue
             if index >= own:
-                work = flow.results.work[index]
+                work = view.core.results.work[index]
                 if not isinstance(work, Expansion) or work.node.index >= own:
                     continue  # it continues another, which counts
                 items = self._items[work.node.index]
@@ -126,42 +126,43 @@ class StateCounts:
     def state(self, index: int) -> NodeState:
         """How one node stands."""
         items = self._items.get(index)
-        if items is not None and self._flow.scheduler.state[index] < DONE:
+        if items is not None and self._view.core.scheduler.state[index] < DONE:
             return _STATES[next(number for number in _ORDER if items[number])]
         return _STATES[self._number(index)]
 
     def _number(self, index: int) -> int:
-        flow = self._flow
-        if flow.carried and index in flow.carried:
+        view = self._view
+        if view.core.carried and index in view.core.carried:
             return _DONE
-        if flow.reused and index in flow.reused:
+        if view.core.reused and index in view.core.reused:
             return _REUSED
-        state = flow.scheduler.state[index]
+        state = view.core.scheduler.state[index]
         if state >= RUNNING:
             return _SHOWN[state]
-        gate = self._stopper(index) if flow.parked and index in flow.parked else None
+        gate = self._stopper(index) if view.core.parked and index in view.core.parked else None
         if gate is not None:
             return _STOPPED[gate.word]
-        if index in flow.control_flow.continuations:
+        if index in view.core.continuations:
             return _RUNNING
-        return _QUEUED if waits_for_a_thread(flow, index) else _WAITING
+        return _QUEUED if waits_for_a_thread(view, index) else _WAITING
 
     def _stopper(self, index: int) -> Gate | None:
         """What keeps a node from starting that asked to."""
-        return stopper(self._flow.services.manager, self._flow.parked[index])
+        return stopper(self._view.services.manager, self._view.core.parked[index])
 
     def _count_plain(self) -> bool:
         """Count all nodes and items at once, for whoever looks for the first time when much has
         happened, as at the end of a run. False where continuations or parked nodes make it a longer
         story.
         """
-        flow, own = self._flow, self._own
-        state, grown = flow.scheduler.state, flow.control_flow.expander.grown
+        view, own = self._view, self._own
+        state, grown = view.core.scheduler.state, view.core.grown
         items = sum(expansion.count for expansion in grown.values())
-        if len(state) > own + items or flow.parked or any(index >= own for index in grown):
+        if len(state) > own + items or view.core.parked or any(index >= own for index in grown):
             return False
         self._enter_all()
-        if not items and not flow.reused and not flow.carried and state.count(DONE) == own:
+        there = items or view.core.reused or view.core.carried
+        if not there and state.count(DONE) == own:
             self._seen = [_DONE] * own
             for counts in self._counts.values():
                 counts[_DONE], counts[_WAITING] = counts[_WAITING], 0
@@ -172,10 +173,10 @@ class StateCounts:
         if READY in state:
             for index in [index for index, now in enumerate(state) if now == READY]:
                 seen[index] = self._number(index)
-        for indexes, number in ((flow.reused, _REUSED), (flow.carried, _DONE)):
+        for indexes, number in ((view.core.reused, _REUSED), (view.core.carried, _DONE)):
             for index in indexes:
                 seen[index] = number
-        for (kind, number), count in Counter(zip(flow.kinds.of, seen, strict=True)).items():
+        for (kind, number), count in Counter(zip(view.core.kinds.of, seen, strict=True)).items():
             if kind.queue is not None:
                 counts = self._counts[kind]
                 counts[_WAITING] -= count
@@ -185,7 +186,7 @@ class StateCounts:
             for number, count in Counter(of_items).items():
                 self._items[index][_WAITING] -= count
                 self._items[index][number] += count
-            kind = flow.kinds.of[index]
+            kind = view.core.kinds.of[index]
             if kind.queue is not None:  # the node itself counts as its items
                 self._counts[kind][seen[index]] -= 1
                 self._counts[kind][_WAITING] += 1
@@ -193,13 +194,13 @@ class StateCounts:
 
     def _enter_all(self) -> None:
         """At first everything waits."""
-        for kind, count in Counter(self._flow.kinds.of[: self._own]).items():
+        for kind, count in Counter(self._view.core.kinds.of[: self._own]).items():
             if kind.queue is not None:  # parameters and routers are no work
                 self._counts[kind] = _waiting(count)
 
     def _expanded(self, index: int, expansion: Expansion) -> None:
         """A mapped node counted as one so far counts as its items from now on."""
-        of = self._flow.kinds.of
+        of = self._view.core.kinds.of
         seen = self._seen
         self._counts[of[index]][seen[index] if index < len(seen) else _WAITING] -= 1
         self._items[index] = _waiting(expansion.count)
@@ -208,13 +209,13 @@ class StateCounts:
             counts[_WAITING] += expansion.count
 
 
-def waits_for_a_thread(flow: RunView, index: int) -> bool:
+def waits_for_a_thread(view: RunView, index: int) -> bool:
     """Whether a node could start, but for a thread: nothing else keeps it, and it is queued."""
     return (
-        flow.scheduler.state[index] == READY
-        and flow.kinds.of[index].queue == "thread"
-        and index not in flow.retry_at
-        and index not in flow.parked
+        view.core.scheduler.state[index] == READY
+        and view.core.kinds.of[index].queue == "thread"
+        and index not in view.core.retry_at
+        and index not in view.core.parked
     )
 
 

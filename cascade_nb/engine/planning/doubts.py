@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cascade_nb.control.explanations import one_at_a_time
 from cascade_nb.control.words import ago
 from cascade_nb.engine.planning.rerun_reasons import Reasons
-from cascade_nb.engine.storage.lookup import Reuse
+from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.graph.effects.effects import NONE, Effects, effects_of
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy.any_task import AnyTask

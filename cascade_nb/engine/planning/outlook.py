@@ -13,8 +13,8 @@ from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.plan import Plan, Step
 from cascade_nb.engine.planning.rerun_reasons import Reasons
+from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.engine.scopes import nodes_under
-from cascade_nb.engine.storage.lookup import Reuse
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
 from cascade_nb.model.lazy.calls import MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy

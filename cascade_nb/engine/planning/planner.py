@@ -13,8 +13,8 @@ from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.outlook import Outlook, plan_of
 from cascade_nb.engine.planning.plan import Plan
-from cascade_nb.engine.storage.lookup import Reuse, find_reusable, fingerprint_graph
-from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
+from cascade_nb.engine.reuse.lookup import Reuse, find_reusable, fingerprint_graph
+from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph

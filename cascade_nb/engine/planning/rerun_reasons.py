@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from cascade_nb.engine.observing.history import LastSeen
-from cascade_nb.engine.storage.lookup import Reuse
+from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.graph.fingerprint.provenance import Change, Provenance, changes, code_changes
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 

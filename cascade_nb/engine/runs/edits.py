@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.carry_over import Revision, same_graph
@@ -57,7 +57,7 @@ class Edits:
 
     Attributes:
         looking: whether the run is held for a look at them.
-        flow: the machinery, once there is any.
+        driver: the machinery, once there is any.
         revision: what the machinery was stopped for.
     """
 
@@ -76,7 +76,7 @@ class Edits:
         self._seen = 0  # … and how many of these the run's graph and keys know of
         self._version = None if request.bindings is None else request.bindings.version
         self.looking = False
-        self.flow: Flow | None = None
+        self.driver: RunDriver | None = None
         self.revision: Revision | None = None
 
     @property
@@ -87,8 +87,8 @@ class Edits:
     def editing(self) -> None:
         """A cell is about to run."""
         with self._manager.lock:
-            if self.flow is not None and self.flow.code is not None:
-                self.flow.code.catch_up()
+            if self.driver is not None and self.driver.code is not None:
+                self.driver.code.catch_up()
 
     def edited(self) -> None:
         """A cell was run, or something else that may have changed what is to run.
@@ -98,8 +98,8 @@ class Edits:
         """
         with self._manager.lock:
             self._count += 1
-            if self.flow is not None and self.flow.code is not None:
-                self.flow.code.edited()
+            if self.driver is not None and self.driver.code is not None:
+                self.driver.code.edited()
 
     def newest_graph(self) -> Graph | None:
         """The graph as it is now, before it is looked at for the first time; None where it is the
@@ -131,7 +131,7 @@ class Edits:
         self._seen = count
         return revision if revision is not None and revision.edited else None
 
-    async def look_while_held(self, flow: Flow) -> None:
+    async def look_while_held(self, driver: RunDriver) -> None:
         """On the loop, while the run is held: go on as it was, or stop for another graph."""
         while True:
             count = self._count
@@ -140,38 +140,37 @@ class Edits:
             stale = False
             try:
                 revision = await self._look()
-                with flow.lock:
-                    values = list(flow.results.values)
+                with driver.lock:
+                    values = list(driver.core.results.values)
                 stale = await run_in_thread(partial(_any_is_old, values))
             except Exception as error:
                 trouble = error
-            with flow.lock:
-                looking = flow.code is not None and flow.code.checking
+            with driver.lock:
+                looking = driver.code is not None and driver.code.checking
                 known = self._count == count and not looking
-                if known or trouble is not None or flow.stopping is not None:
+                if known or trouble is not None or driver.core.stopping is not None:
                     self.looking = False
                     if trouble is None:
                         self._seen = count
-                    self._go_on(flow, revision, trouble, stale)
+                    self._go_on(driver, revision, trouble, stale)
                     return
             await asyncio.sleep(_LOOK if looking else 0)
 
     def _go_on(
-        self, flow: Flow, revision: Revision | None, trouble: Exception | None, stale: bool
+        self, driver: RunDriver, revision: Revision | None, trouble: Exception | None, stale: bool
     ) -> None:
         """It is known what was edited, and whether results are of classes of before; under the
         lock.
         """
-        manager, code = flow.services.manager, flow.code
-        if flow.stopping is None and trouble is not None:
+        manager, code = driver.services.manager, driver.code
+        if driver.core.stopping is None and trouble is not None:
             manager.apply(self._run.scope, "pause", reason=cannot_be_taken_up(trouble))
-        elif flow.stopping is None and revision is not None:
+        elif driver.core.stopping is None and revision is not None:
             if code is not None:
                 code.catch_up()
             if stale or revision.edited or (code is not None and code.tainted):
                 self.revision = revision
-                flow.stop("edited")
-                flow.end_if_done()
+                driver.stop_for_edits()
                 return
         manager.let_go(self._run.id)
 

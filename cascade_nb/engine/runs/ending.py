@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning, error_text, unharmed
-from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.partial_items import Seen, keep_items
@@ -22,7 +22,12 @@ _left: Final[set[asyncio.Task[Any]]] = set()  # or nobody would hold what goes o
 
 
 async def closed(
-    engine: RunHost, run: Run, flow: Flow, error: BaseException | None, within: float, kept: bool
+    engine: RunHost,
+    run: Run,
+    driver: RunDriver,
+    error: BaseException | None,
+    within: float,
+    kept: bool,
 ) -> tuple[BaseException | None, tuple[str, ...]]:
     """Close what the run has open, and keep what is there of it.
 
@@ -34,13 +39,13 @@ async def closed(
     Returns:
         what the run ends with now, and what is left behind, in words.
     """
-    with flow.lock:
-        flow.close()
-        still = tuple(map(flow.label, flow.left_behind))
-        timings = flow.kinds.timings()
+    with driver.lock:
+        driver.close()
+        still = tuple(map(driver.core.label, driver.left_behind))
+        timings = driver.core.kinds.timings()
         engine.remember(timings)
-        engine.provenance.enter(run.grounds, flow.scheduler.state, timings)
-    problems, left = await flow.resources.close(within)
+        engine.provenance.enter(run.grounds, driver.core.scheduler.state, timings)
+    problems, left = await driver.resources.close(within)
     if problems and error is None:
         error = problems[0]
     if left:
@@ -49,8 +54,8 @@ async def closed(
         warn(words, LeftBehindWarning)
     if error is not None and not isinstance(error, asyncio.CancelledError):
         # Whoever waits for its end and runs it again finds them.
-        seen = Seen(flow.sight, flow.code, flow.request.given)
-        run.kept = await keep_items(flow, seen, engine.partial, within if kept else None)
+        seen = Seen(driver.sight, driver.code, driver.request.given)
+        run.kept = await keep_items(driver, seen, engine.partial, within if kept else None)
     return error, still
 
 

@@ -14,9 +14,9 @@ from cascade_nb.engine.core.arguments import ABSENT, Reader
 from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
 from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
-from cascade_nb.engine.runs.flow import Flow
 from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
@@ -61,7 +61,7 @@ class Execution:
         self._request = request
         self._ended = ended
         self._preparing: asyncio.Task[Prepared] | None = None
-        self._flow: Flow | None = None
+        self._driver: RunDriver | None = None
         self._told = False
         self._ready = Preparation(engine, run, request, self._lost)
         self.edits = Edits(engine.constraints, run, request, self._ready.look_for_edits)
@@ -90,19 +90,10 @@ class Execution:
         if self._preparing is not None:
             self._preparing.cancel()
         self._give_up_after_grace(within)
-        if (flow := self._flow) is None:
+        if self._driver is None:
             return
-        with flow.lock:
-            flow.stop("cancelled")
-            flow.saver.give_up()
-            for attempt in list(flow.in_flight.values()):
-                if attempt.started is not None:
-                    attempt.stop = True
-                    attempt.cancel()
-            flow.wake_resting()
-            words = f"{self._run.graph.title}, which started it, was cancelled"
-            flow.cancel_nested(words, within=within)
-            flow.end_if_done()
+        words = f"{self._run.graph.title}, which started it, was cancelled"
+        self._driver.cancel(words, within)
 
     async def main(self, services: RunServices) -> None:
         """The whole run. Never raises: what went wrong is the outcome."""
@@ -145,34 +136,34 @@ class Execution:
             if self.edits.unseen:
                 prepared = await self._in_a_task(self._up_to_date, services, prepared, before)
                 continue
-            flow = self._flow_of(services, prepared, before)
-            with flow.lock:
+            driver = self._driver_of(services, prepared, before)
+            with driver.lock:
                 if self.edits.unseen:
                     continue
-                self._flow = self.edits.flow = flow
-                run.begin(flow, prepared.reuse)
+                self._driver = self.edits.driver = driver
+                run.begin(driver, prepared.reuse)
                 if not self._told:
                     self._told = True
                     total = len(run.graph) - len(self._settled)
                     self._publish(RunStarted, title=run.graph.title, total=total)
-                flow.start()
-                flow.services.manager.let_go(run.id)
-            await self._come_to_rest(flow)
-            if flow.stopping != "edited":
-                value = self._value(flow)
+                driver.start()
+                driver.services.manager.let_go(run.id)
+            await self._come_to_rest(driver)
+            if driver.core.stopping != "edited":
+                value = self._value(driver)
                 if not run.graph.targets or are_quick_to_copy((value,)):
                     return reader_copy(value) if run.graph.targets else value
                 return await run_in_thread(partial(reader_copy, value))
-            before = flow
-            with flow.lock:
-                self._engine.remember(flow.kinds.timings())
-            problems, _ = await flow.resources.close()
+            before = driver
+            with driver.lock:
+                self._engine.remember(driver.core.kinds.timings())
+            problems, _ = await driver.resources.close()
             for problem in problems:
                 raise problem
             self._over.clear()
             revision = self.edits.revision
             assert revision is not None
-            prepared = await self._in_a_task(self._revised, services, flow, revision)
+            prepared = await self._in_a_task(self._revised, services, driver, revision)
 
     async def _in_a_task(
         self, work: Callable[..., Coroutine[Any, Any, Prepared]], *args: Any
@@ -182,7 +173,7 @@ class Execution:
         return await self._preparing
 
     async def _up_to_date(
-        self, services: RunServices, prepared: Prepared, before: Flow | None
+        self, services: RunServices, prepared: Prepared, before: RunDriver | None
     ) -> Prepared:
         """What was edited while the run was got ready is taken up before anything of it starts."""
         try:
@@ -192,21 +183,23 @@ class Execution:
             return prepared
         return prepared if revision is None else await self._revised(services, before, revision)
 
-    def _flow_of(self, services: RunServices, prepared: Prepared, before: Flow | None) -> Flow:
+    def _driver_of(
+        self, services: RunServices, prepared: Prepared, before: RunDriver | None
+    ) -> RunDriver:
         engine, run, ready = self._engine, self._run, self._ready
-        flow = Flow(
+        driver = RunDriver(
             run.id,
             run.graph,
             services,
             engine.state,
             dataclasses.replace(self._request, given=prepared.given),
-            prepared.blueprint,
+            prepared.initial,
             reused=prepared.reused,
             pending=prepared.pending,
             keys=ready.keys,
             on_over=lambda: services.portal.call(self._over.set),
             on_lost=self._lost,
-            on_edited=lambda: services.spawn(self.edits.look_while_held(flow)),
+            on_edited=lambda: services.spawn(self.edits.look_while_held(driver)),
             edits=self.edits,
             sight=ready.sight,
             files=prepared.files,
@@ -216,31 +209,32 @@ class Execution:
             depth=run.depth,
         )
         if before is not None:
-            flow.began, flow.rested, flow.last_end = before.began, before.rested, before.last_end
-        return flow
+            driver.began, driver.last_end = before.began, before.last_end
+            driver.rested = before.rested
+        return driver
 
-    async def _come_to_rest(self, flow: Flow) -> None:
+    async def _come_to_rest(self, driver: RunDriver) -> None:
         try:
             await self._over.wait()
         except asyncio.CancelledError:
             # The loop is ending, or somebody cancels every task there is.
             self.cancel("its event loop ended")
-            with flow.lock:
-                flow.close()
+            with driver.lock:
+                driver.close()
             raise
-        if flow.code is not None:
-            with flow.lock:
-                flow.code.over()
+        if driver.code is not None:
+            with driver.lock:
+                driver.code.over()
 
     async def _revised(
-        self, services: RunServices, flow: Flow | None, revision: Revision
+        self, services: RunServices, driver: RunDriver | None, revision: Revision
     ) -> Prepared:
         """What the run goes on with, where nothing of it is under way."""
         run = self._run
         given = self._request.given
-        if flow is not None:
-            with flow.lock:
-                given = left_by(flow, flow.code, flow.sight)
+        if driver is not None:
+            with driver.lock:
+                given = left_by(driver, driver.code, driver.sight)
         carried = carried_over(await run_in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._request.params)
@@ -253,7 +247,7 @@ class Execution:
         """Another kernel goes on with this run: end it here, from whatever thread this is."""
         self._services.portal.call(partial(self.cancel, str(error)))
 
-    def _value(self, flow: Flow) -> Any:
+    def _value(self, driver: RunDriver) -> Any:
         """The target's value, which nobody has been handed yet.
 
         Raises:
@@ -261,40 +255,41 @@ class Execution:
         """
         graph = self._run.graph
         title = graph.title
-        if flow.accident is not None:
+        if driver.accident is not None:
             raise RunError(
                 f"{title} was broken off by an error of cascade_nb itself, please report it: "
-                f"{error_text(flow.accident)}"
-            ) from flow.accident
+                f"{error_text(driver.accident)}"
+            ) from driver.accident
         if self._cancelled is not None:
             raise RunCancelledError(f"{title} was cancelled: {self._cancelled}")
         asked = graph.nodes[graph.targets[0]].label if len(graph.targets) == 1 else title
-        if flow.failures:
-            raise together(flow.failures, asked)
+        if driver.failures:
+            raise together(driver.failures, asked)
         for index in graph.targets:
-            if index in flow.skipped:
-                raise DependencyMissingError(flow.label(index), flow.skipped[index][1])
-        values = flow.results.values
-        value = Reader(values, flow.results.place).value_of(graph.shape)
+            if index in driver.core.skipped:
+                why = driver.core.skipped[index][1]
+                raise DependencyMissingError(driver.core.label(index), why)
+        values = driver.core.results.values
+        value = Reader(values, driver.core.results.place).value_of(graph.shape)
         assert value is not ABSENT
         return value
 
     async def _end(self, error: BaseException | None) -> BaseException | None:
         """Close what is open, tell the end, and leave the connector, in that order."""
-        engine, run, flow = self._engine, self._run, self._flow
+        engine, run, driver = self._engine, self._run, self._driver
         within = max(engine.grace, CLOSING) if error is None else self._within
         still: tuple[str, ...] = ()
-        if flow is not None:
+        if driver is not None:
             try:
                 short = self._cancelled is not None
-                error, still = await closed(engine, run, flow, error, within, short)
+                error, still = await closed(engine, run, driver, error, within, short)
             except BaseException as raised:
                 error = error or raised
         if isinstance(error, asyncio.CancelledError):
             why = self._cancelled or "its event loop ended"
             error = RunCancelledError(f"{run.graph.title} was cancelled: {why}")
         run.set_outcome(_phase(error), still)
-        engine.history.enter(run.status, self._began, flow, run.grounds)
+        engine.history.enter(run.status, self._began, driver, run.grounds)
         self._publish(
             RunFinished,
             status=_phase(error).value,
@@ -313,12 +308,12 @@ class Execution:
 
     def end_as_lost(self) -> None:
         """The loop that it went on on is closed: nothing of it will ever end by itself."""
-        run, flow = self._run, self._flow
+        run, driver = self._run, self._driver
         words = f"{run.graph.title} was cancelled: its event loop was closed before it ended"
-        if flow is not None:
-            with flow.lock:
-                flow.stop("cancelled")
-                flow.close()
+        if driver is not None:
+            with driver.moving():
+                driver.core.stop("cancelled")
+                driver.close()
         run.set_outcome(Phase.CANCELLED, ())
         self._publish(RunFinished, status="cancelled", duration=run.elapsed, error=words)
         run.end(None, RunCancelledError(words))
@@ -337,11 +332,11 @@ class Execution:
         return CLOSING if self._cancelled is None else max(LEAST, self._within)
 
     def _give_up(self) -> None:
-        flow = self._flow
-        if flow is not None:
-            with flow.lock:
-                flow.close()
-            flow.resources.give_up()
+        driver = self._driver
+        if driver is not None:
+            with driver.lock:
+                driver.close()
+            driver.resources.give_up()
 
 
 def _phase(error: BaseException | None) -> Phase:

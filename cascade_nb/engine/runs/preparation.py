@@ -12,6 +12,7 @@ from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.initial_state import InitialState, make_initial_state
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
+from cascade_nb.engine.reuse.lookup import GraphSnapshot, Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost
@@ -24,7 +25,6 @@ from cascade_nb.engine.storage.carry_over import (
     edited,
     with_classes_of_today,
 )
-from cascade_nb.engine.storage.lookup import GraphSnapshot, Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.storage.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
@@ -45,7 +45,7 @@ class Prepared(NamedTuple):
         reused, carried: indexes of what an earlier run made, and of what stands from before an
             edit.
         pending: by index, results that stand if the conditions of their nodes turn out true.
-        blueprint: the machinery, as far as it follows from graph and results.
+        initial: the machinery, as far as it follows from graph and results.
         files: by index, what the results that are there were made of.
     """
 
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     reused: frozenset[int]
     carried: frozenset[int]
     pending: Mapping[int, Any]
-    blueprint: InitialState
+    initial: InitialState
     files: Mapping[int, Stamps]
 
 
@@ -268,7 +268,7 @@ class Preparation:
         have = {**values, **given.values, **carried.values, **settled}
         pending = {**{i: reuse.values[i] for i in reuse.pending}, **carried.pending}
         pending = {index: value for index, value in pending.items() if index not in have}
-        blueprint = await make_initial_state(
+        initial = await make_initial_state(
             self._run.id,
             self._run.graph,
             have,
@@ -280,7 +280,7 @@ class Preparation:
         )
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
         files = {**reuse.files, **given.files, **carried.files}
-        return Prepared(bare, given, reused, carried.done, pending, blueprint, files)
+        return Prepared(bare, given, reused, carried.done, pending, initial, files)
 
 
 async def still_given(given: PriorResults) -> PriorResults:

@@ -18,13 +18,13 @@ from cascade_nb.engine.observing.run_log import RunLog
 from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.engine.observing.wait_messages import WaitMessages
 from cascade_nb.engine.planning.doubts import why_more
+from cascade_nb.engine.reuse.lookup import Reuse
+from cascade_nb.engine.reuse.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.engine.run_controls import Holds, RunControls
-from cascade_nb.engine.runs.flow import Flow
+from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import PriorResults, left_by
-from cascade_nb.engine.storage.lookup import Reuse
-from cascade_nb.engine.storage.provenance_cache import NO_GROUNDS, ProvenanceComparison
 from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
 
@@ -118,13 +118,13 @@ class Run(RunControls, Readings):
         self.edits: tuple[str, ...] = ()
         self.kept: Mapping[int, str] = {}
         self.is_shown = False
-        self.above = None if parent is None else parent.flow.kinds.of[parent.index].subject
-        self.parent = None if parent is None else parent.flow.run_id
-        self.depth = 0 if parent is None else parent.flow.depth + 1
+        self.above = None if parent is None else parent.driver.core.kinds.of[parent.index].subject
+        self.parent = None if parent is None else parent.driver.run_id
+        self.depth = 0 if parent is None else parent.driver.depth + 1
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._blocked_by = self._observer.blocked_by if request.log is None else lambda: None
         self._told = WaitMessages(self, self._blocked_by)
-        self._flow: Flow | None = None
+        self._driver: RunDriver | None = None
         self._reuse: Reuse | None = None
         self._skipped: Container[int] = ()
         self._log: RunLog | None = None
@@ -255,8 +255,10 @@ class Run(RunControls, Readings):
     def left(self) -> PriorResults:
         """What it leaves to the next try; for the engine."""
         with self._engine.constraints.lock:
-            flow = self._flow
-            return self.request.given if flow is None else left_by(flow, flow.code, flow.sight)
+            driver = self._driver
+            if driver is None:
+                return self.request.given
+            return left_by(driver, driver.code, driver.sight)
 
     def why(self, name: str) -> list[str]:
         """Why a node runs, waits or did not run, in words, one reason a line; and, where an
@@ -322,10 +324,10 @@ class Run(RunControls, Readings):
         self.graph = graph
         self.edits = (*self.edits, *(name for name in edited if name not in self.edits))
 
-    def begin(self, flow: Flow, reuse: Reuse) -> None:
+    def begin(self, driver: RunDriver, reuse: Reuse) -> None:
         """Its machinery is there, and what of its graph was there before; for the engine."""
-        self._flow, self._reuse, self._skipped = flow, reuse, flow.skipped
-        self._observer.begin(flow)
+        self._driver, self._reuse, self._skipped = driver, reuse, driver.core.skipped
+        self._observer.begin(driver)
 
     def set_outcome(self, outcome: Phase, still_running: tuple[str, ...]) -> None:
         """It is decided how it ended; for the engine."""

@@ -12,9 +12,9 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.history import History
+from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.engine.runs.connector_supervisor import ConnectorSupervisor
 from cascade_nb.engine.storage.journal_writer import JournalWriter
-from cascade_nb.engine.storage.provenance_cache import ProvenanceCache
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 

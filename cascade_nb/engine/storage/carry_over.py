@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
 from cascade_nb.engine.core.skips import was_decided
+from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.storage.code_watch import CodeWatch
-from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.file_stamps import NO_FILES, NO_STAMPS, Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
@@ -242,15 +242,15 @@ def _same_code(old: GraphSnapshot, place: int, new: GraphSnapshot, node: Node) -
     return code.parts == now.parts
 
 
-def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None) -> PriorResults:
+def left_by(driver: DrivenRun, code: CodeWatch | None, sight: GraphSnapshot | None) -> PriorResults:
     """What a run that is over leaves to the next try. Call under its lock.
 
     Args:
-        flow: the run.
+        driver: the run.
         code: what knows whether its code is what its keys say, where anything does.
         sight: what its keys come from.
     """
-    results, state = flow.results, flow.scheduler.state
+    results, state = driver.core.results, driver.core.scheduler.state
     if code is not None:
         code.without_looking()
     tainted = code.tainted - code.lent if code is not None else frozenset[int]()
@@ -258,17 +258,17 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
     values: dict[int, Any] = {}
     skipped: dict[int, tuple[str, str]] = {}
     items: dict[int, PriorItems] = {}
-    for index in range(len(flow.graph.nodes)):
+    for index in range(len(driver.core.graph.nodes)):
         if state[index] == DONE:
             if index in tainted:
                 continue
             done.add(index)
-            if results.alive(index, flow.scheduler.state):
+            if results.alive(index, driver.core.scheduler.state):
                 values[index] = results.values[index]
-        elif state[index] == SKIPPED and was_decided(flow, index) and index not in tainted:
-            skipped[index] = flow.skipped[index]
-        elif places := flow.control_flow.items(index):
-            sources = flow.graph.nodes[index].sources
+        elif state[index] == SKIPPED and was_decided(driver.core, index) and index not in tainted:
+            skipped[index] = driver.core.skipped[index]
+        elif places := driver.core.items(index):
+            sources = driver.core.graph.nodes[index].sources
             if not tainted.isdisjoint(sources):
                 continue  # it is to go through what comes instead of these
             expansion = results.work[places[0]]
@@ -278,10 +278,10 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
                 for n, i in enumerate(places)
                 if state[i] == DONE and i not in tainted
             }
-            made_of = NO_STAMPS.union(*(flow.files.of.get(i, NO_STAMPS) for i in sources))
-            items[index] = PriorItems(expansion, there, flow.files.by_position(places), made_of)
+            made_of = NO_STAMPS.union(*(driver.files.of.get(i, NO_STAMPS) for i in sources))
+            items[index] = PriorItems(expansion, there, driver.files.by_position(places), made_of)
     lent = frozenset(code.lent & (done | skipped.keys())) if code is not None else frozenset()
-    own = {i: key for i, key in flow.keys.of.items() if i in done and "/" in key}
+    own = {i: key for i, key in driver.keys.of.items() if i in done and "/" in key}
     return PriorResults(
         frozenset(done),
         values,
@@ -289,7 +289,7 @@ def left_by(flow: RunState, code: CodeWatch | None, sight: GraphSnapshot | None)
         items,
         lent,
         own,
-        graph=flow.graph,
+        graph=driver.core.graph,
         sight=sight,
-        files={index: of for index, of in flow.files.of.items() if index in done},
+        files={index: of for index, of in driver.files.of.items() if index in done},
     )

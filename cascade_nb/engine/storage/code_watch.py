@@ -16,7 +16,7 @@ from functools import cached_property, partial
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
 from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.graph.code.snapshot import CodeSnapshot
@@ -38,27 +38,27 @@ class CodeWatch:
     """Everything here is called under the engine's lock.
 
     Args:
-        prints: what the flow's keys come from.
+        prints: what the driver's keys come from.
         snapshots: of its tasks, not younger than `prints`.
         lent: what is tainted from the start, since an earlier try made it.
 
     Attributes:
         tainted: indexes of what may have been made by other code than its key says, or was skipped
-            by what was: of nodes of the flow's graph, and of items.
+            by what was: of nodes of the driver's graph, and of items.
         lent: those among them that an earlier try made, and what read no others.
     """
 
     def __init__(
         self,
-        flow: RunState,
+        driver: DrivenRun,
         prints: Fingerprints,
         snapshots: Mapping[AnyTask, CodeSnapshot],
         lent: frozenset[int],
     ) -> None:
-        self._flow = flow
+        self._driver = driver
         self._prints = prints
         self._snapshots = dict(snapshots)
-        self._own = len(flow.graph.nodes)
+        self._own = len(driver.core.graph.nodes)
         self.lent = set(lent)
         self.tainted = set(self.lent)
         self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
@@ -68,16 +68,16 @@ class CodeWatch:
         self._files = any(snapshot.files for snapshot in self._snapshots.values())
         self._for_files: list[tuple[int, Callable[[], None]]] = []  # what waits for a look at them
         self._seen: set[int] = set()  # what had ended when they were last looked at
-        self._seen_to = 0  # so long was the flow's log then
+        self._seen_to = 0  # so long was the driver's log then
         self._seeing = False
-        self._mark = 0  # so much of the flow's log is seen to
+        self._mark = 0  # so much of the driver's log is seen to
         self._checking = False
         self._again = False
 
     @cached_property
     def _unkeyed(self) -> set[AnyTask]:
         """The tasks of nodes whose results are kept under no key; asked for only after an edit."""
-        nodes, keyed = self._flow.graph.nodes, self._flow.keys.of
+        nodes, keyed = self._driver.core.graph.nodes, self._driver.keys.of
         return {n.task for n in nodes if n.task is not None and n.index not in keyed}
 
     @property
@@ -114,7 +114,7 @@ class CodeWatch:
         self._for_files.append((index, again))
         if not self._seeing:
             self._seeing = True
-            self._flow.services.spawn(self._see_files())
+            self._driver.services.spawn(self._see_files())
 
     def edited(self) -> None:
         """Something may have been edited: find out, where the tasks here lead to any of it."""
@@ -133,7 +133,7 @@ class CodeWatch:
         self._see_to_log()
         # Of what was edited twice before anybody could look, nobody knows what ran in between.
         self._give_up(self._open & moved)
-        if self._flow.is_over:
+        if self._driver.is_over:
             return
         self._open |= moved
         self._unsure.update(i for i in self._under_way() if self._task(i) in moved)
@@ -143,7 +143,7 @@ class CodeWatch:
         self._again = True
         if not self._checking:
             self._checking = True
-            self._flow.services.spawn(self._check())
+            self._driver.services.spawn(self._check())
 
     def is_sure(self) -> bool:
         """Whether all that was done so far was done with code that is known."""
@@ -174,29 +174,31 @@ class CodeWatch:
             self.tainted.update(i for i in maybe if self._task(i) in tasks)
 
     def _known_to(self) -> int:
-        return self._seen_to if self._files else len(self._flow.state_changes)
+        return self._seen_to if self._files else len(self._driver.core.state_changes)
 
     def _see_to_log(self) -> None:
         """Find what is tainted among what was done since the last time without being kept."""
         if self._edited or self.tainted:
-            flow, keys, known = self._flow, self._flow.keys.of, self._edited - self._open
+            driver, keys, known = self._driver, self._driver.keys.of, self._edited - self._open
             for index in self._recent(DONE, SKIPPED):
-                unit, ran = self._unit(index), flow.scheduler.state[index] == DONE
+                unit, ran = self._unit(index), driver.core.scheduler.state[index] == DONE
                 self._taint(unit, ran and index not in keys and self._task(index) in known)
-                if index != unit and not self.tainted.isdisjoint(flow.results.sources(index)):
+                if index != unit and not self.tainted.isdisjoint(
+                    driver.core.results.sources(index)
+                ):
                     self.tainted.add(unit)
 
     def _recent(self, *states: int) -> list[int]:
-        state = self._flow.scheduler.state
-        recent = self._flow.state_changes[self._mark :]
+        state = self._driver.core.scheduler.state
+        recent = self._driver.core.state_changes[self._mark :]
         return [i for i in recent if i < len(state) and state[i] in states]
 
     def _done_unkept(self) -> list[int]:
-        return [self._unit(i) for i in self._recent(DONE) if i not in self._flow.keys.of]
+        return [self._unit(i) for i in self._recent(DONE) if i not in self._driver.keys.of]
 
     async def _see_files(self) -> None:
         """Look whether files are others, for all that waits for that, until nothing does."""
-        flow, lock = self._flow, self._flow.lock
+        driver, lock = self._driver, self._driver.lock
         try:
             while True:
                 with lock:
@@ -204,7 +206,7 @@ class CodeWatch:
                     if not waiting:
                         self._seeing = False
                         return
-                    ended, snapshots = len(flow.state_changes), dict(self._snapshots)
+                    ended, snapshots = len(driver.core.state_changes), dict(self._snapshots)
                 moved = await run_in_thread(partial(_with_other_files, snapshots))
                 with lock:
                     if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
@@ -216,16 +218,16 @@ class CodeWatch:
                     self._seen = set()
         except Exception as error:
             with lock:
-                flow.break_off(error)
+                driver.break_off(error)
 
     async def _check(self) -> None:
-        flow, lock = self._flow, self._flow.lock
+        driver, lock = self._driver, self._driver.lock
         try:
             while True:
                 with lock:
                     self._again = False
                     snapshots = {task: self._snapshots[task] for task in self._open}
-                    ended = len(flow.state_changes)
+                    ended = len(driver.core.state_changes)
 
                 def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
                     for snapshot in snapshots.values():
@@ -243,7 +245,7 @@ class CodeWatch:
                     return
         except Exception as error:
             with lock:
-                flow.break_off(error)
+                driver.break_off(error)
 
     def _all_hold(self) -> bool:
         return all(self._snapshots[task].holds() for task in self._open)
@@ -261,11 +263,11 @@ class CodeWatch:
 
     def _under_way(self) -> Iterable[int]:
         """What runs, or has run and waits for what it returned."""
-        flow = self._flow
-        found = {self._unit(a.index) for a in flow.in_flight.values() if a.started is not None}
-        if flow.inline is not None:
-            found.add(self._unit(flow.inline))
-        found.update(map(self._unit, flow.control_flow.continuations.awaited()))
+        driver = self._driver
+        found = {self._unit(a.index) for a in driver.in_flight.values() if a.started is not None}
+        if driver.inline is not None:
+            found.add(self._unit(driver.inline))
+        found.update(map(self._unit, driver.core.continuations.awaited()))
         return found
 
     def _taint(self, unit: int, tainted: bool) -> bool:
@@ -281,25 +283,25 @@ class CodeWatch:
 
     def _rests_on(self, unit: int) -> Iterable[int]:
         """What a result was made of, or a skip decided by."""
-        flow = self._flow
+        driver = self._driver
         if unit >= self._own:
-            return flow.node_of(unit).sources
-        if flow.scheduler.state[unit] == SKIPPED:
-            return decided_by(flow, unit)
-        return (*flow.graph.nodes[unit].sources, *flow.control_flow.items(unit))
+            return driver.core.node_of(unit).sources
+        if driver.core.scheduler.state[unit] == SKIPPED:
+            return decided_by(driver.core, unit)
+        return (*driver.core.graph.nodes[unit].sources, *driver.core.items(unit))
 
     def _unit(self, index: int) -> int:
         """What is tainted with a node: the item that it is, else the graph's own node."""
         if index < self._own:
             return index
-        work = self._flow.results.work[index]
+        work = self._driver.core.results.work[index]
         if isinstance(work, Expansion) and work.node.index < self._own:
             return index
-        return self._flow.control_flow.root_of(index)
+        return self._driver.core.root_of(index)
 
     def _task(self, index: int) -> AnyTask | None:
         """The task whose key covers what a node does."""
-        return self._flow.graph.nodes[self._flow.control_flow.root_of(index)].task
+        return self._driver.core.graph.nodes[self._driver.core.root_of(index)].task
 
 
 def _with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
+from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.engine.storage.code_watch import CodeWatch
-from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.file_stamps import Stamps
@@ -65,12 +65,12 @@ class Seen(NamedTuple):
 
 
 async def keep_items(
-    flow: RunState, seen: Seen, partial: set[str], within: float | None
+    driver: DrivenRun, seen: Seen, partial: set[str], within: float | None
 ) -> Mapping[int, str]:
     """Keep the items that are there of maps which did not come to their end.
 
     Args:
-        flow: what is over.
+        driver: what is over.
         seen: what is known of its keys.
         partial: gets the names of the tasks of whose maps some items are kept.
         within: seconds to wait at most; what is under way then goes on to its end, and is kept.
@@ -78,21 +78,21 @@ async def keep_items(
     Returns:
         By index of mapped nodes, in words, what is kept of them.
     """
-    if flow.state.keeps_all or seen.sight is None:
+    if driver.state.keeps_all or seen.sight is None:
         return _NONE  # each was kept when it was there, or nothing ever is
-    with flow.lock:
-        parts = _parts_of(flow, seen)
+    with driver.lock:
+        parts = _parts_of(driver, seen)
     if not parts:
         return _NONE
     try:
         keys = await asyncio.wait_for(
-            run_in_thread(lambda: _keep(flow, seen, parts, partial)), within
+            run_in_thread(lambda: _keep(driver, seen, parts, partial)), within
         )
-        known = await flow.state.known([key for of_one in keys.values() for key in of_one])
+        known = await driver.state.known([key for of_one in keys.values() for key in of_one])
     except asyncio.TimeoutError:
         return _NONE
     except Exception as error:  # the run has an end of its own to tell
-        words = f"the items of maps in {flow.graph.title} are not kept: {error}"
+        words = f"the items of maps in {driver.core.graph.title} are not kept: {error}"
         warn(words, UnkeptResultWarning, error)
         return _NONE
     said = {}
@@ -104,28 +104,28 @@ async def keep_items(
     return said
 
 
-def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
+def _parts_of(driver: DrivenRun, seen: Seen) -> list[_Part]:
     """Under the lock: what could be kept."""
     code = seen.code
-    if code is None or not any(i < len(flow.graph.nodes) for i in flow.control_flow.expander.grown):
+    if code is None or not any(i < len(driver.core.graph.nodes) for i in driver.core.grown):
         return []
-    left = left_by(flow, code, seen.sight)
+    left = left_by(driver, code, seen.sight)
     if not code.is_sure():
         return []  # some of them may have been made by other code than their keys would say
     # Of what stands from before an edit nobody knows when it was made, which matters where results
     # have a limit; what an earlier try left is kept by that.
-    limits = any(node.options.cache is not None for node in flow.graph.nodes)
+    limits = any(node.options.cache is not None for node in driver.core.graph.nodes)
     dated = seen.given.graph is None and not limits
     parts = []
     for index, of_one in left.items.items():
-        node, items = flow.graph.nodes[index], flow.control_flow.items(index)
+        node, items = driver.core.graph.nodes[index], driver.core.items(index)
         if not node.options.reuse or not of_one.results:
             continue
         lent, had = code.lent, seen.given.items
         before = had[index].results if index in had and not dated else ()
         ours = {n: v for n, v in of_one.results.items() if items[n] not in lent}
-        kept = frozenset(n for n in ours if items[n] in flow.keys.of or n in before)
-        files = {n: flow.files.collect(items[n]) for n in ours if n not in kept}
+        kept = frozenset(n for n in ours if items[n] in driver.keys.of or n in before)
+        files = {n: driver.files.collect(items[n]) for n in ours if n not in kept}
         parts.append(
             _Part(
                 node,
@@ -134,23 +134,23 @@ def _parts_of(flow: RunState, seen: Seen) -> list[_Part]:
                 ours,
                 kept,
                 files,
-                flow.control_flow.expander.since[index],
+                driver.core.grown_at[index],
             )
         )
     return parts
 
 
 def _keep(
-    flow: RunState, seen: Seen, parts: Sequence[_Part], partial: set[str]
+    driver: DrivenRun, seen: Seen, parts: Sequence[_Part], partial: set[str]
 ) -> Mapping[int, list[str]]:
     """In a thread, as it hashes arguments and weighs results: by index of the mapped nodes, the
     keys of what is there.
     """
     assert seen.sight is not None
-    was, now = seen.sight.prints, fingerprints(flow.graph, flow.request.params)
+    was, now = seen.sight.prints, fingerprints(driver.core.graph, driver.request.params)
     same = [part for part in parts if _same(was, now, part.node)]
     partial.update(part.node.task_name for part in same)
-    return {part.node.index: _keep_part(flow, part, now) for part in same}
+    return {part.node.index: _keep_part(driver, part, now) for part in same}
 
 
 def _same(was: Fingerprints, now: Fingerprints, node: Node) -> bool:
@@ -165,16 +165,16 @@ def _same(was: Fingerprints, now: Fingerprints, node: Node) -> bool:
     return bool(was[node.index] == now[node.index])
 
 
-def _keep_part(flow: RunState, part: _Part, prints: Fingerprints) -> list[str]:
+def _keep_part(driver: DrivenRun, part: _Part, prints: Fingerprints) -> list[str]:
     items = [{name: column[n] for name, column in part.columns.items()} for n in part.results]
     keys = prints.of_items(part.node.index, items)
-    kind, cache = flow.kinds.of[part.node.index], part.node.options.cache
+    kind, cache = driver.core.kinds.of[part.node.index], part.node.options.cache
     expires = None if cache is None or cache.ttl is None else part.made + cache.ttl
     mean, task = kind.seconds / max(1, kind.times), part.node.task_name
     for (n, value), key in zip(part.results.items(), keys, strict=True):
         if isinstance(key, str) and n not in part.kept:
             entry = Entry(key, value, mean, None, n, part.made, part.files[n], task, expires)
-            flow.state.put(entry, _Unheard())
+            driver.state.put(entry, _Unheard())
     return [key for key in keys if isinstance(key, str)]
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.core.run_protocols import Request
+from cascade_nb.engine.core.run_state import Request
+from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.storage.journal_writer import JournalWriter
-from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.errors import LeaseHeldError, UnknownNameError, UsageError
 from cascade_nb.graph.code.code_key import carried_code
 from cascade_nb.graph.graph import Graph

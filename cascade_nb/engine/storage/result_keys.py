@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.engine.core.expiry import ExpiryBound
 from cascade_nb.engine.files.kept_files import KeptFiles
+from cascade_nb.engine.reuse.expiry import ExpiryBound
 from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.thread_warnings import warn
@@ -34,7 +34,7 @@ class ResultSaver:
     """The results of one run on their way into the state backend (`protocols.SaveCallback`).
 
     Args:
-        flow: the run.
+        driver: the run.
         code: what knows whether its code is what its keys say, where anything does.
 
     Attributes:
@@ -43,8 +43,8 @@ class ResultSaver:
         unwritable: by index, why a result cannot be written down.
     """
 
-    def __init__(self, flow: RunState, code: CodeWatch | None) -> None:
-        self._flow = flow
+    def __init__(self, driver: DrivenRun, code: CodeWatch | None) -> None:
+        self._driver = driver
         self._code = code
         self.under_way = 0
         self._refused: list[Entry] = []
@@ -60,19 +60,9 @@ class ResultSaver:
         """Attempt `number` at a node took `took` seconds and gave `result`: keep it where it must
         be, and only then call the node completed. Without `tell` the node has no body of its own.
         """
-        flow = self._flow
-        if tell:
-            kind = flow.kinds.of[index]
-            kind.times += 1
-            kind.seconds += took
-            if took > kind.longest:  # noqa: PLR1730 - `max` costs more
-                kind.longest = took
-        self._keep(index, number, took, result, tell)
-
-    def _keep(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
-        flow, code = self._flow, self._code
-        files = flow.files.collect(index)
-        key = flow.keys.of.get(index)
+        driver, code = self._driver, self._code
+        files = driver.files.collect(index)
+        key = driver.keys.of.get(index)
         if key is not None and code is not None:
             verdict = code.verdict(index)
             if verdict is Verdict.WAIT:
@@ -81,29 +71,29 @@ class ResultSaver:
                 return
             if verdict is Verdict.USE_ONLY:
                 key = None
-        if key is None or (flow.sharing is not None and index in flow.sharing.found):
-            self._completed(index, number, took, result, tell)
+        if key is None or (driver.sharing is not None and index in driver.sharing.found):
+            driver.completed(index, number, took, result, tell)
         else:
             token = (index, number, tell, self._resumed)
-            made = flow.services.clock.wall()
-            kind = flow.kinds.of[index]
+            made = driver.services.clock.wall()
+            kind = driver.core.kinds.of[index]
             cache = kind.options.cache
             expires = None if cache is None or cache.ttl is None else made + cache.ttl
-            self._put(Entry(key, result, took, flow.lease, token, made, files, kind.name, expires))
+            lease, name = driver.lease, kind.name
+            self._put(Entry(key, result, took, lease, token, made, files, name, expires))
 
     def _keep_now(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
-        """It is known by now whether it may be kept."""
-        flow = self._flow
+        """It is known by now whether it may be kept; under the lock."""
+        driver = self._driver
         self.under_way -= 1
-        if not flow.is_over:
-            self._keep(index, number, took, result, tell)
-            flow.end_if_done()
-            flow.queues.pump_soon()
+        if not driver.is_over:
+            self.keep(index, number, took, result, tell)
+            driver.settle()
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
-        flow = self._flow
-        if self._refused and flow.services.manager.find(f"run:{flow.run_id}") is None:
+        driver = self._driver
+        if self._refused and driver.services.manager.find(f"run:{driver.run_id}") is None:
             entries, self._refused = self._refused, []
             self._resumed += 1
             self._put_again(entries)
@@ -115,18 +105,12 @@ class ResultSaver:
 
     def kept(self, entries: Sequence[Entry]) -> None:
         """These are safe now; without the lock, from a thread of the backend."""
-        flow = self._flow
-        with flow.lock:
-            try:
-                self.under_way -= len(entries)
-                for entry in entries:
-                    if flow.is_over:
-                        return
+        driver = self._driver
+        with driver.moving():
+            self.under_way -= len(entries)
+            for entry in entries:
+                if not driver.is_over:
                     self._safe(entry)
-                flow.end_if_done()
-                flow.queues.pump_soon()
-            except BaseException as error:
-                flow.break_off(error)
 
     def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
         """Nothing of these was kept; without the lock, from a thread of the backend."""
@@ -136,14 +120,13 @@ class ResultSaver:
                 self.unwritable[entry.token[0]] = str(error)
             self.kept(entries)
             return
-        flow = self._flow
-        with flow.lock:
-            if flow.is_over or flow.stopping == "cancelled":
+        driver = self._driver
+        with driver.moving():
+            if driver.is_over or driver.core.stopping == "cancelled":
                 self.under_way -= len(entries)
-                flow.end_if_done()
             elif isinstance(error, LeaseLostError):
                 self.under_way -= len(entries)
-                flow.on_lost(error)
+                driver.on_lost(error)
             else:
                 # What was put before the last resume has failed for a trouble that may be over.
                 late = [entry for entry in entries if entry.token[3] < self._resumed]
@@ -151,8 +134,8 @@ class ResultSaver:
                 self._put_again(late)
                 if refused:
                     self._refused.extend(refused)
-                    scope, reason = f"run:{flow.run_id}", then_resume(error)
-                    flow.services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+                    scope, reason = f"run:{driver.run_id}", then_resume(error)
+                    driver.services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
 
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)
@@ -160,14 +143,12 @@ class ResultSaver:
             self._put(entry._replace(token=(*entry.token[:3], self._resumed)))
 
     def _put(self, entry: Entry) -> None:
-        flow = self._flow
+        driver = self._driver
         try:
-            safe = flow.state.put(entry, self)
+            safe = driver.state.put(entry, self)
         except BaseException as error:  # a backend that breaks its promise not to raise
-            index, number, tell, _ = entry.token
-            if tell:
-                flow.tell.finished(index, "failed", entry.seconds, number, error)
-            flow.outcomes.fail(index, error, number)
+            index, number, _, _ = entry.token
+            driver.core.fail(index, error, number, entry.seconds)
             return
         if safe:
             self._safe(entry)
@@ -176,17 +157,10 @@ class ResultSaver:
 
     def _safe(self, entry: Entry) -> None:
         index, number, tell, _ = entry.token
-        self._completed(index, number, entry.seconds, entry.value, tell)
-
-    def _completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
-        if self._flow.sharing is not None:
-            self._flow.sharing.over(index)
-        if tell:
-            self._flow.tell.finished(index, "completed", took, number, None)
-        self._flow.outcomes.finish(index, result)
+        self._driver.completed(index, number, entry.seconds, entry.value, tell)
 
     def _warn(self, entry: Entry, error: CodecError) -> None:
-        label = self._flow.label(entry.token[0])
+        label = self._driver.core.label(entry.token[0])
         warn(
             f"the result of {label} is used in this run but not kept: {error}",
             UnkeptResultWarning,

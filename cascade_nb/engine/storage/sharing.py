@@ -12,7 +12,7 @@ import asyncio
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.advice import advised
-from cascade_nb.engine.core.run_state import RunState
+from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.storage.journal_writer import JournalWriter
@@ -34,9 +34,9 @@ class Sharing:
     """What one run shares with other kernels."""
 
     def __init__(
-        self, flow: RunState, keys: Keys, journal_writer: JournalWriter, state: StateBackend
+        self, driver: DrivenRun, keys: Keys, journal_writer: JournalWriter, state: StateBackend
     ) -> None:
-        self._flow = flow
+        self._driver = driver
         self._keys = keys
         self._journal_writer = journal_writer
         self._state = state
@@ -70,7 +70,7 @@ class Sharing:
             if mine:
                 return None
             await asyncio.sleep(LOOK)
-        raise RunCancelledError(f"{self._flow.label(index)} was cancelled")
+        raise RunCancelledError(f"{self._driver.core.label(index)} was cancelled")
 
     def before_in_thread(self, attempt: Started) -> SharedResult | None:
         """`before`, for a worker thread."""

@@ -6,7 +6,7 @@ Every move is made twice, by the engine's parts and by the oracle, and must come
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cascade_nb.control.constraint import Scope
@@ -227,7 +227,9 @@ class Owner:
     def _push(self, node: int) -> None:
         heapq.heappush(self.lane, (self.facts(node).rank, node))
 
-    def _moved(self, move: Callable[[], list[int]], *, also: Iterable[int] = ()) -> list[int]:
+    def _moved(
+        self, move: Callable[[], Sequence[int]], *, also: Iterable[int] = ()
+    ) -> Sequence[int]:
         """Make a move of the scheduler; what it calls ready must be what became ready."""
         before = {n for n, s in enumerate(self.scheduler.state) if s == State.READY} - set(also)
         ready = move()

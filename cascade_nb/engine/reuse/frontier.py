@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from cascade_nb.engine.core.expiry import ExpiryBound
+from cascade_nb.engine.reuse.expiry import ExpiryBound
 from cascade_nb.graph.graph import FREE, Graph
 
 

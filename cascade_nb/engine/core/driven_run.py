@@ -1,36 +1,26 @@
-"""Declares what the parts of a run ask of each other, as protocols of a few methods.
+"""Declares a run at work as those see it that serve it: its state, its parts, its moves.
 
-A run's state (`run_state`) holds one of each; `runs.flow` says which classes they are. Everything
-here is called under the engine's lock, unless it says otherwise.
+Everything here is used under the engine's lock, from the loop or from a worker, unless it says
+otherwise. That one lock is what makes a pause exact: constraints change under it and starts happen
+under it, so that no start can slip between a pause and its acknowledgement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import abc
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cascade_nb.control.gates import Ticket
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.run_core import RunCore
+from cascade_nb.engine.core.run_state import Request
+from cascade_nb.engine.loops.services import LoopServices
+from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
-from cascade_nb.graph.build import Bindings
-from cascade_nb.graph.graph import Node
-
-
-class Request(Protocol):
-    """What a run was asked for beyond its graph."""
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """The values of parameters, by name."""
-
-    @property
-    def bindings(self) -> Bindings | None:
-        """What names mean."""
-
-    @property
-    def on_error(self) -> str:
-        """Whether a failure stops the run: "stop" or "continue"."""
+from cascade_nb.protocols import Lease, StateBackend
 
 
 class InFlight(Protocol):
@@ -134,11 +124,8 @@ class Publisher(Protocol):
 class Queues(Protocol):
     """Where ready nodes wait for where they run; see `dispatch.workers`."""
 
-    def push(self, index: int, queue: str, rank: int) -> None:
-        """A node is ready for its queue."""
-
-    def push_all(self, keys: list[int], queue: str) -> None:
-        """Many are, as numbers of rank and index."""
+    def add(self, ready: Sequence[int]) -> None:
+        """Nodes are ready for their queues."""
 
     def clear(self) -> None:
         """Nothing more is to start."""
@@ -165,118 +152,6 @@ class Saver(Protocol):
     """
 
     under_way: int
-
-    def keep(self, index: int, number: int, took: float, result: Any, tell: bool = True) -> None:
-        """Keep a result where it must be, and only then call its node completed."""
-
-    def again(self) -> None:
-        """Put once more what was refused."""
-
-    def give_up(self) -> None:
-        """Wait no longer for what was refused."""
-
-
-class TakesOutcomes(Protocol):
-    """Takes what came of nodes to the scheduler; see `runs.outcomes`."""
-
-    def finish(self, index: int, result: Any) -> None:
-        """A node that runs has its result, and it is safe."""
-
-    def fail(self, index: int, error: BaseException, number: int = 1) -> None:
-        """A node failed for good."""
-
-
-class Skips(Protocol):
-    """What an end means for others; see `skips`."""
-
-    def skip(self, index: int, reason: str, detail: str) -> None:
-        """A node will not run."""
-
-    def because_of(self, index: int, *readers: int) -> tuple[str, str]:
-        """Reason and words for the skip of what cannot run without this node."""
-
-    def after_end(self, index: int, ready: list[int], others: Sequence[int]) -> None:
-        """A node was skipped or failed: tell what needed it."""
-
-    def prune(self, idle: list[int]) -> None:
-        """Nobody will ever ask for these."""
-
-    def bad_source(self, index: int, sources: Sequence[int]) -> int | None:
-        """The first of these that is over in such a way that a node cannot run."""
-
-
-class ContinuedNodes(Protocol):
-    """The nodes whose results will be made of others'; see `continuation`."""
-
-    def __contains__(self, index: int) -> bool: ...
-
-    def awaited(self) -> Collection[int]:
-        """The nodes whose body is over and whose result is not there."""
-
-    def continue_with(self, index: int, result: Any, number: int, took: float) -> None:
-        """An attempt returned lazy values."""
-
-    def left(self, index: int) -> tuple[int, float]:
-        """A node waits no longer; gives the attempt and the seconds that it had before."""
-
-
-class Expands(Protocol):
-    """Grows the items of mapped nodes; see `storage.expander`.
-
-    Attributes:
-        grown: by index of mapped nodes, what they grew into.
-        since: by index, when, in seconds since the epoch.
-    """
-
-    grown: dict[int, Expansion]
-    since: dict[int, float]
-
-    def expand(self, index: int, node: Node) -> None:
-        """The collections of a mapped node are there."""
-
-
-class Unfolds(Protocol):
-    """What becomes of ready nodes; see `control_flow`."""
-
-    @property
-    def continuations(self) -> ContinuedNodes:
-        """The nodes whose result will be another's."""
-
-    @property
-    def expander(self) -> Expands:
-        """Grows the items of mapped nodes."""
-
-    def arrive(self, ready: Sequence[int]) -> None:
-        """Nodes have become ready."""
-
-    def continued(self, index: int, targets: Sequence[int]) -> None:
-        """The result of a node will be made of those of others."""
-
-    def skip_later(self, index: int, reason: str, detail: str) -> None:
-        """A node is to be skipped, when what led to it is done."""
-
-    def begin_anew(self, index: int) -> None:
-        """A place is used for another node."""
-
-    def root_of(self, index: int) -> int:
-        """The node of the original graph that this one belongs to."""
-
-    def needs_of(self, index: int) -> Mapping[str, float] | None:
-        """What it needs of the engine's resources."""
-
-    def is_expanded(self, index: int) -> bool:
-        """Whether it is a mapped node whose items are there."""
-
-    def items(self, index: int) -> range:
-        """The items of a mapped node."""
-
-    def take_kept(self, index: int, value: Any) -> None:
-        """A ready node has the result that an earlier run made."""
-
-    def finish(
-        self, index: int, value: Any, number: int = 1, took: float = 0.0, tell: bool = False
-    ) -> None:
-        """A node that has no body, or whose body is long over, has its result."""
 
 
 class Files(Protocol):
@@ -334,3 +209,74 @@ class Shared(Protocol):
 
     def close(self) -> None:
         """The run is over."""
+
+
+class DrivenRun(abc.ABC):
+    """A run at work.
+
+    Attributes:
+        run_id: its identity.
+        core: how its nodes stand; written by its own moves alone.
+        services: what the engine lends it.
+        lock: the engine's.
+        state: where results are kept.
+        request: what was asked for.
+        lease: the right to write about this run, where runs are journaled.
+        depth: how many runs are above this one, each of which has started the next.
+        in_flight: what is admitted, by ticket.
+        nested: the runs that its tasks have started, and which attempt did.
+        within: the tickets of the tasks in whose bodies the run was started, the outermost first.
+        inline, inline_ticket: what runs in a slice just now, with the ticket if it has one.
+        last_end: when an attempt ended last, on the engine's clock.
+        rested: seconds in which all was paused and nothing ran.
+        on_lost: called, on whatever thread, when another kernel has taken the run over.
+        is_over: whether nothing more will happen.
+        tell, queues, saver, files, keys, sharing, edits: what serves it; `runs.driver` says which.
+    """
+
+    run_id: str
+    core: RunCore
+    services: LoopServices
+    lock: threading.RLock
+    state: StateBackend
+    request: Request
+    lease: Lease | None
+    depth: int
+    in_flight: Mapping[Ticket, InFlight]
+    nested: Mapping[NestedRun, InFlight]
+    within: tuple[Ticket, ...]
+    inline: int | None
+    inline_ticket: Ticket | None
+    last_end: float
+    rested: float
+    on_lost: Callable[[LeaseLostError], None]
+    is_over: bool
+    tell: Publisher
+    queues: Queues
+    saver: Saver
+    files: Files
+    keys: Keyed
+    sharing: Shared | None
+    edits: Edited
+
+    @abc.abstractmethod
+    def moving(self) -> contextlib.AbstractContextManager[None]:
+        """What is done inside moves the run, from whatever thread, without the lock: it is taken,
+        and what follows is carried out. What goes wrong breaks the run off.
+        """
+
+    @abc.abstractmethod
+    def settle(self) -> None:
+        """Carry out what follows from moves, notice the end, and let start what may."""
+
+    @abc.abstractmethod
+    def end_if_done(self) -> None:
+        """Notice that nothing more will happen."""
+
+    @abc.abstractmethod
+    def completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
+        """The result of a node is safe where it must be; a move, to be settled."""
+
+    @abc.abstractmethod
+    def break_off(self, error: BaseException) -> None:
+        """This machinery went wrong: end the run with that, or who waits would wait for ever."""

@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import beside, run_in_thread
-from cascade_nb.engine.core.expiry import ExpiryBound, floors, not_ahead
-from cascade_nb.engine.core.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.storage.provenance_cache import (
+from cascade_nb.engine.reuse.expiry import ExpiryBound, floors, not_ahead
+from cascade_nb.engine.reuse.frontier import Frontier, comes_after, frontier_of
+from cascade_nb.engine.reuse.provenance_cache import (
     NO_GROUNDS,
     ProvenanceCache,
     ProvenanceComparison,

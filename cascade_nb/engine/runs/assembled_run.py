@@ -1,17 +1,16 @@
-"""Puts one run together: its state, and the objects that change it."""
+"""Puts one run together: its state, what serves it, and where its bodies run."""
 
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from cascade_nb.engine.core.control_flow import ControlFlow
+from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.core.driven_run import Edited
 from cascade_nb.engine.core.initial_state import InitialState
-from cascade_nb.engine.core.run_protocols import Edited
-from cascade_nb.engine.core.run_state import UNREAD
-from cascade_nb.engine.core.scheduler import IDLE
-from cascade_nb.engine.core.skips import SkipPropagation
+from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
 from cascade_nb.engine.dispatch.attempt import current_attempt
 from cascade_nb.engine.dispatch.body_context import at_end, current_runs
@@ -23,13 +22,12 @@ from cascade_nb.engine.dispatch.workers import ReadyQueues, Workers
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
-from cascade_nb.engine.runs.outcomes import Outcomes
+from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunServices
 from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.engine.storage.expander import Expander
 from cascade_nb.engine.storage.journal_writer import JournalWriter
-from cascade_nb.engine.storage.lookup import GraphSnapshot
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import ResultSaver
 from cascade_nb.engine.storage.sharing import Sharing
@@ -40,28 +38,39 @@ from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 
 
-class Flow(AdmittingRun):
-    """The machinery of one run.
+class AssembledRun(AdmittingRun):
+    """One run with all that serves it.
 
     Args:
-        run_id, graph, parts, state, blueprint, reused, pending, carried, lease, depth, on_over,
-            on_lost, on_edited: as for `RunState`.
+        run_id: the run's identity.
+        graph: what runs.
+        services: what the engine lends it.
+        state: where results are kept.
         request: what was asked for, and what an earlier try left.
+        initial, reused, pending, carried: as for `RunState`.
         keys: by which the results are kept.
+        on_over: called once, on whatever thread, when nothing more will happen.
+        on_lost: called, on whatever thread, when another kernel has taken the run over.
+        on_edited: called, under the lock, when a pause goes that something was edited in.
         files: by index, those that the results which are there already were made of.
         edits: what the run knows of edits.
         sight: what the keys come from; None where they are no fingerprints of today.
+        lease: the right to write about this run, where runs are journaled.
         journal_writer: who writes the run down, where anybody does.
+        depth: how many runs are above this one, each of which has started the next.
 
     Attributes:
+        began: when it did, on the engine's clock.
         code: whether code is what the keys say.
         failures: what failed for good.
+        expander: grows the items of mapped nodes.
+        left_behind: what ran when the run was over, and whose end nobody waited for.
+        accident: what this machinery was broken off with.
     """
 
     request: RunRequest
     services: RunServices
     saver: ResultSaver
-    control_flow: ControlFlow
     queues: ReadyQueues
     workers: Workers
 
@@ -72,7 +81,7 @@ class Flow(AdmittingRun):
         services: RunServices,
         state: StateBackend,
         request: RunRequest,
-        blueprint: InitialState,
+        initial: InitialState,
         *,
         reused: Collection[int],
         pending: Mapping[int, Any],
@@ -88,47 +97,47 @@ class Flow(AdmittingRun):
         journal_writer: JournalWriter | None = None,
         depth: int = 0,
     ) -> None:
-        super().__init__(
-            run_id,
+        manager = services.manager
+        self.run_id, self.services, self.state, self.request = run_id, services, state, request
+        self.lease, self.depth, self.edits, self.sight, self.keys = lease, depth, edits, sight, keys
+        self.on_over, self.on_lost, self.on_edited = on_over, on_lost, on_edited
+        self.lock = manager.lock
+        self.core = RunCore(
             graph,
-            services,
-            state,
             request,
-            blueprint,
+            initial,
             reused=reused,
             pending=pending,
             carried=carried,
-            lease=lease,
-            depth=depth,
-            on_over=on_over,
-            on_lost=on_lost,
-            on_edited=on_edited,
-            figures=lambda: figures_by_task(lambda: current_attempt() is not None),
+            pools=manager.pools,
         )
-        self.keys = keys
+        self.began = self.last_end = services.clock.now()
+        self.rested = 0.0
+        self.inline: int | None = None
+        self.inline_ticket: Ticket | None = None
+        self.resting = threading.Condition(self.lock)
         self.in_flight = {}
         self.nested = {}
         self.lent = set()
         self.failures: list[Failure] = []
+        self.left_behind: list[int] = []
+        self.is_over = False
+        self.accident: BaseException | None = None
+        self._give_back_figures: Callable[[], object] | None = None
         self.sharing = None
         if journal_writer is not None and request.share:
             self.sharing = Sharing(self, keys, journal_writer, state)
         self.context = contextvars.copy_context()
         self.files = RunFiles(self, files, self.context, self._running)
         outer = current_attempt()
-        self.within = () if outer is None else (*outer.flow.within, outer.ticket)
+        self.within = () if outer is None else (*outer.driver.within, outer.ticket)
         self.context.run(self._enter_context)
-        self._blueprint = blueprint
         self.workers = services.workers_at(depth)
         self.queues = ReadyQueues(self, self.workers, services)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
-        self.outcomes = Outcomes(self, self.failures)
-        self.skips = SkipPropagation(self)
-        self.control_flow = ControlFlow(self, Expander(self, keys, state, request.given.items))
+        self.expander = Expander(self, keys, state, request.given.items)
         self.resources = ResourceManager(self, services.overrides)
-        self.edits = edits
-        self.sight = sight
         self.code: CodeWatch | None = None
         if sight is not None:
             self.code = CodeWatch(self, sight.prints, sight.code, request.given.tainted)
@@ -145,20 +154,13 @@ class Flow(AdmittingRun):
         """The attempts that have begun and are not over; from any thread."""
         return [one for one in list(self.in_flight.values()) if one.started is not None]
 
-    def start(self) -> None:
-        """Ask for the targets, and let start what may."""
-        self.services.manager.enter(self.admission)
-        self.give_figures()
-        pruned = self.results.pruned
-        self.tell.all_skipped(sorted(self.reused), "Reused", "an earlier run made its result")
-        carried = self.carried
-        self.tell.all_skipped([i for i in pruned if i not in carried], *UNREAD)
-        self.reused.update(pruned)
-        for index, (reason, detail) in self.request.given.skipped.items():
-            if self.scheduler.state[index] == IDLE:  # unless its result was found meanwhile
-                self.skips.skip(index, reason, detail)
-        ready = self._blueprint.ready
-        if ready is None:
-            ready = self.scheduler.demand(self.graph.targets)
-        self.control_flow.arrive(ready)
-        self.end_if_done()
+    def give_figures(self) -> None:
+        """Let tasks have pyplot figures of their own, where any of them uses pyplot."""
+        if self.core.kinds.use_pyplot and self._give_back_figures is None:
+            self._give_back_figures = figures_by_task(lambda: current_attempt() is not None)
+
+    def take_figures(self) -> None:
+        """The opposite of `give_figures`."""
+        if self._give_back_figures is not None:
+            self._give_back_figures()
+            self._give_back_figures = None

@@ -1,0 +1,1 @@
+"""Which kept results stand for what a run would compute now."""
