@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascade_nb.door.opening import open_for_runs
 from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
@@ -67,6 +68,8 @@ __all__ = [
     "use_state",
     "visualize",
 ]
+
+open_for_runs()
 
 
 def load_ipython_extension(shell: Shell) -> None:

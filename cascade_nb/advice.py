@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 Undo = Callable[[], None]
 
 _short: Callable[[str], str] | None = None
+_asked_from_a_terminal = contextvars.ContextVar("cascade_asked_from_a_terminal", default=False)
 
 
 def advised(call: str, magic: str) -> str:
@@ -16,6 +19,8 @@ def advised(call: str, magic: str) -> str:
 
 def advised_resume(scope: str) -> str:
     """How to lift the pause of a scope."""
+    if _asked_from_a_terminal.get():
+        return f"`cascade-nb resume {scope}`"
     if _short is None:
         return f"cs.resume({scope!r})"
     return advised("", "resume" if scope == "global" else f"resume {_short(scope)}")
@@ -23,6 +28,8 @@ def advised_resume(scope: str) -> str:
 
 def advised_no_limit(scope: str) -> str:
     """How to lift the limit of a scope."""
+    if _asked_from_a_terminal.get():
+        return f"`cascade-nb limit {scope} off`"
     if _short is None:
         return f"cs.limit({scope!r}, None)"
     return advised("", "limit off" if scope == "global" else f"limit {_short(scope)} off")
@@ -45,6 +52,16 @@ def advised_value(name: str | None, lasting: bool, comes: int | None = None) -> 
     if _short is None:
         return f"cs.run({name}) gives it"
     return f"`run = %cascade run {name} --wait`, then `run.result()`, gives it"
+
+
+@contextlib.contextmanager
+def asked_from_a_terminal() -> Iterator[None]:
+    """What is said inside is read where `cascade-nb` can be typed."""
+    token = _asked_from_a_terminal.set(True)
+    try:
+        yield
+    finally:
+        _asked_from_a_terminal.reset(token)
 
 
 def advise_magics(short: Callable[[str], str]) -> Undo:

@@ -57,17 +57,26 @@ def resume(scope: str = "global") -> bool:
     return any(lifted)
 
 
-def limit(scope: str, n: int | None, *, by: str = "you") -> None:
+def limit(
+    scope: str,
+    n: int | None,
+    *,
+    reason: str = "",
+    ttl: float | None = None,
+    by: str = "you",
+) -> None:
     """Let at most `n` nodes of `scope` run at once, in each engine of this process, also in those
     that are made later; None lifts it.
 
     Args:
         scope: as for `pause`: "task:read", "tag:gpu", "global", or the bare name of a task.
         n: how many; 0 lets none start.
-        by: who asks for it, for people.
+        reason, by: for people.
+        ttl: seconds until it ends by itself.
 
     Raises:
-        ConstraintError: there is no such scope, or `n` is no whole number of at least 0.
+        ConstraintError: there is no such scope, `n` is no whole number of at least 0, or `ttl` is
+            not above zero.
 
     Example:
         >>> cs.limit("fetch", 2)
@@ -75,10 +84,18 @@ def limit(scope: str, n: int | None, *, by: str = "you") -> None:
     """
     of = _everywhere(scope, "concurrency")
     for engine in _engines():
-        engine.limit(of, n, by=by)
+        engine.limit(of, n, reason=reason, ttl=ttl, by=by)
 
 
-def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you") -> None:
+def rate(
+    scope: str,
+    rate: str | float | None,
+    *,
+    capacity: float = 1,
+    reason: str = "",
+    ttl: float | None = None,
+    by: str = "you",
+) -> None:
     """Let so many nodes of `scope` start per time, in each engine of this process, also in those
     that are made later; None lifts it.
 
@@ -86,10 +103,12 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
         scope: as for `pause`.
         rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
         capacity: how many may start at once after a quiet time.
-        by: who asks for it, for people.
+        reason, by: for people.
+        ttl: seconds until it ends by itself.
 
     Raises:
-        ConstraintError: there is no such scope, or nobody can read the rate.
+        ConstraintError: there is no such scope, nobody can read the rate, or `ttl` is not above
+            zero.
 
     Example:
         >>> cs.rate("task:fetch", "10/m")
@@ -97,7 +116,7 @@ def rate(scope: str, rate: str | float | None, *, capacity: float = 1, by: str =
     """
     of = _everywhere(scope, "rate_limit")
     for engine in _engines():
-        engine.rate(of, rate, capacity=capacity, by=by)
+        engine.rate(of, rate, capacity=capacity, reason=reason, ttl=ttl, by=by)
 
 
 def status() -> Status:

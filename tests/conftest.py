@@ -93,6 +93,9 @@ def fresh_default_engine(leak_guard: None) -> Iterator[None]:
     before = leaks.live_runs()
     yield
     left = leaks.runs_left(before)
+    opening: Any = sys.modules.get("cascade_nb.door.opening")
+    if opening is not None:
+        opening.DOOR.close()
     defaults: Any = sys.modules.get("cascade_nb.defaults")
     if defaults is not None and defaults._engine is not None:
         engine, defaults._engine = defaults._engine, None

@@ -85,6 +85,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         runs: the runs that are not over, oldest first.
         bindings: what names mean where nothing else is said; a notebook's workspace sets it.
         on_made: called with each new engine.
+        on_begun: called with each run that begins.
         history: what became of the runs that are over.
         means: by task name, the mean seconds of an attempt in earlier runs.
         partial: names of tasks of whose maps only some items may be kept.
@@ -99,6 +100,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
     runs: list[Run]
     _executions: dict[Run, Execution]
     on_made: ClassVar[list[Callable[[Engine], object]]] = []
+    on_begun: ClassVar[list[Callable[[Run], object]]] = []
     _alive: ClassVar[weakref.WeakSet[Engine]] = weakref.WeakSet()
 
     def __init__(
@@ -245,6 +247,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if parent is not None:
             (nested := parent.driver.nested)[run] = parent
             run.add_done_callback(lambda run: nested.pop(run, None))
+        for tell in Engine.on_begun:
+            tell(run)
         run.begin_log()
         with_settings().run(services.portal.call, partial(self._spawn, services, execution))
         return run

@@ -17,6 +17,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways
 from cascade_nb.model.tasks.found_lazies import advice_on
+from cascade_nb.notebook.kernel.control_channel import answer_on_control_channel
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
 from cascade_nb.notebook.kernel.shims import running_kernel
@@ -66,6 +67,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_replies,
             _put_turns,
             _put_loop,
+            _put_door,
             _put_places,
             _put_names,
             _put_edits,
@@ -106,6 +108,11 @@ def _put_loop(shell: Shell, session: Session) -> list[Undo]:
     if loop is None or running_kernel() is None:
         return cells_can_be_interrupted(shell)
     return [may_be_held_up(loop)]
+
+
+def _put_door(shell: Shell, session: Session) -> list[Undo]:
+    """Have the terminal's `cascade-nb` reach the runs of this kernel."""
+    return [answer_on_control_channel()]
 
 
 def _put_places(shell: Shell, session: Session) -> list[Undo]:

@@ -22,6 +22,7 @@ LAYERS = (
     ("protocols",),
     ("text", "advice"),
     ("model",),
+    ("grammar",),
     ("graph",),
     ("events",),
     ("control",),
@@ -32,8 +33,10 @@ LAYERS = (
         "shortcuts",
         "everywhere",
     ),
-    ("notebook", "cli", "testing"),
+    ("door",),
+    ("notebook", "terminal", "testing"),
     ("__init__",),
+    ("__main__",),
 )
 
 #: The same inside of rooms, by folder and by module. What is not named here is one folder.
@@ -105,6 +108,8 @@ BROUGHT_BY = {
     "comm": "ipykernel",
     "pexpect": "ipykernel",
     "jupyter_client": "jupyter-client",
+    "jupyter_core": "ipykernel",
+    "zmq": "ipykernel",
     "nest_asyncio2": "nest-asyncio2",
     "paho": "paho-mqtt",
     "traitlets": "ipywidgets",
@@ -201,7 +206,7 @@ def test_no_two_modules_lead_to_each_other_not_even_for_types() -> None:
 def test_a_folder_holds_no_more_than_one_sees_at_a_glance() -> None:
     folders = defaultdict(list)
     for module in modules():
-        if module.path.name != "__init__.py":
+        if module.path.name not in ("__init__.py", "__main__.py"):
             folders[module.path.parent.relative_to(PACKAGE).as_posix()].append(module.path.stem)
     full = {folder: len(names) for folder, names in folders.items() if len(names) > MOST}
     assert full == {}

@@ -14,12 +14,13 @@ from cascade_nb.control.constraint import Scope
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
-from cascade_nb.errors import UsageError, nearest
+from cascade_nb.errors import nearest
 from cascade_nb.everywhere import limit, pause, rate, resume
+from cascade_nb.grammar.arguments import parameter_of
+from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.output import TaskOutput
-from cascade_nb.notebook.magics.arguments import parameter_of
 from cascade_nb.notebook.magics.launching import LaunchOptions, launch
 from cascade_nb.notebook.magics.plan_and_why import show_plan, why
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, whole_graph
@@ -127,16 +128,11 @@ def cap(session: Session, given: Namespace, _awaited: bool) -> None:
         _tell_limits(session, "concurrency", "limit train 4")
         return
     scope, number = _scope_and(session, given.scope_and_number, "limit", "a number", "4")
-    if number == "off":
+    most = limit_of(number, "%cascade limit")
+    if most is None:
         _lift(session, scope, "concurrency", "limit")
         limit(str(scope), None)
         return
-    try:
-        most = int(number)
-    except ValueError:
-        raise UsageError(
-            f"a limit is a whole number or off, not {number!r}, as in `%cascade limit train 4`"
-        ) from None
     limit(str(scope), most)
     say(f"At most {most} at once: {scope.words}.{_standing(session, scope)}")
 
@@ -171,12 +167,8 @@ def _lift(session: Session, scope: Scope, kind: str, what: str) -> None:
 def _scope_and(
     session: Session, words: list[str], command: str, what: str, example: str
 ) -> tuple[Scope, str]:
-    *before, last = words
-    if len(before) > 1:
-        raise UsageError(
-            f"%cascade {command} takes a scope and {what}, such as `{command} train {example}`"
-        )
-    return session.scope(before[0] if before else None), last
+    text, last = scope_and(words, f"%cascade {command}", what, example)
+    return session.scope(text), last
 
 
 def _tell_limits(session: Session, kind: str, example: str) -> None:

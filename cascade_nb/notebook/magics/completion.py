@@ -11,8 +11,8 @@ from typing import Any, Final
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from cascade_nb.engine.engine import ON_ERROR
+from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.model.params.param import Param
-from cascade_nb.notebook.magics.arguments import Arguments
 from cascade_nb.notebook.magics.commands import COMMANDS
 from cascade_nb.notebook.magics.magics import CELL
 from cascade_nb.notebook.session import Session

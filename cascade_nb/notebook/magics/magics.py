@@ -9,13 +9,13 @@ from typing import Any, Final
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
+from cascade_nb.grammar.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.cells.cells import Body, StoppedError, drive
 from cascade_nb.notebook.cells.nested_code import nested_code_counts
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.recording import recording
 from cascade_nb.notebook.kernel.leading_comments import without_comment_behind
 from cascade_nb.notebook.kernel.shims import is_headless
-from cascade_nb.notebook.magics.arguments import Arguments, HelpAskedError
 from cascade_nb.notebook.magics.awaiting import AWAITED, with_awaits
 from cascade_nb.notebook.magics.commands import ASKING, COMMANDS, Command
 from cascade_nb.notebook.magics.launching import LaunchOptions, launch

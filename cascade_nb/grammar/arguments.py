@@ -1,4 +1,4 @@
-"""Parses the line behind a magic, or refuses it in one sentence with the nearest word."""
+"""Parses the words of a command, or refuses it in one sentence with the nearest word."""
 
 from __future__ import annotations
 
@@ -62,7 +62,15 @@ class Arguments(argparse.ArgumentParser):
             HelpAskedError: it has `-h` in it.
             UsageError: it does not fit; nothing was done.
         """
-        words = split(text)
+        return self.read_words(split(text))
+
+    def read_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """Words taken apart.
+
+        Raises:
+            HelpAskedError: `-h` is among them.
+            UsageError: they do not fit; nothing was done.
+        """
         if "-h" in words or "--help" in words:
             raise HelpAskedError(self.format_help().rstrip())
         given, extra = self.parse_known_args(words)

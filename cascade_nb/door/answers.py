@@ -1,0 +1,252 @@
+"""Does what a request asks, in the process whose runs it is about; safe from any thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.advice import asked_from_a_terminal
+from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.explanations import constraint_line
+from cascade_nb.defaults import default_engine
+from cascade_nb.door.as_json import constraint_dict, head_dict, run_dict
+from cascade_nb.door.known_runs import (
+    ended_runs,
+    is_called,
+    live_run,
+    live_runs,
+    remembered,
+    status_named,
+)
+from cascade_nb.door.protocol import VERSION, Request, checked_request, refusal, short
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.observing.report import summary_lines
+from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.scopes import read_scope
+from cascade_nb.errors import CascadeError, RefusedMessageError, UnknownNameError
+from cascade_nb.events.events import ConstraintRejected
+from cascade_nb.everywhere import limit, pause, rate, resume
+
+BY: Final = "you in a terminal"
+PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect
+_LOOK: Final = 0.005
+_MOST: Final = 20  # runs in an answer
+
+
+class Process(NamedTuple):
+    """Who answers.
+
+    Attributes:
+        kind: "script" or "kernel".
+        title: for people.
+    """
+
+    kind: str
+    title: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the wire has it."""
+        return {"pid": os.getpid(), "kind": self.kind, "title": short(self.title)}
+
+
+def answer(content: object, process: Process) -> dict[str, Any]:
+    """What comes of a request, done when this returns; whatever is wrong with it is in the answer.
+
+    What is refused changes nothing and is one `ConstraintRejected`.
+
+    Args:
+        content: the request as parsed JSON, or what was wrong with its text.
+        process: who answers.
+    """
+    said: dict[str, Any]
+    try:
+        if isinstance(content, RefusedMessageError):
+            raise content
+        request = checked_request(content)
+        with asked_from_a_terminal():
+            done = _DOES[request.do](request)
+        said = {"v": VERSION, "id": request.id, "ok": True, **done}
+    except CascadeError as error:
+        _tell_refused(error)
+        said = refusal(error, content)
+    except (RecursionError, ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
+        _tell_refused(error)
+        said = refusal(error, content)
+    said["process"] = process.as_dict()
+    return said
+
+
+def _hello(_request: Request) -> dict[str, Any]:
+    return {"live": len(live_runs())}
+
+
+def _pause(request: Request) -> dict[str, Any]:
+    scope = _scope(request)
+    pause(scope, reason=request.text("reason"), ttl=request.given.get("seconds"), by=_by(request))
+    return _applied(scope, "pause")
+
+
+def _resume(request: Request) -> dict[str, Any]:
+    paused = [one.scope for one in _in_force() if one.type == "pause"]
+    named = "scope" in request.given or "run" in request.given
+    scope = str(paused[0]) if not named and len(paused) == 1 else _scope(request)
+    lifted = resume(scope)
+    return {"lifted": [{"scope": scope, "type": "pause"}] if lifted else [], **_standing()}
+
+
+def _limit(request: Request) -> dict[str, Any]:
+    scope, n = _scope(request), request.given["n"]
+    if n is None:
+        return _lift(scope, "concurrency", lambda: limit(scope, None))
+    limit(
+        scope,
+        n,
+        reason=request.text("reason"),
+        ttl=request.given.get("seconds"),
+        by=_by(request),
+    )
+    return _applied(scope, "concurrency")
+
+
+def _rate(request: Request) -> dict[str, Any]:
+    scope, per_time = _scope(request), request.given["rate"]
+    if per_time is None:
+        return _lift(scope, "rate_limit", lambda: rate(scope, None))
+    capacity = request.given.get("capacity")
+    rate(
+        scope,
+        per_time,
+        capacity=1 if capacity is None else capacity,
+        reason=request.text("reason"),
+        ttl=request.given.get("seconds"),
+        by=_by(request),
+    )
+    return _applied(scope, "rate_limit")
+
+
+def _cancel(request: Request) -> dict[str, Any]:
+    run = live_run(request.given.get("run"))
+    reason = request.text("reason")
+    run.cancel(f"cancelled by {BY}" + (f": {reason}" if reason else ""))
+    # Cancelling goes by way of the loop, which may be busy: only what has taken effect is said.
+    until = time.monotonic() + PATIENCE
+    while not (over := _is_ending(run)) and time.monotonic() < until:
+        time.sleep(_LOOK)
+    done = {"run": run.id, "type": "cancel"}
+    return {"applied": [done] if over else [], "asked": [] if over else [done], **_standing(run)}
+
+
+def _is_ending(run: Run) -> bool:
+    phase = run.status.phase
+    return phase is Phase.CANCELLING or phase.is_over
+
+
+def _status(request: Request) -> dict[str, Any]:
+    name = request.given.get("run")
+    if name is not None:
+        found = status_named(name)
+        return {"live": len(live_runs()), "runs": [run_dict(found)], "lines": summary_lines(found)}
+    return _standing(*live_runs(), also_last=True)
+
+
+def _why(request: Request) -> dict[str, Any]:
+    node, name = request.text("node"), request.given.get("run")
+    live = live_runs()
+    ended = remembered(but=live)
+    known = [run for run in (*live, *ended) if name is None or is_called(run.number, run.id, name)]
+    for run in known:
+        try:
+            lines = run.why(node)
+        except UnknownNameError:
+            continue
+        return {"run": run.id, "lines": [f"run {run.number}: {short(line)}" for line in lines]}
+    there = {one.id for run in known for one in run.graph.nodes}
+    raise UnknownNameError("node", node, there, "" if known else "; nothing is running here")
+
+
+def _runs(_request: Request) -> dict[str, Any]:
+    live = [{**head_dict(run.status), "started": None} for run in live_runs()]
+    over = [{**head_dict(one.status), "started": one.started} for one in ended_runs()]
+    return {"live": len(live), "runs": [*live, *over][:_MOST]}
+
+
+_DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
+    "hello": _hello,
+    "pause": _pause,
+    "resume": _resume,
+    "limit": _limit,
+    "rate": _rate,
+    "cancel": _cancel,
+    "status": _status,
+    "why": _why,
+    "runs": _runs,
+}
+
+
+def _standing(*runs: Run, also_last: bool = False) -> dict[str, Any]:
+    """How runs stand, all that go on where none is named, and what is in force."""
+    live = live_runs()
+    told = [run.status for run in runs or live]
+    if not told and also_last:
+        told = [one.status for one in ended_runs()][:1]
+    now = default_engine().clock.now()
+    in_force = [(constraint_dict(one, now), constraint_line(one, now)) for one in _in_force()]
+    return {
+        "live": len(live),
+        "runs": [run_dict(one) for one in told[:_MOST]],
+        "constraints": [one for one, _ in in_force],
+        "lines": [short(line) for one in told[:_MOST] for line in summary_lines(one)],
+        "in_force": [short(line) for _, line in in_force],
+    }
+
+
+def _applied(scope: str, kind: str) -> dict[str, Any]:
+    """What is in force of this scope and type now, and how runs stand."""
+    engine = default_engine()
+    found = engine.constraints.find(scope, kind)
+    now = engine.clock.now()
+    return {"applied": [] if found is None else [constraint_dict(found, now)], **_standing()}
+
+
+def _lift(scope: str, kind: str, lift: Callable[[], object]) -> dict[str, Any]:
+    there = any(str(one.scope) == scope and one.type == kind for one in _in_force())
+    lift()
+    return {"lifted": [{"scope": scope, "type": kind}] if there else [], **_standing()}
+
+
+def _in_force() -> list[Constraint]:
+    """What is in force, by any engine, once for each scope and type."""
+    found: dict[tuple[Scope, str], Constraint] = {}
+    for engine in (default_engine(), *Engine.alive()):
+        for one in engine.constraints.constraints():
+            found.setdefault(one.key, one)
+    return list(found.values())
+
+
+def _scope(request: Request) -> str:
+    """The scope that is meant: a run's own where only a run is named."""
+    run, text = request.given.get("run"), request.given.get("scope")
+    if text is None:
+        return "global" if run is None else live_run(run).scope
+    if run is not None:
+        live_run(run)  # it is of this process, or it is refused
+    of = read_scope(text, (one.graph for one in live_runs()))
+    if of.kind == "run":
+        return live_run(of.value).scope
+    return str(of)
+
+
+def _by(request: Request) -> str:
+    return request.text("by", BY)
+
+
+def _tell_refused(error: BaseException) -> None:
+    for engine in Engine.alive():
+        if engine.bus.listening:
+            told = short(str(error))
+            engine.bus.publish(
+                ConstraintRejected(timestamp=engine.clock.wall(), topic="door", error=told)
+            )

@@ -1,0 +1,62 @@
+"""Puts runs and constraints into plain data, as the wire has them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.door.protocol import short
+from cascade_nb.engine.observing.status import RunStatus
+
+_MOST: Final = 20  # failures, and runs inside
+_KINDS: Final = 50
+
+
+def run_dict(status: RunStatus) -> dict[str, Any]:
+    """How a run stands, as the wire has it."""
+    kinds = sorted(status.kinds, key=lambda kind: -kind.total)[:_KINDS]
+    return {
+        **head_dict(status),
+        **{name: getattr(status, name) for name in _NUMBERS},
+        "blocked_by": status.blocked_by and short(status.blocked_by),
+        "kinds": [dataclasses.asdict(kind) for kind in kinds],
+        "failures": [
+            {"task": short(one.task), "error": short(one.error), "where": one.where}
+            for one in status.failures[:_MOST]
+        ],
+        "inside": [short(one.words) for one in status.nested[:_MOST]],
+        "retries": [short(one.short) for one in status.retries],
+    }
+
+
+_NUMBERS: Final = (
+    "total", "done", "reused", "failed", "skipped", "cancelled", "running", "waiting", "queued",
+    "held", "elapsed", "paused_for", "remaining", "parent",
+)  # fmt: skip
+
+
+def head_dict(status: RunStatus) -> dict[str, Any]:
+    """Which run it is, and how it stands in a line."""
+    return {
+        "run_id": status.run_id,
+        "number": status.number,
+        "title": short(status.title),
+        "phase": status.phase.value,
+        "headline": short(status.headline),
+    }
+
+
+def constraint_dict(constraint: Constraint, now: float) -> dict[str, Any]:
+    """A constraint as the wire has it; `now` is on its engine's clock."""
+    expires = constraint.expires
+    return {
+        "scope": str(constraint.scope),
+        "words": constraint.scope.words,
+        "type": constraint.type,
+        "params": constraint.params,
+        "reason": constraint.reason,
+        "by": constraint.by,
+        "since": max(0.0, now - constraint.since),
+        "expires_in": None if expires is None else max(0.0, expires - now),
+    }

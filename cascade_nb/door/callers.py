@@ -1,0 +1,139 @@
+"""Asks a process at its socket."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cascade_nb.door.folder import not_ours
+from cascade_nb.door.protocol import (
+    MOST_BYTES,
+    Request,
+    checked_request,
+    encoded,
+    parse_answer,
+    parse_json,
+)
+from cascade_nb.errors import RefusedMessageError
+
+PATIENCE: Final = 5.0  # seconds that an answer may take
+
+
+class NoAnswerError(Exception):
+    """Somebody who could be asked did not answer, and why, in words.
+
+    Args:
+        text: that.
+        gone: whether nobody is there any more.
+    """
+
+    def __init__(self, text: str, *, gone: bool = False) -> None:
+        super().__init__(text)
+        self.gone = gone
+
+
+class Caller(Protocol):
+    """Asks one process of this user.
+
+    Attributes:
+        place: what was found of it, for people.
+    """
+
+    place: str
+
+    def ask(self, request: Request) -> dict[str, Any]:
+        """What it answers.
+
+        Raises:
+            NoAnswerError: it does not, or nobody can read that.
+        """
+
+
+def new_request(do: str, given: Mapping[str, Any]) -> Request:
+    """A request of these arguments; those that are None and may be absent are left out.
+
+    Raises:
+        RefusedMessageError: there is none such.
+    """
+    needed = {"n", "rate"}
+    said = {name: value for name, value in given.items() if value is not None or name in needed}
+    return checked_request({"v": 1, "id": uuid.uuid4().hex, "do": do, **said})
+
+
+class SocketCaller:
+    """Asks a process at what lies in the folder; see `Caller`.
+
+    Args:
+        path: a socket, or a file with a port and a token.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = path.stem
+
+    def ask(self, request: Request) -> dict[str, Any]:
+        """What it answers.
+
+        Raises:
+            NoAnswerError: it does not, or nobody can read that.
+        """
+        try:
+            with self._connected() as peer:
+                peer.settimeout(PATIENCE)
+                peer.sendall(encoded(request.as_dict()) + b"\n")
+                line = _read_line(peer)
+            answer = parse_answer(line)
+        except (ConnectionRefusedError, FileNotFoundError):
+            self.path.unlink(missing_ok=True)
+            raise NoAnswerError(
+                f"the process of {self.path.name} is gone; what it left was removed", gone=True
+            ) from None
+        except TimeoutError:
+            text = f"{self.place} did not answer within {PATIENCE:g} s"
+            raise NoAnswerError(text) from None
+        except (OSError, RefusedMessageError) as error:
+            raise NoAnswerError(f"{self.place}: {error}") from None
+        if answer.get("id") not in (request.id, ""):
+            raise NoAnswerError(f"{self.place} answered another question")
+        return answer
+
+    def _connected(self) -> socket.socket:
+        why = not_ours(self.path)
+        if why is not None:
+            raise PermissionError(why)
+        if self.path.suffix == ".sock":
+            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                peer.settimeout(PATIENCE)
+                peer.connect(str(self.path))
+            except BaseException:
+                peer.close()
+                raise
+            return peer
+        said = parse_json(self.path.read_bytes()[: MOST_BYTES + 1])
+        port, token = (said.get("port"), said.get("token")) if isinstance(said, dict) else (0, 0)
+        if type(port) is not int or not 0 < port < 65536 or not isinstance(token, str):
+            raise RefusedMessageError("what lies there names no port and token")
+        peer = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        peer.sendall(f"{token}\n".encode())
+        return peer
+
+
+def _read_line(peer: socket.socket) -> bytes:
+    """What is sent up to the end of the line.
+
+    Raises:
+        OSError: it goes before, or sends more than a line may have.
+    """
+    read = b""
+    while not read.endswith(b"\n"):
+        more = peer.recv(65536)
+        if not more:
+            raise ConnectionResetError("it went before it had answered")
+        read += more
+        if len(read) > MOST_BYTES + 1:
+            raise ConnectionAbortedError("it answers more than a line may have")
+    return read

@@ -1,0 +1,120 @@
+"""Opens the door of a process whose runs last a moment, and closes it again.
+
+A script that is over at once has none and does not pay for it. In a kernel with our magics its
+control channel is the door.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from cascade_nb.door.answers import Process, answer
+from cascade_nb.door.folder import own_folder
+from cascade_nb.door.known_runs import live_runs, remember
+from cascade_nb.door.listening import listen
+from cascade_nb.door.server import NAME, Server
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.events.thread_warnings import warn
+from cascade_nb.forking import forget_after_fork
+
+VARIABLE: Final = "CASCADE_DOOR"
+SOON: Final = 0.1  # seconds that runs go on before the door is opened
+_AT_EXIT: Final = 1.0
+
+
+class Door:
+    """The door of this process; safe from any thread.
+
+    Attributes:
+        elsewhere: whether this process is asked in another way.
+    """
+
+    def __init__(self) -> None:
+        self.elsewhere = False
+        self._begin()
+        forget_after_fork(self)
+        atexit.register(self.close)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._server: Server | None = None
+        self._closing = threading.Event()
+
+    def run_began(self, run: Run) -> None:
+        """See to it that a run can be reached, if it lasts."""
+        remember(run)
+        if self._thread is None and not self.elsewhere and os.environ.get(VARIABLE) != "off":
+            with self._lock:
+                if self._thread is None:
+                    self._closing = threading.Event()
+                    self._thread = threading.Thread(target=self._work, name=NAME, daemon=True)
+                    self._thread.start()
+
+    def close(self) -> None:
+        """Close it until the next run, and wait until it is closed."""
+        with self._lock:
+            thread, server = self._thread, self._server
+            self._closing.set()
+            if server is not None:
+                server.close()
+        if thread is not None:
+            thread.join(_AT_EXIT)
+
+    def forget(self) -> None:
+        """In a forked child: the parent's door is not ours, and ours is not there yet."""
+        server = self._server
+        self._begin()
+        if server is not None:
+            server.forget()
+
+    def _work(self) -> None:
+        while not self._closing.wait(SOON) and not self._opened():
+            with self._lock:
+                # A run that begins now finds no thread and starts one; one that began is seen here.
+                if not live_runs():
+                    self._thread = None
+                    return
+        server = self._server
+        if server is not None:
+            server.serve()
+        with self._lock:
+            self._server = self._thread = None
+
+    def _opened(self) -> bool:
+        """Whether there is nothing more to wait for; not before runs have gone on for a while."""
+        if not live_runs():
+            return False
+        try:
+            server = Server(listen(own_folder()), lambda content: answer(content, this_process()))
+        except OSError as error:
+            warn(f"no terminal can reach the runs of this process: {error}", RuntimeWarning, error)
+            self._closing.wait()  # it is not tried again
+            return True
+        with self._lock:
+            self._server = server
+            if self._closing.is_set():
+                server.close()
+        return True
+
+
+def this_process() -> Process:
+    """Who answers at a door that a script has."""
+    name = sys.argv[0] if sys.argv else ""
+    shown = name if name and name not in ("-c", "-m", "-") else "python"
+    return Process("script", Path(shown).name)
+
+
+DOOR: Final = Door()
+
+
+def open_for_runs() -> None:
+    """From now on every run that lasts can be reached; said once, with the import."""
+    if DOOR.run_began not in Engine.on_begun:
+        Engine.on_begun.append(DOOR.run_began)

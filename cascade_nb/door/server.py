@@ -1,0 +1,115 @@
+"""Answers at a socket, in threads of its own: neither a loop nor a task can hold it up."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from cascade_nb.door.listening import Listener
+from cascade_nb.door.protocol import MOST_BYTES, encoded, parse_json, refusal
+from cascade_nb.errors import RefusedMessageError
+
+AT_ONCE: Final = 8  # connections; more wait
+IDLE: Final = 60.0  # seconds without a request after which a connection is closed
+NAME: Final = "cascade-door"
+
+
+class Server:
+    """Listens until it is closed.
+
+    Args:
+        listener: where.
+        answer: what comes of parsed JSON, or of what was wrong with it.
+    """
+
+    def __init__(self, listener: Listener, answer: Callable[[object], dict[str, Any]]) -> None:
+        self._listener = listener
+        self._answer = answer
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._waker, self._woken = socket.socketpair()
+        self._closed = False
+
+    def serve(self) -> None:
+        """Take connections until `close`; then everything is closed when this returns."""
+        try:
+            while not self._closed:
+                ready, _, _ = select.select([self._listener.endpoint, self._woken], [], [])
+                if self._woken in ready:
+                    break
+                self._take()
+        finally:
+            self._listener.close()
+            self._woken.close()
+            self._waker.close()
+            with self._lock:
+                left = list(self._open.items())
+            for peer, thread in left:
+                with contextlib.suppress(OSError):  # it has just gone by itself
+                    peer.shutdown(socket.SHUT_RDWR)
+                thread.join(IDLE)
+
+    def close(self) -> None:
+        """End `serve`, from any thread."""
+        self._closed = True
+        with contextlib.suppress(OSError):  # it has ended
+            self._waker.send(b"x")
+
+    def forget(self) -> None:
+        """In a forked child: nothing here is ours to listen at, or to take away."""
+        for held in (self._listener.endpoint, self._woken, self._waker, *self._open):
+            held.close()
+
+    def _take(self) -> None:
+        try:
+            peer, _ = self._listener.endpoint.accept()
+        except OSError:  # whoever it was has gone again
+            return
+        if not self._places.acquire(timeout=1.0):
+            peer.close()  # whoever asks hears that nobody answers, and may ask again
+            return
+        thread = threading.Thread(target=self._converse, args=(peer,), name=NAME, daemon=True)
+        with self._lock:
+            self._open[peer] = thread
+        thread.start()
+
+    def _converse(self, peer: socket.socket) -> None:
+        try:
+            with peer, contextlib.suppress(OSError):  # it may go at any moment
+                why = self._listener.refuses(peer)
+                if why is not None:
+                    peer.sendall(encoded(refusal(RefusedMessageError(why))) + b"\n")
+                    return
+                peer.settimeout(IDLE)
+                self._answer_lines(peer)
+        finally:
+            with self._lock:
+                self._open.pop(peer, None)
+            self._places.release()
+
+    def _answer_lines(self, peer: socket.socket) -> None:
+        read = b""
+        while True:
+            line, end, rest = read.partition(b"\n")
+            if not end and len(read) <= MOST_BYTES:
+                more = peer.recv(65536)
+                if not more:
+                    return
+                read += more
+                continue
+            peer.sendall(encoded(self._answer(_parsed(line))) + b"\n")
+            if not end:
+                return  # where the next one begins is not to be told
+            read = rest
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return parse_json(line)
+    except RefusedMessageError as error:
+        return error

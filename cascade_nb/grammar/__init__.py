@@ -1,0 +1,1 @@
+"""How commands are written, in a notebook and in a terminal."""

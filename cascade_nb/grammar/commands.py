@@ -1,0 +1,236 @@
+"""The commands that notebook and terminal have in common: what each takes, and its help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cascade_nb.errors import UsageError
+from cascade_nb.grammar.arguments import Arguments
+
+MAGIC: Final = "%cascade"
+SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
+TIME: Final = "end by itself: 90s, 10m, 1h30m"
+
+
+def add_params(arguments: Arguments) -> None:
+    """Let parameters be given."""
+    arguments.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="give a parameter; as often as you like",
+    )
+
+
+def status(caller: str) -> Arguments:
+    """What runs are doing."""
+    made = Arguments(
+        f"{caller} status",
+        "Say what runs are doing, and what holds them.",
+        [(f"{caller} status", "all, and what is in force"), (f"{caller} status 3", "run 3")],
+    )
+    made.add_argument("run", nargs="?", help="a run's number or id; without one, all")
+    return made
+
+
+def why(caller: str) -> Arguments:
+    """Why a node stands as it does."""
+    made = Arguments(
+        f"{caller} why",
+        "Say why a node runs, waits, is queued, held or did not run, and what changed since then.",
+        [
+            (f"{caller} why report", "a node"),
+            (
+                f"{caller} why {_typed('t[17]', caller)}",
+                "an item of a mapped node, with its input",
+            ),
+        ],
+    )
+    made.add_argument("node", help="its name or id; `t[17]` for an item of a mapped one")
+    return made
+
+
+def pause(caller: str) -> Arguments:
+    """Hold a scope."""
+    made = Arguments(
+        f"{caller} pause",
+        "Let nothing of a scope start any more; what is under way finishes.",
+        [
+            (f"{caller} pause", "everything"),
+            (f"{caller} pause train", "the task train, in every run"),
+            (f"{caller} pause from:clean --for 10m", "clean and all after it, for ten minutes"),
+        ],
+    )
+    made.add_argument("scope", nargs="?", help=SCOPE)
+    made.add_argument("--reason", default="", help="why, for whoever looks")
+    made.add_argument("--for", dest="span", metavar="TIME", help=TIME)
+    return made
+
+
+def resume(caller: str) -> Arguments:
+    """Lift a pause."""
+    made = Arguments(
+        f"{caller} resume",
+        "Lift a pause; what is ready starts at once.",
+        [
+            (f"{caller} resume", "the only pause, or that of everything"),
+            (f"{caller} resume train", "of the task train"),
+        ],
+    )
+    made.add_argument("scope", nargs="?", help=f"{SCOPE}; without one, the only pause")
+    return made
+
+
+def limit(caller: str) -> Arguments:
+    """Cap how many run at once."""
+    made = Arguments(
+        f"{caller} limit",
+        "Let at most so many of a scope run at once.",
+        [
+            (f"{caller} limit train 4", "at most four"),
+            (f"{caller} limit train off", "no limit"),
+            (f"{caller} limit", "which limits there are"),
+        ],
+    )
+    made.add_argument(
+        "scope_and_number", nargs="*", metavar="[SCOPE] N|off", help=f"{SCOPE}; and a number"
+    )
+    return made
+
+
+def rate(caller: str) -> Arguments:
+    """Cap how many start per time."""
+    made = Arguments(
+        f"{caller} rate",
+        "Let at most so many of a scope start per time.",
+        [
+            (f"{caller} rate fetch 10/m", "ten starts a minute; also 5/s, 300/h, 1/30s"),
+            (f"{caller} rate fetch off", "as many as can"),
+            (f"{caller} rate", "which rates there are"),
+        ],
+    )
+    made.add_argument(
+        "scope_and_rate", nargs="*", metavar="[SCOPE] RATE|off", help=f"{SCOPE}; and a rate"
+    )
+    return made
+
+
+def cancel(caller: str) -> Arguments:
+    """End a run."""
+    made = Arguments(
+        f"{caller} cancel",
+        "End a run: nothing starts any more, what runs is stopped.",
+        [(f"{caller} cancel", "the only one that goes on"), (f"{caller} cancel 3", "run 3")],
+    )
+    made.add_argument("run", nargs="?", help="its number or id; without one, the only one")
+    return made
+
+
+def attach(caller: str) -> Arguments:
+    """Go on with a run."""
+    waits = caller == MAGIC
+    made = Arguments(
+        f"{caller} attach",
+        "Go on with a run whose kernel is gone; nothing that was completed runs again.",
+        [
+            (f"{caller} attach", "the latest that did not come to its end"),
+            (f"{caller} attach 3f2a", "the one whose id begins so"),
+            *([(f"{caller} attach --wait", "the cell ends when the run does")] if waits else []),
+        ],
+    )
+    listed = caller.replace("%", "%%")
+    made.add_argument("run", nargs="?", help=f"its id, or how it begins; see `{listed} runs`")
+    if waits:
+        made.add_argument("--wait", action="store_true", help="let the cell wait for the end")
+    return made
+
+
+def state(caller: str) -> Arguments:
+    """Where results are kept."""
+    moves = caller == MAGIC
+    made = Arguments(
+        f"{caller} state",
+        "Say where results are kept, or keep them elsewhere from now on."
+        if moves
+        else "Say what is kept at a place for results, and remove what is old.",
+        [
+            (f"{caller} state sqlite:///results.db", "in a file of this folder"),
+            (f"{caller} state redis://localhost:6379/0", "where other machines find them too"),
+            *(
+                [
+                    (f"{caller} state memory:", "while this kernel lives"),
+                    (
+                        f"{caller} state sqlite:///results.db?limit=20GB",
+                        "the longest unused go above that",
+                    ),
+                ]
+                if moves
+                else []
+            ),
+            (f"{caller} state --clean --older 30d", "remove what nobody used for 30 days"),
+        ],
+    )
+    made.add_argument(
+        "url",
+        nargs="?",
+        help="where; without it, say where they are and what takes how much"
+        if moves
+        else "where; without it, what CASCADE_STATE says",
+    )
+    made.add_argument(
+        "--clean", action="store_true", help="remove results that have expired by their ttl"
+    )
+    made.add_argument(
+        "--older",
+        metavar="TIME",
+        help="with --clean: and those that were not used for so long, such as 30d or 12h",
+    )
+    return made
+
+
+def scope_and(words: list[str], command: str, what: str, example: str) -> tuple[str | None, str]:
+    """A scope, where one was given, and what stands behind it.
+
+    Args:
+        words: those behind the command.
+        command: as it is typed, such as ``%cascade limit``.
+        what: stands behind the scope, in words: "a number".
+        example: of that.
+
+    Raises:
+        UsageError: there are more words, or only a scope.
+    """
+    *before, last = words
+    if len(before) > 1:
+        raise UsageError(f"{command} takes a scope and {what}, such as `{command} train {example}`")
+    return (before[0] if before else None), last
+
+
+def limit_of(text: str, command: str) -> int | None:
+    """How many may run at once; None for "off".
+
+    Raises:
+        UsageError: it is neither a whole number nor off.
+    """
+    if text == "off":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(
+            f"a limit is a whole number or off, not {text!r:.60}, as in `{command} train 4`"
+        ) from None
+
+
+def _typed(name: str, caller: str) -> str:
+    """A name that a shell would take for a pattern, as one has to type it."""
+    return name if caller == MAGIC else f"'{name}'"
+
+
+#: By name, what makes the arguments of a command, given what is typed before that name.
+SHARED: Final[Mapping[str, Callable[[str], Arguments]]] = {
+    make.__name__: make for make in (status, why, pause, resume, limit, rate, cancel, attach, state)
+}

@@ -1,0 +1,121 @@
+"""Asks everybody who can be asked, and says who answered what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.control.words import count_text
+from cascade_nb.door.callers import Caller, new_request
+from cascade_nb.door.discovery import ask_all, neighbours
+from cascade_nb.door.known_runs import is_called
+from cascade_nb.errors import UnknownNameError, UsageError
+from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
+
+Answer = dict[str, Any]
+_NOBODY: Final = "nobody answered: no kernel with %load_ext cascade_nb and no script of yours runs"
+
+
+class Asked(NamedTuple):
+    """Who answered what.
+
+    Attributes:
+        answers: each with who gave it.
+        skipped: who did not answer, and why.
+    """
+
+    answers: list[tuple[Caller, Answer]]
+    skipped: list[str]
+
+    @property
+    def good(self) -> list[Answer]:
+        """Those that refuse nothing."""
+        return [answer for _, answer in self.answers if answer["ok"]]
+
+    @property
+    def refused(self) -> list[Answer]:
+        """Those that refuse."""
+        return [answer for _, answer in self.answers if not answer["ok"]]
+
+
+def ask(callers: Iterable[Caller], skipped: list[str], do: str, given: Mapping[str, Any]) -> Asked:
+    """Ask some."""
+    return Asked(ask_all(callers, new_request(do, given), skipped), skipped)
+
+
+def ask_everybody(do: str, given: Mapping[str, Any]) -> Asked:
+    """Ask whoever is there."""
+    found = neighbours()
+    return ask(found.callers, found.skipped, do, given)
+
+
+def ask_those_with(run: str | None, do: str, given: Mapping[str, Any], *, live: bool) -> Asked:
+    """Ask those whose runs are meant.
+
+    Args:
+        run: a run's number or id, whose process is asked alone.
+        do, given: the question.
+        live: whether only those are meant in which something runs, where no run is named.
+
+    Raises:
+        UnknownNameError: nobody has such a run.
+        UsageError: several have.
+    """
+    said = ask_everybody("runs", {})
+    if run is None:
+        meant = [caller for caller, it in said.answers if it["ok"] and (it["live"] or not live)]
+        return ask(meant, said.skipped, do, given)
+    having = [
+        (caller, one)
+        for caller, it in said.answers
+        for one in it.get("runs", ())
+        if is_called(one["number"], one["run_id"], run)
+    ]
+    going = [(caller, one) for caller, one in having if one["started"] is None] or having
+    if not going:
+        known = [str(one["number"]) for _, it in said.answers for one in it.get("runs", ())]
+        raise UnknownNameError("run", run, known, "" if known else "; nothing is running")
+    if len(going) > 1:
+        ids = ", ".join(f"{one['run_id']} ({one['title']})" for _, one in going)
+        raise UsageError(f"several runs are called {run}, so say which by its id: {ids}")
+    caller, one = going[0]
+    return ask([caller], said.skipped, do, {**given, "run": one["run_id"]})
+
+
+def who(answer: Answer) -> str:
+    """Who has answered."""
+    process = answer.get("process") or {}
+    return f"{process.get('kind')} {process.get('title')} (process {process.get('pid')})"
+
+
+def tell(asked: Asked, as_json: bool, lines: list[str], nobody: str = "") -> int:
+    """Say what came of a question.
+
+    Args:
+        asked: that.
+        as_json: whether as JSON.
+        lines: the same for people, without what was refused and who was skipped.
+        nobody: what to say where nobody was asked though some answer.
+
+    Returns:
+        the exit code.
+    """
+    code = DONE if asked.good else FAILED if asked.refused else NOBODY
+    if as_json:
+        answers = [answer for _, answer in asked.answers]
+        said: Answer = {"ok": code == DONE, "answers": answers, "skipped": asked.skipped}
+        if code == NOBODY:
+            said["error"] = nobody or _NOBODY
+        say_json({**said, "exit": code})
+        return code
+    say(*lines)
+    complain(*(f"{who(it)} refused: {it.get('error')}" for it in asked.refused))
+    complain(*(f"skipped: {why}" for why in asked.skipped))
+    if code == NOBODY:
+        complain(nobody or _NOBODY)
+    return code
+
+
+def some(number: int) -> str:
+    """How many answered."""
+    return count_text(number, "process").replace("processs", "processes")

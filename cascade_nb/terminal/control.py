@@ -1,0 +1,161 @@
+"""`cascade-nb pause`, `resume`, `limit`, `rate` and `cancel`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any, Final
+
+from cascade_nb.control.constraint import parse_rate, parse_scope
+from cascade_nb.control.words import amount_text, seconds_text
+from cascade_nb.errors import UsageError
+from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.model.options.caching import seconds_of
+from cascade_nb.terminal.asked import Answer, ask_everybody, ask_those_with, some, tell, who
+from cascade_nb.terminal.asking import one_of
+
+_NOTHING: Final = "nothing is running, so nothing was {}"
+
+
+def pause(given: Namespace) -> int:
+    """Hold a scope in every process in which something runs."""
+    scope = one_of(given.scope, given.scope_option, "scope")
+    return _put(given, "pause", {"scope": scope}, "paused")
+
+
+def resume(given: Namespace) -> int:
+    """Lift a pause, wherever it stands."""
+    scope = one_of(given.scope, given.scope_option, "scope")
+    return _lift(given, "resume", {"scope": _checked(scope)})
+
+
+def limit(given: Namespace) -> int:
+    """Cap how many run at once; without a number, list the limits."""
+    if not given.scope_and_number:
+        return _list(given, "concurrency")
+    text, number = scope_and(given.scope_and_number, "cascade-nb limit", "a number", "4")
+    n = limit_of(number, "cascade-nb limit")
+    said = {"scope": one_of(text, given.scope_option, "scope"), "n": n}
+    return _lift(given, "limit", said) if n is None else _put(given, "limit", said, "limited")
+
+
+def rate(given: Namespace) -> int:
+    """Cap how many start per time; without a rate, list the rates."""
+    if not given.scope_and_rate:
+        return _list(given, "rate_limit")
+    text, per_time = scope_and(given.scope_and_rate, "cascade-nb rate", "a rate", "10/m")
+    said: dict[str, Any] = {"scope": one_of(text, given.scope_option, "scope"), "rate": None}
+    if per_time == "off":
+        return _lift(given, "rate", said)
+    try:
+        said["rate"] = float(per_time)
+    except ValueError:
+        said["rate"] = per_time
+    parse_rate(said["rate"])  # what nobody can read is refused before anybody is asked
+    return _put(given, "rate", said, "limited")
+
+
+def cancel(given: Namespace) -> int:
+    """End a run."""
+    run = one_of(given.run, given.run_option, "run")
+    if run is None:
+        going = [
+            one
+            for answer in ask_everybody("runs", {}).good
+            for one in answer["runs"]
+            if one["started"] is None
+        ]
+        if len(going) > 1:
+            names = ", ".join(f"{one['run_id']} ({one['title']})" for one in going)
+            raise UsageError(f"several runs go on, so say which by its id: {names}")
+        run = going[0]["run_id"] if going else None
+    asked = ask_those_with(run, "cancel", {"reason": given.reason or None}, live=True)
+    lines = []
+    for answer in asked.good:
+        done = "is being cancelled: nothing of it starts any more"
+        late = "was told to end, and has not heard it yet: its loop is busy"
+        lines.append(f"{who(answer)}: {run} {done if answer['applied'] else late}")
+        lines += _runs_of(answer)
+    return tell(asked, given.json, lines, _NOTHING.format("cancelled"))
+
+
+def _put(given: Namespace, do: str, said: dict[str, Any], word: str) -> int:
+    """Put something into force where runs go on."""
+    said["scope"] = _checked(said["scope"])
+    said["reason"] = given.reason or None
+    said["seconds"] = None if given.span is None else seconds_of(given.span)
+    asked = ask_those_with(given.run, do, said, live=True)
+    lines = []
+    for answer in asked.good:
+        lines += [f"{who(answer)}: {applied_words(one)}" for one in answer["applied"]]
+        lines += _runs_of(answer)
+    return tell(asked, given.json, lines, _NOTHING.format(word))
+
+
+def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
+    """Take something out of force wherever it is."""
+    said["scope"] = _checked(said["scope"])
+    asked = ask_those_with(given.run, do, said, live=False)
+    lines = []
+    for answer in asked.good:
+        if answer["lifted"]:
+            lines += [f"{who(answer)}: {lifted_words(one)}" for one in answer["lifted"]]
+            lines += _runs_of(answer)
+        if answer.get("in_force"):
+            lines += [f"{who(answer)}: in force is {line}" for line in answer["in_force"]]
+    if asked.good and not any(answer["lifted"] for answer in asked.good):
+        what = {"resume": "paused", "limit": "limited", "rate": "limited"}[do]
+        asked_of = said["scope"] or "it"
+        lines.insert(0, f"{asked_of} was not {what} ({some(len(asked.good))} answered)")
+    return tell(asked, given.json, lines)
+
+
+def _list(given: Namespace, kind: str) -> int:
+    asked = ask_everybody("status", {})
+    lines = [
+        f"{who(answer)}: {line}"
+        for answer in asked.good
+        for one, line in zip(answer["constraints"], answer["in_force"], strict=False)
+        if one["type"] == kind
+    ]
+    return tell(asked, given.json, lines or ["There is none."])
+
+
+def _checked(scope: str | None) -> str | None:
+    """A scope, or a bare name, which each process reads for itself.
+
+    Raises:
+        ConstraintError: there is no such scope.
+    """
+    return str(parse_scope(scope)) if scope is not None and ":" in scope else scope
+
+
+def _runs_of(answer: Answer) -> list[str]:
+    return [
+        f"  run {one['number']} of {one['title']} ({one['run_id']}): {one['headline']}"
+        for one in answer.get("runs", ())
+    ]
+
+
+def applied_words(one: Answer) -> str:
+    """What is in force from now on."""
+    words, params = one["words"], one["params"]
+    if one["type"] == "pause":
+        text = f"{words} paused: nothing of it starts any more"
+    elif one["type"] == "concurrency":
+        text = f"at most {params['limit']} of {words} at once"
+    else:
+        text = f"{words}: at most {amount_text(params['rate'] * 60)} starts a minute"
+    if one["expires_in"] is not None:
+        text += f", for {seconds_text(one['expires_in'])}"
+    return text + (f" ({one['reason']})" if one["reason"] else "")
+
+
+def lifted_words(one: Answer) -> str:
+    """What is in force no longer."""
+    words = parse_scope(one["scope"]).words
+    what = {
+        "pause": "resumed",
+        "concurrency": "no limit",
+        "rate_limit": "no rate limit",
+    }
+    return f"{words}: {what[one['type']]}"

@@ -1,0 +1,91 @@
+"""Reads the command line of `cascade-nb`, does it, and gives the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
+from cascade_nb.grammar.arguments import HelpAskedError
+from cascade_nb.terminal.commands import COMMANDS, PROGRAM
+from cascade_nb.terminal.output import (
+    FAILED,
+    INTERRUPTED,
+    WRONG,
+    complain,
+    say,
+    say_json,
+    write_what_can_be,
+)
+
+_CODES: Final = """\
+exit codes: 0 done; 1 a run failed, or what was asked was refused; 2 the command line is wrong;
+3 nobody answered, or nothing is running; 4 a run was cancelled; 130 Ctrl-C"""
+
+
+def overview() -> list[str]:
+    """What there is, in lines."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {PROGRAM} {name:{width}}  {one.takes.summary}" for name, one in COMMANDS.items()]
+    return [
+        "Looks at and holds the runs of your kernels and scripts on this machine.",
+        "",
+        *lines,
+        "",
+        "Each says more with -h, and takes --json.",
+        *_CODES.splitlines(),
+    ]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what a command line says.
+
+    Args:
+        words: those behind the program's name; default those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 failed or refused, 2 a wrong command line, 3 nobody answered, 4
+        cancelled, 130 interrupted.
+
+    Example:
+        >>> from cascade_nb.terminal.main import main
+        >>> main(["status"])  # doctest: +SKIP
+        0
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    write_what_can_be()
+    as_json = "--json" in given
+    try:
+        return _do(given)
+    except HelpAskedError as asked:
+        say(*str(asked).splitlines())
+        return 0
+    except UsageError as error:
+        return _told(error, WRONG, as_json)
+    except CascadeError as error:
+        return _told(error, FAILED, as_json)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # who read has gone, as `head` does; nobody is to be told
+        sys.stderr.close()
+        return FAILED
+
+
+def _do(given: list[str]) -> int:
+    name, *rest = given or [""]
+    if name in ("", "-h", "--help", "help"):
+        say(*overview())
+        return 0
+    if name not in COMMANDS:
+        advice = f" (`{PROGRAM} -h` says what there is)"
+        raise UnknownNameError("command", name, COMMANDS, advice)
+    command = COMMANDS[name]
+    return command.act(command.takes.read_words(rest))
+
+
+def _told(error: BaseException, code: int, as_json: bool) -> int:
+    if as_json:
+        say_json({"ok": False, "kind": type(error).__name__, "error": str(error), "exit": code})
+    complain(f"{PROGRAM}: {error}")
+    return code

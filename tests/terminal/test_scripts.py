@@ -1,0 +1,186 @@
+"""The terminal and a script that has no kernel: asked at its socket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.doors import Place, until
+from tests.terminal.conftest import Terminal
+
+SCRIPT = """
+run = cs.start(work().named("report"))
+time.sleep(600)
+"""
+
+Script = subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def script(here: Place) -> Iterator[Script]:
+    with here.script(SCRIPT) as running:
+        here.wait_for_more()
+        until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_held(script: Script, terminal: Terminal) -> Iterator[None]:
+    yield
+    terminal.type("resume", "global")
+    terminal.type("resume", "part")
+    terminal.type("limit", "part", "off")
+    terminal.type("rate", "part", "off")
+
+
+@pytest.fixture
+def script_is_at_work(here: Place, script: Script) -> None:
+    here.wait_for_more(here.begun())
+
+
+at_work = pytest.mark.usefixtures("script_is_at_work")
+
+
+@at_work
+@pytest.mark.parametrize("words", [["pause"], ["pause", "part"], ["pause", "--run", "1"]])
+def test_nothing_starts_after_a_pause_is_acknowledged(
+    here: Place, terminal: Terminal, words: list[str]
+) -> None:
+    said = terminal.type(*words)
+    assert said.code == 0
+    assert here.starts_nothing()
+    assert "paused" in said.out
+    before = here.begun()
+    assert terminal.type("resume").code == 0
+    here.wait_for_more(before)
+
+
+@at_work
+def test_what_it_says_as_json_is_what_the_engine_applied(here: Place, terminal: Terminal) -> None:
+    said = terminal.type(
+        "pause", "--scope", "task:part", "--for", "10m", "--reason", "the GPU is busy", "--json"
+    ).json
+    (answer,) = said["answers"]
+    (applied,) = answer["applied"]
+    assert applied["scope"] == "task:part"
+    assert applied["type"] == "pause"
+    assert applied["reason"] == "the GPU is busy"
+    assert 590 < applied["expires_in"] <= 600
+    assert said["exit"] == 0
+    status = terminal.type("status", "--json").json["answers"][0]
+    assert [one["type"] for one in status["constraints"]] == ["pause"]
+    assert "the GPU is busy" in terminal.type("status").out
+    assert here.starts_nothing()
+    assert "cascade-nb resume task:part" in terminal.type("why", "map(part)").out
+
+
+@at_work
+def test_a_limit_of_none_lets_nothing_start_and_off_lifts_it(
+    here: Place, terminal: Terminal
+) -> None:
+    assert terminal.type("limit", "part", "0").code == 0
+    assert here.starts_nothing()
+    assert "task:part: at most 0 at once" in terminal.type("limit").out
+    before = here.begun()
+    assert "no limit" in terminal.type("limit", "part", "off").out
+    here.wait_for_more(before)
+    assert "There is none." in terminal.type("limit").out
+
+
+@at_work
+def test_a_rate_lets_so_many_start(here: Place, terminal: Terminal) -> None:
+    assert "at most 1 starts a minute" in terminal.type("rate", "part", "1/m").out
+    assert here.starts_nothing()
+    assert "task:part" in terminal.type("rate").out
+    before = here.begun()
+    terminal.type("rate", "part", "off")
+    here.wait_for_more(before)
+
+
+def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Terminal) -> None:
+    status = terminal.type("status")
+    assert "report · run 1" in status.out
+    assert f"process {script.pid}" in status.out
+    runs = terminal.type("runs", "--json").json["answers"][0]["runs"]
+    assert [(one["title"], one["started"]) for one in runs] == [("report", None)]
+    number, name = runs[0]["number"], runs[0]["run_id"]
+    for called in (str(number), name, name[:4]):
+        assert "report · run 1" in terminal.type("status", called).out
+    assert "report waits for map(part)" in terminal.type("why", "report").out
+    assert "map(part)[0]" in terminal.type("why", "map(part)[0]").out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["pausee"], 2, "did you mean 'pause'?"),
+        (["pause", "--reson", "x"], 2, "did you mean '--reason'"),
+        (["pause", "part", "--scope", "part"], 2, "the scope is given twice"),
+        (["pause", "--for", "soon"], 2, "no length of time"),
+        (["pause", "tusk:part"], 2, "did you mean 'task'?"),
+        (["pause", "--run", "99"], 2, "there is no run '99'"),
+        (["limit", "part", "many"], 2, "a limit is a whole number or off"),
+        (["rate", "part", "fast"], 2, "is no rate"),
+        (["status", "99"], 2, "there is no run '99'"),
+        (["pause", "parts"], 1, "did you mean 'part'?"),
+        (["limit", "part", "-3"], 1, "below zero"),
+        (["why", "repart"], 1, "did you mean 'report'"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_right_one_and_an_exit_code(
+    here: Place, terminal: Terminal, words: list[str], code: int, told: str
+) -> None:
+    said = terminal.type(*words)
+    assert told in said.err
+    assert said.code == code
+    before = here.begun()
+    here.wait_for_more(before)  # and nothing was held
+    as_json = terminal.type(*words, "--json")
+    assert as_json.code == code
+    assert as_json.json["exit"] == code
+    assert not as_json.json["ok"]
+
+
+def test_what_was_not_paused_is_said(terminal: Terminal) -> None:
+    said = terminal.type("resume", "part")
+    assert said.code == 0
+    assert "part was not paused (1 process answered)" in said.out
+
+
+def test_cancel_ends_the_run_and_then_nothing_runs(
+    here: Place, script: Script, terminal: Terminal
+) -> None:
+    said = terminal.type("cancel", "1", "--reason", "enough")
+    assert said.code == 0
+    assert "nothing of it starts any more" in said.out
+    assert here.starts_nothing()
+    nothing = terminal.type("pause")
+    assert nothing.code == 3
+    assert "nothing is running, so nothing was paused" in nothing.err
+    status = terminal.type("status")
+    assert "nothing is running; the last run:" in status.out
+    assert "Cancelled after" in status.out
+    assert "did not finish: the run was cancelled" in terminal.type("why", "report").out
+    assert script.poll() is None
+
+
+def test_the_socket_goes_with_the_script(here: Place, script: Script, terminal: Terminal) -> None:
+    script.terminate()
+    script.wait(60)
+    # It had no chance to take its socket away: that is said, once.
+    said = terminal.type("status")
+    assert said.code == 3
+    assert "is gone; what it left was removed" in said.err
+    again = terminal.type("status", "--json")
+    assert again.json == {
+        "ok": False,
+        "answers": [],
+        "skipped": [],
+        "error": again.json["error"],
+        "exit": 3,
+    }
+    assert again.json["error"].startswith("nobody answered")
+    assert json.dumps(again.json)
