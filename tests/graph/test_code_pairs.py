@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import json
 import pathlib
 import re
@@ -78,6 +79,35 @@ def test_what_the_user_has_put_into_a_library_or_among_the_built_ins_counts(
     monkeypatch.undo()
     assert len(set(keys)) == 4
     assert code_key(f).digest == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "how"),
+    [
+        ("statistics", "import statistics\ndef f(): return statistics.factor"),
+        ("statistics", "import statistics as s\ndef h(): return s.factor\ndef f(): return h()"),
+        (
+            "xml.etree.ElementTree",
+            "import xml.etree.ElementTree\ndef f(): return xml.etree.ElementTree.factor",
+        ),
+    ],
+)
+def test_a_value_that_the_user_has_put_into_a_library_counts(
+    place: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    f = Cells().run(how).names["f"]
+    keys = [code_key(f)]
+    for value in (1, 2.5, "a", 1):
+        monkeypatch.setattr(importlib.import_module(place), "factor", value, raising=False)
+        keys.append(code_key(f))
+    assert len({key.digest for key in keys}) == 4
+    assert keys[1].digest == keys[4].digest
+    assert not any(key.unkeyed for key in keys)
+
+
+def test_a_library_s_own_constant_leaves_its_version_in_the_key() -> None:
+    f = Cells().run("import numpy as np\ndef f(): return np.pi").names["f"]
+    assert any("numpy" in part for part in code_key(f).parts), code_key(f).parts
 
 
 def test_annotations_and_documentation_count_only_for_who_reads_them() -> None:

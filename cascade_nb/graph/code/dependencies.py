@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.classes import Member, class_content_of
 from cascade_nb.graph.code.environment import EnvironmentReads
-from cascade_nb.graph.code.modules import changed_since_import, module_text, relative, resolved
+from cascade_nb.graph.code.modules import changed_since_import, module_text, resolved, within
 from cascade_nb.graph.code.origin import (
     CodeOwner,
     Origin,
@@ -22,14 +22,13 @@ from cascade_nb.graph.code.origin import (
     origin_of_namespace,
 )
 from cascade_nb.graph.code.reflection import Reflection
-from cascade_nb.graph.code.source import Facts, decorators_of, facts_of
+from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
 from cascade_nb.graph.code.targets import names_in_texts, put_on_tables, target_of
 from cascade_nb.graph.code.titles import name_with_module, plain_of, title_of, written_name
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.graph.values.short_repr import ValueSnapshot, value_snapshot
-from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
@@ -64,7 +63,8 @@ class CodeWalk:
         self._modules: dict[str, str] = {}
         self._constants: dict[tuple[int, str], str] = {}
         self._todo: deque[tuple[str, Any]] = deque()
-        self._encoder = Encoder(self.refer, _lazy)
+        # a lazy value in code is a default; what a call really gets is among its arguments
+        self._encoder = Encoder(self.refer, lambda lazy: frame(b"L", text(type(lazy).__name__)))
         self.environment, self._reflection = EnvironmentReads(), Reflection()
         self._ignored: frozenset[str] = frozenset()
         # What was set on tasks beside what a task has, by the id of their function.
@@ -84,6 +84,8 @@ class CodeWalk:
             root = self._admit(thing, "class", title_of(thing))
         while self._todo:
             self._look(*self._todo.popleft())
+            if not self._todo:
+                self._subclasses()
         variables = self.environment.found().items()
         self.parts.update((f"environment variable {n}", digest(text(v))) for n, v in variables)
         self.parts.update(self._reflection.parts())
@@ -109,6 +111,11 @@ class CodeWalk:
         elif origin.owner is CodeOwner.LOCAL:  # compiled code under edit
             return name + self._module(origin.module, None)
         return name
+
+    def _subclasses(self) -> None:
+        """Look at the subclasses of all classes, where code goes through those."""
+        for label, found in self._reflection.subclasses():
+            self.parts[f"subclasses of {label}"] = digest(b"".join(map(self.refer, found)))
 
     def _admit(self, thing: Any, kind: str, title: str) -> str:
         """Give `thing` a name among the parts, and put it on the queue."""
@@ -172,11 +179,8 @@ class CodeWalk:
             said += text(origin.module) + text(written_name(function))
             if origin.owner is CodeOwner.INSTALLED:
                 self.parts[origin.part] = digest(text(origin.part))
-        positional = code.co_varnames[: code.co_argcount]
-        defaults = function.__defaults__ or ()
-        named = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
         ignored = self._ignored if kind == "function" else ()
-        for name, value in {**named, **(function.__kwdefaults__ or {})}.items():
+        for name, value in defaults_of(function).items():
             if name not in ignored:
                 said += text(name) + self._value(f"default {name}{whose}", value)
         if wrapped is not _MISSING:
@@ -210,8 +214,7 @@ class CodeWalk:
         said = b""
         looked_up = sorted(set(names_in_texts(facts.names, facts.texts)) & space.keys())
         for names in (*facts.references, *((name,) for name in looked_up)):
-            target = self._target(space, names)
-            if target:
+            if target := self._target(space, names):
                 said += text(".".join(names)) + target
         said += b"".join(self._imported(resolved(one, space), one.names) for one in facts.imports)
         said += b"".join(text(n) + self.refer(one) for n, one in put_on_tables(facts.names))
@@ -283,9 +286,12 @@ class CodeWalk:
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))
         if label is None:
-            label = self._unused(f"constant {name_with_module(origin_of_namespace(space), name)}")
+            origin = origin_of_namespace(space)
+            label = self._unused(f"constant {name_with_module(origin, name)}")
             self._constants[id(space), name] = label
             self._value(label, value)
+            if not origin.followed:  # of a library, whose version counts all the same
+                self._module(origin.module, None)
         return b"@" + text(label)
 
     def _value(self, label: str, value: Any) -> bytes:
@@ -330,9 +336,7 @@ class CodeWalk:
             )
         self.sources[label] = found.source
         self.environment.module(found.source)
-        is_package = (file_of_module(name) or "").endswith("__init__.py")
-        package = name if is_package else name.rpartition(".")[0]
-        imports = [self._imported(relative(one, package), one.names) for one in found.imports]
+        imports = [self._imported(within(name, one), one.names) for one in found.imports]
         return found.digest + b"".join(imports)
 
     def _imported(self, name: str, names: tuple[str, ...]) -> bytes:
@@ -343,8 +347,3 @@ class CodeWalk:
             found = [one for one in inner if file_of_module(one) is not None]
             said += b"".join([self._module(one, sys.modules.get(one)) for one in found])
         return said
-
-
-def _lazy(value: Lazy) -> bytes:
-    """A lazy value in code is a default; what a call really gets is among its arguments."""
-    return frame(b"L", text(type(value).__name__))

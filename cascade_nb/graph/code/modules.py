@@ -85,6 +85,12 @@ def resolved(found: Import, namespace: Mapping[str, Any]) -> str:
     return relative(found, package)
 
 
+def within(name: str, found: Import) -> str:
+    """The absolute name of what `found` names inside the module, or the package, `name`."""
+    is_package = (file_of_module(name) or "").endswith("__init__.py")
+    return relative(found, name if is_package else name.rpartition(".")[0])
+
+
 def relative(found: Import, package: str) -> str:
     """The absolute name of what `found` names inside `package`."""
     if not found.level:

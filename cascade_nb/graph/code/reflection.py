@@ -1,4 +1,4 @@
-"""Keys annotations and documentation, for code that reads them at run time.
+"""Keys annotations, documentation and subclasses, for code that reads them at run time.
 
 They do nothing, so they do not count, but for who asks for them at run time.
 """
@@ -26,7 +26,8 @@ class Reflection:
     """What one look at code finds of this, and whether any of the code reads it."""
 
     def __init__(self) -> None:
-        self._types_asked = self._docs_asked = False
+        self._types_asked = self._docs_asked = self._subclasses_asked = False
+        self._classes: dict[str, type] = {}
         self._types: dict[str, bytes] = {}
         self._docs: dict[str, str] = {}
 
@@ -34,6 +35,7 @@ class Reflection:
         """Take note of the names that a body uses."""
         self._types_asked = self._types_asked or not _ASKS_FOR_TYPES.isdisjoint(names)
         self._docs_asked = self._docs_asked or not _ASKS_FOR_DOCS.isdisjoint(names)
+        self._subclasses_asked = self._subclasses_asked or "__subclasses__" in names
 
     def function(self, label: str, function: types.FunctionType, facts: Facts) -> None:
         """Take note of what a function says."""
@@ -46,8 +48,15 @@ class Reflection:
         self._doc(label, function.__doc__)
 
     def cls(self, label: str, cls: type) -> None:
-        """Take note of what a class says."""
+        """Take note of a class, and of what it says."""
+        self._classes[label] = cls
         self._doc(label, vars(cls).get("__doc__"))
+
+    def subclasses(self) -> Iterator[tuple[str, list[type]]]:
+        """The subclasses of each class that was noted since this was last asked."""
+        if self._subclasses_asked:
+            new, self._classes = self._classes, {}
+            yield from ((label, type.__subclasses__(cls)) for label, cls in new.items())
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """Name and digest of what counts."""

@@ -24,6 +24,7 @@ LOOKING_UP: Final = _QUERIES | _EVALUATES | _SQL
 """Names of what looks names up in a text that it is given."""
 
 _PLAIN: Final = (int, float, str, bytes, list, dict, tuple, set, frozenset)
+_SETTABLE: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _OWN: Final = frozenset(vars(builtins))
 _LONGEST: Final = 10_000  # characters of a text that is looked through
 
@@ -47,16 +48,27 @@ def target_of(space: Mapping[str, Any], names: tuple[str, ...]) -> Target | None
     value, name = space.get(names[0], _MISSING), names[0]
     if value is _MISSING:
         return _added(name)
-    for attribute in names[1:]:
+    for n, attribute in enumerate(names[1:], 1):
         if not isinstance(value, types.ModuleType):
             break
         inner = vars(value).get(attribute, _MISSING)
         if inner is _MISSING:
             break
-        if not origin_of_module(value.__name__).followed and not _is_put_there(value, inner):
-            break
+        if not origin_of_module(value.__name__).followed:
+            return _in_library(value, names[n:]) or Target(space, name, value)
         space, value, name = vars(value), inner, attribute
     return Target(space, name, value)
+
+
+def _in_library(module: types.ModuleType, names: tuple[str, ...]) -> Target | None:
+    """What of a library somebody may have set: a plain value, or a function of the user's."""
+    for name in names:
+        inner = vars(module).get(name, _MISSING)
+        if not isinstance(inner, types.ModuleType):
+            is_set = type(inner) in _SETTABLE and module is not sys
+            return Target(vars(module), name, inner) if is_set or _is_put_there(inner) else None
+        module = inner
+    return None
 
 
 def _added(name: str) -> Target | None:
@@ -68,7 +80,7 @@ def _added(name: str) -> Target | None:
     return Target(space, name, value) if type(value) in _PLAIN and name not in _OWN else None
 
 
-def _is_put_there(module: types.ModuleType, value: Any) -> bool:
+def _is_put_there(value: Any) -> bool:
     """Whether what stands in a library's module is the user's, who has put it there."""
     return isinstance(value, types.FunctionType) and origin_of(value).followed
 
