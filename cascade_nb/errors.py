@@ -33,6 +33,10 @@
     │   ├── UnusableStateError       what is there is damaged or not ours; no waiting mends it
     │   ├── LeaseHeldError           another kernel goes on with this run
     │   └── LeaseLostError           another kernel has taken this run over
+    ├── ProcessError                 a process for tasks is not what it should be
+    │   ├── ProcessStartError        it does not start
+    │   └── ProcessDiedError         it ended before its task did; the message says how
+    ├── TransferError                a value that cannot go to a process, or come back
     ├── CodecError                   a value that cannot be written as bytes
     ├── RefusedBlobError             bytes that this user's key did not sign, or not for this place
     ├── IllegalMoveError             the scheduler was asked for a move its rules do not know
@@ -53,47 +57,6 @@ if TYPE_CHECKING or sys.version_info >= (3, 11):
     from builtins import ExceptionGroup as ExceptionGroup  # noqa: PLC0414 - handed on
 else:
     from exceptiongroup import ExceptionGroup as ExceptionGroup  # noqa: PLC0414 - handed on
-
-__all__ = [
-    "BlockingError",
-    "CascadeError",
-    "CodecError",
-    "ConstraintError",
-    "CycleError",
-    "DependencyMissingError",
-    "DroppedNameError",
-    "GraphError",
-    "IllegalMoveError",
-    "LazyAttributeError",
-    "LazyValueError",
-    "LeaseHeldError",
-    "LeaseLostError",
-    "MapError",
-    "ParamError",
-    "PolicyError",
-    "RefusedBlobError",
-    "RefusedBlobWarning",
-    "RefusedMessageError",
-    "ResourceError",
-    "ResultError",
-    "RoomWarning",
-    "RouteError",
-    "RunCancelledError",
-    "RunError",
-    "RunFailures",
-    "SerializationError",
-    "StateError",
-    "TargetError",
-    "TaskCallError",
-    "TaskDefinitionError",
-    "TaskFailedError",
-    "TaskTimeoutError",
-    "UnknownNameError",
-    "UnusableStateError",
-    "UsageError",
-    "WaitTimeoutError",
-    "nearest",
-]
 
 
 class CascadeError(Exception):
@@ -290,6 +253,34 @@ class LeaseLostError(StateError):
 
 class WaitTimeoutError(CascadeError, TimeoutError):
     """A run is not over within the time that somebody waits for it; it goes on."""
+
+
+class ProcessError(CascadeError):
+    """A process that was to run a task is not what it should be."""
+
+
+class ProcessStartError(ProcessError):
+    """No process for tasks starts; the message has the last that it wrote."""
+
+
+class ProcessDiedError(ProcessError):
+    """A process ended before the task that ran in it did.
+
+    `signal` is the name of the signal that ended it, None for none; `exit_code` is as that of
+    `subprocess`; `pid` was its number.
+    """
+
+    def __init__(
+        self, message: str, *, pid: int, exit_code: int | None, signal: str | None
+    ) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.exit_code = exit_code
+        self.signal = signal
+
+
+class TransferError(CascadeError):
+    """A function, an argument, a result or an exception cannot go to a process, or come back."""
 
 
 class CodecError(CascadeError):

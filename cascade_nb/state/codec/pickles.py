@@ -18,12 +18,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import cloudpickle  # type: ignore[import-untyped]
-
+from cascade_nb.model.whole_pickler import PROTOCOL, WholePickler, whole_bytes
 from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.nans import OF_NUMPY, OF_PYTHON, known_nan, numpy_nan
 
-_PROTOCOL: Final = 5
 _NOTEBOOK: Final = "__main__"
 
 
@@ -36,7 +34,7 @@ def write_pickle(value: Any) -> tuple[memoryview, list[Chunk]]:
     file = io.BytesIO()
     buffers: list[pickle.PickleBuffer] = []
     kind = _pickler(numpy_nan())
-    kind(file, protocol=_PROTOCOL, buffer_callback=buffers.append).dump(value)
+    kind(file, protocol=PROTOCOL, buffer_callback=buffers.append).dump(value)
     return file.getbuffer(), [buffer.raw() for buffer in buffers]
 
 
@@ -50,10 +48,10 @@ def read_pickle(stream: bytes | memoryview, beside: Sequence[memoryview]) -> Any
     return _Unpickler(io.BytesIO(stream), buffers=map(bytearray, beside)).load()
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # untyped
+class _Pickler(WholePickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type) and obj.__module__ == _NOTEBOOK and isinstance(_lookup(obj), type):
-            whole = cloudpickle.dumps(obj, protocol=_PROTOCOL)
+            whole = whole_bytes(obj)
             return _class_of_notebook, (obj.__qualname__, whole)
         if isinstance(obj, BaseException):
             return _exception(obj)
@@ -85,7 +83,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _exception(error: BaseException) -> Any:
     """With what it came of, which Python's own way of pickling it leaves out."""
-    told = error.__reduce_ex__(_PROTOCOL)
+    told = error.__reduce_ex__(PROTOCOL)
     chain = (error.__cause__, error.__context__, error.__suppress_context__)
     if chain == (None, None, False) or not isinstance(told, tuple) or len(told) > 3:
         return NotImplemented

@@ -1,0 +1,180 @@
+"""What runs in a worker process: takes one call after the other, until nobody is there any more.
+
+It is started as a fresh interpreter, which runs `main`. Calls run in its main thread, as they would
+in a script. A second thread waits for the end of the process that started it, and then ends this
+one and all that it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+from cascade_nb.errors import TransferError
+from cascade_nb.executors.processes.carried_errors import CarriedError, carried
+from cascade_nb.executors.processes.link import Link, Message
+from cascade_nb.executors.processes.obstacles import obstacle_in
+from cascade_nb.executors.processes.pickles import packed, unpacked
+from cascade_nb.executors.processes.stale_code import LoadedModules
+from cascade_nb.executors.processes.usage import Meter, Usage
+
+# What goes to a process …
+CALL: Final = 1
+# … and what it answers.
+READY: Final = 2
+RESULT: Final = 3
+TOLD: Final = 4
+LEAVES: Final = 5  # it ends, and has not begun what it was given last
+
+#: How many calls it has begun, on the board: who finds it dead knows whether its call was one.
+BEGUN: Final = struct.Struct("<Q")
+
+Reply = tuple[Any, CarriedError | None, Usage]
+_OWN_FRAMES: Final = 1  # of a traceback: that of `_run`
+
+
+class Channel:
+    """How a call tells the process that asked for it something while it runs. Any thread may."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._open = True
+
+    def tell(self, message: Any) -> None:
+        """Send a message; when the call is over nobody hears it.
+
+        Raises:
+            BaseException: it cannot be pickled.
+        """
+        if self._open:
+            self._link.send(TOLD, packed(message, back=True))
+
+    def close(self) -> None:
+        """The call is over."""
+        self._open = False
+
+
+def main(fd: int, board: int, linger: float) -> None:
+    """Serve until the other side is gone, or asks for nothing for `linger` seconds.
+
+    Args:
+        fd: of the socket.
+        board: of a file that the other side looks at, too; see `BEGUN`.
+        linger: seconds.
+    """
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)  # so that what a task starts can be ended with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _end_with_parent()
+    sys.stdout, sys.stderr = _text(1), _text(2)
+    faulthandler.enable(sys.stderr, all_threads=False)
+    link = Link(socket.socket(fileno=fd))
+    meter, modules = Meter(), LoadedModules()
+    said = mmap.mmap(board, BEGUN.size)
+    os.close(board)
+    calls = 0
+    try:
+        link.send(READY, [str(os.getpid()).encode()])
+        while _comes(link, linger):
+            message = link.receive()
+            if modules.are_stale():
+                break
+            calls += 1
+            BEGUN.pack_into(said, 0, calls)
+            _serve(link, message, meter)
+            del message
+            modules.look()
+        link.send(LEAVES, [])
+    except (EOFError, OSError):  # the other side is gone
+        pass
+    finally:
+        link.close()
+
+
+def _comes(link: Link, linger: float) -> bool:
+    return bool(select.select([link], [], [], linger)[0])
+
+
+def _serve(link: Link, message: Message, meter: Meter) -> None:
+    channel = Channel(link)
+    meter.begin()
+    result, error = _run(channel, message)
+    channel.close()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # the task closed it
+            stream.flush()
+    link.send(RESULT, _reply(result, error, meter.end()))
+
+
+def _run(channel: Channel, message: Message) -> tuple[Any, CarriedError | None]:
+    try:
+        function, args = unpacked(message.parts)
+    except BaseException as error:  # whatever its classes do
+        words = f"it cannot be unpickled in its process: {type(error).__name__}: {error}"
+        unreadable = TransferError(words)
+        unreadable.__cause__ = error
+        return None, carried(unreadable)
+    try:
+        return function(channel, *args), None
+    except BaseException as error:  # also what would end this process: it is the task's
+        return None, carried(error, skip=_OWN_FRAMES)
+
+
+def _reply(result: Any, error: CarriedError | None, used: Usage) -> list[memoryview]:
+    try:
+        return packed((result, error, used), back=True)
+    except BaseException as wrong:  # whatever the result's classes do
+        found = obstacle_in(result, "result")
+        words = found.text if found is not None else f"{type(wrong).__name__}: {wrong}"
+        return packed((None, carried(_unsendable(words)), used), back=True)
+
+
+def _unsendable(words: str) -> BaseException:
+    return TransferError(
+        f"its result cannot come back from its process: {words}; return what can be pickled, or "
+        "run the task in threads"
+    )
+
+
+def _text(fd: int) -> io.TextIOWrapper:
+    raw = io.BufferedWriter(io.FileIO(fd, "w", closefd=False))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _end_with_parent() -> None:
+    """End when the pipe that was given as standard input is closed, as it is at the end of the
+    process at its other end, however that comes.
+    """
+    alive = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+    def wait() -> None:
+        while os.read(alive, 1):
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="cascade-parent", daemon=True).start()
+
+
+def guarded(start: Callable[[], None]) -> None:
+    """Run `main`, and say on standard error what went wrong before it could say so otherwise."""
+    try:
+        start()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)

@@ -1,0 +1,327 @@
+"""One worker process, as the process that started it sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cascade_nb.concurrency.process_protocols import ProcessListener
+from cascade_nb.errors import ProcessDiedError, ProcessStartError
+from cascade_nb.executors.processes.carried_errors import raised_here
+from cascade_nb.executors.processes.child import BEGUN, CALL, LEAVES, READY, RESULT, TOLD
+from cascade_nb.executors.processes.link import Link, Message
+from cascade_nb.executors.processes.output import Output
+from cascade_nb.executors.processes.pickles import unpacked
+from cascade_nb.executors.processes.reasons import end_in_words, last_words, signal_of
+from cascade_nb.executors.processes.segments import write_segment
+
+LOOK: Final = 0.1  # seconds between two looks whether it lives, where the system does not tell
+DYING: Final = 1.0  # seconds from the end of its connection to its own, or it is ended
+_START: Final = """\
+import sys
+sys.path[:] = {path!r}
+from cascade_nb.executors.processes.child import guarded, main
+guarded(lambda: main({fd}, {board}, {linger!r}))
+"""
+
+
+class NotBegunError(Exception):
+    """The process has ended, or is about to, and has not begun what it was given."""
+
+
+class ProcessHandle:
+    """A process while a call runs in it: from any thread, and of no effect when the call is over.
+
+    Args:
+        pid: of the process, and of the group of all that it starts.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._lock = threading.Lock()
+        self._over = False
+        self._suspended = False
+
+    def kill(self) -> None:
+        """End it at once, with all that it started; it is not asked."""
+        self._signal(signal.SIGKILL)
+
+    def suspend(self) -> bool:
+        """Stop it where it stands, with all that it started; False when the call is over."""
+        return self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def let_go(self) -> None:
+        """The call is over: whatever comes now is not for this process."""
+        self.resume()
+        with self._lock:
+            self._over = True
+
+    def _signal(self, number: signal.Signals) -> bool:
+        with self._lock:
+            if self._over or (number is signal.SIGCONT and not self._suspended):
+                return False
+            self._suspended = number is signal.SIGSTOP
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it is just ending
+                os.killpg(self.pid, number)
+            return True
+
+
+class WorkerProcess:
+    """A process that runs one call at a time, ready when this is made.
+
+    Args:
+        linger: seconds without a call after which it ends by itself.
+        patience: seconds that its start may take.
+
+    Attributes:
+        calls: how many it was given.
+        usable: whether it can be given another.
+
+    Raises:
+        ProcessStartError: it did not start, or not in time.
+    """
+
+    def __init__(self, linger: float, patience: float) -> None:
+        self.calls = 0
+        self.usable = True
+        self._closed = False
+        self._pidfd: int | None = None
+        ours, theirs = socket.socketpair()
+        alive, self._alive = os.pipe()
+        (out, out_there), (err, err_there) = os.pipe(), os.pipe()
+        self._link = Link(ours)
+        self._outputs = (Output(out, "stdout"), Output(err, "stderr"))
+        board = write_segment([memoryview(bytes(BEGUN.size))])
+        self._board = mmap.mmap(board, BEGUN.size)
+        code = _START.format(path=sys.path, fd=theirs.fileno(), board=board, linger=linger)
+        group: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {}
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter
+                [sys.executable or "python", *_flags(), "-c", code],
+                stdin=alive,
+                stdout=out_there,
+                stderr=err_there,
+                pass_fds=[theirs.fileno(), board],
+                **group,
+            )
+        except OSError as error:
+            self._close()
+            raise ProcessStartError(
+                f"no process for tasks can be started with {sys.executable!r}: {error}"
+            ) from error
+        finally:
+            theirs.close()
+            for fd in (alive, out_there, err_there, board):
+                os.close(fd)
+        self.pid = self._process.pid
+        if hasattr(os, "pidfd_open"):
+            self._pidfd = os.pidfd_open(self.pid)
+        self._poll = select.poll()
+        told = (self._link.fileno(), *(output.fd for output in self._outputs))
+        for fd in told if self._pidfd is None else (*told, self._pidfd):
+            self._poll.register(fd, select.POLLIN)
+        self._await_start(patience)
+
+    def call(
+        self, parts: Sequence[bytes | memoryview], listener: ProcessListener | None
+    ) -> Sequence[memoryview]:
+        """Run what `child` takes from `parts`; gives the parts of its reply.
+
+        Raises:
+            NotBegunError: it has ended meanwhile, or is to be replaced; nothing was begun.
+            ProcessDiedError: it ended before the call did.
+            OSError: there is no room for the parts.
+        """
+        self.calls += 1
+        for output in self._outputs:
+            output.read(None)  # of a thread that an earlier call left behind
+            output.forget()
+        if self._has_ended():
+            self.usable = False
+            raise NotBegunError
+        handle = ProcessHandle(self.pid)
+        try:
+            if listener is not None:
+                listener.began(handle)
+            self._send(parts)
+            return self._reply(listener)
+        except BaseException:
+            self.usable = False
+            raise
+        finally:
+            handle.let_go()
+
+    def begin_with(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Run what is to be run in it before anything else.
+
+        Raises:
+            ProcessStartError: that went wrong.
+        """
+        try:
+            _, error, _ = unpacked(self.call(parts, None))
+        except (NotBegunError, ProcessDiedError, OSError) as wrong:
+            words = f"a process for tasks did not start: its initializer did not end, since {wrong}"
+            raise ProcessStartError(words) from wrong
+        if error is not None:
+            cause = raised_here(error)
+            raise ProcessStartError(
+                f"a process for tasks did not start: its initializer raised "
+                f"{type(cause).__name__}: {cause}"
+            ) from cause
+
+    def leave(self) -> None:
+        """Tell it that nothing more comes: it ends by itself."""
+        self.usable = False
+        self._link.close()
+
+    def end(self, patience: float) -> None:
+        """Wait for its end, and end it and all that it started when it takes longer."""
+        self.usable = False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()  # of no effect where it has ended, as is the next
+        self._process.wait()
+        self._close()
+
+    def forget(self) -> None:
+        """In a forked child: it is the parent's."""
+        self.usable = False
+        self._process.returncode = 0  # or its end would be waited for
+        self._close()
+
+    def _send(self, parts: Sequence[bytes | memoryview]) -> None:
+        try:
+            self._link.send(CALL, parts)
+        except ConnectionError as error:
+            raise NotBegunError from error
+
+    def _reply(self, listener: ProcessListener | None) -> Sequence[memoryview]:
+        while True:
+            message = self._next(listener)
+            if message is None:
+                died = self._died()
+                if BEGUN.unpack_from(self._board)[0] < self.calls:
+                    raise NotBegunError from died
+                raise died
+            if message.kind == RESULT:
+                for output in self._outputs:
+                    output.read(None if listener is None else listener.wrote)
+                return message.parts
+            if message.kind == LEAVES:
+                raise NotBegunError
+            if message.kind == TOLD and listener is not None:
+                listener.told(unpacked(message.parts))
+
+    def _next(self, listener: ProcessListener | None, until: float | None = None) -> Message | None:
+        """The next message; None when the process has ended, or the time is up."""
+        take = None if listener is None else listener.wrote
+        link, outputs, wait = self._link, self._outputs, self._wait_for(until)
+        while True:
+            if (message := link.received()) is not None:
+                return message
+            happened = {fd for fd, _ in self._poll.poll(wait())}
+            gone = False
+            if link.fileno() in happened:
+                try:
+                    link.read(wait=False)
+                except EOFError:
+                    gone = True
+                except BlockingIOError:
+                    pass
+            for output in outputs:
+                if output.fd in happened and not output.read(take):
+                    self._poll.unregister(output.fd)
+            if gone or self._is_over(happened):
+                return self._rest(take)
+            if until is not None and time.monotonic() >= until:
+                return None
+
+    def _wait_for(self, until: float | None) -> Any:
+        most = None if self._pidfd is not None else LOOK
+
+        def wait() -> float | None:  # milliseconds
+            left = most
+            if until is not None:
+                short = max(0.0, until - time.monotonic())
+                left = short if left is None else min(left, short)
+            return None if left is None else left * 1000
+
+        return wait
+
+    def _is_over(self, happened: set[int]) -> bool:
+        return self._pidfd in happened if self._pidfd is not None else self._has_ended()
+
+    def _rest(self, take: Any) -> Message | None:
+        """What it sent before its end."""
+        with contextlib.suppress(EOFError, BlockingIOError):
+            while True:
+                self._link.read(wait=False)
+        for output in self._outputs:
+            output.read(take)
+        return self._link.received()
+
+    def _has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def _await_start(self, patience: float) -> None:
+        until = time.monotonic() + patience
+        message = self._next(None, until)
+        if message is not None and message.kind == READY:
+            return
+        words = f"it did not answer within {patience:g} s"
+        if message is not None or time.monotonic() < until:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(DYING)
+            words = f"it {end_in_words(self._process.returncode)}"
+        self._process.kill()
+        self.end(patience)
+        raise ProcessStartError(f"a process for tasks did not start: {words}{self._last()}")
+
+    def _died(self) -> ProcessDiedError:
+        """Why there is no reply."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(DYING)
+        code = self._process.returncode
+        self.end(0.0)
+        return ProcessDiedError(
+            f"its process {self.pid} {end_in_words(code)}{self._last()}",
+            pid=self.pid,
+            exit_code=code,
+            signal=signal_of(code),
+        )
+
+    def _last(self) -> str:
+        out, err = self._outputs
+        return last_words(err.last or out.last)
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._link.close()
+        for output in self._outputs:
+            output.close()
+        os.close(self._alive)
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+
+
+def _flags() -> list[str]:
+    """Those that this interpreter was started with, as `-O` and `-W`."""
+    return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined, no-any-return]

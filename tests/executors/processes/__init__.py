@@ -1,0 +1,1 @@
+"""Bodies in processes: what goes there, what comes back, and what happens when one ends."""

@@ -1,0 +1,439 @@
+"""A process that ends takes its own call with it, with the reason, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cascade_nb.concurrency.process_protocols import ProcessHandle
+from cascade_nb.errors import ProcessDiedError, ProcessStartError, UsageError
+from cascade_nb.executors.processes import process
+from cascade_nb.executors.processes.executor import ProcessExecutor
+from tests.support.leaks import is_running
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def executor() -> Iterator[ProcessExecutor]:
+    made = ProcessExecutor(2)
+    yield made
+    made.close()
+
+
+class Ear:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.process: ProcessHandle | None = None
+        self.text: dict[str, str] = {"stdout": "", "stderr": ""}
+        self.messages: list[Any] = []
+        self.cpu = self.memory = 0.0
+        self.heard = threading.Event()
+
+    def began(self, process: ProcessHandle) -> None:
+        self.process = process
+
+    def wrote(self, stream: str, text: str) -> None:
+        self.text[stream] += text
+        self.heard.set()
+
+    def told(self, message: Any) -> None:
+        self.messages.append(message)
+        self.heard.set()
+
+    def used(self, cpu: float, memory: int) -> None:
+        self.cpu, self.memory = cpu, memory
+
+
+def until(found: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def is_gone(pid: int) -> bool:
+    return not is_running(pid)
+
+
+def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    ends: list[Any] = []
+
+    def body() -> None:
+        try:
+            ends.append(call())
+        except BaseException as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread, ends
+
+
+def killed_by(number: int) -> Callable[[], None]:
+    def body() -> None:
+        os.kill(os.getpid(), number)
+
+    return body
+
+
+def crash() -> None:
+    import ctypes
+
+    ctypes.string_at(0)
+
+
+DEATHS = {
+    "SIGKILL": (killed_by(signal.SIGKILL), "SIGKILL", r"somebody killed it, or .* out of memory"),
+    "SIGTERM": (killed_by(signal.SIGTERM), "SIGTERM", "SIGTERM"),
+    "segfault": (crash, "SIGSEGV", "a crash in compiled code.*string_at.*in crash$"),
+    "abort": (os.abort, "SIGABRT", "compiled code gave up"),
+    "exit": (lambda: os._exit(3), None, "exit code 3"),
+}
+
+
+@pytest.mark.parametrize("way", DEATHS)
+def test_a_death_is_told_with_its_reason_and_the_next_call_goes_well(
+    executor: ProcessExecutor, way: str
+) -> None:
+    body, name, words = DEATHS[way]
+    with pytest.raises(ProcessDiedError, match=f"(?s){words}") as caught:
+        executor.call(body)
+    assert caught.value.signal == name
+    assert caught.value.exit_code == (3 if name is None else -getattr(signal, name))
+    assert executor.call(abs, -4) == 4
+
+
+def test_the_last_words_of_a_process_are_told(executor: ProcessExecutor) -> None:
+    def body() -> None:
+        print("reading file 17")  # noqa: T201 - what is read
+        os._exit(1)
+
+    with pytest.raises(ProcessDiedError, match="the last that it wrote: reading file 17"):
+        executor.call(body)
+
+
+def test_what_was_written_by_an_earlier_call_is_nobodys_last_words(
+    executor: ProcessExecutor,
+) -> None:
+    executor.call(print, "of the first")
+    with pytest.raises(ProcessDiedError) as caught:
+        executor.call(os._exit, 1)
+    assert "of the first" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration(4), MemoryError()]
+)
+def test_what_would_end_a_program_ends_the_call_alone(
+    executor: ProcessExecutor, error: BaseException
+) -> None:
+    def body() -> None:
+        raise error
+
+    pid = executor.call(os.getpid)
+    with pytest.raises(type(error)) as caught:
+        executor.call(body)
+    assert caught.value.args == error.args
+    assert executor.call(os.getpid) == pid
+
+
+def test_another_call_does_not_notice_a_death(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def slow(channel: Any) -> int:
+        channel.tell("here")
+        time.sleep(0.3)
+        return 5
+
+    thread, ends = in_thread(lambda: executor.run(slow, (), ear))
+    until(ear.heard.is_set)
+    with pytest.raises(ProcessDiedError):
+        executor.call(os._exit, 1)
+    thread.join()
+    assert ends == [5]
+
+
+def test_a_process_that_died_idle_is_replaced_unnoticed(executor: ProcessExecutor) -> None:
+    for _ in range(3):
+        pid = executor.call(os.getpid)
+        os.kill(pid, signal.SIGKILL)
+        until(partial(is_gone, pid))
+        assert executor.call(abs, -1) == 1
+
+
+def test_killing_ends_the_call_and_all_that_it_started(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def body(channel: Any) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        forked = os.fork()
+        if not forked:
+            time.sleep(600)
+        channel.tell((child.pid, forked))
+        time.sleep(600)
+
+    thread, ends = in_thread(lambda: executor.run(body, (), ear))
+    until(ear.heard.is_set)
+    assert ear.process is not None
+    began = time.monotonic()
+    ear.process.kill()
+    thread.join(PATIENCE)
+    assert time.monotonic() - began < 5
+    assert isinstance(ends[0], ProcessDiedError)
+    assert ends[0].signal == "SIGKILL"
+    until(lambda: not any(map(is_running, ear.messages[0])))
+    assert not is_running(ear.process.pid)
+
+
+def test_what_a_dead_process_had_started_is_ended_too(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def body(channel: Any) -> None:
+        forked = os.fork()
+        if not forked:
+            time.sleep(600)
+        channel.tell(forked)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ProcessDiedError):
+        executor.run(body, (), ear)
+    until(lambda: not is_running(ear.messages[0]))
+
+
+def test_a_suspended_call_does_nothing_until_it_is_resumed(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def ticking(channel: Any) -> str:
+        for n in range(10_000):
+            channel.tell(n)
+            time.sleep(0.005)
+            if n == 400:
+                break
+        return "done"
+
+    thread, ends = in_thread(lambda: executor.run(ticking, (), ear))
+    until(lambda: len(ear.messages) > 5)
+    assert ear.process is not None
+    began = time.monotonic()
+    assert ear.process.suspend()
+    assert time.monotonic() - began < 0.5
+    time.sleep(0.1)
+    stood = len(ear.messages)
+    time.sleep(0.3)
+    assert len(ear.messages) == stood
+    ear.process.resume()
+    until(lambda: len(ear.messages) > stood + 3)
+    thread.join(PATIENCE)
+    assert ends == ["done"]
+    assert not ear.process.suspend()
+
+
+def test_a_suspended_call_can_be_killed(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def body(channel: Any) -> None:
+        channel.tell(1)
+        time.sleep(600)
+
+    thread, ends = in_thread(lambda: executor.run(body, (), ear))
+    until(ear.heard.is_set)
+    assert ear.process is not None
+    ear.process.suspend()
+    ear.process.kill()
+    thread.join(PATIENCE)
+    assert isinstance(ends[0], ProcessDiedError)
+
+
+def test_a_handle_has_no_effect_on_the_next_call_of_its_process(executor: ProcessExecutor) -> None:
+    ear = Ear()
+
+    def body(channel: Any) -> int:
+        return os.getpid()
+
+    pid = executor.run(body, (), ear)
+    assert ear.process is not None
+    ear.process.suspend()
+    ear.process.kill()
+    assert executor.call(os.getpid) == pid
+
+
+def test_what_a_listener_raises_ends_the_process(executor: ProcessExecutor) -> None:
+    class Refuses(Ear):
+        def began(self, process: ProcessHandle) -> None:
+            raise LookupError("not now")
+
+    pid = executor.call(os.getpid)
+    with pytest.raises(LookupError, match="not now"):
+        executor.run(lambda channel: None, (), Refuses())
+    assert executor.call(os.getpid) != pid
+    until(lambda: not is_running(pid))
+
+
+def test_a_process_is_replaced_after_so_many_calls() -> None:
+    executor = ProcessExecutor(1, max_tasks_per_child=3)
+    pids = [executor.call(os.getpid) for _ in range(9)]
+    assert [len(set(pids[n : n + 3])) for n in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(pids)) == 3
+    until(lambda: not any(map(is_running, pids)))
+    executor.close()
+
+
+def test_each_process_is_initialised_once_before_anything_else() -> None:
+    def prepare(value: str) -> None:
+        os.environ["PREPARED"] = os.environ.get("PREPARED", "") + value
+
+    executor = ProcessExecutor(1, max_tasks_per_child=2, initializer=prepare, initargs=("x",))
+    assert [executor.call(os.getenv, "PREPARED") for _ in range(5)] == ["x"] * 5
+    executor.close()
+
+
+def test_an_initializer_that_raises_is_said() -> None:
+    def prepare() -> None:
+        raise ValueError("no licence")
+
+    executor = ProcessExecutor(1, initializer=prepare)
+    with pytest.raises(ProcessStartError, match="initializer raised ValueError: no licence"):
+        executor.call(abs, 1)
+    executor.close()
+    with pytest.raises(UsageError, match=r"initializer cannot go to a process: .*lock"):
+        ProcessExecutor(1, initializer=print, initargs=(threading.Lock(),))
+
+
+def test_a_broken_interpreter_is_said(
+    executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ProcessStartError, match=r"started with '/nowhere/python': .*No such file"):
+        executor.call(abs, 1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ProcessStartError, match="did not start: it ended by itself, with exit"):
+        executor.call(abs, 1)
+
+
+def test_a_process_that_hangs_at_its_start_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = ProcessExecutor(1, start_timeout=0.5)
+    monkeypatch.setattr(process, "_START", "print('here', flush=True)\nimport time\ntime.sleep(99)")
+    began = time.monotonic()
+    with pytest.raises(ProcessStartError, match=r"within 0\.5 s; the last that it wrote: here"):
+        executor.call(abs, 1)
+    assert time.monotonic() - began < 10
+    executor.close()
+
+
+def test_no_room_for_a_value_is_said_and_the_process_stays(
+    executor: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    pid = executor.call(os.getpid)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(Exception, match=r"1 MB of arguments cannot go to a process: .*No space"):
+        executor.call(len, b"x" * 1_000_000)
+    monkeypatch.undo()
+    assert executor.call(abs, -1) == 1
+    until(lambda: not is_running(pid))
+
+
+def test_an_unused_process_ends_by_itself_and_another_takes_its_place() -> None:
+    executor = ProcessExecutor(1, linger=0.1)
+    pid = executor.call(os.getpid)
+    until(lambda: not is_running(pid))
+    assert executor.call(abs, -1) == 1
+    executor.close()
+
+
+def test_no_call_is_lost_to_a_process_that_is_just_leaving() -> None:
+    executor = ProcessExecutor(1, linger=0.003)
+    for n in range(12):
+        assert executor.call(abs, -n) == n
+        time.sleep(0.001 * (n % 6))
+    executor.close()
+
+
+def test_closing_ends_idle_processes_and_lets_a_busy_one_finish(executor: ProcessExecutor) -> None:
+    idle = executor.call(os.getpid)
+    ear = Ear()
+
+    def body(channel: Any) -> int:
+        channel.tell(1)
+        time.sleep(0.2)
+        return os.getpid()
+
+    thread, ends = in_thread(lambda: executor.run(body, (), ear))
+    until(ear.heard.is_set)
+    executor.close()
+    executor.close()
+    thread.join()
+    assert ends == [idle]
+    until(lambda: not executor.pids and not is_running(idle))
+    assert executor.call(os.getpid) != idle
+
+
+ORPHANS = """\
+import os, sys, threading, time
+from cascade_nb.executors.processes.executor import ProcessExecutor
+executor = ProcessExecutor(2)
+executor.call(abs, 1)
+class Ear:
+    def began(self, process): self.process = process
+    def told(self, message): print(message, flush=True)
+    def wrote(self, stream, text): pass
+    def used(self, cpu, memory): pass
+def body(channel):
+    import os, time
+    channel.tell(os.getpid())
+    time.sleep(600)
+ears = [Ear(), Ear()]
+for ear in ears:
+    threading.Thread(target=executor.run, args=(body, (), ear), daemon=True).start()
+time.sleep(600)
+"""
+
+
+def test_processes_end_with_the_one_that_started_them_however_that_ends() -> None:
+    script = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True)
+    assert script.stdout is not None
+    pids = [int(script.stdout.readline()) for _ in range(2)]
+    script.kill()
+    script.wait()
+    script.stdout.close()
+    until(lambda: not any(map(is_running, pids)))
+
+
+def test_a_forked_child_leaves_the_processes_to_its_parent(executor: ProcessExecutor) -> None:
+    pid = executor.call(os.getpid)
+    read, write = os.pipe()
+    forked = os.fork()
+    if not forked:
+        os.write(write, f"{executor.call(os.getpid)}\n".encode())
+        executor.close()
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as told:
+        other = int(told.readline())
+    os.waitpid(forked, 0)
+    assert other != pid
+    assert executor.call(os.getpid) == pid
+    until(lambda: not is_running(other))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_workers": 0}, {"max_tasks_per_child": 0}, {"linger": 0}, {"start_timeout": -1}],
+    ids=str,
+)
+def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        ProcessExecutor(**wrong)
