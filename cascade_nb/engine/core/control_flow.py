@@ -99,7 +99,7 @@ class ControlFlow:
                 result, number, took = self._continuations.arrived(index)
                 self.finish(index, result, number, took, tell=True)
             elif isinstance(work, Expansion):
-                state.changes.ready.append(index)
+                state.queue(index)
             elif stage is None:
                 self._first_needs_are_there(index, work)
             elif stage is Stage.INPUTS:
@@ -179,7 +179,7 @@ class ControlFlow:
         if node.options.needs and index not in state.needs:
             state.needs[index] = self._settled_needs(node)
         if node.kind is NodeKind.TASK:
-            state.changes.ready.append(index)
+            state.queue(index)
         elif node.kind is NodeKind.MAP:
             state.stages[index] = Stage.ITEMS
             state.changes.expand.append(index)

@@ -92,6 +92,11 @@ class RunCore(RunState):
         self.scheduler.start(index)
         self.state_changes.append(index)
 
+    def made(self, index: int, took: float, result: Any) -> None:
+        """An attempt came to a result, after `took` seconds, which nobody keeps elsewhere."""
+        self.succeeded(index, took)
+        self.finished(index, result)
+
     def succeeded(self, index: int, took: float) -> None:
         """An attempt came to a result, after `took` seconds; `finished` follows when it is safe."""
         kind = self.kinds.of[index]
@@ -163,7 +168,7 @@ class RunCore(RunState):
         """The moment of the next attempt is there; False where nobody waits for it any more."""
         if self.retry_at.pop(index, None) is None or self.stopping is not None:
             return False
-        self.changes.ready.append(index)
+        self.queue(index)
         return True
 
     def items_found(
@@ -180,14 +185,14 @@ class RunCore(RunState):
         if not items:
             flow.finish(index, [])
         elif self.stopping is None:
-            ready = self.changes.ready
             if not results:
-                ready.extend(items)
+                self.changes.ready += items
+                self.state_changes += items
             for position, item in enumerate(items if results else ()):
                 if position in results:
                     flow.take_kept(item, results[position])
                 else:
-                    ready.append(item)
+                    self.queue(item)
             flow.work_off()
         return items
 
@@ -195,7 +200,7 @@ class RunCore(RunState):
         """A ready node turns out to be too much for a loop."""
         of = self.kinds.of
         of[index] = self.kinds.in_thread(of[index])
-        self.changes.ready.append(index)
+        self.queue(index)
 
     def park(self, index: int, ticket: Ticket) -> None:
         """A ready node waits at a gate."""

@@ -145,12 +145,19 @@ class RunState:
         if self.has_failures_or_skips:
             self.agenda.extend([(index, "", "") for index in ready])
             return
-        plain, own, straight = self.kinds.plain, self.own, self.changes.ready
+        plain, own = self.kinds.plain, self.own
+        straight, moved = self.changes.ready, self.state_changes
         for index in ready:
             if index < own and plain[index]:
                 straight.append(index)
+                moved.append(index)
             else:
                 self.agenda.append((index, "", ""))
+
+    def queue(self, index: int) -> None:
+        """A ready node goes to its queue."""
+        self.changes.ready.append(index)
+        self.state_changes.append(index)
 
     def skip_later(self, index: int, reason: str, detail: str) -> None:
         """A node is to be skipped, when what led to it is done."""

@@ -32,8 +32,13 @@ class Admission:
         self._manager = driver.services.manager
         self._own = driver.core.own
 
-    def admitted(self, index: int, kind: type[A]) -> A | None:
-        """An attempt at a ready node, or None where a constraint parks it."""
+    def admitted(self, index: int, kind: type[A], at_once: bool = False) -> A | None:
+        """An attempt at a ready node, or None where a constraint parks it.
+
+        Args:
+            at_once: whether it begins, too, under this hold of the lock; None also where its call
+                cannot be made.
+        """
         driver = self._driver
         ticket = self.ticket_for(index)
         if self._manager.admit(ticket) is not None:
@@ -41,6 +46,9 @@ class Admission:
             return None
         number = driver.core.tries.get(index, 1) if driver.core.tries else 1
         attempt = driver.in_flight[ticket] = kind(driver, index, ticket, number)
+        if at_once:
+            attempt.call = self.start(attempt)
+            return attempt if attempt.call is not None else None
         return attempt
 
     def admit(self, index: int, ticket: Ticket) -> bool:
@@ -84,7 +92,7 @@ class Admission:
         try:
             return driver.core.call_of(index)
         except BaseException as error:  # the user's classes have a say in it
-            driver.ended(attempt, None, error)
+            driver.ended(attempt, 0.0, None, error)
             driver.queues.ask_loops()  # whoever pumps is on the stack below
             return None
 
@@ -111,6 +119,7 @@ class Admission:
         queue = driver.core.kinds.of[index].queue
         if queue == "inline" or (queue == "thread" and driver.workers.free <= 0):
             driver.queues.add((index,))
+            driver.core.moved(index)
             driver.queues.ask_loops()
         elif queue == "thread":
             job = self.admitted(index, ThreadAttempt)

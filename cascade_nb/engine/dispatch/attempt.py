@@ -68,6 +68,7 @@ class Attempt:
     Attributes:
         driver, index: whose it is, and which node.
         ticket: what it holds while it runs.
+        call: what is to be called, from its beginning to that of the body.
         number: 1 for the first attempt at this node.
         started: when it began, on the engine's clock; None before that.
         rested: seconds of it that were spent at checkpoints, paused.
@@ -83,8 +84,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_call",
         "abandoned",
+        "call",
         "driver",
         "files",
         "index",
@@ -103,7 +104,7 @@ class Attempt:
     )
 
     def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
-        self._call: Call | None = None
+        self.call: Call | None = None
         self.driver = driver
         self.index = index
         self.ticket = ticket
@@ -176,22 +177,17 @@ class ThreadAttempt(Attempt):
 
     __slots__ = ()
 
-    def begin_at_once(self) -> bool:
-        """Begin under the hold of the lock that admitted it; False when there is no call."""
-        self._call = self.driver.admission.start(self)
-        return self._call is not None
-
     def begin(self) -> Callable[[], Any] | None:
         """The call to make, or None when a pause or the end of the run came in between."""
         driver = self.driver
-        call = self._call
+        call = self.call
         if call is None:
             with driver.lock:
                 call = self._begun()
                 if call is None:
                     driver.queues.worker_is_free()
                     return None
-        self._call = None  # its arguments live as long as the body, and no longer
+        self.call = None  # its arguments live as long as the body, and no longer
         context = driver.context.copy()  # two threads cannot be inside one context at once
         return partial(context.run, self._body_here, call)
 
@@ -199,7 +195,8 @@ class ThreadAttempt(Attempt):
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
         driver = self.driver
         with driver.lock:
-            return driver.queues.end_in_worker(self, result, error)
+            took = self.worked(driver.services.clock.now())
+            return driver.queues.end_in_worker(self, took, result, error)
 
     def _body_here(self, call: Call) -> Any:
         settings = as_carried()
@@ -258,7 +255,8 @@ class AsyncAttempt(Attempt):
         if self.late:
             limit = self.driver.core.options_of(self.index).timeout or 0.0
             failure = timed_out(self.driver.core.label(self.index), limit, in_thread=False)
-        self.driver.ended(self, result, failure)
+        took = self.worked(self.driver.services.clock.now())
+        self.driver.ended(self, took, result, failure)
         self.driver.queues.pump_soon()
 
     async def body(self, call: Call) -> Any:

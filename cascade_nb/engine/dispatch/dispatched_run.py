@@ -58,7 +58,7 @@ class FreesWorkers(Queues, Protocol):
     """Gives workers what is next; see `workers`."""
 
     def end_in_worker(
-        self, attempt: Started, result: Any, error: BaseException | None
+        self, attempt: Started, took: float, result: Any, error: BaseException | None
     ) -> Job | None:
         """What a worker that has just ended goes straight on with."""
 
@@ -126,9 +126,11 @@ class DispatchedRun(DrivenRun):
     resting: threading.Condition
 
     @abc.abstractmethod
-    def ended(self, attempt: Started, result: Any, error: BaseException | None) -> None:
-        """An attempt is over, for better or worse. A move, with all that follows; only pumping is
-        left to whoever called, who may have something to go on with.
+    def ended(
+        self, attempt: Started, took: float, result: Any, error: BaseException | None
+    ) -> None:
+        """An attempt is over after `took` seconds, for better or worse. A move, with all that
+        follows; only pumping is left to whoever called, who may have something to go on with.
         """
 
     @abc.abstractmethod

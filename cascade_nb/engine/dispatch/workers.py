@@ -107,7 +107,6 @@ class ReadyQueues:
                 if not self.thread:
                     self._has_work()
                 heappush(self.thread, rank << 32 | index)
-                core.moved(index)  # it is queued now
             else:
                 heappush(self.on_loop, rank << 32 | index)
 
@@ -136,8 +135,6 @@ class ReadyQueues:
                 heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
             if queue == "thread":
                 self._has_work()
-                for key in of_one:
-                    core.moved(key & INDEX)
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""
@@ -194,7 +191,7 @@ class ReadyQueues:
         self.pump_soon()
 
     def end_in_worker(
-        self, attempt: Started, result: Any, error: BaseException | None
+        self, attempt: Started, took: float, result: Any, error: BaseException | None
     ) -> ThreadAttempt | None:
         """What a worker that has just ended goes straight on with; else the worker is free.
 
@@ -203,13 +200,13 @@ class ReadyQueues:
         workers = self.workers
         if attempt.replaced:
             workers.lost -= 1
-            self.driver.ended(attempt, result, error)
+            self.driver.ended(attempt, took, result, error)
             self.pump_soon()
             return None
         job = None
         try:
             # To wake a second worker for the next link of a chain would cost more than the link.
-            self.driver.ended(attempt, result, error)
+            self.driver.ended(attempt, took, result, error)
             job = workers.next_job(at_once=True)
         except BaseException as broken:
             self.driver.break_off(broken)
@@ -227,8 +224,8 @@ class ReadyQueues:
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap:
             index = heappop(heap) & INDEX
-            attempt = driver.admission.admitted(index, ThreadAttempt)
-            if attempt is not None and (not at_once or attempt.begin_at_once()):
+            attempt = driver.admission.admitted(index, ThreadAttempt, at_once)
+            if attempt is not None:
                 return attempt
             if perf_counter() > until:
                 self._go_on_later()

@@ -39,16 +39,18 @@ class RunDriver(AssembledRun):
         core.begin(self.request.given.skipped)
         self.settle()
 
-    def ended(self, attempt: Started, result: Any, error: BaseException | None) -> None:
+    def ended(
+        self, attempt: Started, took: float, result: Any, error: BaseException | None
+    ) -> None:
         """An attempt is over, for better or worse; only pumping is left to whoever called."""
         self.in_flight.pop(attempt.ticket, None)
         try:
-            now = self.last_end = self.services.clock.now()
+            self.last_end = self.services.clock.now()
             if attempt.timer is not None:
                 attempt.timer()
             self.services.manager.release(attempt.ticket)
             if not attempt.abandoned:
-                took, index = attempt.worked(now), attempt.index
+                index = attempt.index
                 if attempt.files is not None and error is None:
                     self.files.met(index, attempt.files.met)
                 self.outcome(index, attempt.number, took, result, error, attempt.stop)
@@ -83,10 +85,13 @@ class RunDriver(AssembledRun):
             core.succeeded(index, took)
             self.saver.keep(index, number, took, result)
         else:
-            core.succeeded(index, took)
             if self.files.of:
                 self.files.collect(index)
-            self.completed(index, number, took, result, True)
+            if self.sharing is not None:
+                self.sharing.over(index)
+            if self.services.bus.listening:
+                self.tell.finished(index, "completed", took, number, None)
+            core.made(index, took, result)
 
     def completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         """The result of a node is safe where it must be."""
