@@ -451,3 +451,14 @@ def test_a_long_list_of_rows_is_bound_in_no_time(rows: list[Any]) -> None:
     assert min(bound() for _ in range(3)) < max(0.3, 30 * once)
     rows.append([{"deep": (1, lazy)}])
     assert use(rows).inputs == (lazy,)
+
+
+def test_a_class_that_hides_its_attributes_has_none_to_see() -> None:
+    # Written in C, it has a place for them that nothing but itself can read.
+    from asyncio import new_event_loop
+
+    from cascade_nb.model.containers.attributes import attributes
+
+    loop = new_event_loop()
+    assert attributes(loop.create_future()) == {}
+    loop.close()

@@ -6,6 +6,7 @@ properties do not run.
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,8 +28,10 @@ def attributes(value: Any) -> dict[str, Any]:
                 if held is not _MISSING:
                     found[name] = held
     if cls.__dictoffset__:
-        own = object.__getattribute__(value, "__dict__")
-        found.update(own)
+        # A class written in C, as `asyncio.Future` is one, may have attributes that it does not
+        # show.
+        with contextlib.suppress(AttributeError):
+            found.update(object.__getattribute__(value, "__dict__"))
     return found
 
 
