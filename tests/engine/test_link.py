@@ -500,3 +500,18 @@ async def test_who_asks_for_an_answer_has_it_when_the_constraint_is_in_force(
         ("cascade/answers/me/7", False, 1),
         ("cascade/answers/me/8", True, 0),
     ]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_one_that_has_not_yet_subscribed_when_the_run_ends_is_left_all_the_same(
+    make_engine: MakeEngine,
+) -> None:
+    class Slow(Watched):
+        async def subscribe(self, topic_filter: str, callback: Callback) -> None:
+            await asyncio.Event().wait()
+
+    connector = Slow()
+    engine = make_engine(connector=connector)
+    assert await engine.run(give(1)) == 1
+    await engine.aclose()
+    assert connector.connects == connector.leaves == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ssl
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -42,23 +41,6 @@ class BrokerAddress:
         user = f"{self.user}@" if self.user else ""
         return f"{'mqtts' if self.tls else 'mqtt'}://{user}{host}:{self.port}"
 
-    def tls_context(self) -> ssl.SSLContext:
-        """What the broker's certificate is checked with, its host's name included.
-
-        Raises:
-            UsageError: a file cannot be read, or is no certificate.
-        """
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            if self.certificate is not None:
-                # Without a password: it would be asked for on a terminal that nobody looks at.
-                context.load_cert_chain(self.certificate, self.key, password=_no_password)
-        except (OSError, ValueError) as error:
-            named = " and ".join(filter(None, (self.ca, self.certificate, self.key)))
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(f"the certificates in {named} cannot be used: {reason}") from None
-        return context
-
 
 def read_address(
     url: str,
@@ -82,6 +64,9 @@ def read_address(
     """
     if not isinstance(url, str):
         raise UsageError(f"a broker is given as a URL, not as {type(url).__name__}; {_LIKE}")
+    before, at, _ = url.rpartition("@")
+    if at and set(before.partition("://")[2]) & set("/?#"):
+        raise UsageError("a '/', '?' or '#' in the password of a URL is written %2F, %3F or %23")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -90,8 +75,6 @@ def read_address(
     if parts.scheme not in PORTS:
         hint = nearest(parts.scheme, PORTS) if parts.scheme and "@" not in parts.scheme else ""
         raise UsageError(f"the URL of a broker begins with mqtt:// or mqtts://{hint}; {_LIKE}")
-    if "@" in parts.path + parts.query + parts.fragment:
-        raise UsageError("a '/', '?' or '#' in the password of a URL is written %2F, %3F or %23")
     if not host or parts.path.strip("/") or parts.fragment or port == 0:
         raise UsageError(f"the URL of a broker names a host and a port, and no more; {_LIKE}")
     asked = _asked(parts.query)
@@ -138,7 +121,3 @@ def _asked(query: str) -> dict[str, str]:
 def _path(given: str | Path | None, asked: str | None) -> str | None:
     found: Any = given if given is not None else asked
     return None if not found else str(Path(found).expanduser())
-
-
-def _no_password() -> str:
-    raise ValueError("the key is encrypted, and nobody is asked for its password")

@@ -174,6 +174,14 @@ class MqttConnector:
         except OSError as error:
             return error
 
+    @property
+    def doubt(self) -> str | None:
+        """What to say of a broker that may not let through what it acknowledges; None where all
+        that was sent as a test came back.
+        """
+        running = self._running
+        return None if running is None else running[1].doubt
+
     async def _there(self, work: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
         with self._lock:
             running = self._running

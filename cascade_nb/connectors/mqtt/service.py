@@ -36,6 +36,9 @@ class Service:
         address: of the broker.
         client_id: what the broker knows us by.
         keepalive: seconds of silence after which each end asks whether the other is there.
+
+    Attributes:
+        doubt: what to say of a broker that may not let through what it acknowledges.
     """
 
     def __init__(self, address: BrokerAddress, client_id: str, keepalive: int) -> None:
@@ -50,6 +53,7 @@ class Service:
         self._echoes: dict[bytes, asyncio.Future[None]] = {}
         self._kept_came: asyncio.Event | None = None
         self._echoing = False  # whether a broker hands back to us what we send to ourselves
+        self.doubt: str | None = None
 
     async def connect(self) -> None:
         """Have a session."""
@@ -72,7 +76,7 @@ class Service:
         try:
             await session.subscribe(f"{self._topic}/echo")
             await session.publish([self._status(True)])
-            self._echoing = True
+            self._echoing, self.doubt = True, None
         except PermissionError:
             self._echoing = False  # constraints may come in all the same
 
@@ -151,6 +155,12 @@ class Service:
         """
         if self._echoing:
             self._echoing = await self._echo(session)
+            if not self._echoing and not session.lost.done():
+                # Many brokers acknowledge a subscription and then send nothing.
+                self.doubt = (
+                    f"{self._address} gives back nothing of what is sent to {self._topic}/echo: it "
+                    "may not let us subscribe"
+                )
         if not self._echoing:  # all that is left is to wait until nothing more comes
             self._kept_came = came = asyncio.Event()
             with contextlib.suppress(asyncio.TimeoutError, TimeoutError):

@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.connectors.mqtt.address import BrokerAddress
 from cascade_nb.connectors.mqtt.message import Incoming, Outgoing
+from cascade_nb.connectors.mqtt.tls import trust, why_not
 
 ANSWER: Final = 5.0  # seconds in which a broker answers, or counts as gone
 TICK: Final = 0.5  # seconds between two looks at whether it is still there
@@ -116,40 +117,23 @@ class Session:
     async def _open(self) -> None:
         try:
             await run_in_thread(self._connect)
-        except ssl.SSLCertVerificationError as error:
-            raise ConnectionError(
-                f"{self._address} is refused: its certificate is not trusted "
-                f"({error.verify_message or error.reason})"
-            ) from None
-        except ssl.SSLError as error:
-            raise ConnectionError(
-                f"{self._address} does not speak TLS as we do ({error.reason or error}); is that "
-                "its port for TLS?"
-            ) from None
         except OSError as error:
-            raise ConnectionError(
-                f"{self._address} cannot be reached: {error.strerror or error}"
-            ) from None
+            raise why_not(self._address, error) from None
         self._attach()
         await self._answered
 
     def _connect(self) -> None:
         """In a thread of its own: nobody else touches the client meanwhile."""
         client, address = self._client, self._address
-        if address.tls:
-            client.tls_set_context(address.tls_context())
+        options: dict[str, Any] = {}
         if self.version == MQTT_5:
             properties = Properties(PacketTypes.CONNECT)
             properties.MaximumPacketSize = LARGEST
-            client.connect(
-                address.host,
-                address.port,
-                client.keepalive,
-                clean_start=True,
-                properties=properties,
-            )
-        else:
-            client.connect(address.host, address.port, client.keepalive)
+            options = {"clean_start": True, "properties": properties}
+        with trust(address) as context:
+            if context is not None:
+                client.tls_set_context(context)
+            client.connect(address.host, address.port, client.keepalive, **options)
         if self._given_up.is_set():  # nobody waited for it
             self._close_socket()
 

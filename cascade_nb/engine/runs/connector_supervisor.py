@@ -68,6 +68,7 @@ class ConnectorSupervisor:
         self._sender: TelemetrySender | None = None
         self._lost = asyncio.Event()
         self._failure: BaseException | None = None
+        self._connected = False
         self._turn = asyncio.Lock()
         self._wait = FIRST_WAIT
         self._left: set[asyncio.Task[Any]] = set()
@@ -76,7 +77,7 @@ class ConnectorSupervisor:
     @property
     def trouble(self) -> str | None:
         """What to say of a connector that is away, or takes nothing; None where all is well."""
-        words = [self._trouble]
+        words = [self._trouble, getattr(self._connector, "doubt", None)]
         sender = self._sender
         if sender is not None and sender.refusal is not None:
             words.append(f"no telemetry goes out ({error_text(sender.refusal)})")
@@ -158,7 +159,7 @@ class ConnectorSupervisor:
             for task in (*sender.tasks, keeper):
                 await self._within_reason(task)
         finally:
-            if sender.ready.is_set():
+            if self._connected:
                 await self._disconnect(self._connector, None, None)
 
     def _open(self, connector: Connector) -> None:
@@ -166,6 +167,7 @@ class ConnectorSupervisor:
         # it.
         self._lost = asyncio.Event()
         self._trouble, self._wait, self._failure = None, FIRST_WAIT, None
+        self._connected = False
         self._sender = TelemetrySender(
             self._bus,
             connector,
@@ -194,9 +196,10 @@ class ConnectorSupervisor:
             why: BaseException | None
             try:
                 await connector.connect()
-                connected = True
                 if self._keeper is not asyncio.current_task():
+                    await connector.disconnect()
                     return  # it was left behind, and could not be cancelled
+                self._connected = connected = True
                 self._remote.begin()
                 await connector.subscribe(FILTER, self._on_message)
             except asyncio.CancelledError:
@@ -259,6 +262,7 @@ class ConnectorSupervisor:
     async def _disconnect(
         self, connector: Connector, error: BaseException | None, retry_in: float | None
     ) -> None:
+        self._connected = False
         leaving = asyncio.get_running_loop().create_task(_error_of(connector.disconnect()))
         if await self._within_reason(leaving):
             error = error or leaving.result()
