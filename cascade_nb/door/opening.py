@@ -33,10 +33,12 @@ class Door:
 
     Attributes:
         elsewhere: whether this process is asked in another way.
+        title: what it does, for people; empty for the name of its script.
     """
 
     def __init__(self) -> None:
         self.elsewhere = False
+        self.title = ""
         self._begin()
         forget_after_fork(self)
         atexit.register(self.close)
@@ -74,6 +76,13 @@ class Door:
         if server is not None:
             server.forget()
 
+    @property
+    def process(self) -> Process:
+        """Who answers."""
+        name = sys.argv[0] if sys.argv else ""
+        shown = name if name and name not in ("-c", "-m", "-") else "python"
+        return Process("script", self.title or Path(shown).name)
+
     def _work(self) -> None:
         while not self._closing.wait(SOON) and not self._opened():
             with self._lock:
@@ -92,7 +101,7 @@ class Door:
         if not live_runs():
             return False
         try:
-            server = Server(listen(own_folder()), lambda content: answer(content, this_process()))
+            server = Server(listen(own_folder()), lambda content: answer(content, self.process))
         except OSError as error:
             warn(f"no terminal can reach the runs of this process: {error}", RuntimeWarning, error)
             self._closing.wait()  # it is not tried again
@@ -102,13 +111,6 @@ class Door:
             if self._closing.is_set():
                 server.close()
         return True
-
-
-def this_process() -> Process:
-    """Who answers at a door that a script has."""
-    name = sys.argv[0] if sys.argv else ""
-    shown = name if name and name not in ("-c", "-m", "-") else "python"
-    return Process("script", Path(shown).name)
 
 
 DOOR: Final = Door()

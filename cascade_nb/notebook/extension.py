@@ -86,6 +86,11 @@ def load_ipython_extension(shell: Shell | None) -> None:
         raise
 
 
+def session_of(shell: Shell) -> Session:
+    """What the magics of a shell share, into which they were loaded."""
+    return _sessions[shell]
+
+
 def unload_ipython_extension(shell: Shell) -> None:
     """Take everything out of `shell` again; runs go on."""
     for step in reversed(_undo.pop(shell, [])):

@@ -6,10 +6,13 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from cascade_nb.engine.engine import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
-from cascade_nb.grammar.commands import SCOPE, SHARED, TIME
+from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.control import cancel, limit, pause, rate, resume
+from cascade_nb.terminal.keeping import tell_state
+from cascade_nb.terminal.running import attach, run
 
 PROGRAM: Final = "cascade-nb"
 _RUN: Final = "only the run of this number or id"
@@ -39,7 +42,7 @@ def _commands() -> dict[str, Command]:
     shared["cancel"].add_argument("--reason", default="", help="why, for whoever looks")
     shared["status"].add_argument("--run", dest="run_option", metavar="RUN", help=_RUN)
     shared["why"].add_argument("--run", metavar="RUN", help=_RUN)
-    runs = Arguments(
+    run_list = Arguments(
         f"{PROGRAM} runs",
         "List the runs of all kernels and scripts of yours, and how they stand or ended.",
         [(f"{PROGRAM} runs", "their numbers, ids, and processes")],
@@ -47,15 +50,56 @@ def _commands() -> dict[str, Command]:
     made = {
         "status": Command(shared["status"], tell_status),
         "why": Command(shared["why"], why),
-        "runs": Command(runs, tell_runs),
+        "runs": Command(run_list, tell_runs),
         "pause": Command(shared["pause"], pause),
         "resume": Command(shared["resume"], resume),
         "limit": Command(shared["limit"], limit),
         "rate": Command(shared["rate"], rate),
         "cancel": Command(shared["cancel"], cancel),
     }
+    run_takes, attach_takes = _run(), shared["attach"]
+    for takes in (run_takes, attach_takes):
+        takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
+    made["run"] = Command(run_takes, run)
+    made["attach"] = Command(attach_takes, attach)
+    made["state"] = Command(shared["state"], tell_state)
     for command in made.values():
         command.takes.add_argument("--json", action="store_true", help="say it as JSON")
+    return made
+
+
+def _run() -> Arguments:
+    made = Arguments(
+        f"{PROGRAM} run",
+        "Run a target of a file of Python, a module or a notebook, and wait for its end.",
+        [
+            (f"{PROGRAM} run flow.py:report", "the name report of flow.py"),
+            (f"{PROGRAM} run flow.py:report -h", "and which parameters it has"),
+            (f"{PROGRAM} run flow.py:report -p size=10", "with a parameter"),
+            (f"{PROGRAM} run study.ipynb:report", "of a notebook's %%cascade cells"),
+            (f"{PROGRAM} run flow:report --json", "its events, a line of JSON each"),
+        ],
+    )
+    made.add_argument(
+        "target",
+        metavar="PLACE:NAME",
+        help="flow.py:report, package.flow:report, study.ipynb:report",
+    )
+    add_params(made)
+    made.add_argument("--fresh", action="store_true", help="use no earlier results")
+    made.add_argument(
+        "--share",
+        action="store_const",
+        const="wait",
+        default="no",
+        help="wait for what another process with the same state computes just now",
+    )
+    made.add_argument(
+        "--on-error",
+        choices=ON_ERROR,
+        default="stop",
+        help="after a failure: start nothing new (stop), or go on with all that does not need it",
+    )
     return made
 
 

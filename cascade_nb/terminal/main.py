@@ -18,6 +18,7 @@ from cascade_nb.terminal.output import (
     say_json,
     write_what_can_be,
 )
+from cascade_nb.terminal.running import help_of
 
 _CODES: Final = """\
 exit codes: 0 done; 1 a run failed, or what was asked was refused; 2 the command line is wrong;
@@ -72,8 +73,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _do(given: list[str]) -> int:
-    name, *rest = given or [""]
+def _do(words: list[str]) -> int:
+    name, *rest = words or [""]
     if name in ("", "-h", "--help", "help"):
         say(*overview())
         return 0
@@ -81,7 +82,15 @@ def _do(given: list[str]) -> int:
         advice = f" (`{PROGRAM} -h` says what there is)"
         raise UnknownNameError("command", name, COMMANDS, advice)
     command = COMMANDS[name]
-    return command.act(command.takes.read_words(rest))
+    try:
+        given = command.takes.read_words(rest)
+    except HelpAskedError as asked:
+        # `run flow.py:report -h` is about that.
+        named = [word for word in rest if not word.startswith("-")]
+        if name != "run" or not named:
+            raise
+        raise help_of(named[0], str(asked)) from None
+    return command.act(given)
 
 
 def _told(error: BaseException, code: int, as_json: bool) -> int:

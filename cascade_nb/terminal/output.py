@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import sys
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TextIO
 
 from cascade_nb.text import readable
 
@@ -18,6 +19,7 @@ CANCELLED: Final = 4  # a run was cancelled
 INTERRUPTED: Final = 130  # by Ctrl-C
 
 _UNKNOWN: Final = "\ufffd"
+_kept: Final[list[TextIO]] = []  # the standard output, while what others print does not go there
 
 
 def line_of(text: object) -> str:
@@ -32,7 +34,7 @@ def line_of(text: object) -> str:
 
 def say(*lines: object) -> None:
     """Write lines to the standard output."""
-    _write(sys.stdout, lines)
+    _write(_kept[-1] if _kept else sys.stdout, lines)
 
 
 def complain(*lines: object) -> None:
@@ -42,7 +44,26 @@ def complain(*lines: object) -> None:
 
 def say_json(content: Any) -> None:
     """Write one line of JSON, all of it ASCII."""
-    _write(sys.stdout, [json.dumps(content, ensure_ascii=True, default=str)])
+    say(json.dumps(content, ensure_ascii=True, default=str))
+
+
+@contextlib.contextmanager
+def prints_of_others_aside(aside: bool) -> Iterator[None]:
+    """What modules and tasks print goes to the standard error stream, and ours alone to the
+    standard output.
+
+    Args:
+        aside: whether; otherwise all goes where it goes.
+    """
+    if not aside:
+        yield
+        return
+    _kept.append(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.pop()
 
 
 def write_what_can_be() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cascade_nb.grammar.tables import kept_in_words
 from cascade_nb.kept import Usage
-from cascade_nb.notebook.magics.state_and_runs import kept_in_words
 from tests.notebook.conftest import Notebook
 
 

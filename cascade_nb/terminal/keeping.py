@@ -1,0 +1,55 @@
+"""`cascade-nb state`: what is kept at a place for results, and which runs are recorded there."""
+
+from __future__ import annotations
+
+import os
+import time
+from argparse import Namespace
+
+from cascade_nb.concurrency.own_loop import on_own_loop
+from cascade_nb.control.words import count_text, size_text
+from cascade_nb.defaults import STATE_VARIABLE, default_engine
+from cascade_nb.errors import UsageError
+from cascade_nb.grammar.tables import kept_in_words, runs_in_words
+from cascade_nb.model.options.caching import checked_older
+from cascade_nb.shortcuts import clean, use_state
+from cascade_nb.terminal.output import DONE, say, say_json
+
+
+def tell_state(given: Namespace) -> int:
+    """Say what is kept there, or remove what is old.
+
+    Raises:
+        UsageError: no place is named.
+        StateError: it cannot be reached.
+    """
+    if given.older is not None and not given.clean:
+        raise UsageError("--older goes with --clean, which removes results")
+    url = given.url or os.environ.get(STATE_VARIABLE)
+    if not url:
+        raise UsageError(
+            f"say where results are kept, as in `cascade-nb state sqlite:///results.db`, or have "
+            f"{STATE_VARIABLE} say it"
+        )
+    older = checked_older(given.older)
+    use_state(url)
+    engine = default_engine()
+    if given.clean:
+        cleaned = clean(older)
+        if given.json:
+            say_json({**cleaned._asdict(), "where": engine.state.where})
+        else:
+            what = f"{count_text(cleaned.results, 'result')}, {size_text(cleaned.size)}"
+            say(f"Removed {what}." if cleaned.results else "Nothing was to be removed.")
+        return DONE
+    usage = on_own_loop(engine.usage())
+    recorded = [] if engine.journal_writer is None else on_own_loop(engine.recorded())
+    if given.json:
+        kept = [one._asdict() for one in usage]
+        runs = [one._asdict() for one in recorded]
+        say_json({"where": engine.state.where, "kept": kept, "runs": runs})
+        return DONE
+    now = time.time()
+    say(*kept_in_words(engine.state.where, usage, now).splitlines())
+    say(*runs_in_words(recorded, now, "cascade-nb").splitlines())
+    return DONE

@@ -1,0 +1,190 @@
+"""`cascade-nb run` and `attach`: a run with nobody at it, its progress in lines, its outcome as
+exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from cascade_nb.concurrency.own_loop import on_own_loop
+from cascade_nb.control.words import seconds_text
+from cascade_nb.defaults import default_engine
+from cascade_nb.door.opening import DOOR
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.observing.report import counts_line, summary_lines
+from cascade_nb.engine.observing.status import Phase, RunStatus
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.errors import LeaseHeldError
+from cascade_nb.grammar.arguments import HelpAskedError
+from cascade_nb.graph.values.short_repr import short_repr
+from cascade_nb.shortcuts import use_state
+from cascade_nb.terminal.output import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    complain,
+    prints_of_others_aside,
+    say,
+    say_json,
+)
+from cascade_nb.terminal.targets import (
+    Place,
+    graph_of,
+    module_place,
+    parameter_lines,
+    split_target,
+)
+
+EVERY: Final = 2.0  # seconds between two lines of progress
+_LOOK: Final = 0.1
+_VALUE: Final = 200
+_CODES: Final = {Phase.SUCCEEDED: DONE, Phase.FAILED: FAILED, Phase.CANCELLED: CANCELLED}
+
+
+def run(given: Namespace) -> int:
+    """Run a target, and wait for its end."""
+    where, name = split_target(given.target)
+    if given.state is not None:
+        use_state(given.state)
+    with prints_of_others_aside(given.json):
+        place = _place(where, name, with_state=given.state is None)
+        graph, params = graph_of(place, where, name, given.param)
+
+        def start(engine: Engine) -> Run:
+            return engine.start(
+                graph,
+                params=params,
+                bindings=place.bindings,
+                on_error=given.on_error,
+                fresh=given.fresh,
+                share=given.share,
+            )
+
+        DOOR.title = given.target
+        try:
+            return follow(start, given.json)
+        finally:
+            DOOR.title = ""
+
+
+def help_of(text: str, usual: str) -> HelpAskedError:
+    """The help of `run` with the parameters of what would run.
+
+    Args:
+        text: what is to run.
+        usual: the help without them.
+    """
+    where, name = split_target(text)
+    with prints_of_others_aside(True):
+        place = _place(where, name)
+        if not name and len(place.names) != 1:
+            listed = "\n".join(f"  {where}:{one}" for one in place.names) or "  nothing"
+            return HelpAskedError(f"{usual}\n\nwhat can be run:\n{listed}")
+        lines = parameter_lines(place, where, name)
+    told = "\n".join(lines) if lines else "  none"
+    return HelpAskedError(f"{usual}\n\nparameters of {text}:\n{told}")
+
+
+def follow(start: Callable[[Engine], Run], as_json: bool) -> int:
+    """Start a run, tell how it goes until it is over, and give the exit code.
+
+    Args:
+        start: starts it.
+        as_json: whether its events are told, a line of JSON each, instead of progress.
+    """
+    engine = default_engine()
+    heard = engine.bus.subscribe() if as_json else None
+    code = DONE
+    begun = start(engine)
+    over = threading.Event()
+    begun.add_done_callback(lambda _: over.set())
+    told, last = time.monotonic(), ""
+    while not over.is_set():
+        try:
+            over.wait(_LOOK)
+            for event in heard.drain() if heard is not None else ():
+                say(event.to_json())
+            if heard is None and time.monotonic() - told >= EVERY:
+                line = progress_line(begun.status)
+                if line != last:
+                    complain(line)
+                told, last = time.monotonic(), line
+        except KeyboardInterrupt:
+            if code == INTERRUPTED:  # once more: whoever waits for its end waits no longer
+                raise
+            code = INTERRUPTED
+            begun.interrupt()
+    status = begun.status
+    code = code or _CODES[status.phase]
+    value = "" if begun.exception() is not None else short_repr(begun.result(), _VALUE)
+    if heard is not None:
+        engine.bus.flush()
+        for event in heard.drain():
+            say(event.to_json())
+        heard.close()
+        say_json(
+            {
+                "event": "Outcome",
+                "run_id": begun.id,
+                "status": status.phase.value,
+                "headline": status.headline,
+                "value": value or None,
+                "exit": code,
+            }
+        )
+    else:
+        complain(*summary_lines(status))
+        if value:
+            say(f"{status.title} = {value}")
+    return code
+
+
+def progress_line(status: RunStatus) -> str:
+    """How a run goes, in a line."""
+    left = "" if status.remaining is None else f", about {seconds_text(status.remaining)} left"
+    so_far = f"{seconds_text(status.elapsed)}{left}"
+    return " · ".join([status.title, status.headline, counts_line(status), so_far])
+
+
+def attach(given: Namespace) -> int:
+    """Go on with a run whose process is gone."""
+    if given.state is not None:
+        use_state(given.state)
+    if (here := str(Path.cwd())) not in sys.path:  # where its modules may be
+        sys.path.insert(0, here)
+
+    def start(engine: Engine) -> Run:
+        graph, request, run_id = on_own_loop(engine.take_up(given.run, on_wait=_wait_for))
+        return engine.begin(graph, request, run_id)
+
+    with prints_of_others_aside(given.json):
+        return follow(start, given.json)
+
+
+def _wait_for(held: LeaseHeldError) -> None:
+    """A lease has to run out first: say so, rather than seem to hang."""
+    complain(f"{held}; waiting for that …")
+
+
+def _place(where: str, name: str, *, with_state: bool = True) -> Place:
+    """Where the target is.
+
+    Raises:
+        UsageError: it is nowhere, or cannot be read.
+    """
+    if where.endswith(".ipynb"):
+        from cascade_nb.notebook.headless import (  # noqa: PLC0415 - IPython for notebooks alone
+            read_notebook,
+        )
+
+        with prints_of_others_aside(True):
+            found = read_notebook(Path(where), name, with_state=with_state)
+        return Place(found.names, found.target, found.bindings)
+    return module_place(where)

@@ -1,0 +1,223 @@
+"""Finds what `cascade-nb run` is to run: a name in a file of Python, in a module, in a notebook."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.defaults import default_engine
+from cascade_nb.errors import ParamError, UnknownNameError, UsageError, nearest
+from cascade_nb.grammar.arguments import parameter_of
+from cascade_nb.graph.build import Bindings
+from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.values.short_repr import short_repr
+from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.param import REQUIRED, Param, check_given
+from cascade_nb.model.tasks.task import Task
+
+_EXAMPLE: Final = "such as `cascade-nb run flow.py:report`"
+_SHOWN: Final = 60
+
+
+class Place(NamedTuple):
+    """Where there are targets.
+
+    Attributes:
+        names: what they are called, of those that can be run.
+        find: gives what a name means; raises a `UsageError` where it means nothing to run.
+        bindings: what names mean to one another; None where they are values as they stand.
+    """
+
+    names: list[str]
+    find: Callable[[str], Any]
+    bindings: Bindings | None = None
+
+
+def split_target(text: str) -> tuple[str, str]:
+    """The file or module, and the name in it; empty where none is given.
+
+    Raises:
+        UsageError: there is no file or module.
+    """
+    where, colon, name = text.rpartition(":")
+    if not colon or "/" in name or "\\" in name:  # C:\flow.py has a colon too
+        where, name = text, ""
+    if not where:
+        raise UsageError(f"say which file or module has {name!r:.60}, {_EXAMPLE}")
+    return where, name
+
+
+def module_place(where: str) -> Place:
+    """The targets of a file of Python, or of a module that can be imported.
+
+    Raises:
+        UsageError: there is none such.
+        Exception: whatever it raises itself.
+    """
+    module = _from_file(Path(where)) if where.endswith(".py") else _imported(where)
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, (Lazy, Task, Graph)) and not name.startswith("_")
+    }
+
+    def find(name: str) -> Any:
+        value: Any = module
+        for part in name.split("."):
+            if not hasattr(value, part):
+                raise UnknownNameError("name", name, found, f" in {where}")
+            value = getattr(value, part)
+        return value
+
+    own = [n for n, it in found.items() if not isinstance(it, Param) and _is_of(module, it)]
+    return Place(own, find)
+
+
+def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Graph, dict[str, Any]]:
+    """What is to run, and its parameters.
+
+    Args:
+        place: where it is.
+        text: how that was called.
+        name: what to run; empty for the only thing there is.
+        given: texts ``name=value``.
+
+    Raises:
+        UsageError: it is not clear what, or it cannot be run.
+        ParamError: a parameter is unknown or does not fit.
+    """
+    said = _texts(given)
+    if not name and len(place.names) == 1:
+        name = place.names[0]
+    if not name:
+        there = f"; there is {', '.join(place.names)}" if place.names else "; there is nothing"
+        raise UsageError(f"say what of {text} is to run: {text}:NAME{there}")
+    target = place.find(name)
+    if isinstance(target, Task):
+        target = _called(name, target, said)
+    if isinstance(target, types.FunctionType):
+        raise UsageError(f"{name} of {text} is a function and no task; `@cs.task` makes it one")
+    try:
+        graph = default_engine().graph_of(target, place.bindings)
+    except UsageError as error:
+        raise UsageError(f"{name} of {text} cannot be run: {error}") from None
+    known = graph.params()
+    check_given(said, known)
+    return graph, {one: known[one].checked(_value(known[one], it)) for one, it in said.items()}
+
+
+def parameter_lines(place: Place, text: str, name: str) -> list[str]:
+    """The parameters of what is to run, as its help shows them; of a task its own arguments.
+
+    Args:
+        place, text, name: as for `graph_of`.
+
+    Raises:
+        UsageError: it cannot be run.
+    """
+    target = place.find(name or place.names[0])
+    rows: list[tuple[str, str]] = []
+    if isinstance(target, Task):
+        for one in _arguments_of(target):
+            kind = _kind(None if one.annotation is one.empty else one.annotation)
+            rows.append((one.name, f"{kind}, {_default(one.default, one.empty)}"))
+    else:
+        for param in graph_of(place, text, name, [])[0].params().values():
+            about = f"; {param.description}" if param.description else ""
+            kind = _kind(param.type)
+            rows.append((param.name, f"{kind}, {_default(param.default, REQUIRED)}{about}"))
+    width = max((len(head) for head, _ in rows), default=0) + len("-p =…")
+    return [f"  {f'-p {head}=…':<{width}}  {rest}" for head, rest in rows]
+
+
+def _kind(type_: Any) -> str:
+    return "any value" if type_ is None else str(getattr(type_, "__name__", type_))
+
+
+def _default(default: Any, none: Any) -> str:
+    return "needed" if default is none else f"default {short_repr(default, _SHOWN)}"
+
+
+def _arguments_of(task: Task[Any, Any]) -> list[inspect.Parameter]:
+    """Those that can be given by name."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(task.fn).parameters.values()
+    return [one for one in found if one.kind not in several]
+
+
+def _texts(given: list[str]) -> dict[str, str]:
+    """By name, values as they were typed.
+
+    Raises:
+        UsageError: there is no name, or it comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _ = parameter_of(text)
+        if name in found:
+            raise UsageError(f"parameter {name!r:.60} is given twice")
+        found[name] = text.partition("=")[2]
+    return found
+
+
+def _value(param: Param, text: str) -> Any:
+    """A value as its parameter takes it: one with a type reads text itself."""
+    return text if param.type is not None else parameter_of(f"{param.name}={text}")[1]
+
+
+def _called(name: str, task: Task[Any, Any], said: dict[str, str]) -> Any:
+    """The call of a task with what is given for its own arguments, which are taken out of `said`.
+
+    Raises:
+        ParamError: it needs an argument that was not given.
+    """
+    arguments: dict[str, Any] = {}
+    for parameter in _arguments_of(task):
+        if parameter.name in said:
+            text = said.pop(parameter.name)
+            read = parameter.annotation in (str, "str")
+            arguments[parameter.name] = text if read else parameter_of(f"x={text}")[1]
+        elif parameter.default is parameter.empty:
+            close = nearest(parameter.name, said)
+            raise ParamError(f"{name} needs {parameter.name}: -p {parameter.name}=…{close}")
+    return task(**arguments)
+
+
+def _from_file(path: Path) -> types.ModuleType:
+    if not path.is_file():
+        near = [str(one) for one in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise UnknownNameError("file", str(path), near)
+    name = path.stem
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:  # it finds its neighbours, as when Python runs it
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None or not name.isidentifier():
+        raise UsageError(f"{path} has no name of a module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _imported(name: str) -> types.ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(f"there is no file or module {name!r:.60}, {_EXAMPLE}") from None
+        raise
+
+
+def _is_of(module: types.ModuleType, value: object) -> bool:
+    """Whether a task was defined there; one that was imported is no target of that module."""
+    return not isinstance(value, Task) or getattr(value.fn, "__module__", "") == module.__name__

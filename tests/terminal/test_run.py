@@ -1,0 +1,293 @@
+"""`cascade-nb run`, `attach` and `state`: what is run, how it is told, with what code it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.doors import Place, until
+from tests.terminal.conftest import Terminal
+from tools.environments import ROOT
+
+FLOW = """
+import time
+from typing import Literal
+import cascade_nb as cs
+
+size = cs.Param("size", default=3, type=int, description="how many")
+how = cs.Param("how", type=Literal["sum", "max"])
+label = cs.Param("label", default="12", type=str)
+
+@cs.task
+def numbers(n):
+    print("making numbers")
+    return list(range(n))
+
+@cs.task
+def total(xs, how="sum"):
+    return max(xs) if how == "max" else sum(xs)
+
+@cs.task
+def named(label):
+    assert isinstance(label, str)
+    return label
+
+@cs.task
+def fails(x: int):
+    raise ValueError("no \\x1b[31mgood")
+
+@cs.task
+def sleeps(seconds):
+    for _ in cs.track(range(int(seconds * 100))):
+        time.sleep(0.01)
+    return "slept"
+
+def plain(x):
+    return x
+
+report = total(numbers(size)).named("report")
+chosen = total(numbers(size), how)
+tag = named(label)
+broken = total([fails(1), numbers(2)])
+long = sleeps(100)
+nothing = 3
+"""
+
+
+@pytest.fixture
+def flow(here: Place, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = here.folder / "a_flow.py"
+    path.write_text(FLOW, encoding="utf-8")
+    monkeypatch.chdir(here.folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield path
+    sys.modules.pop("a_flow", None)
+
+
+pytestmark = pytest.mark.may_block("a command waits in the thread that it is typed in")
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["a_flow.py:report"], "report = 3"),
+        (["a_flow:report"], "report = 3"),
+        (["a_flow.py:report", "-p", "size=5"], "report = 10"),
+        (["a_flow.py:chosen", "--param", "how=max", "-p", "size=4"], "total = 3"),
+        (["a_flow.py:tag", "-p", "label=007"], "named = '007'"),
+        (["a_flow.py:numbers", "-p", "n=2"], "numbers = [0, 1]"),
+    ],
+)
+@pytest.mark.usefixtures("flow")
+def test_a_target_of_a_file_or_a_module_is_run_with_its_parameters(
+    terminal: Terminal, words: list[str], value: str
+) -> None:
+    said = terminal.type("run", *words)
+    assert said.code == 0, said
+    assert value in said.out.splitlines()
+    assert "Done in" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["a_flow.py:repart"], 2, "did you mean 'report'"),
+        (["b_flow.py:report"], 2, "did you mean 'a_flow.py'"),
+        (["no.such:report"], 2, "there is no file or module 'no.such'"),
+        (["a_flow.py"], 2, "a_flow.py:NAME; there is numbers, total"),
+        (["a_flow.py:nothing"], 2, "nothing of a_flow.py cannot be run"),
+        (["a_flow.py:plain"], 2, "`@cs.task` makes it one"),
+        (["a_flow.py:report", "-p", "sise=4"], 2, "did you mean 'size'"),
+        (["a_flow.py:report", "-p", "size=x"], 2, "takes int"),
+        (["a_flow.py:report", "-p", "size"], 2, "given as name=value"),
+        (["a_flow.py:report", "-p", "size=1", "-p", "size=2"], 2, "given twice"),
+        (["a_flow.py:chosen"], 2, "parameter 'how' has no default"),
+        (["a_flow.py:chosen", "-p", "how=mean"], 2, "is none"),
+        (["a_flow.py:fails"], 2, "fails needs x: -p x=…"),
+        (["a_flow.py:report", "--frsh"], 2, "did you mean '--fresh'"),
+        (["a_flow.py:report", "--state", "sqlight:///x"], 2, "sqlight"),
+        ([], 2, "say which PLACE:NAME"),
+        (["a_flow.py:broken"], 1, "fails: ValueError: no good"),
+        (["none.ipynb:report"], 2, "none.ipynb cannot be read"),
+    ],
+)
+@pytest.mark.usefixtures("flow")
+def test_what_cannot_be_run_and_what_fails_is_said_with_an_exit_code(
+    terminal: Terminal, words: list[str], code: int, told: str
+) -> None:
+    said = terminal.type("run", *words)
+    assert told in said.err, said
+    assert "\x1b" not in said.err + said.out
+    assert said.code == code
+
+
+@pytest.mark.usefixtures("flow")
+def test_its_help_lists_the_parameters_of_the_target(terminal: Terminal) -> None:
+    said = terminal.type("run", "a_flow.py:report", "--help")
+    assert said.code == 0
+    assert "-p size=…  int, default 3; how many" in said.out
+    assert "how" not in said.out.partition("parameters of")[2].replace("how many", "")
+    chosen = terminal.type("run", "a_flow.py:chosen", "-h").out
+    assert "needed" in chosen.partition("parameters of")[2]
+    assert "-p x=…  int, needed" in terminal.type("run", "a_flow.py:fails", "-h").out
+    assert "  a_flow.py:report\n" in terminal.type("run", "a_flow.py", "-h").out
+
+
+@pytest.mark.usefixtures("flow")
+def test_json_is_a_line_for_each_event_and_what_tasks_print_is_elsewhere(
+    terminal: Terminal,
+) -> None:
+    said = terminal.type("run", "a_flow.py:report", "--json")
+    events = [json.loads(line) for line in said.out.splitlines()]
+    assert [event["event"] for event in events][:1] == ["RunStarted"]
+    assert [event["event"] for event in events][-2:] == ["RunFinished", "Outcome"]
+    assert events[-1]["status"] == "succeeded"
+    assert events[-1]["value"] == "3"
+    assert events[-1]["exit"] == said.code == 0
+    assert "making numbers" in said.err
+    failed = terminal.type("run", "a_flow.py:broken", "--json")
+    last = json.loads(failed.out.splitlines()[-1])
+    assert (last["status"], last["exit"], failed.code) == ("failed", 1, 1)
+
+
+@pytest.mark.usefixtures("flow")
+def test_results_that_are_kept_stand_for_the_next_run_and_are_listed(terminal: Terminal) -> None:
+    place = "sqlite:///kept.db"
+    assert terminal.type("run", "a_flow.py:report", "--state", place).code == 0
+    again = terminal.type("run", "a_flow.py:report", "--state", place, "--json")
+    assert '"reason": "Reused"' in again.out
+    fresh = terminal.type("run", "a_flow.py:report", "--state", place, "--fresh", "--json")
+    assert "TaskExecutionStarted" in fresh.out
+    state = terminal.type("state", place)
+    assert "results" in state.out
+    assert "report" in state.out
+    runs = terminal.type("state", place, "--json").json["runs"]
+    assert {run["status"] for run in runs} == {"succeeded"}
+    assert "Removed" in terminal.type("state", place, "--clean", "--older", "0").out
+    assert terminal.type("state", place, "--json").json["kept"] == []
+    assert terminal.type("attach", "--state", place).code == 2
+    nowhere = terminal.type("state")
+    assert nowhere.code == 2
+    assert "say where results are kept" in nowhere.err
+
+
+def command(here: Place, *words: str, **more: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "cascade_nb", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=here.folder,
+        env={**os.environ, **here.environment, "PYTHONPATH": str(ROOT)},
+        **more,
+    )
+
+
+def wait_for_door(here: Place) -> None:
+    until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
+
+
+@pytest.mark.usefixtures("flow")
+def test_ctrl_c_ends_a_run_and_progress_is_told_meanwhile(here: Place) -> None:
+    child = command(here, "run", "a_flow.py:long")
+    assert child.stderr is not None
+    line = child.stderr.readline()
+    assert line.startswith("sleeps · Running 1 task · 0 of 1 done, 1 running · 2")
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Cancelled after" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("flow")
+def test_it_is_seen_held_and_cancelled_from_another_terminal(
+    here: Place, terminal: Terminal
+) -> None:
+    child = command(here, "run", "a_flow.py:long", "--json")
+    wait_for_door(here)
+    assert "script a_flow.py:long" in terminal.type("status").out
+    assert terminal.type("pause", "sleeps").code == 0
+    assert terminal.type("resume").code == 0
+    assert terminal.type("cancel").code == 0
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 4
+    assert json.loads(out.splitlines()[-1])["status"] == "cancelled"
+
+
+@pytest.mark.usefixtures("flow")
+def test_a_run_that_came_to_no_end_is_taken_up(here: Place, terminal: Terminal) -> None:
+    text = FLOW + "\n@cs.task\ndef late(x):\n    for _ in cs.track(range(100)):\n"
+    text += "        time.sleep(0.01)\n    return x\n\nresult = late(report)\n"
+    (here.folder / "b_flow.py").write_text(text, encoding="utf-8")
+    place = "sqlite:///taken.db"
+    child = command(here, "run", "b_flow.py:result", "--state", place, "--json")
+    assert child.stdout is not None
+    while '"late"' not in child.stdout.readline():
+        pass
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    told = terminal.type("state", place).out
+    assert "cancelled" in told
+    (run,) = terminal.type("state", place, "--json").json["runs"]
+    child = command(here, "attach", run["run_id"][:4], "--state", place, "--json")
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    begun = [e["task_name"] for e in map(json.loads, out.splitlines()) if "attempt" in e]
+    assert set(begun) == {"late"}  # what was completed does not run again
+    assert json.loads(out.splitlines()[-1])["value"] == "3"
+
+
+NOTEBOOK = [
+    "%load_ext cascade_nb\nimport cascade_nb as cs\nimport os",
+    "factor = 2\nunused = os._exit(1)",
+    "settings = {}\nsettings['more'] = factor * 2",
+    """%%cascade --run
+size = cs.Param('size', default=4, type=int)
+def numbers(n): return list(range(n))
+xs = numbers(size)""",
+    "%cascade limit numbers 1\nrun = %cascade run xs --wait\nrun.result()",
+    "%%bash\nexit 1",
+    """%%cascade
+def scaled(xs): return [factor * x + settings['more'] for x in xs]
+ys = scaled(xs)
+%cascade run ys""",
+    "while True: pass",
+    "import sys; sys.exit(3)",
+    "both = cs.task(lambda a, b: a + b, name='both')(xs, ys)",
+]
+
+
+def notebook(here: Place, cells: list[str]) -> None:
+    made = [{"cell_type": "code", "source": text.splitlines(keepends=True)} for text in cells]
+    made.insert(0, {"cell_type": "markdown", "source": ["# A study"]})
+    path = here.folder / "study.ipynb"
+    path.write_text(json.dumps({"cells": made, "nbformat": 4}), encoding="utf-8")
+
+
+def test_a_notebook_is_run_by_what_it_defines_and_nothing_else_of_it_is(here: Place) -> None:
+    notebook(here, NOTEBOOK)
+    child = command(here, "run", "study.ipynb:ys", "-p", "size=3")
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert out == "ys = [4, 6, 8]\n"
+    child = command(here, "run", "study.ipynb:both", "-h")
+    out, err = child.communicate(timeout=60)
+    assert "-p size=…  int, default 4" in out, err
+
+
+def test_a_cell_that_fails_is_named(here: Place) -> None:
+    notebook(here, ["%load_ext cascade_nb", "%%cascade\nx = 1 / 0"])
+    child = command(here, "run", "study.ipynb:x")
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 2
+    assert "cell 2 of study.ipynb failed: ZeroDivisionError: division by zero" in err
+    assert out == ""
