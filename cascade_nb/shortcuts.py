@@ -11,6 +11,7 @@ from cascade_nb.concurrency.own_loop import StillWorkingError, on_own_loop
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.observing.wait_messages import tell_of_lease
 from cascade_nb.engine.planning.planner import Found
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
@@ -250,7 +251,7 @@ def attach(run: str | None = None, *, log: str | None = None) -> Run:
         3
     """
     engine = default_engine()
-    graph, orders, run_id = on_own_loop(engine.take_up(run, log=log))
+    graph, orders, run_id = on_own_loop(engine.take_up(run, log=log, on_wait=tell_of_lease))
     return engine.begin(graph, orders, run_id)
 
 

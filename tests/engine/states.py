@@ -36,7 +36,7 @@ class PlainState:
     async def known(self, keys: Sequence[str]) -> Mapping[str, Known]:
         """What is there."""
         return {
-            k: Known(self.entries[k].seconds, self.entries[k].made or 1.0)
+            k: Known(self.entries[k].seconds, self.entries[k].made or 1.0, self.entries[k].files)
             for k in keys
             if k in self.entries
         }

@@ -84,6 +84,12 @@ def square(x: int, by: int = 0) -> int:
 
 
 @cs.task
+def read(path: str, n: int) -> int:
+    calls.append(("read", n))
+    return n + int(Path(path).read_text())
+
+
+@cs.task
 def total(xs: list[int]) -> int:
     calls.append(("total", tuple(xs)))
     return sum(xs)
@@ -146,6 +152,29 @@ async def test_items_that_were_completed_do_not_run_again(
     gate.set()
     assert await again == 30
     assert calls[4:] == [("square", 3), ("total", (1, 4, 9, 16))]
+
+
+@pytest.mark.parametrize("when", ["changed", "the same"])
+async def test_what_was_made_of_a_file_that_changed_since_is_made_again(
+    when: str, make_engine: MakeEngine, state: PaperState, tmp_path: Path
+) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text("1")
+    path = str(file)
+    target = total([*[read(path, n) for n in (10, 20)], wait_here(first(read(path, 0)))])
+    items = total([total(read.partial(path=path).map(n=[1, 2])), wait_here(0)])
+    _, run = await left_behind(make_engine, state, [target, items])
+    await until(lambda: len(calls) == 9 and len(state.entries) == 8)
+    await take_lease_away(state, run.id)
+    calls.clear()
+    if when == "changed":
+        file.write_text("1000")
+    other = make_engine(state_backend=state)
+    again = await other.attach()
+    gate.set()
+    more = 999 * (when == "changed")
+    assert await again == [11 + 21 + 20 + 2 * more + more * 10, 2 + 3 + 2 * more]
+    assert sum(name == "read" for name, _ in calls) == (5 if more else 0)
 
 
 async def test_what_has_no_fingerprint_is_found_by_whoever_takes_up_the_run_and_nobody_else(
@@ -268,7 +297,7 @@ async def test_of_two_kernels_one_goes_on_and_the_other_is_told_who_has_it(
 
 
 async def test_a_dead_kernels_run_is_taken_over_when_its_lease_is_over(
-    make_engine: MakeEngine, state: PaperState
+    make_engine: MakeEngine, state: PaperState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, run = await left_behind(make_engine, state, wait_here(first(1)))
     await until(lambda: ("wait_here", 2) in calls)
@@ -277,6 +306,8 @@ async def test_a_dead_kernels_run_is_taken_over_when_its_lease_is_over(
     state.paper.leases[run.id] = (owner, fence, time.monotonic() + 0.8)  # and nobody renews it
     gate.set()
     assert await (await make_engine(state_backend=state).attach(run.id)) == 20
+    said = capsys.readouterr().err
+    assert said.count("this run was last in the hands of process 7 on ada; if that is gone") == 1
 
 
 async def test_a_kernel_that_lost_its_run_writes_nothing_more_about_it(

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.errors import LeaseHeldError
 from cascade_nb.graph.graph import Graph
 
 
@@ -63,7 +65,19 @@ class WaitMessages:
             self._said = None
         elif what != self._said or now >= self._again:
             self._said, self._again = what, now + AGAIN
-            stream = sys.stderr
-            if stream is not None:  # as under pythonw
-                stream.write(f"{run.graph.title} (run {run.number}): {run.status.headline}\n")
-                stream.flush()
+            _say(f"{run.graph.title} (run {run.number}): {run.status.headline}")
+
+
+def tell_of_lease(held: LeaseHeldError) -> None:
+    """Say that a run which is to be taken up may have an owner still, whose time has to run out."""
+    _say(
+        f"this run was last in the hands of {held.owner}; if that is gone, its claim ends in "
+        f"{seconds_text(max(1.0, held.left))}, and it goes on here"
+    )
+
+
+def _say(line: str) -> None:
+    stream = sys.stderr
+    if stream is not None:  # as under pythonw
+        stream.write(f"{line}\n")
+        stream.flush()

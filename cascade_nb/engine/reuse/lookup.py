@@ -155,7 +155,7 @@ async def find_reusable(
         state: where results are kept.
         keys: by index, of what may be there.
         sight: what was seen of it; None where its results count whatever the code says today, and
-            however old they are.
+            however old they are, as long as the files that they were made of are as they were.
         settled: nodes whose values are known without running, parameters for instance.
         now: seconds since the epoch; a result that is dated ahead counts as made now.
         since: what was made before this moment, in seconds since the epoch, does not count;
@@ -178,7 +178,7 @@ async def find_reusable(
     floor, standing, too_old = await beside(len(graph), weigh)
     values: dict[int, Any] = {}
     lost = set(too_old)
-    files = KeptFiles(known if sight is not None else {}, keys)
+    files = KeptFiles(known, keys)
     lost.update(await files.outdated())
 
     def look() -> tuple[set[int], Frontier]:

@@ -8,6 +8,7 @@ import time
 from cascade_nb.advice import advised
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.observing.run_log import checked_log
+from cascade_nb.engine.observing.wait_messages import tell_of_lease
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.storage.journal_writer import JournalWriter, journal_writer_for
@@ -142,7 +143,7 @@ class RecordedRuns(abc.ABC):
             LeaseHeldError: another kernel goes on with it.
             StateError: the place cannot be reached or read.
         """
-        return self.begin(*await self.take_up(run, log=log))
+        return self.begin(*await self.take_up(run, log=log, on_wait=tell_of_lease))
 
     async def take_up(
         self, run: str | None = None, *, log: str | None = None, on_wait: OnWait | None = None

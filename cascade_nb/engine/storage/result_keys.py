@@ -138,9 +138,8 @@ class Keys:
         since = self._since if floor is None else max(self._since, floor.moment)
         known = await state.known(keys)
         there = {key for key in keys if key in known and known[key].made >= since}
-        if self._written is None:
-            files = KeptFiles(known, dict(enumerate(keys)))
-            there.difference_update(keys[n] for n in await files.outdated())
+        files = KeptFiles(known, dict(enumerate(keys)))
+        there.difference_update(keys[n] for n in await files.outdated())
         values = await state.values(list(there)) if there else {}
         return {
             n: Standing(values[key], known[key].files)
