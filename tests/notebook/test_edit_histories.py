@@ -30,21 +30,23 @@ PATIENCE: Final = 60.0
 #: which a graph unfolds. Each task works for a moment before it looks at its helper.
 CELLS: Final = {
     "constant": "K = {v}",
-    "helper": "def _h(x): return ('h{v}', x, K)",
+    "helper": "def _h(x): return ('h{v}', x, K)\ndef _n(x): return {v}",
     "a": "def a(x):\n    world.work()\n    return ('a{v}', x, _h(x))",
     "na": "na = a({v})",
     "b": "async def b(x):\n    await world.rest()\n    return ('b{v}', x, _h('b'))",
     "nb": "nb = b(na)\nunnamed = [b(a(70 + {v}))]",
     "m": "def m(x):\n    world.work()\n    return ('m{v}', x, _h(x))",
     "nm": "nm = m.map(x=list(range({v}, {v} + 3)))",
-    "late": "def split(x): return [(x, i) for i in range(2 + {v} % 2)]\n"
+    "late": "def split(x):\n    world.work()\n"
+    "    return [(x, i) for i in range(1 + ({v} + _n(x)) % 3)]\n"
     "async def item(p):\n    await world.rest()\n    return ('i', p, K)\n"
     "ni = item.map(p=split(na))",
-    "d": "def cond(x): return ({v} + len(_h(x))) % 2 == 0\n"
+    "d": "def cond(x):\n    world.work()\n    return ({v} + _n(x)) % 2 == 0\n"
     "def d(x):\n    world.work()\n    return ('d', x, _h(1))\n"
     "def e(x=None): return ('e', x)\n"
     "nd = d(nb).run_if(cond(na))\nne = e(nd)\nno = d(a(90)).run_if(cond(8), otherwise={v})",
-    "r": "def pick(x): return {v} % 2\ndef left(x): return ('left', x, K)\n"
+    "r": "def pick(x):\n    world.work()\n    return ({v} + _n(x)) % 2\n"
+    "def left(x): return ('left', x, K)\n"
     "def right(x): return ('right{v}', x)\n"
     "nr = cs.Router(pick(na), {{0: left(nb), 1: right(nm)}})",
     "f": "def flaky(x):\n    world.fail_now_and_then()\n    return ('f{v}', x, _h(2))\n"
