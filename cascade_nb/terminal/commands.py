@@ -13,6 +13,7 @@ from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.control import cancel, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
 from cascade_nb.terminal.running import attach, run
+from cascade_nb.terminal.watching import watch
 
 PROGRAM: Final = "cascade-nb"
 _RUN: Final = "only the run of this number or id"
@@ -60,6 +61,7 @@ def _commands() -> dict[str, Command]:
     run_takes, attach_takes = _run(), shared["attach"]
     for takes in (run_takes, attach_takes):
         takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
+    made["watch"] = Command(_watch(), watch)
     made["run"] = Command(run_takes, run)
     made["attach"] = Command(attach_takes, attach)
     made["state"] = Command(shared["state"], tell_state)
@@ -100,6 +102,21 @@ def _run() -> Arguments:
         default="stop",
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
     )
+    return made
+
+
+def _watch() -> Arguments:
+    made = Arguments(
+        f"{PROGRAM} watch",
+        "Tell how runs go until they are over.",
+        [
+            (f"{PROGRAM} watch", "all that go on; painted in place with the extra `terminal`"),
+            (f"{PROGRAM} watch 3f2a && say done", "one, whose outcome is the exit code"),
+            (f"{PROGRAM} watch --every 10s", "look every ten seconds"),
+        ],
+    )
+    made.add_argument("run", nargs="?", help="a run's number or id; without one, all")
+    made.add_argument("--every", metavar="TIME", default="1s", help="how often: 1s, 10s, 1m")
     return made
 
 

@@ -1,0 +1,172 @@
+"""`cascade-nb watch`: lines where nobody sits, a picture in place where somebody does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pexpect
+import pytest
+from rich.console import Console
+
+from cascade_nb.terminal.live_view import live_view
+from cascade_nb.terminal.seen_runs import Rates, SeenRun
+from cascade_nb.text import readable
+from tests.support.doors import Place, place, until
+from tests.terminal.conftest import Terminal
+from tests.terminal.test_hostile_texts import HOSTILE
+from tools.environments import ROOT
+
+#: Two runs, one of which fails in the end; the process stays.
+SCRIPT = """
+cs.limit("part", 1)
+@cs.task
+def fails(xs):
+    raise ValueError("in the end")
+run = cs.start(total(part.map(i=list(range({n})))).named("report"))
+other = cs.start(fails(part.map(i=list(range({n})))).named("other"))
+print("started", flush=True)
+time.sleep(600)
+"""
+
+Started = Callable[[int], None]
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    with place() as found:
+        yield found
+
+
+@pytest.fixture
+def start(here: Place) -> Iterator[Started]:
+    """Starts the script, and waits until it can be asked."""
+    with contextlib.ExitStack() as running:
+
+        def begin(n: int) -> None:
+            running.enter_context(here.script(SCRIPT.format(n=n)))
+            until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
+
+        yield begin
+
+
+def test_what_changes_is_told_in_lines_until_all_is_over(
+    start: Started, terminal: Terminal
+) -> None:
+    start(40)
+    said = terminal.type("watch", "--every", "0.2s")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    reports = [line for line in lines if "report (run 1, " in line]
+    assert len(reports) > 1
+    assert "running" in reports[0]
+    assert "of 41 done" in reports[0] or "of 3 done" in reports[0]
+    assert "Done in" in reports[-1]
+    assert any("other (run 2" in line and "Failed after" in line for line in lines)
+    assert any("in force: task:part: at most 1 at once" in line for line in lines)
+    assert terminal.type("watch").code == 3
+
+
+def test_one_that_is_named_gives_its_outcome_as_exit_code(
+    start: Started, terminal: Terminal
+) -> None:
+    start(20)
+    as_json = terminal.type("watch", "2", "--every", "0.2s", "--json")
+    assert as_json.code == 1
+    told = [json.loads(line) for line in as_json.out.splitlines()]
+    assert told[0]["answers"][0]["runs"]
+    assert terminal.type("watch", "1").code == 0
+    assert "Done in" in terminal.type("watch", "1").out
+    wrong = terminal.type("watch", "7")
+    assert wrong.code == 2
+    assert "there is no run '7'" in wrong.err
+
+
+def seen(**more: Any) -> SeenRun:
+    kind = {
+        "name": "part", "total": 40, "done": 10, "running": 2, "queued": 5, "held": 0, "failed": 1,
+        "paused": True, "limit": 2, "attempts": 10, "seconds": 20.0, "longest": 3.0,
+    }  # fmt: skip
+    run: dict[str, Any] = {
+        "run_id": "3f2a", "number": 1, "title": "report", "phase": "running", "headline": "Running",
+        "total": 41, "done": 10, "reused": 0, "failed": 1, "skipped": 0, "cancelled": 0,
+        "running": 2, "waiting": 1, "queued": 5, "held": 0, "elapsed": 5.0, "remaining": 12.0,
+        "kinds": [kind], "failures": [], "retries": [],
+    }  # fmt: skip
+    return SeenRun("script x", {**run, **more}, {"part": 30.0}, ["task:part: paused, since 3 s"])
+
+
+def painted(*runs: SeenRun) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160, height=60)
+    with live_view(console) as view:
+        view.show(list(runs))
+        view.show(list(runs))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_picture_has_kinds_rates_what_is_left_and_what_holds_it() -> None:
+    text = readable(painted(seen()))
+    for words in (
+        "report · run 1 (3f2a)", "10 of 41 done, 1 failed, 2 running, 1 waiting, 5 queued",
+        "5 s, about 12 s left", "10 of 40 nodes", "2 running, 5 queued, 1 failed",
+        "2 s each · 30 a minute", "paused, at most 2", "in force:", "task:part: paused, since 3 s",
+    ):  # fmt: skip
+        assert words in text, text
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "[red]x[/red]", "[link=file:///x]y[/link]"])
+def test_the_picture_shows_no_text_as_a_command(text: str) -> None:
+    plain = painted(seen())
+    shown = painted(
+        seen(title=text, headline=text, failures=[{"task": text, "error": text}], retries=[text])
+    )
+    own = set(pieces(plain)) | {"\x1b[31m"}
+    assert set(pieces(shown)) <= own
+    if text.startswith("["):
+        assert text in shown
+
+
+def pieces(painted_text: str) -> list[str]:
+    """What of it a terminal obeys."""
+
+    return re.findall(
+        r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", painted_text
+    )
+
+
+def test_a_rate_is_what_ends_a_minute_lately() -> None:
+    rates = Rates()
+
+    def at(now: float, attempts: int) -> dict[str, float]:
+        return rates.of({"run_id": "a", "kinds": [{"name": "t", "attempts": attempts}]}, now)
+
+    assert at(0.0, 0) == {}
+    assert at(10.0, 5) == {"t": 30.0}
+    assert at(20.0, 10) == {"t": 30.0}
+    for second in range(21, 60):
+        last = at(float(second), 10)
+    assert last == {}
+
+
+def test_where_somebody_sits_it_is_painted_in_place(here: Place, start: Started) -> None:
+    start(60)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "cascade_nb", "watch", "--every", "0.2s"],
+        encoding="utf-8",
+        timeout=60,
+        env={**os.environ, **here.environment, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        dimensions=(40, 160),
+    )
+    child.expect("report · run 1")
+    child.expect("Done in")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
