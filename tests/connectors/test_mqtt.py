@@ -118,7 +118,7 @@ async def test_a_pause_is_in_force_while_a_task_blocks_the_loop(broker: Mosquitt
         run = engine.start(after(block()))
         await until(lambda: said)
         await until(lambda: run.status.held)
-        assert min(said) < 0.1, said
+        assert min(said) < 0.02, said  # a delayed acknowledgement alone would take 0.04
         assert len(spy.events_of_type(ConstraintApplied)) == 4
         statuses = [content for content in listener.contents if content is not None]
         assert all(content["online"] for content in statuses)
@@ -158,6 +158,7 @@ async def test_telemetry_goes_out_in_order_with_what_was_held_and_let_go(broker:
         run = engine.start(cs.task(name="sum")(total)([give(n) for n in range(300)]))
         assert await run == sum(range(300))
         await engine.aclose()
+        await until(lambda: "RunFinished" in listener.told)  # all that was told was flushed
         topics = {topic for topic, _ in listener.messages}
         assert topics == {
             f"cascade/telemetry/acme/p/{run.id}/events",

@@ -39,6 +39,7 @@ FIRST = (
     "tests/notebook/",
     "tests/engine/machine/",
     "tests/project/test_benchmarks.py",
+    "tests/connectors/test_mqtt_broker_trouble.py",
 )
 
 #: What is held against a clock.
@@ -46,7 +47,8 @@ LAST: tuple[str, ...] = ()
 
 #: What starts a kernel, a browser or a server: a file of tests that has something of it needs one.
 OUTSIDE = frozenset(
-    f"tests.support.{name}" for name in ("kernels", "killing", "lab", "panel_page", "redis_server")
+    f"tests.support.{name}"
+    for name in ("kernels", "killing", "lab", "mosquitto", "panel_page", "redis_server")
 )
 
 

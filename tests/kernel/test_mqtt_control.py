@@ -1,0 +1,144 @@
+"""Kernels on one broker are held from outside, whatever their cells do, and one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final, TypeVar
+
+from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.testing import MqttControllerApp
+from tests.connectors.mqtt_tools import Listener
+from tests.engine.tools import until_blocking
+from tests.support.examples import PROFILE
+from tests.support.kernels import OWN, RealKernel
+from tests.support.mosquitto import Mosquitto
+
+T = TypeVar("T")
+
+BLOCKS: Final = 15.0 if PROFILE == "soak" else 6.0  # seconds; the broker gives up after 3
+IN_FORCE: Final = 0.1  # seconds
+
+SETUP = """
+%load_ext cascade_nb
+import asyncio, json, time
+import cascade_nb as cs
+from cascade_nb.connectors import MqttConnector
+engine = cs.Engine(connector=MqttConnector({url!r}, keepalive=2))
+begun = []
+@cs.task
+def step(i):
+    begun.append(time.time())
+    time.sleep(.02)
+    return i
+run = engine.start(step.map(i=list(range(100_000))))
+while not begun: await asyncio.sleep(.01)
+print(run.id)
+"""
+LOOK = "print(json.dumps([len(begun), begun[-1], run.status.phase.value]))"
+
+
+class Outside:
+    """A controller and a listener on a loop of their own: a kernel's client has one, too."""
+
+    def __init__(self, url: str) -> None:
+        self._thread = LoopThread("outside")
+        self.controller = MqttControllerApp(url)
+        self.statuses = Listener(url, "cascade/status/+")
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._thread.submit(work).result(60)
+
+    def hold(self, scope: str, engines: int) -> tuple[float, float]:
+        """Pause; when it was in force for all engines, and how long that took."""
+        began = time.perf_counter()
+        self.do(self.controller.pause(scope, reason="look"))
+        self.do(self.controller.answers(engines))
+        return time.time(), time.perf_counter() - began
+
+    def resume(self, scope: str, engines: int) -> None:
+        self.do(self.controller.resume(scope))
+        self.do(self.controller.answers(engines))
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, broker: Mosquitto) -> Iterator[Outside]:
+        made = cls(broker.url)
+        made.do(made.controller.__aenter__())
+        made.do(made.statuses.__aenter__())
+        try:
+            yield made
+        finally:
+            made.do(made.controller.__aexit__())
+            made.do(made.statuses.__aexit__())
+            made._thread.stop()
+
+
+def look(kernel: RealKernel) -> tuple[int, float, str]:
+    """How many tasks have begun, when the last one did, and how the run is."""
+    count, last, phase = json.loads(kernel.check(LOOK).stdout)
+    return count, last, phase
+
+
+def test_a_pause_is_in_force_at_once_whether_the_kernel_idles_awaits_or_is_blocked() -> None:
+    took: dict[str, float] = {}
+    cells = {
+        "idle": "",
+        "awaiting": "await asyncio.sleep(1.5)",
+        "blocked": f"time.sleep({BLOCKS})",
+    }
+    with (
+        Mosquitto.start() as broker,
+        RealKernel.start(OWN) as kernel,
+        Outside.of(broker) as outside,
+    ):
+        scope = f"run:{kernel.check(SETUP.format(url=broker.url)).stdout.strip()}"
+        for what, code in cells.items():
+            cell = kernel.send(f"print('here')\n{code}")
+            if code:
+                cell.wait_until(lambda done: done.stdout)
+            else:
+                cell.wait()
+            tries = []
+            for _ in range(3):  # a busy machine may be slow, the way is not
+                outside.resume(scope, 1)
+                at, seconds = outside.hold(scope, 1)
+                tries.append(seconds)
+            took[what] = min(tries)
+            cell.wait()
+            count, last, phase = look(kernel)
+            assert last <= at, what
+            assert phase in ("paused", "pausing"), what
+            time.sleep(0.2)
+            assert look(kernel)[0] == count, what
+            outside.resume(scope, 1)
+            until_blocking(lambda count=count: look(kernel)[0] > count)  # type: ignore[misc]
+        said: list[Any] = [one for one in outside.statuses.contents if one is not None]
+        assert said
+        assert all(one["online"] for one in said)
+    assert max(took.values()) < IN_FORCE, took
+
+
+def test_of_two_kernels_on_one_broker_the_one_that_is_meant_is_held() -> None:
+    with (
+        Mosquitto.start() as broker,
+        RealKernel.start(OWN) as one,
+        RealKernel.start(OWN) as two,
+        Outside.of(broker) as outside,
+    ):
+        ids = [k.check(SETUP.format(url=broker.url)).stdout.strip() for k in (one, two)]
+        at, _ = outside.hold(f"run:{ids[0]}", 2)
+        before = look(two)[0]
+        until_blocking(lambda: look(two)[0] > before + 3)
+        count, last, phase = look(one)
+        assert last <= at
+        assert phase in ("paused", "pausing")
+        assert look(two)[2] == "running"
+        at, _ = outside.hold("task:step", 2)
+        time.sleep(0.1)
+        assert look(two)[1] <= at
+        outside.resume(f"run:{ids[0]}", 2)
+        outside.resume("task:step", 2)
+        until_blocking(lambda: look(one)[0] > count)
