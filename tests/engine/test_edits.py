@@ -112,6 +112,33 @@ async def test_what_has_not_begun_takes_the_new_code_and_what_is_done_stays(
     assert run.states()["begun"] is NodeState.DONE
 
 
+async def test_what_was_made_of_a_file_that_changed_while_held_runs_again_with_the_edit(
+    engine: Engine, spy: SpySubscriber, tmp_path: Path
+) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text("1")
+    path = str(file)
+
+    @cs.task
+    def read(n: int) -> int:
+        return n + int(Path(path).read_text())
+
+    names = Names()
+    scale, new = named(double), named(triple)
+    files, items = read(1).named("files"), read.map(n=[5, 6]).named("items")
+    kept = first(1).named("kept")
+    engine.pause("task:scale")
+    run = engine.start(last(kept, scale(files), items), bindings=names)
+    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    file.write_text("1000")
+    names.tasks[scale] = new
+    engine.edited()
+    engine.resume("task:scale")
+    assert await run == (2, 3003, [1005, 1006])
+    assert started(spy).count("kept") == 1
+    assert started(spy).count("files") == 2
+
+
 async def test_what_is_done_and_does_not_stand_runs_again(
     engine: Engine, spy: SpySubscriber
 ) -> None:

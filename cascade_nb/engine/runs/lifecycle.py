@@ -17,7 +17,7 @@ from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.driver import RunDriver
 from cascade_nb.engine.runs.edits import Edits, cannot_be_taken_up
 from cascade_nb.engine.runs.ending import CLOSING, LEAST, at_last, closed
-from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in
+from cascade_nb.engine.runs.preparation import Preparation, Prepared, settled_in, still_given
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost, RunServices
@@ -235,6 +235,7 @@ class Execution:
         if driver is not None:
             with driver.lock:
                 given = left_by(driver, driver.code, driver.sight)
+        given = await still_given(given)
         carried = carried_over(await run_in_thread(partial(with_classes_of_today, given)), revision)
         run.take(revision.graph, revision.edited)
         self._settled = settled_in(revision.graph, self._request.params)
