@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.engine import Engine, use_defaults
 from cascade_nb.engine.runs.services import Adapters, SystemClock
@@ -16,6 +17,7 @@ from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
 
 STATE_VARIABLE = "CASCADE_STATE"
+BROKER_VARIABLE = "CASCADE_BROKER"
 
 _engine: Engine | None = None
 _making = threading.Lock()
@@ -25,16 +27,20 @@ def fill_in(
     solver: Solver | None = None,
     executor: Executor | None = None,
     bus: MessageBus | None = None,
-    connector: Connector | None = None,
+    connector: Connector | str | None = None,
     state: StateBackend | str | None = None,
     clock: Clock | None = None,
 ) -> Adapters:
     """The given adapters, and ours for the rest. An engine without a connector talks to nobody.
 
     Raises:
-        UsageError: a state's URL, given here or in `CASCADE_STATE`, cannot be read, or something is
-            not what it is given as.
+        UsageError: a URL, given here or in `CASCADE_STATE` or `CASCADE_BROKER`, cannot be read, or
+            something is not what it is given as.
     """
+    if connector is None:
+        connector = os.environ.get(BROKER_VARIABLE) or None
+    if isinstance(connector, str):
+        connector = connector_from(connector)
     for what, given, does in (
         ("a solver", solver, "ranks"),
         ("an executor", executor, "submit"),

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
+from cascade_nb.connectors.urls import mqtt_connector
 from cascade_nb.control.envelope import control_key
 from cascade_nb.control.messages import ANSWERS, lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
@@ -158,9 +159,7 @@ class MqttControllerApp(ControllerTestApp):
     """
 
     def __init__(self, url: str, *, patience: float = 10.0, **options: Any) -> None:
-        from cascade_nb.connectors.mqtt.connector import MqttConnector  # noqa: PLC0415 - an extra
-
-        self._mqtt = MqttConnector(url, **options)
+        self._mqtt = mqtt_connector(url, **options)
         super().__init__(self._mqtt)
         self._patience = patience
         self.sender = f"controller-{uuid.uuid4().hex[:12]}"

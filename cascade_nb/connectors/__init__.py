@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.connectors.local import InProcessConnector
-from cascade_nb.errors import UsageError
+from cascade_nb.connectors.urls import without_paho
 
 if TYPE_CHECKING:
     from cascade_nb.connectors.mqtt.connector import MqttConnector
@@ -19,10 +19,6 @@ def __getattr__(name: str) -> Any:
         try:
             from cascade_nb.connectors.mqtt.connector import MqttConnector  # noqa: PLC0415 - as above
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] != "paho":
-                raise
-            raise UsageError(
-                'MqttConnector needs paho-mqtt; install it with pip install "cascade-nb[mqtt]"'
-            ) from None
+            raise without_paho(error) from None
         return MqttConnector
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

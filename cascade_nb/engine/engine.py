@@ -63,7 +63,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         solver: order of preference among what could start; default `NativeSolver`.
         executor: where sync tasks run; default `LocalExecutor`.
         bus: told what happens; default a `MessageBus` of its own.
-        connector: brings constraints in and takes telemetry out; default none.
+        connector: brings constraints in and takes telemetry out, or a broker's URL such as
+            "mqtt://localhost"; default what `CASCADE_BROKER` names, else none.
         state_backend: where results are kept, or its URL; default what `CASCADE_STATE` names, else
             the memory of this process.
         system_resources: what `.with_constraints` can ask for, by name.
@@ -77,7 +78,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
 
     Raises:
         PolicyError: an amount of a resource is negative or no number, or a lease not above zero.
-        UsageError: there is no such log, or no such place for results.
+        UsageError: there is no such log, no such place for results, or no such broker.
 
     Attributes:
         constraints: the `ConstraintManager`.
@@ -109,7 +110,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         solver: Solver | None = None,
         executor: Executor | None = None,
         bus: MessageBus | None = None,
-        connector: Connector | None = None,
+        connector: Connector | str | None = None,
         state_backend: StateBackend | str | None = None,
         system_resources: Mapping[str, float] | None = None,
         overrides: Mapping[Any, Any] | None = None,

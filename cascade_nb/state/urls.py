@@ -13,7 +13,7 @@ from cascade_nb.state.room import bytes_of
 
 SCHEMES: Final = ("memory", "sqlite", "redis", "rediss")
 _MEANT: Final = "memory:, sqlite:///results.db, redis://localhost:6379/0 or rediss://…"
-_REDIS: Final = ("prefix", "ttl", "limit")
+_REDIS: Final = ("prefix", "ttl", "limit", "insecure")
 
 
 def state_from(url: str) -> StateBackend:
@@ -22,7 +22,8 @@ def state_from(url: str) -> StateBackend:
     Args:
         url: `memory:`; `sqlite:///` and a path, relative to the current folder, or absolute with a
             fourth '/'; `redis://` or `rediss://` as redis-py takes it, with `?prefix=…` and
-            `?ttl=…` in seconds. Each takes `?limit=20GB`, above which results go that were not
+            `?ttl=…` in seconds; one on another machine without TLS or without a password needs
+            `?insecure=true`. Each takes `?limit=20GB`, above which results go that were not
             used for the longest.
 
     Raises:
@@ -65,8 +66,16 @@ def _redis(url: str, asked: Mapping[str, str], limit: int | None) -> StateBacken
         seconds = None if ttl is None else float(ttl)
     except ValueError:
         raise UsageError(f"ttl is a number of seconds, not {ttl!r}") from None
-    prefix = asked.get("prefix", "cascade")
-    return RedisState(url, prefix=prefix, ttl=seconds, limit_bytes=limit)
+    insecure = asked.get("insecure", "false")
+    if insecure not in ("true", "false"):
+        raise UsageError(f"insecure is true or false, not {insecure!r:.40}")
+    return RedisState(
+        url,
+        prefix=asked.get("prefix", "cascade"),
+        ttl=seconds,
+        limit_bytes=limit,
+        insecure=insecure == "true",
+    )
 
 
 def _only(asked: Mapping[str, str], known: tuple[str, ...], scheme: str) -> None:

@@ -304,3 +304,45 @@ async def test_one_connector_serves_two_engines_and_goes_with_the_last(broker: M
     assert [len(spy.events_of_type(ConstraintApplied)) for spy in spies] == [1, 1]
     await one.aclose()
     await two.aclose()
+
+
+@pytest.mark.parametrize("by", ["argument", "environment"])
+async def test_an_engine_is_given_a_broker_by_its_url(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "environment":
+        monkeypatch.setenv("CASCADE_BROKER", broker.url)
+    engine = Engine(connector=broker.url if by == "argument" else None)
+    async with MqttControllerApp(broker.url) as controller:
+        await controller.pause("task:give")
+        run = engine.start(give(1))
+        await until(lambda: run.status.held)
+        await controller.resume("task:give")
+        assert await run == 1
+    await engine.aclose()
+
+
+@pytest.mark.parametrize("url", ["amqp://localhost", "mqt://localhost", "localhost", ":", "mqtt"])
+def test_a_url_that_is_no_brokers_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="mqtt://localhost"):
+        Engine(connector=url)
+
+
+def test_without_paho_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for name in [*sys.modules]:
+        if name.startswith(("paho", "cascade_nb.connectors.mqtt")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "paho", None)
+    monkeypatch.setitem(sys.modules, "paho.mqtt", None)
+    from cascade_nb import connectors
+
+    makes: list[Any] = [
+        lambda: Engine(connector="mqtt://localhost"),
+        lambda: MqttControllerApp("mqtt://localhost"),
+        lambda: connectors.MqttConnector("mqtt://localhost"),
+    ]
+    for make in makes:
+        with pytest.raises(UsageError, match=r"cascade-nb\[mqtt\]"):
+            make()

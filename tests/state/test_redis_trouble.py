@@ -17,6 +17,7 @@ from cascade_nb.protocols import Entry
 from cascade_nb.state.redis import link as redis_link
 from cascade_nb.state.redis.advice import trouble
 from cascade_nb.state.redis.backend import RedisState
+from cascade_nb.state.urls import state_from
 from tests.engine.tools import until
 from tests.state.redis_tools import KEY, LARGE, Ears, entries, opened, put_all
 from tests.support.redis_server import RedisServer
@@ -308,4 +309,36 @@ def test_options_that_mean_nothing_are_refused_at_once(options: dict[str, Any]) 
     ],
 )
 def test_the_server_is_named_without_user_and_password(url: str, where: str) -> None:
-    assert RedisState(url, key=KEY).where == f"Redis at {where}"
+    assert RedisState(url, key=KEY, insecure=True).where == f"Redis at {where}"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://ada", "without TLS and without a password"),
+        ("redis://:sesame@ada", "without TLS: whoever"),
+        ("rediss://ada", "without a password"),
+        ("rediss://:sesame@ada?ssl_cert_reqs=none", "without TLS: whoever"),
+        ("redis://192.168.1.7", "is another machine"),
+    ],
+)
+def test_another_machine_is_spoken_to_over_tls_with_a_password_or_when_that_is_said(
+    url: str, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        RedisState(url, key=KEY)
+    assert "sesame" not in str(caught.value)
+    RedisState(url, key=KEY, insecure=True)
+    if "?" not in url:
+        with pytest.raises(UsageError, match=words):
+            state_from(url)
+        state_from(f"{url}?insecure=true")
+        with pytest.raises(UsageError, match="true or false"):
+            state_from(f"{url}?insecure=1")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://", "redis://127.0.0.1", "rediss://u:p@ada", "redis://[::1]"]
+)
+def test_this_machine_and_one_that_is_spoken_to_safely_need_nothing_said(url: str) -> None:
+    RedisState(url, key=KEY)

@@ -14,7 +14,7 @@ from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.keyring import user_key
 from cascade_nb.state.redis.journal import RedisJournal
 from cascade_nb.state.redis.keys import RedisKeys
-from cascade_nb.state.redis.link import RedisLink, RedisServer
+from cascade_nb.state.redis.link import RedisLink, RedisServer, refuse_exposed_server
 from cascade_nb.state.redis.reader import RedisReader
 from cascade_nb.state.redis.room import RedisRoom
 from cascade_nb.state.redis.scripts import OPEN
@@ -36,10 +36,12 @@ class RedisState:
         key: to sign with, None for the user's own.
         limit_bytes: when the kept results are larger together, those go that were not used for the
             longest; None: there is no limit.
+        insecure: whether another machine may be spoken to without TLS, or without a password.
 
     Raises:
         UsageError: this is no URL of a Redis server, there is no prefix, or `ttl` is not above
-            zero.
+            zero; or the server is another machine, and would be spoken to without TLS or without a
+            password.
     """
 
     keeps_all = True
@@ -52,9 +54,12 @@ class RedisState:
         ttl: float | None = None,
         key: bytes | None = None,
         limit_bytes: int | None = None,
+        insecure: bool = False,
     ) -> None:
         self._keys = RedisKeys(prefix, ttl)
         self._link = RedisLink(url, "cascade-redis")
+        if not insecure:
+            refuse_exposed_server(url)
         # With a loop of its own: a value that takes long to become bytes must not hold up those who
         # read, and least of all the renewal of a lease until it has run out.
         self._writer_link = RedisLink(url, "cascade-redis-writer")

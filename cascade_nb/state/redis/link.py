@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.control.exposure import refuse_exposed
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.redis.advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble
@@ -222,6 +223,22 @@ def address(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     database = options.get("db", 0)
     return f"{host}:{options.get('port', 6379)}" + (f", database {database}" if database else "")
+
+
+def refuse_exposed_server(url: str) -> None:
+    """See that a server on another machine is spoken to over TLS, and told who speaks.
+
+    Raises:
+        UsageError: it is not.
+    """
+    options = _client(url).connection_pool.connection_kwargs
+    refuse_exposed(
+        "Redis",
+        str(options.get("host", "localhost")),
+        tls=url.partition(":")[0] == "rediss" and options.get("ssl_cert_reqs") != "none",
+        credentials=bool(options.get("password") or options.get("ssl_certfile")),
+        advice="rediss:// with a password",
+    )
 
 
 def _wrong(url: str) -> str:
