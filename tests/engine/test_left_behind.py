@@ -14,10 +14,10 @@ import cascade_nb as cs
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning
 from cascade_nb.engine.runs import lifecycle as execution
 from cascade_nb.errors import RunCancelledError
-from cascade_nb.events import RunFinished
+from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import PATIENCE, until
+from tests.engine.tools import PATIENCE, Hold, until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::cascade_nb.engine.dispatch.failures.LeftBehindWarning"
@@ -120,3 +120,28 @@ async def test_a_cancel_ends_the_wait_for_a_resource_that_closes_slowly(
     run.cancel()
     assert await asyncio.wait_for(run, PATIENCE) == 1
     let_go.set()
+
+
+async def test_what_was_told_at_the_end_of_a_run_is_not_told_again_while_it_leaves_something_behind(
+    make_engine: MakeEngine,
+) -> None:
+    hold = Hold()
+    stuck = cs.task(name="stuck")(hold.wait)
+
+    @cs.task
+    def continued() -> object:
+        return stuck.lazy()
+
+    engine = make_engine(grace=0.05)
+    spy = SpySubscriber(engine.bus)
+    engine.pause("task:other")
+    run = engine.start(continued())
+    await until(lambda: hold.came)
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+    told = len(spy.events_of_type(TaskExecutionFinished))
+    engine.resume("task:other")  # whoever is held by it looks again, the run that is over too
+    hold.let_go()
+    await until(lambda: not engine.loop_binding.services().workers.lost)
+    assert [e.status for e in spy.events_of_type(TaskExecutionFinished)] == ["cancelled"] * told

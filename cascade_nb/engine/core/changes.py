@@ -83,6 +83,9 @@ class Changes:
     )
 
     def __init__(self) -> None:
+        self._empty()
+
+    def _empty(self) -> None:
         self.ready: list[int] = []
         self.over: list[Ended] = []
         self.save: list[Save] = []
@@ -92,6 +95,14 @@ class Changes:
         self.freed: list[Ticket] = []
         self.stopped = False
         self.more = False
+
+    def drop(self) -> tuple[list[Ended], list[Ticket]]:
+        """The run is over, and nothing follows any more but what these tell: what ended, and what
+        waits for nothing.
+        """
+        over, freed = self.over, self.freed
+        self._empty()
+        return over, freed
 
     def end(self, ended: Ended) -> None:
         """A node is over."""

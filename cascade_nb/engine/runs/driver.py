@@ -299,8 +299,11 @@ class RunDriver(AssembledRun):
         self.workers.pump()  # other runs may have work for the places that are free now
         self.wake_resting()
         self.core.cancel_rest()
-        for ended in self.core.changes.over:
+        over, freed = self.core.changes.drop()
+        for ended in over:
             self._tell_end(ended)
+        for ticket in freed:
+            self.services.manager.forget(ticket)
         self._leave()
         self.on_over()
 
