@@ -8,10 +8,11 @@ import threading
 from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.engine import Engine, use_defaults
-from cascade_nb.engine.runs.services import Adapters, SystemClock
+from cascade_nb.engine.runs.services import Adapters, Processes, SystemClock
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.local import LocalExecutor
+from cascade_nb.executors.processes.executor import ProcessExecutor
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
@@ -51,9 +52,13 @@ def fill_in(
         if given is not None and not callable(getattr(given, does, None)):
             raise UsageError(f"{given!r:.60} is not {what}: it has no method {does}()")
     named = state if state is not None else os.environ.get(STATE_VARIABLE) or None
+    in_processes = executor if isinstance(executor, ProcessExecutor) else None
+    in_threads = executor if executor is not None and in_processes is None else LocalExecutor()
     return Adapters(
         solver=solver if solver is not None else NativeSolver(),
-        executor=executor if executor is not None else LocalExecutor(),
+        executor=in_threads,
+        processes=Processes(lambda: in_processes or ProcessExecutor()),
+        on="threads" if in_processes is None else "processes",
         bus=bus if bus is not None else MessageBus(),
         connector=connector,
         state=state_of(named),

@@ -41,6 +41,7 @@ def start(
     fresh: bool = False,
     log: str | None = None,
     share: str = "no",
+    on: str | None = None,
 ) -> Run:
     """Start a run of what `target` needs, and return at once.
 
@@ -52,6 +53,7 @@ def start(
         fresh: True to use no results of earlier runs.
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
+        on: "threads" (default) or "processes": where tasks run that do not say it.
 
     Returns:
         A `Run`: `run.result()` waits for the value, and `run.pause()`, `.cancel()`, `.status` and
@@ -69,7 +71,7 @@ def start(
         3
     """
     return default_engine().start(
-        target, params=params, on_error=on_error, fresh=fresh, log=log, share=share
+        target, params=params, on_error=on_error, fresh=fresh, log=log, share=share, on=on
     )
 
 
@@ -82,6 +84,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
+    on: str | None = ...,
 ) -> T: ...
 @overload
 def run(
@@ -92,6 +95,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
+    on: str | None = ...,
 ) -> list[T]: ...
 @overload
 def run(
@@ -102,6 +106,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
+    on: str | None = ...,
 ) -> Any: ...
 def run(
     target: Any,
@@ -111,6 +116,7 @@ def run(
     fresh: bool = False,
     log: str | None = None,
     share: str = "no",
+    on: str | None = None,
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
@@ -125,6 +131,7 @@ def run(
         fresh: True to use no results of earlier runs.
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
+        on: "threads" (default) or "processes": where tasks run that do not say it.
 
     Returns:
         The value: of a call what its task returned, of a map the list of these, of a container the
@@ -144,7 +151,8 @@ def run(
     if not (params or isinstance(target, Graph)) and is_present(target):
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
         return on_own_loop(target) if asyncio.iscoroutine(target) else target
-    started = start(target, params=params, on_error=on_error, fresh=fresh, log=log, share=share)
+    said = {"params": params, "on_error": on_error, "fresh": fresh, "log": log, "share": share}
+    started = start(target, **said, on=on)  # type: ignore[arg-type]
     value = wait_for(started)
     if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
         title = started.graph.title

@@ -29,7 +29,7 @@ from cascade_nb.engine.runs.request import RunRequest, new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import Adapters, RunServices
 from cascade_nb.engine.storage.sharing import checked_share
-from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
+from cascade_nb.errors import BlockingError, RunCancelledError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.build import Bindings
@@ -41,7 +41,6 @@ from cascade_nb.model.tasks.present import is_present
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 
 GRACE = 3.0
-ON_ERROR = ("stop", "continue")
 
 _fill_in: Callable[..., Adapters]
 
@@ -61,7 +60,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
 
     Args:
         solver: order of preference among what could start; default `NativeSolver`.
-        executor: where sync tasks run; default `LocalExecutor`.
+        executor: where sync tasks run; default `LocalExecutor`, threads.
         bus: told what happens; default a `MessageBus` of its own.
         connector: brings constraints in and takes telemetry out, or a broker's URL such as
             "mqtt://localhost"; default what `CASCADE_BROKER` names, else none.
@@ -159,6 +158,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         fresh: bool = False,
         log: str | None = None,
         share: str = "no",
+        on: str | None = None,
     ) -> Any:
         """Start a run and wait for its value; see `start`. What is a value already is given as it
         is.
@@ -177,6 +177,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             fresh=fresh,
             log=log,
             share=share,
+            on=on,
         )
 
     def start(
@@ -189,6 +190,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         fresh: bool = False,
         log: str | None = None,
         share: str = "no",
+        on: str | None = None,
         run_id: str | None = None,
     ) -> Run:
         """Start a run of what `target` needs, from any thread, and return at once.
@@ -204,6 +206,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             log: "human" or "json", for this run; default as the engine's.
             share: "wait": what another kernel with the same state computes just now is waited for,
                 and computed only once.
+            on: "threads" or "processes": where sync tasks run that do not say it; default as the
+                engine's executor.
             run_id: its identity, for who is to know it before anything runs; default a new one.
 
         Raises:
@@ -212,8 +216,6 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             PolicyError: a task needs more of a resource than there is.
             BlockingError: runs of this engine go on on another loop.
         """
-        if on_error not in ON_ERROR:
-            raise UsageError(f"on_error is 'stop' or 'continue', not {on_error!r}")
         bindings = bindings if bindings is not None else self.bindings
         log = checked_log(log) or self.log
         shares = checked_share(share, self.state.journal)
@@ -221,7 +223,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        request = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares)
+        request = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares, on)
         run = self.begin(graph, request, run_id)
         self.given.update(request.params)  # what does not fit is not remembered
         return run
@@ -292,7 +294,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if self.journal_writer is not None:
             await self.journal_writer.close()
         await self.state.close()
-        self.adapters.executor.close()
+        self.adapters.close()
         Engine._alive.discard(self)
         if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
             await run_in_thread(self.loop_binding.leave)

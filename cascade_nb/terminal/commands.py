@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cascade_nb.engine.engine import ON_ERROR
+from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params
 from cascade_nb.terminal.asking import tell_runs, tell_status, why

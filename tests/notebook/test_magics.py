@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cascade_nb import errors
@@ -429,6 +431,21 @@ def test_the_cell_magic_explains_itself_and_runs_nothing(notebook: Notebook, bel
 # Completion.
 
 
+def test_a_run_goes_on_in_processes_where_the_magic_says_so(built: Notebook) -> None:
+    built.ok(
+        "%%cascade --quiet\n"
+        "import os\n"
+        "factor = 2\n"
+        "def helper(x): return x * factor\n"
+        "def there(): return os.getpid(), helper(4)\n"
+        "t = there()",
+        "B",
+    )
+    built.run("run = %cascade run t --on processes --wait")
+    pid, value = built.names["run"].result()
+    assert (pid == os.getpid(), value) == (False, 8)
+
+
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
@@ -436,8 +453,12 @@ def test_the_cell_magic_explains_itself_and_runs_nothing(notebook: Notebook, bel
         ("%cascade re", ["resume"]),
         ("%cascade run rep", ["report"]),
         ("run = %cascade run ra", ["raw"]),
-        ("%cascade run --", ["--fresh", "--help", "--on-error", "--param", "--share", "--wait"]),
+        (
+            "%cascade run --",
+            ["--fresh", "--help", "--on", "--on-error", "--param", "--share", "--wait"],
+        ),
         ("%cascade run report --on-error c", ["continue"]),
+        ("%cascade run report --on p", ["processes"]),
         ("%cascade run report -p s", ["scale="]),
         ("%cascade pause task:lo", ["task:load"]),
         ("%cascade pause gl", ["global"]),

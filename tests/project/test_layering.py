@@ -66,7 +66,7 @@ INSIDE = {
         ("files",),
         ("reuse",),
         ("dispatch",),
-        ("storage",),
+        ("processes", "storage"),
         ("observing",),
         ("controls", "planning"),
         ("runs",),

@@ -42,6 +42,7 @@ async def make_initial_state(
     *,
     demand: bool,
     above: Subject | None = None,
+    on: str = "threads",
 ) -> InitialState:
     """Make one.
 
@@ -54,6 +55,7 @@ async def make_initial_state(
         means: seconds that tasks took before, by name.
         demand: whether the targets are to be asked for.
         above: what scopes ask of the task that started the run, if one did.
+        on: where sync tasks run that do not say it.
     """
 
     def make() -> InitialState:
@@ -67,7 +69,7 @@ async def make_initial_state(
         return InitialState(
             scheduler,
             results,
-            TaskGroups(run_id, graph, above),
+            TaskGroups(run_id, graph, above, on),
             [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
             scheduler.demand(graph.targets) if demand else None,
         )

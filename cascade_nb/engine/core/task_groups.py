@@ -6,10 +6,11 @@ from typing import Final
 
 from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.errors import UsageError
 from cascade_nb.graph.effects.effects import NONE, PYPLOT, effects_of
 from cascade_nb.graph.effects.unseen import Mentions
 from cascade_nb.graph.graph import FREE, Graph, Node
-from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
@@ -20,7 +21,7 @@ class TaskGroup:
 
     Attributes:
         name: the task's name.
-        queue: "thread", "async" or "inline"; None for what has no body of its own.
+        queue: "thread", "processes", "async" or "inline"; None for what has no body of its own.
         options: what was asked for them.
         subject: what scopes ask of them.
         light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
@@ -83,8 +84,11 @@ class TaskGroups:
         plain: by index of the graph's own nodes, whether it goes straight from ready to its queue.
     """
 
-    def __init__(self, run_id: str, graph: Graph, above: Subject | None = None) -> None:
+    def __init__(
+        self, run_id: str, graph: Graph, above: Subject | None = None, on: str = "threads"
+    ) -> None:
         self._run_id = run_id
+        self._on = on
         self._above = above
         self._known: dict[tuple[object, int], TaskGroup] = {}
         self.use_pyplot = False
@@ -110,13 +114,14 @@ class TaskGroups:
         key = (node.task or type(node.lazy), id(options))
         kind = self._known.get(key)
         if kind is None:
+            queue = self._queue_of(node)
             effects = NONE if node.task is None else effects_of(node.task)
-            states = NONE.states if options.shares_process else effects.states
+            apart = options.shares_process or queue == "processes"
+            states = NONE.states if apart else effects.states
             self.use_pyplot |= PYPLOT in states
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
-            kind = TaskGroup(node.task_name, None, options, subject, effects.mentions)
+            kind = TaskGroup(node.task_name, queue, options, subject, effects.mentions)
             self._known[key] = kind
-            kind.queue = node.task.executor if node.task is not None else None
             kind.by_size = isinstance(node.task, Operation)
         needs_attempt = (
             options.timeout is not None
@@ -127,6 +132,26 @@ class TaskGroups:
         if kind.queue == "inline" and (needs_attempt or _injects(node.lazy)):
             return self.in_thread(kind)
         return kind
+
+    def _queue_of(self, node: Node) -> str | None:
+        """Where a node runs.
+
+        Raises:
+            UsageError: it is to run in a process, and is given a resource of this one.
+        """
+        task = node.task
+        if task is None or task.executor not in {"thread", "processes"}:
+            return None if task is None else task.executor
+        if task.executor == "thread" and (task.says_where or self._on == "threads"):
+            return "thread"
+        if not _injects(node.lazy):
+            return "processes"
+        if task.executor == "thread":
+            return "thread"
+        raise UsageError(
+            f"{node.label} is to run in a process, and the resource that it takes lives in this "
+            "one: open it inside of the task, or leave out executor='processes'"
+        )
 
     def add(self, node: Node, index: int) -> None:
         """A node that was not in the graph from the start, at `index`."""
@@ -183,6 +208,8 @@ _IN_THREAD: Final = -1
 
 
 def _injects(lazy: Lazy) -> bool:
+    if isinstance(lazy, MappedLazyResult):
+        return any(value.__class__ is Injected for value in lazy.fixed.values())
     return (
         isinstance(lazy, LazyResult)
         and lazy.nested

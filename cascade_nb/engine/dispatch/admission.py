@@ -84,7 +84,11 @@ class Admission:
             driver.tell.started(index, attempt.number)
         kind = driver.core.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
-        if not kind.light and (kind.files or kind.mentions is not None):
+        if (
+            not kind.light
+            and kind.queue != "processes"
+            and (kind.files or kind.mentions is not None)
+        ):
             tracks = kind.options.track_files
             attempt.files = OpenedFiles(tracks, kind.files, kind.mentions, kind.name)
         if timeout is not None:
@@ -117,15 +121,17 @@ class Admission:
         if not driver.core.is_ready(index):
             return
         queue = driver.core.kinds.of[index].queue
-        if queue == "inline" or (queue == "thread" and driver.workers.free <= 0):
+        workers = driver.workers if queue != "processes" else driver.processes
+        if queue == "inline" or (queue != "async" and workers.free <= 0):
             driver.queues.add((index,))
             driver.core.moved(index)
             driver.queues.ask_loops()
-        elif queue == "thread":
-            job = self.admitted(index, ThreadAttempt)
+        elif queue != "async":
+            kind = ThreadAttempt if queue == "thread" else driver.process_attempt
+            job = self.admitted(index, kind)
             if job is not None:
-                driver.workers.free -= 1
-                driver.workers.executor.submit(job)
+                workers.free -= 1
+                workers.executor.submit(job)
         else:
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
@@ -144,6 +150,7 @@ class Admission:
     def paused(self) -> None:
         """What was queued is held from now on, as far as the pause is about it."""
         self._driver.core.gates_changed()
+        self._driver.pause_came()
 
     def lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
@@ -179,7 +186,13 @@ class Admission:
 
 
 class AdmittingRun(DispatchedRun):
-    """A run, with who admits its nodes."""
+    """A run, with who admits its nodes.
+
+    Attributes:
+        process_attempt: what an attempt in another process is.
+    """
+
+    process_attempt: type[ThreadAttempt]
 
     admission: Admission
     queues: StartsCoroutines

@@ -146,6 +146,24 @@ class Attempt:
             self.driver.files.note(self, result)
         return result
 
+    @property
+    def in_process(self) -> bool:
+        """Whether its body runs in another process."""
+        return False
+
+    @property
+    def can_be_ended(self) -> bool:
+        """Whether `cancel` ends it."""
+        return self.task is not None
+
+    def pause_came(self) -> None:
+        """Stand still where a pause is about it, if it can; under the lock."""
+
+    def wake_up(self) -> None:
+        """What rests is to look again; under the lock."""
+        if self.wake is not None:
+            self.driver.services.coroutines.call(self.wake)
+
     def cancel(self) -> None:
         """Cancel its coroutine, if it is one and has begun; under the lock."""
         task, portal = self.task, self.driver.services.coroutines
@@ -185,7 +203,7 @@ class ThreadAttempt(Attempt):
             with driver.lock:
                 call = self._begun()
                 if call is None:
-                    driver.queues.worker_is_free()
+                    driver.queues.worker_is_free(self)
                     return None
         self.call = None  # its arguments live as long as the body, and no longer
         context = driver.context.copy()  # two threads cannot be inside one context at once
@@ -214,6 +232,9 @@ class ThreadAttempt(Attempt):
                 return self._noted(found.value)
         if not call.immutable:
             call = call.owned()
+        return self._call_body(call)
+
+    def _call_body(self, call: Call) -> Any:
         if self.files is not None:
             self.files.begin(call.args, call.kwargs)
         if not call.injects:

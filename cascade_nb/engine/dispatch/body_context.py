@@ -16,6 +16,14 @@ at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.
 """What is to be called when the body that runs here is over, in its own thread and context."""
 
 
+progress_told: contextvars.ContextVar[Callable[[int, int | None], object] | None] = (
+    contextvars.ContextVar("cascade_progress", default=None)
+)
+"""What to call with the items done and in all, where the body that runs here is not of this
+process's runs.
+"""
+
+
 def finish_body() -> None:
     """Call what is to be called `at_end`; that does not raise."""
     try:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from cascade_nb.engine.dispatch.attempt import Attempt, current_attempt
+from cascade_nb.engine.dispatch.body_context import progress_told
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
             if attempt is not None:
                 _rest_in_thread(attempt)
             yield item
-            _tell(attempt, done, self._total)
+            tell_progress(attempt, done, self._total)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         attempt = current_attempt()
@@ -99,7 +100,7 @@ class track(Generic[T]):  # noqa: N801 - it reads as a verb where it is used
             await _rest_on_loop(attempt)
             yield item
             done += 1
-            _tell(attempt, done, self._total)
+            tell_progress(attempt, done, self._total)
 
 
 async def _as_async(iterable: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
@@ -118,8 +119,12 @@ def _length(iterable: object) -> int | None:
         return None
 
 
-def _tell(attempt: Attempt | None, done: int, total: int | None) -> None:
+def tell_progress(attempt: Attempt | None, done: int, total: int | None) -> None:
+    """An attempt, or a body that runs for another process, has done so many items."""
     if attempt is None:
+        tell = progress_told.get()
+        if tell is not None:
+            tell(done, total)
         return
     driver = attempt.driver
     with driver.lock:
@@ -142,13 +147,13 @@ def _rest_in_thread(attempt: Attempt) -> None:
         _stop_if_asked(attempt)
         if not driver.services.manager.pause_over(attempt.ticket):
             return
-        _begin_rest(attempt)
+        begin_rest(attempt)
         try:
             while driver.services.manager.pause_over(attempt.ticket):
                 driver.resting.wait()
                 _stop_if_asked(attempt)
         finally:
-            _end_rest(attempt)
+            end_rest(attempt)
 
 
 async def _rest_on_loop(attempt: Attempt | None) -> None:
@@ -159,7 +164,7 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
         _stop_if_asked(attempt)
         if not driver.services.manager.pause_over(attempt.ticket):
             return
-        _begin_rest(attempt)
+        begin_rest(attempt)
         woken = asyncio.Event()
         attempt.wake = woken.set
     try:
@@ -173,15 +178,17 @@ async def _rest_on_loop(attempt: Attempt | None) -> None:
     finally:
         with driver.lock:
             attempt.wake = None
-            _end_rest(attempt)
+            end_rest(attempt)
 
 
-def _begin_rest(attempt: Attempt) -> None:
+def begin_rest(attempt: Attempt) -> None:
+    """An attempt stands still from now on; under the lock."""
     attempt.rests_since = attempt.driver.services.clock.now()
     attempt.driver.core.moved(attempt.index)
 
 
-def _end_rest(attempt: Attempt) -> None:
+def end_rest(attempt: Attempt) -> None:
+    """It goes on; under the lock."""
     assert attempt.rests_since is not None
     attempt.rested += attempt.driver.services.clock.now() - attempt.rests_since
     attempt.rests_since = None

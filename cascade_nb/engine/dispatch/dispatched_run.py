@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.driven_run import DrivenRun, InFlight, NestedRun, Places, Queues, Shared
@@ -37,11 +38,25 @@ class Started(InFlight, Protocol):
     def driver(self) -> DrivenRun:
         """Whose node it is."""
 
+    @property
+    def in_process(self) -> bool:
+        """Whether its body runs in another process."""
+
+    @property
+    def can_be_ended(self) -> bool:
+        """Whether `cancel` ends it."""
+
     def worked(self, now: float) -> float:
         """Seconds that it has run until `now`."""
 
+    def pause_came(self) -> None:
+        """Stand still where a pause is about it, if it can."""
+
+    def wake_up(self) -> None:
+        """What rests is to look again."""
+
     def cancel(self) -> None:
-        """Cancel its coroutine, if it is one and has begun."""
+        """End it, if it can be: a coroutine that has begun, a body in another process."""
 
 
 class Admits(TicketOwner, Protocol):
@@ -62,8 +77,8 @@ class FreesWorkers(Queues, Protocol):
     ) -> Job | None:
         """What a worker that has just ended goes straight on with."""
 
-    def worker_is_free(self) -> None:
-        """A worker has nothing more to do."""
+    def worker_is_free(self, attempt: Started) -> None:
+        """The worker of an attempt that did not begin has nothing more to do."""
 
     def ask_loops(self) -> None:
         """Have the loops begin what they run."""
@@ -103,6 +118,27 @@ class AsksOthers(Shared, Protocol):
         """`before`, for a worker thread."""
 
 
+class RunsInProcesses(Executor, Protocol):
+    """An executor whose jobs may have functions run in other processes."""
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        listener: ProcessListener | None,
+    ) -> Any:
+        """What `function` gives there, called with a channel and `args`.
+
+        Raises:
+            BaseException: what it raised.
+            TransferError: something cannot go there or come back.
+            ProcessError: the process did not start, or ended.
+        """
+
+    def obstacle(self, value: Any, name: str) -> str | None:
+        """What in a value cannot go to a process, in words; None for nothing."""
+
+
 class DispatchedRun(DrivenRun):
     """A run, with what attempts ask for and with what their ends do.
 
@@ -124,6 +160,21 @@ class DispatchedRun(DrivenRun):
     lent: set[Ticket]
     context: contextvars.Context
     resting: threading.Condition
+
+    @property
+    @abc.abstractmethod
+    def processes(self) -> PlacesInThreads:
+        """The free places in processes, made when they are first asked for."""
+
+    @property
+    @abc.abstractmethod
+    def process_runner(self) -> RunsInProcesses:
+        """What runs bodies there."""
+
+    @property
+    @abc.abstractmethod
+    def said(self) -> bytes:
+        """What was said of logging and warnings, for bodies in processes."""
 
     @abc.abstractmethod
     def ended(
@@ -164,6 +215,10 @@ class DispatchedRun(DrivenRun):
     @abc.abstractmethod
     def pause_lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
+
+    @abc.abstractmethod
+    def pause_came(self) -> None:
+        """There is another pause: what can be suspended stands still from now on."""
 
     @abc.abstractmethod
     def look_again(self) -> None:

@@ -10,7 +10,7 @@ Every method is called under the engine's lock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -42,7 +42,7 @@ class Workers:
         self.lost = 0  # threads that may never end; others have taken their places
 
     def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
-        """The next attempt that may start in a thread, of the run that waited longest.
+        """The next attempt that may start here, of the run that waited longest.
 
         Args:
             at_once: whether to begin it too, since the worker that will run it is the one that
@@ -51,9 +51,9 @@ class Workers:
         runs_with_work = self.runs_with_work
         for _ in range(len(runs_with_work)):
             queues = runs_with_work.popleft()
-            job = queues.take_for_thread(at_once)
+            job = queues.take(self, at_once)
             if job is not None:
-                if queues.thread and queues not in runs_with_work:
+                if queues.heap_of(self) and queues not in runs_with_work:
                     runs_with_work.append(queues)
                 return job
         return None
@@ -77,13 +77,20 @@ class Workers:
 class ReadyQueues:
     """The ready nodes of one run, by where they run."""
 
-    def __init__(self, driver: AdmittingRun, workers: Workers, services: LoopServices) -> None:
+    def __init__(
+        self,
+        driver: AdmittingRun,
+        workers: Workers,
+        processes: Callable[[], Workers],
+        services: LoopServices,
+    ) -> None:
         self.driver = driver
-        self.workers = workers
+        self.workers, self.processes = workers, processes
         self.portal, self.coroutines = services.portal, services.coroutines
         self._apart = services.are_apart
         self.coroutine_runner = CoroutineRunner(driver)
         self.thread: list[int] = []
+        self.process: list[int] = []
         self.on_loop = self.coroutine_runner.waiting
         self.inline: list[int] = []
         self._asked = False
@@ -105,10 +112,14 @@ class ReadyQueues:
                 heappush(self.inline, rank << 32 | index)
             elif queue == "thread":
                 if not self.thread:
-                    self._has_work()
+                    self._has_work(self.workers)
                 heappush(self.thread, rank << 32 | index)
-            else:
+            elif queue == "async":
                 heappush(self.on_loop, rank << 32 | index)
+            else:
+                if not self.process:
+                    self._has_work(self.processes())
+                heappush(self.process, rank << 32 | index)
 
     def _add_many(self, ready: Sequence[int]) -> None:
         """The same for very many, of a mapped node for instance."""
@@ -126,15 +137,18 @@ class ReadyQueues:
             assert queue is not None
             keys.setdefault(queue, []).append(rank << 32 | index)
         for queue, of_one in keys.items():
-            heap = {"thread": self.thread, "async": self.on_loop, "inline": self.inline}[queue]
+            heap = {
+                "thread": self.thread, "async": self.on_loop, "inline": self.inline,
+                "processes": self.process,
+            }[queue]  # fmt: skip
             if len(of_one) < len(heap) // FEW:
                 for key in of_one:
                     heappush(heap, key)
             else:
                 heap += of_one
                 heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
-            if queue == "thread":
-                self._has_work()
+            if queue in {"thread", "processes"}:
+                self._has_work(self.workers if queue == "thread" else self.processes())
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""
@@ -142,6 +156,9 @@ class ReadyQueues:
 
     def clear(self) -> None:
         """Nothing more is to start."""
+        if self.process and self in self.processes().runs_with_work:
+            self.processes().runs_with_work.remove(self)
+        self.process.clear()
         self.thread.clear()
         self.on_loop.clear()
         self.inline.clear()
@@ -150,8 +167,7 @@ class ReadyQueues:
 
     def pump_soon(self) -> None:
         """Let everything that may start now start, from whatever thread this is."""
-        if self.thread:
-            self.workers.pump()
+        self._pump()
         self.ask_loops()
 
     def ask_loops(self) -> None:
@@ -184,10 +200,11 @@ class ReadyQueues:
         asked = self._asked_since
         return asked is not None and perf_counter() - asked > HELD_UP
 
-    def worker_is_free(self) -> None:
-        """A worker has nothing more to do."""
-        self.workers.free += 1
-        self.workers.pump()  # another run may have work for it where this one has none
+    def worker_is_free(self, attempt: Started) -> None:
+        """The worker of an attempt that did not begin has nothing more to do."""
+        workers = self._workers_of(attempt)
+        workers.free += 1
+        workers.pump()  # another run may have work for it where this one has none
         self.pump_soon()
 
     def end_in_worker(
@@ -197,7 +214,7 @@ class ReadyQueues:
 
         The end of one attempt and the begin of the next are one step under the lock.
         """
-        workers = self.workers
+        workers = self._workers_of(attempt)
         if attempt.replaced:
             workers.lost -= 1
             self.driver.ended(attempt, took, result, error)
@@ -216,15 +233,26 @@ class ReadyQueues:
             workers.pump()
         if self.inline or self.on_loop:
             self.ask_loops()
+        if self.process and workers is self.workers:
+            self.processes().pump()
+        elif self.thread and workers is not self.workers:
+            self.workers.pump()
         return job
 
-    def take_for_thread(self, at_once: bool) -> ThreadAttempt | None:
-        """The first of this run's thread nodes that is allowed to start; see `Workers.next_job`."""
-        driver, heap = self.driver, self.thread
+    def heap_of(self, workers: Workers) -> list[int]:
+        """The ready nodes for these."""
+        return self.thread if workers is self.workers else self.process
+
+    def take(self, workers: Workers, at_once: bool) -> ThreadAttempt | None:
+        """The first of this run's nodes for `workers` that is allowed to start; see
+        `Workers.next_job`.
+        """
+        driver, heap = self.driver, self.heap_of(workers)
+        kind = ThreadAttempt if heap is self.thread else driver.process_attempt
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap:
             index = heappop(heap) & INDEX
-            attempt = driver.admission.admitted(index, ThreadAttempt, at_once)
+            attempt = driver.admission.admitted(index, kind, at_once)
             if attempt is not None:
                 return attempt
             if perf_counter() > until:
@@ -238,9 +266,18 @@ class ReadyQueues:
             self._asked = True
             self.portal.call(lambda: self.portal.later(YIELD_PAUSE, self._on_loop))
 
-    def _has_work(self) -> None:
-        if self not in self.workers.runs_with_work:
-            self.workers.runs_with_work.append(self)
+    def _has_work(self, workers: Workers) -> None:
+        if self not in workers.runs_with_work:
+            workers.runs_with_work.append(self)
+
+    def _pump(self) -> None:
+        if self.thread:
+            self.workers.pump()
+        if self.process:
+            self.processes().pump()
+
+    def _workers_of(self, attempt: Started) -> Workers:
+        return self.workers if attempt.__class__ is ThreadAttempt else self.processes()
 
     def _on_loop(self) -> None:
         """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""
@@ -255,8 +292,10 @@ class ReadyQueues:
         with driver.lock:
             self._asked = False
             if self.thread:
-                self._has_work()
-                self.workers.pump()
+                self._has_work(self.workers)
+            if self.process:
+                self._has_work(self.processes())
+            self._pump()
             taken = [] if self._apart else self.coroutine_runner.take()
         self.coroutine_runner.begin(taken)
         if self.inline:

@@ -98,6 +98,14 @@ class OpenedFiles:
         self._settled = False
         self.met: frozenset[FileStamp] = frozenset()
 
+    @classmethod
+    def of(cls, met: frozenset[FileStamp]) -> OpenedFiles:
+        """What was noted in another process: nothing more is."""
+        files = cls()
+        files._settled = files.closed = True
+        files.met = met
+        return files
+
     def begin(self, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
         """The task is about to begin with these arguments: look at what was named."""
         self.closed = True  # what is opened for this is not the task's

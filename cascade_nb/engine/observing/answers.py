@@ -154,7 +154,7 @@ def _why_item(view: RunView, name: str, node: Node, number: int) -> list[str]:
     elif state == CANCELLED:
         told = (end_of(view, index) or ["was cancelled"])[0]
     elif waits_for_a_thread(view, index):
-        told = _full(view)
+        told = _full(view, index)
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
         told = f"is {word.value}{_attempts(core.tries.get(index, 1))}"
@@ -200,8 +200,12 @@ def _stopped(view: RunView, index: int) -> list[str]:
     return list(texts)
 
 
-def _full(view: RunView) -> str:
-    """What to say of a node that nothing keeps but that no thread is free."""
+def _full(view: RunView, index: int) -> str:
+    """What to say of a node that nothing keeps but that no thread, or no process, is free."""
+    if view.core.kinds.of[index].queue == "processes":
+        there = view.processes.executor.capacity
+        busy = "the only process is busy" if there == 1 else f"all {there} processes are busy"
+        return f"is queued: {busy}"
     there, lost = view.workers.executor.capacity, view.workers.lost
     busy = "the only thread is busy" if there == 1 else f"all {there} threads are busy"
     more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
@@ -215,7 +219,7 @@ def _waits(view: RunView, index: int, name: str, state: NodeState) -> str:
         rest = [f"{len(told) - _SHOWN} others"] if len(told) > _SHOWN else []
         return f"{name} waits for {', '.join([*told[:_SHOWN], *rest])}"
     if state is NodeState.QUEUED:  # by no limit of anybody's, which was said before
-        return f"{name} {_full(view)}"
+        return f"{name} {_full(view, index)}"
     if state is NodeState.WAITING and view.core.scheduler.state[index] == READY:
         is_late = view.core.kinds.of[index].queue == "async" and view.queues.loop_is_held_up
         return f"{name} {HELD_UP if is_late else 'is ready and about to start'}"

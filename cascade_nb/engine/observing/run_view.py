@@ -55,6 +55,10 @@ class RunView(Protocol):
     """
 
     @property
+    def processes(self) -> PlacesView:
+        """The places in processes."""
+
+    @property
     def core(self) -> RunCore:
         """How its nodes stand; not to be moved."""
 

@@ -43,7 +43,8 @@ class Doubts:
         """What is to be known before a node runs."""
         node = self._graph.nodes[index]
         changed = [kind for kind, changes in self._effects(node).states.items() if changes]
-        shares = node.lazy.options.shares_process
+        in_process = node.task is not None and node.task.executor == "processes"
+        shares = node.lazy.options.shares_process or in_process
         alone = one_at_a_time(changed) if changed and not shares else ""
         return "; ".join(filter(None, [alone, self._own(index)]))
 

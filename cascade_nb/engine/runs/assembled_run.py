@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
 from cascade_nb.engine.dispatch.attempt import current_attempt
 from cascade_nb.engine.dispatch.body_context import at_end, current_runs
-from cascade_nb.engine.dispatch.dispatched_run import Started
+from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses, Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.dispatch.resources import ResourceManager
@@ -22,6 +23,7 @@ from cascade_nb.engine.dispatch.workers import ReadyQueues, Workers
 from cascade_nb.engine.files.file_reads import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
+from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
 from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunServices
@@ -71,6 +73,7 @@ class AssembledRun(AdmittingRun):
     request: RunRequest
     services: RunServices
     saver: ResultSaver
+    process_attempt = ProcessAttempt
     queues: ReadyQueues
     workers: Workers
 
@@ -133,7 +136,7 @@ class AssembledRun(AdmittingRun):
         self.within = () if outer is None else (*outer.driver.within, outer.ticket)
         self.context.run(self._enter_context)
         self.workers = services.workers_at(depth)
-        self.queues = ReadyQueues(self, self.workers, services)
+        self.queues = ReadyQueues(self, self.workers, services.processes, services)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.expander = Expander(self, keys, state, request.given.items)
@@ -149,6 +152,21 @@ class AssembledRun(AdmittingRun):
         user_here.set(None)
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))
+
+    @property
+    def processes(self) -> Workers:
+        """The free places in processes, made when they are first asked for."""
+        return self.services.processes()
+
+    @property
+    def process_runner(self) -> RunsInProcesses:
+        """What runs bodies there."""
+        return self.services.process_runner()
+
+    @functools.cached_property
+    def said(self) -> bytes:
+        """What was said of logging and warnings, for bodies in processes."""
+        return said_for_run()
 
     def _running(self) -> list[Started]:
         """The attempts that have begun and are not over; from any thread."""

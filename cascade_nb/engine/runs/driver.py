@@ -104,7 +104,7 @@ class RunDriver(AssembledRun):
     def follow(self) -> None:
         """Carry out what follows from the end of an inline node, while others of them run."""
         self.carry_out()
-        if self.queues.thread or self.queues.on_loop:
+        if self.queues.thread or self.queues.on_loop or self.queues.process:
             self.queues.pump_soon()
 
     def gave_up(self) -> None:
@@ -125,7 +125,7 @@ class RunDriver(AssembledRun):
                 self.services.timer(left, partial(self.time_is_up, attempt), attempt)
                 return
             attempt.late = True
-            if attempt.task is not None:
+            if attempt.can_be_ended:
                 attempt.cancel()
                 return
             # Its ticket stays in flight: the thread goes on, and what it holds is not free.
@@ -180,8 +180,13 @@ class RunDriver(AssembledRun):
         """Have every task that rests at a checkpoint look again."""
         self.resting.notify_all()
         for attempt in self.in_flight.values():
-            if attempt.resting and attempt.wake is not None:
-                self.services.coroutines.call(attempt.wake)
+            if attempt.resting:
+                attempt.wake_up()
+
+    def pause_came(self) -> None:
+        """There is another pause: what can be suspended stands still from now on."""
+        for attempt in self.in_flight.values():
+            attempt.pause_came()
 
     # What follows.
 
@@ -296,6 +301,8 @@ class RunDriver(AssembledRun):
                 self.left_behind.append(attempt.index)
                 if attempt.in_thread:
                     self.workers.replace(attempt)
+                elif attempt.in_process:
+                    attempt.cancel()
         self.workers.pump()  # other runs may have work for the places that are free now
         self.wake_resting()
         self.core.cancel_rest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import time
 import weakref
@@ -183,6 +184,8 @@ class LoopBinding:
             clock=engine.clock,
             manager=engine.constraints,
             workers=Workers(engine.adapters.executor),
+            processes=functools.cache(lambda: Workers(engine.adapters.processes())),
+            process_runner=engine.adapters.processes,
             portal=portal,
             coroutines=portal if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,

@@ -12,6 +12,7 @@ from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.initial_state import InitialState, make_initial_state
 from cascade_nb.engine.files.kept_files import outdated_in
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
+from cascade_nb.engine.processes.process_check import check_processes
 from cascade_nb.engine.reuse.lookup import GraphSnapshot, Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.run import Run
@@ -277,7 +278,9 @@ class Preparation:
             self._engine.means,
             demand=not given.skipped,
             above=self._run.above,
+            on=self._request.on or self._engine.adapters.on,
         )
+        await check_processes(initial, self._run.graph, self._engine.adapters.processes)
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
         files = {**reuse.files, **given.files, **carried.files}
         return Prepared(bare, given, reused, carried.done, pending, initial, files)

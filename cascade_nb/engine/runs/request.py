@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.engine.storage.carry_over import PriorResults
 from cascade_nb.engine.storage.recovery import TakenUp
+from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.model.options.checks import checked_flag
 
@@ -16,6 +17,10 @@ from cascade_nb.model.options.checks import checked_flag
 def new_run_id() -> str:
     """An identity for a run that is to come."""
     return uuid.uuid4().hex[:12]
+
+
+ON_ERROR: Final = ("stop", "continue")
+ON: Final = ("threads", "processes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +38,13 @@ class RunRequest:
     fresh: bool = False
     log: str | None = None
     share: bool = False
+    on: str | None = None
     given: PriorResults = dataclasses.field(default_factory=PriorResults)
     taken_up: TakenUp | None = None
 
     def __post_init__(self) -> None:
         checked_flag("fresh", self.fresh)
+        if self.on_error not in ON_ERROR:
+            raise UsageError(f"on_error is 'stop' or 'continue', not {self.on_error!r}")
+        if self.on is not None and self.on not in ON:
+            raise UsageError(f"on is 'threads' or 'processes', not {self.on!r:.60}")

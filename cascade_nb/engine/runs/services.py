@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.history import History
@@ -31,16 +33,52 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(delay, callback).cancel
 
 
+class Processes:
+    """What runs bodies in processes, made when it is first asked for.
+
+    Args:
+        make: makes it.
+
+    Attributes:
+        made: it, once it was.
+    """
+
+    def __init__(self, make: Callable[[], RunsInProcesses]) -> None:
+        self._make = make
+        self._making = threading.Lock()
+        self.made: RunsInProcesses | None = None
+
+    def __call__(self) -> RunsInProcesses:
+        """It."""
+        with self._making:
+            if self.made is None:
+                self.made = self._make()
+            return self.made
+
+
 @dataclasses.dataclass(frozen=True)
 class Adapters:
-    """The exchangeable parts of an engine."""
+    """The exchangeable parts of an engine.
+
+    Attributes:
+        processes: runs bodies in processes.
+        on: where sync tasks run that do not say it: "threads" or "processes".
+    """
 
     solver: Solver
     executor: Executor
+    processes: Processes
+    on: str
     bus: MessageBus
     connector: Connector | None
     state: StateBackend
     clock: Clock
+
+    def close(self) -> None:
+        """Let idle workers end."""
+        self.executor.close()
+        if self.processes.made is not None:
+            self.processes.made.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +87,14 @@ class RunServices(LoopServices):
 
     Attributes:
         workers: the free places in threads.
+        processes: gives those in processes.
+        process_runner: gives what runs bodies there.
         overrides: what stands for a resource in this engine, for tests.
     """
 
     workers: Workers
+    processes: Callable[[], Workers]
+    process_runner: Callable[[], RunsInProcesses]
     overrides: dict[Any, Any]
     nested: list[Workers] = dataclasses.field(default_factory=list)
 

@@ -163,6 +163,19 @@ class ProcessExecutor:
             raise raised_here(raised)
         return result
 
+    def obstacle(self, value: Any, name: str) -> str | None:
+        """What in a value cannot go to a process, in words.
+
+        Args:
+            value: a function, for instance.
+            name: what it is called.
+
+        Returns:
+            Which name in it, and why; None where all of it can go.
+        """
+        found = obstacle_in(value, name)
+        return None if found is None else found.text
+
     def close(self) -> None:
         """Let idle processes end; one that is busy ends after its body."""
         self._threads.close()

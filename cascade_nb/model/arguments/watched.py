@@ -86,6 +86,7 @@ class WatchedArgument:
 
 Places = tuple[tuple[int | str, WatchedArgument], ...]
 
+_GUARD: Final = "__cascade_guard__"
 WATCHED: Final[weakref.WeakSet[WatchedArgument]] = weakref.WeakSet()
 """All that there are, so that where there are none nobody looks for any."""
 
@@ -207,13 +208,25 @@ def guarded(
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
+        return around(lambda: fn(*args, **kwargs))
+
+    def around(body: Callable[[], Any]) -> Any:
         check_held(task, signature, records)
         began = time.perf_counter()
-        result = fn(*args, **kwargs)
+        result = body()
         check_held(task, signature, live, began)
         return result
 
+    vars(call)[_GUARD] = around
     return call
+
+
+def called_elsewhere(fn: Callable[..., Any], elsewhere: Callable[[Callable[..., Any]], Any]) -> Any:
+    """What `elsewhere` gives of the function of a call, which runs in another process; the
+    arguments are looked at in this one, where somebody may change them.
+    """
+    guard = getattr(fn, "__dict__", {}).get(_GUARD)
+    return elsewhere(fn) if guard is None else guard(lambda: elsewhere(vars(fn)["__wrapped__"]))
 
 
 def name_at(signature: inspect.Signature, where: int | str) -> str:

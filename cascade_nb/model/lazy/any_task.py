@@ -17,6 +17,7 @@ class AnyTask(Protocol):
     fn: Callable[..., Any]
     name: str
     executor: str
+    says_where: bool
     options: Options
     version: str | None
     ignore: frozenset[str]

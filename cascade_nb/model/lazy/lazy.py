@@ -33,7 +33,7 @@ class Options:
         name, tags, after, timeout, cache: see `Lazy.named`.
         condition: whether it runs: a bool, or a lazy value that decides.
         needs: amount by name of the engine's `system_resources`.
-        reuse, track_files, shares_process: see `cs.task`.
+        reuse, track_files, shares_process, suspend: see `cs.task`.
         follows: the step of a sequence before this one: unlike those of `after`, it also runs when
             this one is skipped, and this one is skipped when it is.
         otherwise: the value where the condition is false; `NO_ELSE` where there is none.
@@ -50,6 +50,7 @@ class Options:
     reuse: bool = True
     track_files: bool = True
     shares_process: bool = False
+    suspend: bool = True
     cache: Cache | None = None
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE

@@ -56,6 +56,7 @@ def task(
     reuse: bool = ...,
     track_files: bool = ...,
     shares_process: bool = ...,
+    suspend: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Task[P, R]: ...
@@ -74,6 +75,7 @@ def task(
     reuse: bool = ...,
     track_files: bool = ...,
     shares_process: bool = ...,
+    suspend: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Task[P, R]: ...
@@ -90,6 +92,7 @@ def task(
     reuse: bool = ...,
     track_files: bool = ...,
     shares_process: bool = ...,
+    suspend: bool = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Decorator: ...
@@ -107,6 +110,7 @@ def task(
     reuse: bool = True,
     track_files: bool = True,
     shares_process: bool = False,
+    suspend: bool = True,
     outputs: int | None = None,
     ignore: Iterable[str] | str = (),
     **unknown: Any,
@@ -116,7 +120,8 @@ def task(
     Args:
         fn: the function, sync or async, when the decorator stands without parentheses.
         name: what to call it, if not like the function.
-        executor: "thread" (default of a `def`), "async" (an `async def`), or "inline": on the loop,
+        executor: "thread" (default of a `def`), "processes": in a process of its own, which a pause
+            suspends and a cancel ends at once, "async" (an `async def`), or "inline": on the loop,
             for pure functions of microseconds; one that takes longer holds the kernel up.
         tags: for `tag:` scopes.
         retry: a `Retry`, or the number of attempts in all.
@@ -126,6 +131,8 @@ def task(
         reuse: False for a task with effects, whose earlier result never stands for a new run.
         track_files: False where files that it opens, or returns paths of, do not count.
         shares_process: True where it may run beside tasks that use the same state of the process.
+        suspend: False where a pause is not to suspend it in its process, since it holds what others
+            need: it goes on to its end.
         outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
             each. A return annotation such as ``tuple[int, str]`` says it too.
         ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
@@ -147,7 +154,8 @@ def task(
     """
     for word in unknown:
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
-    flags = {"reuse": reuse, "track_files": track_files, "shares_process": shares_process}
+    flags = {"reuse": reuse, "track_files": track_files}
+    flags |= {"shares_process": shares_process, "suspend": suspend}
     options = task_options(tags, retry, timeout, resources, **flags)
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:
@@ -173,6 +181,7 @@ def task_options(
     reuse: bool,
     track_files: bool,
     shares_process: bool,
+    suspend: bool = True,
 ) -> Options:
     """What every call of a task starts with; the plain ones are always the same object.
 
@@ -187,6 +196,7 @@ def task_options(
         and reuse is True
         and track_files is True
         and shares_process is False
+        and suspend is True
     ):
         return PLAIN
     return Options(
@@ -197,4 +207,5 @@ def task_options(
         reuse=checked_flag("reuse", reuse),
         track_files=checked_flag("track_files", track_files),
         shares_process=checked_flag("shares_process", shares_process),
+        suspend=checked_flag("suspend", suspend),
     )

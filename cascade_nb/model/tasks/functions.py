@@ -12,7 +12,7 @@ from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import checked_name
 
-EXECUTORS: Final = ("thread", "async", "inline")
+EXECUTORS: Final = ("thread", "processes", "async", "inline")
 
 
 def check_function(fn: Any) -> None:

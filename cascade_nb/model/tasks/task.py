@@ -37,8 +37,9 @@ class Task(HasSignature, Generic[P, R]):
     Attributes:
         fn: the function itself.
         name: how it is called in the graph, in scopes (`task:<name>`) and in messages.
-        executor: where its body runs: "thread", "async" (on the loop) or "inline" (on the loop, in
-            slices, for tiny pure functions).
+        executor: where its body runs: "thread", "processes", "async" (on the loop) or "inline" (on
+            the loop, in slices, for tiny pure functions).
+        says_where: whether that was said of it, so that no run says otherwise.
         options: what every call of it starts with.
         version: part of the fingerprint; change it to say that the task means something new.
         ignore: the parameters whose values are no part of the fingerprint.
@@ -65,6 +66,7 @@ class Task(HasSignature, Generic[P, R]):
         self.version = None if version is None else checked_version(version)
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
+        self.says_where = executor is not None
         remember(self)
         advise_on_uncaught_errors()
         self._read(fn)

@@ -51,6 +51,7 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         fresh=given.fresh,
         share=given.share,
         on_error=given.on_error,
+        on=given.on,
         params=dict(parameter_of(text) for text in given.param),
     )
     return launch(session, options)

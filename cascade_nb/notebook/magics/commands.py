@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.engine.engine import ON_ERROR
+from cascade_nb.engine.runs.request import ON, ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import MAGIC, SHARED, add_params
 from cascade_nb.notebook.magics.actions import (
@@ -88,6 +88,12 @@ def _commands() -> dict[str, Command]:
         choices=ON_ERROR,
         default="stop",
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
+    )
+    run.add_argument(
+        "--on",
+        choices=ON,
+        help="where tasks run that do not say it: in threads, or in processes, which a pause "
+        "suspends and a cancel ends at once",
     )
 
     plan = _arguments(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from cascade_nb.engine.engine import ON_ERROR
+from cascade_nb.engine.runs.request import ON, ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.model.params.param import Param
 from cascade_nb.notebook.magics.commands import COMMANDS
@@ -66,6 +66,8 @@ def _behind(
         return takes.words
     if last == "--on-error":
         return ON_ERROR
+    if last == "--on":
+        return ON
     if last in {"-p", "--param"}:
         return _params(session)
     if last == "--run":

@@ -36,6 +36,7 @@ class LaunchOptions(NamedTuple):
     fresh: bool = False
     share: str = "no"
     on_error: str = "stop"
+    on: str | None = None
     params: Mapping[str, Any] = {}
 
 
@@ -58,6 +59,7 @@ def launch(session: Session, options: LaunchOptions) -> Any:
             params=options.params,
             bindings=session.workspace,
             on_error=options.on_error,
+            on=options.on,
             fresh=options.fresh,
             share=options.share,
             run_id=run_id,

@@ -1,0 +1,162 @@
+"""Runs one attempt at one node in another process, which can be suspended and ended."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from cascade_nb.concurrency.process_protocols import ProcessHandle
+from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.dispatch.attempt import ThreadAttempt
+from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest, tell_progress
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
+from cascade_nb.engine.dispatch.failures import timed_out
+from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.files.remote_files import FilesToNote
+from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
+from cascade_nb.engine.processes.surroundings import place_here, said_here
+from cascade_nb.errors import RunCancelledError
+from cascade_nb.model.arguments.watched import called_elsewhere
+from cascade_nb.protocols import Job
+
+
+class ProcessAttempt(ThreadAttempt):
+    """An attempt whose body runs in another process, while a thread here waits for it.
+
+    Attributes:
+        began: whether its body has begun; until then its process may have to be started, which is
+            none of its own time.
+        process: where it runs, while it does.
+        cpu, memory: what it used: seconds of processor time, and bytes at the peak.
+    """
+
+    __slots__ = ("began", "cpu", "memory", "process")
+
+    def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
+        super().__init__(driver, index, ticket, number)
+        self.began = False
+        self.process: ProcessHandle | None = None
+        self.cpu = 0.0
+        self.memory = 0
+
+    @property
+    def in_thread(self) -> bool:
+        """It can be ended."""
+        return False
+
+    @property
+    def in_process(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def can_be_ended(self) -> bool:
+        """It can, also before it has begun there."""
+        return True
+
+    def worked(self, now: float) -> float:
+        """Seconds that its body has run until `now`."""
+        return super().worked(now) if self.began else 0.0
+
+    def cancel(self) -> None:
+        """End it at once, with all that it started; under the lock."""
+        if self.process is not None:
+            self.process.kill()
+
+    def pause_came(self) -> None:
+        """Suspend it where a pause is about it; under the lock."""
+        if self.process is None or self.resting or not self._is_paused():
+            return
+        if self.driver.core.options_of(self.index).suspend and self.process.suspend():
+            begin_rest(self)
+
+    def wake_up(self) -> None:
+        """Let it go on where no pause is about it any more; under the lock."""
+        if self.process is not None and self.resting and not self._is_paused():
+            end_rest(self)
+            self.process.resume()
+
+    def end(self, result: Any, error: BaseException | None) -> Job | None:
+        """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
+        with self.driver.lock:
+            self.process = None
+            if self.resting:
+                end_rest(self)
+            label = self.driver.core.label(self.index)
+            if self.late:
+                limit = self.driver.core.options_of(self.index).timeout or 0.0
+                result, error = None, timed_out(label, limit, in_thread=False)
+            elif self.stop and error is not None:
+                error = RunCancelledError(f"{label} was ended, since it was cancelled")
+        return super().end(result, error)
+
+    def _call_body(self, call: Call) -> Any:
+        driver = self.driver
+        kind, options = driver.core.kinds.of[self.index], driver.core.options_of(self.index)
+        files = FilesToNote(options.track_files, kind.files, kind.mentions, kind.name)
+
+        def elsewhere(fn: Callable[..., Any]) -> Outcome:
+            body = Body(place_here(), driver.said, files, fn, call.args, call.kwargs)
+            outcome: Outcome = driver.process_runner.run(run_body, (body,), _Ear(self))
+            return outcome
+
+        outcome = called_elsewhere(call.fn, elsewhere)
+        self.files = OpenedFiles.of(outcome.met)
+        return outcome.result
+
+    def _is_paused(self) -> bool:
+        return self.driver.services.manager.pause_over(self.ticket) is not None
+
+
+class _Ear:
+    """Hears of one body, in the context of its attempt: what is written goes where it would if the
+    body ran here.
+    """
+
+    def __init__(self, attempt: ProcessAttempt) -> None:
+        self._attempt = attempt
+        self._warned: dict[Any, Any] = {}
+
+    def began(self, process: ProcessHandle) -> None:
+        """It is about to begin."""
+        attempt = self._attempt
+        with attempt.driver.lock:
+            assert attempt.started is not None
+            attempt.rested = attempt.driver.services.clock.now() - attempt.started
+            if attempt.stop or attempt.abandoned or attempt.late:
+                label = attempt.driver.core.label(attempt.index)
+                raise RunCancelledError(f"{label} was cancelled before it began")
+            attempt.process, attempt.began = process, True
+            attempt.pause_came()
+
+    def wrote(self, stream: str, text: str) -> None:
+        """It wrote something."""
+        getattr(sys, stream).write(text)
+
+    def told(self, message: Any) -> None:
+        """It logged or warned, or says how far it is."""
+        kind, what = message
+        if kind == "log":
+            record = logging.makeLogRecord(what)
+            logger = logging.getLogger(record.name)
+            if logger.isEnabledFor(record.levelno):
+                logger.handle(record)
+        elif kind == "warning":
+            text, category, file, line = what
+            warnings.warn_explicit(text, category, file, line, registry=self._warned)
+        elif kind == "progress":
+            tell_progress(self._attempt, *what)
+
+    def used(self, cpu: float, memory: int) -> None:
+        """It is over."""
+        self._attempt.cpu, self._attempt.memory = cpu, memory
+
+
+def said_for_run() -> bytes:
+    """What was said of logging and warnings, for the bodies of a run that begins here."""
+    return pickle.dumps(said_here())

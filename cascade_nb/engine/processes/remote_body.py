@@ -1,0 +1,98 @@
+"""Runs the body of a task in another process, as an attempt would in a thread."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
+
+from cascade_nb.engine.dispatch.body_context import at_end, finish_body, progress_told
+from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
+from cascade_nb.engine.processes.surroundings import Place, Telling
+from cascade_nb.file_stamps import Stamps
+from cascade_nb.model.tasks.body import enter_body
+from cascade_nb.model.tasks.present import returned
+
+_OFTEN: Final = 0.05  # seconds between two words of progress
+
+
+class Channel(Protocol):
+    """The way to the process that asked."""
+
+    def tell(self, message: Any) -> None:
+        """Send a message, while the body runs."""
+
+
+class Body(NamedTuple):
+    """What is to be run, and what with. Their order is that in which they are read.
+
+    Attributes:
+        place: where it runs.
+        said: of logging and warnings.
+        files: what to note of files.
+        fn, args, kwargs: the call.
+    """
+
+    place: Place
+    said: bytes
+    files: FilesToNote
+    fn: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What came of it: the result, and the files that it was made of."""
+
+    result: Any
+    met: Stamps
+
+
+def run_body(channel: Channel, body: Body) -> Outcome:
+    """Run it, in a context of its own; called in the other process.
+
+    Raises:
+        BaseException: whatever the body does.
+    """
+    return contextvars.copy_context().run(_run, channel, body)
+
+
+def _run(channel: Channel, body: Body) -> Outcome:
+    def tell(kind: str, what: Any) -> None:
+        channel.tell((kind, what))
+
+    _telling.begin(body.said, tell)
+    progress_told.set(partial(_Progress().told, tell))
+    enter_body()
+    at_end.set(None)
+    files = body.files.opened()
+    files.begin(body.args, body.kwargs)
+    stands_for_it = RemoteBody(files)
+    stands_for_it.begin()
+    try:
+        result = returned(body.fn(*body.args, **body.kwargs))
+        files.finish(result)
+    finally:
+        finish_body()
+        stands_for_it.end()
+        _telling.end()
+        body.place.go()  # whatever the body changed is no other body's
+    return Outcome(result, files.met)
+
+
+_telling: Final = Telling()
+
+
+class _Progress:
+    """Tells how far a body is, not too often."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def told(self, tell: Callable[[str, Any], None], done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._last >= _OFTEN or done == total:
+            self._last = now
+            tell("progress", (done, total))
