@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import decimal
 import heapq
+import io
 import os
 import random
 import sys
@@ -20,6 +21,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn.linear_model import LinearRegression
 
 import cascade_nb as cs
 from cascade_nb.control import process_state
@@ -498,6 +501,99 @@ def sets_by_name(i: int) -> int:
     return int(BOX.n)
 
 
+class Meter:
+    """What it measures it keeps."""
+
+    every = 0
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.all: list[int] = []
+        self.inner = types.SimpleNamespace(list=[])
+
+    def take(self, i: int) -> None:
+        self.note(i)
+
+    def note(self, i: int) -> None:
+        self.last = i
+
+    def collect(self, i: int) -> None:
+        self.all.append(i)
+
+    @classmethod
+    def count(cls, i: int) -> None:
+        cls.every = i
+
+    def read(self, i: int) -> int:
+        own = [self.last]
+        own.append(i)
+        return own[-1] + len(self.all)
+
+
+class Guarded(Meter):
+    """It looks after itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+
+METER = Meter()
+GUARDED = Guarded()
+MODEL = LinearRegression()
+TEXT = io.StringIO("0123456789ab")
+GRID = np.zeros(1)
+
+
+@cs.task
+def by_method(i: int) -> int:
+    METER.take(i)
+    TOGETHER("written")
+    return METER.last
+
+
+@cs.task
+def by_method_of_a_container(i: int) -> int:
+    METER.collect(i)
+    TOGETHER("written")
+    return METER.all[-1]
+
+
+@cs.task
+def deep_inside(i: int) -> int:
+    METER.inner.list.append(i)
+    TOGETHER("written")
+    return int(METER.inner.list[-1])
+
+
+@cs.task
+def by_class_method(i: int) -> int:
+    Meter.count(i)
+    TOGETHER("written")
+    return Meter.every
+
+
+@cs.task
+def fits(i: int) -> int:
+    MODEL.fit([[0.0], [1.0]], [0.0, float(i)])
+    TOGETHER("written")
+    return int(MODEL.predict([[1.0]])[0] + 0.5)
+
+
+@cs.task
+def moves(i: int) -> int:
+    TEXT.seek(i)
+    TOGETHER("written")
+    return int(TEXT.read(1), 12)
+
+
+@cs.task
+def copies_into(i: int) -> int:
+    np.copyto(GRID, i)
+    TOGETHER("written")
+    return int(GRID[0])
+
+
 def _made() -> Any:
     n = 0
 
@@ -522,6 +618,13 @@ WRITERS = {
     "STATE  ": pushes,
     "BOX ": sets_by_name,
     "n": _made(),
+    "METER": by_method,
+    "METER ": by_method_of_a_container,
+    "METER  ": deep_inside,
+    "Meter": by_class_method,
+    "MODEL": fits,
+    "TEXT": moves,
+    "GRID": copies_into,
 }
 
 
@@ -575,6 +678,12 @@ async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobod
         TOGETHER("read", seconds=0.02)
         return own[0]
 
+    @cs.task
+    def asks(i: int) -> Any:
+        GUARDED.take(i)
+        return METER.read(i), MODEL.get_params(), norm.fit([1.0, 2.0, i]), GRID.sum(), TEXT.tell()
+
+    assert effects_of(asks).states == {}
     assert effects_of(reads).states == {}
     assert await engine.run(reads.map(i=range(8))) == list(range(8))
     assert together.most["read"] > 1

@@ -1,31 +1,25 @@
 """Finds the globals that code writes, by binding the name anew or by changing the value in place.
 
 Two threads that do so at once lose each other's change, and what comes out depends on who came
-first. What an object does to itself is its own affair: a queue, a lock.
+first. An object that guards itself is left alone: a queue, what has a lock.
 """
 
 from __future__ import annotations
 
 import types
-from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.effects.self_changes import held_in, is_changed_by, is_container
 from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
 
 _MISSING: Final = object()
-_CONTAINERS: Final = (list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter)
-_MUTATORS: Final = frozenset(
-    {"append", "appendleft", "extend", "extendleft", "insert", "remove", "pop", "popleft"}
-    | {"popitem", "clear", "sort", "reverse", "rotate", "update", "setdefault", "add", "discard"}
-    | {"subtract", "move_to_end", "difference_update", "intersection_update"}
-    | {"symmetric_difference_update", "__setitem__", "__delitem__"}
-)
 # Functions that change what they are given first.
 _CHANGERS: Final = frozenset(
     {"setattr", "delattr", "setitem", "delitem", "next", "shuffle", "insort", "insort_left"}
     | {"insort_right", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"}
+    | {"copyto", "putmask", "place", "fill_diagonal", "put_along_axis"}
 )
 _GLOBAL: Final = "global"
 _VARIABLE: Final = "variable"
@@ -70,10 +64,10 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
             return
     if value is _MISSING or issubclass(type(value), types.ModuleType):
         return
-    if use.how == "=":
+    if use.how == "=" or (
+        attributes and is_changed_by(held_in(value, attributes[:-1]), attributes[-1])
+    ):
         yield _written(name, id(value))
-    elif len(attributes) == 1 and attributes[0] in _MUTATORS:
-        yield from _contained(name, value)
 
 
 def closure_written(function: types.FunctionType, name: str) -> WrittenGlobal:
@@ -92,7 +86,7 @@ def written_in_words(kind: str) -> str:
 
 
 def _contained(name: str, value: object) -> Iterator[WrittenGlobal]:
-    if type(value) in _CONTAINERS:
+    if is_container(value):
         yield _written(name, id(value))
 
 

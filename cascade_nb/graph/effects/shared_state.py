@@ -129,6 +129,10 @@ STATES: Final[dict[str, SharedState]] = {
             " pandas.set_eng_float_format"
         ),
     ),
+    "polars": SharedState(
+        "Polars' settings",
+        _names("polars.Config polars.Config. polars.config. polars.enable_string_cache"),
+    ),
     "numpy.print": SharedState(
         "NumPy's settings",
         _names("numpy.set_printoptions numpy.printoptions numpy.seterr numpy.seterrcall"),

@@ -1,0 +1,121 @@
+"""Tells which methods change the object that they are called on: a model that is fitted, a counter
+of the user's own.
+
+A class of the user's is judged by what its methods store, one of a library by the names of what is
+known to. An object with a lock in it looks after itself.
+"""
+
+from __future__ import annotations
+
+import array
+import io
+import queue
+import sys
+import threading
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from typing import Any, Final
+
+from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.effects.uses import uses_of_first
+from cascade_nb.model.containers.attributes import attributes
+
+_MISSING: Final = object()
+_CONTAINERS: Final = (
+    list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter, array.array
+)  # fmt: skip
+_MUTATORS: Final = frozenset(
+    {"append", "appendleft", "extend", "extendleft", "insert", "remove", "pop", "popleft"}
+    | {"popitem", "clear", "sort", "reverse", "rotate", "update", "setdefault", "add", "discard"}
+    | {"subtract", "move_to_end", "difference_update", "intersection_update"}
+    | {"symmetric_difference_update", "__setitem__", "__delitem__"}
+)
+_OF_STREAMS: Final = frozenset({"seek", "truncate", "read", "readline", "readlines", "readinto"})
+_OF_ARRAYS: Final = frozenset({"fill", "sort", "partition", "put", "itemset", "resize"})
+_OF_FRAMES: Final = frozenset({"insert", "pop", "update"})
+# By a method that objects of a kind have: which of their methods change them.
+_OF_KINDS: Final = {
+    "get_params": frozenset(
+        {"fit", "fit_transform", "fit_predict", "partial_fit", "fit_resample", "set_params"}
+    ),
+    "train_on_batch": frozenset({"fit", "train_on_batch", "compile", "load_weights"}),
+    "zero_grad": frozenset({"zero_grad", "step", "load_state_dict", "train", "eval"}),
+}
+_GUARDS: Final = (
+    type(threading.Lock()),
+    type(threading.RLock()),
+    threading.Condition,
+    threading.Semaphore,
+    queue.Queue,
+)
+
+
+def is_container(value: Any) -> bool:
+    """Whether it is a plain container, which can be changed in place."""
+    return type(value) in _CONTAINERS
+
+
+def held_in(value: Any, path: list[str]) -> Any:
+    """What attributes of objects lead to, without running code of the user's; a value that nobody
+    else has where they lead to nothing that an object holds.
+    """
+    for name in path:
+        is_plain = issubclass(type(value), (type, types.FunctionType, types.ModuleType))
+        value = _MISSING if is_plain else attributes(value).get(name, _MISSING)
+    return value
+
+
+def is_changed_by(value: Any, method: str) -> bool:
+    """Whether calling a method of an object, or a class, changes it."""
+    kind = type(value)
+    if kind in _CONTAINERS:
+        return method in _MUTATORS
+    return _is_changed(value, method, set())
+
+
+def _is_changed(value: Any, method: str, seen: set[int]) -> bool:
+    owner = value if issubclass(type(value), type) else type(value)
+    found = next((vars(one)[method] for one in owner.__mro__ if method in vars(one)), None)
+    if owner is value:  # a class: only its own methods get it
+        found = found.__func__ if isinstance(found, classmethod) else None
+    function: Any = found
+    if not isinstance(function, types.FunctionType) or not is_followed(function.__globals__):
+        return owner is not value and method in _known_to_change(value)
+    if id(function) in seen or (owner is not value and _has_a_guard(value)):
+        return False
+    seen.add(id(function))
+    for use in uses_of_first(function.__code__):
+        path = list(use.names[1:])
+        if use.how == "=":
+            return True
+        if not path:
+            continue
+        inner = value if owner is value else held_in(value, path[:-1])
+        if type(inner) in _CONTAINERS:
+            if path[-1] in _MUTATORS:
+                return True
+        elif inner is not _MISSING and _is_changed(inner, path[-1], seen):
+            return True
+    return False
+
+
+def _known_to_change(value: Any) -> frozenset[str]:
+    kind = type(value)
+    if issubclass(kind, io.IOBase):
+        return _OF_STREAMS
+    for library, names, methods in (
+        ("numpy", ("ndarray",), _OF_ARRAYS),
+        ("pandas", ("DataFrame", "Series"), _OF_FRAMES),
+    ):
+        known = sys.modules.get(library)
+        if known is not None and any(issubclass(kind, getattr(known, one, ())) for one in names):
+            return methods
+    return frozenset().union(*(names for mark, names in _OF_KINDS.items() if _has(kind, mark)))
+
+
+def _has(kind: type, name: str) -> bool:
+    return any(name in vars(one) for one in kind.__mro__)
+
+
+def _has_a_guard(value: Any) -> bool:
+    return any(isinstance(one, _GUARDS) for one in attributes(value).values())
