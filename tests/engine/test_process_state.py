@@ -580,6 +580,34 @@ def fits(i: int) -> int:
     return int(MODEL.predict([[1.0]])[0] + 0.5)
 
 
+def _put(where: Any, i: int) -> None:
+    where.last = i
+
+
+@cs.task
+def hands_on(i: int) -> int:
+    _put(METER, i)
+    TOGETHER("written")
+    return METER.last
+
+
+def _collect(rows: list[int], i: int) -> None:
+    rows.append(i)
+
+
+@cs.task
+def hands_on_a_list(i: int) -> int:
+    _collect(STATE, i)
+    TOGETHER("written")
+    return STATE[-1]
+
+
+def _looks(where: Any, i: int) -> int:
+    rows = [where.last]
+    rows.append(i)
+    return len(rows)
+
+
 @cs.task
 def moves(i: int) -> int:
     TEXT.seek(i)
@@ -621,6 +649,8 @@ WRITERS = {
     "METER": by_method,
     "METER ": by_method_of_a_container,
     "METER  ": deep_inside,
+    "METER   ": hands_on,
+    "STATE   ": hands_on_a_list,
     "Meter": by_class_method,
     "MODEL": fits,
     "TEXT": moves,
@@ -681,6 +711,7 @@ async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobod
     @cs.task
     def asks(i: int) -> Any:
         GUARDED.take(i)
+        _looks(METER, i)
         return METER.read(i), MODEL.get_params(), norm.fit([1.0, 2.0, i]), GRID.sum(), TEXT.tell()
 
     assert effects_of(asks).states == {}

@@ -11,8 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.self_changes import held_in, is_changed_by, is_container
+from cascade_nb.graph.effects.self_changes import (
+    changes_argument,
+    held_in,
+    is_changed_by,
+    is_container,
+)
 from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
+from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 # Functions that change what they are given first.
@@ -50,6 +56,7 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         if given in space:
             yield _written(given, id(space[given]))
         return
+    yield from _handed_on(use, space)
     value, name = space.get(use.names[0], _MISSING), use.names[0]
     attributes = list(use.names[1:])
     while issubclass(type(value), types.ModuleType) and attributes:
@@ -68,6 +75,21 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         attributes and is_changed_by(held_in(value, attributes[:-1]), attributes[-1])
     ):
         yield _written(name, id(value))
+
+
+def _handed_on(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal]:
+    """The globals that a function of the user's is called with, and changes."""
+    if not any(one.kind == GLOBAL for one in use.given):
+        return
+    value: Any = space.get(use.names[0], _MISSING)
+    for name in use.names[1:]:
+        value = vars(value).get(name) if issubclass(type(value), types.ModuleType) else None
+    function = value.fn if issubclass(type(value), Task) else value
+    if issubclass(type(function), types.FunctionType) and is_followed(function.__globals__):
+        for place, (kind, name) in enumerate(use.given):
+            given = space.get(name, _MISSING) if kind == GLOBAL else _MISSING
+            if given is not _MISSING and changes_argument(function, place, given):
+                yield _written(name, id(given))
 
 
 def closure_written(function: types.FunctionType, name: str) -> WrittenGlobal:

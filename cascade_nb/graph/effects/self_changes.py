@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.uses import uses_of_first
+from cascade_nb.graph.effects.uses import uses_of_parameter
 from cascade_nb.model.containers.attributes import attributes
 
 _MISSING: Final = object()
@@ -60,8 +60,7 @@ def held_in(value: Any, path: list[str]) -> Any:
     else has where they lead to nothing that an object holds.
     """
     for name in path:
-        is_plain = issubclass(type(value), (type, types.FunctionType, types.ModuleType))
-        value = _MISSING if is_plain else attributes(value).get(name, _MISSING)
+        value = _MISSING if _is_plain(value) else attributes(value).get(name, _MISSING)
     return value
 
 
@@ -83,20 +82,41 @@ def _is_changed(value: Any, method: str, seen: set[int]) -> bool:
         return owner is not value and method in _known_to_change(value)
     if id(function) in seen or (owner is not value and _has_a_guard(value)):
         return False
+    code = function.__code__
+    return bool(code.co_argcount) and _changes(function, code.co_varnames[0], value, seen)
+
+
+def changes_argument(function: types.FunctionType, place: int, value: Any) -> bool:
+    """Whether a function of the user's changes what it is given at a place, a container or an
+    object.
+    """
+    code = function.__code__
+    if place >= code.co_argcount or _is_plain(value) or _has_a_guard(value):
+        return False
+    return _changes(function, code.co_varnames[place], value, set())
+
+
+def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]) -> bool:
+    """Whether a body changes what its parameter `name` stands for."""
     seen.add(id(function))
-    for use in uses_of_first(function.__code__):
+    for use in uses_of_parameter(function.__code__, name):
         path = list(use.names[1:])
         if use.how == "=":
             return True
         if not path:
             continue
-        inner = value if owner is value else held_in(value, path[:-1])
+        inner = value if _is_plain(value) else held_in(value, path[:-1])
         if type(inner) in _CONTAINERS:
             if path[-1] in _MUTATORS:
                 return True
         elif inner is not _MISSING and _is_changed(inner, path[-1], seen):
             return True
     return False
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is code, whose attributes are no state of an object."""
+    return issubclass(type(value), (type, types.FunctionType, types.ModuleType))
 
 
 def _known_to_change(value: Any) -> frozenset[str]:

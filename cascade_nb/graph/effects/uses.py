@@ -105,15 +105,13 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     return found
 
 
-def uses_of_first(code: types.CodeType) -> Iterator[Use]:
-    """How a method, and all code inside it, uses its first parameter: the object that it is of."""
-    if code.co_argcount:
-        first = code.co_varnames[0]
-        as_if = {first: (first, "")}  # an import is told from other local names too
-        for part in _nested(code):
-            for use in _uses(part, list(instructions_of(part)), as_if):
-                if use.module is not None:
-                    yield use
+def uses_of_parameter(code: types.CodeType, name: str) -> Iterator[Use]:
+    """How a body, and all code inside it, uses one of its parameters, by that name."""
+    as_if = {name: (name, "")}  # an import is told from other local names too
+    for part in _nested(code):
+        for use in _uses(part, list(instructions_of(part)), as_if):
+            if use.module is not None:
+                yield use
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
