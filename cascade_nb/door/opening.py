@@ -7,6 +7,7 @@ control channel is the door.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -57,7 +58,9 @@ class Door:
                 if self._thread is None:
                     self._closing = threading.Event()
                     self._thread = threading.Thread(target=self._work, name=NAME, daemon=True)
-                    self._thread.start()
+                    # Where there are no threads, or Python is about to end, there is no door.
+                    with contextlib.suppress(RuntimeError):
+                        self._thread.start()
 
     def close(self) -> None:
         """Close it until the next run, and wait until it is closed."""
@@ -66,7 +69,7 @@ class Door:
             self._closing.set()
             if server is not None:
                 server.close()
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             thread.join(_AT_EXIT)
 
     def forget(self) -> None:

@@ -56,6 +56,13 @@ def test_the_wheel_has_nothing_else(wheel: frozenset[str]) -> None:
     assert {top.split("-")[0] for top in tops} == {"cascade_nb"}
 
 
+def test_the_wheel_has_the_command(built: Path) -> None:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
+        (name,) = [one for one in archive.namelist() if one.endswith("entry_points.txt")]
+        text = archive.read(name).decode()
+    assert "cascade-nb = cascade_nb.terminal.main:main" in text
+
+
 def test_the_wheel_says_that_it_is_typed_and_licensed(wheel: frozenset[str]) -> None:
     assert "cascade_nb/py.typed" in wheel
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
@@ -89,3 +96,15 @@ def test_importing_loads_neither_pictures_nor_package_metadata() -> None:
     command = [sys.executable, "-c", SHOW_IMPORTED]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"cascade_nb.view", "importlib.metadata"} & set(json.loads(done.stdout))
+
+
+def test_importing_does_not_load_the_command_nor_the_command_what_one_of_them_needs() -> None:
+    command = [sys.executable, "-c", SHOW_IMPORTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(json.loads(done.stdout))
+    assert not {"argparse", "cascade_nb.terminal", "cascade_nb.grammar"} & loaded
+    terminal = SHOW_IMPORTED.replace("import cascade_nb\n", "import cascade_nb.terminal.main\n")
+    command = [sys.executable, "-c", terminal]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    more = {name.split(".")[0] for name in json.loads(done.stdout)} - loaded
+    assert more <= set(sys.stdlib_module_names)  # neither pyzmq nor rich

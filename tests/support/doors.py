@@ -83,7 +83,7 @@ class Place:
         """Whether nothing begins for a while; bodies that were let begin may still write theirs."""
         time.sleep(0.1)
         before = self.begun()
-        time.sleep(0.4)
+        time.sleep(0.25)
         return self.begun() == before
 
     @contextlib.contextmanager

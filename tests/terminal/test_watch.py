@@ -21,21 +21,24 @@ from cascade_nb.text import readable
 from tests.support.doors import Place, place, until
 from tests.terminal.conftest import Terminal
 from tests.terminal.test_hostile_texts import HOSTILE
+from tests.terminal.test_run import command
 from tools.environments import ROOT
 
-#: Two runs, one of which fails in the end; the process stays.
+#: Two runs, one of which fails in the end, when they may end; the process stays.
 SCRIPT = """
 cs.limit("part", 1)
+cs.pause("total")
+cs.pause("task:fails")
 @cs.task
 def fails(xs):
     raise ValueError("in the end")
-run = cs.start(total(part.map(i=list(range({n})))).named("report"))
-other = cs.start(fails(part.map(i=list(range({n})))).named("other"))
+run = cs.start(total(part.map(i=list(range(4)))).named("report"))
+other = cs.start(fails(part.map(i=list(range(4)))).named("other"))
 print("started", flush=True)
 time.sleep(600)
 """
 
-Started = Callable[[int], None]
+Started = Callable[[], None]
 
 
 @pytest.fixture
@@ -49,24 +52,33 @@ def start(here: Place) -> Iterator[Started]:
     """Starts the script, and waits until it can be asked."""
     with contextlib.ExitStack() as running:
 
-        def begin(n: int) -> None:
-            running.enter_context(here.script(SCRIPT.format(n=n)))
+        def begin() -> None:
+            running.enter_context(here.script(SCRIPT))
             until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
 
         yield begin
 
 
+def let_them_end(terminal: Terminal) -> None:
+    for task in ("total", "task:fails"):
+        assert terminal.type("resume", task).code == 0
+
+
 def test_what_changes_is_told_in_lines_until_all_is_over(
-    start: Started, terminal: Terminal
+    here: Place, start: Started, terminal: Terminal
 ) -> None:
-    start(40)
-    said = terminal.type("watch", "--every", "0.2s")
-    assert said.code == 0
-    lines = said.out.splitlines()
+    start()
+    child = command(here, "watch", "--every", "0.2s")
+    assert child.stdout is not None
+    lines = [child.stdout.readline()]
+    while not any("report (run 1, " in line for line in lines):
+        lines.append(child.stdout.readline())
+    let_them_end(terminal)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    lines += out.splitlines()
     reports = [line for line in lines if "report (run 1, " in line]
-    assert len(reports) > 1
-    assert "running" in reports[0]
-    assert "of 41 done" in reports[0] or "of 3 done" in reports[0]
+    assert "of 5 done" in reports[0]
     assert "Done in" in reports[-1]
     assert any("other (run 2" in line and "Failed after" in line for line in lines)
     assert any("in force: task:part: at most 1 at once" in line for line in lines)
@@ -76,7 +88,8 @@ def test_what_changes_is_told_in_lines_until_all_is_over(
 def test_one_that_is_named_gives_its_outcome_as_exit_code(
     start: Started, terminal: Terminal
 ) -> None:
-    start(20)
+    start()
+    let_them_end(terminal)
     as_json = terminal.type("watch", "2", "--every", "0.2s", "--json")
     assert as_json.code == 1
     told = [json.loads(line) for line in as_json.out.splitlines()]
@@ -155,8 +168,10 @@ def test_a_rate_is_what_ends_a_minute_lately() -> None:
     assert last == {}
 
 
-def test_where_somebody_sits_it_is_painted_in_place(here: Place, start: Started) -> None:
-    start(60)
+def test_where_somebody_sits_it_is_painted_in_place(
+    here: Place, start: Started, terminal: Terminal
+) -> None:
+    start()
     child = pexpect.spawn(
         sys.executable,
         ["-m", "cascade_nb", "watch", "--every", "0.2s"],
@@ -166,6 +181,7 @@ def test_where_somebody_sits_it_is_painted_in_place(here: Place, start: Started)
         dimensions=(40, 160),
     )
     child.expect("report · run 1")
+    let_them_end(terminal)
     child.expect("Done in")
     child.expect(pexpect.EOF)
     child.close()

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
+from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.opening import DOOR, VARIABLE
 from cascade_nb.door.protocol import MARK, MOST_BYTES, REPLY, REQUEST, VERSION, encoded
@@ -59,6 +60,7 @@ class _ControlChannel:
         self.usual_info = usual_info
         self._process = Process("kernel", _title())
         self._answering: set[asyncio.Task[None]] = set()
+        self._loop = asyncio._get_running_loop()  # of the thread that parses cells
 
     def take(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answer a request soon."""
@@ -72,6 +74,8 @@ class _ControlChannel:
         self._kernel.session.send(stream, "kernel_info_reply", content, parent, ident)
 
     async def _answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        if not SAFE_ANYWHERE and self._loop is not None:
+            elsewhere.set(ParsingElsewhere(self._loop))
         work = partial(_answered, parent["content"], self._process)
         content = await run_in_thread(work)
         self._kernel.session.send(stream, REPLY, content, parent, ident)
