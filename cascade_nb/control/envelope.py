@@ -28,6 +28,7 @@ MOST_BYTES: Final = 64 * 1024
 FIELDS: Final = frozenset({"id", "run", "sender", "sequence", "issued_at", "expires_at", "answer"})
 LONGEST: Final = 366 * 86400.0  # seconds; a wall time beyond that is a mistake in a clock or a unit
 _END: Final = 1e15  # no time in seconds, and none in milliseconds, is beyond that
+MOST_TAKEN: Final = 10_000
 _MOST: Final = 1 << 63  # no counter that begins anywhere reasonable comes to that
 _SIGNED: Final = frozenset({"message", "signature"})
 _RUN: Final = re.compile(r"[\w.:-]{1,120}", re.ASCII)
@@ -154,7 +155,8 @@ def text_field(content: Mapping[str, Any], name: str) -> str:
 
 
 class Latest:
-    """The latest messages that were taken, so that none counts twice and no old one after a new.
+    """The latest messages that were taken, so that none counts twice and no old one after a new:
+    those of the last 10,000 pairs of a sender and what it spoke about.
 
     A message without `sequence` and `issued_at` cannot be told from another like it: it is taken
     whenever it comes. Clocks of different senders are never compared.
@@ -196,7 +198,12 @@ class Latest:
         key = about, envelope.sender
         self._may_return.discard(key)
         if envelope.sequence is not None or envelope.issued_at is not None:
+            self._taken.pop(key, None)
             self._taken[key] = envelope
+            if len(self._taken) > MOST_TAKEN:
+                oldest = next(iter(self._taken))
+                del self._taken[oldest]
+                self._may_return.discard(oldest)
 
     def may_return(self, about: Hashable) -> None:
         """What was taken last about this is let go here and may come again, as with the next

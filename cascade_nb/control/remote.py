@@ -14,6 +14,7 @@ from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
 from cascade_nb.protocols import Clock
 
+MOST: Final = 1_000  # constraints from outside; each is looked at for each kind of task
 _SHOWN: Final = 200  # characters of a topic that an event has
 
 
@@ -109,6 +110,8 @@ class RemoteConstraints:
     def _apply(self, message: Message) -> None:
         assert message.type is not None
         key = message.scope, message.type
+        if len(self._applied) >= MOST and key not in self._applied:
+            raise RefusedMessageError(f"{MOST:,} constraints from outside are in force already")
         self._applied[key] = message.topic_scope
         if self._announced is not None:
             self._announced.add(key)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cascade_nb as cs
+from cascade_nb.control import envelope, remote
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.envelope import KEY_VARIABLE
 from cascade_nb.control.manager import ConstraintManager
@@ -228,6 +229,21 @@ def test_with_a_key_only_what_is_signed_holds_and_only_what_is_signed_lifts(
     side.remote.take(PAUSE, signed)
     assert side.holds == []
     assert not any("secret words" in event.to_json() for event in side.spy.events)
+
+
+def test_what_is_in_force_from_outside_is_bounded_and_so_is_what_is_remembered(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "MOST", 3)
+    monkeypatch.setattr(envelope, "MOST_TAKEN", 2)
+    for n in range(5):
+        side.pause(f"task:t{n}", sender=f"s{n}", sequence=1)
+    assert len(side.holds) == 3
+    assert side.refused == ["3 constraints from outside are in force already"] * 2
+    side.remote.take("cascade/constraints/task/t0/pause", b"")
+    side.pause("task:t4", sender="s4", sequence=1)
+    assert len(side.holds) == 3
+    assert len(side.remote._latest._taken) == 2
 
 
 steps = st.lists(

@@ -109,3 +109,44 @@ def test_a_pool_that_forks_can_run(tmp_path: Path) -> None:
 
 def _run(x: int) -> Any:
     return cs.run(give(x))
+
+
+def test_a_child_has_a_connection_of_its_own_and_does_not_touch_its_parents() -> None:
+    import gc
+
+    from cascade_nb.connectors import MqttConnector
+    from cascade_nb.events import ConnectorConnected, ConstraintApplied
+    from cascade_nb.testing import SpySubscriber
+    from tests.support.mosquitto import Mosquitto
+
+    with Mosquitto.start() as broker:
+        engine = Engine(connector=MqttConnector(broker.url))
+        spy = SpySubscriber(engine.bus)
+        run = engine.start([slow(x) for x in range(100_000)])
+        until_blocking(lambda: run.status.running)
+
+        def in_child() -> Any:
+            heard = SpySubscriber(engine.bus)
+            gc.collect()
+            value = engine.start(give(7)).result(PATIENCE)
+            return value, len(heard.events_of_type(ConnectorConnected))
+
+        assert _in_child(in_child) == "(7, 1)"
+        engine.pause("tag:mine")
+        other = Engine(connector=MqttConnector(broker.url))
+        other.start(_pause_over(broker.url)).result(PATIENCE)
+        until_blocking(lambda: len(spy.events_of_type(ConstraintApplied)) == 2)
+        assert len(spy.events_of_type(ConnectorConnected)) == 1
+        run.cancel()
+        until_blocking(run.done)
+        engine.close()
+        other.close()
+
+
+@cs.task
+async def _pause_over(url: str) -> None:
+    from cascade_nb.testing import MqttControllerApp
+
+    async with MqttControllerApp(url) as controller:
+        await controller.pause("tag:theirs")
+        await controller.answers(2)

@@ -211,6 +211,9 @@ async def test_a_connector_that_takes_nothing_does_not_keep_a_run_from_ending(
 
     engine = make_engine(connector=Stuck())
     assert await asyncio.wait_for(engine.run(give(1)), PATIENCE) == 1
+    await engine.aclose()
+    assert engine.unreachable is not None
+    assert "4 messages of telemetry were never sent" in engine.unreachable
 
 
 @pytest.mark.usefixtures("quick")

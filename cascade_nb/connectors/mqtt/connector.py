@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
 import time
 import uuid
@@ -9,7 +11,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors.local import as_bytes, check_filter
 from cascade_nb.connectors.mqtt.address import read_address
@@ -45,7 +46,8 @@ class MqttConnector:
         url: `mqtt://` or, over TLS, `mqtts://`, then `user:password@host:port`.
         ca: a file of the certificates that may have signed the broker's; the system's otherwise.
         certificate, key: files of a certificate that says who this is, and of its key.
-        client_id: what the broker knows it by; a new one otherwise.
+        client_id: what the broker knows it by; a new one otherwise. In a forked process its number
+            is added.
         keepalive: seconds of silence after which each end asks whether the other is there.
         insecure: whether another machine may be spoken to without TLS, or without a password.
 
@@ -80,7 +82,9 @@ class MqttConnector:
         if set(self.client_id) & set("/+#") or not self.client_id.isprintable():
             raise UsageError("a client id is one printable word of a topic, without '/', '+', '#'")
         self._keepalive = keepalive
-        self.forget()
+        self._lock = threading.Lock()
+        self._users = 0
+        self._running: tuple[LoopThread, Service] | None = None
         forget_after_fork(self)
 
     def __repr__(self) -> str:
@@ -88,9 +92,12 @@ class MqttConnector:
 
     def forget(self) -> None:
         """In a child process: the thread is the parent's, and so is the connection."""
+        if self._running is not None:
+            _parents.append(self._running)  # it must not be closed here
+        # A broker lets in one of a name at a time: the parent would be put out.
+        self.client_id = f"{self.client_id}-{os.getpid()}"
         self._lock = threading.Lock()
-        self._users = 0
-        self._running: tuple[LoopThread, Service] | None = None
+        self._users, self._running = 0, None
 
     async def connect(self) -> None:
         """One more uses it: be connected, with the connection there is or a new one.
@@ -122,7 +129,7 @@ class MqttConnector:
             self._running = None
         thread, service = running
         try:
-            await LoopPortal(thread.loop).there(service.close())
+            await asyncio.wrap_future(thread.submit(service.close()))
         finally:
             await thread.end()
 
@@ -183,8 +190,13 @@ class MqttConnector:
         return None if running is None else running[1].doubt
 
     async def _there(self, work: Callable[[Service], Coroutine[Any, Any, T]]) -> T:
+        # With the lock held, so that nothing comes onto the loop after the word to end.
         with self._lock:
-            running = self._running
-        if running is None:
-            raise ConnectionError(f"there is no connection to {self._address}")
-        return await LoopPortal(running[0].loop).there(work(running[1]))
+            if self._running is None:
+                raise ConnectionError(f"there is no connection to {self._address}")
+            thread, service = self._running
+            doing = thread.submit(work(service))
+        return await asyncio.wrap_future(doing)
+
+
+_parents: Final[list[tuple[LoopThread, Service]]] = []

@@ -258,19 +258,24 @@ class Session:
         """There is something to read; TLS may have more of it than the socket shows."""
         if (reading := self._client.socket()) is not None:
             self._hurry(reading)
-        try:
-            while self._client.loop_read() == paho.MQTT_ERR_SUCCESS:
-                connection = self._client.socket()
-                if not isinstance(connection, ssl.SSLSocket) or not connection.pending():
-                    return
-        except Exception as error:  # whatever paho makes of bytes that are no MQTT
-            self._gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r:.80}"))
+        while self._paho(self._client.loop_read):
+            connection = self._client.socket()
+            if not isinstance(connection, ssl.SSLSocket) or not connection.pending():
+                return
 
     def _write(self) -> None:
-        self._client.loop_write()
+        self._paho(self._client.loop_write)
+
+    def _paho(self, work: Callable[[], Any]) -> bool:
+        """Let paho do something; whether it could."""
+        try:
+            return bool(work() == paho.MQTT_ERR_SUCCESS)
+        except Exception as error:  # whatever it makes of bytes that are no MQTT
+            self._gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r:.80}"))
+            return False
 
     def _tick(self) -> None:
-        self._client.loop_misc()
+        self._paho(self._client.loop_misc)
         if not self.lost.done():
             self._ticking = self._loop.call_later(TICK, self._tick)
 

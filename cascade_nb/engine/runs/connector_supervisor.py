@@ -73,11 +73,12 @@ class ConnectorSupervisor:
         self._wait = FIRST_WAIT
         self._left: set[asyncio.Task[Any]] = set()
         self._trouble: str | None = None
+        self._unsent: str | None = None
 
     @property
     def trouble(self) -> str | None:
         """What to say of a connector that is away, or takes nothing; None where all is well."""
-        words = [self._trouble, getattr(self._connector, "doubt", None)]
+        words = [self._trouble, self._unsent, getattr(self._connector, "doubt", None)]
         sender = self._sender
         if sender is not None and sender.refusal is not None:
             words.append(f"no telemetry goes out ({error_text(sender.refusal)})")
@@ -151,6 +152,8 @@ class ConnectorSupervisor:
         if self._connector is None or self._keeper is None or self._sender is None:
             return
         sender, keeper = self._sender, self._keeper
+        if left := len(sender.backlog) + sender.backlog.dropped:
+            self._unsent = f"{left:,} messages of telemetry were never sent"
         self._keeper = self._sender = None
         keeper.cancel()
         sender.close()
@@ -166,7 +169,7 @@ class ConnectorSupervisor:
         # Made anew for each time of service: an asyncio object stays with the loop that first used
         # it.
         self._lost = asyncio.Event()
-        self._trouble, self._wait, self._failure = None, FIRST_WAIT, None
+        self._trouble, self._unsent, self._wait, self._failure = None, None, FIRST_WAIT, None
         self._connected = False
         self._sender = TelemetrySender(
             self._bus,
