@@ -10,12 +10,14 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,6 +32,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.files.kept_files import what_became_of
 from cascade_nb.engine.files.result_paths import paths_in
+from cascade_nb.engine.files.run_files import SharedFileWarning
 from cascade_nb.file_stamps import FileStamp, stamp_of
 from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber
@@ -834,3 +837,51 @@ async def test_a_retried_map_goes_through_what_is_in_the_file_today(
     broken = False
     (folder / "in.txt").write_text("2")
     assert await run.retry_failed() == [0, 1]
+
+
+async def test_two_tasks_that_write_one_file_at_the_same_time_are_told_of_once(
+    engine: Engine, folder: pathlib.Path
+) -> None:
+    meet = threading.Barrier(2)
+
+    @cs.task
+    def scratch(i: int) -> int:
+        pathlib.Path("scratch.txt").write_text(str(i))
+        meet.wait(10)
+        return i
+
+    with pytest.warns(SharedFileWarning) as told:
+        await engine.run(scratch.map(i=range(4)).named("m"))
+    assert len(told) == 1
+    said = str(told[0].message)
+    assert re.match(r"\S+\[\d\] and \S+\[\d\] wrote scratch.txt at the same time", said)
+    assert said.endswith("or let one run at a time: cs.limit('task:scratch', 1)")
+
+
+async def test_who_writes_files_of_its_own_adds_to_one_or_comes_later_is_not_told(
+    engine: Engine, folder: pathlib.Path
+) -> None:
+    meet = threading.Barrier(2)
+    tries: list[int] = []
+
+    @cs.task
+    def own(i: int) -> int:
+        with pathlib.Path("log.txt").open("a") as log:
+            log.write(str(i))
+        pathlib.Path(f"{i}.txt").write_text(str(i))
+        meet.wait(10)
+        return int(pathlib.Path(f"{i}.txt").read_text())
+
+    @cs.task(reuse=False)
+    def again(i: int) -> int:
+        pathlib.Path("again.txt").write_text(str(i))
+        tries.append(i)
+        if len(tries) < 3:
+            raise ValueError
+        return i
+
+    first = again(1).with_retry(max_attempts=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert await engine.run(own.map(i=range(4))) == [0, 1, 2, 3]
+        assert await engine.run([first, again(2).after(first)]) == [1, 2]

@@ -240,6 +240,11 @@ class OpenedFiles:
             self._added_to[place] = FileStamp(name, stamp_of(name))
         self._written[place] = name, whole and self._written.get(place, ("", True))[1]
 
+    def own(self) -> dict[str, str]:
+        """By place, the files of which it wrote all that is in them, as they are called."""
+        written = list(self._written.items())
+        return {at: name for at, (name, whole) in written if whole and not is_of_system(at)}
+
     def add(self, stamps: frozenset[FileStamp]) -> None:
         """A run that the task has started met these."""
         if not self.closed:
@@ -270,11 +275,10 @@ class OpenedFiles:
             if any(place.startswith(folder) for place in self._written):
                 found[folder] = FileStamp(name, stamp_of(name))  # with what it put there itself
         stamps = {*found.values(), *pointed_to}
-        for place, (name, whole) in self._written.items():
-            if whole and not is_of_system(place):
-                stamp = stamp_of(name)
-                if stamp not in (ABSENT, FOLDER, DEVICE):
-                    stamps.add(FileStamp(name, stamp, wrote=True))
+        for name in self.own().values():
+            stamp = stamp_of(name)
+            if stamp not in (ABSENT, FOLDER, DEVICE):
+                stamps.add(FileStamp(name, stamp, wrote=True))
         self.met = frozenset(stamps.union(*self._nested))
 
     def _left_of(self, pattern: str, pointed_to: Collection[str]) -> dict[str, FileStamp]:

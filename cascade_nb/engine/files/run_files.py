@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
+from cascade_nb.advice import advised
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import SKIPPED
@@ -13,7 +14,13 @@ from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.engine.files.file_reads import FileUser, InlineFiles, files_here, files_of, listen
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import paths_in
+from cascade_nb.events.thread_warnings import warn
 from cascade_nb.file_stamps import NO_STAMPS, Stamps
+from cascade_nb.text import readable
+
+
+class SharedFileWarning(UserWarning):
+    """Two tasks that ran at the same time wrote one file."""
 
 
 class RunFiles:
@@ -41,6 +48,7 @@ class RunFiles:
         self._driver = driver
         self._running = running
         self._outer: OpenedFiles | None = context.run(files_here)
+        self._told: set[str] = set()
         self.of: dict[int, Stamps] = dict(there)
         if self._outer is not None:
             for stamps in self.of.values():
@@ -62,6 +70,28 @@ class RunFiles:
                 return
             attempt.files = OpenedFiles()
         attempt.files.finish(result)
+        if wrote := attempt.files.own():
+            self._tell_of_others(attempt, wrote)
+
+    def _tell_of_others(self, attempt: FileUser, wrote: Mapping[str, str]) -> None:
+        """Warn of those that run still and have written a file that this one wrote."""
+        for one in self._running():
+            if one is attempt or one.files is None:
+                continue
+            for place in wrote.keys() & one.files.own().keys() - self._told:
+                self._told.add(place)
+                warn(self._both_wrote(wrote[place], attempt, one), SharedFileWarning)
+
+    def _both_wrote(self, name: str, first: FileUser, second: FileUser) -> str:
+        assert first.index is not None
+        assert second.index is not None
+        label, kind = self._driver.core.label, self.owner(first.index)
+        limit = advised(f"cs.limit('task:{kind}', 1)", f"limit {kind} 1")
+        return (
+            f"{label(first.index)} and {label(second.index)} wrote {readable(name)} at the same "
+            "time, so that either may have read what the other wrote; give each a file of its own, "
+            f"or let one run at a time: {limit}"
+        )
 
     def noted_inline(self, here: InlineFiles, index: int, result: Any) -> Stamps:
         """The same for a function that ran inline: what it met."""
