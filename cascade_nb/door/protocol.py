@@ -163,7 +163,10 @@ def encoded(answer: Mapping[str, Any]) -> bytes:
         if any(run.get("kinds") or run.get("failures") for run in runs):
             fit["runs"] = [{**run, "kinds": [], "failures": []} for run in runs]
         else:
-            longest = max((n for n in fit if isinstance(fit[n], list)), key=lambda n: len(fit[n]))
+            lists = [name for name, value in fit.items() if isinstance(value, list) and value]
+            if not lists:
+                return encoded(refusal(RefusedMessageError("no answer has room for that"), fit))
+            longest = max(lists, key=lambda name: len(fit[name]))
             fit[longest] = fit[longest][: len(fit[longest]) // 2]
         fit["left_off"] = True
     return data

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +24,7 @@ from cascade_nb.terminal.running import help_of
 
 _CODES: Final = """\
 exit codes: 0 done; 1 a run failed, or what was asked was refused; 2 the command line is wrong;
-3 nobody answered, or nothing is running; 4 a run was cancelled; 130 Ctrl-C"""
+3 nobody answered, or nothing is running; 4 a run was cancelled; 130 Ctrl-C, 143 told to end"""
 
 
 def overview() -> list[str]:
@@ -68,15 +70,25 @@ def main(words: Sequence[str] | None = None) -> int:
         return _told(error, FAILED, as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # who read has gone, as `head` does; nobody is to be told
-        sys.stderr.close()
+    except BrokenPipeError:  # who read has gone, as `head` does: Python is not to complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except (
+        Exception
+    ) as error:  # a module that is to run raises what it likes, in what words it likes
+        complain(*"".join(traceback.format_exception(error)).splitlines())
+        return _told(error, FAILED, as_json, words=False)
 
 
 def _do(words: list[str]) -> int:
     name, *rest = words or [""]
     if name in ("", "-h", "--help", "help"):
         say(*overview())
+        return 0
+    if name == "--version":
+        from importlib.metadata import version  # noqa: PLC0415 - nobody else needs it
+
+        say(f"{PROGRAM} {version(PROGRAM)}")
         return 0
     if name not in COMMANDS:
         advice = f" (`{PROGRAM} -h` says what there is)"
@@ -93,8 +105,9 @@ def _do(words: list[str]) -> int:
     return command.act(given)
 
 
-def _told(error: BaseException, code: int, as_json: bool) -> int:
+def _told(error: BaseException, code: int, as_json: bool, *, words: bool = True) -> int:
     if as_json:
         say_json({"ok": False, "kind": type(error).__name__, "error": str(error), "exit": code})
-    complain(f"{PROGRAM}: {error}")
+    if words:
+        complain(f"{PROGRAM}: {error}")
     return code

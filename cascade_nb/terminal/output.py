@@ -17,6 +17,7 @@ WRONG: Final = 2  # the command line cannot mean anything
 NOBODY: Final = 3  # nobody answered, or nothing is running
 CANCELLED: Final = 4  # a run was cancelled
 INTERRUPTED: Final = 130  # by Ctrl-C
+TOLD_TO_END: Final = 143  # by SIGTERM
 
 _UNKNOWN: Final = "\ufffd"
 _kept: Final[list[TextIO]] = []  # the standard output, while what others print does not go there

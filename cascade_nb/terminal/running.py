@@ -4,11 +4,13 @@ exit code.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ from cascade_nb.engine.observing.report import counts_line, summary_lines
 from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LeaseHeldError
+from cascade_nb.events.bus import Subscription
 from cascade_nb.grammar.arguments import HelpAskedError
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.shortcuts import use_state
@@ -29,6 +32,7 @@ from cascade_nb.terminal.output import (
     DONE,
     FAILED,
     INTERRUPTED,
+    TOLD_TO_END,
     complain,
     prints_of_others_aside,
     say,
@@ -101,18 +105,56 @@ def follow(start: Callable[[Engine], Run], as_json: bool) -> int:
     """
     engine = default_engine()
     heard = engine.bus.subscribe() if as_json else None
-    code = DONE
     begun = start(engine)
+    with _told_to_end() as asked:
+        code = _wait(begun, heard, asked)
+    status = begun.status
+    code = code or _CODES[status.phase]
+    value = "" if begun.exception() is not None else short_repr(begun.result(), _VALUE)
+    if heard is None:
+        complain(*summary_lines(status))
+        if value:
+            say(f"{status.title} = {value}")
+        return code
+    engine.bus.flush()
+    _tell(heard)
+    heard.close()
+    outcome = {
+        "event": "Outcome",
+        "run_id": begun.id,
+        "status": status.phase.value,
+        "headline": status.headline,
+        "value": value or None,
+        "exit": code,
+    }
+    say_json(outcome)
+    return code
+
+
+def _wait(run: Run, heard: Subscription | None, asked: threading.Event) -> int:
+    """Wait until a run is over, and tell how it goes.
+
+    Args:
+        run: it.
+        heard: its events, where these are told; else its progress is.
+        asked: set when this process is to end.
+
+    Returns:
+        the exit code, where something else than the run's outcome says it; else 0.
+    """
     over = threading.Event()
-    begun.add_done_callback(lambda _: over.set())
-    told, last = time.monotonic(), ""
+    run.add_done_callback(lambda _: over.set())
+    code, told, last = DONE, time.monotonic(), ""
     while not over.is_set():
         try:
             over.wait(_LOOK)
-            for event in heard.drain() if heard is not None else ():
-                say(event.to_json())
-            if heard is None and time.monotonic() - told >= EVERY:
-                line = progress_line(begun.status)
+            if asked.is_set() and not code:
+                code = TOLD_TO_END
+                run.interrupt()
+            if heard is not None:
+                _tell(heard)
+            elif time.monotonic() - told >= EVERY:
+                line = progress_line(run.status)
                 if line != last:
                     complain(line)
                 told, last = time.monotonic(), line
@@ -120,30 +162,27 @@ def follow(start: Callable[[Engine], Run], as_json: bool) -> int:
             if code == INTERRUPTED:  # once more: whoever waits for its end waits no longer
                 raise
             code = INTERRUPTED
-            begun.interrupt()
-    status = begun.status
-    code = code or _CODES[status.phase]
-    value = "" if begun.exception() is not None else short_repr(begun.result(), _VALUE)
-    if heard is not None:
-        engine.bus.flush()
-        for event in heard.drain():
-            say(event.to_json())
-        heard.close()
-        say_json(
-            {
-                "event": "Outcome",
-                "run_id": begun.id,
-                "status": status.phase.value,
-                "headline": status.headline,
-                "value": value or None,
-                "exit": code,
-            }
-        )
-    else:
-        complain(*summary_lines(status))
-        if value:
-            say(f"{status.title} = {value}")
+            run.interrupt()
     return code
+
+
+def _tell(heard: Subscription) -> None:
+    for event in heard.drain():
+        say(event.to_json())
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Set when this process is told to end, as cron's and a container's owner do it."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def progress_line(status: RunStatus) -> str:

@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascade_nb.terminal.output import line_of
 from tests.support.doors import Place
+from tests.support.examples import examples
 from tests.terminal.conftest import Terminal
 
 HOSTILE = [
@@ -39,6 +40,7 @@ time.sleep(100)
 """
 
 
+@settings(max_examples=examples(500))
 @given(st.one_of(st.text(), st.sampled_from(HOSTILE), st.text(alphabet="\x1b[]0;m\x07\u202e\n\r")))
 def test_a_line_is_one_line_of_printable_text(text: str) -> None:
     line = line_of(text)

@@ -196,6 +196,40 @@ def wait_for_door(here: Place) -> None:
 
 
 @pytest.mark.usefixtures("flow")
+def test_a_process_that_is_told_to_end_cancels_its_run_first(here: Place) -> None:
+    child = command(here, "run", "a_flow.py:long", "--json")
+    assert child.stdout is not None
+    assert "RunStarted" in child.stdout.readline()
+    child.terminate()
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 143
+    last = json.loads(out.splitlines()[-1])
+    assert (last["status"], last["exit"]) == ("cancelled", 143)
+
+
+@pytest.mark.usefixtures("flow")
+def test_who_reads_only_the_beginning_is_no_trouble(here: Place) -> None:
+    child = command(here, "run", "a_flow.py:long", "--json")
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.stdout.close()
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "BrokenPipe" not in err
+
+
+def test_what_a_module_raises_cannot_command_the_terminal(
+    here: Place, flow: Path, terminal: Terminal
+) -> None:
+    (flow.parent / "c_flow.py").write_text("raise ValueError('\x1b[2Jgone')", encoding="utf-8")
+    said = terminal.type("run", "c_flow.py:x", "--json")
+    assert said.code == 1
+    assert "ValueError: gone" in said.err
+    assert "\x1b" not in said.err
+    assert said.json["kind"] == "ValueError"
+
+
+@pytest.mark.usefixtures("flow")
 def test_ctrl_c_ends_a_run_and_progress_is_told_meanwhile(here: Place) -> None:
     child = command(here, "run", "a_flow.py:long")
     assert child.stderr is not None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.doors import Place, until
+from tests.support.doors import Place, place, until
 from tests.terminal.conftest import Terminal
 
 SCRIPT = """
@@ -184,3 +185,47 @@ def test_the_socket_goes_with_the_script(here: Place, script: Script, terminal: 
     }
     assert again.json["error"].startswith("nobody answered")
     assert json.dumps(again.json)
+
+
+#: What the loop of a script does meanwhile.
+BUSY = {
+    "awaiting": "await asyncio.sleep(100)",
+    "blocked": "time.sleep(1.2); await asyncio.sleep(100)",
+}
+
+
+@pytest.mark.parametrize("how", BUSY)
+def test_nothing_starts_after_a_pause_while_the_loop_of_a_script_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    body = f"""
+    import asyncio
+    async def main():
+        run = cs.start(work())
+        await asyncio.sleep(0.5)
+        note("busy")
+        {BUSY[how]}
+    asyncio.run(main())
+    """
+    with place() as there, there.script(body):
+        monkeypatch.setenv("CASCADE_RUNTIME_DIR", there.environment["CASCADE_RUNTIME_DIR"])
+        until(lambda: b"busy" in there.ledger.read_bytes() if there.ledger.exists() else 0)
+        assert terminal.type("pause", "part").code == 0
+        time.sleep(1.3 if how == "blocked" else 0)
+        assert there.starts_nothing()
+        before = there.begun()
+        assert terminal.type("resume").code == 0
+        there.wait_for_more(before)
+
+
+def test_where_there_is_no_room_for_a_socket_a_port_with_a_token_serves(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place() as there:
+        doors = there.folder / ("x" * 90)
+        there.environment["CASCADE_RUNTIME_DIR"] = str(doors)
+        monkeypatch.setenv("CASCADE_RUNTIME_DIR", str(doors))
+        with there.script("cs.start(work())\ntime.sleep(600)"):
+            until(lambda: len(list(doors.glob("*.json"))) if doors.exists() else 0)
+            assert terminal.type("pause").code == 0
+            assert there.starts_nothing()

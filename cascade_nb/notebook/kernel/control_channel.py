@@ -95,6 +95,6 @@ def _answered(content: object, process: Process) -> dict[str, Any]:
 
 
 def _title() -> str:
-    """The notebook, where the server says it."""
+    """The notebook, where the server says it, else the folder."""
     said = os.environ.get("JPY_SESSION_NAME", "")
-    return Path(said).name or "without a name"
+    return Path(said).name or f"in {Path.cwd().name or '/'}"
