@@ -19,6 +19,7 @@ from cascade_nb.control.constraint import (
     parse_scope,
 )
 from cascade_nb.control.constraint_events import applied, lifted
+from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gates import (
     ConcurrencyGate,
     Gate,
@@ -43,7 +44,8 @@ class ConstraintManager:
 
     `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
     and `recheck` are for owners, who hold `lock` around them together with their own move, so that
-    no start can slip between a pause and its acknowledgement.
+    no start can slip between a pause and its acknowledgement. What such a move frees is noted, and
+    nobody is called back: when it is done its owner calls `hand_out`.
 
     Args:
         clock: where time comes from.
@@ -69,6 +71,7 @@ class ConstraintManager:
         self.pools = pools_of({} if resources is None else resources)
         self._process = ProcessGates()
         self._owners: list[TicketOwner] = []
+        self._freed = FreedGates()
 
     def enter(self, owner: TicketOwner) -> None:
         """An owner begins: constraints on nodes by name learn which of its nodes they are about."""
@@ -88,7 +91,7 @@ class ConstraintManager:
                 gate.queue.sort(key=lambda entry: entry[:2])
                 for ticket in [t for t in gate.passed() if t.owner is owner]:
                     gate.give_back(ticket)
-                self._drain(gate)
+                self._freed.add(gate)
 
     def idle(self, subject: Subject) -> bool:
         """Whether nothing at all stands in the way of this subject; one look, for the hot path."""
@@ -117,11 +120,18 @@ class ConstraintManager:
         ticket.seen = self.restriction_epoch
         return None
 
-    def release(self, ticket: Ticket) -> None:
-        """`ticket` is done; whoever waited for what it held is offered it. Call under `lock`."""
-        for gate in self._gates_of(ticket):
-            if gate.give_back(ticket):
-                self._drain(gate)
+    def release(self, ticket: Ticket) -> bool:
+        """`ticket` is done. Gives whether it frees something to `hand_out`. Call under `lock`."""
+        frees = [gate for gate in self._gates_of(ticket) if gate.give_back(ticket)]
+        if frees:
+            self._freed.add(*frees)
+        return bool(frees)
+
+    def hand_out(self) -> None:
+        """Offer what has become free to who waits for it, in order. Call under `lock`, when the
+        move that freed it is done: who is offered something may move in turn.
+        """
+        self._freed.hand_out(self.clock, self.timer_changed)
 
     def recheck(self, ticket: Ticket) -> bool:
         """A last look before an admitted `ticket` starts. Call under `lock`.
@@ -145,17 +155,17 @@ class ConstraintManager:
 
     def give_up(self, ticket: Ticket) -> None:
         """An admitted `ticket` does not start: it gives back everything. Call under `lock`."""
-        self._drain(*[gate for gate in self._gates_of(ticket) if gate.undo(ticket)])
+        self._freed.add(*[gate for gate in self._gates_of(ticket) if gate.undo(ticket)])
 
     def lend(self, ticket: Ticket, back: bool = False) -> None:
         """What `ticket` is for waits for other work, which has its places. Call under `lock`."""
-        self._drain(*[gate for gate in self._gates_of(ticket) if gate.lend(ticket, back)])
+        self._freed.add(*[gate for gate in self._gates_of(ticket) if gate.lend(ticket, back)])
 
     def forget(self, ticket: Ticket) -> None:
         """`ticket` waits no longer. Call under `lock`."""
         gate, ticket.parked = ticket.parked, None
         if gate is not None:
-            self._drain(gate)  # in a strict queue the next one may have waited behind it only
+            self._freed.add(gate)  # in a strict queue the next may have waited behind it only
 
     def apply(
         self,
@@ -191,10 +201,10 @@ class ConstraintManager:
             elif isinstance(gate, ConcurrencyGate):
                 self.restriction_epoch += constraint.limit < gate.limit
                 gate.constraint, gate.limit = constraint, constraint.limit
-                self._drain(gate)
+                self._freed.add(gate)
             elif isinstance(gate, RateGate):
                 gate.change(constraint, now)
-                self._drain(gate)
+                self._freed.add(gate)
             else:
                 # The pause goes on: it began when it began, but for the reason and time given last.
                 assert gate.constraint is not None
@@ -204,6 +214,7 @@ class ConstraintManager:
             self.timer_changed()
             if self.bus.listening:
                 self.bus.publish(applied(constraint, self.clock.wall(), lasts))
+            self.hand_out()
             return constraint
 
     def lift(self, scope: str | Scope, type: str | None = None) -> list[Constraint]:
@@ -270,8 +281,9 @@ class ConstraintManager:
                 if gate.constraint.expires is not None and gate.constraint.expires <= now:
                     self._remove(key, "expired")
                 elif isinstance(gate, RateGate):
-                    self._drain(gate)
-            self._drain(*self._process.all())
+                    self._freed.add(gate)
+            self._freed.add(*self._process.all())
+            self.hand_out()
 
     def _install(self, gate: Gate) -> None:
         assert gate.constraint is not None
@@ -318,18 +330,6 @@ class ConstraintManager:
         gate.park(ticket)
         if gate.opens_at(now) < math.inf:
             self.timer_changed()
-
-    def _drain(self, *gates: Gate) -> None:
-        """Offer the waiters of gates, in order, until each refuses or has none left."""
-        for gate in gates:
-            while (ticket := gate.first()) is not None:
-                now = self.clock.now()
-                if gate.refuses(ticket, now):
-                    if gate.opens_at(now) < math.inf:
-                        self.timer_changed()
-                    break
-                gate.pop()
-                ticket.owner.offer(ticket)
 
     def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
         subject = ticket.subject

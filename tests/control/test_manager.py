@@ -40,6 +40,7 @@ class Crowd:
 
     def end(self, key: int) -> None:
         self.manager.release(self.running.pop(key))
+        self.manager.hand_out()
 
     def offer(self, ticket: Ticket) -> None:
         self._ask(ticket)
@@ -219,6 +220,7 @@ def test_an_owner_that_leaves_takes_its_tickets_along(
     assert not other.ask(2)
     assert not crowd.ask(3, gpu=1)
     manager.leave(other)
+    manager.hand_out()
     assert crowd.running.keys() == {3}
 
 

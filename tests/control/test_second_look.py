@@ -121,6 +121,7 @@ def test_a_start_that_is_given_up_gives_back_its_token(
     first = waiters.admit(1)
     assert manager.admit(waiters.ticket(2)) is not None
     manager.give_up(first)
+    manager.hand_out()
     assert waiters.offered == [2]
 
 
@@ -135,6 +136,7 @@ def test_waiters_of_equal_rank_keep_their_order_when_they_were_refused_again(
     for _ in range(2):
         manager.apply("global", "concurrency", {"limit": 1})
     manager.release(running)
+    manager.hand_out()
     assert waiters.offered == [1, 2, 3]
 
 

@@ -70,6 +70,7 @@ class Admission:
         if self._manager.recheck(ticket):
             del driver.in_flight[ticket]
             self._blocked(index, ticket)
+            self._manager.hand_out()
             return None
         return self.start(attempt)
 

@@ -53,6 +53,7 @@ def waiting_for_others() -> Iterator[None]:
     with driver.lock:
         driver.lent.add(ticket)
         driver.services.manager.lend(ticket)
+        driver.services.manager.hand_out()
     try:
         yield
     finally:
@@ -60,6 +61,7 @@ def waiting_for_others() -> Iterator[None]:
             driver.lent.discard(ticket)
             if ticket in driver.in_flight:
                 driver.services.manager.lend(ticket, back=True)
+                driver.services.manager.hand_out()
 
 
 class Attempt:

@@ -48,13 +48,16 @@ class RunDriver(AssembledRun):
             self.last_end = self.services.clock.now()
             if attempt.timer is not None:
                 attempt.timer()
-            self.services.manager.release(attempt.ticket)
+            manager = self.services.manager
+            frees = manager.release(attempt.ticket)
             if not attempt.abandoned:
                 index = attempt.index
                 if attempt.files is not None and error is None:
                     self.files.met(index, attempt.files.met)
                 self.outcome(index, attempt.number, took, result, error, attempt.stop)
                 self.carry_out()
+            if frees:
+                manager.hand_out()
             if self.is_over:
                 self._leave()
             elif not self.core.scheduler.unfinished or self.core.stopping is not None:
@@ -109,6 +112,7 @@ class RunDriver(AssembledRun):
 
     def gave_up(self) -> None:
         """An attempt that was admitted does not begin, since the run stops."""
+        self.services.manager.hand_out()
         if self.is_over:
             self._leave()
         self.end_if_done()
@@ -203,6 +207,7 @@ class RunDriver(AssembledRun):
     def settle(self) -> None:
         """Carry out what follows from moves, notice the end, and let start what may."""
         self.carry_out()
+        self.services.manager.hand_out()
         self.end_if_done()
         self.queues.pump_soon()
 
@@ -230,6 +235,8 @@ class RunDriver(AssembledRun):
             freed, changes.freed = changes.freed, []
             for ticket in freed:
                 self.services.manager.forget(ticket)  # or others would wait behind it
+            if freed:
+                self.services.manager.hand_out()
             save, changes.save = changes.save, []
             for index, number, took, value, tell in save:
                 if tell:
@@ -330,6 +337,7 @@ class RunDriver(AssembledRun):
         if self.is_over and not self.in_flight:
             self.take_figures()
             self.services.manager.leave(self.admission)
+            self.services.manager.hand_out()
 
     def _under_way(self) -> bool:
         in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())

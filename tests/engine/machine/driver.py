@@ -221,6 +221,7 @@ class Driver:
         for gate in manager._gates.values():
             assert gate.first() is None
             assert not list(gate.passed())
+        assert not manager._freed._gates, "something is free and was offered to nobody"
         assert not self.engine.runs
         free = self.engine.loop_binding.services().workers.free
         assert self._rested(), f"{free} workers are free when nothing runs"

@@ -109,6 +109,7 @@ class Owner:
             world.control.undo(key, now)
             self.parked[node] = ticket
             assert world.manager.recheck(ticket), f"{key} starts although {why}"
+            world.manager.hand_out()
             return
         self.running[node] = ticket
         world.control.enter(key, facts, now)
@@ -125,6 +126,7 @@ class Owner:
         ticket = self.running.pop(node)
         self.world.control.leave((self.run, node))
         self.world.manager.release(ticket)
+        self.world.manager.hand_out()
         spec = self.spec[self.root[node]]
         assert spec is not None
         own = self.spec[node] is not None
@@ -148,6 +150,7 @@ class Owner:
         ticket = self.parked.pop(node, None)
         if ticket is not None:
             self.world.manager.forget(ticket)
+            self.world.manager.hand_out()
         self.lane = [entry for entry in self.lane if entry[1] != node]
         heapq.heapify(self.lane)
         others = self.model.waiting_on(node)
@@ -160,6 +163,7 @@ class Owner:
         self.lane.clear()
         while self.parked:
             self.world.manager.forget(self.parked.popitem()[1])
+        self.world.manager.hand_out()
 
     def drop_admitted(self) -> None:
         """What was admitted when the run was cancelled does not begin."""
@@ -167,6 +171,7 @@ class Owner:
             del self.admitted[node]
             self.world.control.undo((self.run, node), self.world.clock.now())
             self.world.manager.give_up(ticket)
+        self.world.manager.hand_out()
 
     def close(self) -> None:
         """The run is over; whatever is left of it is cancelled."""
@@ -179,6 +184,7 @@ class Owner:
                 self.scheduler.cancel(node)
         self.parked.clear()
         self.world.manager.leave(self)
+        self.world.manager.hand_out()
         self.admitted.clear()
         self.running.clear()
         self.check()

@@ -21,14 +21,14 @@ MUTANTS: Final = (
     Mutant(
         "what is given back is offered to nobody",
         f"{_MANAGER}.release",
-        "self._drain(gate)",
+        "self._freed.add(*frees)",
         "pass",
     ),
     Mutant(
         "only the first waiter is offered what is free",
-        f"{_MANAGER}._drain",
-        "while (ticket := gate.first()) is not None:",
-        "if (ticket := gate.first()) is not None:",
+        "cascade_nb.control.freed_gates:_drain",
+        "ticket.owner.offer(ticket)",
+        "ticket.owner.offer(ticket)\n        break",
     ),
     Mutant(
         "a token is taken before the others are asked",
@@ -111,7 +111,7 @@ MUTANTS: Final = (
     Mutant(
         "a raised limit frees nobody until something ends",
         f"{_MANAGER}.apply",
-        "constraint.limit\n            self._drain(gate)",
+        "constraint.limit\n            self._freed.add(gate)",
         "constraint.limit",
     ),
     Mutant(
@@ -135,7 +135,7 @@ MUTANTS: Final = (
     Mutant(
         "a waiter that goes away leaves those behind it waiting",
         f"{_MANAGER}.forget",
-        "self._drain(gate)",
+        "self._freed.add(gate)",
         "pass",
     ),
     Mutant(
@@ -147,7 +147,7 @@ MUTANTS: Final = (
     Mutant(
         "a run that ends offers what it held to nobody",
         f"{_MANAGER}.leave",
-        "self._drain(gate)",
+        "self._freed.add(gate)",
         "pass",
     ),
     Mutant(
