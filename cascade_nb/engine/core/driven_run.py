@@ -32,6 +32,7 @@ class InFlight(Protocol):
         stop, abandoned: whether it was asked to end, and whether it counts no longer.
         replaced: whether another thread has its place.
         wake: for one on the loop, what ends its wait at a checkpoint.
+        rests_since: since when it stands still, at a checkpoint or suspended.
     """
 
     index: int
@@ -42,6 +43,11 @@ class InFlight(Protocol):
     abandoned: bool
     replaced: bool
     wake: Callable[[], object] | None
+    rests_since: float | None
+
+    @property
+    def in_process(self) -> bool:
+        """Whether its body runs in another process."""
 
     @property
     def in_thread(self) -> bool:

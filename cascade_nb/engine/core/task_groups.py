@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.arguments import Expansion
@@ -14,6 +14,18 @@ from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
+
+
+class Spent(NamedTuple):
+    """What the attempts of a task took: how many there were, the seconds of all and of the longest,
+    and of those in processes the seconds of the processor and the most bytes at a peak.
+    """
+
+    attempts: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
 
 
 class TaskGroup:
@@ -33,15 +45,19 @@ class TaskGroup:
         times, seconds: how many attempts succeeded, and how long they took together.
         failed, lost: how many did not, and how long they took together.
         longest: how long the longest of all took.
+        cpu, memory: what those in processes used: seconds of the processor, and bytes at the peak
+            of the largest.
     """
 
     __slots__ = (
         "by_size",
+        "cpu",
         "failed",
         "files",
         "light",
         "longest",
         "lost",
+        "memory",
         "mentions",
         "name",
         "options",
@@ -73,6 +89,8 @@ class TaskGroup:
         self.failed = 0
         self.lost = 0.0
         self.longest = 0.0
+        self.cpu = 0.0
+        self.memory = 0
 
 
 class TaskGroups:
@@ -178,17 +196,17 @@ class TaskGroups:
                 found[kind.name] = (times + kind.times, seconds + kind.seconds)
         return found
 
-    def spent(self) -> dict[str, tuple[int, float, float]]:
-        """By task name, how many attempts there were, how long they took together, and the longest
-        of them, in seconds.
-        """
-        found: dict[str, tuple[int, float, float]] = {}
+    def spent(self) -> dict[str, Spent]:
+        """By task name, what its attempts took."""
+        found: dict[str, Spent] = {}
         for kind in self._known.values():
-            attempts, seconds, longest = found.get(kind.name, (0, 0.0, 0.0))
-            found[kind.name] = (
+            attempts, seconds, longest, cpu, memory = found.get(kind.name, Spent())
+            found[kind.name] = Spent(
                 attempts + kind.times + kind.failed,
                 seconds + kind.seconds + kind.lost,
                 max(longest, kind.longest),
+                cpu + kind.cpu,
+                max(memory, kind.memory),
             )
         return found
 

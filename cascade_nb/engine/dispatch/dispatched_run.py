@@ -39,10 +39,6 @@ class Started(InFlight, Protocol):
         """Whose node it is."""
 
     @property
-    def in_process(self) -> bool:
-        """Whether its body runs in another process."""
-
-    @property
     def can_be_ended(self) -> bool:
         """Whether `cancel` ends it."""
 
@@ -134,6 +130,9 @@ class RunsInProcesses(Executor, Protocol):
             TransferError: something cannot go there or come back.
             ProcessError: the process did not start, or ended.
         """
+
+    def variables(self, context: contextvars.Context) -> list[bytes]:
+        """Pickles of the variables of a context, and their values, that can go to a process."""
 
     def obstacle(self, value: Any, name: str) -> str | None:
         """What in a value cannot go to a process, in words; None for nothing."""

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cascade_nb.control.explanations import explain, stopper
-from cascade_nb.control.words import count_text
+from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.state_counts import waits_for_a_thread
+from cascade_nb.engine.observing.state_counts import suspended_of, waits_for_a_thread
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -82,6 +82,10 @@ def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     stopped = _stopped(view, index)
     if stopped:
         return [f"{node.id} {text}" for text in stopped]
+    suspended, seconds = suspended_of(view, index)
+    if suspended and seconds is not None:
+        items = f"{count_text(suspended, 'item')} suspended" if suspended > 1 else "suspended"
+        return [f"{node.id} is running, {items} by a pause for {seconds_text(seconds)}"]
     nested = [(task, run) for one, task, run in nested_in(view) if one is node]
     if nested:
         mapped = node.kind is NodeKind.MAP

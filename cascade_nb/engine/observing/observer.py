@@ -18,16 +18,19 @@ from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, wh
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
 from cascade_nb.engine.observing.run_view import ObservedRun, RunView
-from cascade_nb.engine.observing.state_counts import StateCounts
+from cascade_nb.engine.observing.state_counts import (
+    StateCounts,
+    kind_status,
+    remaining,
+    suspended_of,
+)
 from cascade_nb.engine.observing.status import (
     FailureLine,
     HeadlineFacts,
-    KindStatus,
     NodeState,
     Phase,
     RunStatus,
     headline,
-    remaining,
 )
 from cascade_nb.engine.storage.carry_over import AN_EDIT
 from cascade_nb.engine.storage.result_saver import THE_STATE
@@ -36,9 +39,6 @@ from cascade_nb.graph.graph import Node
 _SOON = 5.0  # seconds of waiting of which nothing need be said
 _SOME = 1000  # of what is parked, looked at one by one
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
-
-
-_NOTHING = (0, 0.0, 0.0)
 
 
 class RunObserver:
@@ -106,6 +106,7 @@ class RunObserver:
             retries = retries_of(self._view) if self._view is not None else ()
             running = self._running()
             waiting, queued, held = self._standing(counts, running, pause)
+            suspended, suspended_for = suspended_of(self._view)
             moment = HeadlineFacts(
                 phase=phase,
                 running=running,
@@ -124,6 +125,8 @@ class RunObserver:
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
                 unkept=self._view.saver.refused if self._view is not None else 0,
+                suspended=min(suspended, held),
+                suspended_for=suspended_for or 0.0,
             )
             return RunStatus(
                 run_id=self._run.id,
@@ -145,12 +148,15 @@ class RunObserver:
                 remaining=self._remaining(phase, kinds),
                 headline=headline(moment),
                 kinds=tuple(
-                    self._kind(name, c, spent.get(name, _NOTHING)) for name, c in kinds.items()
+                    kind_status(self._manager, name, of_one, spent.get(name))
+                    for name, of_one in kinds.items()
                 ),
                 failures=failures,
                 blocked_by=blocker if held or queued else None,
                 parent=self._run.parent,
                 retries=retries,
+                suspended=suspended,
+                suspended_for=suspended_for,
             )
 
     def nested(self) -> list[tuple[Node, str, NestedRun]]:
@@ -317,26 +323,6 @@ class RunObserver:
         if self._view is None or phase.is_over:
             return None
         return remaining(kinds, self._view.core.kinds.timings(), self._elapsed())
-
-    def _kind(
-        self, name: str, counts: Counter[NodeState], spent: tuple[int, float, float]
-    ) -> KindStatus:
-        scope = Scope("task", name)
-        limit = self._manager.find(scope, "concurrency")
-        return KindStatus(
-            name=name,
-            total=sum(counts.values()),
-            done=counts[NodeState.DONE] + counts[NodeState.REUSED],
-            running=counts[NodeState.RUNNING],
-            queued=counts[NodeState.QUEUED],
-            held=counts[NodeState.HELD],
-            failed=counts[NodeState.FAILED],
-            paused=self._manager.find(scope) is not None,
-            limit=None if limit is None else limit.limit,
-            attempts=spent[0],
-            seconds=spent[1],
-            longest=spent[2],
-        )
 
     def _blocker(self) -> str | None:
         view = self._view

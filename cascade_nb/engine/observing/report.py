@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.control.words import count_text, seconds_text, size_text
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
 from cascade_nb.protocols import Clock
@@ -27,6 +27,7 @@ COUNTED: Final = (
 )
 
 FAILURES: Final = 20
+_USED: Final = ("processor", "memory")  # what is known of those in processes
 INSIDE: Final = 5  # runs inside a run that are told of one by one
 
 
@@ -153,14 +154,17 @@ def failure_lines(status: RunStatus) -> list[str]:
 
 def times_lines(kinds: Iterable[KindStatus]) -> list[str]:
     """How long each task took, as a table; those that took longest first."""
-    rows = [
-        (kind.name, f"{kind.attempts:,}", seconds_text(kind.seconds), seconds_text(kind.longest))
-        for kind in sorted(kinds, key=lambda kind: (-kind.seconds, kind.name))
-        if kind.attempts
-    ]
-    table = [("task", "attempts", "total", "longest"), *rows]
-    wide = [max(len(row[column]) for row in table) for column in range(4)]
+    shown = sorted(kinds, key=lambda kind: (-kind.seconds, kind.name))
+    shown = [kind for kind in shown if kind.attempts]
+    in_processes = any(kind.memory for kind in shown)
+    table = [("task", "attempts", "total", "longest", *_USED[: 2 * in_processes])]
+    for kind in shown:
+        row = (kind.name, f"{kind.attempts:,}", seconds_text(kind.seconds))
+        used = (seconds_text(kind.cpu), size_text(kind.memory)) if kind.memory else ("", "")
+        table.append((*row, seconds_text(kind.longest), *used[: 2 * in_processes]))
+    columns = range(1, len(table[0]))
+    wide = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return [
-        f"  {row[0]:<{wide[0]}}  " + "  ".join(f"{row[i]:>{wide[i]}}" for i in (1, 2, 3))
+        (f"  {row[0]:<{wide[0]}}  " + "  ".join(f"{row[i]:>{wide[i]}}" for i in columns)).rstrip()
         for row in table
     ]

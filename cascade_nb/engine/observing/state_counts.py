@@ -7,16 +7,18 @@ each look holds up the kernel's loop. So nothing is looked at twice, and inside 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from cascade_nb.control.constraint import Scope
 from cascade_nb.control.explanations import stopper
 from cascade_nb.control.gates import Gate
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
-from cascade_nb.engine.core.task_groups import TaskGroup
+from cascade_nb.engine.core.task_groups import Spent, TaskGroup
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.status import SHOWN, NodeState
+from cascade_nb.engine.observing.status import SHOWN, KindStatus, NodeState
 
 _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
@@ -227,3 +229,85 @@ def _waiting(count: int) -> list[int]:
 
 def _named(counts: list[int]) -> dict[NodeState, int]:
     return dict(zip(_STATES, counts, strict=True))
+
+
+def kind_status(
+    manager: ConstraintManager, name: str, counts: Counter[NodeState], spent: Spent | None
+) -> KindStatus:
+    """All nodes of one task taken together.
+
+    Args:
+        manager: knows its pause and its limit.
+        name: of the task.
+        counts: how many of them stand how.
+        spent: what they took so far.
+    """
+    scope = Scope("task", name)
+    limit = manager.find(scope, "concurrency")
+    spent = spent or Spent()
+    return KindStatus(
+        name=name,
+        total=sum(counts.values()),
+        done=counts[NodeState.DONE] + counts[NodeState.REUSED],
+        running=counts[NodeState.RUNNING],
+        queued=counts[NodeState.QUEUED],
+        held=counts[NodeState.HELD],
+        failed=counts[NodeState.FAILED],
+        paused=manager.find(scope) is not None,
+        limit=None if limit is None else limit.limit,
+        attempts=spent.attempts,
+        seconds=spent.seconds,
+        longest=spent.longest,
+        cpu=spent.cpu,
+        memory=spent.memory,
+    )
+
+
+def suspended_of(view: RunView | None, index: int | None = None) -> tuple[int, float | None]:
+    """How many attempts are suspended in their processes, and since how many seconds the first is;
+    of one node of the graph where one is given. Under the lock.
+    """
+    if view is None:
+        return 0, None
+    since = [
+        a.rests_since
+        for a in view.in_flight.values()
+        if a.in_process and a.rests_since is not None
+        and (index is None or view.core.root_of(a.index) == index)
+    ]  # fmt: skip
+    if not since:
+        return 0, None
+    return len(since), max(0.0, view.services.clock.now() - min(since))
+
+
+def remaining(
+    kinds: Mapping[str, Counter[NodeState]],
+    timings: Mapping[str, tuple[int, float]],
+    elapsed: float,
+) -> float | None:
+    """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
+    as many as were busy on the average. None where most of what is left was never measured.
+
+    Args:
+        kinds: by task name, how many nodes stand how.
+        timings: by task name, how many attempts there were and how long they took together.
+        elapsed: seconds since the start, paused time not counted.
+    """
+    if not timings:
+        return None
+    spent = sum(seconds for _, seconds in timings.values())
+    overall = spent / sum(times for times, _ in timings.values())
+    left = measured = unknown = 0.0
+    for name, counts in kinds.items():
+        todo: float = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
+        todo += counts[NodeState.RUNNING] / 2
+        if name in timings:
+            measured += todo
+        else:
+            unknown += todo
+        times, seconds = timings.get(name, (1, overall))
+        left += seconds / times * todo
+    if unknown > measured:
+        return None  # forty tasks that were never seen may take an hour or a moment
+    busy = spent / elapsed if elapsed > 0 else 1.0
+    return left / max(1.0, busy)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections import Counter
-from collections.abc import Mapping
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint
@@ -79,6 +77,8 @@ class KindStatus:
         attempts: how many are over, failed ones too.
         seconds: how long they took together.
         longest: how long the longest of them took.
+        cpu: seconds of processor time that those in processes used.
+        memory: bytes that one of those had at its peak, the most of them.
     """
 
     name: str
@@ -93,6 +93,8 @@ class KindStatus:
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,6 +180,8 @@ class RunStatus:
         parent: the id of the run whose task has started it, if one did.
         retries: what is tried again, at most five of them.
         nested: the runs that its tasks have started and wait for.
+        suspended: how many are stopped where they stand in their processes, of those held.
+        suspended_for: seconds since the first of them was; None where none is.
     """
 
     run_id: str
@@ -204,6 +208,8 @@ class RunStatus:
     parent: str | None = None
     retries: tuple[RetryStatus, ...] = ()
     nested: tuple[NestedStatus, ...] = ()
+    suspended: int = 0
+    suspended_for: float | None = None
 
     @property
     def standing(self) -> str:
@@ -238,6 +244,8 @@ class HeadlineFacts:
     unkept: int = 0
     edits: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    suspended: int = 0
+    suspended_for: float = 0.0
 
 
 def _whole(seconds: float) -> str:
@@ -283,7 +291,8 @@ def _first_words(moment: HeadlineFacts) -> str:
     words = [f"Running {count_text(moment.running, 'task')}" if moment.running else idle]
     if moment.failed:
         words.append(f"{count_text(moment.failed, 'task')} failed")
-    words += stopped_words(moment.held, moment.queued, "task")
+    words += stopped_words(moment.held - moment.suspended, moment.queued, "task")
+    words += _suspended(moment)
     if not moment.running and moment.blocker:
         words.append(moment.blocker)
     if not moment.running and moment.retrying:
@@ -298,8 +307,17 @@ def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
     return [f"{count} {word}" for count, word in counted]
 
 
+def _suspended(moment: HeadlineFacts) -> list[str]:
+    if not moment.suspended:
+        return []
+    since = seconds_text(round(moment.suspended_for))
+    return [f"{count_text(moment.suspended, 'task')} suspended for {since}"]
+
+
 def _paused(moment: HeadlineFacts) -> str:
-    held = f"{count_text(moment.held, 'task')} held" if moment.held else ""
+    left = moment.held - moment.suspended
+    stands = [f"{count_text(left, 'task')} held"] if left > 0 else []
+    held = " · ".join([*stands, *_suspended(moment)])
     by, why = "", ""
     if moment.pause is not None:
         by = f" by {moment.pause.by}" if moment.pause.by else ""
@@ -311,36 +329,3 @@ def _paused(moment: HeadlineFacts) -> str:
     if moment.unkept:
         words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
     return " · ".join(filter(None, words))
-
-
-def remaining(
-    kinds: Mapping[str, Counter[NodeState]],
-    timings: Mapping[str, tuple[int, float]],
-    elapsed: float,
-) -> float | None:
-    """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
-    as many as were busy on the average. None where most of what is left was never measured.
-
-    Args:
-        kinds: by task name, how many nodes stand how.
-        timings: by task name, how many attempts there were and how long they took together.
-        elapsed: seconds since the start, paused time not counted.
-    """
-    if not timings:
-        return None
-    spent = sum(seconds for _, seconds in timings.values())
-    overall = spent / sum(times for times, _ in timings.values())
-    left = measured = unknown = 0.0
-    for name, counts in kinds.items():
-        todo: float = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
-        todo += counts[NodeState.RUNNING] / 2
-        if name in timings:
-            measured += todo
-        else:
-            unknown += todo
-        times, seconds = timings.get(name, (1, overall))
-        left += seconds / times * todo
-    if unknown > measured:
-        return None  # forty tasks that were never seen may take an hour or a moment
-    busy = spent / elapsed if elapsed > 0 else 1.0
-    return left / max(1.0, busy)

@@ -7,6 +7,7 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from cascade_nb.concurrency.process_protocols import ProcessHandle
@@ -14,12 +15,12 @@ from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest, tell_progress
-from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsInProcesses
 from cascade_nb.engine.dispatch.failures import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote
 from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
-from cascade_nb.engine.processes.surroundings import place_here, said_here
+from cascade_nb.engine.processes.surroundings import place_here, said_in
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.model.arguments.watched import called_elsewhere
 from cascade_nb.protocols import Job
@@ -87,6 +88,9 @@ class ProcessAttempt(ThreadAttempt):
             self.process = None
             if self.resting:
                 end_rest(self)
+            kind = self.driver.core.kinds.of[self.index]
+            kind.cpu += self.cpu
+            kind.memory = max(kind.memory, self.memory)
             label = self.driver.core.label(self.index)
             if self.late:
                 limit = self.driver.core.options_of(self.index).timeout or 0.0
@@ -157,6 +161,11 @@ class _Ear:
         self._attempt.cpu, self._attempt.memory = cpu, memory
 
 
-def said_for_run() -> bytes:
-    """What was said of logging and warnings, for the bodies of a run that begins here."""
-    return pickle.dumps(said_here())
+def said_for_run(context: Context, runner: RunsInProcesses) -> bytes:
+    """What was said of logging, warnings and context variables, for the bodies of a run.
+
+    Args:
+        context: of the run.
+        runner: what runs them.
+    """
+    return pickle.dumps(said_in(context, runner.variables(context)))

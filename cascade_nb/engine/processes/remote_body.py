@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +64,7 @@ def _run(channel: Channel, body: Body) -> Outcome:
     def tell(kind: str, what: Any) -> None:
         channel.tell((kind, what))
 
-    _telling.begin(body.said, tell)
+    settings = _telling.begin(body.said, tell).enter()
     progress_told.set(partial(_Progress().told, tell))
     enter_body()
     at_end.set(None)
@@ -72,7 +73,8 @@ def _run(channel: Channel, body: Body) -> Outcome:
     stands_for_it = RemoteBody(files)
     stands_for_it.begin()
     try:
-        result = returned(body.fn(*body.args, **body.kwargs))
+        with settings or contextlib.nullcontext():
+            result = returned(body.fn(*body.args, **body.kwargs))
         files.finish(result)
     finally:
         finish_body()

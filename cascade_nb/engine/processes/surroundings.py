@@ -4,16 +4,23 @@ folder, the environment, where modules are found; and what a cell said of loggin
 
 from __future__ import annotations
 
+import decimal
+import importlib
 import logging
 import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import Context
 from typing import Any, Final, NamedTuple
+
+from cascade_nb.concurrency.thread_settings import sklearn_config
 
 Record = Callable[[str, Any], None]  # tells the other process something
 
+_SKLEARN: Final = "sklearn"  # there only where something of it is set
 _BY_WHAT: Final = ("message", "module")
 
 
@@ -95,11 +102,30 @@ class Said(NamedTuple):
         levels: by logger, "" for the root; only those that have one of their own.
         disabled: the level up to which nothing is logged.
         filters: of warnings.
+        variables: pickles of context variables and their values.
+        settings: of scikit-learn.
+        precision: of `decimal`.
     """
 
     levels: dict[str, int]
     disabled: int
     filters: list[tuple[Any, ...]]
+    variables: list[bytes]
+    settings: dict[str, Any]
+    precision: decimal.Context
+
+    def enter(self) -> AbstractContextManager[Any] | None:
+        """Have what each context has for itself in this one; gives what else is to be entered."""
+        decimal.setcontext(self.precision.copy())
+        for pickled in self.variables:
+            variable, value = pickle.loads(pickled)  # noqa: S301 - as below
+            variable.set(value)
+        if not self.settings:
+            return None
+        entered: AbstractContextManager[Any] = importlib.import_module(_SKLEARN).config_context(
+            **self.settings
+        )
+        return entered
 
     def apply(self) -> None:
         """Make it hold in this process."""
@@ -113,14 +139,22 @@ class Said(NamedTuple):
             warnings.filterwarnings(action, category=category, lineno=line, append=True, **words)
 
 
-def said_here() -> Said:
-    """What was said here."""
+def said_in(context: Context, variables: list[bytes]) -> Said:
+    """What was said here, and in a context.
+
+    Args:
+        context: of whoever started the run.
+        variables: those of it that pickle.
+    """
     root = logging.getLogger()
     levels = {"": root.level}
     for name, logger in list(root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and logger.level:
             levels[name] = logger.level
-    return Said(levels, root.manager.disable, [one for one in warnings.filters if _can_go(one)])
+    filters = [one for one in warnings.filters if _can_go(one)]
+    settings = dict(context.run(sklearn_config))
+    precision = context.run(decimal.getcontext)
+    return Said(levels, root.manager.disable, filters, variables, settings, precision)
 
 
 def _can_go(one: Any) -> bool:
@@ -137,24 +171,28 @@ class Telling(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._tell: Record | None = None
-        self._said = b""
+        self._pickled = b""
+        self._said: Any = None
         self._filters: list[Any] = []
 
-    def begin(self, said: bytes, tell: Record) -> None:
-        """A body begins.
+    def begin(self, pickled: bytes, tell: Record) -> Said:
+        """A body begins; gives what was said.
 
         Args:
-            said: the pickle of a `Said`.
+            pickled: a `Said`.
             tell: how to tell the other process.
         """
         self._tell = tell
         root = logging.getLogger()
         if self not in root.handlers:
             root.addHandler(self)
-        if said != self._said or warnings.filters != self._filters:
-            pickle.loads(said).apply()  # noqa: S301 - from the process that started this one
-            self._said, self._filters = said, list(warnings.filters)
+        if pickled != self._pickled:
+            self._said = pickle.loads(pickled)  # noqa: S301 - from what started this process
+        if pickled != self._pickled or warnings.filters != self._filters:
+            self._said.apply()
+            self._pickled, self._filters = pickled, list(warnings.filters)
         warnings.showwarning = self._warn
+        return self._said  # type: ignore[no-any-return]
 
     def end(self) -> None:
         """It is over."""

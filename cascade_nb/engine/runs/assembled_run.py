@@ -165,8 +165,8 @@ class AssembledRun(AdmittingRun):
 
     @functools.cached_property
     def said(self) -> bytes:
-        """What was said of logging and warnings, for bodies in processes."""
-        return said_for_run()
+        """What was said of logging, warnings and the context, for bodies in processes."""
+        return said_for_run(self.context.copy(), self.process_runner)
 
     def _running(self) -> list[Started]:
         """The attempts that have begun and are not over; from any thread."""

@@ -6,6 +6,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Final
 
 from cascade_nb.concurrency.process_protocols import ProcessListener
@@ -13,7 +14,7 @@ from cascade_nb.errors import ProcessError, TransferError, UsageError
 from cascade_nb.executors.local import LocalExecutor
 from cascade_nb.executors.processes.carried_errors import raised_here
 from cascade_nb.executors.processes.obstacles import obstacle_in
-from cascade_nb.executors.processes.pickles import packed, unpacked
+from cascade_nb.executors.processes.pickles import packed, packed_variables, unpacked
 from cascade_nb.executors.processes.pool import Pool
 from cascade_nb.executors.processes.process import NotBegunError
 from cascade_nb.forking import forget_after_fork
@@ -175,6 +176,17 @@ class ProcessExecutor:
         """
         found = obstacle_in(value, name)
         return None if found is None else found.text
+
+    def variables(self, context: Context) -> list[bytes]:
+        """The variables of a context that can go to a process.
+
+        Args:
+            context: any.
+
+        Returns:
+            A pickle of each variable and its value.
+        """
+        return packed_variables(context)
 
     def close(self) -> None:
         """Let idle processes end; one that is busy ends after its body."""

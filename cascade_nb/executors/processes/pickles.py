@@ -6,11 +6,15 @@ it is here: a process that got it must not change it here, and what it made is o
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
+import sys
 import types
+import uuid
 from collections.abc import Sequence
-from typing import Any
+from contextvars import Context, ContextVar
+from typing import Any, Final
 
 from cascade_nb.model.whole_pickler import (
     PROTOCOL,
@@ -20,6 +24,16 @@ from cascade_nb.model.whole_pickler import (
     travelled_as,
     whole_bytes,
 )
+
+_NAMED: Final = frozenset({type, types.FunctionType})
+_OURS: Final = "cascade_nb."
+#: What has context variables for itself, which are of no use in another process.
+_MACHINERY: Final = frozenset(
+    {
+        "_contextvars", "anyio", "asyncio", "cascade_nb", "comm", "ipykernel", "IPython", "sniffio",
+        "tornado", "traitlets", "zmq",
+    }
+)  # fmt: skip
 
 
 def packed(value: Any, *, back: bool = False) -> list[memoryview]:
@@ -61,10 +75,14 @@ def unpacked(parts: Sequence[memoryview]) -> Any:
 
 class _Pickler(WholePickler):
     def reducer_override(self, obj: Any) -> Any:
+        if obj.__class__ in _NAMED and (obj.__module__ or "").startswith(_OURS):
+            return NotImplemented  # found by its name, which takes cloudpickle longer to see
         if isinstance(obj, types.CodeType):
             # cloudpickle leaves out the file, by which the lines of a traceback are found.
             make, args = parts_of_code(obj)
             return _code_in_file, (make, args, obj.co_filename)
+        if isinstance(obj, ContextVar):
+            return _variable, _place_of(obj)
         return super().reducer_override(obj)
 
 
@@ -75,6 +93,56 @@ class _BackPickler(_Pickler):
             if known is not None:
                 return _class_there, (known, whole_bytes(obj))
         return super().reducer_override(obj)
+
+
+def packed_variables(context: Context) -> list[bytes]:
+    """The context variables that are set in a context, each with its value, as far as they pickle;
+    those of machinery that a process has for itself are left out.
+    """
+    found = []
+    for variable, value in context.items():
+        module = _place_of(variable)[0].partition(".")[0]
+        if module in _MACHINERY or variable.name.startswith("cascade_"):
+            continue
+        pickled = _whole_or_none((variable, value))
+        if pickled is not None:
+            found.append(pickled)
+    return found
+
+
+def _whole_or_none(value: Any) -> bytes | None:
+    try:
+        return packed_whole(value)
+    except Exception:  # whatever its class does: it does not travel
+        return None
+
+
+#: By itself, where a variable is found; by that, the variable.
+_places: Final[dict[ContextVar[Any], tuple[str, str, str]]] = {}
+_variables: Final[dict[tuple[str, str, str], ContextVar[Any]]] = {}
+
+
+def _place_of(variable: ContextVar[Any]) -> tuple[str, str, str]:
+    """The module and the name there, or else a name of its own; and what it is called."""
+    known = _places.get(variable)
+    if known is None:
+        known = "", uuid.uuid4().hex, variable.name
+        for module_name, module in list(sys.modules.items()):
+            for name, value in list(getattr(module, "__dict__", {}).items()):
+                if value is variable and module_name != "__main__":
+                    known = module_name, name, variable.name
+        _places[variable] = known
+        _variables[known] = variable
+    return known
+
+
+def _variable(module: str, name: str, called: str) -> ContextVar[Any]:
+    place = module, name, called
+    if place not in _variables:
+        made = getattr(importlib.import_module(module), name) if module else ContextVar(called)
+        _variables[place] = made
+        _places[made] = place
+    return _variables[place]
 
 
 def _code_in_file(make: Any, args: tuple[Any, ...], file: str) -> types.CodeType:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import decimal
 import io
 import json
 import logging
@@ -22,6 +24,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.observing.report import times_lines
 from cascade_nb.errors import (
     ProcessDiedError,
     ResultError,
@@ -362,11 +365,16 @@ def test_a_pause_suspends_it_and_its_clock_and_a_resume_lets_it_go_on(
     run.pause()
     time.sleep(0.05)
     stood = len(text_of(file))
-    assert run.status.phase.value == "paused"
+    status = run.status
+    assert (status.phase.value, status.suspended) == ("paused", 1)
+    assert "1 task suspended for" in status.headline
+    assert "suspended by a pause" in " ".join(run.why("tick"))
     time.sleep(0.6)
+    assert (run.status.suspended_for or 0.0) > 0.5
     assert len(text_of(file)) == stood
     run.resume()
     assert run.result() == 60
+    assert (run.status.suspended, run.status.suspended_for) == (0, None)
     assert run.status.elapsed < 5.0
     spent = run.status.kinds[0].seconds
     assert 0.5 < spent < 10.0
@@ -507,6 +515,50 @@ def test_its_progress_is_told(engine: Engine) -> None:
     assert engine.start(steps()).result() == 5
     told = [(one.done, one.total) for one in spy.events_of_type(TaskProgress)]
     assert told[-1] == (5, 5)
+
+
+def test_what_it_used_is_told_of_each_task(engine: Engine) -> None:
+    @cs.task
+    def burn() -> None:
+        until = time.process_time() + 0.2
+        while time.process_time() < until:
+            pass
+
+    @cs.task(executor="thread")
+    def rest_here() -> None:
+        time.sleep(0.001)
+
+    run = engine.start([burn(), rest_here()])
+    run.result()
+    used = {kind.name: kind for kind in run.status.kinds}
+    assert 0.19 < used["burn"].cpu < 2.0
+    assert used["burn"].memory > 10_000_000
+    assert (used["rest_here"].cpu, used["rest_here"].memory) == (0.0, 0)
+    table = times_lines(run.status.kinds)
+    assert table[0].split() == ["task", "attempts", "total", "longest", "processor", "memory"]
+    assert "MB" in table[1]
+    here = engine.start(rest_here(), fresh=True)
+    here.result()
+    assert times_lines(here.status.kinds)[0].split()[-1] == "longest"
+
+
+def test_precision_and_variables_of_the_context_are_those_of_the_cell(engine: Engine) -> None:
+    local: contextvars.ContextVar[int] = contextvars.ContextVar("local", default=0)
+
+    @cs.task
+    def around() -> Any:
+        local.set(99)  # nobody else sees it
+        return None
+
+    @cs.task
+    def third() -> Any:
+        return local.get(), str(decimal.Decimal(1) / 3)
+
+    local.set(5)
+    with decimal.localcontext() as precision:
+        precision.prec = 4
+        assert engine.start([around(), third()]).result() == [None, (5, "0.3333")]
+        assert engine.start(third(), fresh=True).result() == (5, "0.3333")
 
 
 # What it stands on.
