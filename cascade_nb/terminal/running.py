@@ -16,7 +16,7 @@ from typing import Final
 
 from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.control.words import seconds_text
-from cascade_nb.defaults import default_engine
+from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.door.opening import DOOR
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import counts_line, summary_lines
@@ -55,10 +55,11 @@ _CODES: Final = {Phase.SUCCEEDED: DONE, Phase.FAILED: FAILED, Phase.CANCELLED: C
 def run(given: Namespace) -> int:
     """Run a target, and wait for its end."""
     where, name = split_target(given.target)
-    if given.state is not None:
-        use_state(given.state)
+    state = None if given.state is None else state_of(given.state)
     with prints_of_others_aside(given.json):
-        place = _place(where, name, with_state=given.state is None)
+        place = _place(where, name, with_state=state is None)
+        if state is not None:  # whatever the module said
+            use_state(state)
         graph, params = graph_of(place, where, name, given.param)
 
         def start(engine: Engine) -> Run:
@@ -73,7 +74,7 @@ def run(given: Namespace) -> int:
 
         DOOR.title = given.target
         try:
-            return follow(start, given.json)
+            return follow(start, given.json, name)
         finally:
             DOOR.title = ""
 
@@ -96,12 +97,13 @@ def help_of(text: str, usual: str) -> HelpAskedError:
     return HelpAskedError(f"{usual}\n\nparameters of {text}:\n{told}")
 
 
-def follow(start: Callable[[Engine], Run], as_json: bool) -> int:
+def follow(start: Callable[[Engine], Run], as_json: bool, name: str = "") -> int:
     """Start a run, tell how it goes until it is over, and give the exit code.
 
     Args:
         start: starts it.
         as_json: whether its events are told, a line of JSON each, instead of progress.
+        name: what its value is called; by default as the run is.
     """
     engine = default_engine()
     heard = engine.bus.subscribe() if as_json else None
@@ -114,7 +116,7 @@ def follow(start: Callable[[Engine], Run], as_json: bool) -> int:
     if heard is None:
         complain(*summary_lines(status))
         if value:
-            say(f"{status.title} = {value}")
+            say(f"{name or status.title} = {value}")
         return code
     engine.bus.flush()
     _tell(heard)

@@ -53,7 +53,16 @@ def sleeps(seconds):
 def plain(x):
     return x
 
+@cs.task
+async def tens(i):
+    return 10 * i
+
+@cs.task
+def inside(n):
+    return cs.run(tens.map(i=list(range(n))))
+
 report = total(numbers(size)).named("report")
+all_of_it = {"report": report, "inside": inside(size)}
 chosen = total(numbers(size), how)
 tag = named(label)
 broken = total([fails(1), numbers(2)])
@@ -81,9 +90,10 @@ pytestmark = pytest.mark.may_block("a command waits in the thread that it is typ
         (["a_flow.py:report"], "report = 3"),
         (["a_flow:report"], "report = 3"),
         (["a_flow.py:report", "-p", "size=5"], "report = 10"),
-        (["a_flow.py:chosen", "--param", "how=max", "-p", "size=4"], "total = 3"),
-        (["a_flow.py:tag", "-p", "label=007"], "named = '007'"),
+        (["a_flow.py:chosen", "--param", "how=max", "-p", "size=4"], "chosen = 3"),
+        (["a_flow.py:tag", "-p", "label=007"], "tag = '007'"),
         (["a_flow.py:numbers", "-p", "n=2"], "numbers = [0, 1]"),
+        (["a_flow.py:all_of_it", "-p", "size=2"], "all_of_it = {'report': 1, 'inside': [0, 10]}"),
     ],
 )
 @pytest.mark.usefixtures("flow")
@@ -177,6 +187,21 @@ def test_results_that_are_kept_stand_for_the_next_run_and_are_listed(terminal: T
     nowhere = terminal.type("state")
     assert nowhere.code == 2
     assert "say where results are kept" in nowhere.err
+
+
+def test_where_results_are_kept_is_what_the_command_says_whatever_the_file_does(
+    flow: Path, terminal: Terminal
+) -> None:
+    text = f"{FLOW}\ncs.use_state('sqlite:///own.db')\n"
+    (flow.parent / "d_flow.py").write_text(text, encoding="utf-8")
+    assert terminal.type("run", "d_flow.py:report", "--state", "sqlite:///said.db").code == 0
+    assert (flow.parent / "said.db").exists()
+    assert (
+        not (flow.parent / "own.db").exists()
+        or not terminal.type("state", "sqlite:///own.db", "--json").json["kept"]
+    )
+    assert terminal.type("run", "d_flow.py:report").code == 0
+    assert terminal.type("state", "sqlite:///own.db", "--json").json["kept"]
 
 
 def command(here: Place, *words: str, **more: Any) -> subprocess.Popen[str]:
