@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.connectors import MqttConnector
 from cascade_nb.engine import Engine
 from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.events import (
@@ -228,3 +229,33 @@ async def test_two_spies_hear_of_each_loss_once() -> None:
             hold.let_go()
             assert await run == 1
             assert other.events_of_type(ConnectorDisconnected)[0] == lost
+
+
+async def test_a_run_ends_in_time_though_its_broker_is_frozen() -> None:
+    hold = Hold()
+    with Mosquitto.start() as broker:
+        engine = Engine(connector=MqttConnector(broker.url))
+        run = engine.start(cs.task(name="work")(hold.rest)(1))
+        await until(lambda: hold.came)
+        broker.freeze()
+        began = time.monotonic()
+        hold.let_go()
+        assert await run == 1
+        assert time.monotonic() - began < 6
+        await engine.aclose()
+        assert time.monotonic() - began < 12
+        assert engine.unreachable is not None
+        assert "of telemetry were never sent" in engine.unreachable
+
+
+async def test_a_frozen_broker_holds_up_no_start_for_longer_than_the_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "PATIENCE", 0.5)
+    with Mosquitto.start() as broker:
+        broker.freeze()
+        engine = Engine(connector=MqttConnector(broker.url))
+        began = time.monotonic()
+        assert await engine.run(after(1)) == 1
+        await engine.aclose()
+        assert time.monotonic() - began < 8
