@@ -711,6 +711,7 @@ async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobod
     @cs.task
     def asks(i: int) -> Any:
         GUARDED.take(i)
+        GUARDED.all.append(i)
         _looks(METER, i)
         return METER.read(i), MODEL.get_params(), norm.fit([1.0, 2.0, i]), GRID.sum(), TEXT.tell()
 

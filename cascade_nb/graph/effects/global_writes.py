@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.self_changes import (
     changes_argument,
-    held_in,
     is_changed_by,
     is_container,
 )
@@ -71,9 +70,7 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
             return
     if value is _MISSING or issubclass(type(value), types.ModuleType):
         return
-    if use.how == "=" or (
-        attributes and is_changed_by(held_in(value, attributes[:-1]), attributes[-1])
-    ):
+    if use.how == "=" or (attributes and is_changed_by(value, attributes)):
         yield _written(name, id(value))
 
 

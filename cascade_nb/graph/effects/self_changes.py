@@ -44,7 +44,9 @@ _OF_KINDS: Final = {
 _GUARDS: Final = (
     type(threading.Lock()),
     type(threading.RLock()),
+    threading.Barrier,
     threading.Condition,
+    threading.Event,
     threading.Semaphore,
     queue.Queue,
 )
@@ -64,12 +66,19 @@ def held_in(value: Any, path: list[str]) -> Any:
     return value
 
 
-def is_changed_by(value: Any, method: str) -> bool:
-    """Whether calling a method of an object, or a class, changes it."""
-    kind = type(value)
-    if kind in _CONTAINERS:
+def is_changed_by(value: Any, path: list[str]) -> bool:
+    """Whether calling a method of an object or a class, or of what it holds, changes it.
+
+    Args:
+        value: what the path begins at.
+        path: attributes, the last of which is the method.
+    """
+    inner, method = held_in(value, path[:-1]), path[-1]
+    if len(path) > 1 and not _is_plain(value) and _has_a_guard(value):
+        return False
+    if type(inner) in _CONTAINERS:
         return method in _MUTATORS
-    return _is_changed(value, method, set())
+    return _is_changed(inner, method, set())
 
 
 def _is_changed(value: Any, method: str, seen: set[int]) -> bool:
