@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks import bare, hashing, lasting, memory, ours, reused, runner
+from benchmarks import bare, hashing, lasting, memory, ours, processes, reused, runner
 from benchmarks.bounds import lines
 from benchmarks.cached import OUTDATED, TASKS
 from benchmarks.caches import side_by_side
@@ -318,3 +318,8 @@ def test_the_page_keeps_its_words_when_tables_change() -> None:
     assert "## How to read the tables" in once
     with pytest.raises(ValueError, match="no <!-- tables -->"):
         with_tables("nothing", "| a |")
+
+
+def test_what_bodies_in_processes_cost_is_measured() -> None:
+    rows = processes.measured(processes.QUICK)
+    assert len(processes.table(rows).splitlines()) == len(rows) + 2 == 10

@@ -398,8 +398,34 @@ def body(channel):
 ears = [Ear(), Ear()]
 for ear in ears:
     threading.Thread(target=executor.run, args=(body, (), ear), daemon=True).start()
+if len(sys.argv) > 1:
+    while sys.stdin.readline():
+        for ear in ears:
+            ear.process.suspend()
+        print("suspended", flush=True)
 time.sleep(600)
 """
+
+
+def test_suspended_processes_end_with_the_one_that_started_them_too() -> None:
+    script = subprocess.Popen(
+        [sys.executable, "-c", ORPHANS, "suspend"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # as a kernel's is
+    )
+    assert script.stdout is not None
+    assert script.stdin is not None
+    pids = [int(script.stdout.readline()) for _ in range(2)]
+    script.stdin.write("now\n")
+    script.stdin.flush()
+    assert script.stdout.readline() == "suspended\n"
+    script.kill()
+    script.wait()
+    script.stdout.close()
+    script.stdin.close()
+    until(lambda: not any(map(is_running, pids)))
 
 
 def test_processes_end_with_the_one_that_started_them_however_that_ends() -> None:
