@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from cascade_nb.executors.local import LocalExecutor
-from cascade_nb.executors.processes.executor import ProcessExecutor
+
+if TYPE_CHECKING:
+    from cascade_nb.executors.processes.executor import ProcessExecutor
 
 __all__ = ["LocalExecutor", "ProcessExecutor"]
+
+
+def __getattr__(name: str) -> Any:
+    """What loads a library is imported when somebody names it."""
+    if name == "ProcessExecutor":
+        from cascade_nb.executors.processes.executor import (  # noqa: PLC0415 - it loads cloudpickle
+            ProcessExecutor,
+        )
+
+        return ProcessExecutor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
