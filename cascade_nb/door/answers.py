@@ -19,6 +19,7 @@ from cascade_nb.door.known_runs import (
     live_runs,
     remembered,
     status_named,
+    wait_for_end,
 )
 from cascade_nb.door.protocol import VERSION, Request, checked_request, refusal, short
 from cascade_nb.engine.engine import Engine
@@ -32,6 +33,8 @@ from cascade_nb.everywhere import limit, pause, rate, resume
 
 BY: Final = "you in a terminal"
 PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect
+WAIT: Final = 10.0  # seconds that `wait` waits where nothing else is said
+MOST_WAIT: Final = 60.0
 _LOOK: Final = 0.005
 _MOST: Final = 20  # runs in an answer
 
@@ -152,6 +155,15 @@ def _status(request: Request) -> dict[str, Any]:
     return _standing(*live_runs(), also_last=True)
 
 
+def _wait(request: Request) -> dict[str, Any]:
+    name, seconds = request.text("run"), request.given.get("seconds")
+    live = [run for run in live_runs() if is_called(run.number, run.id, name)]
+    if len(live) != 1:
+        return _status(request)
+    wait_for_end(live[0], min(WAIT if seconds is None else seconds, MOST_WAIT))
+    return _standing(live[0])
+
+
 def _why(request: Request) -> dict[str, Any]:
     node, name = request.text("node"), request.given.get("run")
     live = live_runs()
@@ -181,6 +193,7 @@ _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "rate": _rate,
     "cancel": _cancel,
     "status": _status,
+    "wait": _wait,
     "why": _why,
     "runs": _runs,
 }

@@ -44,8 +44,8 @@ class Caller(Protocol):
 
     place: str
 
-    def ask(self, request: Request) -> dict[str, Any]:
-        """What it answers.
+    def ask(self, request: Request, patience: float = PATIENCE) -> dict[str, Any]:
+        """What it answers, within so many seconds.
 
         Raises:
             NoAnswerError: it does not, or nobody can read that.
@@ -74,15 +74,15 @@ class SocketCaller:
         self.path = path
         self.place = path.stem
 
-    def ask(self, request: Request) -> dict[str, Any]:
-        """What it answers.
+    def ask(self, request: Request, patience: float = PATIENCE) -> dict[str, Any]:
+        """What it answers, within so many seconds.
 
         Raises:
             NoAnswerError: it does not, or nobody can read that.
         """
         try:
             with self._connected() as peer:
-                peer.settimeout(PATIENCE)
+                peer.settimeout(patience)
                 peer.sendall(encoded(request.as_dict()) + b"\n")
                 line = _read_line(peer)
             answer = parse_answer(line)
@@ -92,7 +92,7 @@ class SocketCaller:
                 f"the process of {self.path.name} is gone; what it left was removed", gone=True
             ) from None
         except TimeoutError:
-            text = f"{self.place} did not answer within {PATIENCE:g} s"
+            text = f"{self.place} did not answer within {patience:g} s"
             raise NoAnswerError(text) from None
         except (OSError, RefusedMessageError) as error:
             raise NoAnswerError(f"{self.place}: {error}") from None

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cascade_nb.door.callers import Caller, NoAnswerError, SocketCaller
+from cascade_nb.door.callers import PATIENCE, Caller, NoAnswerError, SocketCaller
 from cascade_nb.door.folder import folders, not_ours
 from cascade_nb.door.protocol import Request
 
@@ -51,11 +51,19 @@ def ask_all(
     callers: Iterable[Caller], request: Request, skipped: list[str]
 ) -> list[tuple[Caller, dict[str, Any]]]:
     """What each of them answers, at the same time; who does not is said in `skipped`."""
+    return ask_each([(caller, request) for caller in callers], skipped)
 
-    def ask(caller: Caller) -> tuple[Caller, dict[str, Any]]:
-        return caller, caller.ask(request)
 
-    return _all(ask, list(callers), skipped)
+def ask_each(
+    questions: list[tuple[Caller, Request]], skipped: list[str], patience: float = PATIENCE
+) -> list[tuple[Caller, dict[str, Any]]]:
+    """The same, where each is asked something of its own."""
+
+    def ask(question: tuple[Caller, Request]) -> tuple[Caller, dict[str, Any]]:
+        caller, request = question
+        return caller, caller.ask(request, patience)
+
+    return _all(ask, questions, skipped)
 
 
 def _kernel(path: Path) -> Caller | None:

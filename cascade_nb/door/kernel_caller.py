@@ -98,14 +98,14 @@ class KernelCaller:
         content = self._exchange("kernel_info_request", {}, "kernel_info_reply", _THERE)
         return isinstance(content.get(MARK), dict)
 
-    def ask(self, request: Request) -> dict[str, Any]:
-        """What it answers.
+    def ask(self, request: Request, patience: float = PATIENCE) -> dict[str, Any]:
+        """What it answers, within so many seconds.
 
         Raises:
             NoAnswerError: it does not, or nobody can read that.
         """
         try:
-            return checked_answer(self._exchange(REQUEST, request.as_dict(), REPLY, PATIENCE))
+            return checked_answer(self._exchange(REQUEST, request.as_dict(), REPLY, patience))
         except RefusedMessageError as error:
             raise NoAnswerError(f"{self.place}: {error}") from None
 

@@ -37,6 +37,8 @@ class _Seen:
 
 
 _seen: Final = _Seen()
+_waiters: Final[set[threading.Event]] = set()
+_waiting: Final = threading.Lock()
 
 
 def live_runs() -> list[Run]:
@@ -52,6 +54,26 @@ def remember(run: Run) -> None:
 def remembered(but: Container[Run] = ()) -> list[Run]:
     """The runs that somebody holds, the latest first, without some."""
     return sorted((run for run in _seen.all() if run not in but), key=lambda run: -run.number)
+
+
+def wait_for_end(run: Run, seconds: float) -> None:
+    """Wait until a run is over, for so long at most, or until this process is about to end."""
+    woken = threading.Event()
+    with _waiting:
+        _waiters.add(woken)
+    try:
+        run.add_done_callback(lambda _: woken.set())
+        woken.wait(seconds)
+    finally:
+        with _waiting:
+            _waiters.discard(woken)
+
+
+def wake_who_waits() -> None:
+    """Whoever waits for a run is to say at once how it stands."""
+    with _waiting:
+        for woken in _waiters:
+            woken.set()
 
 
 def ended_runs() -> list[EndedRun]:

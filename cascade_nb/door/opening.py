@@ -16,7 +16,7 @@ from typing import Final
 
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.folder import own_folder
-from cascade_nb.door.known_runs import live_runs, remember
+from cascade_nb.door.known_runs import live_runs, remember, wake_who_waits
 from cascade_nb.door.listening import listen
 from cascade_nb.door.server import NAME, Server
 from cascade_nb.engine.engine import Engine
@@ -64,6 +64,7 @@ class Door:
 
     def close(self) -> None:
         """Close it until the next run, and wait until it is closed."""
+        wake_who_waits()
         with self._lock:
             thread, server = self._thread, self._server
             self._closing.set()

@@ -15,6 +15,7 @@ limit    n*, scope, run, seconds, reason, by                  at most n at once;
 rate     rate*, capacity, scope, run, seconds, reason, by     so many per time; null lifts it
 cancel   run, reason                                          ends a run
 status   run                                                  what runs are doing
+wait     run*, seconds                                        the same, when the run is over
 why      node*, run                                           why a node stands as it does
 runs                                                          what runs there are and were
 ======== ==================================================== ====================================
@@ -58,10 +59,11 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "rate": ("rate", "capacity", *_HOLDING),
     "cancel": ("run", "reason"),
     "status": ("run",),
+    "wait": ("run", "seconds"),
     "why": ("node", "run"),
     "runs": (),
 }
-_NEEDED: Final = {"limit": "n", "rate": "rate", "why": "node"}
+_NEEDED: Final = {"limit": "n", "rate": "rate", "why": "node", "wait": "run"}
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 
 

@@ -50,8 +50,9 @@ class Server:
             with self._lock:
                 left = list(self._open.items())
             for peer, thread in left:
+                # No more is heard of it; what it has asked is answered still.
                 with contextlib.suppress(OSError):  # it has just gone by itself
-                    peer.shutdown(socket.SHUT_RDWR)
+                    peer.shutdown(socket.SHUT_RD)
                 thread.join(IDLE)
 
     def close(self) -> None:

@@ -7,11 +7,13 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from cascade_nb.door.callers import Caller, new_request
-from cascade_nb.door.discovery import Neighbours, ask_all, neighbours
+from cascade_nb.door.answers import MOST_WAIT
+from cascade_nb.door.callers import PATIENCE, Caller, new_request
+from cascade_nb.door.discovery import Neighbours, ask_each, neighbours
 from cascade_nb.door.known_runs import is_called
+from cascade_nb.door.protocol import Request
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asked import Answer, who
@@ -19,6 +21,8 @@ from cascade_nb.terminal.output import DONE, NOBODY, complain, say, say_json
 from cascade_nb.terminal.seen_runs import ENDED, Rates, SeenRun, run_line
 
 LOOK_AROUND: Final = 10.0  # seconds after which new processes are looked for
+STATUS: Final = new_request("status", {})
+RUNS: Final = new_request("runs", {})
 
 
 class View(Protocol):
@@ -29,10 +33,10 @@ class View(Protocol):
 
 
 class Watch:
-    """Asks all processes, or one, how their runs stand.
+    """Asks all processes how their runs stand, or one about one run.
 
     Args:
-        run: a run's number or how its id begins; None for all.
+        run: a run's number or how its id begins; None for all that go on.
     """
 
     def __init__(self, run: str | None) -> None:
@@ -40,10 +44,17 @@ class Watch:
         self._found = Neighbours([], [])
         self._looked = -LOOK_AROUND
         self._rates = Rates()
-        self._ids: set[str] = set()
+        self._of: dict[str, Caller] = {}
+        self._seen: dict[str, SeenRun] = {}
+        self._gone: set[str] = set()
 
-    def look(self) -> tuple[list[SeenRun], list[Answer]]:
-        """The runs that go on and those that did when one looked last, and the answers.
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to what was seen."""
+        return all(one.is_over or name in self._gone for name, one in self._seen.items())
+
+    def look(self) -> list[SeenRun]:
+        """The runs that go on, and how those stood last that did.
 
         Raises:
             UnknownNameError: there is no such run.
@@ -51,40 +62,76 @@ class Watch:
         now = time.monotonic()
         if now - self._looked > LOOK_AROUND:
             self._found, self._looked = neighbours(), now
-        answers = self._ask()
-        seen = []
+        told = _asked([(caller, STATUS) for caller in self._found.callers])
+        for caller, answer in told:
+            for run in answer.get("runs", ()):
+                is_known = run["run_id"] in self._of
+                if is_known or (self._is_meant(run) and run["phase"] not in ENDED):
+                    self._take(caller, answer, run)
+        if self._run is not None and not self._seen:
+            self._find_ended(told)
+        self._ask_for_the_rest(told)
+        return list(self._seen.values())
+
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or until a run is over: how it ended is heard even of a process that ends
+        with it.
+        """
+        asked = [
+            (self._of[name], new_request("wait", {"run": name, "seconds": min(seconds, MOST_WAIT)}))
+            for name, one in self._seen.items()
+            if not one.is_over and name not in self._gone
+        ]
+        for caller, answer in _asked(asked, seconds + PATIENCE):
+            for run in answer.get("runs", ()):
+                if run["run_id"] in self._of:
+                    self._take(caller, answer, run)
+
+    def _is_meant(self, run: Answer) -> bool:
+        return self._run is None or is_called(run["number"], run["run_id"], self._run)
+
+    def _take(self, caller: Caller, answer: Answer, run: Answer) -> None:
+        name = run["run_id"]
+        self._of[name] = caller
+        rates = self._rates.of(run, time.monotonic())
+        self._seen[name] = SeenRun(who(answer), run, rates, answer.get("in_force", []))
+
+    def _find_ended(self, told: list[tuple[Caller, Answer]]) -> None:
+        """A run that was named may be over.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
         known: list[str] = []
-        for answer in answers:
+        for caller, answer in _asked([(caller, RUNS) for caller, _ in told]):
             for run in answer.get("runs", ()):
                 known.append(str(run["number"]))
-                meant = self._run is None or is_called(run["number"], run["run_id"], self._run)
-                is_new = run["run_id"] not in self._ids
-                if not meant or (is_new and self._run is None and run["phase"] in ENDED):
-                    continue
-                self._ids.add(run["run_id"])
-                rates = self._rates.of(run, now)
-                seen.append(SeenRun(who(answer), run, rates, answer.get("in_force", [])))
-        if self._run is not None and not seen and not self._ids:
+                if self._is_meant(run) and not self._seen:
+                    asked = new_request("status", {"run": run["run_id"]})
+                    for _, one in _asked([(caller, asked)]):
+                        self._take(caller, one, one["runs"][0])
+        if not self._seen:
             raise UnknownNameError("run", self._run, known, "" if known else "; nothing is running")
-        return seen, answers
 
-    def _ask(self) -> list[Answer]:
-        """What all answer, and of runs that were seen and are over how they ended."""
-        gone: list[str] = []
-        told = _asked(self._found.callers, "status", {}, gone)
-        answers = [answer for _, answer in told]
-        going = {run["run_id"] for answer in answers for run in answer.get("runs", ())}
-        wanted = {*self._ids, *([self._run] if self._run is not None else [])} - going
-        for caller, _ in told:
-            for run in wanted:
-                answers += [one for _, one in _asked([caller], "status", {"run": run}, gone)]
-        return answers
+    def _ask_for_the_rest(self, told: list[tuple[Caller, Answer]]) -> None:
+        """How those ended that are not among the runs that go on any more."""
+        answered = {caller.place for caller, _ in told}
+        told_of = {run["run_id"] for _, answer in told for run in answer.get("runs", ())}
+        for name, one in self._seen.items():
+            if one.is_over or name in told_of:
+                continue
+            if self._of[name].place not in answered:
+                self._gone.add(name)
+                continue
+            asked = new_request("status", {"run": name})
+            for caller, answer in _asked([(self._of[name], asked)]):
+                self._take(caller, answer, answer["runs"][0])
 
 
 def _asked(
-    callers: list[Caller], do: str, given: dict[str, Any], gone: list[str]
+    questions: list[tuple[Caller, Request]], patience: float = PATIENCE
 ) -> list[tuple[Caller, Answer]]:
-    told = ask_all(callers, new_request(do, given), gone)
+    told = ask_each(questions, [], patience)
     return [(caller, answer) for caller, answer in told if answer["ok"]]
 
 
@@ -92,22 +139,21 @@ def watch(given: Namespace) -> int:
     """Tell how runs go until they are over; a run that was named gives its outcome as exit code."""
     every = seconds_of(given.every)
     looked = Watch(given.run)
-    seen, answers = looked.look()
-    if not any(not one.is_over for one in seen) and given.run is None:
+    seen = looked.look()
+    if not seen:
         return _nothing(given.json)
-    last: list[SeenRun] = seen
     with _view(given.json) as view:
         while True:
             if given.json:
-                say_json({"time": time.time(), "answers": answers})
+                runs = [{**one.run, "process": one.who, "rates": one.rates} for one in seen]
+                say_json({"time": time.time(), "runs": runs})
             else:
                 view.show(seen)
-            if all(one.is_over for one in seen):
+            if looked.is_over:
                 break
-            time.sleep(every)
-            last = seen
-            seen, answers = looked.look()
-    return _outcome(seen or last) if given.run is not None else DONE
+            looked.rest(every)
+            seen = looked.look()
+    return _outcome(seen) if given.run is not None else DONE
 
 
 def _outcome(seen: list[SeenRun]) -> int:

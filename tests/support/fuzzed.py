@@ -24,7 +24,7 @@ _NAMES = (
     "v", "id", "do", "scope", "run", "n", "rate", "capacity", "seconds", "reason", "by", "node",
     "type", "params", "__class__", "", "\ud800", "V",
 )  # fmt: skip
-_DOES = ("hello", "pause", "resume", "limit", "rate", "cancel", "status", "why", "runs")
+_DOES = ("hello", "pause", "resume", "limit", "rate", "cancel", "status", "wait", "why", "runs")
 
 
 def contents(seed: int) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -93,12 +94,51 @@ def test_one_that_is_named_gives_its_outcome_as_exit_code(
     as_json = terminal.type("watch", "2", "--every", "0.2s", "--json")
     assert as_json.code == 1
     told = [json.loads(line) for line in as_json.out.splitlines()]
-    assert told[0]["answers"][0]["runs"]
+    assert told[0]["runs"]
     assert terminal.type("watch", "1").code == 0
     assert "Done in" in terminal.type("watch", "1").out
     wrong = terminal.type("watch", "7")
     assert wrong.code == 2
     assert "there is no run '7'" in wrong.err
+
+
+@pytest.mark.parametrize(("last", "code"), [("n", 0), ("1 / (n - 3)", 1)])
+def test_how_a_run_ended_is_heard_of_a_process_that_ends_with_it(
+    here: Place, last: str, code: int
+) -> None:
+    # A look every second would come too late: the process is asked to say when the run is over.
+    go = here.folder / "go"
+    body = f"""
+    @cs.task
+    def late(n):
+        while not os.path.exists({str(go)!r}):
+            time.sleep(0.01)
+        return {last}
+    run = cs.start(late(3))
+    run.exception() or run.result()
+    """
+    with here.script(body) as script:
+        until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
+        child = command(here, "watch", "1", "--every", "30s")
+        assert child.stdout is not None
+        assert "Running 1 task" in child.stdout.readline()
+        go.touch()
+        out, err = child.communicate(timeout=60)
+        script.wait(60)
+    assert child.returncode == code, (out, err)
+    assert ("Done in" if code == 0 else "ZeroDivisionError") in out
+
+
+def test_that_a_process_was_killed_is_said(here: Place, start: Started) -> None:
+    start()
+    child = command(here, "watch", "1", "--every", "30s")
+    assert child.stdout is not None
+    assert "report (run 1" in child.stdout.readline()
+    (door,) = (here.folder / "doors").glob("*.sock")
+    os.kill(int(door.stem.rpartition("-")[2]), signal.SIGKILL)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 3
+    assert "is gone; how the run ended is not known" in err
 
 
 def seen(**more: Any) -> SeenRun:
