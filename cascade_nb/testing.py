@@ -5,20 +5,17 @@ its own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import itertools
-import json
 import math
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
-from cascade_nb.connectors.urls import mqtt_connector
+from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.envelope import control_key
-from cascade_nb.control.messages import ANSWERS, lift_payload_of, payload_of, topic_of
+from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.protocols import Connector
@@ -159,20 +156,17 @@ class MqttControllerApp(ControllerTestApp):
     """
 
     def __init__(self, url: str, *, patience: float = 10.0, **options: Any) -> None:
-        self._mqtt = mqtt_connector(url, **options)
-        super().__init__(self._mqtt)
-        self._patience = patience
-        self.sender = f"controller-{uuid.uuid4().hex[:12]}"
-        self._sequence = itertools.count(1)
+        self._controller = mqtt_controller(url, patience=patience, **options)
+        super().__init__(self._controller.connector)
+        self.sender: str = self._controller.sender
         self._asked = ""
-        self._answers: dict[str, list[str]] = {}
 
     async def __aenter__(self) -> MqttControllerApp:  # noqa: PYI034 - `Self` came with Python 3.11
-        await self._connect()
+        await self._controller.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._mqtt.disconnect()  # what was sent stays in force
+        await self._controller.__aexit__()
 
     async def lift(self, scope: str, type: str | None = None) -> None:
         """Lift one type of constraint, or everything, of `scope`.
@@ -181,21 +175,7 @@ class MqttControllerApp(ControllerTestApp):
             ConstraintError: there is no such scope.
             OSError: the broker cannot be reached, or does not take it.
         """
-        key = control_key()
-        topic = topic_of(scope, type)
-        if key is None:
-            await self._publish(topic, b"", retain=True)  # the broker is to forget it
-        payload = lift_payload_of(
-            scope,
-            type,
-            by="controller",
-            issued_at=time.time(),
-            sender=self.sender,
-            sequence=next(self._sequence),
-            answer=True,
-            key=key,
-        )
-        await self._publish(topic, payload, retain=key is not None)
+        self._asked = await self._controller.lift(scope, type)
 
     async def answers(self, count: int = 1) -> list[str]:
         """Wait until so many engines have said that what was sent last is in force there.
@@ -206,61 +186,15 @@ class MqttControllerApp(ControllerTestApp):
         Raises:
             TimeoutError: fewer have said so within the patience.
         """
-        until = time.monotonic() + self._patience
-        found = self._answers[self._asked]
-        while len(found) < count:
-            if time.monotonic() > until:
-                raise TimeoutError(f"{len(found)} of {count} engines answered")
-            await asyncio.sleep(0.001)
-        return list(found)
+        found = await self._controller.answers(self._asked, count)
+        if len(found) < count:
+            raise TimeoutError(f"{len(found)} of {count} engines answered")
+        return [one["source"] for one in found]
 
     async def _send(
         self, scope: str, type_: str, params: dict[str, Any], reason: str, ttl: float | None
     ) -> None:
-        payload = payload_of(
-            scope,
-            type_,
-            params,
-            reason=reason,
-            by="controller",
-            issued_at=time.time(),
-            ttl=ttl,
-            sender=self.sender,
-            sequence=next(self._sequence),
-            answer=True,
-            key=control_key(),
-        )
-        await self._publish(topic_of(scope, type_), payload, retain=True)
-
-    async def _publish(self, topic: str, payload: bytes, retain: bool) -> None:
-        if payload:
-            content = json.loads(payload)
-            self._asked = json.loads(content.get("message", payload))["id"]
-            self._answers[self._asked] = []
-        until = time.monotonic() + self._patience
-        while True:
-            try:
-                await self._mqtt.publish(topic, payload, retain)
-            except PermissionError:
-                raise
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                await asyncio.sleep(0.05)
-                await self._mqtt.disconnect()
-                with contextlib.suppress(OSError):  # the next try says why
-                    await self._connect()
-            else:
-                return
-
-    async def _connect(self) -> None:
-        await self._mqtt.connect()
-        await self._mqtt.subscribe(f"{ANSWERS}/{self.sender}/+", self._hear)
-
-    async def _hear(self, topic: str, payload: bytes) -> None:
-        found = self._answers.get(topic.rpartition("/")[2])
-        if found is not None:
-            found.append(str(json.loads(payload)["source"]))
+        self._asked = await self._controller.put(scope, type_, params, reason=reason, ttl=ttl)
 
 
 class _Call:

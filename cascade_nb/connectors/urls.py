@@ -44,6 +44,19 @@ def mqtt_connector(url: str, **options: Any) -> Any:
     return MqttConnector(url, **options)
 
 
+def mqtt_controller(url: str, **options: Any) -> Any:
+    """An `MqttController`, likewise.
+
+    Raises:
+        UsageError: paho-mqtt is not installed, or the controller refuses the arguments.
+    """
+    try:
+        from cascade_nb.connectors.mqtt.controller import MqttController  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise without_paho(error) from None
+    return MqttController(url, **options)
+
+
 def without_paho(error: ModuleNotFoundError) -> Exception:
     """What to say where paho-mqtt is not installed; the error itself where it is another's."""
     if error.name is None or error.name.partition(".")[0] != "paho":

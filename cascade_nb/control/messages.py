@@ -147,6 +147,7 @@ def lift_payload_of(
     *,
     by: str = "",
     issued_at: float,
+    run: str = "",
     sender: str = "",
     sequence: int | None = None,
     answer: bool = False,
@@ -167,7 +168,8 @@ def lift_payload_of(
     }
     if type_ is not None:
         content["type"] = checked_type(type_)
-    content.update({name: text for name, text in (("by", by), ("sender", sender)) if text})
+    said = {"by": by, "run": run, "sender": sender}
+    content.update({name: text for name, text in said.items() if text})
     if answer:
         content["answer"] = True
     if sequence is not None:

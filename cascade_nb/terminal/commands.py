@@ -10,12 +10,14 @@ from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
+from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import cancel, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
 
 PROGRAM: Final = "cascade-nb"
+HOLDS: Final = {"pause": pause, "resume": resume, "limit": limit, "rate": rate}
 _RUN: Final = "only the run of this number or id"
 
 
@@ -33,7 +35,7 @@ class Command(NamedTuple):
 
 def _commands() -> dict[str, Command]:
     shared = {name: make(PROGRAM) for name, make in SHARED.items()}
-    for name in ("pause", "resume", "limit", "rate"):
+    for name in HOLDS:
         shared[name].add_argument("--scope", dest="scope_option", metavar="SCOPE", help=SCOPE)
         shared[name].add_argument("--run", metavar="RUN", help=_RUN)
     for name in ("limit", "rate"):
@@ -52,10 +54,10 @@ def _commands() -> dict[str, Command]:
         "status": Command(shared["status"], tell_status),
         "why": Command(shared["why"], why),
         "runs": Command(run_list, tell_runs),
-        "pause": Command(shared["pause"], pause),
-        "resume": Command(shared["resume"], resume),
-        "limit": Command(shared["limit"], limit),
-        "rate": Command(shared["rate"], rate),
+        **{
+            name: Command(shared[name], may_be_over_broker(shared[name], name, act))
+            for name, act in HOLDS.items()
+        },
         "cancel": Command(shared["cancel"], cancel),
     }
     run_takes, attach_takes = _run(), shared["attach"]

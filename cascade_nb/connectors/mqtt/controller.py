@@ -1,0 +1,159 @@
+"""Holds and lets go what engines on a broker run, from any program."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from cascade_nb.connectors.mqtt.connector import MqttConnector
+from cascade_nb.control.constraint import parse_scope
+from cascade_nb.control.envelope import control_key
+from cascade_nb.control.messages import ANSWERS, lift_payload_of, payload_of, topic_of
+
+PATIENCE = 10.0
+
+
+class MqttController:
+    """A controller at the other end of a broker, for as long as an `async with` block lasts. Its
+    connection comes back when the broker does; what it sends is counted, signed where
+    `CASCADE_CONTROL_KEY` is set, and asks for answers.
+
+    Args:
+        url: of the broker, as `MqttConnector` takes it, and so are the options.
+        by: who it speaks for.
+        patience: seconds that it tries to send.
+
+    Raises:
+        UsageError: this is no URL of a broker.
+        OSError: from the block, the broker cannot be reached, or does not let us in.
+
+    Attributes:
+        sender: what it calls itself in its messages.
+    """
+
+    def __init__(
+        self, url: str, by: str = "controller", *, patience: float = PATIENCE, **options: Any
+    ) -> None:
+        self.connector = MqttConnector(url, **options)
+        self.sender = f"controller-{uuid.uuid4().hex[:12]}"
+        self._by, self._patience = by, patience
+        self._sequence = itertools.count(1)
+        self._answers: dict[str, list[dict[str, Any]]] = {}
+
+    async def __aenter__(self) -> MqttController:  # noqa: PYI034 - `Self` came with Python 3.11
+        await self._connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.connector.disconnect()  # what was sent stays in force
+
+    async def put(
+        self,
+        scope: str,
+        type_: str,
+        params: Mapping[str, Any],
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        run: str = "",
+    ) -> str:
+        """Put a constraint into force, for engines that come later, too.
+
+        Args:
+            scope, type_, params, reason, ttl: of the constraint.
+            run: the id of the only run that it is about.
+
+        Returns:
+            The id of the message, which `answers` takes.
+
+        Raises:
+            ConstraintError: no constraint can be like that.
+            OSError: the broker cannot be reached, or does not take it.
+        """
+        payload = payload_of(
+            scope, type_, params, reason=reason, ttl=ttl, run=run, **self._envelope()
+        )
+        return await self._publish(topic_of(scope, type_), payload, retain=True)
+
+    async def lift(self, scope: str, type_: str | None = None, *, run: str = "") -> str:
+        """Lift one type of constraint, or everything, of a scope, where a run is named that of the
+        run alone.
+
+        Returns:
+            The id of the message, which `answers` takes.
+
+        Raises:
+            ConstraintError: there is no such scope.
+            OSError: the broker cannot be reached, or does not take it.
+        """
+        topic = topic_of(parse_scope(scope), type_)
+        said = self._envelope()
+        forgets = said["key"] is None and not run
+        if forgets:  # the broker is to forget it; nobody could sign or answer such a message
+            await self._sent(topic, b"", retain=True)
+        payload = lift_payload_of(scope, type_, run=run, **said)
+        return await self._publish(topic, payload, retain=not forgets)
+
+    async def answers(
+        self, message: str, count: int = 1, patience: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Wait until so many engines have said that they have done what a message asks for.
+
+        Returns:
+            What they said, also when the patience was over first.
+        """
+        until = time.monotonic() + (self._patience if patience is None else patience)
+        while True:
+            found = self._answers[message]
+            if len(found) >= count or time.monotonic() > until:
+                return list(found)
+            await asyncio.sleep(0.001)
+
+    def _envelope(self) -> dict[str, Any]:
+        return {
+            "by": self._by,
+            "issued_at": time.time(),
+            "sender": self.sender,
+            "sequence": next(self._sequence),
+            "answer": True,
+            "key": control_key(),
+        }
+
+    async def _publish(self, topic: str, payload: bytes, retain: bool) -> str:
+        content = json.loads(payload)
+        message: str = json.loads(content.get("message", payload))["id"]
+        self._answers[message] = []
+        await self._sent(topic, payload, retain)
+        return message
+
+    async def _sent(self, topic: str, payload: bytes, retain: bool) -> None:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                await self.connector.publish(topic, payload, retain)
+            except PermissionError:
+                raise
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.05)
+                await self.connector.disconnect()
+                with contextlib.suppress(OSError):  # the next try says why
+                    await self._connect()
+            else:
+                return
+
+    async def _connect(self) -> None:
+        await self.connector.connect()
+        await self.connector.subscribe(f"{ANSWERS}/{self.sender}/+", self._hear)
+
+    async def _hear(self, topic: str, payload: bytes) -> None:
+        found = self._answers.get(topic.rpartition("/")[2])
+        if found is not None:
+            found.append(json.loads(payload))

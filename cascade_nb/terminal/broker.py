@@ -1,0 +1,154 @@
+"""`cascade-nb pause`, `resume`, `limit` and `rate` over a broker, for runs on other machines."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.connectors.urls import mqtt_controller
+from cascade_nb.control.constraint import new_constraint, parse_scope
+from cascade_nb.errors import UsageError
+from cascade_nb.grammar.arguments import Arguments
+from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.model.options.caching import seconds_of
+from cascade_nb.terminal.asking import one_of
+from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
+
+WAIT: Final = 2.0  # seconds in which engines answer
+Act = Callable[[Namespace], int]
+
+
+class Wish(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        scope, type, params: of the constraint.
+        lift: whether it is to go.
+    """
+
+    scope: str
+    type: str
+    params: dict[str, Any]
+    lift: bool = False
+
+
+def may_be_over_broker(takes: Arguments, name: str, act: Act) -> Act:
+    """Have a command take `--broker`, and go over that where it is given."""
+    takes.add_argument(
+        "--broker",
+        metavar="URL",
+        help="for runs on other machines: mqtt://localhost, mqtts://user:password@host",
+    )
+
+    def do(given: Namespace) -> int:
+        return act(given) if given.broker is None else over_broker(given, _WISHES[name](given))
+
+    return do
+
+
+def over_broker(given: Namespace, wish: Wish) -> int:
+    """Send a wish to a broker, and say who has done it.
+
+    Returns:
+        The exit code: that nobody answered is one, though the broker keeps what it was sent.
+
+    Raises:
+        UsageError: this is no URL of a broker, or paho-mqtt is not installed.
+    """
+    run = given.run or ""
+    controller = mqtt_controller(given.broker, by=_myself(), patience=WAIT)
+    try:
+        answers = asyncio.run(_answers(controller, given, wish, run))
+    except OSError as error:  # it cannot be reached, or does not take what it was sent
+        if given.json:
+            kind = type(error).__name__
+            say_json({"ok": False, "kind": kind, "error": str(error), "exit": FAILED})
+        complain(f"cascade-nb: {error}")
+        return FAILED
+    code = DONE if answers else NOBODY
+    scope = parse_scope(wish.scope).within(run)
+    if given.json:
+        said = {"ok": code == DONE, "scope": str(scope), "type": wish.type, "lift": wish.lift}
+        say_json({**said, "answers": answers, "exit": code})
+        return code
+    done = "lifted" if wish.lift else "in force"
+    say(*(f"{one['source']}: the {wish.type} of {scope.words} is {done}" for one in answers))
+    if code == NOBODY:
+        kept = "" if wish.lift else "; the broker keeps it for whatever connects"
+        complain(f"nobody answered within {WAIT:g} s{kept}")
+    return code
+
+
+async def _answers(controller: Any, given: Namespace, wish: Wish, run: str) -> list[dict[str, Any]]:
+    async with controller:
+        if wish.lift:
+            message = await controller.lift(wish.scope, wish.type, run=run)
+        else:
+            seconds = None if given.span is None else seconds_of(given.span)
+            message = await controller.put(
+                wish.scope, wish.type, wish.params, reason=given.reason, ttl=seconds, run=run
+            )
+        # How many there are is not known: when one has answered, the others soon have.
+        await controller.answers(message, 1, WAIT)
+        found: list[dict[str, Any]] = await controller.answers(message, 1 << 30, WAIT / 10)
+        return found
+
+
+def _pause(given: Namespace) -> Wish:
+    return Wish(_scope(one_of(given.scope, given.scope_option, "scope")), "pause", {})
+
+
+def _resume(given: Namespace) -> Wish:
+    return _pause(given)._replace(lift=True)
+
+
+def _limit(given: Namespace) -> Wish:
+    text, number = _two(given.scope_and_number, "limit", "a number", "4")
+    n = limit_of(number, "cascade-nb limit")
+    scope = _scope(one_of(text, given.scope_option, "scope"))
+    return Wish(scope, "concurrency", {"limit": n}, lift=n is None)
+
+
+def _rate(given: Namespace) -> Wish:
+    text, rate = _two(given.scope_and_rate, "rate", "a rate", "10/m")
+    scope = _scope(one_of(text, given.scope_option, "scope"))
+    wish = Wish(scope, "rate_limit", {"rate": rate}, lift=rate == "off")
+    if not wish.lift:
+        new_constraint(parse_scope(scope), wish.type, wish.params, "", "")
+    return wish
+
+
+_WISHES: Final[dict[str, Callable[[Namespace], Wish]]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "limit": _limit,
+    "rate": _rate,
+}
+
+
+def _two(words: list[str], command: str, what: str, example: str) -> tuple[str | None, str]:
+    if not words:
+        raise UsageError(f"a broker does not say what is in force; give {what}, such as {example}")
+    return scope_and(words, f"cascade-nb {command}", what, example)
+
+
+def _scope(text: str | None) -> str:
+    """A scope; a bare name is a task's, since nobody is there to ask what is called so.
+
+    Raises:
+        ConstraintError: there is no such scope.
+    """
+    if text is None or text == "global":
+        return "global"
+    return str(parse_scope(text if ":" in text else f"task:{text}"))
+
+
+def _myself() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user without a name
+        return socket.gethostname()

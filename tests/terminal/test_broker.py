@@ -1,0 +1,140 @@
+"""The terminal and engines elsewhere: asked over a broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.connectors import MqttConnector
+from cascade_nb.control.envelope import KEY_VARIABLE
+from cascade_nb.engine import Engine, Run
+from tests.engine.tools import until_blocking
+from tests.support.mosquitto import Mosquitto
+from tests.terminal.conftest import Terminal
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Mosquitto]:
+    with Mosquitto.start() as started:
+        yield started
+
+
+@cs.task
+def step(i: int) -> int:
+    time.sleep(0.01)
+    return i
+
+
+@pytest.fixture
+def run(broker: Mosquitto) -> Iterator[Run]:
+    engine = Engine(connector=MqttConnector(broker.url))
+    going = engine.start(step.map(i=list(range(100_000))).named("part"))
+    until_blocking(lambda: going.status.running)
+    yield going
+    going.cancel()
+    until_blocking(going.done)
+    engine.close()
+
+
+def in_force(run: Run) -> set[tuple[str, str, Any]]:
+    found = run._engine.constraints.constraints()
+    return {(str(one.scope), one.type, tuple(one.params.values())[:1]) for one in found}
+
+
+def test_it_holds_and_lets_go_and_says_who_did(
+    broker: Mosquitto, run: Run, terminal: Terminal
+) -> None:
+    over = ["--broker", broker.url]
+    said = terminal.type("pause", "step", "--reason", "GPU is busy", "--for", "10m", *over)
+    assert said.code == 0, said
+    assert "the pause of step tasks is in force" in said.out
+    (constraint,) = run._engine.constraints.constraints()
+    assert constraint.reason == "GPU is busy"
+    assert "@" in constraint.by
+    assert constraint.expires is not None
+    assert terminal.type("limit", "step", "3", *over).code == 0
+    assert terminal.type("rate", "tag:x", "10/m", *over).code == 0
+    assert {(scope, type_) for scope, type_, _ in in_force(run)} == {
+        ("task:step", "pause"),
+        ("task:step", "concurrency"),
+        ("tag:x", "rate_limit"),
+    }
+    said = terminal.type("resume", "step", *over, "--json")
+    assert said.json["ok"]
+    assert said.json["lift"]
+    assert len(said.json["answers"]) == 1
+    terminal.type("limit", "step", "off", *over)
+    terminal.type("rate", "tag:x", "off", *over)
+    assert in_force(run) == set()
+
+
+@pytest.mark.parametrize("words", [["step"], [], ["from:part"]])
+def test_a_pause_of_one_run_is_that_runs_and_is_lifted_as_such(
+    broker: Mosquitto, run: Run, terminal: Terminal, words: list[str]
+) -> None:
+    over = ["--broker", broker.url, "--run"]
+    assert terminal.type("pause", *words, *over, "another").code == 0
+    assert terminal.type("pause", *words, *over, run.id).code == 0
+    until_blocking(lambda: run.status.held)
+    assert terminal.type("resume", *words, *over, run.id).code == 0
+    until_blocking(lambda: run.status.running)
+    assert not run.status.held
+    terminal.type("resume", *words, "--broker", broker.url)
+
+
+def test_with_a_key_it_signs(
+    broker: Mosquitto, run: Run, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = ["--broker", broker.url]
+    monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    assert terminal.type("pause", "step", *over).code == 0
+    until_blocking(lambda: run.status.held)
+    assert terminal.type("resume", "step", *over).code == 0
+    until_blocking(lambda: not run.status.held)
+    assert terminal.type("resume", "step", *over).code == 0
+
+
+def test_that_nobody_answered_is_said(broker: Mosquitto, terminal: Terminal) -> None:
+    said = terminal.type("pause", "step", "--broker", broker.url)
+    assert said.code == 3
+    assert "nobody answered within 2 s; the broker keeps it" in said.err
+    said = terminal.type("resume", "step", "--broker", broker.url, "--json")
+    assert said.code == 3
+    assert said.json["answers"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["pause", "--broker", "mqtt://127.0.0.1:1"], 1, "cannot be reached"),
+        (["pause", "--broker", "mqtt://u:sesame@elsewhere"], 2, "is another machine"),
+        (["pause", "--broker", "localhost"], 2, "begins with mqtt://"),
+        (["pause", "tusk:x", "--broker", "mqtt://localhost"], 2, "no scope"),
+        (["limit", "--broker", "mqtt://localhost"], 2, "does not say what is in force"),
+        (["rate", "step", "often", "--broker", "mqtt://localhost"], 2, "rate"),
+        (["status", "--broker", "mqtt://localhost"], 2, "--broker"),
+    ],
+)
+def test_what_cannot_be_is_said_and_has_its_exit_code(
+    terminal: Terminal, words: list[str], code: int, told: str
+) -> None:
+    said = terminal.type(*words)
+    assert (said.code, told in said.err) == (code, True), said
+    assert "sesame" not in said.err
+
+
+def test_a_loop_that_is_there_already_does_not_matter(broker: Mosquitto, run: Run) -> None:
+    thread = LoopThread("elsewhere")
+    connector = MqttConnector(broker.url)
+    thread.submit(connector.connect()).result(20)
+    thread.submit(connector.publish("t", b"x")).result(20)
+    asyncio.run(connector.publish("t", b"x"))
+    thread.submit(connector.disconnect()).result(20)
+    thread.stop()
+    assert not run.done()
