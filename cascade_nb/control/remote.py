@@ -35,8 +35,8 @@ class RemoteConstraints:
         self._lock = threading.RLock()
         self._latest = Latest()
         self._listening = False
-        # By scope and type of what is in force, the scope of the topic that it came on.
-        self._applied: dict[tuple[Scope, str], Scope] = {}
+        # By scope and type of what is in force, the message that asked for it.
+        self._applied: dict[tuple[Scope, str], Message] = {}
         self._announced: set[tuple[Scope, str]] | None = None
 
     def begin(self) -> None:
@@ -65,7 +65,7 @@ class RemoteConstraints:
             self._listening = False
             for scope, type_ in sorted(self._applied, key=str):
                 if self._manager.find(scope, type_) is not None:
-                    self._latest.may_return((self._applied[scope, type_], type_))
+                    self._latest.may_return((self._applied[scope, type_].topic_scope, type_))
                 self._let_go(scope, type_)
 
     def take(self, topic: str, payload: bytes | str) -> Message | None:
@@ -112,7 +112,7 @@ class RemoteConstraints:
         key = message.scope, message.type
         if len(self._applied) >= MOST and key not in self._applied:
             raise RefusedMessageError(f"{MOST:,} constraints from outside are in force already")
-        self._applied[key] = message.topic_scope
+        self._applied[key] = message
         if self._announced is not None:
             self._announced.add(key)
         self._manager.apply(
@@ -134,13 +134,34 @@ class RemoteConstraints:
 
     def _lift(self, message: Message, types: tuple[str, ...]) -> None:
         # What named a run came on the topic of its scope, and is lifted there.
-        run = message.envelope.run
-        named = [] if run else [k for k, s in self._applied.items() if s == message.topic_scope]
-        for scope, type_ in named:
-            if type_ in types:
-                self._let_go(scope, type_)
+        of_a_run = bool(message.envelope.run)
+        meant = [
+            (scope, type_)
+            for (scope, type_), one in self._applied.items()
+            if type_ in types
+            and message.topic_scope == one.topic_scope
+            and (scope == message.scope or not of_a_run)
+        ]
+        if control_key() is not None:
+            self._refuse_replayed(message, [self._applied[key] for key in meant])
+        for scope, type_ in meant:
+            self._let_go(scope, type_)
         for type_ in types:
             self._let_go(message.scope, type_)
+
+    @staticmethod
+    def _refuse_replayed(lift: Message, held: list[Message]) -> None:
+        """Whoever has kept a signed message may send it again, to an engine that has not seen it: a
+        lift is for what was there when it was sent.
+        """
+        sent = lift.envelope.issued_at
+        for one in held:
+            before = one.envelope.issued_at
+            if sent is None or (before is not None and sent < before):
+                raise RefusedMessageError(
+                    "it was sent before what it would lift, or does not say when; do the clocks "
+                    "of those who send agree?"
+                )
 
     def _let_go(self, scope: Scope, type_: str) -> None:
         self._applied.pop((scope, type_), None)

@@ -231,6 +231,25 @@ def test_with_a_key_only_what_is_signed_holds_and_only_what_is_signed_lifts(
     assert not any("secret words" in event.to_json() for event in side.spy.events)
 
 
+def test_a_signed_lift_that_somebody_kept_lifts_nothing_that_came_after_it(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    key = b"secret words"
+    kept = lift_payload_of("task:train", "pause", issued_at=5.0, by="bob", key=key)
+    every = lift_payload_of("task:train", issued_at=5.0, by="carl", key=key)
+    pause = payload_of("task:train", "pause", {}, issued_at=9.0, by="ann", run="r1", key=key)
+    side.remote.take(PAUSE, pause)
+    side.remote.take(PAUSE, kept)
+    side.remote.take("cascade/constraints/task/train", every)
+    assert side.holds == ["pause of task:train"]
+    assert all("sent before what it would lift" in error for error in side.refused)
+    assert len(side.refused) == 2
+    later = lift_payload_of("task:train", "pause", issued_at=9.5, by="bob", key=key)
+    side.remote.take(PAUSE, later)
+    assert side.holds == []
+
+
 def test_what_is_in_force_from_outside_is_bounded_and_so_is_what_is_remembered(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
