@@ -19,7 +19,7 @@ from cascade_nb.door.protocol import (
 )
 from cascade_nb.errors import RefusedMessageError
 
-PATIENCE: Final = 5.0  # seconds that an answer may take
+PATIENCE: Final = 10.0  # seconds that an answer may take
 
 
 class NoAnswerError(Exception):

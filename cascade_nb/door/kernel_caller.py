@@ -24,7 +24,7 @@ from cascade_nb.door.callers import PATIENCE, NoAnswerError
 from cascade_nb.door.protocol import MARK, MOST_BYTES, REPLY, REQUEST, Request, checked_answer
 from cascade_nb.errors import RefusedMessageError
 
-_THERE: Final = 1.0  # seconds in which a kernel says who it is
+_THERE: Final = 3.0  # seconds in which a kernel says who it is, on a machine that has much to do
 _DELIMITER: Final = b"<IDS|MSG>"
 
 

@@ -13,7 +13,7 @@ import pytest
 from cascade_nb.door.callers import new_request
 from cascade_nb.door.kernel_caller import KernelCaller
 from tests.support.doors import Place, place, until
-from tests.support.kernels import LABELS, NEWEST, RealKernel
+from tests.support.kernels import LABELS, NEWEST, PATIENCE, RealKernel
 from tests.terminal.conftest import Terminal
 
 
@@ -59,7 +59,7 @@ def test_nothing_starts_after_a_pause_is_acknowledged_while_the_kernel_is(
     assert answer["process"]["kind"] == "kernel"
     assert [(one["scope"], one["reason"]) for one in answer["applied"]] == [("task:part", how)]
     assert here.starts_nothing()
-    assert took < 5
+    assert took < PATIENCE
     before = here.begun()
     assert terminal.type("resume", "part").code == 0
     here.wait_for_more(before)
@@ -85,7 +85,7 @@ def test_a_kernel_answers_at_once_also_while_a_cell_blocks(
         took[how] = sorted(times)[10]
         cell.wait()
     kernel.check("run.resume()")
-    assert max(took.values()) < 0.5, took  # 2 and 6 ms on a quiet machine
+    assert max(took.values()) < 2.0, took  # 2 and 6 ms on a quiet machine
 
 
 @pytest.mark.parametrize("here", [NEWEST], indirect=True)
@@ -172,7 +172,7 @@ def test_a_kernel_that_stands_still_is_skipped_with_a_word(
     finally:
         os.kill(kernel.pid, 18)
     assert said.code == 3
-    assert "did not answer within 1 s" in said.err
+    assert "did not answer within 3 s" in said.err
 
 
 def test_cancel_takes_effect_while_a_cell_blocks(
