@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Run
-from cascade_nb.events import TaskExecutionStarted
+from cascade_nb.events import TaskEvent, TaskExecutionStarted
 from cascade_nb.protocols import Entry, SaveCallback
 from cascade_nb.state import MemoryState
 from cascade_nb.testing import SpySubscriber
@@ -195,8 +195,12 @@ class Notebook:
 
     def is_held(self) -> bool:
         status = self.run.status
-        # Of what a task continued itself with, only the headline tells that it is held.
-        return "held" in status.headline and not status.running
+        # Of what a task continued itself with, only the headline tells that it is held. What has
+        # run, and waits until it is known under which key it is kept, no edit reaches any more.
+        last = {e.task_id: e for e in self.spy.events if isinstance(e, TaskEvent)}
+        begun = [e for e in last.values() if isinstance(e, TaskExecutionStarted)]
+        at_rest = all(e.task_name == "cont" for e in begun)
+        return "held" in status.headline and not status.running and at_rest
 
     async def check(self) -> None:
         """The run, a later run, and runs of whatever the cells were before, are as fresh ones."""
