@@ -16,6 +16,17 @@ class WholePickler(cloudpickle.Pickler):  # type: ignore[misc] # untyped
     functions, with all that they use.
     """
 
+    def function_by_value(self, function: types.FunctionType) -> tuple[Any, ...]:
+        """What `reducer_override` gives for a function that goes whole."""
+        reduced: tuple[Any, ...] = self._dynamic_function_reduce(function)
+        return reduced
+
+
+def class_by_value(cls: type) -> tuple[Any, ...]:
+    """What `reducer_override` gives for a class that goes whole."""
+    reduced: tuple[Any, ...] = _inside._dynamic_class_reduce(cls)
+    return reduced
+
 
 def whole_bytes(value: Any) -> bytes:
     """The pickle of a value.

@@ -43,7 +43,7 @@ LAYERS = (
 #: The same inside of rooms, by folder and by module. What is not named here is one folder.
 INSIDE = {
     "model": (
-        ("options", "pickling", "whole_pickler", "annotations"),
+        ("options", "pickling", "found_by_name", "whole_pickler", "annotations"),
         ("lazy",),
         ("containers", "params", "resources"),
         ("copying",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.model.tasks.present import returned
 
+_FIGURES: Final = "matplotlib._pylab_helpers"
 _OFTEN: Final = 0.05  # seconds between two words of progress
 
 
@@ -80,8 +82,16 @@ def _run(channel: Channel, body: Body) -> Outcome:
         finish_body()
         stands_for_it.end()
         _telling.end()
-        body.place.go()  # whatever the body changed is no other body's
+        _leave_nothing(body)
     return Outcome(result, files.met)
+
+
+def _leave_nothing(body: Body) -> None:
+    """Whatever a body changed of its process is no other body's."""
+    body.place.go()
+    pyplot = sys.modules.get(_FIGURES)
+    if pyplot is not None:
+        pyplot.Gcf.destroy_all()
 
 
 _telling: Final = Telling()

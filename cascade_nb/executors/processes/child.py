@@ -78,8 +78,8 @@ def main(fd: int, board: int, linger: float) -> None:
         os.setpgid(0, 0)  # so that what a task starts can be ended with it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _end_with_parent()
-    sys.stdout, sys.stderr = _text(1), _text(2)
-    faulthandler.enable(sys.stderr, all_threads=False)
+    streams = _text(1), _text(2)
+    faulthandler.enable(streams[1], all_threads=False)
     link = Link(socket.socket(fileno=fd))
     meter, modules = Meter(), LoadedModules()
     said = mmap.mmap(board, BEGUN.size)
@@ -93,6 +93,9 @@ def main(fd: int, board: int, linger: float) -> None:
                 break
             calls += 1
             BEGUN.pack_into(said, 0, calls)
+            if any(stream.closed for stream in streams):  # the call before closed its output
+                streams = _text(1), _text(2)
+            sys.stdout, sys.stderr = streams
             _serve(link, message, meter)
             del message
             modules.look()

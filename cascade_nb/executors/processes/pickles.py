@@ -16,9 +16,15 @@ from collections.abc import Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Final
 
+from cascade_nb.model.found_by_name import (
+    can_be_imported,
+    inside_of,
+    is_inside_of_its_name,
+)
 from cascade_nb.model.whole_pickler import (
     PROTOCOL,
     WholePickler,
+    class_by_value,
     class_that_travelled,
     parts_of_code,
     travelled_as,
@@ -77,6 +83,8 @@ class _Pickler(WholePickler):
     def reducer_override(self, obj: Any) -> Any:
         if obj.__class__ in _NAMED and (obj.__module__ or "").startswith(_OURS):
             return NotImplemented  # found by its name, which takes cloudpickle longer to see
+        if obj.__class__ in _NAMED and (reduced := self._by_name(obj)) is not None:
+            return reduced
         if isinstance(obj, types.CodeType):
             # cloudpickle leaves out the file, by which the lines of a traceback are found.
             make, args = parts_of_code(obj)
@@ -84,6 +92,21 @@ class _Pickler(WholePickler):
         if isinstance(obj, ContextVar):
             return _variable, _place_of(obj)
         return super().reducer_override(obj)
+
+    def _by_name(self, obj: Any) -> Any:
+        """How a function or class goes otherwise than cloudpickle would have it go; None for none.
+
+        A task's function is not what its name means, the task is, and would go whole, with all that
+        its module holds. And what no process can import would be looked for in vain.
+        """
+        if obj.__module__ in {None, "__main__"}:
+            return None
+        if not can_be_imported(obj.__module__):
+            is_class = isinstance(obj, type)
+            return class_by_value(obj) if is_class else self.function_by_value(obj)
+        if not isinstance(obj, type) and is_inside_of_its_name(obj):
+            return inside_of, (obj.__module__, obj.__qualname__, obj.__code__.co_name)
+        return None
 
 
 class _BackPickler(_Pickler):

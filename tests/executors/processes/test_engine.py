@@ -200,6 +200,35 @@ def test_what_can_be_read_only_once_is_refused_as_in_a_thread(engine: Engine) ->
     assert isinstance(caught.value.__cause__, ResultError)
 
 
+def test_a_body_starts_runs_of_its_own(engine: Engine) -> None:
+    @cs.task
+    def double(x: int) -> int:
+        return 2 * x
+
+    @cs.task
+    def outer(n: int) -> list[int]:
+        return cs.run(double.map(x=list(range(n))))
+
+    assert engine.start(outer(4)).result() == [0, 2, 4, 6]
+
+
+def test_the_figures_of_a_body_are_no_other_bodys(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+
+    @cs.task(reuse=False)
+    def draw() -> list[int]:
+        import matplotlib.pyplot as plt
+
+        before = plt.get_fignums()
+        plt.plot([1, 2])
+        return list(before)
+
+    for _ in range(4):
+        assert engine.start(draw()).result() == []
+
+
 # What cannot go.
 
 

@@ -87,6 +87,19 @@ def test_a_body_that_closes_its_streams_harms_only_itself(warm: ProcessExecutor)
         return 1
 
     assert warm.call(body) == 1
+    ear = Ear()
+    warm.run(lambda channel: print("after"), (), ear)  # noqa: T201 - what is read
+    assert ear.text["stdout"] == "after\n"
+
+
+def test_a_body_that_puts_another_stream_in_place_harms_only_itself(warm: ProcessExecutor) -> None:
+    def body() -> None:
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+    warm.call(body)
+    ear = Ear()
+    warm.run(lambda channel: print("after"), (), ear)  # noqa: T201 - what is read
+    assert ear.text["stdout"] == "after\n"
 
 
 class Odd(Exception):  # noqa: N818 - a user's

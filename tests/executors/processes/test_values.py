@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import importlib
+import importlib.util
 import os
 import pathlib
 import sys
@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cascade_nb as cs
 from cascade_nb.errors import TransferError
 from cascade_nb.executors.processes import link
 from cascade_nb.executors.processes.executor import ProcessExecutor
@@ -248,6 +249,43 @@ def test_several_threads_are_served_side_by_side() -> None:
     assert sorted(found) == [100 * n + k for n in range(2) for k in range(20)]
     assert len(executor.pids) <= 2
     executor.close()
+
+
+@cs.task
+def of_this_module(x: int) -> int:
+    return x + len(_GUARDS)
+
+
+_GUARDS = [threading.Lock()]  # which has no pickle, and need not go
+
+
+def test_the_function_of_a_task_of_a_module_is_found_by_its_name(warm: ProcessExecutor) -> None:
+    assert warm.call(of_this_module.fn, 4) == 5
+    assert warm.obstacle(of_this_module.fn, "of_this_module") is None
+
+
+def test_what_was_loaded_from_a_file_by_its_path_goes_whole(
+    warm: ProcessExecutor, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "flow_of_a_file.py"
+    file.write_text(
+        "factor = 3\n"
+        "class Box:\n    def __init__(self, x): self.x = x\n"
+        "def helper(x): return x * factor\n"
+        "def work(x): return Box(helper(x))\n"
+    )
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+        found = warm.call(module.work, 2)
+        assert found.x == 6
+        assert type(found) is module.Box
+    finally:
+        del sys.modules[file.stem]
 
 
 def test_a_module_that_is_written_anew_is_imported_anew(
