@@ -96,6 +96,9 @@ class Publisher(Protocol):
     def started(self, index: int, attempt: int) -> None:
         """An attempt begins; asked only when somebody listens."""
 
+    def completed(self, index: int, duration: float, attempt: int) -> None:
+        """A node has its result; asked only when somebody listens."""
+
     def finished(
         self,
         index: int,
@@ -104,7 +107,7 @@ class Publisher(Protocol):
         attempt: int,
         error: BaseException | str | None,
     ) -> None:
-        """A node is over: completed, failed or cancelled."""
+        """A node is over in another way: failed or cancelled."""
 
     def skipped(self, index: int, reason: str, detail: str) -> None:
         """A node will not run."""

@@ -136,7 +136,7 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
                 if files:
                     driver.files.collect(index)
                 if bus.listening:
-                    tell.finished(index, "completed", took, number, None)
+                    tell.completed(index, took, number)
                 finished(index, result)
                 if follows.ready or follows.more:
                     driver.follow()

@@ -50,6 +50,14 @@ class EventPublisher:
         values = (self._run_id, self._wall(), self._id, self._name, attempt)
         self._publish(record(TaskExecutionStarted, values))
 
+    def completed(self, index: int, duration: float, attempt: int) -> None:
+        """A node has its result; asked only when somebody listens."""
+        if index != self._last:
+            self._look_up(index)
+        run, now, task, name = self._run_id, self._wall(), self._id, self._name
+        values = (run, now, task, name, "completed", duration, attempt, None)
+        self._publish(record(TaskExecutionFinished, values))
+
     def finished(
         self,
         index: int,
@@ -58,7 +66,7 @@ class EventPublisher:
         attempt: int,
         error: BaseException | str | None,
     ) -> None:
-        """A node is over: completed, failed or cancelled."""
+        """A node is over in another way: failed or cancelled."""
         if self._bus.listening:
             text = error_text(error) if isinstance(error, BaseException) else error
             if index != self._last:

@@ -82,7 +82,8 @@ class RunDriver(AssembledRun):
             heir = core.continuations.heir_of(index)
             if heir is not None:  # its own part is over, and its place may be used for another
                 self.files.hand_on(index, heir)
-                self.tell.finished(index, "completed", took, number, None)
+                if self.services.bus.listening:
+                    self.tell.completed(index, took, number)
             core.continued(index, result.value, number, took)
         elif index in self.keys.of:
             core.succeeded(index, took)
@@ -93,7 +94,7 @@ class RunDriver(AssembledRun):
             if self.sharing is not None:
                 self.sharing.over(index)
             if self.services.bus.listening:
-                self.tell.finished(index, "completed", took, number, None)
+                self.tell.completed(index, took, number)
             core.made(index, took, result)
 
     def completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
@@ -101,7 +102,7 @@ class RunDriver(AssembledRun):
         if self.sharing is not None:
             self.sharing.over(index)
         if tell and self.services.bus.listening:
-            self.tell.finished(index, "completed", took, number, None)
+            self.tell.completed(index, took, number)
         self.core.finished(index, result)
 
     def follow(self) -> None:
