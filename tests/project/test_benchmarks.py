@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from benchmarks.caches import side_by_side
 from benchmarks.cases import Contender, NotForThisError
 from benchmarks.child import WrongResultError, measured
 from benchmarks.figures import growth, paired_ratio, percentile
+from benchmarks.instructions import CASCADE, run_once
+from benchmarks.instructions import LIMIT as LIMIT_LOOP
+from benchmarks.instructions import SHAPES as COUNTED_SHAPES
 from benchmarks.lasting import Count
 from benchmarks.plan import BARE, LASTING, LIMIT, OURS, THEIRS, Trial, plan
 from benchmarks.readme import PAGE, with_tables
@@ -28,6 +32,7 @@ from benchmarks.results import Results
 from benchmarks.runner import said_by
 from benchmarks.shapes import SHAPES, Bodies, expected
 from benchmarks.words import Line
+from cascade_nb.engine.dispatch import inline
 from cascade_nb.protocols import StateBackend
 from cascade_nb.state.memory import MemoryState
 from tools.system import Program
@@ -323,3 +328,17 @@ def test_the_page_keeps_its_words_when_tables_change() -> None:
 def test_what_bodies_in_processes_cost_is_measured() -> None:
     rows = processes.measured(processes.QUICK)
     assert len(processes.table(rows).splitlines()) == len(rows) + 2 == 10
+
+
+@pytest.mark.parametrize("contender", [CASCADE, LIMIT_LOOP])
+@pytest.mark.parametrize("shape", COUNTED_SHAPES)
+def test_what_is_counted_in_instructions_comes_to_the_right_value(
+    contender: str, shape: str
+) -> None:
+    slice_, collects = inline.SLICE, gc.isenabled()
+    try:
+        run_once(contender, shape, 20)
+    finally:
+        inline.SLICE = slice_  # type: ignore[misc]
+        if collects:
+            gc.enable()
