@@ -120,7 +120,13 @@ class MqttConnector:
     async def disconnect(self) -> None:
         """One less uses it. With the last one what is under way is sent, then subscriptions, the
         connection and the thread go.
+
+        Raises:
+            UsageError: a callback asks for it, which would wait for itself.
         """
+        asked_of = self._running
+        if asked_of is not None and asked_of[1].subscriptions.is_telling_us:
+            raise UsageError("a callback cannot disconnect: it would wait for its own end")
         with self._lock:
             self._users = max(0, self._users - 1)
             running = self._running

@@ -38,6 +38,7 @@ class Service:
         keepalive: seconds of silence after which each end asks whether the other is there.
 
     Attributes:
+        subscriptions: who subscribed.
         doubt: what to say of a broker that may not let through what it acknowledges.
     """
 
@@ -46,7 +47,7 @@ class Service:
         self._topic = f"{STATUS}/{client_id}"
         self._session: Session | None = None
         self._turn: asyncio.Lock | None = None
-        self._subscriptions = Subscriptions()
+        self.subscriptions = Subscriptions()
         self._asked_for: set[str] = set()
         self._version = MQTT_5
         self._count = itertools.count(1)
@@ -70,7 +71,7 @@ class Service:
             self._session = session
 
     async def _begin(self, session: Session) -> None:
-        self._asked_for = self._subscriptions.filters
+        self._asked_for = self.subscriptions.filters
         for topic_filter in self._asked_for:  # who subscribed in a session before this hears on
             await session.subscribe(topic_filter)
         try:
@@ -87,7 +88,7 @@ class Service:
             if self._echoing and not session.lost.done():
                 await _quietly(session.publish([Outgoing(self._topic, b"", retain=True)]))
             await session.close()
-        await self._subscriptions.close()
+        await self.subscriptions.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Have the broker take these."""
@@ -97,15 +98,15 @@ class Service:
         """Have `callback` told."""
         session = self._here()
         one = topic_filter, callback
-        self._subscriptions.begin(one)
+        self.subscriptions.begin(one)
         try:
             await self._ask_for(session, topic_filter)
             await self._kept_has_come(session)
         except BaseException:
-            self._subscriptions.drop(one)
+            self.subscriptions.drop(one)
             raise
         finally:
-            self._subscriptions.begun(one)
+            self.subscriptions.begun(one)
 
     async def _ask_for(self, session: Session, topic_filter: str) -> None:
         """Have the broker send these topics. It sends a message once for each filter that it falls
@@ -169,7 +170,7 @@ class Service:
                     came.clear()
         if session.lost.done():
             raise session.lost.result() or ConnectionError("the connection is closed")
-        await self._subscriptions.told()
+        await self.subscriptions.told()
 
     async def _echo(self, session: Session) -> bool:
         mark = b"%d" % next(self._count)
@@ -195,7 +196,7 @@ class Service:
         if message.expiry is not None:
             data = with_expiry(message.topic, message.data, message.expiry)
             message = message._replace(data=data)
-        self._subscriptions.hear(message)
+        self.subscriptions.hear(message)
 
     def _status(self, online: bool) -> Outgoing:
         said: dict[str, Any] = {"v": 1, "online": online}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextvars import ContextVar
 from typing import Final
 
 from cascade_nb.connectors.local import topic_matches
@@ -15,6 +16,8 @@ from cascade_nb.protocols import Callback
 STATUS: Final = "cascade/status"
 
 Subscription = tuple[str, Callback]
+
+_teller: Final[ContextVar[object]] = ContextVar("cascade_mqtt_teller", default=None)
 
 
 class Subscriptions:
@@ -39,6 +42,11 @@ class Subscriptions:
             one for one in every if not any(one != other and covers(other, one) for other in every)
         }
 
+    @property
+    def is_telling_us(self) -> bool:
+        """Whether this is asked by somebody who is just being told a message."""
+        return _teller.get() is self and self._telling is not None
+
     def begin(self, one: Subscription) -> None:
         """Somebody subscribes, and is to hear what the broker has kept."""
         self._all[one] = None
@@ -61,8 +69,10 @@ class Subscriptions:
             self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def told(self) -> None:
-        """Wait until everybody has taken what has come so far."""
-        while self._telling is not None:
+        """Wait until everybody has taken what has come so far; who is just being told something
+        would wait for himself.
+        """
+        while not self.is_telling_us and self._telling is not None:
             await asyncio.wait([self._telling])
 
     async def close(self) -> None:
@@ -74,6 +84,7 @@ class Subscriptions:
             await self.told()
 
     async def _tell(self) -> None:
+        _teller.set(self)
         try:
             while self._waiting:
                 message = self._waiting.popleft()
