@@ -306,6 +306,8 @@ async def test_no_event_follows_run_finished_and_cancel_emits_its_own(
     cancelled = "cancel" in end
     run = engine.start(gather(work(), waiting()) if cancelled else work())
     await until(lambda: hold.came)
+    if cancelled:  # the thread may be sooner there than the loop
+        await until(lambda: "waiting#1" in started(spy))
     if end == "uncooperative cancel":
         run.cancel()
         await outcome(run)

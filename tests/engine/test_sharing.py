@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -85,8 +86,14 @@ async def test_a_node_that_two_kernels_need_is_computed_once(
 ) -> None:
     state, one, other = await two(make_engine, task(3))
     assert probe.calls == [3]
+    (said,) = other.why(task(3).label)
+    assert re.fullmatch(
+        r"slow#1 waits for process \d+ on .*, which computes the same just now", said
+    )
+    assert one.why("slow") == ["slow#1 is running"]
     probe.gate.set()
     assert await one == await other == 6
+    assert "computes the same" not in str(other.why("slow"))
     assert probe.calls == [3]
     await until(lambda: not any(name.startswith("node.") for name in state.paper.leases))
 

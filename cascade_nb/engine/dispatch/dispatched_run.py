@@ -6,7 +6,7 @@ import abc
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cascade_nb.concurrency.process_protocols import ProcessListener
@@ -106,6 +106,10 @@ class MadeElsewhere(Protocol):
 
 class AsksOthers(Shared, Protocol):
     """What a run shares with other kernels; see `storage.sharing`."""
+
+    @property
+    def waiting(self) -> Mapping[int, str]:
+        """By index, which kernel computes what is waited for just now."""
 
     async def before(self, attempt: Started) -> MadeElsewhere | None:
         """Before a body begins: what another kernel has made of this node."""

@@ -95,10 +95,23 @@ def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
         ]
         more = len(nested) - _SHOWN
         return [*some, *([f"and {count_text(more, 'more run')} inside"] if more > 0 else [])]
+    elsewhere = _computed_elsewhere(view, index)
+    if elsewhere:
+        return elsewhere
     again = [retry for retry in retries_of(view) if retry.node == node.id]
     if again:
         return [f"{retry.task} is running: {retry.words}" for retry in again]
     return [_waits(view, index, node.id, state_of(index))]
+
+
+def _computed_elsewhere(view: RunView, index: int) -> list[str]:
+    """What of a node other kernels compute, for this one too."""
+    waiting = dict(view.sharing.waiting) if view.sharing is not None else {}
+    of_node = [(i, who) for i, who in waiting.items() if view.core.root_of(i) == index]
+    return [
+        f"{view.core.id_of(i)} waits for {who}, which computes the same just now"
+        for i, who in of_node[:_SHOWN]
+    ]
 
 
 def end_of(view: RunView, index: int) -> list[str] | None:

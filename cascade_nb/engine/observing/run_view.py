@@ -48,6 +48,14 @@ class SaverView(Protocol):
         """By index, why a result cannot be written down."""
 
 
+class SharingView(Protocol):
+    """What other kernels compute for a run."""
+
+    @property
+    def waiting(self) -> Mapping[int, str]:
+        """By index, which kernel computes what is waited for just now."""
+
+
 class RunView(Protocol):
     """A run at work, as `runs.driver.RunDriver` has it.
 
@@ -77,6 +85,10 @@ class RunView(Protocol):
     @property
     def saver(self) -> SaverView:
         """Results on their way to where they are kept."""
+
+    @property
+    def sharing(self) -> SharingView | None:
+        """What other kernels compute for it, where it shares its work."""
 
     @property
     def in_flight(self) -> Mapping[Ticket, InFlight]:

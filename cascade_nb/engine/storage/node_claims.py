@@ -24,18 +24,18 @@ class Claims:
         self._leases: dict[str, Lease] = {}
         self._renew_at = 0.0
 
-    async def take(self, key: str) -> bool:
-        """Claim a key; False when another kernel has it.
+    async def take(self, key: str) -> str | None:
+        """Claim a key: None when it is this kernel's now, and who has it when another's.
 
         Raises:
             StateError: the place cannot be reached.
         """
         try:
             lease = await self._journal.claim(_name(key), self._owner, self._seconds)
-        except LeaseHeldError:
-            return False
+        except LeaseHeldError as held:
+            return held.owner
         self._leases[key] = lease
-        return True
+        return None
 
     async def drop(self, key: str) -> None:
         """Let a key go.

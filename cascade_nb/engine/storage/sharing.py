@@ -31,7 +31,12 @@ class SharedResult(NamedTuple):
 
 
 class Sharing:
-    """What one run shares with other kernels."""
+    """What one run shares with other kernels.
+
+    Attributes:
+        found: indexes of what another kernel has made.
+        waiting: by index, which kernel computes what is waited for just now.
+    """
 
     def __init__(
         self, driver: DrivenRun, keys: Keys, journal_writer: JournalWriter, state: StateBackend
@@ -42,6 +47,7 @@ class Sharing:
         self._state = state
         self._claimed: set[int] = set()
         self.found: set[int] = set()
+        self.waiting: dict[int, str] = {}
 
     async def before(self, attempt: Started) -> SharedResult | None:
         """Before a body begins: what another kernel has made of this node, or None when it is this
@@ -55,9 +61,17 @@ class Sharing:
         key = self._keys.of.get(index)
         if key is None or "/" in key or index in self._claimed:
             return None  # nobody else can know it; or it is tried again
+        try:
+            return await self._computed_by_others(attempt, index, key)
+        finally:
+            self.waiting.pop(index, None)
+
+    async def _computed_by_others(
+        self, attempt: Started, index: int, key: str
+    ) -> SharedResult | None:
         while not attempt.stop:
-            mine = await self._journal_writer.on_own_loop(self._journal_writer.claims.take(key))
-            if mine:
+            owner = await self._journal_writer.on_own_loop(self._journal_writer.claims.take(key))
+            if owner is None:
                 self._claimed.add(index)
             # Also when the claim is ours: its last owner may have let it go with a result.
             there = await self._keys.standing(index, [key], self._state)
@@ -67,8 +81,9 @@ class Sharing:
                     attempt.files = attempt.files or OpenedFiles()
                     attempt.files.add(there[0].files)
                 return SharedResult(there[0].value)
-            if mine:
+            if owner is None:
                 return None
+            self.waiting[index] = owner
             await asyncio.sleep(LOOK)
         raise RunCancelledError(f"{self._driver.core.label(index)} was cancelled")
 
