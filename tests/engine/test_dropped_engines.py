@@ -26,7 +26,9 @@ def give(x: int) -> int:
 
 
 def _threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("cascade-")]
+    names = [thread.name for thread in threading.enumerate()]
+    # The door is the process's: a machine that takes its time for forty runs has one.
+    return [name for name in names if name.startswith("cascade-") and name != "cascade-door"]
 
 
 def test_many_engines_that_are_dropped_leave_no_thread() -> None:

@@ -82,7 +82,7 @@ WRONG = r"""
 %cascade limit load 1.5 → a limit is a whole number or off, not '1.5', as in `%cascade limit train
 %cascade limit load abc → a limit is a whole number or off, not 'abc', as in `%cascade limit train
 %cascade limit nope 3 → there is no scope, task or node 'nope'
-%cascade limit load 2 3 → %cascade limit takes a scope and a number, such as `limit train 4`
+%cascade limit load 2 3 → %cascade limit takes a scope and a number, such as `%cascade limit train
 %cascade limit 3 load → there is no scope, task or node '3'
 %cascade limit task:load=3 → a limit is a whole number or off, not 'task:load=3', as in `%cascade l
 %cascade limit load None → a limit is a whole number or off, not 'None', as in `%cascade limit trai
@@ -92,9 +92,9 @@ WRONG = r"""
 %cascade rate load -5/m → '-5/m' is no rate
 %cascade rate load abc → 'abc' is no rate
 %cascade rate load 10/m/s → '10/m/s' is no rate
-%cascade rate load 10 m → %cascade rate takes a scope and a rate, such as `rate train 10/m`
+%cascade rate load 10 m → %cascade rate takes a scope and a rate, such as `%cascade rate train
 %cascade rate nope 10/m → there is no scope, task or node 'nope'
-%cascade rate load 10/m 5 → %cascade rate takes a scope and a rate, such as `rate train 10/m`
+%cascade rate load 10/m 5 → %cascade rate takes a scope and a rate, such as `%cascade rate train
 %cascade rate load inf → 'inf' is no rate
 %cascade rate load nan → 'nan' is no rate
 %cascade rate 10/x → '10/x' is no rate
