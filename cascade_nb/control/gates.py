@@ -336,15 +336,3 @@ class RateGate(Gate):
         self.constraint = constraint
         self.rate, self.capacity = constraint.rate, constraint.capacity
         self.tokens = min(self.tokens, self.capacity)
-
-
-def gate_for(constraint: Constraint, now: float) -> Gate:
-    """The gate that puts `constraint` into force."""
-    if constraint.type == "rate_limit":
-        return RateGate(constraint, now)
-    return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
-
-
-def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
-    """Pauses first: whoever is paused says so, rather than that a slot is missing."""
-    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from cascade_nb.control.constraint import (
     TYPES,
@@ -20,26 +19,21 @@ from cascade_nb.control.constraint import (
 )
 from cascade_nb.control.constraint_events import applied, lifted
 from cascade_nb.control.freed_gates import FreedGates
+from cascade_nb.control.gate_index import HOLD, GateIndex, gate_for
 from cascade_nb.control.gates import (
     ConcurrencyGate,
     Gate,
     PauseGate,
     RateGate,
-    Subject,
     Ticket,
     TicketOwner,
-    gate_for,
-    in_order_of_asking,
 )
-from cascade_nb.control.process_state import ProcessGates, taking
-from cascade_nb.control.resource_pools import pools_of
+from cascade_nb.control.process_state import taking
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 
-_HOLD: Final = "hold"  # no type that anybody can ask for
 
-
-class ConstraintManager:
+class ConstraintManager(GateIndex):
     """Every constraint in force, and who waits for it.
 
     `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
@@ -59,17 +53,12 @@ class ConstraintManager:
     def __init__(
         self, clock: Clock, bus: MessageBus, resources: Mapping[str, float] | None = None
     ) -> None:
-        self.lock = threading.RLock()
+        super().__init__(resources)
         self.clock = clock
         self.bus = bus
         self.restriction_epoch = 0  # counts what may forbid more: only then is a second look needed
-        self.version = 0  # counts changes of the set of gates
         # The engine's: `next_change` may be sooner than it was. Without one, its test's affair.
         self.timer_changed: Callable[[], None] = lambda: None
-        self._gates: dict[tuple[Scope, str], Gate] = {}
-        self._node_gates: list[Gate] = []
-        self.pools = pools_of({} if resources is None else resources)
-        self._process = ProcessGates()
         self._owners: list[TicketOwner] = []
         self._freed = FreedGates()
 
@@ -92,14 +81,6 @@ class ConstraintManager:
                 for ticket in [t for t in gate.passed() if t.owner is owner]:
                     gate.give_back(ticket)
                 self._freed.add(gate)
-
-    def idle(self, subject: Subject) -> bool:
-        """Whether nothing at all stands in the way of this subject; one look, for the hot path."""
-        if self._node_gates:
-            return False
-        if subject.version != self.version:
-            self._look_up(subject)
-        return not subject.gates
 
     def admit(self, ticket: Ticket) -> Gate | None:
         """Let `ticket` start, or park it. Call under `lock`.
@@ -237,31 +218,15 @@ class ConstraintManager:
         """Let nothing of a run start until it is let go: its owner's own pause, which nobody else
         can lift and nobody is told of. Call under `lock`.
         """
-        constraint = Constraint(Scope("run", run_id), _HOLD, reason=reason, since=self.clock.now())
+        constraint = Constraint(Scope("run", run_id), HOLD, reason=reason, since=self.clock.now())
         if constraint.key not in self._gates:
             self._install(PauseGate(constraint))
 
     def let_go(self, run_id: str) -> None:
         """The opposite of `hold`. Call under `lock`."""
-        key = Scope("run", run_id), _HOLD
+        key = Scope("run", run_id), HOLD
         if key in self._gates:
             self._remove(key, "lifted")
-
-    def constraints(self) -> list[Constraint]:
-        """Everything in force, oldest first."""
-        with self.lock:
-            gates = (gate for key, gate in self._gates.items() if key[1] != _HOLD)
-            found = (gate.constraint for gate in gates if gate.constraint is not None)
-            return sorted(found, key=lambda constraint: constraint.since)
-
-    def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
-        """The constraint of this scope and type, if one is in force."""
-        gate = self._gates.get((parse_scope(scope), type))
-        return gate.constraint if gate is not None else None
-
-    def pause_over(self, ticket: Ticket) -> Gate | None:
-        """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
-        return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
     def next_change(self) -> float:
         """When `tick` has something to do, on the clock; infinity when only events can."""
@@ -315,7 +280,7 @@ class ConstraintManager:
             self._node_gates.remove(gate)
         self.version += 1
         self.timer_changed()
-        if self.bus.listening and constraint.type != _HOLD:
+        if self.bus.listening and constraint.type != HOLD:
             self.bus.publish(lifted(constraint, self.clock.wall(), cause))
         freed: dict[TicketOwner, list[Ticket]] = {}
         for ticket in gate.pop_all():
@@ -330,21 +295,3 @@ class ConstraintManager:
         gate.park(ticket)
         if gate.opens_at(now) < math.inf:
             self.timer_changed()
-
-    def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
-        subject = ticket.subject
-        if subject.version != self.version:
-            self._look_up(subject)
-        gates = subject.gates
-        if self._node_gates:
-            own = [gate for gate in self._node_gates if gate.concerns(ticket)]
-            gates = in_order_of_asking((*gates, *own))
-        if ticket.needs:
-            gates = (*gates, *(self.pools[name] for name in ticket.needs))
-        return gates
-
-    def _look_up(self, subject: Subject) -> None:
-        others = (gate for gate in self._gates.values() if gate not in self._node_gates)
-        covering = in_order_of_asking(gate for gate in others if gate.covers(subject))
-        subject.gates = (*covering, *self._process.of(subject))
-        subject.version = self.version

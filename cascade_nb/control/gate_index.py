@@ -1,0 +1,87 @@
+"""Knows every gate there is, and which of them a ticket has to pass."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from cascade_nb.control.constraint import Constraint, Scope, parse_scope
+from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
+from cascade_nb.control.process_state import ProcessGates
+from cascade_nb.control.resource_pools import pools_of
+
+HOLD: Final = "hold"  # no type that anybody can ask for
+
+
+class GateIndex:
+    """The gates of everything in force, found by what they are about.
+
+    Args:
+        resources: by name, how much there is of what `.with_constraints` can ask for.
+
+    Raises:
+        PolicyError: an amount is negative or no number.
+    """
+
+    def __init__(self, resources: Mapping[str, float] | None = None) -> None:
+        self.lock = threading.RLock()
+        self.version = 0  # counts changes of the set of gates
+        self.pools = pools_of({} if resources is None else resources)
+        self._gates: dict[tuple[Scope, str], Gate] = {}
+        self._node_gates: list[Gate] = []
+        self._process = ProcessGates()
+
+    def idle(self, subject: Subject) -> bool:
+        """Whether nothing at all stands in the way of this subject; one look, for the hot path."""
+        if self._node_gates:
+            return False
+        if subject.version != self.version:
+            self._look_up(subject)
+        return not subject.gates
+
+    def constraints(self) -> list[Constraint]:
+        """Everything in force, oldest first."""
+        with self.lock:
+            gates = (gate for key, gate in self._gates.items() if key[1] != HOLD)
+            found = (gate.constraint for gate in gates if gate.constraint is not None)
+            return sorted(found, key=lambda constraint: constraint.since)
+
+    def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
+        """The constraint of this scope and type, if one is in force."""
+        gate = self._gates.get((parse_scope(scope), type))
+        return gate.constraint if gate is not None else None
+
+    def pause_over(self, ticket: Ticket) -> Gate | None:
+        """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
+        return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
+
+    def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
+        subject = ticket.subject
+        if subject.version != self.version:
+            self._look_up(subject)
+        gates = subject.gates
+        if self._node_gates:
+            own = [gate for gate in self._node_gates if gate.concerns(ticket)]
+            gates = in_order_of_asking((*gates, *own))
+        if ticket.needs:
+            gates = (*gates, *(self.pools[name] for name in ticket.needs))
+        return gates
+
+    def _look_up(self, subject: Subject) -> None:
+        others = (gate for gate in self._gates.values() if gate not in self._node_gates)
+        covering = in_order_of_asking(gate for gate in others if gate.covers(subject))
+        subject.gates = (*covering, *self._process.of(subject))
+        subject.version = self.version
+
+
+def gate_for(constraint: Constraint, now: float) -> Gate:
+    """The gate that puts `constraint` into force."""
+    if constraint.type == "rate_limit":
+        return RateGate(constraint, now)
+    return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
+
+
+def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Pauses first: whoever is paused says so, rather than that a slot is missing."""
+    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))
