@@ -9,10 +9,10 @@ from itertools import islice
 
 from cascade_nb.advice import advised_no_limit, advised_resume
 from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
+from cascade_nb.control.gate_kinds.process_state import ProcessGate
+from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.process_state import ProcessGate
-from cascade_nb.control.resource_pools import PoolGate
 from cascade_nb.control.words import ago, amount_text, seconds_text
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Scope, parse_scope
+from cascade_nb.control.gate_kinds.process_state import ProcessGates
+from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
-from cascade_nb.control.process_state import ProcessGates
-from cascade_nb.control.resource_pools import pools_of
 
 HOLD: Final = "hold"  # no type that anybody can ask for
 

@@ -20,6 +20,7 @@ from cascade_nb.control.constraint import (
 from cascade_nb.control.constraint_events import applied, lifted
 from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, GateIndex, gate_for
+from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import (
     ConcurrencyGate,
     Gate,
@@ -28,7 +29,6 @@ from cascade_nb.control.gates import (
     Ticket,
     TicketOwner,
 )
-from cascade_nb.control.process_state import taking
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cascade_nb.control import ConstraintManager, Scope
+from cascade_nb.control.gate_kinds.resource_pools import check_against
 from cascade_nb.control.gates import Subject, Ticket
-from cascade_nb.control.resource_pools import check_against
 from cascade_nb.errors import ConstraintError, PolicyError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, MessageBus
 from cascade_nb.testing import SpySubscriber, VirtualClock

@@ -8,8 +8,8 @@ from cascade_nb.control import Scope
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.explanations import explain
 from cascade_nb.control.gate_index import gate_for
+from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Subject, Ticket
-from cascade_nb.control.resource_pools import PoolGate
 from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
 
 

@@ -25,7 +25,7 @@ from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 
 import cascade_nb as cs
-from cascade_nb.control import process_state
+from cascade_nb.control.gate_kinds import process_state
 from cascade_nb.engine import Engine
 from cascade_nb.events import TaskBlocked
 from cascade_nb.graph.effects.effects import effects_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cascade_nb.control.resource_pools import check_against
+from cascade_nb.control.gate_kinds.resource_pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Expansion
 from cascade_nb.engine.core.changes import Ended, Save
 from cascade_nb.engine.core.continuation import Continuations

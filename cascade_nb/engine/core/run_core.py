@@ -17,8 +17,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
-from cascade_nb.control.resource_pools import PoolGate
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.changes import Again, Ended
 from cascade_nb.engine.core.continuation import Continuations

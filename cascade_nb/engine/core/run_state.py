@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
-from cascade_nb.control.resource_pools import PoolGate
 from cascade_nb.engine.core.arguments import Call, Expansion
 from cascade_nb.engine.core.changes import Changes, Ended
 from cascade_nb.engine.core.initial_state import InitialState

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.control.resource_pools import check_against
+from cascade_nb.control.gate_kinds.resource_pools import check_against
 from cascade_nb.engine.core.arguments import ABSENT, Reader
 from cascade_nb.engine.dispatch.failures import error_text, together, unharmed
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter

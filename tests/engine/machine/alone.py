@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, Final
 
-from cascade_nb.control.resource_pools import pools_of
+from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.engine.core.arguments import ABSENT, Expansion, Reader
 from cascade_nb.engine.core.changes import Ended, Save
 from cascade_nb.engine.core.initial_state import make_initial_state

@@ -170,7 +170,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a resource is promised twice",
-        "cascade_nb.control.resource_pools:PoolGate.take",
+        "cascade_nb.control.gate_kinds.resource_pools:PoolGate.take",
         "self.shares[ticket] = amount",
         "self.shares[ticket] = amount / 2",
     ),

@@ -1,0 +1,1 @@
+"""Kinds of gates: resources, and what tasks share in a process."""
