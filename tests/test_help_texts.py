@@ -62,7 +62,7 @@ FUNCTIONS = {
     f"cs.{name}": getattr(cs, name) for name in PUBLIC if inspect.isfunction(getattr(cs, name))
 }
 
-CONTROLS = ("pause", "resume", "limit", "rate")
+CONTROLS = ("pause", "resume", "limit", "rate", "breaker")
 READINGS = ("partial", "states")
 
 

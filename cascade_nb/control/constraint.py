@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from cascade_nb.control.constraint_numbers import (
+    checked_capacity,
+    checked_failures,
+    checked_limit,
+    checked_span,
+    parse_rate,
+)
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
-TYPES: Final = ("pause", "concurrency", "rate_limit")
-_UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_RATE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.ASCII)
+TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +118,12 @@ class Constraint:
 
     Attributes:
         scope: which nodes.
-        type: "pause", "concurrency" or "rate_limit".
+        type: "pause", "concurrency", "rate_limit" or "breaker".
         limit: how many may run at once, for "concurrency"; 0 holds everything.
         rate: starts per second, for "rate_limit".
         capacity: how many starts may come at once after a quiet time, for "rate_limit"; at least 1.
+        failures, within: for "breaker", how many failures within how many seconds hold the scope.
+        probe_after: seconds after which one node is let through to try it again, or None.
         reason, by: why, and who asked.
         since: when it was applied, on the clock of its manager.
         expires: when it ends by itself on that clock, or None.
@@ -129,6 +134,9 @@ class Constraint:
     limit: int = 0
     rate: float = 0.0
     capacity: float = 1.0
+    failures: int = 0
+    within: float = 0.0
+    probe_after: float | None = None
     reason: str = ""
     by: str = ""
     since: float = 0.0
@@ -146,6 +154,9 @@ class Constraint:
             return {"limit": self.limit}
         if self.type == "rate_limit":
             return {"rate": self.rate, "capacity": self.capacity}
+        if self.type == "breaker":
+            probe = {} if self.probe_after is None else {"probe_after": self.probe_after}
+            return {"failures": self.failures, "within": self.within, **probe}
         return {}
 
     def __str__(self) -> str:
@@ -165,75 +176,6 @@ def checked_type(text: object) -> str:
     return str(text)
 
 
-def checked_limit(limit: object) -> int:
-    """`limit` as a concurrency limit.
-
-    Raises:
-        ConstraintError: it is no whole number of at least 0.
-    """
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise ConstraintError(f"a limit is a whole number, not {limit!r:.60}")
-    if limit < 0:
-        raise ConstraintError(f"a limit cannot be below zero, and {limit} is; 0 lets none start")
-    return limit
-
-
-def parse_rate(rate: object) -> float:
-    """Starts per second out of ``"10/m"``, ``"5/s"``, ``"300/h"``, ``"1/30s"`` or a plain number.
-
-    Raises:
-        ConstraintError: nobody can read it, or it is not above zero.
-    """
-    per_second: float
-    if isinstance(rate, (int, float)) and not isinstance(rate, bool):
-        per_second = _as_float(rate)
-    elif isinstance(rate, str) and (parts := _RATE.fullmatch(rate.lower())) and parts[3] in _UNITS:
-        span = float(parts[2] or 1) * _UNITS[parts[3]]
-        per_second = float(parts[1]) / span if span else math.inf
-    else:
-        raise ConstraintError(
-            f"{rate!r:.60} is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a "
-            "number per second"
-        )
-    if not (per_second > 0 and math.isfinite(per_second)):
-        raise ConstraintError(
-            f"a rate must be above zero, not {rate!r:.60}; to hold everything, pause"
-        )
-    return per_second
-
-
-def checked_capacity(capacity: object) -> float:
-    """`capacity` of a rate limit.
-
-    Raises:
-        ConstraintError: it is no finite number of at least 1.
-    """
-    if isinstance(capacity, bool) or not isinstance(capacity, (int, float)):
-        raise ConstraintError(f"a capacity is a number of starts, not {capacity!r:.60}")
-    tokens = _as_float(capacity)
-    if not (tokens >= 1 and math.isfinite(tokens)):
-        raise ConstraintError(
-            f"a capacity is finite and at least 1, not {capacity!r:.60}; a token must fit into it"
-        )
-    return tokens
-
-
-def checked_ttl(ttl: object) -> float | None:
-    """`ttl` as seconds a constraint lasts, or None for as long as nobody lifts it.
-
-    Raises:
-        ConstraintError: it is no finite number above zero.
-    """
-    if ttl is None:
-        return None
-    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)):
-        raise ConstraintError(f"a time to live is a number of seconds, not {ttl!r:.60}")
-    seconds = _as_float(ttl)
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise ConstraintError(f"a time to live must be above zero and finite, not {ttl!r:.60}")
-    return seconds
-
-
 def new_constraint(
     scope: Scope, type_: str, params: Mapping[str, Any], reason: str, by: str
 ) -> Constraint:
@@ -242,13 +184,13 @@ def new_constraint(
     Raises:
         ConstraintError: the type is unknown, or a parameter is missing, unknown or impossible.
     """
-    known = {"pause": (), "concurrency": ("limit",), "rate_limit": ("rate", "capacity")}
-    names = known[checked_type(type_)]
+    names, needed = _PARAMS[checked_type(type_)]
     for name in params:
         if name not in names:
             raise ConstraintError(f"{type_} takes no {name!r:.60}{nearest(str(name), names)}")
-    if names and names[0] not in params:
-        raise ConstraintError(f"{type_} needs {names[0]!r}")
+    for name in needed:
+        if name not in params:
+            raise ConstraintError(f"{type_} needs {name!r}")
     if type_ == "concurrency":
         return Constraint(scope, type_, limit=checked_limit(params["limit"]), reason=reason, by=by)
     if type_ == "rate_limit":
@@ -260,12 +202,24 @@ def new_constraint(
             reason=reason,
             by=by,
         )
+    if type_ == "breaker":
+        after = params.get("probe_after")
+        return Constraint(
+            scope,
+            type_,
+            failures=checked_failures(params["failures"]),
+            within=checked_span(params["within"], "failures count within"),
+            probe_after=None if after is None else checked_span(after, "a probe comes after"),
+            reason=reason,
+            by=by,
+        )
     return Constraint(scope, type_, reason=reason, by=by)
 
 
-def _as_float(number: float) -> float:
-    """`number`, or infinity for a whole one that no float can hold."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf
+#: By type, the names of its numbers, and those that must be there.
+_PARAMS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "pause": ((), ()),
+    "concurrency": (("limit",), ("limit",)),
+    "rate_limit": (("rate", "capacity"), ("rate",)),
+    "breaker": (("failures", "within", "probe_after"), ("failures", "within")),
+}

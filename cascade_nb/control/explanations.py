@@ -4,19 +4,37 @@ that.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import islice
+from typing import Any, Final
 
 from cascade_nb.advice import advised_no_limit, advised_resume
 from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
+from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGate
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import ago, amount_text, seconds_text
+from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
+
+#: By type, what is said where a constraint is gone.
+LIFTED: Final = {
+    "pause": "resumed",
+    "concurrency": "no limit",
+    "rate_limit": "no rate limit",
+    "breaker": "no breaker",
+}
+
+
+def breaker_text(params: Mapping[str, Any]) -> str:
+    """What a breaker does: "3 failures within 1 min hold it, with a probe after 5 min"."""
+    failures, after = params["failures"], params.get("probe_after")
+    hold = "hold" if failures != 1 else "holds"
+    text = f"{count_text(failures, 'failure')} within {seconds_text(params['within'])} {hold} it"
+    return text if after is None else f"{text}, with a probe after {seconds_text(after)}"
 
 
 def stopper(manager: ConstraintManager, ticket: Ticket) -> Gate | None:
@@ -52,6 +70,10 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     if isinstance(gate, RateGate):
         wait = seconds_text(max(0.0, gate.opens_at(now) - now))
         return f"{scope.words}: {amount_text(gate.rate * 60)} starts a minute{tail}; next in {wait}"
+    if isinstance(gate, BreakerGate):
+        probe = gate.probe
+        waits = "waits for a probe" if probe is None else "waits for its probe " + _called(probe)
+        return f"{scope.words}: {waits}, after {gate.story}; {advised_resume(str(scope))} frees it"
     if constraint.type not in TYPES:  # nobody outside can lift it
         return constraint.reason
     since = ago(now - constraint.since)
@@ -82,6 +104,7 @@ def constraint_line(constraint: Constraint, now: float) -> str:
         "pause": "paused",
         "concurrency": f"at most {constraint.limit} at once",
         "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
+        "breaker": breaker_text(constraint.params) if constraint.type == "breaker" else "",
     }[constraint.type]
     line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
     if constraint.expires is not None:
@@ -96,6 +119,8 @@ def applied_in_words(event: ConstraintApplied) -> str:
         text = f"at most {event.params['limit']} of {words} at once"
     elif event.type == "rate_limit":
         text = f"{words}: {amount_text(event.params['rate'] * 60)} starts a minute"
+    elif event.type == "breaker":
+        text = f"{words}: {breaker_text(event.params)}"
     else:
         text = f"{words} paused"
     text += _by_whom(event)
@@ -104,9 +129,8 @@ def applied_in_words(event: ConstraintApplied) -> str:
 
 def lifted_in_words(event: ConstraintLifted) -> str:
     """What is gone, and whether its time was over."""
-    what = {"pause": "resumed", "concurrency": "no limit", "rate_limit": "no rate limit"}
     cause = " (its time was over)" if event.cause == "expired" else ""
-    return f"{parse_scope(event.scope).words}: {what[event.type]}{cause}"
+    return f"{parse_scope(event.scope).words}: {LIFTED[event.type]}{cause}"
 
 
 def _by_whom(told: Constraint | ConstraintApplied) -> str:
@@ -121,6 +145,10 @@ def _taken_by(lead: str, gate: Gate, limit: int = 4) -> str:
         return ""
     # Those that came first; there may be many, and this is said of everything that is blocked.
     named = sorted(islice(holders, limit), key=lambda ticket: ticket.rank)
-    names = [ticket.owner.label_of(ticket) for ticket in named]
+    names = [_called(ticket) for ticket in named]
     more = f" and {len(holders) - limit} more" if len(holders) > limit else ""
     return lead + ", ".join(names) + more
+
+
+def _called(ticket: Ticket) -> str:
+    return ticket.owner.label_of(ticket)

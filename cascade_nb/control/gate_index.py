@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Scope, parse_scope
+from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
@@ -56,6 +57,16 @@ class GateIndex:
         """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
+    def _tripped(self, scope: Scope) -> BreakerGate | None:
+        """The breaker of this scope, if it has tripped."""
+        gate = self._gates.get((scope, "breaker"))
+        return gate if isinstance(gate, BreakerGate) and gate.story else None
+
+    def _pause_of(self, breaker: BreakerGate) -> Gate | None:
+        """The pause that a breaker has put into force, while it stands."""
+        gate = self._gates.get((breaker.rule.scope, "pause"))
+        return gate if gate is not None and gate.constraint is breaker.pause else None
+
     def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
         subject = ticket.subject
         if subject.version != self.version:
@@ -79,9 +90,15 @@ def gate_for(constraint: Constraint, now: float) -> Gate:
     """The gate that puts `constraint` into force."""
     if constraint.type == "rate_limit":
         return RateGate(constraint, now)
+    if constraint.type == "breaker":
+        return BreakerGate(constraint)
     return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
 
 
 def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """Pauses first: whoever is paused says so, rather than that a slot is missing."""
-    return tuple(sorted(gates, key=lambda gate: not isinstance(gate, PauseGate)))
+    return tuple(sorted(gates, key=_place))
+
+
+def _place(gate: Gate) -> int:
+    return 0 if isinstance(gate, PauseGate) else 1 if isinstance(gate, BreakerGate) else 2

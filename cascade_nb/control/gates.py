@@ -194,6 +194,10 @@ class Gate:
         """When time alone makes it refuse less; infinity when only an event can."""
         return math.inf
 
+    def forget(self, owner: TicketOwner) -> None:
+        """This owner ends."""
+        self.members.pop(owner, None)
+
     def park(self, ticket: Ticket) -> None:
         """Let it wait here."""
         self._arrivals += 1

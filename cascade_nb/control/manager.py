@@ -12,14 +12,15 @@ from cascade_nb.control.constraint import (
     TYPES,
     Constraint,
     Scope,
-    checked_ttl,
     checked_type,
     new_constraint,
     parse_scope,
 )
 from cascade_nb.control.constraint_events import applied, lifted
+from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, GateIndex, gate_for
+from cascade_nb.control.gate_kinds.breakers import THE_BREAKER, BreakerGate
 from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import (
     ConcurrencyGate,
@@ -59,6 +60,7 @@ class ConstraintManager(GateIndex):
         self.restriction_epoch = 0  # counts what may forbid more: only then is a second look needed
         # The engine's: `next_change` may be sooner than it was. Without one, its test's affair.
         self.timer_changed: Callable[[], None] = lambda: None
+        self.breakers = 0  # how many there are: without one, nobody need say what has failed
         self._owners: list[TicketOwner] = []
         self._freed = FreedGates()
 
@@ -75,7 +77,7 @@ class ConstraintManager(GateIndex):
         with self.lock:
             self._owners.remove(owner)
             for gate in (*self._gates.values(), *self.pools.values(), *self._process.all()):
-                gate.members.pop(owner, None)
+                gate.forget(owner)
                 gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
                 gate.queue.sort(key=lambda entry: entry[:2])
                 for ticket in [t for t in gate.passed() if t.owner is owner]:
@@ -107,6 +109,30 @@ class ConstraintManager(GateIndex):
         if frees:
             self._freed.add(*frees)
         return bool(frees)
+
+    def failed(self, ticket: Ticket, words: str | None) -> None:
+        """An attempt of `ticket` has failed; what that trips is held when this returns. Call under
+        `lock`, before its release, when all that follows is carried out.
+
+        Args:
+            ticket: of what has failed.
+            words: what it was, and its error; None where it was cancelled.
+        """
+        for gate in self._gates_of(ticket):
+            if isinstance(gate, BreakerGate):
+                if gate.note(ticket, words, self.clock.now()):
+                    self.restriction_epoch += 1
+                    self._hold_for(gate)
+                self._freed.add(gate)  # a probe that was cancelled makes way for another
+
+    def _hold_for(self, gate: BreakerGate) -> None:
+        """Pause what a breaker that has tripped is about, unless somebody has done that."""
+        scope = gate.rule.scope
+        if self.find(scope) is None:
+            left = gate.probe_at - self.clock.now()
+            ttl = None if left == math.inf else max(left, 1e-9)
+            gate.pause = self.apply(scope, reason=gate.story, by=THE_BREAKER, ttl=ttl)
+            gate.retime(self._pause_of(gate))
 
     def hand_out(self) -> None:
         """Offer what has become free to who waits for it, in order. Call under `lock`, when the
@@ -162,8 +188,9 @@ class ConstraintManager(GateIndex):
 
         Args:
             scope: see `parse_scope`.
-            type: "pause", "concurrency" or "rate_limit".
-            params: ``{"limit": n}`` or ``{"rate": …, "capacity": …}``.
+            type: "pause", "concurrency", "rate_limit" or "breaker".
+            params: ``{"limit": n}``, ``{"rate": …, "capacity": …}`` or
+                ``{"failures": n, "within": seconds, "probe_after": seconds}``.
             reason, by: why and who, for people.
             ttl: seconds until it ends by itself.
 
@@ -185,6 +212,10 @@ class ConstraintManager(GateIndex):
                 self._freed.add(gate)
             elif isinstance(gate, RateGate):
                 gate.change(constraint, now)
+                self._freed.add(gate)
+            elif isinstance(gate, BreakerGate):
+                gate.change(constraint)
+                gate.retime(self._pause_of(gate))
                 self._freed.add(gate)
             else:
                 # The pause goes on: it began when it began, but for the reason and time given last.
@@ -212,7 +243,15 @@ class ConstraintManager(GateIndex):
             types = TYPES if type is None else (type,)
             scopes = [scope for scope, _ in self._gates if wanted in (scope, scope.everywhere)]
             keys = [key for key in self._gates if key[0] in scopes and key[1] in types]
-            return [self._remove(key, "lifted") for key in keys]
+            # A breaker takes its own pause with it.
+            done = [self._remove(key, "lifted") for key in keys if key in self._gates]
+            for breaker in map(self._tripped, scopes if "pause" in types else ()):
+                if breaker is not None:  # its pause is over, and it waits for its probe
+                    done += [breaker.pause] if breaker.pause is not None else []
+                    breaker.close()
+                    self._freed.add(breaker)
+            self.hand_out()
+            return done
 
     def hold(self, run_id: str, reason: str) -> None:
         """Let nothing of a run start until it is let go: its owner's own pause, which nobody else
@@ -244,8 +283,12 @@ class ConstraintManager(GateIndex):
             for key, gate in list(self._gates.items()):
                 assert gate.constraint is not None
                 if gate.constraint.expires is not None and gate.constraint.expires <= now:
-                    self._remove(key, "expired")
-                elif isinstance(gate, RateGate):
+                    if key in self._gates:
+                        self._remove(key, "expired")
+                    breaker = self._tripped(key[0])
+                    if breaker is not None and now < breaker.probe_at:
+                        self._hold_for(breaker)  # the pause of somebody else stood for its own
+                elif isinstance(gate, (RateGate, BreakerGate)):
                     self._freed.add(gate)
             self._freed.add(*self._process.all())
             self.hand_out()
@@ -259,6 +302,7 @@ class ConstraintManager(GateIndex):
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.version += 1
         self.restriction_epoch += 1
+        self.breakers += isinstance(gate, BreakerGate)
         for owner in self._owners:
             if isinstance(gate, PauseGate):
                 owner.paused()
@@ -275,7 +319,12 @@ class ConstraintManager(GateIndex):
         if constraint.type == "pause":
             for owner in self._owners:
                 owner.lifting()
+            breaker = self._tripped(key[0])
+            if breaker is not None and cause == "lifted":
+                breaker.close()
+                self._freed.add(breaker)
         del self._gates[key]
+        self.breakers -= isinstance(gate, BreakerGate)
         if gate in self._node_gates:
             self._node_gates.remove(gate)
         self.version += 1
@@ -289,6 +338,8 @@ class ConstraintManager(GateIndex):
             owner.take_back(tickets, constraint.since)
         for owner in self._owners:
             owner.lifted()
+        if isinstance(gate, BreakerGate) and self._pause_of(gate) is not None:
+            self._remove((key[0], "pause"), cause)
         return constraint
 
     def _park(self, ticket: Ticket, gate: Gate, now: float) -> None:

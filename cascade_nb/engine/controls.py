@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.constraint_numbers import parse_breaker
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.graph.graph import Graph
@@ -155,4 +156,46 @@ class Controls:
             given = {"rate": rate, "capacity": capacity}
             self.constraints.apply(
                 self.scope(scope), "rate_limit", given, reason=reason, ttl=ttl, by=by
+            )
+
+    def breaker(
+        self,
+        scope: str,
+        rule: str | None,
+        *,
+        probe_after: float | None = None,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Pause `scope` when so many attempts of it fail within a time, as in "3/1m"; None lifts
+        the breaker, and the pause that it has put into force.
+
+        An attempt counts that is tried again, one that was cancelled does not. To resume the scope
+        frees it, and counting begins anew.
+
+        Args:
+            scope: as for `pause`.
+            rule: "3/1m" is three failures within a minute; also "5/30s", "2/h".
+            probe_after: seconds after which the pause ends and one node is let through, as a probe:
+                where it succeeds everything goes on, and where it fails everything is held again;
+                None holds it until somebody resumes it.
+            reason, by: for people.
+            ttl: seconds until the breaker ends by itself.
+
+        Raises:
+            ConstraintError: there is no such scope, nobody can read the rule, or a time is not
+                above zero.
+
+        Example:
+            >>> engine.breaker("task:fetch", "3/1m", probe_after=300)
+            >>> engine.breaker("task:fetch", None)
+        """
+        if rule is None:
+            self.constraints.lift(self.scope(scope), "breaker")
+        else:
+            failures, within = parse_breaker(rule)
+            given = {"failures": failures, "within": within, "probe_after": probe_after}
+            self.constraints.apply(
+                self.scope(scope), "breaker", given, reason=reason, ttl=ttl, by=by
             )

@@ -24,6 +24,11 @@ class Holds(Protocol):
     ) -> None:
         """Let so many nodes of `scope` start per time."""
 
+    def breaker(
+        self, scope: str, rule: str | None, *, probe_after: float | None = None, by: str = "you"
+    ) -> None:
+        """Pause `scope` when so many attempts of it fail within a time."""
+
 
 class RunControls:
     """The part of `Run` that pauses, limits and lets go.
@@ -127,3 +132,34 @@ class RunControls:
             3
         """
         self._controls.rate(self.scope if scope is None else scope, rate, capacity=capacity, by=by)
+
+    def breaker(
+        self,
+        scope: str | None,
+        rule: str | None,
+        *,
+        probe_after: float | None = None,
+        by: str = "you",
+    ) -> None:
+        """Pause a scope (None: this run) when so many attempts of it fail within a time; None as
+        the rule lifts that; see `Engine.breaker`.
+
+        Args:
+            scope: such as "task:fetch"; it then is about every run of the engine.
+            rule: "3/1m" is three failures within a minute; also "5/30s", "2/h".
+            probe_after: seconds after which one node is let through, to try whether it works again.
+            by: who asks for it, for people.
+
+        Raises:
+            ConstraintError: there is no such scope, nobody can read the rule, or the time is not
+                above zero.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.breaker(None, "3/1m")
+            >>> run.result()
+            3
+        """
+        self._controls.breaker(
+            self.scope if scope is None else scope, rule, probe_after=probe_after, by=by
+        )

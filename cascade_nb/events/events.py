@@ -175,7 +175,7 @@ class ConstraintEvent(Event):
 
     Attributes:
         scope: what it is about.
-        type: "pause", "concurrency" or "rate_limit".
+        type: "pause", "concurrency", "rate_limit" or "breaker".
         by: who asked for it, where known.
     """
 

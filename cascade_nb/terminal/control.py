@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any, Final
 
-from cascade_nb.control.constraint import parse_rate, parse_scope
+from cascade_nb.control.constraint import parse_scope
+from cascade_nb.control.constraint_numbers import parse_rate
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and

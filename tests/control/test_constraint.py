@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade_nb.control import Scope, parse_rate, parse_scope
-from cascade_nb.control.constraint import KINDS, TYPES, checked_ttl, new_constraint
+from cascade_nb.control.constraint import KINDS, TYPES, new_constraint
+from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.errors import ConstraintError
 
 

@@ -1,1 +1,1 @@
-"""Kinds of gates: resources, and what tasks share in a process."""
+"""Kinds of gates: breakers, resources, and what tasks share in a process."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
@@ -30,6 +30,9 @@ from cascade_nb.engine.core.skips import SkipPropagation
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.options.checks import NOTHING
+
+#: What ends an attempt that was asked to end.
+OF_STOPPED: Final = (asyncio.CancelledError, CascadeError)
 
 
 class RunCore(RunState):
@@ -141,7 +144,7 @@ class RunCore(RunState):
         kind.lost += took
         if took > kind.longest:  # noqa: PLR1730 - `max` costs more
             kind.longest = took
-        if stopped and isinstance(error, (asyncio.CancelledError, CascadeError)):
+        if stopped and isinstance(error, OF_STOPPED):
             self._cancel(index, number, took)
             return
         retry = self.options_of(index).retry

@@ -12,8 +12,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cascade_nb.control.gates import Ticket
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.core.run_core import RunCore
+from cascade_nb.engine.core.run_core import OF_STOPPED, RunCore
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
 from cascade_nb.engine.dispatch.source_names import known_place, place_of
@@ -165,6 +167,26 @@ def error_text(error: BaseException) -> str:
     if is_of_read_only(error, first):
         told = f"{told} ({COPY_FIRST})"
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def note_failure(
+    manager: ConstraintManager,
+    core: RunCore,
+    ticket: Ticket,
+    error: BaseException,
+    stopped: bool = False,
+) -> None:
+    """Tell the breakers that an attempt has failed; what that trips is held when this returns.
+
+    Under the lock, when all that follows from the end is carried out, and before `ticket` is
+    released.
+
+    Args:
+        stopped: whether it was asked to end, which is no failure where it did.
+    """
+    cancelled = stopped and isinstance(error, OF_STOPPED)
+    words = None if cancelled else f"{core.label(ticket.key)} {error_text(error)}"
+    manager.failed(ticket, words)
 
 
 def where_raised(error: BaseException) -> str | None:

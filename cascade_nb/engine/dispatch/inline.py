@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cascade_nb.engine.core.arguments import LAZIES
 from cascade_nb.engine.core.scheduler import READY, RUNNING
 from cascade_nb.engine.dispatch.body_context import finish_body
+from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.engine.files.file_reads import InlineFiles, user_here
 from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.file_stamps import NO_STAMPS
@@ -200,7 +201,13 @@ def _end(
     error: BaseException | None,
 ) -> None:
     """The general way out."""
-    if ticket is not None:
-        driver.services.manager.release(ticket)
+    manager = driver.services.manager
     driver.outcome(index, number, took, result, error)
+    if error is not None and manager.breakers:
+        if ticket is None:
+            ticket = driver.admission.ticket_for(index)
+        driver.carry_out()
+        note_failure(manager, driver.core, ticket, error)
+    if ticket is not None:
+        manager.release(ticket)
     driver.settle()

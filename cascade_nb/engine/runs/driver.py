@@ -16,7 +16,7 @@ from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
-from cascade_nb.engine.dispatch.failures import error_text, failure_of, timed_out
+from cascade_nb.engine.dispatch.failures import error_text, failure_of, note_failure, timed_out
 from cascade_nb.engine.runs.assembled_run import AssembledRun
 from cascade_nb.model.tasks.present import Continued
 
@@ -49,14 +49,15 @@ class RunDriver(AssembledRun):
             if attempt.timer is not None:
                 attempt.timer()
             manager = self.services.manager
-            frees = manager.release(attempt.ticket)
             if not attempt.abandoned:
                 index = attempt.index
                 if attempt.files is not None and error is None:
                     self.files.met(index, attempt.files.met)
                 self.outcome(index, attempt.number, took, result, error, attempt.stop)
                 self.carry_out()
-            if frees:
+                if error is not None and manager.breakers:
+                    note_failure(manager, self.core, attempt.ticket, error, attempt.stop)
+            if manager.release(attempt.ticket):
                 manager.hand_out()
             if self.is_over:
                 self._leave()
@@ -140,6 +141,9 @@ class RunDriver(AssembledRun):
             self.wake_resting()
             error = timed_out(self.core.label(index), limit, in_thread=True)
             self.outcome(index, attempt.number, limit, None, error)
+            self.carry_out()
+            if self.services.manager.breakers:
+                note_failure(self.services.manager, self.core, attempt.ticket, error)
 
     def pause_lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""
