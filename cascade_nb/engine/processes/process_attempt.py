@@ -91,11 +91,12 @@ class ProcessAttempt(ThreadAttempt):
             kind = self.driver.core.kinds.of[self.index]
             kind.cpu += self.cpu
             kind.memory = max(kind.memory, self.memory)
-            label = self.driver.core.label(self.index)
             if self.late:
                 limit = self.driver.core.options_of(self.index).timeout or 0.0
+                label = self.driver.core.label(self.index)
                 result, error = None, timed_out(label, limit, in_thread=False)
             elif self.stop and error is not None:
+                label = self.driver.core.label(self.index)
                 error = RunCancelledError(f"{label} was ended, since it was cancelled")
         return super().end(result, error)
 
@@ -131,6 +132,8 @@ class _Ear:
         attempt = self._attempt
         with attempt.driver.lock:
             assert attempt.started is not None
+            if attempt.resting:  # suspended in a process that ended before it began there
+                end_rest(attempt)
             attempt.rested = attempt.driver.services.clock.now() - attempt.started
             if attempt.stop or attempt.abandoned or attempt.late:
                 label = attempt.driver.core.label(attempt.index)

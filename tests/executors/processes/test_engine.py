@@ -25,6 +25,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.observing.report import times_lines
+from cascade_nb.engine.processes import process_attempt
 from cascade_nb.errors import (
     ProcessDiedError,
     ResultError,
@@ -457,6 +458,35 @@ def test_a_suspended_task_can_be_cancelled(engine: Engine, tmp_path: pathlib.Pat
     run.cancel()
     with pytest.raises(RunCancelledError):
         run.result()
+    mine.close()
+
+
+def test_what_was_suspended_in_a_process_that_died_before_it_began_stays_so_in_the_next(
+    engine: Engine, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, file = alone(engine), tmp_path / "ran"
+    runs: list[Any] = []
+    usual = process_attempt._Ear.began
+    pids: list[int] = []
+
+    def began(ear: Any, process: Any) -> None:
+        if not pids:
+            until(lambda: runs)
+            runs[0].pause()
+        usual(ear, process)
+        if not pids:
+            os.kill(process.pid, signal.SIGKILL)
+            until(lambda: not is_running(process.pid))
+        pids.append(process.pid)
+
+    monkeypatch.setattr(process_attempt._Ear, "began", began)
+    runs.append(mine.start(cs.task(file.touch)()))
+    until(lambda: len(pids) == 2)
+    time.sleep(0.5)
+    assert not file.exists()
+    runs[0].resume()
+    runs[0].result()
+    assert file.exists()
     mine.close()
 
 
