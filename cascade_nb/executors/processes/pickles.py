@@ -56,7 +56,8 @@ def packed(value: Any, *, back: bool = False) -> list[memoryview]:
     buffers: list[pickle.PickleBuffer] = []
     kind = _BackPickler if back else _Pickler
     kind(file, protocol=PROTOCOL, buffer_callback=buffers.append).dump(value)
-    return [file.getbuffer(), *(buffer.raw() for buffer in buffers)]
+    # Not `getbuffer()`: a view may outlive the file in a cycle, which Python 3.12 takes amiss.
+    return [memoryview(file.getvalue()), *(buffer.raw() for buffer in buffers)]
 
 
 def packed_whole(value: Any) -> bytes:

@@ -23,6 +23,7 @@ import cascade_nb as cs
 from cascade_nb.errors import TransferError
 from cascade_nb.executors.processes import link
 from cascade_nb.executors.processes.executor import ProcessExecutor
+from cascade_nb.executors.processes.pickles import packed
 
 SIZES = [0, 1, link.SMALL - 100, link.SMALL, link.SMALL + 1, 3_000_000]
 
@@ -154,6 +155,12 @@ def test_a_large_array_is_not_copied_here_on_its_way(warm: ProcessExecutor) -> N
         tracemalloc.stop()
     assert back.nbytes == 32_000_000
     assert peak < 1_000_000
+
+
+def test_a_stream_is_no_view_of_a_file_that_may_go_before_it() -> None:
+    # From Python 3.12 on it is an error when garbage collection takes the file first.
+    for value in (1, np.ones(10), {"a": [1, 2]}):
+        assert isinstance(packed(value)[0].obj, bytes)
 
 
 def test_nothing_of_a_call_stays_open(warm: ProcessExecutor) -> None:
