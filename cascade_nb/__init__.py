@@ -11,7 +11,7 @@ from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.everywhere import limit, pause, rate, resume, status
+from cascade_nb.everywhere import breaker, limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -45,6 +45,7 @@ __all__ = [
     "Router",
     "Run",
     "attach",
+    "breaker",
     "build_graph",
     "checkpoint",
     "clean",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.gate_kinds.breakers import THE_BREAKER
 from cascade_nb.defaults import default_engine, engine_in_use
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import Status, status_of
@@ -119,6 +120,39 @@ def rate(
         engine.rate(of, rate, capacity=capacity, reason=reason, ttl=ttl, by=by)
 
 
+def breaker(
+    scope: str,
+    rule: str | None,
+    *,
+    probe_after: float | None = None,
+    reason: str = "",
+    ttl: float | None = None,
+    by: str = "you",
+) -> None:
+    """Pause `scope` when so many attempts of it fail within a time, in each engine of this process,
+    also in those that are made later; None lifts that; see `Engine.breaker`.
+
+    Args:
+        scope: as for `pause`.
+        rule: "3/1m" is three failures within a minute; also "5/30s", "2/h".
+        probe_after: seconds after which one node is let through, to try whether it works again;
+            None holds the scope until somebody resumes it.
+        reason, by: for people.
+        ttl: seconds until the breaker ends by itself.
+
+    Raises:
+        ConstraintError: there is no such scope, nobody can read the rule, or a time is not above
+            zero.
+
+    Example:
+        >>> cs.breaker("task:fetch", "3/1m", probe_after=300)
+        >>> cs.breaker("task:fetch", None)
+    """
+    of = _everywhere(scope, "breaker")
+    for engine in _engines():
+        engine.breaker(of, rule, probe_after=probe_after, reason=reason, ttl=ttl, by=by)
+
+
 def status() -> Status:
     """What the runs of this process are doing, and what holds them.
 
@@ -152,7 +186,7 @@ def _take_over(engine: Engine) -> None:
     now = known.clock.now()
     for scope, kind in list(_asked):
         said = known.constraints.find(scope, kind)
-        if said is None:
+        if said is None or said.by == THE_BREAKER:  # what has failed there has not failed here
             _asked.discard((scope, kind))
         elif said.expires is None or said.expires > now:
             ttl = None if said.expires is None else said.expires - now

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from cascade_nb.connectors.local import InProcessConnector
 from cascade_nb.connectors.urls import mqtt_controller
+from cascade_nb.control.constraint_numbers import parse_breaker
 from cascade_nb.control.envelope import control_key
 from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
@@ -104,6 +105,25 @@ class ControllerTestApp:
             ConstraintError: there is no such scope, or nobody can read the rate.
         """
         await self._send(scope, "rate_limit", {"rate": rate}, "", ttl)
+
+    async def breaker(
+        self,
+        scope: str,
+        rule: str,
+        *,
+        probe_after: float | None = None,
+        ttl: float | None = None,
+    ) -> None:
+        """Pause `scope` when so many attempts of it fail within a time, as in "3/1m".
+
+        Raises:
+            ConstraintError: there is no such scope, or nobody can read the rule.
+        """
+        failures, within = parse_breaker(rule)
+        params: dict[str, Any] = {"failures": failures, "within": within}
+        if probe_after is not None:
+            params["probe_after"] = probe_after
+        await self._send(scope, "breaker", params, "", ttl)
 
     async def lift(self, scope: str, type: str | None = None) -> None:
         """Lift one type of constraint, or everything, of `scope`.

@@ -29,7 +29,7 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.errors import CascadeError, RefusedMessageError, UnknownNameError
 from cascade_nb.events.events import ConstraintRejected
-from cascade_nb.everywhere import limit, pause, rate, resume
+from cascade_nb.everywhere import breaker, limit, pause, rate, resume
 
 BY: Final = "you in a terminal"
 PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect
@@ -130,6 +130,21 @@ def _rate(request: Request) -> dict[str, Any]:
     return _applied(scope, "rate_limit")
 
 
+def _breaker(request: Request) -> dict[str, Any]:
+    scope, rule = _scope(request), request.given["rule"]
+    if rule is None:
+        return _lift(scope, "breaker", lambda: breaker(scope, None))
+    breaker(
+        scope,
+        rule,
+        probe_after=request.given.get("probe"),
+        reason=request.text("reason"),
+        ttl=request.given.get("seconds"),
+        by=_by(request),
+    )
+    return _applied(scope, "breaker")
+
+
 def _cancel(request: Request) -> dict[str, Any]:
     run = live_run(request.given.get("run"))
     reason = request.text("reason")
@@ -191,6 +206,7 @@ _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "resume": _resume,
     "limit": _limit,
     "rate": _rate,
+    "breaker": _breaker,
     "cancel": _cancel,
     "status": _status,
     "wait": _wait,

@@ -13,6 +13,7 @@ pause    scope, run, seconds, reason, by                      lets nothing of a 
 resume   scope, run                                           lifts a pause
 limit    n*, scope, run, seconds, reason, by                  at most n at once; null lifts it
 rate     rate*, capacity, scope, run, seconds, reason, by     so many per time; null lifts it
+breaker  rule*, probe, scope, run, seconds, reason, by        pauses what fails too often
 cancel   run, reason                                          ends a run
 status   run                                                  what runs are doing
 wait     run*, seconds                                        the same, when the run is over
@@ -57,13 +58,14 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "resume": ("scope", "run"),
     "limit": ("n", *_HOLDING),
     "rate": ("rate", "capacity", *_HOLDING),
+    "breaker": ("rule", "probe", *_HOLDING),
     "cancel": ("run", "reason"),
     "status": ("run",),
     "wait": ("run", "seconds"),
     "why": ("node", "run"),
     "runs": (),
 }
-_NEEDED: Final = {"limit": "n", "rate": "rate", "why": "node", "wait": "run"}
+_NEEDED: Final = {"limit": "n", "rate": "rate", "breaker": "rule", "why": "node", "wait": "run"}
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 
 
@@ -219,7 +221,7 @@ def _checked(name: str, value: object) -> Any:
         raise RefusedMessageError("its n is neither a whole number nor null")
     if name == "rate" and (value is None or isinstance(value, str)):
         return value
-    if name in ("rate", "capacity", "seconds"):
+    if name in ("rate", "capacity", "seconds", "probe"):
         return _number(name, value)
     if value is None:
         return None

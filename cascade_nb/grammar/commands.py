@@ -118,6 +118,33 @@ def rate(caller: str) -> Arguments:
     return made
 
 
+def breaker(caller: str) -> Arguments:
+    """Hold what fails too often."""
+    made = Arguments(
+        f"{caller} breaker",
+        "Pause a scope when so many attempts of it fail within a time.",
+        [
+            (f"{caller} breaker fetch 3/1m", "at three within a minute; also 5/30s, 2/h"),
+            (f"{caller} breaker fetch 3/1m --probe 5m", "one tries it again after 5 minutes"),
+            (f"{caller} breaker fetch off", "no breaker, nor the pause that it made"),
+            (f"{caller} breaker", "which breakers there are"),
+        ],
+    )
+    made.add_argument(
+        "scope_and_rule",
+        nargs="*",
+        metavar="[SCOPE] FAILURES/TIME|off",
+        help=f"{SCOPE}; and how many failures within which time",
+    )
+    made.add_argument(
+        "--probe",
+        metavar="TIME",
+        help="after this time let one through, whose end decides: 90s, 10m; without it, "
+        "whoever resumes the scope does",
+    )
+    return made
+
+
 def cancel(caller: str) -> Arguments:
     """End a run."""
     made = Arguments(
@@ -232,5 +259,6 @@ def _typed(name: str, caller: str) -> str:
 
 #: By name, what makes the arguments of a command, given what is typed before that name.
 SHARED: Final[Mapping[str, Callable[[str], Arguments]]] = {
-    make.__name__: make for make in (status, why, pause, resume, limit, rate, cancel, attach, state)
+    make.__name__: make
+    for make in (status, why, pause, resume, limit, rate, breaker, cancel, attach, state)
 }

@@ -1,4 +1,4 @@
-"""`cascade-nb pause`, `resume`, `limit` and `rate` over a broker, for runs on other machines."""
+"""`cascade-nb pause`, `resume`, `limit`, `rate` and `breaker` over a broker, for runs elsewhere."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
+from cascade_nb.control.constraint_numbers import parse_breaker
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
+from cascade_nb.terminal.control import probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
 WAIT: Final = 2.0  # seconds in which engines answer
@@ -122,11 +124,22 @@ def _rate(given: Namespace) -> Wish:
     return wish
 
 
+def _breaker(given: Namespace) -> Wish:
+    text, rule = _two(given.scope_and_rule, "breaker", "failures per time", "3/1m")
+    scope = _scope(one_of(text, given.scope_option, "scope"))
+    if rule == "off":
+        return Wish(scope, "breaker", {}, lift=True)
+    failures, within = parse_breaker(rule)
+    probe = {} if given.probe is None else {"probe_after": probe_of(given.probe)}
+    return Wish(scope, "breaker", {"failures": failures, "within": within, **probe})
+
+
 _WISHES: Final[dict[str, Callable[[Namespace], Wish]]] = {
     "pause": _pause,
     "resume": _resume,
     "limit": _limit,
     "rate": _rate,
+    "breaker": _breaker,
 }
 
 

@@ -11,13 +11,13 @@ from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
-from cascade_nb.terminal.control import cancel, limit, pause, rate, resume
+from cascade_nb.terminal.control import breaker, cancel, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
 
 PROGRAM: Final = "cascade-nb"
-HOLDS: Final = {"pause": pause, "resume": resume, "limit": limit, "rate": rate}
+HOLDS: Final = {"pause": pause, "resume": resume, "limit": limit, "rate": rate, "breaker": breaker}
 _RUN: Final = "only the run of this number or id"
 
 
@@ -38,7 +38,7 @@ def _commands() -> dict[str, Command]:
     for name in HOLDS:
         shared[name].add_argument("--scope", dest="scope_option", metavar="SCOPE", help=SCOPE)
         shared[name].add_argument("--run", metavar="RUN", help=_RUN)
-    for name in ("limit", "rate"):
+    for name in ("limit", "rate", "breaker"):
         shared[name].add_argument("--reason", default="", help="why, for whoever looks")
         shared[name].add_argument("--for", dest="span", metavar="TIME", help=TIME)
     shared["cancel"].add_argument("--run", dest="run_option", metavar="RUN", help=_RUN)

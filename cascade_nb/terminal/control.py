@@ -1,4 +1,4 @@
-"""`cascade-nb pause`, `resume`, `limit`, `rate` and `cancel`."""
+"""`cascade-nb pause`, `resume`, `limit`, `rate`, `breaker` and `cancel`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from argparse import Namespace
 from typing import Any, Final
 
 from cascade_nb.control.constraint import parse_scope
-from cascade_nb.control.constraint_numbers import parse_rate
+from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
+from cascade_nb.control.explanations import LIFTED, breaker_text
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and
@@ -53,6 +54,28 @@ def rate(given: Namespace) -> int:
         said["rate"] = per_time
     parse_rate(said["rate"])  # what nobody can read is refused before anybody is asked
     return _put(given, "rate", said, "limited")
+
+
+def breaker(given: Namespace) -> int:
+    """Pause what fails too often; without a rule, list the breakers."""
+    if not given.scope_and_rule:
+        return _list(given, "breaker")
+    text, rule = scope_and(given.scope_and_rule, "cascade-nb breaker", "failures per time", "3/1m")
+    said: dict[str, Any] = {"scope": one_of(text, given.scope_option, "scope"), "rule": None}
+    if rule == "off":
+        return _lift(given, "breaker", said)
+    parse_breaker(rule)
+    said["rule"], said["probe"] = rule, probe_of(given.probe)
+    return _put(given, "breaker", said, "done")
+
+
+def probe_of(text: str | None) -> float | None:
+    """The seconds after which a probe comes.
+
+    Raises:
+        ConstraintError: no breaker can have them.
+    """
+    return None if text is None else checked_span(seconds_of(text), "a probe comes after")
 
 
 def cancel(given: Namespace) -> int:
@@ -104,7 +127,7 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
         if answer.get("in_force"):
             lines += [f"{who(answer)}: in force is {line}" for line in answer["in_force"]]
     if asked.good and not any(answer["lifted"] for answer in asked.good):
-        what = {"resume": "paused", "limit": "limited", "rate": "limited"}[do]
+        what = {"resume": "paused", "limit": "limited", "rate": "limited", "breaker": "broken"}[do]
         asked_of = said["scope"] or "it"
         lines.insert(0, f"{asked_of} was not {what} ({some(len(asked.good))} answered)")
     return tell(asked, given.json, lines)
@@ -144,6 +167,8 @@ def applied_words(one: Answer) -> str:
         text = f"{words} paused: nothing of it starts any more"
     elif one["type"] == "concurrency":
         text = f"at most {params['limit']} of {words} at once"
+    elif one["type"] == "breaker":
+        text = f"{words}: {breaker_text(params)}"
     else:
         text = f"{words}: at most {amount_text(params['rate'] * 60)} starts a minute"
     if one["expires_in"] is not None:
@@ -154,9 +179,4 @@ def applied_words(one: Answer) -> str:
 def lifted_words(one: Answer) -> str:
     """What is in force no longer."""
     words = parse_scope(one["scope"]).words
-    what = {
-        "pause": "resumed",
-        "concurrency": "no limit",
-        "rate_limit": "no rate limit",
-    }
-    return f"{words}: {what[one['type']]}"
+    return f"{words}: {LIFTED[one['type']]}"

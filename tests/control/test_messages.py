@@ -23,6 +23,7 @@ from cascade_nb.testing import InProcessConnector, SpySubscriber
 NOW = 1_700_000_000.0
 PAUSE = "cascade/constraints/global/pause"
 LIMIT = "cascade/constraints/task/train/concurrency"
+BREAKER = ("breaker", {"failures": 3, "within": 60.0, "probe_after": 300.0})
 RATE = "cascade/constraints/tag/gpu/rate_limit"
 
 
@@ -57,7 +58,9 @@ def test_a_topic_is_the_scope_and_the_type(scope: str, topic: str, type: str | N
 @given(
     st.sampled_from(["task", "tag", "node", "from", "run"]),
     st.text(min_size=1, max_size=20),
-    st.sampled_from([("pause", {}), ("concurrency", {"limit": 3}), ("rate_limit", {"rate": 2})]),
+    st.sampled_from(
+        [("pause", {}), ("concurrency", {"limit": 3}), ("rate_limit", {"rate": 2}), BREAKER]
+    ),
     st.text(max_size=20),
     st.none() | st.floats(1, 10_000),
 )
@@ -211,7 +214,11 @@ fields = st.dictionaries(
     ),
     hostile_json
     | st.sampled_from(["pause", "task:train", "global"])
-    | st.dictionaries(st.sampled_from(["limit", "rate", "capacity"]), hostile_json, max_size=3),
+    | st.dictionaries(
+        st.sampled_from(["limit", "rate", "capacity", "failures", "within", "probe_after"]),
+        hostile_json,
+        max_size=3,
+    ),
 )
 payloads = (
     st.binary(max_size=200)

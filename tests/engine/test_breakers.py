@@ -13,7 +13,7 @@ from cascade_nb.control.gate_kinds.breakers import THE_BREAKER
 from cascade_nb.engine import Engine, Phase, Run
 from cascade_nb.errors import RunCancelledError, RunFailures
 from cascade_nb.events import ConstraintApplied, TaskExecutionStarted
-from cascade_nb.testing import SpySubscriber, VirtualClock
+from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import Hold, outcome, pass_time, started, until
 
@@ -316,3 +316,21 @@ async def test_the_plan_says_that_it_would_be_held(engine: Engine) -> None:
     await outcome(engine.start(fetcher("async", Server())(1)))
     plan = await engine.plan(fetcher("async", Server())(2))
     assert "fetch tasks paused by the breaker: 1 failure of fetch tasks" in str(plan)
+
+
+async def test_a_controller_elsewhere_sets_and_lifts_it_and_frees_what_it_holds(
+    make_engine: MakeEngine,
+) -> None:
+    connector, server = InProcessConnector(), Server()
+    engine = make_engine(connector=connector)
+    controller = ControllerTestApp(connector)
+    await controller.breaker("task:fetch", "2/1m", probe_after=3600)
+    run = engine.start(fetcher("async", server)(1).with_retry(max_attempts=10))
+    await until(lambda: run.status.held)
+    assert server.asked == 2
+    await controller.resume("task:fetch")
+    await until(lambda: server.asked == 4 and run.status.held)
+    server.down = False
+    await controller.lift("task:fetch")  # all of it, its own pause, too
+    assert await run == 1
+    assert engine.constraints.constraints() == []

@@ -11,7 +11,7 @@ from cascade_nb.defaults import default_engine
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ConstraintError
 from cascade_nb.testing import InProcessConnector
-from tests.engine.tools import until
+from tests.engine.tools import outcome, until
 
 
 @cs.task(executor="inline")
@@ -46,6 +46,24 @@ def test_limits_and_rates_are_taken_over_and_what_was_lifted_is_not() -> None:
     assert later["task:everywhere_step", "rate_limit"]["capacity"] == 3
     cs.limit("everywhere_step", None)
     default_engine().rate("everywhere_step", None)
+    assert Engine().constraints.constraints() == []
+
+
+async def test_a_breaker_is_taken_over_and_what_tripped_it_is_not() -> None:
+    @cs.task(name="everywhere_step")
+    def broken() -> int:
+        raise ConnectionError("no")
+
+    cs.pause("task:everywhere_step")
+    cs.resume("task:everywhere_step")
+    cs.breaker("task:everywhere_step", "1/1h", probe_after=60, reason="the server", ttl=3600)
+    await outcome(default_engine().start(broken()))
+    assert [one.type for one in default_engine().constraints.constraints()] == ["breaker", "pause"]
+    (later,) = Engine().constraints.constraints()
+    assert later.params == {"failures": 1, "within": 3600.0, "probe_after": 60.0}
+    assert later.reason == "the server"
+    cs.breaker("everywhere_step", None)
+    assert default_engine().constraints.constraints() == []
     assert Engine().constraints.constraints() == []
 
 

@@ -41,6 +41,23 @@ def test_a_rate_and_a_limit_are_set_listed_and_lifted(built: Notebook) -> None:
     assert "There is none" in built.ok("%cascade rate").text
 
 
+def test_a_breaker_is_set_listed_tripped_and_lifted(built: Notebook) -> None:
+    assert (
+        "There is none; `%cascade breaker fetch 3/1m` sets one" in built.ok("%cascade breaker").text
+    )
+    said = built.ok("%cascade breaker fetch 2/1m --probe 5m").text
+    told = "2 failures within 1 min hold it, with a probe after 5 min"
+    assert f"{told}: fetch tasks." in said
+    assert f"task:fetch: {told}, since" in built.ok("%cascade breaker").text
+    assert f"task:fetch: {told}" in built.ok("%cascade status").text
+    for wrong in ("fetch often", "fetch 0/m", "fecth 3/1m", "fetch 3/1m --probe -1"):
+        assert built.run(f"%cascade breaker {wrong}").error is not None
+    assert f"task:fetch: {told}" in built.ok("%cascade breaker").text
+    assert "No breaker any more: fetch tasks." in built.ok("%cascade breaker fetch off").text
+    assert "There was no breaker of fetch tasks" in built.ok("%cascade breaker fetch off").text
+    assert cs.status().constraints == ()
+
+
 def test_bare_names_mean_the_same_in_calls_and_magics(built: Notebook) -> None:
     built.ok("cs.pause('raw')\ncs.limit('fetch', 2)\ncs.rate('fetch', '5/s')")
     said = built.ok("print(cs.status())").text

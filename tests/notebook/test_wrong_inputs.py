@@ -98,6 +98,15 @@ WRONG = r"""
 %cascade rate load inf → 'inf' is no rate
 %cascade rate load nan → 'nan' is no rate
 %cascade rate 10/x → '10/x' is no rate
+%cascade breaker load → 'load' is no breaker; write how many failures within which time hold it
+%cascade breaker load 3 → '3' is no breaker; write how many failures within which time hold it
+%cascade breaker load 0/m → 1 to 1,000 failures can trip a breaker, not 0
+%cascade breaker load 3/0s → the time that failures count within must be above zero
+%cascade breaker load 3/1x → '3/1x' is no breaker
+%cascade breaker load 3/m 5 → %cascade breaker takes a scope and failures per time, such as `%casca
+%cascade breaker nope 3/m → there is no scope, task or node 'nope'
+%cascade breaker load 3/m --prob 5m → %cascade breaker takes no option '--prob'; did you mean '--pr
+%cascade breaker load 3/m --probe soon → 'soon' is no length of time
 %cascade cancel → nothing is running
 %cascade cancel 1 → run 1 is over: Done in
 %cascade cancel 99 → there is no run '99'; nothing is running
@@ -189,6 +198,10 @@ cs.rate("load", -1) → a rate must be above zero, not -1; to hold everything, p
 cs.rate("load", [1]) → [1] is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a nu
 cs.rate("load", "") → '' is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a numb
 cs.rate("nope", "10/m") → there is no scope, task or node 'nope'
+cs.breaker("load", "x") → 'x' is no breaker; write how many failures within which time hold it, a
+cs.breaker("load", 3) → 3 is no breaker
+cs.breaker("load", "3/m", probe_after=0) → the time that a probe comes after must be above zero and
+cs.breaker("nope", "3/m") → there is no scope, task or node 'nope'
 cs.clean("x") → 'x' is no length of time
 cs.clean(-1) → a length of time is text such as '30d', or seconds, not -1
 cs.use_state("bogus") → 'bogus' is no place for results
@@ -202,6 +215,7 @@ run.partial(3) → there is no node 3
 run.pause("nope") → there is no scope, task or node 'nope'
 run.limit("double", -1) → a limit cannot be below zero, and -1 is; 0 lets none start
 run.rate("double", "x") → 'x' is no rate; write starts per time, as in '10/m', '5/s', '300/h', or a
+run.breaker("double", "x") → 'x' is no breaker
 run.resume("nope") → there is no scope, task or node 'nope'
 run.retry_failed() → nothing failed in <run 1 of doubled
 raw.named("") → '' cannot be a name: it must be 1 to 120 printable characters without '/', '#' and

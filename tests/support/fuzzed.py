@@ -14,17 +14,20 @@ MESSAGES = {"default": 5_000, "soak": 100_000}[PROFILE]
 _TEXTS = (
     "", "global", "task:nosuch", "task:*" * 20, "tag:" + "[" * 300, "run:1", "node:", "from:x",
     "tusk:x", "task:a/b", "\ud800", "\u202eexe", "\x1b]0;owned\x07", "a\nb", "x" * 70_000, "$(id)",
-    "cascade/constraints/#", "+", "\0", "NaN", "10/m", "1/0s", "-5/m", "٣/m",
+    "cascade/constraints/#", "+", "\0", "NaN", "10/m", "3/1m", "1/0s", "-5/m", "٣/m",
 )  # fmt: skip
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2**63, 10**300, -0.0, 1e308, float("nan"), float("inf"), [], {},
     [[[]]], {"a": {"b": {}}}, *_TEXTS,
 )  # fmt: skip
 _NAMES = (
-    "v", "id", "do", "scope", "run", "n", "rate", "capacity", "seconds", "reason", "by", "node",
-    "type", "params", "__class__", "", "\ud800", "V",
+    "v", "id", "do", "scope", "run", "n", "rate", "capacity", "rule", "probe", "seconds", "reason",
+    "by", "node", "type", "params", "__class__", "", "\ud800", "V",
 )  # fmt: skip
-_DOES = ("hello", "pause", "resume", "limit", "rate", "cancel", "status", "wait", "why", "runs")
+_DOES = (
+    "hello", "pause", "resume", "limit", "rate", "breaker", "cancel", "status", "wait", "why",
+    "runs",
+)  # fmt: skip
 
 
 def contents(seed: int) -> Iterator[dict[str, Any]]:
@@ -66,7 +69,7 @@ def _may_hold(content: dict[str, Any]) -> bool:
     """Whether it could stop something that is there."""
     if content.get("do") == "cancel":
         return True
-    return content.get("do") in ("pause", "limit", "rate") and (
+    return content.get("do") in ("pause", "limit", "rate", "breaker") and (
         content.get("scope") is None or content["scope"] in ("global", "run:1")
     )
 

@@ -21,7 +21,8 @@ _TEXTS: Final = (
 _VALUES: Final[tuple[Any, ...]] = (
     None, True, False, 0, 1, -1, 2**63, 10**300, -0.0, 1e308, float("nan"), float("inf"), [], {},
     [[[]]], {"a": {"b": {}}}, {"limit": 2}, {"rate": "5/s"}, {"limit": -1}, {"limit": True},
-    {"rate": 1, "capacity": 10**400}, *_TEXTS,
+    {"rate": 1, "capacity": 10**400}, {"failures": 10**400, "within": 1},
+    {"failures": 1, "within": 0}, {"failures": 1, "within": 1, "probe_after": True}, *_TEXTS,
 )  # fmt: skip
 _NAMES: Final = (
     "id", "scope", "type", "params", "reason", "by", "issued_at", "expires_at", "run", "sender",
@@ -36,6 +37,7 @@ _KINDS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("pause", {}),
     ("concurrency", {"limit": 3}),
     ("rate_limit", {"rate": "5/s", "capacity": 2}),
+    ("breaker", {"failures": 3, "within": 60, "probe_after": 1.5}),
 )
 
 

@@ -88,6 +88,17 @@ def test_a_pause_of_one_run_is_that_runs_and_is_lifted_as_such(
     terminal.type("resume", *words, "--broker", broker.url)
 
 
+def test_a_breaker_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal: Terminal) -> None:
+    over = ["--broker", broker.url]
+    assert terminal.type("breaker", "step", "3/1m", "--probe", "5m", *over).code == 0
+    (found,) = run._engine.constraints.constraints()
+    assert str(found.scope) == "task:step"
+    assert found.params == {"failures": 3, "within": 60.0, "probe_after": 300.0}
+    said = terminal.type("breaker", "step", "off", *over)
+    assert "the breaker of step tasks is lifted" in said.out
+    assert in_force(run) == set()
+
+
 def test_with_a_key_it_signs(
     broker: Mosquitto, run: Run, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

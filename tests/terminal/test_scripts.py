@@ -35,6 +35,7 @@ def nothing_held(script: Script, terminal: Terminal) -> Iterator[None]:
     terminal.type("resume", "part")
     terminal.type("limit", "part", "off")
     terminal.type("rate", "part", "off")
+    terminal.type("breaker", "part", "off")
 
 
 @pytest.fixture
@@ -101,6 +102,19 @@ def test_a_rate_lets_so_many_start(here: Place, terminal: Terminal) -> None:
     here.wait_for_more(before)
 
 
+@at_work
+def test_a_breaker_is_set_listed_and_lifted(terminal: Terminal) -> None:
+    said = terminal.type("breaker", "part", "3/1m", "--probe", "5m", "--for", "10m", "--json").json
+    (applied,) = said["answers"][0]["applied"]
+    assert applied["type"] == "breaker"
+    assert applied["params"] == {"failures": 3, "within": 60.0, "probe_after": 300.0}
+    told = "3 failures within 1 min hold it, with a probe after 5 min"
+    assert f"part tasks: {told}" in terminal.type("breaker", "part", "3/1m", "--probe", "5m").out
+    assert f"task:part: {told}, since" in terminal.type("breaker").out
+    assert "part tasks: no breaker" in terminal.type("breaker", "part", "off").out
+    assert "There is none." in terminal.type("breaker").out
+
+
 def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Terminal) -> None:
     status = terminal.type("status")
     assert "report · run 1" in status.out
@@ -125,6 +139,8 @@ def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Termina
         (["pause", "--run", "99"], 2, "there is no run '99'"),
         (["limit", "part", "many"], 2, "a limit is a whole number or off"),
         (["rate", "part", "fast"], 2, "is no rate"),
+        (["breaker", "part", "often"], 2, "is no breaker"),
+        (["breaker", "part", "3/1m", "--probe", "soon"], 2, "no length of time"),
         (["status", "99"], 2, "there is no run '99'"),
         (["pause", "parts"], 1, "did you mean 'part'?"),
         (["limit", "part", "-3"], 1, "below zero"),

@@ -11,11 +11,11 @@ from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.explanations import constraint_line
+from cascade_nb.control.explanations import breaker_text, constraint_line
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
-from cascade_nb.everywhere import limit, pause, rate, resume
+from cascade_nb.everywhere import breaker, limit, pause, rate, resume
 from cascade_nb.grammar.arguments import parameter_of
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.graph.build import build_graph
@@ -152,6 +152,25 @@ def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
         return
     rate(str(scope), per_time)
     say(f"At most {per_time} starts: {scope.words}.{_standing(session, scope)}")
+
+
+def break_off(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Pause a scope when it fails too often, or lift that; without arguments, say which breakers
+    there are.
+    """
+    if not given.scope_and_rule:
+        _tell_limits(session, "breaker", "breaker fetch 3/1m")
+        return
+    words = given.scope_and_rule
+    scope, rule = _scope_and(session, words, "breaker", "failures per time", "3/1m")
+    if rule == "off":
+        _lift(session, scope, "breaker", "breaker")
+        breaker(str(scope), None)
+        return
+    probe_after = seconds_of(given.probe) if given.probe is not None else None
+    breaker(str(scope), rule, probe_after=probe_after)
+    told = breaker_text(session.constraints()[scope, "breaker"].params)
+    say(f"{told[0].upper()}{told[1:]}: {scope.words}.{_standing(session, scope)}")
 
 
 def _lift(session: Session, scope: Scope, kind: str, what: str) -> None:

@@ -10,6 +10,7 @@ from cascade_nb.engine.runs.request import ON, ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import MAGIC, SHARED, add_params
 from cascade_nb.notebook.magics.actions import (
+    break_off,
     cap,
     draw,
     drop_names,
@@ -147,6 +148,7 @@ def _commands() -> dict[str, Command]:
         "resume": Command(shared["resume"], "scopes", let_go),
         "limit": Command(shared["limit"], "scopes", cap),
         "rate": Command(shared["rate"], "scopes", slow_down),
+        "breaker": Command(shared["breaker"], "scopes", break_off),
         "cancel": Command(shared["cancel"], "live", end),
         "drop": Command(drop, "names", drop_names),
         "runs": Command(runs, "", tell_runs),
