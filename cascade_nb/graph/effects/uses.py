@@ -87,6 +87,9 @@ class Use(NamedTuple):
     given: tuple[PlainArgument, ...] = ()
 
 
+_of_parameters: weakref.WeakKeyDictionary[types.CodeType, dict[str, tuple[Use, ...]]] = (
+    weakref.WeakKeyDictionary()
+)
 _known: dict[int, tuple[weakref.ref[types.CodeType], tuple[Use, ...]]] = {}
 
 
@@ -105,13 +108,21 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     return found
 
 
-def uses_of_parameter(code: types.CodeType, name: str) -> Iterator[Use]:
-    """How a body, and all code inside it, uses one of its parameters, by that name."""
-    as_if = {name: (name, "")}  # an import is told from other local names too
-    for part in _nested(code):
-        for use in _uses(part, list(instructions_of(part)), as_if):
-            if use.module is not None:
-                yield use
+def uses_of_parameter(code: types.CodeType, name: str) -> tuple[Use, ...]:
+    """How a body, and all code inside it, uses one of its parameters, by that name; worked out once
+    for each object.
+    """
+    known = _of_parameters.setdefault(code, {})
+    if name not in known:
+        as_if = {name: (name, "")}  # an import is told from other local names too
+        found = (
+            use
+            for part in _nested(code)
+            for use in _uses(part, list(instructions_of(part)), as_if)
+            if use.module is not None
+        )
+        known[name] = tuple(dict.fromkeys(found))
+    return known[name]
 
 
 def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
