@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.leaves import Leaf, NotPlainError, library
+from cascade_nb.state.codec.signatures import Chunk
 
 _KINDS: Final = frozenset("biufcmMSUV")  # those whose bytes are the whole of their data
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cascade_nb.errors import CodecError, RefusedBlobError
-from cascade_nb.state.codec.envelope import Chunk, Envelope
 from cascade_nb.state.codec.leaves import LARGE, NotPlainError
 from cascade_nb.state.codec.pickles import read_pickle, write_pickle
 from cascade_nb.state.codec.plain import read_plain, write_plain
+from cascade_nb.state.codec.signatures import Chunk, Envelope
 
 _PLAIN: Final = b"N"
 _PICKLE: Final = b"P"

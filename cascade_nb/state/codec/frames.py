@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.leaves import Leaf, NotPlainError, library
+from cascade_nb.state.codec.signatures import Chunk
 from cascade_nb.state.codec.tables import read_table, table_chunks
 
 _NUMPY_KINDS: Final = frozenset("biufmM")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.state.codec.envelope import Chunk
+from cascade_nb.state.codec.signatures import Chunk
 
 LARGE: Final = 1 << 16
 """From how many bytes on data are handed on where they lie; less is copied faster than managed."""

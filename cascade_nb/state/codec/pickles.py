@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cascade_nb.model.whole_pickler import PROTOCOL, WholePickler, whole_bytes
-from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.nans import OF_NUMPY, OF_PYTHON, known_nan, numpy_nan
+from cascade_nb.state.codec.signatures import Chunk
 
 _NOTEBOOK: Final = "__main__"
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from cascade_nb.state.codec.arrays import ARRAY_LEAVES
-from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.frames import FRAME_LEAVES
 from cascade_nb.state.codec.leaves import LARGE, Leaf, NotPlainError
 from cascade_nb.state.codec.nans import OF_NUMPY, OF_PYTHON, holds_known_nan, known_nan, which_nan
+from cascade_nb.state.codec.signatures import Chunk
 from cascade_nb.state.codec.tables import TABLE_LEAVES
 
 _DEEPEST: Final = 64

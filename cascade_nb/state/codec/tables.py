@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cascade_nb.state.codec.envelope import Chunk
 from cascade_nb.state.codec.leaves import Leaf, NotPlainError, coalesced, library
+from cascade_nb.state.codec.signatures import Chunk
 
 
 class _Sink:
