@@ -75,7 +75,7 @@ INSIDE = {
         ("__init__",),
     ),
     "state": (
-        ("cells", "keyring", "refusals", "room", "sizes"),
+        ("keyring", "refusals", "room", "row_checks", "sizes"),
         ("codec",),
         ("memory", "sqlite", "redis"),
         ("urls",),

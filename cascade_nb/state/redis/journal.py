@@ -18,7 +18,6 @@ from cascade_nb.errors import (
 )
 from cascade_nb.leases import StaleLeases
 from cascade_nb.protocols import Lease, RunRecord
-from cascade_nb.state.cells import lines_of, record_of
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import RedisKeys
 from cascade_nb.state.redis.link import RedisLink, RedisServer, Script
@@ -34,6 +33,7 @@ from cascade_nb.state.redis.scripts import (
     RENEW,
     WRITE,
 )
+from cascade_nb.state.row_checks import lines_of, record_of
 
 PAGE: Final = 1000  # entries of a history that are read at once
 

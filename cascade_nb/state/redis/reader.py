@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.errors import RefusedBlobError
 from cascade_nb.protocols import Known
-from cascade_nb.state.cells import known_of
 from cascade_nb.state.codec.codec import Codec
 from cascade_nb.state.redis.keys import Head, RedisKeys
 from cascade_nb.state.redis.link import RedisServer
 from cascade_nb.state.redis.replies import pair
 from cascade_nb.state.redis.scripts import HEADS, READ
+from cascade_nb.state.row_checks import known_of
 
 KEYS_AT_ONCE: Final = 2000
 BYTES_AT_ONCE: Final = 1 << 22  # an answer is a little larger than this at most

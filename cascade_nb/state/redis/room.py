@@ -10,12 +10,12 @@ from urllib.parse import unquote
 from cascade_nb.errors import RoomWarning, StateError
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.state.cells import is_moment
 from cascade_nb.state.redis.keys import Head, RedisKeys
 from cascade_nb.state.redis.link import RedisServer
 from cascade_nb.state.redis.replies import all_bytes, anything
 from cascade_nb.state.redis.scripts import HEADS, USES
 from cascade_nb.state.room import Kept, to_remove, usage_of
+from cascade_nb.state.row_checks import is_moment
 
 AT_ONCE: Final = 1000  # keys
 

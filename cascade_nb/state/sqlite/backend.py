@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Known, SaveCallback
-from cascade_nb.state.cells import known_of
 from cascade_nb.state.refusals import Refusals
+from cascade_nb.state.row_checks import known_of
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
 from cascade_nb.state.sqlite.journal import SqliteJournal
 from cascade_nb.state.sqlite.room import clean, is_stale, note_uses, usage

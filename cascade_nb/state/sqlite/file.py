@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cascade_nb.errors import StateError, UnusableStateError
-from cascade_nb.state.cells import decoded, is_whole
+from cascade_nb.state.row_checks import decoded, is_whole
 from cascade_nb.state.sqlite.blobs import Blobs, is_digest, make_folder
 from cascade_nb.state.sqlite.opened import Identity, enter, leave, making_a_file
 

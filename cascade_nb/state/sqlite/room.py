@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.kept import Cleaned, Usage
-from cascade_nb.state.cells import is_moment, is_whole
 from cascade_nb.state.room import Kept, to_remove, usage_of
+from cascade_nb.state.row_checks import is_moment, is_whole
 from cascade_nb.state.sqlite.file import DatabaseSession
 
 _ROWS: Final = "SELECT rowid, task, size, used, made, expires FROM results"
