@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.engine.files.file_reads import user_here
+from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.edits import Edits
 from cascade_nb.engine.runs.loop_binding import BoundEngine, LoopBinding

@@ -20,7 +20,7 @@ from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.body_context import at_end, finish_body
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
 from cascade_nb.engine.dispatch.failures import timed_out
-from cascade_nb.engine.files.file_reads import user_here
+from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
 from cascade_nb.model.copying.isolation import are_quick_to_copy

@@ -17,7 +17,7 @@ from cascade_nb.engine.core.arguments import LAZIES
 from cascade_nb.engine.core.scheduler import READY, RUNNING
 from cascade_nb.engine.dispatch.body_context import finish_body
 from cascade_nb.engine.dispatch.failures import note_failure
-from cascade_nb.engine.files.file_reads import InlineFiles, user_here
+from cascade_nb.engine.files.audit_hook import InlineFiles, user_here
 from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cascade_nb.engine.files.file_reads import listen, user_here
+from cascade_nb.engine.files.audit_hook import listen, user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.graph.effects.unseen import Mentions
 

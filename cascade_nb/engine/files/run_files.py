@@ -11,7 +11,7 @@ from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import SKIPPED
 from cascade_nb.engine.core.skips import decided_by
-from cascade_nb.engine.files.file_reads import FileUser, InlineFiles, files_here, files_of, listen
+from cascade_nb.engine.files.audit_hook import FileUser, InlineFiles, files_here, files_of, listen
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import paths_in
 from cascade_nb.events.thread_warnings import warn

@@ -20,7 +20,7 @@ from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.dispatch.workers import ReadyQueues, Workers
-from cascade_nb.engine.files.file_reads import user_here
+from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
