@@ -131,7 +131,7 @@ class Publisher(Protocol):
 
 
 class Queues(Protocol):
-    """Where ready nodes wait for where they run; see `dispatch.workers`."""
+    """Where ready nodes wait for where they run; see `dispatch.ready_queues`."""
 
     def add(self, ready: Sequence[int]) -> None:
         """Nodes are ready for their queues."""
@@ -144,7 +144,7 @@ class Queues(Protocol):
 
 
 class Places(Protocol):
-    """The free places in threads; see `dispatch.workers`."""
+    """The free places in threads; see `dispatch.ready_queues`."""
 
     def replace(self, attempt: InFlight) -> None:
         """The thread of an attempt may never end: another takes its place."""

@@ -18,7 +18,7 @@ A = TypeVar("A", bound=Attempt)
 
 
 class StartsCoroutines(FreesWorkers, Protocol):
-    """Also starts coroutines; see `workers`."""
+    """Also starts coroutines; see `ready_queues`."""
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted, because what it waited for was free."""

@@ -66,7 +66,7 @@ class Admits(TicketOwner, Protocol):
 
 
 class FreesWorkers(Queues, Protocol):
-    """Gives workers what is next; see `workers`."""
+    """Gives workers what is next; see `ready_queues`."""
 
     def end_in_worker(
         self, attempt: Started, took: float, result: Any, error: BaseException | None
@@ -84,7 +84,7 @@ class FreesWorkers(Queues, Protocol):
 
 
 class PlacesInThreads(Places, Protocol):
-    """The free places in threads; see `workers`.
+    """The free places in threads; see `ready_queues`.
 
     Attributes:
         executor: whose threads they are.

@@ -18,8 +18,8 @@ from cascade_nb.engine.dispatch.body_context import at_end, current_runs
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses, Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
+from cascade_nb.engine.dispatch.ready_queues import ReadyQueues, Workers
 from cascade_nb.engine.dispatch.resources import ResourceManager
-from cascade_nb.engine.dispatch.workers import ReadyQueues, Workers
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
-from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.dispatch.ready_queues import Workers
 from cascade_nb.engine.loops.constraint_timer import ConstraintTimer
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
-from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.dispatch.ready_queues import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
