@@ -16,7 +16,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.decorator import task
 from cascade_nb.notebook.cells.helpers import Helpers
 from cascade_nb.notebook.cells.recording import recording
-from cascade_nb.notebook.cells.syntax import bound_past, rewritten
+from cascade_nb.notebook.cells.rewriting import bound_past, rewritten
 from cascade_nb.notebook.workspace.layers import Cell
 from cascade_nb.notebook.workspace.workspace import Workspace
 

@@ -14,7 +14,7 @@ import pytest
 
 import cascade_nb
 from cascade_nb.model.tasks.decorator import task
-from cascade_nb.notebook.cells.syntax import rewritten
+from cascade_nb.notebook.cells.rewriting import rewritten
 from cascade_nb.notebook.roles.demand import READ_ONCE
 from cascade_nb.notebook.roles.function_roles import roles_in
 

@@ -9,8 +9,8 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cascade_nb.notebook.cells.cells import Body
-from cascade_nb.notebook.cells.syntax import rewritten
+from cascade_nb.notebook.cells.cell_body import Body
+from cascade_nb.notebook.cells.rewriting import rewritten
 from cascade_nb.notebook.roles.function_roles import roles_in
 from cascade_nb.notebook.shell import Shell
 

@@ -15,7 +15,7 @@ from typing import Final
 from IPython.core.interactiveshell import InteractiveShell
 
 from cascade_nb.concurrency.safe_parse import literal
-from cascade_nb.notebook.cells.cells import awaits, would_await
+from cascade_nb.notebook.cells.cell_body import awaits, would_await
 from cascade_nb.notebook.shell import Shell, Transformer
 
 AWAITED: Final = "--awaited"

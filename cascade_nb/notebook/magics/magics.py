@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.grammar.arguments import Arguments, HelpAskedError
-from cascade_nb.notebook.cells.cells import Body, StoppedError, drive
+from cascade_nb.notebook.cells.cell_body import Body, StoppedError, drive
 from cascade_nb.notebook.cells.nested_code import nested_code_counts
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.recording import recording

@@ -17,7 +17,7 @@ from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
 from cascade_nb.notebook.cells.recorded_names import Names
-from cascade_nb.notebook.cells.syntax import bound_past, rewritten
+from cascade_nb.notebook.cells.rewriting import bound_past, rewritten
 from cascade_nb.notebook.roles.function_roles import GENERATOR, roles_in
 from cascade_nb.notebook.roles.top_level import names_loaded, root_name
 from cascade_nb.notebook.shell import Running, Shell
