@@ -9,10 +9,10 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.advice import advise_magics
-from cascade_nb.engine.dispatch.source_names import name_files_by
 from cascade_nb.engine.runs.loop_binding import may_be_held_up
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import offer_names
+from cascade_nb.engine.source_names import name_files_by
 from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways

@@ -18,7 +18,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.core.run_core import OF_STOPPED, RunCore
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
-from cascade_nb.engine.dispatch.source_names import known_place, place_of
+from cascade_nb.engine.source_names import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.graph.graph import Node, NodeKind
