@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Protocol, TypeVar
 
 from cascade_nb.control.constraint import Scope
@@ -11,6 +10,7 @@ from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, FreesWorkers, Started
+from cascade_nb.engine.dispatch.timeouts import watch_time
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.scopes import nodes_under
 
@@ -93,7 +93,7 @@ class Admission:
             tracks = kind.options.track_files
             attempt.files = OpenedFiles(tracks, kind.files, kind.mentions, kind.name)
         if timeout is not None:
-            driver.services.timer(timeout, partial(driver.time_is_up, attempt), attempt)
+            watch_time(driver, attempt, timeout)
         try:
             return driver.core.call_of(index)
         except BaseException as error:  # the user's classes have a say in it

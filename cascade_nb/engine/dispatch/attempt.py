@@ -19,7 +19,7 @@ from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.body_context import at_end, finish_body
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
-from cascade_nb.engine.dispatch.failures import timed_out
+from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
@@ -276,8 +276,7 @@ class AsyncAttempt(Attempt):
     def end(self, result: Any, failure: BaseException | None) -> None:
         """Hand in the outcome; under the lock."""
         if self.late:
-            limit = self.driver.core.options_of(self.index).timeout or 0.0
-            failure = timed_out(self.driver.core.label(self.index), limit, in_thread=False)
+            failure = timed_out(self.driver, self.index, in_thread=False)
         took = self.worked(self.driver.services.clock.now())
         self.driver.ended(self, took, result, failure)
         self.driver.queues.pump_soon()

@@ -208,8 +208,14 @@ class DispatchedRun(DrivenRun):
         """An attempt that was admitted does not begin, since the run stops."""
 
     @abc.abstractmethod
-    def time_is_up(self, attempt: Started) -> None:
-        """On the loop, without the lock: the time of an attempt is over."""
+    def cancel_nested(
+        self, reason: str, of: InFlight | None = None, within: float | None = None
+    ) -> None:
+        """End the runs that its tasks have started, or that one attempt has."""
+
+    @abc.abstractmethod
+    def wake_resting(self) -> None:
+        """Have every task that rests at a checkpoint look again."""
 
     @abc.abstractmethod
     def carry_out(self) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 
 from cascade_nb.control.gates import Ticket
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.core.run_core import OF_STOPPED, RunCore
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
@@ -105,18 +104,6 @@ def together(failures: list[Failure], target: str) -> RunError | RunFailures:
     if len(errors) == 1:
         return errors[0]
     return group(f"{len(errors)} tasks of {target} failed", errors)
-
-
-def timed_out(label: str, seconds: float, in_thread: bool) -> TaskTimeoutError:
-    """What is raised for an attempt that took longer than it may."""
-    rest = (
-        "; its thread cannot be stopped and goes on, its result will be dropped"
-        if in_thread
-        else ""
-    )
-    return TaskTimeoutError(
-        f"{label} took longer than {seconds_text(seconds)}{rest}", task=label, target=label
-    )
 
 
 def in_a_line(interrupt: E, number: int, title: str) -> E:

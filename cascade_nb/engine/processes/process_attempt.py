@@ -16,7 +16,7 @@ from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest, tell_progress
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsInProcesses
-from cascade_nb.engine.dispatch.failures import timed_out
+from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote
 from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
@@ -92,9 +92,7 @@ class ProcessAttempt(ThreadAttempt):
             kind.cpu += self.cpu
             kind.memory = max(kind.memory, self.memory)
             if self.late:
-                limit = self.driver.core.options_of(self.index).timeout or 0.0
-                label = self.driver.core.label(self.index)
-                result, error = None, timed_out(label, limit, in_thread=False)
+                result, error = None, timed_out(self.driver, self.index, in_thread=False)
             elif self.stop and error is not None:
                 label = self.driver.core.label(self.index)
                 error = RunCancelledError(f"{label} was ended, since it was cancelled")

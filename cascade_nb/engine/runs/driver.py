@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from cascade_nb.engine.core.changes import Ended
 from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
-from cascade_nb.engine.dispatch.failures import error_text, failure_of, note_failure, timed_out
+from cascade_nb.engine.dispatch.failures import error_text, failure_of, note_failure
 from cascade_nb.engine.runs.assembled_run import AssembledRun
 from cascade_nb.model.tasks.present import Continued
-
-_MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
 class RunDriver(AssembledRun):
@@ -118,32 +116,6 @@ class RunDriver(AssembledRun):
         if self.is_over:
             self._leave()
         self.end_if_done()
-
-    def time_is_up(self, attempt: Started) -> None:
-        """On the loop, without the lock: the time of an attempt is over."""
-        with self.moving():
-            if attempt.ticket not in self.in_flight or attempt.abandoned:
-                return
-            index = attempt.index
-            limit = self.core.options_of(index).timeout or 0.0
-            left = limit - attempt.worked(self.services.clock.now())
-            if left > _MOMENT:  # it rested at a checkpoint, which does not count
-                self.services.timer(left, partial(self.time_is_up, attempt), attempt)
-                return
-            attempt.late = True
-            if attempt.can_be_ended:
-                attempt.cancel()
-                return
-            # Its ticket stays in flight: the thread goes on, and what it holds is not free.
-            attempt.abandoned = True
-            self.workers.replace(attempt)
-            self.cancel_nested("the task that started it took too long", attempt)
-            self.wake_resting()
-            error = timed_out(self.core.label(index), limit, in_thread=True)
-            self.outcome(index, attempt.number, limit, None, error)
-            self.carry_out()
-            if self.services.manager.breakers:
-                note_failure(self.services.manager, self.core, attempt.ticket, error)
 
     def pause_lifting(self) -> None:
         """A pause is about to go: what was edited meanwhile is looked at before anything starts."""

@@ -1,0 +1,59 @@
+"""Ends attempts whose timeout expires: cancels what can be ended, leaves threads behind."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.core.driven_run import DrivenRun
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
+from cascade_nb.engine.dispatch.failures import note_failure
+from cascade_nb.errors import TaskTimeoutError
+
+_MOMENT: Final = 1e-3  # seconds by which a timer may come too early
+
+
+def watch_time(driver: DispatchedRun, attempt: Started, seconds: float) -> None:
+    """Have `time_is_up` called when an attempt that begins has run for so long."""
+    driver.services.timer(seconds, partial(time_is_up, driver, attempt), attempt)
+
+
+def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
+    """On the loop, without the lock: the time of an attempt is over."""
+    with driver.moving():
+        if attempt.ticket not in driver.in_flight or attempt.abandoned:
+            return
+        index = attempt.index
+        limit = driver.core.options_of(index).timeout or 0.0
+        left = limit - attempt.worked(driver.services.clock.now())
+        if left > _MOMENT:  # it rested at a checkpoint, which does not count
+            watch_time(driver, attempt, left)
+            return
+        attempt.late = True
+        if attempt.can_be_ended:
+            attempt.cancel()
+            return
+        # Its ticket stays in flight: the thread goes on, and what it holds is not free.
+        attempt.abandoned = True
+        driver.workers.replace(attempt)
+        driver.cancel_nested("the task that started it took too long", attempt)
+        driver.wake_resting()
+        error = timed_out(driver, index, in_thread=True)
+        driver.outcome(index, attempt.number, limit, None, error)
+        driver.carry_out()
+        if driver.services.manager.breakers:
+            note_failure(driver.services.manager, driver.core, attempt.ticket, error)
+
+
+def timed_out(driver: DrivenRun, index: int, in_thread: bool) -> TaskTimeoutError:
+    """What is raised for an attempt that took longer than it may."""
+    label, limit = driver.core.label(index), driver.core.options_of(index).timeout or 0.0
+    rest = (
+        "; its thread cannot be stopped and goes on, its result will be dropped"
+        if in_thread
+        else ""
+    )
+    return TaskTimeoutError(
+        f"{label} took longer than {seconds_text(limit)}{rest}", task=label, target=label
+    )
