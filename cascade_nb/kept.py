@@ -1,4 +1,4 @@
-"""What a place where results are kept can say about them: how many, how large, what was removed."""
+"""Declares what a place for results says about them: how many, how large, what was removed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Makes every sentence about a constraint: what is in force, what waits for it, what would free
-that.
+"""Makes every sentence about a constraint, such as "paused 2 min ago by ada": what is in force,
+what waits for it, what would free that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Refuses to speak to another machine in a way that anybody between could read or speak, too."""
+"""Refuses connections to other machines that are not encrypted or not authenticated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remembers which gates have come to refuse less, until they are drained."""
+"""Remembers which gates let more through than before, until whoever waits there is asked again."""
 
 from __future__ import annotations
 

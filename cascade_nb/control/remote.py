@@ -1,4 +1,4 @@
-"""Applies the constraints that come from outside, each message once or not at all."""
+"""Applies the constraints that messages bring, retained ones first, each once or not at all."""
 
 from __future__ import annotations
 

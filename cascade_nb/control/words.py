@@ -1,4 +1,4 @@
-"""Says numbers and times as a colleague would."""
+"""Writes numbers, sizes and times in words: "12 s", "120 MB", "2 min ago"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts runs and constraints into plain data, as the wire has them."""
+"""Writes runs and constraints as plain data, fit to be sent as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the door of a process whose runs last a moment, and closes it again.
+"""Lets other programs reach a script whose runs last longer than a moment.
 
 A script that is over at once has none and does not pay for it. In a kernel with our magics its
 control channel is the door.

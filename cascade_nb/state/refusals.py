@@ -1,4 +1,4 @@
-"""Tells of kept results that may not be read, once for what has one cause."""
+"""Warns of kept results that may not be read, once for each cause."""
 
 from __future__ import annotations
 

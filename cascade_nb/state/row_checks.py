@@ -1,4 +1,4 @@
-"""Checks what is read of results and runs: anybody who can write the place may have written it.
+"""Checks type and range of what is read about results and runs, since anybody may have written it.
 
 SQLite keeps any kind of value in any column, and Redis any text in any field, so each is looked at
 for its type and its range. What is read from a bad row is None; whoever asked leaves it out.

@@ -1,4 +1,4 @@
-"""Asks everybody who can be asked, and says who answered what."""
+"""Sends a question to the processes of this user that can be asked, and gathers their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from one thing that happened to a run, for its driver to carry out."""
+"""Collects what follows from one thing that happened to a run, for its driver to carry out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declares a run at work as those see it that serve it: its state, its parts, its moves.
+"""Declares what the parts that serve a run may see and use of it: its state, its parts, its moves.
 
 Everything here is used under the engine's lock, from the loop or from a worker, unless it says
 otherwise. That one lock is what makes a pause exact: constraints change under it and starts happen

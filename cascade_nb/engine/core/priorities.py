@@ -1,4 +1,4 @@
-"""Gives the order of preference among nodes that could start at the same moment."""
+"""Ranks nodes: of those that are ready, the one with the longest way to a target starts first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says which node may run next: a pure state machine, in the manner of `graphlib`.
+"""Says which nodes are ready: a pure state machine, in the manner of `graphlib`.
 
 No input or output, no clock, no loop: it knows the state of each node and the legal moves between
 them. A node is *demanded* because a target or another node needs it, is *ready* when everything it

@@ -1,4 +1,4 @@
-"""Declares a run as its attempts see it: what an attempt is, and whom it asks."""
+"""Declares what attempts see of their run: what an attempt is, and whom it asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Brings ready nodes to where they run: worker threads, the loop, or slices on the loop.
+"""Queues ready nodes by rank, and starts the first where there is room: in a worker thread, in a
+process, on the loop, or in a slice on the loop.
 
 A node is admitted only when it could start at once: a thread node when a worker is free, a node of
 the loop when the loop gets to it. Until then it waits in the heap of its queue, where a pause

@@ -1,4 +1,4 @@
-"""Notices which files a task reads and writes while it runs.
+"""Notices which files a task opens, to read or to write, by an audit hook of Python.
 
 Python tells its audit hooks of each file that is opened, whoever opens it: `open`, `pathlib`,
 pandas, NumPy. The hook here finds the attempt in whose context that happens and notes the file's

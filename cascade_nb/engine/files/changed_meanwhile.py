@@ -1,4 +1,4 @@
-"""Who changed a file while a task ran that mentions it: the task, or somebody else."""
+"""Tells who changed a file while a task that mentions it ran: the task, or somebody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Holds the files of one attempt: what it found, what it left, what its result points to."""
+"""Holds which files one attempt has opened, and their stamps: what it found, what it left, what its
+result points to.
+"""
 
 from __future__ import annotations
 

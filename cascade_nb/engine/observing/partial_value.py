@@ -1,4 +1,4 @@
-"""Gives what is there of a value whose run came to no end."""
+"""Gives the part of a value that is there already, where a run failed, was cancelled or goes on."""
 
 from __future__ import annotations
 

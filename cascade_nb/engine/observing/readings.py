@@ -1,4 +1,4 @@
-"""Tells whoever asks how a run goes."""
+"""Answers what a `Run` is asked about itself: how nodes stand, what failed, its value so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Says what nobody can know of results, and which tasks cannot run side by side."""
+"""Says on what a result depends that no key can hold (clock, chance, network), and which tasks
+cannot run side by side.
+"""
 
 from __future__ import annotations
 

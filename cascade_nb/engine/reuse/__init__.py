@@ -1,1 +1,1 @@
-"""Which kept results stand for what a run would compute now."""
+"""Which kept results stand for what a run would compute now, and for how long."""

@@ -1,4 +1,4 @@
-"""Says how old a kept result may be: by its own limit, and by those of all that it was made of."""
+"""Says how old a kept result may be: by its own `ttl`, and by those of all that it was made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps an engine in touch with its connector while runs go on.
+"""Connects an engine while runs go on, and connects again with backoff when the connection is lost.
 
 The order is the promise: connect, subscribe (retained constraints apply), and only then may a run
 begin. A connector that fails is an event and another try with longer and longer waits, never the

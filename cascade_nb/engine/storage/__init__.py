@@ -1,1 +1,1 @@
-"""Which results are kept, found and written down, and for how long they stand."""
+"""Which results are kept, under which keys, and what is written down of a run."""

@@ -1,4 +1,4 @@
-"""Grows the items of mapped nodes, and finds those of earlier runs."""
+"""Makes the items of mapped nodes, and finds results that earlier runs made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which settings of the process a body's result depends on, as far as its names show.
+"""Tells on which settings of the process a body's result depends, as far as its names show.
 
 A body that uses a library goes by the settings of that library. Those by which a library writes
 text count where a body asks for any by name: an f-string is mostly for who looks on.

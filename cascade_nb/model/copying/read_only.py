@@ -1,4 +1,4 @@
-"""What to say where somebody writes to a large array that others read too."""
+"""Tells whether an error comes of writing to a read-only array, and says to write to a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `.run_if` takes as a condition."""
+"""Checks what is given to `.run_if` as a condition."""
 
 from __future__ import annotations
 

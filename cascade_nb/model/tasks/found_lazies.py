@@ -1,4 +1,4 @@
-"""Errors of other people's code that was handed a lazy value, and cannot say what that is."""
+"""Explains errors that other libraries raise when they are handed a lazy value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the workspace back as it was before a cell whose names cannot mean what it bound."""
+"""Undoes what a cell did to the workspace, where its names cannot mean what it bound them to."""
 
 from __future__ import annotations
 

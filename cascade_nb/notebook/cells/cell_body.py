@@ -1,4 +1,4 @@
-"""Compiles and runs the body of a `%%cascade` cell like any cell, with its functions made tasks."""
+"""Parses, compiles and runs the body of a `%%cascade` cell, with its functions made tasks."""
 
 from __future__ import annotations
 

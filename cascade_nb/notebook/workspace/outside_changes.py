@@ -1,4 +1,4 @@
-"""Finds what a cell did to the workspace's names where the workspace could not see it.
+"""Notices when a plain cell binds a name of the workspace anew, or any cell changes a container.
 
 A plain cell may bind the name of a node or of a task, and any cell may put other items into a
 container of nodes. What reads the old one goes on reading it, so the cell is told of it, once.

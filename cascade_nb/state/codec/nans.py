@@ -1,4 +1,4 @@
-"""The NaNs that there is one object of.
+"""Gives back the very `math.nan` or `numpy.nan` that a value held, when it is read again.
 
 `value is np.nan` and `np.nan in values` look at the object, since no NaN equals another; so a value
 that is read has to hold the same one as before.

@@ -1,4 +1,4 @@
-"""Wraps every value in a shared place: who signed it, for which place, and how long it is.
+"""Signs values for the place where they are kept, and verifies the signature when they are read.
 
     magic 4 | length 8 | key mark 8 | HMAC-SHA256 32 | size of place 4 | place | body
 

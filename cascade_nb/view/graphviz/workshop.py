@@ -1,6 +1,4 @@
-"""Does work once for everyone who wants it, in a thread of its own, and keeps what came of it a
-while.
-"""
+"""Computes each layout once, in a thread, for everyone who asks for it, and keeps some of them."""
 
 from __future__ import annotations
 
