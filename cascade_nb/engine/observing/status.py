@@ -310,8 +310,9 @@ def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
 def _suspended(moment: HeadlineFacts) -> list[str]:
     if not moment.suspended:
         return []
-    since = seconds_text(round(moment.suspended_for))
-    return [f"{count_text(moment.suspended, 'task')} suspended for {since}"]
+    seconds = round(moment.suspended_for)
+    since = f" for {seconds_text(seconds)}" if seconds else ""
+    return [f"{count_text(moment.suspended, 'task')} suspended{since}"]
 
 
 def _paused(moment: HeadlineFacts) -> str:
