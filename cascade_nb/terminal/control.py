@@ -127,9 +127,12 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
         if answer.get("in_force"):
             lines += [f"{who(answer)}: in force is {line}" for line in answer["in_force"]]
     if asked.good and not any(answer["lifted"] for answer in asked.good):
-        what = {"resume": "paused", "limit": "limited", "rate": "limited", "breaker": "broken"}[do]
         asked_of = said["scope"] or "it"
-        lines.insert(0, f"{asked_of} was not {what} ({some(len(asked.good))} answered)")
+        nothing = {
+            "resume": f"{asked_of} was not paused",
+            "breaker": f"there was no breaker of {said['scope'] or 'everything'}",
+        }.get(do, f"{asked_of} was not limited")
+        lines.insert(0, f"{nothing} ({some(len(asked.good))} answered)")
     return tell(asked, given.json, lines)
 
 

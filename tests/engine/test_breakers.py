@@ -334,3 +334,33 @@ async def test_a_controller_elsewhere_sets_and_lifts_it_and_frees_what_it_holds(
     await controller.lift("task:fetch")  # all of it, its own pause, too
     assert await run == 1
     assert engine.constraints.constraints() == []
+
+
+async def test_a_probe_that_is_left_behind_makes_way_and_decides_nothing(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    engine = make_engine(clock=clock)
+    hold, down = Hold(), [True]
+
+    @cs.task(name="fetch")
+    def fetch(x: int) -> Any:
+        if down:
+            down.pop()
+            raise ConnectionError("no")
+        return hold.wait(x)
+
+    engine.breaker("task:fetch", "1/1m", probe_after=10)
+    await outcome(engine.start(fetch.lazy(0)))
+    first = engine.start(fetch.lazy(1))
+    await until(lambda: first.status.held)
+    await pass_time(clock, 10.1)
+    await until(lambda: hold.came == [1])
+    second = engine.start([fetch.lazy(2), fetch.lazy(3)])
+    await until(lambda: second.status.held == 2)
+    first.cancel(within=1)
+    await pass_time(clock, 1.1)
+    await outcome(first)
+    await until(lambda: len(hold.came) == 2)
+    assert second.status.held == 1  # the other one waits for the new probe
+    hold.let_go()
+    assert await second == [2, 3]

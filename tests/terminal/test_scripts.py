@@ -112,6 +112,7 @@ def test_a_breaker_is_set_listed_and_lifted(terminal: Terminal) -> None:
     assert f"part tasks: {told}" in terminal.type("breaker", "part", "3/1m", "--probe", "5m").out
     assert f"task:part: {told}, since" in terminal.type("breaker").out
     assert "part tasks: no breaker" in terminal.type("breaker", "part", "off").out
+    assert "there was no breaker of part" in terminal.type("breaker", "part", "off").out
     assert "There is none." in terminal.type("breaker").out
 
 

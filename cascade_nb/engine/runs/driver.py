@@ -48,10 +48,9 @@ class RunDriver(AssembledRun):
                 attempt.timer()
             manager = self.services.manager
             if not attempt.abandoned:
-                index = attempt.index
                 if attempt.files is not None and error is None:
-                    self.files.met(index, attempt.files.met)
-                self.outcome(index, attempt.number, took, result, error, attempt.stop)
+                    self.files.met(attempt.index, attempt.files.met)
+                self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
                 self.carry_out()
                 if error is not None and manager.breakers:
                     note_failure(manager, self.core, attempt.ticket, error, attempt.stop)
@@ -279,8 +278,10 @@ class RunDriver(AssembledRun):
         if self.sharing is not None:
             self.sharing.close()
         self.queues.clear()
+        manager = self.services.manager
         for attempt in self.in_flight.values():
             attempt.abandoned = attempt.stop = True
+            manager.failed(attempt.ticket, None)  # a probe that nobody hears of is none
             if attempt.started is not None:
                 self.left_behind.append(attempt.index)
                 if attempt.in_thread:
@@ -294,8 +295,9 @@ class RunDriver(AssembledRun):
         for ended in over:
             self._tell_end(ended)
         for ticket in freed:
-            self.services.manager.forget(ticket)
+            manager.forget(ticket)
         self._leave()
+        manager.hand_out()
         self.on_over()
 
     def break_off(self, error: BaseException) -> None:
