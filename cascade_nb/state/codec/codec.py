@@ -10,7 +10,7 @@ from cascade_nb.errors import CodecError, RefusedBlobError
 from cascade_nb.state.codec.leaves import LARGE, NotPlainError
 from cascade_nb.state.codec.pickles import read_pickle, write_pickle
 from cascade_nb.state.codec.plain import read_plain, write_plain
-from cascade_nb.state.codec.signatures import Chunk, Envelope
+from cascade_nb.state.codec.signatures import Chunk, Signer
 
 _PLAIN: Final = b"N"
 _PICKLE: Final = b"P"
@@ -34,7 +34,7 @@ class Codec:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._envelope = Envelope(key)
+        self._signer = Signer(key)
 
     def encode(self, value: Any, place: str) -> list[Chunk]:
         """The chunks that have to be written one after the other.
@@ -51,10 +51,10 @@ class Codec:
         """
         kind, stream, beside = _written(value)
         if not beside and len(stream) <= LARGE:
-            return self._envelope.seal(place, [_SHORT(kind, 0, len(stream)) + stream])
+            return self._signer.seal(place, [_SHORT(kind, 0, len(stream)) + stream])
         sizes = [len(stream), *map(len, beside)]
         head = _HEAD.pack(kind, len(beside)) + struct.pack(f"<{len(sizes)}Q", *sizes)
-        return self._envelope.seal(place, [head, stream, *beside])
+        return self._signer.seal(place, [head, stream, *beside])
 
     def decode(self, blob: bytes | memoryview, place: str) -> Any:
         """The value of what `encode` made with this key for this place.
@@ -65,7 +65,7 @@ class Codec:
             RefusedBlobError: it is not, or its value cannot be made here: a library is missing, a
                 class is gone. The message says which.
         """
-        body = self._envelope.open(blob, place)
+        body = self._signer.open(blob, place)
         kind, count = _HEAD.unpack_from(body)
         sizes = struct.unpack_from(f"<{count + 1}Q", body, _HEAD.size)
         pieces, at = [], _HEAD.size + 8 * len(sizes)

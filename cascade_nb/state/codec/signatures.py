@@ -27,7 +27,7 @@ _START: Final = _PREFIX.size + _MAC_SIZE
 _SHORTEST: Final = _START + _PLACE.size
 
 
-class Envelope:
+class Signer:
     """Signs bytes for a place, and gives them back only where their signature stands.
 
     It may be used from several threads at once.
