@@ -75,7 +75,7 @@ INSIDE = {
         ("__init__",),
     ),
     "state": (
-        ("keyring", "refusals", "room", "row_checks", "sizes"),
+        ("keyring", "refused_results", "room", "row_checks", "sizes"),
         ("codec",),
         ("memory", "sqlite", "redis"),
         ("urls",),

@@ -19,7 +19,7 @@ from cascade_nb.state.redis.reader import RedisReader
 from cascade_nb.state.redis.room import RedisRoom
 from cascade_nb.state.redis.scripts import OPEN
 from cascade_nb.state.redis.writer import RedisWriter
-from cascade_nb.state.refusals import Refusals
+from cascade_nb.state.refused_results import RefusedResults
 
 
 class RedisState:
@@ -65,7 +65,7 @@ class RedisState:
         self._writer_link = RedisLink(url, "cascade-redis-writer")
         self._key = key
         self._made: Codec | None = None
-        self._refusals = Refusals()
+        self._refused_results = RefusedResults()
         self._room = RedisRoom(self._keys, limit_bytes)
         self._writer = RedisWriter(self._writer_link, self._keys, self._codec, self._room)
         self._reader = RedisReader(self._keys, self._codec)
@@ -107,7 +107,7 @@ class RedisState:
             StateError: the server cannot be read.
         """
         found = await self._link.ask(lambda server: self._reader.values(server, keys))
-        self._refusals.tell(found.refused)
+        self._refused_results.tell(found.refused)
         return found.values
 
     async def usage(self) -> list[Usage]:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning, StateError, UsageError
 from cascade_nb.kept import Cleaned, Usage
 from cascade_nb.protocols import Entry, Known, SaveCallback
-from cascade_nb.state.refusals import Refusals
+from cascade_nb.state.refused_results import RefusedResults
 from cascade_nb.state.row_checks import known_of
 from cascade_nb.state.sqlite.file import DatabaseSession, SqliteFile
 from cascade_nb.state.sqlite.journal import SqliteJournal
@@ -97,7 +97,7 @@ class SqliteState:
         self._limit = limit_bytes
         self._writer = Writer(self._threads, values, limit_bytes)
         self._refused: dict[str, float] = {}
-        self._refusals = Refusals()
+        self._refused_results = RefusedResults()
         self._uses: dict[str, float] = {}  # by key, what is still to be written down
         self._damaged: set[str] = set()  # what has been warned about
         self.journal = SqliteJournal(self._threads, values)
@@ -159,7 +159,7 @@ class SqliteState:
             VALUES, lambda session: self._fetch(session, wanted)
         )
         self._refused.update({key: made for key, made, _ in refused})
-        self._refusals.tell({key: error for key, _, error in refused})
+        self._refused_results.tell({key: error for key, _, error in refused})
         if self._uses:  # nobody who reads waits for that
             self._threads.submit(RESULTS, self._note_uses)
         return found

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cascade_nb.errors import RefusedBlobError, RefusedBlobWarning
 
 
-class Refusals:
+class RefusedResults:
     """What one state backend has told of.
 
     A look-up that finds many is one warning. Another key is told of once and no more: where the key
