@@ -78,9 +78,9 @@ async def test_counting_by_changes_and_counting_anew_agree(
                 by_changes = run._observer._kinds()
                 assert by_changes == anew.kinds()
                 mapped = list(view.core.grown)
-                tally = run._observer._state_counts
-                assert tally is not None
-                assert [tally.items(i) for i in mapped] == [anew.items(i) for i in mapped]
+                state_counts = run._observer._state_counts
+                assert state_counts is not None
+                assert [state_counts.items(i) for i in mapped] == [anew.items(i) for i in mapped]
                 assert sum(sum(c.values()) for c in by_changes.values()) == _naive(view)
         looks += 1
     with pytest.raises((RunError, RunFailures)):
