@@ -1,4 +1,4 @@
-"""Counts how the nodes of a run stand, at a cost of what changed since the last time.
+"""Counts how the nodes of a run stand, by what changed since the last time, and estimates the ETA.
 
 A run of 100,000 small nodes changes tens of thousands of times between two looks of a panel, and
 each look holds up the kernel's loop. So nothing is looked at twice, and inside states are numbers.
