@@ -14,6 +14,9 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.forking import forget_after_fork
 
+THREADS: Final = "cascade-door"
+"""What the threads are called that answer for the runs of a script."""
+
 
 class _Seen:
     """The runs that somebody holds."""

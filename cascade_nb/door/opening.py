@@ -12,13 +12,9 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from cascade_nb.door.answers import Process, answer
-from cascade_nb.door.folder import own_folder
-from cascade_nb.door.known_runs import live_runs, remember, wake_who_waits
-from cascade_nb.door.listening import listen
-from cascade_nb.door.server import NAME, Server
+from cascade_nb.door.known_runs import THREADS, live_runs, remember, wake_who_waits
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.events.thread_warnings import warn
@@ -27,6 +23,19 @@ from cascade_nb.forking import forget_after_fork
 VARIABLE: Final = "CASCADE_DOOR"
 SOON: Final = 0.1  # seconds that runs go on before the door is opened
 _AT_EXIT: Final = 1.0
+
+
+class Serves(Protocol):
+    """Listens and answers; see `server`."""
+
+    def serve(self) -> None:
+        """Until it is closed."""
+
+    def close(self) -> None:
+        """Have `serve` end."""
+
+    def forget(self) -> None:
+        """In a forked child: what listens is the parent's."""
 
 
 class Door:
@@ -47,7 +56,7 @@ class Door:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._server: Server | None = None
+        self._server: Serves | None = None
         self._closing = threading.Event()
 
     def run_began(self, run: Run) -> None:
@@ -57,7 +66,7 @@ class Door:
             with self._lock:
                 if self._thread is None:
                     self._closing = threading.Event()
-                    self._thread = threading.Thread(target=self._work, name=NAME, daemon=True)
+                    self._thread = threading.Thread(target=self._work, name=THREADS, daemon=True)
                     # Where there are no threads, or Python is about to end, there is no door.
                     with contextlib.suppress(RuntimeError):
                         self._thread.start()
@@ -80,12 +89,11 @@ class Door:
         if server is not None:
             server.forget()
 
-    @property
-    def process(self) -> Process:
-        """Who answers."""
+    def called(self) -> str:
+        """What this process is called, for people."""
         name = sys.argv[0] if sys.argv else ""
         shown = name if name and name not in ("-c", "-m", "-") else "python"
-        return Process("script", self.title or Path(shown).name)
+        return self.title or Path(shown).name
 
     def _work(self) -> None:
         while not self._closing.wait(SOON) and not self._opened():
@@ -104,8 +112,11 @@ class Door:
         """Whether there is nothing more to wait for; not before runs have gone on for a while."""
         if not live_runs():
             return False
+        # Only a process whose runs last pays for what listens and answers.
+        from cascade_nb.door.script_server import script_server  # noqa: PLC0415 - as above
+
         try:
-            server = Server(listen(own_folder()), lambda content: answer(content, self.process))
+            server = script_server(self.called)
         except OSError as error:
             warn(f"no terminal can reach the runs of this process: {error}", RuntimeWarning, error)
             self._closing.wait()  # it is not tried again

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from cascade_nb.door.known_runs import THREADS
 from cascade_nb.door.listening import Listener
 from cascade_nb.door.protocol import MOST_BYTES, encoded, parse_json, refusal
 from cascade_nb.errors import RefusedMessageError
 
 AT_ONCE: Final = 8  # connections; more wait
 IDLE: Final = 60.0  # seconds without a request after which a connection is closed
-NAME: Final = "cascade-door"
 
 
 class Server:
@@ -74,7 +74,7 @@ class Server:
         if not self._places.acquire(timeout=1.0):
             peer.close()  # whoever asks hears that nobody answers, and may ask again
             return
-        thread = threading.Thread(target=self._converse, args=(peer,), name=NAME, daemon=True)
+        thread = threading.Thread(target=self._converse, args=(peer,), name=THREADS, daemon=True)
         with self._lock:
             self._open[peer] = thread
         thread.start()

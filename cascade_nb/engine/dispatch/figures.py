@@ -9,9 +9,7 @@ when it ends, in its own output, as it would be after a cell.
 from __future__ import annotations
 
 import contextvars
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 import threading
 import traceback
@@ -139,8 +137,11 @@ def _show_left(figures: OrderedDict[int, Any]) -> None:
         figures.clear()
 
 
-class _AfterImport(importlib.abc.MetaPathFinder):
-    """Calls back when the module of pyplot's list was imported."""
+class _AfterImport:
+    """A finder of modules that calls back when that of pyplot's list was imported.
+
+    It derives from no class of `importlib.abc`: to import that takes as long as fifty of ours.
+    """
 
     def __init__(self, then: Callable[[types.ModuleType], None]) -> None:
         self._then = then
@@ -152,13 +153,16 @@ class _AfterImport(importlib.abc.MetaPathFinder):
         if name != _MODULE:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._then)
-        return spec
+        for finder in tuple(sys.meta_path):
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, self._then)  # type: ignore[assignment]
+                return spec
+        return None
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     """Loads as another would, and then calls back."""
 
     def __init__(self, usual: Any, then: Callable[[types.ModuleType], None]) -> None:
