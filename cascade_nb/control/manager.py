@@ -243,13 +243,14 @@ class ConstraintManager(GateIndex):
             types = TYPES if type is None else (type,)
             scopes = [scope for scope, _ in self._gates if wanted in (scope, scope.everywhere)]
             keys = [key for key in self._gates if key[0] in scopes and key[1] in types]
-            # A breaker takes its own pause with it.
-            done = [self._remove(key, "lifted") for key in keys if key in self._gates]
+            done: list[Constraint] = []
             for breaker in map(self._tripped, scopes if "pause" in types else ()):
-                if breaker is not None:  # its pause is over, and it waits for its probe
-                    done += [breaker.pause] if breaker.pause is not None else []
+                if breaker is not None:  # its pause may be over, while its probe is not
+                    if breaker.pause is not None and self.find(breaker.rule.scope) is None:
+                        done.append(breaker.pause)
                     breaker.close()
                     self._freed.add(breaker)
+            done += [self._remove(key, "lifted") for key in keys]
             self.hand_out()
             return done
 
@@ -319,10 +320,6 @@ class ConstraintManager(GateIndex):
         if constraint.type == "pause":
             for owner in self._owners:
                 owner.lifting()
-            breaker = self._tripped(key[0])
-            if breaker is not None and cause == "lifted":
-                breaker.close()
-                self._freed.add(breaker)
         del self._gates[key]
         self.breakers -= isinstance(gate, BreakerGate)
         if gate in self._node_gates:

@@ -250,6 +250,23 @@ def test_a_run_that_its_probe_has_started_passes_with_it(
     assert paused_by(manager) == THE_BREAKER
 
 
+def test_a_failure_that_began_before_it_tripped_does_not_decide(
+    manager: ConstraintManager, crowd: Failing, clock: VirtualClock
+) -> None:
+    apply(manager, 1, probe_after=10.0)
+    for key in range(3):
+        assert crowd.ask(key)
+    crowd.fail(0)
+    pass_time(manager, clock, 10)
+    assert crowd.ask(5)  # the probe
+    crowd.fail(1)
+    assert paused_by(manager) is None
+    crowd.end(2)
+    assert not crowd.ask(6)
+    crowd.end(5)
+    assert 6 in crowd.running
+
+
 def test_a_pause_that_somebody_has_on_its_scope_stays_theirs(
     manager: ConstraintManager, crowd: Failing, clock: VirtualClock
 ) -> None:

@@ -91,7 +91,6 @@ class BreakerGate(Gate):
     def _trip(self, story: str, now: float) -> None:
         """Let nothing pass from now on."""
         self.story, self.since, self.probe, self.pause = story, now, None, None
-        self.noted.clear()
         self.moves += 1
 
     def change(self, constraint: Constraint) -> None:
