@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cascade_nb.executors import LocalExecutor
 from tests.support.kernels import RealKernel
 from tools.environments import ROOT
 
@@ -80,11 +81,19 @@ class Place:
         return until(lambda: (n := self.begun()) > than and n)
 
     def starts_nothing(self) -> bool:
-        """Whether nothing begins for a while; bodies that were let begin may still write theirs."""
-        time.sleep(0.1)
-        before = self.begun()
-        time.sleep(0.25)
-        return self.begun() == before
+        """Whether nothing begins any more.
+
+        Bodies that were let begin may still write theirs, one for each thread, however long that
+        takes them on a busy machine. Where more begin, they do so every few milliseconds, and it
+        never rests.
+        """
+        first, deadline = self.begun(), time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            before = self.begun()
+            time.sleep(0.25)
+            if self.begun() == before:
+                return before - first <= LocalExecutor().capacity
+        return False
 
     @contextlib.contextmanager
     def script(self, body: str) -> Iterator[subprocess.Popen[str]]:
