@@ -70,6 +70,7 @@ class Session:
         self._acks: dict[int, asyncio.Future[None]] = {}
         self._attached = False
         self._given_up = threading.Event()
+        self._connecting = threading.Lock()
         self._ticking: asyncio.TimerHandle | None = None
         self._client = self._new_client(client_id, keepalive, will)
 
@@ -131,11 +132,11 @@ class Session:
             properties = Properties(PacketTypes.CONNECT)
             properties.MaximumPacketSize = LARGEST
             options = {"clean_start": True, "properties": properties}
-        with trust(address) as context:
+        with self._connecting, trust(address) as context:
             if context is not None:
                 client.tls_set_context(context)
             client.connect(address.host, address.port, client.keepalive, **options)
-        if self._given_up.is_set():  # nobody waited for it
+        if self._given_up.is_set():  # while this went on, or else who gave up closes it
             self._close_socket()
 
     def _attach(self) -> None:
@@ -229,6 +230,9 @@ class Session:
             if self._ticking is not None:
                 self._ticking.cancel()
             if self._attached:
+                self._close_socket()
+            elif self._connecting.acquire(blocking=False):
+                self._connecting.release()
                 self._close_socket()
             for waiting in (self._answered, *self._acks.values()):
                 if not waiting.done():
