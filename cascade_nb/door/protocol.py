@@ -92,15 +92,6 @@ class Request:
         return {"v": VERSION, "id": self.id, "do": self.do, **self.given}
 
 
-def parse_request(data: bytes) -> Request:
-    """A request out of a line.
-
-    Raises:
-        RefusedMessageError: it is none; the text says why.
-    """
-    return checked_request(parse_json(data))
-
-
 def parse_json(data: bytes) -> Any:
     """JSON as strictly as it is defined.
 

@@ -10,7 +10,11 @@ from typing import Any, Final
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.connectors.mqtt.address import read_address
+from cascade_nb.connectors.mqtt.message import Outgoing
+from cascade_nb.connectors.mqtt.session import MQTT_5, Session
 from cascade_nb.engine import Engine
 from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.events import (
@@ -259,3 +263,20 @@ async def test_a_frozen_broker_holds_up_no_start_for_longer_than_the_patience(
         assert await engine.run(after(1)) == 1
         await engine.aclose()
         assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+async def test_a_connection_that_is_given_up_is_closed_at_whatever_moment(moment: str) -> None:
+    will = Outgoing("offline", b"")
+    with Mosquitto.start() as broker:
+        session = Session(read_address(broker.url), "me", MQTT_5, 60, will, lambda _: None)
+        if moment == "before":
+            session._gone(None)
+        if moment == "after":
+            await session.open()
+        else:  # the thread is done, and the loop has not come to its turn
+            await run_in_thread(session._connect)
+        session._gone(None)
+        connection = session._client.socket()
+        assert connection is not None
+        assert connection.fileno() == -1

@@ -20,12 +20,16 @@ def line(**fields: Any) -> bytes:
     return json.dumps({"v": 1, **fields}).encode()
 
 
+def read(data: bytes) -> protocol.Request:
+    return protocol.checked_request(protocol.parse_json(data))
+
+
 def test_what_is_asked_for_is_read() -> None:
     data = line(id="a", do="pause", scope="task:x", seconds=60, reason="busy\u202e\nnow")
-    request = protocol.parse_request(data)
+    request = read(data)
     assert request.do == "pause"
     assert request.given == {"scope": "task:x", "seconds": 60, "reason": "busy  now"}
-    assert protocol.parse_request(json.dumps(request.as_dict()).encode()) == request
+    assert read(json.dumps(request.as_dict()).encode()) == request
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_what_is_asked_for_is_read() -> None:
 )
 def test_what_is_no_request_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(RefusedMessageError) as refused:
-        protocol.parse_request(data)
+        read(data)
     assert why in str(refused.value)
 
 
@@ -86,14 +90,14 @@ def test_an_answer_is_never_longer_than_allowed_and_says_what_it_left_off(
     data = protocol.encoded(answer)
     assert len(data) < protocol.MOST_BYTES
     assert b"\n" not in data
-    read = protocol.parse_answer(data)
-    assert read.get("left_off", False) == (read != json.loads(json.dumps(answer)))
+    told = protocol.parse_answer(data)
+    assert told.get("left_off", False) == (told != json.loads(json.dumps(answer)))
 
 
 def test_the_page_of_the_protocol_says_what_is_spoken() -> None:
     page = (ROOT / "docs" / "door.md").read_text(encoding="utf-8")
     request, answer, refusal = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
-    assert protocol.parse_request(request.encode()).do == "pause"
+    assert read(request.encode()).do == "pause"
     assert protocol.parse_answer(answer.encode())["ok"]
     assert not protocol.parse_answer(refusal.encode())["ok"]
     rows = re.findall(r"^\| `(\w+)` \|(.*?)\|", page, re.MULTILINE)
