@@ -37,7 +37,7 @@ from cascade_nb.file_stamps import FileStamp, stamp_of
 from cascade_nb.state.sqlite.backend import SqliteState
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import outcome, started
+from tests.engine.tools import finished, outcome, started, until
 from tests.support.examples import examples
 
 
@@ -885,3 +885,46 @@ async def test_who_writes_files_of_its_own_adds_to_one_or_comes_later_is_not_tol
         warnings.simplefilter("error")
         assert await engine.run(own.map(i=range(4))) == [0, 1, 2, 3]
         assert await engine.run([first, again(2).after(first)]) == [1, 2]
+
+
+async def test_who_takes_the_place_of_another_is_not_made_of_its_files(
+    engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    path, gate = tmp_path / "a", threading.Thread(name="gate", target=time.sleep, args=(0.5,))
+    path.write_text("1")
+
+    @cs.task
+    def read(name: str) -> str:
+        return pathlib.Path(name).read_text()
+
+    @cs.task
+    def same(x: int) -> int:
+        return x
+
+    @cs.task
+    def first(name: str) -> Any:
+        return read.lazy(name)
+
+    @cs.task
+    def comes(x: int) -> int:
+        for _ in range(5000):
+            if any(thread.name == "gate" for thread in threading.enumerate()):
+                break
+            time.sleep(0.001)
+        return x
+
+    @cs.task
+    def second(x: int) -> Any:
+        return same.lazy(x)
+
+    spy = SpySubscriber(engine.bus)
+    target = [first(str(path)).named("one"), second(comes(7)).named("two")]
+    run = engine.start(target)
+    await until(lambda: "one" in finished(spy))  # and `read` has left its place
+    gate.start()
+    assert await run == ["1", 7]
+    await asyncio.to_thread(gate.join)
+    path.write_text("22")
+    begun = len(started(spy))
+    assert await engine.run(target) == ["22", 7]
+    assert "two" not in started(spy)[begun:]
