@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from cascade_nb.connectors.local import InProcessConnector
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint_numbers import parse_breaker
-from cascade_nb.control.envelope import control_key
-from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
+from cascade_nb.control.remote.envelope import control_key
+from cascade_nb.control.remote.messages import lift_payload_of, payload_of, topic_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import Event
 from cascade_nb.protocols import Connector

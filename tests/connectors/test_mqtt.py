@@ -12,7 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
-from cascade_nb.control.envelope import KEY_VARIABLE
+from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine
 from cascade_nb.errors import UsageError
 from cascade_nb.events import (

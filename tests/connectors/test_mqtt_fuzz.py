@@ -13,7 +13,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.remote import RemoteConstraints
+from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.engine import Engine
 from cascade_nb.events import ConstraintApplied, ConstraintRejected, MessageBus
 from cascade_nb.executors import LocalExecutor

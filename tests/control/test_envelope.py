@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade_nb.control.envelope import (
+from cascade_nb.control.remote.envelope import (
     KEY_VARIABLE,
     MOST_BYTES,
     Envelope,

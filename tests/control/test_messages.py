@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from cascade_nb.control import Scope, parse_scope
 from cascade_nb.control.constraint import TYPES
-from cascade_nb.control.envelope import LONGEST, MOST_BYTES
-from cascade_nb.control.messages import parse_message, payload_of, topic_of
-from cascade_nb.control.remote import RemoteConstraints
+from cascade_nb.control.remote.envelope import LONGEST, MOST_BYTES
+from cascade_nb.control.remote.messages import parse_message, payload_of, topic_of
+from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.engine import Engine
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, ConstraintRejected

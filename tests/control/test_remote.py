@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cascade_nb as cs
-from cascade_nb.control import envelope, remote
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.envelope import KEY_VARIABLE
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.messages import lift_payload_of, payload_of, topic_of
-from cascade_nb.control.remote import RemoteConstraints
+from cascade_nb.control.remote import envelope, remote_constraints
+from cascade_nb.control.remote.envelope import KEY_VARIABLE
+from cascade_nb.control.remote.messages import lift_payload_of, payload_of, topic_of
+from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.engine import Engine
 from cascade_nb.events import ConstraintApplied, ConstraintRejected, MessageBus
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber, VirtualClock
@@ -253,7 +253,7 @@ def test_a_signed_lift_that_somebody_kept_lifts_nothing_that_came_after_it(
 def test_what_is_in_force_from_outside_is_bounded_and_so_is_what_is_remembered(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "MOST", 3)
+    monkeypatch.setattr(remote_constraints, "MOST", 3)
     monkeypatch.setattr(envelope, "MOST_TAKEN", 2)
     for n in range(5):
         side.pause(f"task:t{n}", sender=f"s{n}", sequence=1)

@@ -12,7 +12,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors import MqttConnector
-from cascade_nb.control.envelope import KEY_VARIABLE
+from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine, Run
 from tests.engine.tools import until_blocking
 from tests.support.mosquitto import Mosquitto

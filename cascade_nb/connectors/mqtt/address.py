@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from cascade_nb.control.exposure import refuse_exposed
+from cascade_nb.control.remote.exposure import refuse_exposed
 from cascade_nb.errors import UsageError, nearest
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}

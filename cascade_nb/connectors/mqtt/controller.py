@@ -13,8 +13,8 @@ from typing import Any
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
 from cascade_nb.control.constraint import parse_scope
-from cascade_nb.control.envelope import control_key
-from cascade_nb.control.messages import ANSWERS, lift_payload_of, payload_of, topic_of
+from cascade_nb.control.remote.envelope import control_key
+from cascade_nb.control.remote.messages import ANSWERS, lift_payload_of, payload_of, topic_of
 
 PATIENCE = 10.0
 

@@ -7,8 +7,8 @@ import math
 import time
 from typing import Any, Final
 
-from cascade_nb.control.envelope import MOST_BYTES
-from cascade_nb.control.messages import ROOT
+from cascade_nb.control.remote.envelope import MOST_BYTES
+from cascade_nb.control.remote.messages import ROOT
 
 _LONGEST: Final = 0xFFFF_FFFF  # seconds; MQTT has four bytes for them
 

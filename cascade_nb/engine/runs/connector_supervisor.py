@@ -16,8 +16,8 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.messages import FILTER, answer_to
-from cascade_nb.control.remote import RemoteConstraints
+from cascade_nb.control.remote.messages import FILTER, answer_to
+from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import MessageBus

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from cascade_nb.concurrency.loop_thread import LoopThread
-from cascade_nb.control.exposure import refuse_exposed
+from cascade_nb.control.remote.exposure import refuse_exposed
 from cascade_nb.errors import StateError, UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.state.redis.advice import SILENT, STRANGE, UNREACHABLE, code_in, trouble

@@ -33,7 +33,7 @@ from cascade_nb.control.constraint import (
     new_constraint,
     parse_scope,
 )
-from cascade_nb.control.envelope import (
+from cascade_nb.control.remote.envelope import (
     FIELDS,
     MOST_BYTES,
     Envelope,

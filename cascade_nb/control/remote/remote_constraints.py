@@ -6,9 +6,9 @@ import threading
 from typing import Final
 
 from cascade_nb.control.constraint import TYPES, Scope
-from cascade_nb.control.envelope import Latest, control_key
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.messages import Message, parse_message
+from cascade_nb.control.remote.envelope import Latest, control_key
+from cascade_nb.control.remote.messages import Message, parse_message
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
