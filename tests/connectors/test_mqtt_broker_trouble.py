@@ -271,12 +271,30 @@ async def test_a_connection_that_is_given_up_is_closed_at_whatever_moment(moment
     with Mosquitto.start() as broker:
         session = Session(read_address(broker.url), "me", MQTT_5, 60, will, lambda _: None)
         if moment == "before":
-            session._gone(None)
+            session.gone(None)
         if moment == "after":
             await session.open()
         else:  # the thread is done, and the loop has not come to its turn
             await run_in_thread(session._connect)
-        session._gone(None)
+        session.gone(None)
         connection = session._client.socket()
         assert connection is not None
         assert connection.fileno() == -1
+
+
+async def test_a_connection_that_is_left_behind_is_closed_though_its_broker_says_nothing() -> None:
+    # Whoever leaves gives up in the middle of the farewell, which a frozen broker does not answer.
+    with Mosquitto.start() as broker:
+        connector = MqttConnector(broker.url)
+        await connector.connect()
+        assert connector._running is not None
+        session = connector._running[1]._session
+        assert session is not None
+        broker.freeze()
+        leaving = asyncio.create_task(connector.disconnect())
+        await until(lambda: session._acks)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        connection = session._client.socket()
+        assert connection is not None
+        await until(lambda: connection.fileno() == -1)

@@ -84,11 +84,15 @@ class Service:
     async def close(self) -> None:
         """Leave."""
         session, self._session = self._session, None
-        if session is not None:
-            if self._echoing and not session.lost.done():
-                await _quietly(session.publish([Outgoing(self._topic, b"", retain=True)]))
-            await session.close()
-        await self.subscriptions.close()
+        try:
+            if session is not None:
+                if self._echoing and not session.lost.done():
+                    await _quietly(session.publish([Outgoing(self._topic, b"", retain=True)]))
+                await session.close()
+        finally:
+            if session is not None:  # nobody waits any longer for what a silent broker does not say
+                session.gone(None)
+            await self.subscriptions.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Have the broker take these."""

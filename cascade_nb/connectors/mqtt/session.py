@@ -111,9 +111,9 @@ class Session:
         try:
             await asyncio.wait_for(self._open(), ANSWER)
         except (asyncio.TimeoutError, TimeoutError):
-            raise self._gone(TimeoutError(f"{self._address} does not answer")) from None
+            raise self.gone(TimeoutError(f"{self._address} does not answer")) from None
         except BaseException:
-            self._gone(ConnectionError("nobody waits for it any more"))
+            self.gone(ConnectionError("nobody waits for it any more"))
             raise
 
     async def _open(self) -> None:
@@ -196,7 +196,7 @@ class Session:
                 self._client.disconnect()
                 await asyncio.wait([self.lost], timeout=1.0)
         finally:
-            self._gone(None)
+            self.gone(None)
 
     def _ack(self, mid: int) -> asyncio.Future[None]:
         self._acks[mid] = made = self._loop.create_future()
@@ -210,7 +210,7 @@ class Session:
                 left, timeout=ANSWER, return_when=asyncio.FIRST_COMPLETED
             )
             if not done:
-                raise self._gone(TimeoutError(f"{self._address} does not answer"))
+                raise self.gone(TimeoutError(f"{self._address} does not answer"))
         for one in waiting:
             one.result()
 
@@ -222,7 +222,7 @@ class Session:
         error = self.lost.result()
         return error or ConnectionError(f"the connection to {self._address} is closed")
 
-    def _gone(self, error: OSError | None) -> OSError:
+    def gone(self, error: OSError | None) -> OSError:
         """The connection is over, because of this where it was not before; gives why."""
         if not self.lost.done():
             self.lost.set_result(error)
@@ -275,7 +275,7 @@ class Session:
         try:
             return bool(work() == paho.MQTT_ERR_SUCCESS)
         except Exception as error:  # whatever it makes of bytes that are no MQTT
-            self._gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r:.80}"))
+            self.gone(ConnectionError(f"{self._address} sent what is no MQTT: {error!r:.80}"))
             return False
 
     def _tick(self) -> None:
@@ -307,11 +307,11 @@ class Session:
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if reason.value == 0:
-            self._gone(None)
+            self.gone(None)
         elif self._answered.done():
-            self._gone(ConnectionError(f"the connection to {self._address} was lost: {reason}"))
+            self.gone(ConnectionError(f"the connection to {self._address} was lost: {reason}"))
         else:
-            self._gone(ConnectionError(f"{self._address} hung up before it answered: {reason}"))
+            self.gone(ConnectionError(f"{self._address} hung up before it answered: {reason}"))
 
     def _heard(self, _client: Any, _data: Any, message: Any) -> None:
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
