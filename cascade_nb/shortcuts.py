@@ -42,6 +42,7 @@ def start(
     log: str | None = None,
     share: str = "no",
     on: str | None = None,
+    priority: int | None = None,
 ) -> Run:
     """Start a run of what `target` needs, and return at once.
 
@@ -54,6 +55,7 @@ def start(
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
         on: "threads" (default) or "processes": where tasks run that do not say it.
+        priority: -1000 to 1000: all of it starts before what other runs have at a lower one (0).
 
     Returns:
         A `Run`: `run.result()` waits for the value, and `run.pause()`, `.cancel()`, `.status` and
@@ -70,9 +72,8 @@ def start(
         >>> run.result()  # in a notebook also: await run
         3
     """
-    return default_engine().start(
-        target, params=params, on_error=on_error, fresh=fresh, log=log, share=share, on=on
-    )
+    said = {"params": params, "on_error": on_error, "fresh": fresh, "log": log, "share": share}
+    return default_engine().start(target, **said, on=on, priority=priority)  # type: ignore[arg-type]
 
 
 @overload
@@ -85,6 +86,7 @@ def run(
     log: str | None = ...,
     share: str = ...,
     on: str | None = ...,
+    priority: int | None = ...,
 ) -> T: ...
 @overload
 def run(
@@ -96,6 +98,7 @@ def run(
     log: str | None = ...,
     share: str = ...,
     on: str | None = ...,
+    priority: int | None = ...,
 ) -> list[T]: ...
 @overload
 def run(
@@ -107,6 +110,7 @@ def run(
     log: str | None = ...,
     share: str = ...,
     on: str | None = ...,
+    priority: int | None = ...,
 ) -> Any: ...
 def run(
     target: Any,
@@ -117,6 +121,7 @@ def run(
     log: str | None = None,
     share: str = "no",
     on: str | None = None,
+    priority: int | None = None,
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
 
@@ -132,6 +137,7 @@ def run(
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
         on: "threads" (default) or "processes": where tasks run that do not say it.
+        priority: -1000 to 1000: all of it starts before what other runs have at a lower one (0).
 
     Returns:
         The value: of a call what its task returned, of a map the list of these, of a container the
@@ -152,7 +158,7 @@ def run(
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
         return on_own_loop(target) if asyncio.iscoroutine(target) else target
     said = {"params": params, "on_error": on_error, "fresh": fresh, "log": log, "share": share}
-    started = start(target, **said, on=on)  # type: ignore[arg-type]
+    started = start(target, **said, on=on, priority=priority)  # type: ignore[arg-type]
     value = wait_for(started)
     if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
         title = started.graph.title

@@ -70,6 +70,18 @@ WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], bool]]] = {
     "reuse": (lambda v: cs.task(reuse=v)(plain), lambda v: v is True),
     "track_files": (lambda v: cs.task(track_files=v)(plain), lambda v: v is True),
     "shares_process": (lambda v: cs.task(shares_process=v)(plain), lambda v: v is True),
+    "a priority": (
+        lambda v: cs.task(priority=v)(plain),
+        lambda v: v is None or (v in (3, -1) and isinstance(v, int)),
+    ),
+    "a priority of a call": (
+        lambda v: double(1).with_priority(v),
+        lambda v: v in (3, -1) and isinstance(v, int),
+    ),
+    "a priority of a run": (
+        lambda v: cs.run(double(1), priority=v),
+        lambda v: v is None or (v in (3, -1) and isinstance(v, int)),
+    ),
     "outputs": (lambda v: cs.task(outputs=v)(plain), lambda v: v is None or v == 3),
     "ignore": (lambda v: cs.task(ignore=v)(plain), lambda v: v in ("x", [], {})),
     "a function": (cs.task, lambda v: v is len),

@@ -31,7 +31,9 @@ class TicketOwner(Protocol):
         ...
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
-        """What held these, since that moment of the clock, is gone: they are ready again."""
+        """What held these, since that moment of the clock, is gone: they are ready again, and
+        start when every owner knows of its own, with `lifted`.
+        """
         ...
 
     def paused(self) -> None:

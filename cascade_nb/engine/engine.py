@@ -159,6 +159,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         log: str | None = None,
         share: str = "no",
         on: str | None = None,
+        priority: int | None = None,
     ) -> Any:
         """Start a run and wait for its value; see `start`. What is a value already is given as it
         is.
@@ -169,16 +170,9 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         """
         if not (params or isinstance(target, Graph)) and is_present(target):
             return target
-        return await self.start(
-            target,
-            params=params,
-            bindings=bindings,
-            on_error=on_error,
-            fresh=fresh,
-            log=log,
-            share=share,
-            on=on,
-        )
+        said = {"params": params, "bindings": bindings, "on_error": on_error, "fresh": fresh}
+        more = {"log": log, "share": share, "on": on}
+        return await self.start(target, **said, **more, priority=priority)  # type: ignore[arg-type]
 
     def start(
         self,
@@ -191,6 +185,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         log: str | None = None,
         share: str = "no",
         on: str | None = None,
+        priority: int | None = None,
         run_id: str | None = None,
     ) -> Run:
         """Start a run of what `target` needs, from any thread, and return at once.
@@ -208,6 +203,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
                 and computed only once.
             on: "threads" or "processes": where sync tasks run that do not say it; default as the
                 engine's executor.
+            priority: of all that it starts, before and above what was said of its tasks.
             run_id: its identity, for who is to know it before anything runs; default a new one.
 
         Raises:
@@ -223,7 +219,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        request = RunRequest(checked_params(params), bindings, on_error, fresh, log, shares, on)
+        asked = checked_params(params), bindings, on_error, fresh, log, shares, on, priority
+        request = RunRequest(*asked)
         run = self.begin(graph, request, run_id)
         self.given.update(request.params)  # what does not fit is not remembered
         return run

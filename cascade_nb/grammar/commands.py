@@ -7,6 +7,7 @@ from typing import Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
+from cascade_nb.model.options.checks import checked_priority
 
 MAGIC: Final = "%cascade"
 SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
@@ -22,6 +23,15 @@ def add_params(arguments: Arguments) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="give a parameter; as often as you like",
+    )
+
+
+def add_priority(arguments: Arguments) -> None:
+    """Let a run have a priority."""
+    arguments.add_argument(
+        "--priority",
+        metavar="N",
+        help="before other runs with a lower one; without it 0",
     )
 
 
@@ -250,6 +260,18 @@ def limit_of(text: str, command: str) -> int | None:
         raise UsageError(
             f"a limit is a whole number or off, not {text!r:.60}, as in `{command} train 4`"
         ) from None
+
+
+def priority_of(text: str | None) -> int | None:
+    """The priority of a run; None where nothing was said.
+
+    Raises:
+        PolicyError: it is no whole number from -1000 to 1000.
+    """
+    try:
+        return None if text is None else checked_priority(int(text))
+    except ValueError:
+        return checked_priority(text)
 
 
 def _typed(name: str, caller: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
-from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params
+from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params, add_priority
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import breaker, cancel, limit, pause, rate, resume
@@ -104,6 +104,7 @@ def _run() -> Arguments:
         default="stop",
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
     )
+    add_priority(made)
     return made
 
 

@@ -25,6 +25,7 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LeaseHeldError
 from cascade_nb.events.bus import Subscription
 from cascade_nb.grammar.arguments import HelpAskedError
+from cascade_nb.grammar.commands import priority_of
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.shortcuts import use_state
 from cascade_nb.terminal.output import (
@@ -70,6 +71,7 @@ def run(given: Namespace) -> int:
                 on_error=given.on_error,
                 fresh=given.fresh,
                 share=given.share,
+                priority=priority_of(given.priority),
             )
 
         DOOR.title = given.target

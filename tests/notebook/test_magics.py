@@ -169,6 +169,11 @@ def test_parameters_are_given_by_name(built: Notebook) -> None:
     assert built.ok("%cascade run scaled --param scale={k}").result.result() == 40
 
 
+def test_a_run_has_the_priority_that_it_was_given(built: Notebook) -> None:
+    assert built.ok("%cascade run raw --priority -3").result.request.priority == -3
+    assert built.ok("%cascade run raw").result.request.priority is None
+
+
 def test_on_error_continue_goes_on_with_what_does_not_need_it(built: Notebook) -> None:
     built.ok(
         "%%cascade --quiet\n"
@@ -455,7 +460,16 @@ def test_a_run_goes_on_in_processes_where_the_magic_says_so(built: Notebook) -> 
         ("run = %cascade run ra", ["raw"]),
         (
             "%cascade run --",
-            ["--fresh", "--help", "--on", "--on-error", "--param", "--share", "--wait"],
+            [
+                "--fresh",
+                "--help",
+                "--on",
+                "--on-error",
+                "--param",
+                "--priority",
+                "--share",
+                "--wait",
+            ],
         ),
         ("%cascade run report --on-error c", ["continue"]),
         ("%cascade run report --on p", ["processes"]),

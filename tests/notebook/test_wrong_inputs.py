@@ -29,6 +29,8 @@ WRONG = r"""
 %cascade run doubeld → there is no node 'doubeld'; did you mean 'doubled'?
 %cascade run --wiat doubled → %cascade run takes no option '--wiat'; did you mean '--wait'?
 %cascade run doubled --on-error maybe → %cascade run: --on-error is one of 'stop', 'continue', not
+%cascade run doubled --priority high → a priority is a whole number from -1000 to 1000, the higher
+%cascade run doubled --priority 9999 → a priority is a whole number from -1000 to 1000, the higher
 %cascade run doubled -p siez=3 → nothing here reads a parameter 'siez'; did you mean 'size'?
 %cascade run doubled -p size=abc → parameter 'size' takes int, and 'abc' (str) is none
 %cascade run doubled -p size → a parameter is given as name=value, not 'size'

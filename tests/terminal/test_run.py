@@ -89,7 +89,7 @@ pytestmark = pytest.mark.may_block("a command waits in the thread that it is typ
     [
         (["a_flow.py:report"], "report = 3"),
         (["a_flow:report"], "report = 3"),
-        (["a_flow.py:report", "-p", "size=5"], "report = 10"),
+        (["a_flow.py:report", "-p", "size=5", "--priority", "2"], "report = 10"),
         (["a_flow.py:chosen", "--param", "how=max", "-p", "size=4"], "chosen = 3"),
         (["a_flow.py:tag", "-p", "label=007"], "tag = '007'"),
         (["a_flow.py:numbers", "-p", "n=2"], "numbers = [0, 1]"),
@@ -122,6 +122,7 @@ def test_a_target_of_a_file_or_a_module_is_run_with_its_parameters(
         (["a_flow.py:chosen"], 2, "parameter 'how' has no default"),
         (["a_flow.py:chosen", "-p", "how=mean"], 2, "is none"),
         (["a_flow.py:fails"], 2, "fails needs x: -p x=…"),
+        (["a_flow.py:report", "--priority", "x"], 2, "a priority is a whole number"),
         (["a_flow.py:report", "--frsh"], 2, "did you mean '--fresh'"),
         (["a_flow.py:report", "--state", "sqlight:///x"], 2, "sqlight"),
         ([], 2, "say which PLACE:NAME"),

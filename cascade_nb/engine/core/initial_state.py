@@ -8,6 +8,7 @@ from typing import Any
 
 from cascade_nb.concurrency.threads import beside
 from cascade_nb.control.gates import Subject
+from cascade_nb.engine.core.priorities import with_levels
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.core.task_groups import TaskGroups
@@ -43,6 +44,7 @@ async def make_initial_state(
     demand: bool,
     above: Subject | None = None,
     on: str = "threads",
+    level: int = 0,
 ) -> InitialState:
     """Make one.
 
@@ -56,6 +58,7 @@ async def make_initial_state(
         demand: whether the targets are to be asked for.
         above: what scopes ask of the task that started the run, if one did.
         on: where sync tasks run that do not say it.
+        level: of nodes of which no priority is said.
     """
 
     def make() -> InitialState:
@@ -70,16 +73,20 @@ async def make_initial_state(
             scheduler,
             results,
             TaskGroups(run_id, graph, above, on),
-            [0] * len(nodes) if solver is None else _ranks(solver, nodes, means),
+            [0] * len(nodes) if solver is None else _ranks(solver, nodes, means, level),
             scheduler.demand(graph.targets) if demand else None,
         )
 
     return await beside(len(graph.nodes), make)
 
 
-def _ranks(solver: Solver, nodes: Sequence[Node], means: Mapping[str, float]) -> list[int]:
+def _ranks(
+    solver: Solver, nodes: Sequence[Node], means: Mapping[str, float], level: int
+) -> list[int]:
     seconds = [means.get(node.task_name) for node in nodes].__getitem__ if means else None
-    return list(solver.ranks([node.sources for node in nodes], seconds))
+    sources = [node.sources for node in nodes]
+    ranks = list(solver.ranks(sources, seconds))
+    return with_levels(ranks, sources, lambda i: nodes[i].lazy.options.priority, level)
 
 
 def first_needs(node: Node) -> tuple[int, ...]:

@@ -1,10 +1,19 @@
-"""Ranks nodes: of those that are ready, the one with the longest way to a target starts first."""
+"""Ranks nodes: of those that are ready, the one of the highest priority starts first, and among
+equals the one with the longest way to a target.
+
+A rank is one number, of which the lower starts first: the priority is above `SHIFT`, the solver's
+own preference below it. Where nobody has said a priority, ranks are what the solver gave.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+SHIFT: Final = 40  # the bits of a rank below its level: 34 years of the ticks of a solver
+_RUN: Final = 4096  # how much one step of a run's priority is, above all those of its nodes
+_BELOW: Final = 32 + SHIFT  # the bits of a number in a heap, of rank and index, below its level
 _TICK: Final = 1e-3  # seconds; finer differences of measured times do not order anything
 
 
@@ -44,3 +53,92 @@ class NativeSolver:
         mean = sum(known) / len(known)
         step = {s: max(1, round((mean if s is None else s) / _TICK)) for s in set(measured)}
         return [step[s] for s in measured]
+
+
+def run_level(priority: int) -> int:
+    """The level of the nodes of a run with this priority, where nothing is said of them."""
+    return priority * _RUN
+
+
+def node_level(priority: int, within: int) -> int:
+    """The level of a node with this priority in a run whose others have the level `within`."""
+    return (within + _RUN // 2) // _RUN * _RUN + priority
+
+
+def level_of(rank: int) -> int:
+    """The level of a node of this rank; the higher starts first."""
+    return -(rank >> SHIFT)
+
+
+def at_level(rank: int, level: int) -> int:
+    """The rank of what has another level."""
+    return (rank & ((1 << SHIFT) - 1)) - (level << SHIFT)
+
+
+def with_levels(
+    ranks: list[int],
+    inputs: Sequence[Sequence[int]],
+    said: Callable[[int], int | None],
+    within: int,
+) -> list[int]:
+    """`ranks` with what was said of priorities.
+
+    A node of which nothing is said has the highest priority of what needs it: what is wanted first
+    would otherwise wait for inputs that nobody hurries.
+
+    Args:
+        ranks: as a solver gave them.
+        inputs: of each node, the indexes of what it needs; all of them lower than its own.
+        said: the priority that was said of a node.
+        within: the level where nothing is said.
+    """
+    own = [said(node) for node in range(len(ranks))]
+    if not within and not any(own):
+        return ranks
+    levels = [None if p is None else node_level(p, within) for p in own]
+    highest: list[int | None] = [None] * len(ranks)  # of what needs it
+    for node in range(len(ranks) - 1, -1, -1):
+        level = levels[node]
+        if level is None:
+            above = highest[node]
+            level = levels[node] = within if above is None else above
+        for source in inputs[node]:
+            known = highest[source]
+            if known is None or known < level:
+                highest[source] = level
+    most = (1 << SHIFT) - 1
+    both = zip(ranks, levels, strict=True)
+    return [at_level(min(rank, most), level or 0) for rank, level in both]
+
+
+def most_urgent(heads: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """Which of several heaps of ready nodes comes first, and up to which number it does.
+
+    Args:
+        heads: the first number of each heap, of rank and index; nothing where it is empty.
+
+    Returns:
+        Its place, the first among equals; and the number behind which others come before it, 0
+        where none do.
+    """
+    levels = [head[0] >> _BELOW if head else math.inf for head in heads]
+    best = min(levels)
+    place = levels.index(best)
+    behind = min((level for i, level in enumerate(levels) if i != place), default=math.inf)
+    return place, 0 if behind == math.inf else (int(behind) + 1) << _BELOW
+
+
+def goes_first(heaps: dict[int, list[int]], heap: list[int]) -> bool:
+    """Whether none of the heaps of several runs has something of a higher level than this one.
+
+    Args:
+        heaps: those that were asked about, by identity; this one is among them from now on, and
+            what is empty is no longer.
+        heap: with something in it.
+    """
+    heaps[id(heap)] = heap
+    if len(heaps) == 1:
+        return True
+    for other in [key for key, value in heaps.items() if not value]:
+        del heaps[other]
+    return most_urgent([heap[:1], *(other[:1] for other in heaps.values())])[0] == 0

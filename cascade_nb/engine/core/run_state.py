@@ -18,6 +18,7 @@ from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call, Expansion
 from cascade_nb.engine.core.changes import Changes, Ended
 from cascade_nb.engine.core.initial_state import InitialState
+from cascade_nb.engine.core.priorities import at_level, level_of, node_level
 from cascade_nb.engine.core.scheduler import IDLE
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph, Node
@@ -189,6 +190,14 @@ class RunState:
             return index
         place = self.node_of(index).index
         return self.roots.get(place, place)
+
+    def rank_of(self, index: int) -> int:
+        """The lower starts first; what a task's body gave has its node's, unless that said one."""
+        rank = self.ranks[self.root_of(index)]
+        priority = self.kinds.of[index].options.priority if index >= self.own else None
+        if priority is None:
+            return rank
+        return at_level(rank, node_level(priority, level_of(rank)))
 
     def needs_of(self, index: int) -> Mapping[str, float] | None:
         """What it needs of the engine's resources."""

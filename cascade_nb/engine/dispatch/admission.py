@@ -110,7 +110,7 @@ class Admission:
             root = index if index < self._own else core.root_of(index)
             kind = core.kinds.of[index]
             needs = core.needs_of(index) if kind.options.needs else None
-            rank = core.ranks[root]
+            rank = core.ranks[index] if index < self._own else core.rank_of(index)
             ticket = Ticket(self, index, root, rank, kind.subject, needs, driver.within)
         return ticket
 
@@ -146,7 +146,7 @@ class Admission:
         if not driver.in_flight:
             driver.rested += max(0.0, driver.services.clock.now() - max(since, driver.last_end))
         driver.core.release(tickets)
-        driver.settle()
+        driver.carry_out()
 
     def paused(self) -> None:
         """What was queued is held from now on, as far as the pause is about it."""

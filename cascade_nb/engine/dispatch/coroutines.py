@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.core.priorities import goes_first
 from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE
@@ -52,7 +53,7 @@ class CoroutineRunner:
             return taken
         heap, admission = self.waiting, self._driver.admission
         for _ in range(LOOK):
-            if not heap or len(taken) == self._burst:
+            if not heap or len(taken) == self._burst or not self._goes_first():
                 break
             attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
             if attempt is not None:
@@ -177,7 +178,7 @@ class CoroutineRunner:
         """The first that is allowed to start, begun, and its call; under the lock."""
         heap, admission = self.waiting, self._driver.admission
         for _ in range(LOOK):
-            if not heap:
+            if not heap or not self._goes_first():
                 break
             attempt = admission.admitted(heappop(heap) & INDEX, AsyncAttempt)
             if attempt is not None:
@@ -185,6 +186,9 @@ class CoroutineRunner:
                 if call is not None:
                     return attempt, call
         return None, None
+
+    def _goes_first(self) -> bool:
+        return goes_first(self._driver.services.waiting, self.waiting)
 
     def _leave_to_others(self) -> None:
         """A runner stays with a coroutine that waits."""

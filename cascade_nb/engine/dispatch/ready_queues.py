@@ -16,6 +16,7 @@ from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.engine.core.priorities import goes_first, most_urgent
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, ThreadAttempt
 from cascade_nb.engine.dispatch.coroutines import CoroutineRunner
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE, run_inline_batch
@@ -43,19 +44,27 @@ class Workers:
         self.lost = 0  # threads that may never end; others have taken their places
 
     def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
-        """The next attempt that may start here, of the run that waited longest.
+        """The next attempt that may start here: of the highest priority there is, and among runs
+        that have such of the one that waited longest.
 
         Args:
             at_once: whether to begin it too, since the worker that will run it is the one that
                 asks.
         """
         runs_with_work = self.runs_with_work
-        for _ in range(len(runs_with_work)):
-            queues = runs_with_work.popleft()
-            job = queues.take(self, at_once)
+        while runs_with_work:
+            place = last = 0
+            if len(runs_with_work) > 1:
+                place, last = most_urgent([one.heap_of(self)[:1] for one in runs_with_work])
+            queues = runs_with_work[place]
+            runs_with_work.remove(queues)
+            job = queues.take(self, at_once, last)
+            heap = queues.heap_of(self)
+            # What was looked at for as long as one may comes again with the loop, not from here.
+            goes_on = heap and (job is not None or 0 != last < heap[0])
+            if goes_on and queues not in runs_with_work:
+                runs_with_work.append(queues)
             if job is not None:
-                if queues.heap_of(self) and queues not in runs_with_work:
-                    runs_with_work.append(queues)
                 return job
         return None
 
@@ -107,7 +116,7 @@ class ReadyQueues:
             self._add_many(ready)
             return
         for index in ready:
-            rank = ranks[index if index < own else core.root_of(index)]
+            rank = ranks[index] if index < own else core.rank_of(index)
             queue = of[index].queue
             if queue == "inline":
                 heappush(self.inline, rank << 32 | index)
@@ -133,7 +142,7 @@ class ReadyQueues:
             if index < own:
                 last, rank = None, ranks[index]
             elif works[index] is not last:
-                last, rank = works[index], ranks[core.root_of(index)]
+                last, rank = works[index], core.rank_of(index)
             queue = of[index].queue
             assert queue is not None
             keys.setdefault(queue, []).append(rank << 32 | index)
@@ -244,14 +253,17 @@ class ReadyQueues:
         """The ready nodes for these."""
         return self.thread if workers is self.workers else self.process
 
-    def take(self, workers: Workers, at_once: bool) -> ThreadAttempt | None:
+    def take(self, workers: Workers, at_once: bool, last: int = 0) -> ThreadAttempt | None:
         """The first of this run's nodes for `workers` that is allowed to start; see
         `Workers.next_job`.
+
+        Args:
+            last: the key up to which to look; 0 for all.
         """
         driver, heap = self.driver, self.heap_of(workers)
         kind = ThreadAttempt if heap is self.thread else driver.process_attempt
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
-        while heap:
+        while heap and (not last or heap[0] < last):
             index = heappop(heap) & INDEX
             attempt = driver.admission.admitted(index, kind, at_once)
             if attempt is not None:
@@ -298,8 +310,9 @@ class ReadyQueues:
                 self._has_work(self.processes())
             self._pump()
             taken = [] if self._apart else self.coroutine_runner.take()
+            inline = self.inline and goes_first(driver.services.inline, self.inline)
         self.coroutine_runner.begin(taken)
-        if self.inline:
+        if inline:
             # This callback's own context is that of whoever asked for it, some other task perhaps.
             driver.context.copy().run(run_inline_batch, driver, self.inline)
         with driver.lock:

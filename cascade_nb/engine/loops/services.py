@@ -32,6 +32,8 @@ class LoopServices:
         portal: to the loop that the engine works on.
         coroutines: to the loop of async tasks and async resources; another one where their user's
             loop may be held up.
+        inline, waiting: of each run, the heap of what runs in slices, and that of its coroutines;
+            see `priorities.goes_first`.
     """
 
     bus: MessageBus
@@ -40,6 +42,8 @@ class LoopServices:
     portal: LoopPortal
     coroutines: LoopPortal
     tasks: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set, kw_only=True)
+    inline: dict[int, list[int]] = dataclasses.field(default_factory=dict, kw_only=True)
+    waiting: dict[int, list[int]] = dataclasses.field(default_factory=dict, kw_only=True)
     rng: random.Random = dataclasses.field(default_factory=random.Random, kw_only=True)
 
     @property

@@ -279,6 +279,7 @@ class Preparation:
             demand=not given.skipped,
             above=self._run.above,
             on=self._request.on or self._engine.adapters.on,
+            level=self._run.level,
         )
         await check_processes(initial, self._run.graph, self._engine.adapters.processes)
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())

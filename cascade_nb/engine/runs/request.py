@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cascade_nb.engine.core.priorities import level_of, run_level
 from cascade_nb.engine.storage.carry_over import PriorResults
 from cascade_nb.engine.storage.recovery import TakenUp
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import Bindings
-from cascade_nb.model.options.checks import checked_flag
+from cascade_nb.model.options.checks import checked_flag, checked_priority
 
 
 def new_run_id() -> str:
@@ -28,6 +29,7 @@ class RunRequest:
     """What a run was asked for beyond its graph; see `Engine.start`.
 
     Attributes:
+        priority: of the run; None for that of the task that started it, or 0.
         given: what an earlier try leaves to it.
         taken_up: what it has from the kernel where it began.
     """
@@ -39,6 +41,7 @@ class RunRequest:
     log: str | None = None
     share: bool = False
     on: str | None = None
+    priority: int | None = None
     given: PriorResults = dataclasses.field(default_factory=PriorResults)
     taken_up: TakenUp | None = None
 
@@ -48,3 +51,9 @@ class RunRequest:
             raise UsageError(f"on_error is 'stop' or 'continue', not {self.on_error!r}")
         if self.on is not None and self.on not in ON:
             raise UsageError(f"on is 'threads' or 'processes', not {self.on!r:.60}")
+        if self.priority is not None:
+            checked_priority(self.priority)
+
+    def level_under(self, rank: int) -> int:
+        """The level of its nodes of which nothing is said; `rank` is that of what started it."""
+        return level_of(rank) if self.priority is None else run_level(self.priority)

@@ -86,6 +86,7 @@ class Run(RunControls, Readings):
         above: what scopes ask of the task that started it, if one did.
         parent: the id of the run whose task has started it, if one did.
         depth: how many runs are above it, each of which has started the next.
+        level: of its nodes of which no priority is said.
         is_shown: whether a panel shows how it goes.
         edits: names of what was edited and taken up while it was held.
         kept: by index of maps that came to no end, in words, what of them is kept for a new run.
@@ -121,6 +122,7 @@ class Run(RunControls, Readings):
         self.above = None if parent is None else parent.driver.core.kinds.of[parent.index].subject
         self.parent = None if parent is None else parent.driver.run_id
         self.depth = 0 if parent is None else parent.driver.depth + 1
+        self.level = request.level_under(0 if parent is None else parent.ticket.rank)
         self._future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._blocked_by = self._observer.blocked_by if request.log is None else lambda: None
         self._told = WaitMessages(self, self._blocked_by)

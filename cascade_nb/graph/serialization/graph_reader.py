@@ -227,6 +227,8 @@ class GraphReader:
             lazy = lazy.named(name)
         if (timeout := fields.take("timeout", (int, float), None)) is not None:
             lazy = lazy.with_timeout(timeout)
+        if (priority := fields.take("priority", int, None)) is not None:
+            lazy = lazy.with_priority(priority)
         if (cache := fields.take("cache", dict, None)) is not None:
             lazy = _cached(lazy, Fields(cache, "a cache rule"))
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)

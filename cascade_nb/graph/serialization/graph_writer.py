@@ -137,6 +137,7 @@ class _Text:
             "follows": [write(lazy) for lazy in options.follows],
             "retry": None if options.retry is None else _written_retry(options.retry),
             "timeout": options.timeout,
+            "priority": options.priority,
             "needs": self._values(options.needs),
         }
         said = {name: value for name, value in said.items() if value}

@@ -15,9 +15,10 @@ from cascade_nb.errors import LazyValueError, PolicyError, UsageError
 from cascade_nb.model.lazy.condition import checked_condition
 from cascade_nb.model.lazy.operators import Operators
 from cascade_nb.model.lazy.refusals import Refusals
+from cascade_nb.model.lazy.timed import Timed
 from cascade_nb.model.lazy.value_lookup import looked_up
 from cascade_nb.model.options.caching import Cache, checked_cache
-from cascade_nb.model.options.checks import NOTHING, checked_name, checked_needs, checked_timeout
+from cascade_nb.model.options.checks import NOTHING, checked_name, checked_needs
 from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.pickling import reduced_lazy
@@ -34,6 +35,7 @@ class Options:
         condition: whether it runs: a bool, or a lazy value that decides.
         needs: amount by name of the engine's `system_resources`.
         reuse, track_files, shares_process, suspend: see `cs.task`.
+        priority: of what could start, the higher starts first; None where nothing was said.
         follows: the step of a sequence before this one: unlike those of `after`, it also runs when
             this one is skipped, and this one is skipped when it is.
         otherwise: the value where the condition is false; `NO_ELSE` where there is none.
@@ -52,6 +54,7 @@ class Options:
     shares_process: bool = False
     suspend: bool = True
     cache: Cache | None = None
+    priority: int | None = None
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE
     plain: bool = dataclasses.field(init=False)
@@ -98,7 +101,7 @@ def shared(options: Options) -> Options:
     return options if asked or options != PLAIN else PLAIN
 
 
-class Lazy(Refusals, Operators):
+class Lazy(Refusals, Operators, Timed):
     """What every lazy value can do: say how it is to be run, and refuse to be used as a value.
 
     Attributes:
@@ -264,27 +267,6 @@ class Lazy(Refusals, Operators):
         return self._with(
             self.options.but(retry=Retry(max_attempts, delay, backoff, jitter, kinds))
         )
-
-    def with_timeout(self: Self, seconds: float) -> Self:
-        """The same, failed with `TaskTimeoutError` when one attempt takes longer than `seconds`.
-
-        An async task is cancelled. A thread cannot be stopped: it is reported as still running, and
-        its late result is dropped. On a mapped result the time counts for each item.
-
-        Args:
-            seconds: a finite number above zero. Time in which the task is paused does not count.
-
-        Returns:
-            A new lazy value; this one stays as it is.
-
-        Raises:
-            PolicyError: `seconds` is no such number.
-
-        Example:
-            >>> cs.run(report.with_timeout(30))
-            3
-        """
-        return self._with(self.options.but(timeout=checked_timeout(seconds)))
 
     def with_cache(
         self: Self,

@@ -11,6 +11,7 @@ from cascade_nb.errors import PolicyError, UsageError
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 NAME_LIMIT: Final = 120
+PRIORITY_LIMIT: Final = 1000
 
 
 def checked_name(name: object, what: str = "name") -> str:
@@ -66,6 +67,21 @@ def checked_flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise PolicyError(f"{name} is True or False, not {value!r:.60}")
     return value
+
+
+def checked_priority(priority: object) -> int:
+    """`priority`, if it can be one.
+
+    Raises:
+        PolicyError: it is no whole number from -1000 to 1000.
+    """
+    is_whole = isinstance(priority, int) and not isinstance(priority, bool)
+    if not is_whole or not -PRIORITY_LIMIT <= priority <= PRIORITY_LIMIT:  # type: ignore[operator]
+        raise PolicyError(
+            f"a priority is a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}, the higher "
+            f"first, not {priority!r:.60}"
+        )
+    return priority  # type: ignore[return-value]
 
 
 def checked_timeout(seconds: object, what: str = "a timeout") -> float:

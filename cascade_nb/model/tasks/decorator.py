@@ -12,6 +12,7 @@ from cascade_nb.model.options.checks import (
     checked_name,
     checked_names,
     checked_needs,
+    checked_priority,
     checked_timeout,
 )
 from cascade_nb.model.options.retry import Retry
@@ -57,6 +58,7 @@ def task(
     track_files: bool = ...,
     shares_process: bool = ...,
     suspend: bool = ...,
+    priority: int | None = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Task[P, R]: ...
@@ -76,6 +78,7 @@ def task(
     track_files: bool = ...,
     shares_process: bool = ...,
     suspend: bool = ...,
+    priority: int | None = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Task[P, R]: ...
@@ -93,6 +96,7 @@ def task(
     track_files: bool = ...,
     shares_process: bool = ...,
     suspend: bool = ...,
+    priority: int | None = ...,
     outputs: int | None = ...,
     ignore: Iterable[str] | str = ...,
 ) -> Decorator: ...
@@ -111,6 +115,7 @@ def task(
     track_files: bool = True,
     shares_process: bool = False,
     suspend: bool = True,
+    priority: int | None = None,
     outputs: int | None = None,
     ignore: Iterable[str] | str = (),
     **unknown: Any,
@@ -133,6 +138,7 @@ def task(
         shares_process: True where it may run beside tasks that use the same state of the process.
         suspend: False where a pause is not to suspend it in its process, since it holds what others
             need: it goes on to its end.
+        priority: a whole number, of which the higher starts first; see `Lazy.with_priority`.
         outputs: how many values its result has, so that `a, b = task(…)` gives a lazy value for
             each. A return annotation such as ``tuple[int, str]`` says it too.
         ignore: names of parameters that do not change the result, such as "verbose" and "n_jobs": a
@@ -144,7 +150,7 @@ def task(
     Raises:
         TaskDefinitionError: it is no function, a generator, a method, the executor does not fit it,
             or there is no such option, or no such parameter to ignore.
-        PolicyError: a retry, timeout or need that makes no sense.
+        PolicyError: a retry, timeout, need or priority that makes no sense.
 
     Example:
         >>> @cs.task
@@ -156,7 +162,7 @@ def task(
         raise TaskDefinitionError(no_such_option(word, task.__kwdefaults__ or ()))
     flags = {"reuse": reuse, "track_files": track_files}
     flags |= {"shares_process": shares_process, "suspend": suspend}
-    options = task_options(tags, retry, timeout, resources, **flags)
+    options = task_options(tags, retry, timeout, resources, priority, **flags)
 
     def make(function: Callable[..., Any]) -> Task[..., Any]:
         return Task(
@@ -177,6 +183,7 @@ def task_options(
     retry: Retry | int | None,
     timeout: float | None,
     resources: Mapping[str, float] | None,
+    priority: int | None = None,
     *,
     reuse: bool,
     track_files: bool,
@@ -186,10 +193,10 @@ def task_options(
     """What every call of a task starts with; the plain ones are always the same object.
 
     Raises:
-        PolicyError: a retry, timeout or need that makes no sense.
+        PolicyError: a retry, timeout, need or priority that makes no sense.
         UsageError: a tag that cannot be one.
     """
-    asked = retry is not None or timeout is not None or resources is not None
+    asked = any(one is not None for one in (retry, timeout, resources, priority))
     if (
         tags == ()
         and not asked
@@ -208,4 +215,5 @@ def task_options(
         track_files=checked_flag("track_files", track_files),
         shares_process=checked_flag("shares_process", shares_process),
         suspend=checked_flag("suspend", suspend),
+        priority=None if priority is None else checked_priority(priority),
     )

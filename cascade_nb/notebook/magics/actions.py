@@ -17,7 +17,7 @@ from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
 from cascade_nb.everywhere import breaker, limit, pause, rate, resume
 from cascade_nb.grammar.arguments import parameter_of
-from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.grammar.commands import limit_of, priority_of, scope_and
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.output import TaskOutput
@@ -52,6 +52,7 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         share=given.share,
         on_error=given.on_error,
         on=given.on,
+        priority=priority_of(given.priority),
         params=dict(parameter_of(text) for text in given.param),
     )
     return launch(session, options)

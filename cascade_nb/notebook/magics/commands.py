@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.runs.request import ON, ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
-from cascade_nb.grammar.commands import MAGIC, SHARED, add_params
+from cascade_nb.grammar.commands import MAGIC, SHARED, add_params, add_priority
 from cascade_nb.notebook.magics.actions import (
     break_off,
     cap,
@@ -96,6 +96,7 @@ def _commands() -> dict[str, Command]:
         help="where tasks run that do not say it: in threads, or in processes, which a pause "
         "suspends and a cancel ends at once",
     )
+    add_priority(run)
 
     plan = _arguments(
         "plan",

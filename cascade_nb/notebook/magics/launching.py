@@ -37,6 +37,7 @@ class LaunchOptions(NamedTuple):
     share: str = "no"
     on_error: str = "stop"
     on: str | None = None
+    priority: int | None = None
     params: Mapping[str, Any] = {}
 
 
@@ -60,6 +61,7 @@ def launch(session: Session, options: LaunchOptions) -> Any:
             bindings=session.workspace,
             on_error=options.on_error,
             on=options.on,
+            priority=options.priority,
             fresh=options.fresh,
             share=options.share,
             run_id=run_id,

@@ -1,0 +1,65 @@
+"""What can be asked of a lazy value about time: when it comes to its turn, how long it may take."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from cascade_nb.errors import LazyValueError
+from cascade_nb.model.options.checks import checked_priority, checked_timeout
+
+Self = TypeVar("Self", bound="Timed")
+
+
+class Timed:
+    """A lazy value, as far as time is concerned."""
+
+    __slots__ = ()
+
+    options: Any
+
+    def _with(self: Self, options: Any) -> Self:
+        """A copy that differs in its options only."""
+        raise LazyValueError(f"{self!r:.60} takes no options")
+
+    def with_priority(self: Self, priority: int) -> Self:
+        """The same, started before what could start at the same time and has a lower priority.
+
+        It only orders: nothing stays undone because of it, no result is made anew, and among equals
+        what has the longest way to a target comes first, as ever. What it needs has its priority
+        too, unless something was said of that; the priority of a run comes before those in it.
+
+        Args:
+            priority: a whole number from -1000 to 1000; where nothing is said it is 0.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
+        Raises:
+            PolicyError: `priority` is no such number.
+
+        Example:
+            >>> cs.run([report, fetch(4).with_priority(5)])  # fetch(4) starts first
+            [3, [0, 1, 2, 3]]
+        """
+        return self._with(self.options.but(priority=checked_priority(priority)))
+
+    def with_timeout(self: Self, seconds: float) -> Self:
+        """The same, failed with `TaskTimeoutError` when one attempt takes longer than `seconds`.
+
+        An async task is cancelled. A thread cannot be stopped: it is reported as still running, and
+        its late result is dropped. On a mapped result the time counts for each item.
+
+        Args:
+            seconds: a finite number above zero. Time in which the task is paused does not count.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
+        Raises:
+            PolicyError: `seconds` is no such number.
+
+        Example:
+            >>> cs.run(report.with_timeout(30))
+            3
+        """
+        return self._with(self.options.but(timeout=checked_timeout(seconds)))
