@@ -12,6 +12,7 @@
     │   ├── ParamError               an unknown parameter, or a wrong value         (a ValueError)
     │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
     │   ├── ConstraintError          an unknown scope, a limit below zero, …        (a ValueError)
+    │   ├── HolderError              a program would lift what a person holds
     │   ├── ResultError              a task returned what can be read only once      (a TypeError)
     │   ├── UnknownNameError         a name nobody defined; the message has the nearest ones
     │   ├── RouteError               a selector's key has no route (a LookupError, a ValueError)
@@ -101,6 +102,10 @@ class PolicyError(UsageError, ValueError):
 
 class ConstraintError(UsageError, ValueError):
     """A scope, type or number that no constraint can have."""
+
+
+class HolderError(UsageError):
+    """A program or an agent would lift or end what is a person's, or another's."""
 
 
 class ResultError(UsageError, TypeError):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from cascade_nb.control.constraint import Scope
-from cascade_nb.control.gate_kinds.breakers import THE_BREAKER
+from cascade_nb.control.constraint import Key
+from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.defaults import default_engine, engine_in_use
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import Status, status_of
 from cascade_nb.engine.scopes import read_scope
+from cascade_nb.errors import HolderError
 
 
 def pause(
-    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str | Holder = "you"
 ) -> None:
     """Let nothing of `scope` start any more, in every run of this process, also of engines that are
     made later; see `Engine.pause`.
@@ -21,7 +23,9 @@ def pause(
     Args:
         scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of a
             task or a node.
-        reason, by: for people.
+        reason: for people.
+        by: who holds it: "you", a person's name, "program:nightly" or "agent:claude". What two of
+            them hold stands beside each other, and both must go.
         ttl: seconds until it ends by itself.
 
     Raises:
@@ -32,30 +36,30 @@ def pause(
         >>> cs.resume("fetch")
         True
     """
-    of = _everywhere(scope, "pause")
-    for engine in _engines():
-        engine.pause(of, reason=reason, ttl=ttl, by=by)
+    key = _everywhere(scope, "pause", by)
+    _each(key, lambda engine, of: engine.pause(of, reason=reason, ttl=ttl, by=by))
 
 
-def resume(scope: str = "global") -> bool:
+def resume(scope: str = "global", *, by: str | Holder = "you") -> bool:
     """Lift the pause of `scope` in every run of this process; see `pause`.
 
     Args:
         scope: as it was given to `pause`.
+        by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
 
     Returns:
         False when there was none.
 
     Raises:
         ConstraintError: there is no such scope.
+        HolderError: all that stand are those of others, and no person asks.
 
     Example:
         >>> cs.resume()
         False
     """
-    of = _everywhere(scope, "pause")
-    lifted = [engine.resume(of) for engine in _engines()]
-    return any(lifted)
+    key = _everywhere(scope, "pause", by)
+    return _each(key, lambda engine, of: engine.resume(of, by=by))
 
 
 def limit(
@@ -64,7 +68,7 @@ def limit(
     *,
     reason: str = "",
     ttl: float | None = None,
-    by: str = "you",
+    by: str | Holder = "you",
 ) -> None:
     """Let at most `n` nodes of `scope` run at once, in each engine of this process, also in those
     that are made later; None lifts it.
@@ -72,7 +76,7 @@ def limit(
     Args:
         scope: as for `pause`: "task:read", "tag:gpu", "global", or the bare name of a task.
         n: how many; 0 lets none start.
-        reason, by: for people.
+        reason, by: as for `pause`.
         ttl: seconds until it ends by itself.
 
     Raises:
@@ -83,9 +87,8 @@ def limit(
         >>> cs.limit("fetch", 2)
         >>> cs.limit("fetch", None)
     """
-    of = _everywhere(scope, "concurrency")
-    for engine in _engines():
-        engine.limit(of, n, reason=reason, ttl=ttl, by=by)
+    key = _everywhere(scope, "concurrency", by)
+    _each(key, lambda engine, of: engine.limit(of, n, reason=reason, ttl=ttl, by=by))
 
 
 def rate(
@@ -95,7 +98,7 @@ def rate(
     capacity: float = 1,
     reason: str = "",
     ttl: float | None = None,
-    by: str = "you",
+    by: str | Holder = "you",
 ) -> None:
     """Let so many nodes of `scope` start per time, in each engine of this process, also in those
     that are made later; None lifts it.
@@ -104,7 +107,7 @@ def rate(
         scope: as for `pause`.
         rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
         capacity: how many may start at once after a quiet time.
-        reason, by: for people.
+        reason, by: as for `pause`.
         ttl: seconds until it ends by itself.
 
     Raises:
@@ -115,9 +118,11 @@ def rate(
         >>> cs.rate("task:fetch", "10/m")
         >>> cs.rate("task:fetch", None)
     """
-    of = _everywhere(scope, "rate_limit")
-    for engine in _engines():
-        engine.rate(of, rate, capacity=capacity, reason=reason, ttl=ttl, by=by)
+    key = _everywhere(scope, "rate_limit", by)
+    _each(
+        key,
+        lambda engine, of: engine.rate(of, rate, capacity=capacity, reason=reason, ttl=ttl, by=by),
+    )
 
 
 def breaker(
@@ -127,7 +132,7 @@ def breaker(
     probe_after: float | None = None,
     reason: str = "",
     ttl: float | None = None,
-    by: str = "you",
+    by: str | Holder = "you",
 ) -> None:
     """Pause `scope` when so many attempts of it fail within a time, in each engine of this process,
     also in those that are made later; None lifts that; see `Engine.breaker`.
@@ -137,7 +142,7 @@ def breaker(
         rule: "3/1m" is three failures within a minute; also "5/30s", "2/h".
         probe_after: seconds after which one node is let through, to try whether it works again;
             None holds the scope until somebody resumes it.
-        reason, by: for people.
+        reason, by: as for `pause`.
         ttl: seconds until the breaker ends by itself.
 
     Raises:
@@ -148,9 +153,13 @@ def breaker(
         >>> cs.breaker("task:fetch", "3/1m", probe_after=300)
         >>> cs.breaker("task:fetch", None)
     """
-    of = _everywhere(scope, "breaker")
-    for engine in _engines():
-        engine.breaker(of, rule, probe_after=probe_after, reason=reason, ttl=ttl, by=by)
+    key = _everywhere(scope, "breaker", by)
+    _each(
+        key,
+        lambda engine, of: engine.breaker(
+            of, rule, probe_after=probe_after, reason=reason, ttl=ttl, by=by
+        ),
+    )
 
 
 def status() -> Status:
@@ -166,15 +175,35 @@ def status() -> Status:
     return status_of(_engines())
 
 
-#: What was asked of every engine; it counts for new ones while the default engine has it in force.
-_asked: Final[set[tuple[Scope, str]]] = set()
+#: What was asked of every engine, and by whom; it counts for new ones while the default engine has
+#: it in force.
+_asked: Final[set[Key]] = set()
 
 
-def _everywhere(scope: str, kind: str) -> str:
-    """The scope that `scope` means, noted for engines that are made later."""
+def _everywhere(scope: str, kind: str, by: str | Holder) -> Key:
+    """What `scope` means, for whom, noted for engines that are made later."""
     of = read_scope(scope, (run.graph for engine in _engines() for run in engine.runs))
-    _asked.add((of, kind))
-    return str(of)
+    key = of, kind, holder_of(by)
+    _asked.add(key)
+    return key
+
+
+def _each(key: Key, ask: Callable[[Engine, str], object]) -> bool:
+    """Ask every engine, given the scope. Gives whether any says that it has done something.
+
+    Raises:
+        HolderError: from one, where none has anything of this holder to lift.
+    """
+    engines, scope = _engines(), str(key[0])
+    own = any(engine.constraints.find(*key) is not None for engine in engines)
+    done = False
+    for engine in engines:
+        try:
+            done = bool(ask(engine, scope)) or done
+        except HolderError:
+            if not own:
+                raise
+    return done
 
 
 def _take_over(engine: Engine) -> None:
@@ -184,14 +213,15 @@ def _take_over(engine: Engine) -> None:
         _asked.clear()
         return
     now = known.clock.now()
-    for scope, kind in list(_asked):
-        said = known.constraints.find(scope, kind)
-        if said is None or said.by == THE_BREAKER:  # what has failed there has not failed here
-            _asked.discard((scope, kind))
+    for scope, kind, holder in list(_asked):
+        # What a breaker holds has failed there, and has not failed here: it is not asked for.
+        said = known.constraints.find(scope, kind, holder)
+        if said is None:
+            _asked.discard((scope, kind, holder))
         elif said.expires is None or said.expires > now:
             ttl = None if said.expires is None else said.expires - now
             engine.constraints.apply(
-                scope, kind, said.params, reason=said.reason, by=said.by, ttl=ttl
+                scope, kind, said.params, reason=said.reason, by=said.holder, ttl=ttl
             )
 
 

@@ -14,6 +14,7 @@ from cascade_nb.control.constraint_numbers import (
     checked_span,
     parse_rate,
 )
+from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
 
@@ -78,6 +79,7 @@ class Scope:
 
 
 GLOBAL: Final = Scope("global")
+Key = tuple[Scope, str, Holder]
 
 
 def parse_scope(text: object) -> Scope:
@@ -114,7 +116,7 @@ def parse_scope(text: object) -> Scope:
 
 @dataclasses.dataclass(frozen=True)
 class Constraint:
-    """One thing that is not allowed now. There is at most one for each scope and type.
+    """One thing that is not allowed now. There is at most one for each scope, type and holder.
 
     Attributes:
         scope: which nodes.
@@ -124,7 +126,8 @@ class Constraint:
         capacity: how many starts may come at once after a quiet time, for "rate_limit"; at least 1.
         failures, within: for "breaker", how many failures within how many seconds hold the scope.
         probe_after: seconds after which one node is let through to try it again, or None.
-        reason, by: why, and who asked.
+        reason: why.
+        holder: who asked.
         since: when it was applied, on the clock of its manager.
         expires: when it ends by itself on that clock, or None.
     """
@@ -138,14 +141,19 @@ class Constraint:
     within: float = 0.0
     probe_after: float | None = None
     reason: str = ""
-    by: str = ""
+    holder: Holder = A_PERSON
     since: float = 0.0
     expires: float | None = None
 
     @property
-    def key(self) -> tuple[Scope, str]:
-        """What a later one of the same scope and type replaces."""
-        return self.scope, self.type
+    def key(self) -> Key:
+        """What a later one of the same scope, type and holder replaces."""
+        return self.scope, self.type, self.holder
+
+    @property
+    def by(self) -> str:
+        """Who asked, in words; empty where that is not known."""
+        return self.holder.words
 
     @property
     def params(self) -> dict[str, Any]:
@@ -177,7 +185,7 @@ def checked_type(text: object) -> str:
 
 
 def new_constraint(
-    scope: Scope, type_: str, params: Mapping[str, Any], reason: str, by: str
+    scope: Scope, type_: str, params: Mapping[str, Any], reason: str = "", by: Holder = A_PERSON
 ) -> Constraint:
     """A constraint of these parts, checked.
 
@@ -192,7 +200,8 @@ def new_constraint(
         if name not in params:
             raise ConstraintError(f"{type_} needs {name!r}")
     if type_ == "concurrency":
-        return Constraint(scope, type_, limit=checked_limit(params["limit"]), reason=reason, by=by)
+        most = checked_limit(params["limit"])
+        return Constraint(scope, type_, limit=most, reason=reason, holder=by)
     if type_ == "rate_limit":
         return Constraint(
             scope,
@@ -200,7 +209,7 @@ def new_constraint(
             rate=parse_rate(params["rate"]),
             capacity=checked_capacity(params.get("capacity", 1)),
             reason=reason,
-            by=by,
+            holder=by,
         )
     if type_ == "breaker":
         after = params.get("probe_after")
@@ -211,9 +220,9 @@ def new_constraint(
             within=checked_span(params["within"], "failures count within"),
             probe_after=None if after is None else checked_span(after, "a probe comes after"),
             reason=reason,
-            by=by,
+            holder=by,
         )
-    return Constraint(scope, type_, reason=reason, by=by)
+    return Constraint(scope, type_, reason=reason, holder=by)
 
 
 #: By type, the names of its numbers, and those that must be there.

@@ -18,18 +18,21 @@ def applied(constraint: Constraint, wall: float, lasts: float | None) -> Constra
         scope=str(constraint.scope),
         type=constraint.type,
         by=constraint.by,
+        holder=str(constraint.holder),
         params=constraint.params,
         reason=constraint.reason,
         expires_in=lasts,
     )
 
 
-def lifted(constraint: Constraint, wall: float, cause: str) -> ConstraintLifted:
-    """It is gone, because it was "lifted" or has "expired"."""
+def lifted(constraint: Constraint, wall: float, cause: str, by: str) -> ConstraintLifted:
+    """It is gone, because it was "lifted", by somebody, or has "expired"."""
     return ConstraintLifted(
         timestamp=wall,
         scope=str(constraint.scope),
         type=constraint.type,
         by=constraint.by,
+        holder=str(constraint.holder),
         cause=cause,
+        lifted_by=by if cause == "lifted" else "",
     )

@@ -14,12 +14,14 @@ from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGate
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
 
+_NAMED: Final = 3  # holders of what stands beside each other
 #: By type, what is said where a constraint is gone.
 LIFTED: Final = {
     "pause": "resumed",
@@ -76,8 +78,10 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         return f"{scope.words}: {waits}, after {gate.story}; {advised_resume(str(scope))} frees it"
     if constraint.type not in TYPES:  # nobody outside can lift it
         return constraint.reason
+    others = [one for g in gate.beside if (one := g.constraint) is not None and g is not gate]
+    also = f", and{whose_words(others)}" if others else ""
     since = ago(now - constraint.since)
-    return f"{scope.words} paused {since}{tail}; {advised_resume(str(scope))} frees it"
+    return f"{scope.words} paused {since}{tail}{also}; {advised_resume(str(scope))} frees it"
 
 
 def one_at_a_time(kinds: Collection[str]) -> str:
@@ -125,6 +129,26 @@ def applied_in_words(event: ConstraintApplied) -> str:
         text = f"{words} paused"
     text += _by_whom(event)
     return text + (f", for {seconds_text(event.expires_in)}" if event.expires_in else "")
+
+
+def whose_words(constraints: Collection[Constraint]) -> str:
+    """Whose they are and why: " by you: the GPU is busy, and by the agent claude"; empty where
+    nobody knows. Those that stand beside each other and are not named are counted.
+    """
+    told = list(dict.fromkeys(filter(None, map(_by_whom, constraints))))
+    more = f", and by {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return ", and".join(told[:_NAMED]) + more
+
+
+def others_words(holder: Holder, others: Collection[Constraint]) -> str:
+    """That a program or an agent may not lift what others hold."""
+    one = next(iter(others))
+    does = {"pause": "paused", "breaker": "under a breaker"}.get(one.type, "limited")
+    whose = whose_words(others)
+    return (
+        f"{one.scope.words}: {does}{whose}; {holder.words} lifts only what is its own, and a "
+        "person lifts anything"
+    )
 
 
 def lifted_in_words(event: ConstraintLifted) -> str:

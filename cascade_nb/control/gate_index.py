@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cascade_nb.control.constraint import Constraint, Scope, parse_scope
+from cascade_nb.control.constraint import Constraint, Key, Scope, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
+from cascade_nb.control.holders import Holder
 
 HOLD: Final = "hold"  # no type that anybody can ask for
 
@@ -29,7 +30,8 @@ class GateIndex:
         self.lock = threading.RLock()
         self.version = 0  # counts changes of the set of gates
         self.pools = pools_of({} if resources is None else resources)
-        self._gates: dict[tuple[Scope, str], Gate] = {}
+        self._gates: dict[Key, Gate] = {}
+        self._beside: dict[tuple[Scope, str], list[Gate]] = {}  # by scope and type, each holder's
         self._node_gates: list[Gate] = []
         self._process = ProcessGates()
 
@@ -48,24 +50,66 @@ class GateIndex:
             found = (gate.constraint for gate in gates if gate.constraint is not None)
             return sorted(found, key=lambda constraint: constraint.since)
 
-    def find(self, scope: str | Scope, type: str = "pause") -> Constraint | None:
-        """The constraint of this scope and type, if one is in force."""
-        gate = self._gates.get((parse_scope(scope), type))
-        return gate.constraint if gate is not None else None
+    def find(
+        self, scope: str | Scope, type: str = "pause", holder: Holder | None = None
+    ) -> Constraint | None:
+        """The constraint of this scope and type, if one is in force: the first where no holder is
+        named.
+        """
+        found = self.standing(scope, type)
+        return next((one for one in found if holder in (None, one.holder)), None)
+
+    def standing(self, scope: str | Scope, type: str = "pause") -> list[Constraint]:
+        """Those of this scope and type, which stand beside each other: people's first, then the
+        oldest.
+        """
+        gates = list(self._beside.get((parse_scope(scope), type), ()))
+        found = [gate.constraint for gate in gates if gate.constraint is not None]
+        return sorted(found, key=lambda one: (one.holder.kind != "person", one.since))
 
     def pause_over(self, ticket: Ticket) -> Gate | None:
         """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
-    def _tripped(self, scope: Scope) -> BreakerGate | None:
-        """The breaker of this scope, if it has tripped."""
-        gate = self._gates.get((scope, "breaker"))
-        return gate if isinstance(gate, BreakerGate) and gate.story else None
+    def _put(self, gate: Gate) -> bool:
+        """Know this one too. Gives whether it is about nodes by name."""
+        assert gate.constraint is not None
+        key = gate.constraint.key
+        self._gates[key] = gate
+        gate.beside = self._beside.setdefault(key[:2], [])
+        gate.beside.append(gate)
+        self.version += 1
+        by_name = key[0].kind in ("node", "from")
+        if by_name:
+            self._node_gates.append(gate)
+        return by_name
+
+    def _take_out(self, gate: Gate) -> None:
+        """Know this one no longer."""
+        assert gate.constraint is not None
+        key = gate.constraint.key
+        del self._gates[key]
+        gate.beside.remove(gate)
+        if not gate.beside:
+            del self._beside[key[:2]]
+        if gate in self._node_gates:
+            self._node_gates.remove(gate)
+        self.version += 1
+
+    def _meant(self, scope: Scope, by: Holder, only: Holder | None) -> list[Key]:
+        """What is of a scope, in all runs where it names none, and may be lifted by somebody.
+
+        Args:
+            scope: that.
+            by: who would lift it.
+            only: whose is meant; None for everybody's.
+        """
+        of_scope = [key for key in self._gates if scope in (key[0], key[0].everywhere)]
+        return [key for key in of_scope if by.may_lift(key[2]) and only in (None, key[2])]
 
     def _pause_of(self, breaker: BreakerGate) -> Gate | None:
         """The pause that a breaker has put into force, while it stands."""
-        gate = self._gates.get((breaker.rule.scope, "pause"))
-        return gate if gate is not None and gate.constraint is breaker.pause else None
+        return self._gates.get((breaker.rule.scope, "pause", breaker.holder))
 
     def _gates_of(self, ticket: Ticket) -> tuple[Gate, ...]:
         subject = ticket.subject

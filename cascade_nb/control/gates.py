@@ -136,6 +136,7 @@ class Gate:
         word: what those are that it refuses.
         says_the_same: whether it says the same to all of them at one moment.
         moves: goes up when it has something else to say.
+        beside: the gates of its scope and type, of all holders; itself among them.
     """
 
     word = "queued"
@@ -144,6 +145,7 @@ class Gate:
     def __init__(self, constraint: Constraint | None) -> None:
         self.constraint = constraint
         self.moves = 0
+        self.beside: list[Gate] = [self]
         self.queue: list[tuple[int, int, Ticket]] = []
         self.members: dict[TicketOwner, frozenset[int]] = {}
         self._arrivals = 0

@@ -11,6 +11,7 @@ from typing import Any
 from cascade_nb.control.constraint import (
     TYPES,
     Constraint,
+    Key,
     Scope,
     checked_type,
     new_constraint,
@@ -20,7 +21,7 @@ from cascade_nb.control.constraint_events import applied, lifted
 from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, GateIndex, gate_for
-from cascade_nb.control.gate_kinds.breakers import THE_BREAKER, BreakerGate
+from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import (
     ConcurrencyGate,
@@ -30,6 +31,7 @@ from cascade_nb.control.gates import (
     Ticket,
     TicketOwner,
 )
+from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 
@@ -126,13 +128,11 @@ class ConstraintManager(GateIndex):
                 self._freed.add(gate)  # a probe that was cancelled makes way for another
 
     def _hold_for(self, gate: BreakerGate) -> None:
-        """Pause what a breaker that has tripped is about, unless somebody has done that."""
-        scope = gate.rule.scope
-        if self.find(scope) is None:
-            left = gate.probe_at - self.clock.now()
-            ttl = None if left == math.inf else max(left, 1e-9)
-            gate.pause = self.apply(scope, reason=gate.story, by=THE_BREAKER, ttl=ttl)
-            gate.retime(self._pause_of(gate))
+        """Pause what a breaker that has tripped is about, beside the pauses of others."""
+        left = gate.probe_at - self.clock.now()
+        ttl = None if left == math.inf else max(left, 1e-9)
+        gate.pause = self.apply(gate.rule.scope, reason=gate.story, by=gate.holder, ttl=ttl)
+        gate.retime(self._pause_of(gate))
 
     def hand_out(self) -> None:
         """Offer what has become free to who waits for it, in order. Call under `lock`, when the
@@ -181,24 +181,26 @@ class ConstraintManager(GateIndex):
         params: Mapping[str, Any] | None = None,
         *,
         reason: str = "",
-        by: str = "",
+        by: str | Holder = "",
         ttl: float | None = None,
     ) -> Constraint:
-        """Put a constraint into force, in the place of an earlier one of the same scope and type.
+        """Put a constraint into force, in the place of an earlier one of the same scope, type and
+        holder, and beside those of others.
 
         Args:
             scope: see `parse_scope`.
             type: "pause", "concurrency", "rate_limit" or "breaker".
             params: ``{"limit": n}``, ``{"rate": …, "capacity": …}`` or
                 ``{"failures": n, "within": seconds, "probe_after": seconds}``.
-            reason, by: why and who, for people.
+            reason: why, for people.
+            by: whose it is; as text see `holder_of`.
             ttl: seconds until it ends by itself.
 
         Raises:
             ConstraintError: a scope, type or number that no constraint can have; nothing changed.
         """
         lasts = checked_ttl(ttl)
-        made = new_constraint(parse_scope(scope), type, params or {}, reason, by)
+        made = new_constraint(parse_scope(scope), type, params or {}, reason, holder_of(by))
         with self.lock:
             now = self.clock.now()
             expires = None if lasts is None else now + lasts
@@ -229,9 +231,21 @@ class ConstraintManager(GateIndex):
             self.hand_out()
             return constraint
 
-    def lift(self, scope: str | Scope, type: str | None = None) -> list[Constraint]:
+    def lift(
+        self,
+        scope: str | Scope,
+        type: str | None = None,
+        *,
+        by: Holder = A_PERSON,
+        only: Holder | None = None,
+    ) -> list[Constraint]:
         """Take constraints out of force: of one type, or all of this scope, in all runs where it
         names none. Gives what was lifted.
+
+        Args:
+            scope, type: of which.
+            by: who asks for it. Of what this one may not lift nothing changes.
+            only: whose constraints are meant; without one, everybody's.
 
         Raises:
             ConstraintError: there is no such scope or type.
@@ -241,16 +255,16 @@ class ConstraintManager(GateIndex):
             checked_type(type)
         with self.lock:
             types = TYPES if type is None else (type,)
-            scopes = [scope for scope, _ in self._gates if wanted in (scope, scope.everywhere)]
-            keys = [key for key in self._gates if key[0] in scopes and key[1] in types]
+            meant = self._meant(wanted, by, only)
+            keys = sorted((k for k in meant if k[1] in types), key=lambda k: k[1] != "pause")
             done: list[Constraint] = []
-            for breaker in map(self._tripped, scopes if "pause" in types else ()):
-                if breaker is not None:  # its pause may be over, while its probe is not
-                    if breaker.pause is not None and self.find(breaker.rule.scope) is None:
-                        done.append(breaker.pause)
+            for breaker in map(self._gates.get, meant if "pause" in types and not only else ()):
+                if isinstance(breaker, BreakerGate) and breaker.story:
+                    if breaker.pause is not None and self._pause_of(breaker) is None:
+                        done.append(breaker.pause)  # which may be over, while its probe is not
                     breaker.close()
                     self._freed.add(breaker)
-            done += [self._remove(key, "lifted") for key in keys]
+            done += [self._remove(key, "lifted", by) for key in keys]
             self.hand_out()
             return done
 
@@ -264,7 +278,7 @@ class ConstraintManager(GateIndex):
 
     def let_go(self, run_id: str) -> None:
         """The opposite of `hold`. Call under `lock`."""
-        key = Scope("run", run_id), HOLD
+        key = Scope("run", run_id), HOLD, A_PERSON
         if key in self._gates:
             self._remove(key, "lifted")
 
@@ -286,9 +300,6 @@ class ConstraintManager(GateIndex):
                 if gate.constraint.expires is not None and gate.constraint.expires <= now:
                     if key in self._gates:
                         self._remove(key, "expired")
-                    breaker = self._tripped(key[0])
-                    if breaker is not None and now < breaker.probe_at:
-                        self._hold_for(breaker)  # the pause of somebody else stood for its own
                 elif isinstance(gate, (RateGate, BreakerGate)):
                     self._freed.add(gate)
             self._freed.add(*self._process.all())
@@ -297,11 +308,8 @@ class ConstraintManager(GateIndex):
     def _install(self, gate: Gate) -> None:
         assert gate.constraint is not None
         scope = gate.constraint.scope
-        self._gates[gate.constraint.key] = gate
-        if scope.kind in ("node", "from"):
-            self._node_gates.append(gate)
+        if self._put(gate):
             gate.members = {owner: owner.members(scope) for owner in self._owners}
-        self.version += 1
         self.restriction_epoch += 1
         self.breakers += isinstance(gate, BreakerGate)
         for owner in self._owners:
@@ -313,21 +321,18 @@ class ConstraintManager(GateIndex):
                     if gate in self._gates_of(ticket):
                         gate.take(ticket)
 
-    def _remove(self, key: tuple[Scope, str], cause: str) -> Constraint:
+    def _remove(self, key: Key, cause: str, by: Holder = A_PERSON) -> Constraint:
         gate = self._gates[key]
         constraint = gate.constraint
         assert constraint is not None
         if constraint.type == "pause":
             for owner in self._owners:
                 owner.lifting()
-        del self._gates[key]
+        self._take_out(gate)
         self.breakers -= isinstance(gate, BreakerGate)
-        if gate in self._node_gates:
-            self._node_gates.remove(gate)
-        self.version += 1
         self.timer_changed()
         if self.bus.listening and constraint.type != HOLD:
-            self.bus.publish(lifted(constraint, self.clock.wall(), cause))
+            self.bus.publish(lifted(constraint, self.clock.wall(), cause, by.words))
         freed: dict[TicketOwner, list[Ticket]] = {}
         for ticket in gate.pop_all():
             freed.setdefault(ticket.owner, []).append(ticket)
@@ -336,7 +341,7 @@ class ConstraintManager(GateIndex):
         for owner in self._owners:
             owner.lifted()
         if isinstance(gate, BreakerGate) and self._pause_of(gate) is not None:
-            self._remove((key[0], "pause"), cause)
+            self._remove((key[0], "pause", gate.holder), cause, by)
         return constraint
 
     def _park(self, ticket: Ticket, gate: Gate, now: float) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.advice import asked_from_a_terminal
-from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.constraint import Constraint, Key, parse_scope
 from cascade_nb.control.explanations import constraint_line
+from cascade_nb.control.holders import A_PERSON, Holder, parse_holder, user_name
 from cascade_nb.defaults import default_engine
-from cascade_nb.door.as_json import constraint_dict, head_dict, run_dict
+from cascade_nb.door.as_json import constraint_dict, head_dict, lifted_dict, run_dict
 from cascade_nb.door.known_runs import (
     ended_runs,
     is_called,
@@ -27,7 +29,7 @@ from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
-from cascade_nb.errors import CascadeError, RefusedMessageError, UnknownNameError
+from cascade_nb.errors import CascadeError, HolderError, RefusedMessageError, UnknownNameError
 from cascade_nb.events.events import ConstraintRejected
 from cascade_nb.everywhere import breaker, limit, pause, rate, resume
 
@@ -89,21 +91,20 @@ def _hello(_request: Request) -> dict[str, Any]:
 def _pause(request: Request) -> dict[str, Any]:
     scope = _scope(request)
     pause(scope, reason=request.text("reason"), ttl=request.given.get("seconds"), by=_by(request))
-    return _applied(scope, "pause")
+    return _applied(scope, "pause", _by(request))
 
 
 def _resume(request: Request) -> dict[str, Any]:
-    paused = [one.scope for one in _in_force() if one.type == "pause"]
+    paused = {str(one.scope) for one in _in_force() if one.type == "pause"}
     named = "scope" in request.given or "run" in request.given
-    scope = str(paused[0]) if not named and len(paused) == 1 else _scope(request)
-    lifted = resume(scope)
-    return {"lifted": [{"scope": scope, "type": "pause"}] if lifted else [], **_standing()}
+    scope = paused.pop() if not named and len(paused) == 1 else _scope(request)
+    return _lift(scope, "pause", lambda: resume(scope, by=_by(request)))
 
 
 def _limit(request: Request) -> dict[str, Any]:
     scope, n = _scope(request), request.given["n"]
     if n is None:
-        return _lift(scope, "concurrency", lambda: limit(scope, None))
+        return _lift(scope, "concurrency", lambda: limit(scope, None, by=_by(request)))
     limit(
         scope,
         n,
@@ -111,13 +112,13 @@ def _limit(request: Request) -> dict[str, Any]:
         ttl=request.given.get("seconds"),
         by=_by(request),
     )
-    return _applied(scope, "concurrency")
+    return _applied(scope, "concurrency", _by(request))
 
 
 def _rate(request: Request) -> dict[str, Any]:
     scope, per_time = _scope(request), request.given["rate"]
     if per_time is None:
-        return _lift(scope, "rate_limit", lambda: rate(scope, None))
+        return _lift(scope, "rate_limit", lambda: rate(scope, None, by=_by(request)))
     capacity = request.given.get("capacity")
     rate(
         scope,
@@ -127,13 +128,13 @@ def _rate(request: Request) -> dict[str, Any]:
         ttl=request.given.get("seconds"),
         by=_by(request),
     )
-    return _applied(scope, "rate_limit")
+    return _applied(scope, "rate_limit", _by(request))
 
 
 def _breaker(request: Request) -> dict[str, Any]:
     scope, rule = _scope(request), request.given["rule"]
     if rule is None:
-        return _lift(scope, "breaker", lambda: breaker(scope, None))
+        return _lift(scope, "breaker", lambda: breaker(scope, None, by=_by(request)))
     breaker(
         scope,
         rule,
@@ -142,13 +143,15 @@ def _breaker(request: Request) -> dict[str, Any]:
         ttl=request.given.get("seconds"),
         by=_by(request),
     )
-    return _applied(scope, "breaker")
+    return _applied(scope, "breaker", _by(request))
 
 
 def _cancel(request: Request) -> dict[str, Any]:
-    run = live_run(request.given.get("run"))
+    run, holder = live_run(request.given.get("run")), _by(request)
+    if not holder.may_lift(A_PERSON):  # what it would end may be anybody's
+        raise HolderError(f"{holder.words} may hold run {run.number}, and only a person ends it")
     reason = request.text("reason")
-    run.cancel(f"cancelled by {BY}" + (f": {reason}" if reason else ""))
+    run.cancel(f"cancelled by {holder.words}" + (f": {reason}" if reason else ""))
     # Cancelling goes by way of the loop, which may be busy: only what has taken effect is said.
     until = time.monotonic() + PATIENCE
     while not (over := _is_ending(run)) and time.monotonic() < until:
@@ -232,23 +235,28 @@ def _standing(*runs: Run, also_last: bool = False) -> dict[str, Any]:
     }
 
 
-def _applied(scope: str, kind: str) -> dict[str, Any]:
-    """What is in force of this scope and type now, and how runs stand."""
+def _applied(scope: str, kind: str, holder: Holder) -> dict[str, Any]:
+    """What is in force of this scope, type and holder now, and how runs stand."""
     engine = default_engine()
-    found = engine.constraints.find(scope, kind)
+    found = engine.constraints.find(scope, kind, holder)
     now = engine.clock.now()
     return {"applied": [] if found is None else [constraint_dict(found, now)], **_standing()}
 
 
 def _lift(scope: str, kind: str, lift: Callable[[], object]) -> dict[str, Any]:
-    there = any(str(one.scope) == scope and one.type == kind for one in _in_force())
-    lift()
-    return {"lifted": [{"scope": scope, "type": kind}] if there else [], **_standing()}
+    """What was lifted of this scope and type, and of whom, and how runs stand."""
+    before = [one for one in _in_force() if (str(one.scope), one.type) == (scope, kind)]
+    done = lift()
+    left = {one.key for one in _in_force()}
+    lifted = [lifted_dict(one) for one in before if one.key not in left]
+    if done and not before:  # the pause of a breaker was over, and what tries it again was not
+        lifted = [lifted_dict(Constraint(parse_scope(scope), kind))]
+    return {"lifted": lifted, **_standing()}
 
 
 def _in_force() -> list[Constraint]:
-    """What is in force, by any engine, once for each scope and type."""
-    found: dict[tuple[Scope, str], Constraint] = {}
+    """What is in force, by any engine, once for each scope, type and holder."""
+    found: dict[Key, Constraint] = {}
     for engine in (default_engine(), *Engine.alive()):
         for one in engine.constraints.constraints():
             found.setdefault(one.key, one)
@@ -268,8 +276,12 @@ def _scope(request: Request) -> str:
     return str(of)
 
 
-def _by(request: Request) -> str:
-    return request.text("by", BY)
+def _by(request: Request) -> Holder:
+    """Who asks: whoever can ask at all is this user, or something that the user has started."""
+    said = request.text("holder")
+    holder = parse_holder(said) if said else Holder("person", user_name(), shown=BY)
+    by = request.text("by")
+    return replace(holder, shown=by) if by and holder.kind == "person" else holder
 
 
 def _tell_refused(error: BaseException) -> None:

@@ -56,7 +56,22 @@ def constraint_dict(constraint: Constraint, now: float) -> dict[str, Any]:
         "type": constraint.type,
         "params": constraint.params,
         "reason": constraint.reason,
-        "by": constraint.by,
+        **_whose(constraint),
         "since": max(0.0, now - constraint.since),
         "expires_in": None if expires is None else max(0.0, expires - now),
     }
+
+
+def lifted_dict(constraint: Constraint) -> dict[str, Any]:
+    """A constraint that is gone, as the wire has it."""
+    return {
+        "scope": str(constraint.scope),
+        "type": constraint.type,
+        "reason": constraint.reason,
+        **_whose(constraint),
+    }
+
+
+def _whose(constraint: Constraint) -> dict[str, Any]:
+    holder = constraint.holder
+    return {"by": constraint.by, "holder": {"kind": holder.kind, "name": holder.name}}

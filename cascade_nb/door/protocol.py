@@ -9,12 +9,12 @@ types, `NaN`, a key that comes twice, and more than 64 KiB::
 do       takes (* is needed)                                  does
 ======== ==================================================== ====================================
 hello                                                         says who answers
-pause    scope, run, seconds, reason, by                      lets nothing of a scope start
-resume   scope, run                                           lifts a pause
-limit    n*, scope, run, seconds, reason, by                  at most n at once; null lifts it
-rate     rate*, capacity, scope, run, seconds, reason, by     so many per time; null lifts it
-breaker  rule*, probe, scope, run, seconds, reason, by        pauses what fails too often
-cancel   run, reason                                          ends a run
+pause    scope, run, seconds, reason, by, holder              lets nothing of a scope start
+resume   scope, run, holder                                   lifts a pause
+limit    n*, as pause                                         at most n at once; null lifts it
+rate     rate*, capacity, as pause                            so many per time; null lifts it
+breaker  rule*, probe, as pause                               pauses what fails too often
+cancel   run, reason, holder                                  ends a run
 status   run                                                  what runs are doing
 wait     run*, seconds                                        the same, when the run is over
 why      node*, run                                           why a node stands as it does
@@ -22,7 +22,8 @@ runs                                                          what runs there ar
 ======== ==================================================== ====================================
 
 A scope is as everywhere (``task:train``, or a bare name), a run is named by its number or by how
-its id begins. What an answer says is in force when it comes::
+its id begins. A holder is ``person:NAME``, ``program:NAME`` or ``agent:NAME``; without one it is
+the user, a person. What an answer says is in force when it comes::
 
     {"v": 1, "id": "7f", "ok": true, "process": {"pid": 4711, "kind": "script", "title": "flow.py"},
      "applied": [{"scope": "task:train", "type": "pause", …}], "runs": […], "lines": ["…"]}
@@ -51,15 +52,15 @@ REQUEST: Final = "cascade_request"
 REPLY: Final = "cascade_reply"
 #: What a kernel with our magics says of itself in its `kernel_info_reply` on that channel.
 MARK: Final = "cascade"
-_HOLDING: Final = ("scope", "run", "seconds", "reason", "by")
+_HOLDING: Final = ("scope", "run", "seconds", "reason", "by", "holder")
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": (),
     "pause": _HOLDING,
-    "resume": ("scope", "run"),
+    "resume": ("scope", "run", "holder"),
     "limit": ("n", *_HOLDING),
     "rate": ("rate", "capacity", *_HOLDING),
     "breaker": ("rule", "probe", *_HOLDING),
-    "cancel": ("run", "reason"),
+    "cancel": ("run", "reason", "holder"),
     "status": ("run",),
     "wait": ("run", "seconds"),
     "why": ("node", "run"),

@@ -7,8 +7,11 @@ from typing import Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.constraint_numbers import parse_breaker
+from cascade_nb.control.explanations import others_words
+from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
+from cascade_nb.errors import HolderError
 from cascade_nb.graph.graph import Graph
 
 
@@ -50,14 +53,21 @@ class Controls:
         return read_scope(text, (run.graph for run in self.runs))
 
     def pause(
-        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+        self,
+        scope: str = "global",
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str | Holder = "you",
     ) -> Constraint:
         """Let nothing of `scope` start any more; in force when this returns, from any thread.
 
         Args:
             scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of
                 a task or a node.
-            reason, by: for people.
+            reason: for people.
+            by: who holds it: "you", a person's name, "program:nightly" or "agent:claude". What two
+                of them hold stands beside each other, and both must go.
             ttl: seconds until it ends by itself.
 
         Returns:
@@ -74,23 +84,25 @@ class Controls:
         """
         return self.constraints.apply(self.scope(scope), "pause", reason=reason, ttl=ttl, by=by)
 
-    def resume(self, scope: str = "global") -> bool:
+    def resume(self, scope: str = "global", *, by: str | Holder = "you") -> bool:
         """Lift the pause of `scope`; what is ready starts at once.
 
         Args:
             scope: as it was given to `pause`.
+            by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
 
         Returns:
             False when there was none.
 
         Raises:
             ConstraintError: there is no such scope.
+            HolderError: all that stand are those of others, and no person asks.
 
         Example:
             >>> engine.resume("task:fetch")
             False
         """
-        return bool(self.constraints.lift(self.scope(scope), "pause"))
+        return self._lift(scope, "pause", by)
 
     def limit(
         self,
@@ -99,14 +111,14 @@ class Controls:
         *,
         reason: str = "",
         ttl: float | None = None,
-        by: str = "you",
+        by: str | Holder = "you",
     ) -> None:
         """Let at most `n` nodes of `scope` run at once, counting what runs already; None lifts it.
 
         Args:
             scope: as for `pause`.
             n: how many; 0 lets none start.
-            reason, by: for people.
+            reason, by: as for `pause`; to lift it, `by` is as for `resume`.
             ttl: seconds until it ends by itself.
 
         Raises:
@@ -117,7 +129,7 @@ class Controls:
             >>> engine.limit("task:fetch", None)
         """
         if n is None:
-            self.constraints.lift(self.scope(scope), "concurrency")
+            self._lift(scope, "concurrency", by)
         else:
             given = {"limit": n}
             self.constraints.apply(
@@ -132,7 +144,7 @@ class Controls:
         capacity: float = 1,
         reason: str = "",
         ttl: float | None = None,
-        by: str = "you",
+        by: str | Holder = "you",
     ) -> None:
         """Let so many nodes of `scope` start per time, as in "10/m"; None lifts it.
 
@@ -140,7 +152,7 @@ class Controls:
             scope: as for `pause`.
             rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
             capacity: how many may start at once after a quiet time.
-            reason, by: for people.
+            reason, by: as for `pause`; to lift it, `by` is as for `resume`.
             ttl: seconds until it ends by itself.
 
         Raises:
@@ -151,7 +163,7 @@ class Controls:
             >>> engine.rate("task:fetch", None)
         """
         if rate is None:
-            self.constraints.lift(self.scope(scope), "rate_limit")
+            self._lift(scope, "rate_limit", by)
         else:
             given = {"rate": rate, "capacity": capacity}
             self.constraints.apply(
@@ -166,7 +178,7 @@ class Controls:
         probe_after: float | None = None,
         reason: str = "",
         ttl: float | None = None,
-        by: str = "you",
+        by: str | Holder = "you",
     ) -> None:
         """Pause `scope` when so many attempts of it fail within a time, as in "3/1m"; None lifts
         the breaker, and the pause that it has put into force.
@@ -180,7 +192,7 @@ class Controls:
             probe_after: seconds after which the pause ends and one node is let through, as a probe:
                 where it succeeds everything goes on, and where it fails everything is held again;
                 None holds it until somebody resumes it.
-            reason, by: for people.
+            reason, by: as for `pause`; to lift it, `by` is as for `resume`.
             ttl: seconds until the breaker ends by itself.
 
         Raises:
@@ -192,10 +204,18 @@ class Controls:
             >>> engine.breaker("task:fetch", None)
         """
         if rule is None:
-            self.constraints.lift(self.scope(scope), "breaker")
+            self._lift(scope, "breaker", by)
         else:
             failures, within = parse_breaker(rule)
             given = {"failures": failures, "within": within, "probe_after": probe_after}
             self.constraints.apply(
                 self.scope(scope), "breaker", given, reason=reason, ttl=ttl, by=by
             )
+
+    def _lift(self, scope: str, type: str, by: str | Holder) -> bool:
+        wanted, holder = self.scope(scope), holder_of(by)
+        lifted = self.constraints.lift(wanted, type, by=holder)
+        others = self.constraints.standing(wanted, type)
+        if not lifted and others:
+            raise HolderError(others_words(holder, others))
+        return bool(lifted)

@@ -45,7 +45,7 @@ def restart_after_fork(engine: Forked) -> None:
     now = engine.clock.now()
     for one in before.constraints():
         ttl = None if one.expires is None else max(0.001, one.expires - now)
-        made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.by, ttl=ttl)
+        made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.holder, ttl=ttl)
     engine.supervisor = engine.supervisor.anew(made)
     engine.loop_binding = LoopBinding(engine)
     engine.take_state(engine.state)

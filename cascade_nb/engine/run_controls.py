@@ -13,7 +13,7 @@ class Holds(Protocol):
     ) -> object:
         """Let nothing of `scope` start any more."""
 
-    def resume(self, scope: str = "global") -> bool:
+    def resume(self, scope: str = "global", *, by: str = "you") -> bool:
         """Lift the pause of `scope`."""
 
     def limit(self, scope: str, n: int | None, *, by: str = "you") -> None:
@@ -59,7 +59,8 @@ class RunControls:
 
         Args:
             scope: a narrower or wider scope; it then is about every run of the engine.
-            reason, by: for people.
+            reason: for people.
+            by: who holds it: "you", a person's name, "program:nightly" or "agent:claude".
             ttl: seconds until it ends by itself.
 
         Raises:
@@ -74,14 +75,16 @@ class RunControls:
         """
         self._controls.pause(self.scope if scope is None else scope, reason=reason, ttl=ttl, by=by)
 
-    def resume(self, scope: str | None = None) -> None:
+    def resume(self, scope: str | None = None, *, by: str = "you") -> None:
         """Lift the pause of this run, or of `scope`.
 
         Args:
             scope: as it was given to `pause`; None for this run.
+            by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
 
         Raises:
             ConstraintError: there is no such scope.
+            HolderError: all that stand are those of others, and no person asks.
 
         Example:
             >>> run = cs.start(report)
@@ -90,7 +93,7 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.resume(self.scope if scope is None else scope)
+        self._controls.resume(self.scope if scope is None else scope, by=by)
 
     def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
@@ -98,7 +101,7 @@ class RunControls:
         Args:
             scope: such as "task:fetch"; it then is about every run of the engine.
             n: how many; 0 lets none start.
-            by: who asks for it, for people.
+            by: who asks for it, as for `pause`.
 
         Raises:
             ConstraintError: there is no such scope, or `n` is below zero.
@@ -120,7 +123,7 @@ class RunControls:
             scope: such as "task:fetch"; it then is about every run of the engine.
             rate: "10/m" is ten starts a minute; also "5/s", "300/h", or a number per second.
             capacity: how many may start at once after a quiet time.
-            by: who asks for it, for people.
+            by: who asks for it, as for `pause`.
 
         Raises:
             ConstraintError: there is no such scope, or nobody can read the rate.
@@ -148,7 +151,7 @@ class RunControls:
             scope: such as "task:fetch"; it then is about every run of the engine.
             rule: "3/1m" is three failures within a minute; also "5/30s", "2/h".
             probe_after: seconds after which one node is let through, to try whether it works again.
-            by: who asks for it, for people.
+            by: who asks for it, as for `pause`.
 
         Raises:
             ConstraintError: there is no such scope, nobody can read the rule, or the time is not

@@ -176,7 +176,8 @@ class ConstraintEvent(Event):
     Attributes:
         scope: what it is about.
         type: "pause", "concurrency", "rate_limit" or "breaker".
-        by: who asked for it, where known.
+        by: who asked for it, in words, where known.
+        holder: who that is: "person:ada", "program:nightly", "agent:claude".
     """
 
     __slots__ = ()
@@ -184,6 +185,7 @@ class ConstraintEvent(Event):
     scope: str = ""
     type: str = ""
     by: str = ""
+    holder: str = ""
 
 
 class ConstraintApplied(ConstraintEvent):
@@ -207,11 +209,13 @@ class ConstraintLifted(ConstraintEvent):
 
     Attributes:
         cause: "lifted" or "expired".
+        lifted_by: who has lifted it, as far as that is known.
     """
 
     __slots__ = ()
 
     cause: str = "lifted"
+    lifted_by: str = ""
 
 
 class ConstraintRejected(Event):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from unicodedata import normalize
 from weakref import WeakSet
 
-from cascade_nb.control.constraint import GLOBAL, KINDS, Constraint, Scope
+from cascade_nb.control.constraint import GLOBAL, KINDS, Constraint, Key, Scope
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState, Phase, RunStatus
@@ -63,8 +63,8 @@ class Session:
         others = [engine for engine in Engine.alive() if engine is not self.engine]
         return [self.engine, *others]
 
-    def constraints(self) -> dict[tuple[Scope, str], Constraint]:
-        """What is in force, by scope and type."""
+    def constraints(self) -> dict[Key, Constraint]:
+        """What is in force, by scope, type and holder."""
         return {
             constraint.key: constraint
             for engine in reversed(self.engines)

@@ -120,7 +120,7 @@ def _rate(given: Namespace) -> Wish:
     scope = _scope(one_of(text, given.scope_option, "scope"))
     wish = Wish(scope, "rate_limit", {"rate": rate}, lift=rate == "off")
     if not wish.lift:
-        new_constraint(parse_scope(scope), wish.type, wish.params, "", "")
+        new_constraint(parse_scope(scope), wish.type, wish.params)
     return wish
 
 

@@ -15,6 +15,7 @@ from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asked import Answer, ask_everybody, ask_those_with, some, tell, who
 from cascade_nb.terminal.asking import one_of
 
+_HELD: Final = {"pause": "paused", "breaker": "set"}
 _NOTHING: Final = "nothing is running, so nothing was {}"
 
 
@@ -182,4 +183,7 @@ def applied_words(one: Answer) -> str:
 def lifted_words(one: Answer) -> str:
     """What is in force no longer."""
     words = parse_scope(one["scope"]).words
-    return f"{words}: {LIFTED[one['type']]}"
+    whose = f" by {one['by']}" if one["by"] else ""
+    reason = f": {one['reason']}" if one["reason"] else ""
+    held = f" ({_HELD.get(one['type'], 'limited')}{whose}{reason})" if whose else ""
+    return f"{words}: {LIFTED[one['type']]}{held}"

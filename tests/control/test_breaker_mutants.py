@@ -86,22 +86,16 @@ MUTANTS: Final = (
         "if False:",
     ),
     Mutant(
-        "it takes the pause of somebody else with it",
+        "it takes the pause of whoever has set it with it",
         "cascade_nb.control.gate_index:GateIndex._pause_of",
-        "gate.constraint is breaker.pause",
-        "True",
+        "breaker.holder",
+        "breaker.rule.holder",
     ),
     Mutant(
-        "it takes over the pause of somebody else",
+        "it takes over the pause of whoever has set it",
         f"{_MANAGER}._hold_for",
-        "if self.find(scope) is None:",
-        "if True:",
-    ),
-    Mutant(
-        "the end of a pause of somebody else frees what it holds",
-        f"{_MANAGER}.tick",
-        "if breaker is not None and now < breaker.probe_at:",
-        "if False:",
+        "by=gate.holder",
+        "by=gate.rule.holder",
     ),
     Mutant(
         "what was admitted before it tripped may begin",

@@ -273,17 +273,17 @@ def test_a_pause_that_somebody_has_on_its_scope_stays_theirs(
     apply(manager)
     for key in range(3):
         assert crowd.ask(key)
-    manager.apply(SCOPE, by="ann", reason="lunch", ttl=30)
+    manager.apply(SCOPE, by="you", reason="lunch", ttl=30)  # whose the breaker is, too
     for key in range(3):
         crowd.fail(key)
-    assert paused_by(manager) == "ann"
+    assert [one.by for one in manager.standing(SCOPE)] == ["you", THE_BREAKER]
     assert not crowd.ask(5)
-    pass_time(manager, clock, 30)  # hers is over, and what failed meanwhile counts
+    pass_time(manager, clock, 30)  # theirs is over, and what failed meanwhile counts
     assert paused_by(manager) == THE_BREAKER
     assert not crowd.running
-    manager.apply(SCOPE, by="ann")  # over its own
+    manager.apply(SCOPE, by="you")  # beside its own
     manager.lift(SCOPE, "breaker")
-    assert paused_by(manager) == "ann"
+    assert [one.by for one in manager.standing(SCOPE)] == ["you"]
 
 
 @pytest.mark.parametrize("ttl", [None, 30.0])

@@ -129,7 +129,7 @@ def test_parameters_that_no_constraint_has_are_refused(
     type: Any, params: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ConstraintError, match=words):
-        new_constraint(Scope("global"), type, params, "", "")
+        new_constraint(Scope("global"), type, params)
 
 
 anything = st.recursive(
@@ -146,7 +146,7 @@ def test_whatever_comes_is_a_constraint_or_refused(
     scope: Any, type: Any, params: dict[str, Any]
 ) -> None:
     try:
-        made = new_constraint(parse_scope(scope), type, params, "", "")
+        made = new_constraint(parse_scope(scope), type, params)
     except ConstraintError:
         return
     assert made.scope.kind in KINDS

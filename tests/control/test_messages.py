@@ -74,7 +74,8 @@ def test_what_is_written_is_read_the_same(
         return
     payload = payload_of(scope, type_, params, reason=reason, by="me", issued_at=NOW, ttl=ttl)
     read = parse_message(topic_of(scope, type_), payload, NOW)
-    assert (read.scope, read.type, dict(read.params), read.by) == (scope, type_, params, "me")
+    assert (read.scope, read.type, dict(read.params)) == (scope, type_, params)
+    assert read.holder.words == "me"
     assert len(read.reason) == len(reason)
     assert read.ttl == (None if ttl is None else pytest.approx(ttl, abs=1e-3))
 

@@ -10,6 +10,7 @@ from cascade_nb.control.explanations import explain
 from cascade_nb.control.gate_index import gate_for
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Subject, Ticket
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
 
 
@@ -80,7 +81,9 @@ def ticket(key: int, **needs: float) -> Ticket:
 
 def test_a_pause_says_who_why_since_when_and_how_to_end_it() -> None:
     scope = Scope("task", "train")
-    pause = Constraint(scope, "pause", reason="lunch", by="Ann", since=88.0, expires=160.0)
+    pause = Constraint(
+        scope, "pause", reason="lunch", holder=Holder("person", "Ann"), since=88.0, expires=160.0
+    )
     assert explain(gate_for(pause, 100.0), 100.0) == (
         "train tasks paused 12 s ago by Ann: lunch, for 1 min more; "
         "cs.resume('task:train') frees it"
@@ -90,7 +93,9 @@ def test_a_pause_says_who_why_since_when_and_how_to_end_it() -> None:
 
 
 def test_a_limit_says_how_many_and_who() -> None:
-    gate = gate_for(Constraint(Scope("tag", "gpu"), "concurrency", limit=2, by="ops"), 0.0)
+    gate = gate_for(
+        Constraint(Scope("tag", "gpu"), "concurrency", limit=2, holder=Holder("person", "ops")), 0.0
+    )
     assert explain(gate, 0.0) == "at most 2 of what is tagged gpu at once by ops"
     for key in range(6):
         gate.take(ticket(key))

@@ -15,6 +15,7 @@ from typing import Final
 
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.gates import Gate, Ticket, TicketOwner
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.text import readable
 
@@ -29,7 +30,8 @@ class BreakerGate(Gate):
     Attributes:
         story: which failures tripped it, in words; empty while it is closed.
         since: when it tripped.
-        pause: what it put into force then; None where a pause of somebody else stood already.
+        pause: what it put into force then.
+        holder: whose that pause is: of whoever has the breaker, by means of it.
         probe: what was let through to try whether it works again.
     """
 
@@ -43,6 +45,10 @@ class BreakerGate(Gate):
         self.since = 0.0
         self.pause: Constraint | None = None
         self.probe: Ticket | None = None
+
+    @property
+    def holder(self) -> Holder:
+        return dataclasses.replace(self.rule.holder, means=THE_BREAKER)
 
     @property
     def probe_at(self) -> float:

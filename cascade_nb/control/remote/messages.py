@@ -1,13 +1,16 @@
 """Parses constraints out of messages, strictly, and writes them as messages.
 
-Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type.
-Characters of a value that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
+Topic ``cascade/constraints/<scope, ':' as '/'>/<type>``, retained, one for each scope and type: it
+is people's. What a program or an agent puts into force stands beside that, on a topic of its own,
+which ends with ``/program/<name>`` or ``/agent/<name>``; a person can have one, too. Characters of
+a value or a name that a topic cannot have are percent-encoded. Payload, UTF-8 JSON::
 
-    {"id", "scope", "type", "params", "reason"?, "by"?, "issued_at"?, "expires_at"?,
+    {"id", "scope", "type", "params", "reason"?, "by"?, "holder"?, "issued_at"?, "expires_at"?,
      "run"?, "sender"?, "sequence"?, "answer"?}
 
-An empty payload on the topic lifts that constraint; one on ``cascade/constraints/<scope>`` lifts
-all of it. What cannot be empty, since it is signed or counted, says ``"lift": true`` in the place
+An empty payload on a topic that ends with a holder lifts what that one has there. On another it is
+a person's word and lifts what all have there; one on ``cascade/constraints/<scope>`` lifts all of
+it. What cannot be empty, since it is signed or counted, says ``"lift": true`` in the place
 of ``params``, and may leave out the type to lift all of the scope. A topic without a type is taken
 by the payload's. The earlier Cascade's controllers send that, and ``{}`` for an empty payload.
 
@@ -33,6 +36,7 @@ from cascade_nb.control.constraint import (
     new_constraint,
     parse_scope,
 )
+from cascade_nb.control.holders import A_PERSON, Holder, parse_holder
 from cascade_nb.control.remote.envelope import (
     FIELDS,
     MOST_BYTES,
@@ -48,7 +52,7 @@ ROOT: Final = "cascade/constraints"
 ANSWERS: Final = "cascade/answers"
 FILTER: Final = f"{ROOT}/#"
 _REQUIRED: Final = ("id", "scope", "type", "params")
-_FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "lift"}
+_FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "holder", "lift"}
 _WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _RESERVED: Final = re.compile(r"[%/#+]")
 
@@ -61,6 +65,8 @@ class Message:
         scope: what it is about; in one run only where it names one.
         topic_scope: the scope of its topic, which is another where the message names a run.
         type: of which type; None where all of the scope is lifted.
+        holder: whose word it is; a person's where the topic does not say. In a lift, a holder that
+            the topic names is also whose constraints are meant.
         lift: whether it lifts rather than applies.
         ttl: seconds it lasts, or None. Not above zero when its time was over before it came.
         envelope: what it says of itself.
@@ -71,14 +77,19 @@ class Message:
     lift: bool
     params: Mapping[str, Any]
     reason: str
-    by: str
+    holder: Holder
     ttl: float | None
     envelope: Envelope
     topic_scope: Scope
 
 
-def topic_of(scope: Scope | str, type_: str | None = None) -> str:
+def topic_of(scope: Scope | str, type_: str | None = None, holder: Holder = A_PERSON) -> str:
     """The topic of a constraint, or of all of a scope.
+
+    Args:
+        scope: that.
+        type_: of the constraint; None for all of a scope, which are a person's to lift.
+        holder: whose it is; that of people, where it has no name.
 
     Raises:
         ConstraintError: there is no such scope.
@@ -86,10 +97,16 @@ def topic_of(scope: Scope | str, type_: str | None = None) -> str:
     parsed = parse_scope(scope)
     words = [ROOT, parsed.kind]
     if parsed.value:
-        words.append(_RESERVED.sub(lambda found: f"%{ord(found[0]):02X}", parsed.value))
+        words.append(_quoted(parsed.value))
     if type_ is not None:
         words.append(type_)
+        if holder.name:
+            words += [holder.kind, _quoted(holder.name)]
     return "/".join(words)
+
+
+def _quoted(word: str) -> str:
+    return _RESERVED.sub(lambda found: f"%{ord(found[0]):02X}", word)
 
 
 def payload_of(
@@ -99,6 +116,7 @@ def payload_of(
     *,
     reason: str = "",
     by: str = "",
+    holder: Holder = A_PERSON,
     issued_at: float,
     ttl: float | None = None,
     run: str = "",
@@ -110,7 +128,9 @@ def payload_of(
     """The message that applies a constraint.
 
     Args:
-        scope, type_, params, reason, by: of the constraint.
+        scope, type_, params, reason: of the constraint.
+        by: what to call the person who asks.
+        holder: who has a topic of its own for it; without a name, people.
         issued_at: now, in seconds since the epoch.
         ttl: seconds from then on that it counts; None for as long as nobody lifts it.
         run: the only run that it is about.
@@ -122,7 +142,7 @@ def payload_of(
         ConstraintError: no constraint can be like that.
     """
     parsed = parse_scope(scope)
-    new_constraint(parsed, type_, params, reason, by)
+    new_constraint(parsed, type_, params)
     content: dict[str, Any] = {
         "id": uuid.uuid4().hex,
         "scope": str(parsed),
@@ -138,7 +158,7 @@ def payload_of(
         content["sequence"] = sequence
     if ttl is not None:
         content["expires_at"] = issued_at + ttl
-    return sealed(json.dumps(content), topic_of(parsed, type_), key)
+    return sealed(json.dumps(content), topic_of(parsed, type_, holder), key)
 
 
 def lift_payload_of(
@@ -146,6 +166,7 @@ def lift_payload_of(
     type_: str | None = None,
     *,
     by: str = "",
+    holder: Holder = A_PERSON,
     issued_at: float,
     run: str = "",
     sender: str = "",
@@ -174,7 +195,7 @@ def lift_payload_of(
         content["answer"] = True
     if sequence is not None:
         content["sequence"] = sequence
-    return sealed(json.dumps(content), topic_of(parsed, type_), key)
+    return sealed(json.dumps(content), topic_of(parsed, type_, holder), key)
 
 
 def parse_message(
@@ -190,10 +211,10 @@ def parse_message(
     Raises:
         RefusedMessageError: it is no constraint; the text says why.
     """
-    scope, type_ = _parse_topic(topic)
+    scope, type_, holder = _parse_topic(topic)
     data = payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
     if len(data) <= MOST_BYTES and key is None and data.strip() in (b"", b"{}"):
-        return Message(scope, type_, True, {}, "", "", None, Envelope(), scope)
+        return Message(scope, type_, True, {}, "", holder, None, Envelope(), scope)
     content = opened(data, topic, key)
     lift = content.get("lift", False)
     if not isinstance(lift, bool):
@@ -211,14 +232,15 @@ def parse_message(
         said = parse_scope(content["scope"])
         if not lift:
             assert type_ is not None
-            new_constraint(scope, type_, params, reason, by)
+            new_constraint(scope, type_, params)
     except ConstraintError as error:
         raise RefusedMessageError(str(error)[:300]) from error
     if said != scope:
         raise RefusedMessageError(f"its scope {str(said)[:80]!r} is not that of its topic")
     ttl = envelope.ttl(now)
+    holder = _holder_of(text_field(content, "holder"), by, holder, topic)
     return Message(
-        scope.within(envelope.run), type_, lift, params, reason, by, ttl, envelope, scope
+        scope.within(envelope.run), type_, lift, params, reason, holder, ttl, envelope, scope
     )
 
 
@@ -259,7 +281,31 @@ def _type_of(content: Mapping[str, Any], of_topic: str | None, lift: bool) -> st
     return of_topic
 
 
-def _parse_topic(topic: str) -> tuple[Scope, str | None]:
+def _holder_of(said: str, by: str, of_topic: Holder, topic: str) -> Holder:
+    """Whose word a message is, by its topic, which brokers can give to some alone.
+
+    Args:
+        said, by: what it says of itself.
+        of_topic: what its topic says.
+        topic: that, for people.
+    """
+    if said:
+        try:
+            claimed = parse_holder(said)
+        except ConstraintError as error:
+            raise RefusedMessageError(f"its holder is none: {str(error)[:200]}") from error
+        if claimed != of_topic and (of_topic.name or claimed.kind != "person"):
+            own = f"/{claimed.kind}/{_quoted(claimed.name)}"
+            raise RefusedMessageError(
+                f"its holder {said[:80]!r} is not whose topic {topic[:80]!r} is; that one's ends "
+                f"with {own[:80]!r}"
+            )
+        by = by or claimed.name
+    # What is no person is called what it is, whatever else it says.
+    return dataclasses.replace(of_topic, shown=by) if of_topic.kind == "person" else of_topic
+
+
+def _parse_topic(topic: str) -> tuple[Scope, str | None, Holder]:
     if not topic.startswith(f"{ROOT}/") or len(topic) > 1024:
         raise RefusedMessageError(f"{topic[:80]!r} is no topic of a constraint")
     words = [urllib.parse.unquote(word) for word in topic[len(ROOT) + 1 :].split("/")]
@@ -267,13 +313,14 @@ def _parse_topic(topic: str) -> tuple[Scope, str | None]:
     if kind not in KINDS:
         raise RefusedMessageError(f"there is no scope of kind {kind[:40]!r}")
     given = 1 if kind == "global" else 2
-    if len(words) not in (given, given + 1) or not all(words):
+    if len(words) not in (given, given + 1, given + 3) or not all(words):
         raise RefusedMessageError(f"{topic[:80]!r} has too few or too many words")
     type_ = words[given] if len(words) > given else None
     if type_ is not None and type_ not in TYPES:
         raise RefusedMessageError(f"there is no constraint of type {type_[:40]!r}")
     try:
-        return parse_scope(":".join(words[:given])), type_
+        holder = parse_holder(":".join(words[given + 1 :])) if len(words) > given + 1 else A_PERSON
+        return parse_scope(":".join(words[:given])), type_, holder
     except ConstraintError as error:
         raise RefusedMessageError(str(error)) from error
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from cascade_nb.control.constraint import TYPES, Scope
+from cascade_nb.control.constraint import TYPES, Key
+from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.envelope import Latest, control_key
-from cascade_nb.control.remote.messages import Message, parse_message
+from cascade_nb.control.remote.messages import Message, parse_message, topic_of
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
@@ -35,9 +36,9 @@ class RemoteConstraints:
         self._lock = threading.RLock()
         self._latest = Latest()
         self._listening = False
-        # By scope and type of what is in force, the message that asked for it.
-        self._applied: dict[tuple[Scope, str], Message] = {}
-        self._announced: set[tuple[Scope, str]] | None = None
+        # By scope, type and holder of what is in force, the message that asked for it.
+        self._applied: dict[Key, Message] = {}
+        self._announced: set[Key] | None = None
 
     def begin(self) -> None:
         """A connection is there, and messages may come: first those that a broker has kept."""
@@ -53,8 +54,8 @@ class RemoteConstraints:
         with self._lock:
             announced, self._announced = self._announced or set(), None
             if control_key() is None:
-                for scope, type_ in self._applied.keys() - announced:
-                    self._let_go(scope, type_)
+                for key in self._applied.keys() - announced:
+                    self._withdraw(key)
 
     def end(self) -> None:
         """Nobody listens any more. What came from outside comes again with the next connection, if
@@ -63,10 +64,10 @@ class RemoteConstraints:
         """
         with self._lock:
             self._listening = False
-            for scope, type_ in sorted(self._applied, key=str):
-                if self._manager.find(scope, type_) is not None:
-                    self._latest.may_return((self._applied[scope, type_].topic_scope, type_))
-                self._let_go(scope, type_)
+            for key in sorted(self._applied, key=str):
+                if self._manager.find(*key) is not None:
+                    self._latest.may_return((self._applied[key].topic_scope, *key[1:]))
+                self._withdraw(key)
 
     def take(self, topic: str, payload: bytes | str) -> Message | None:
         """Do what a message asks for. One that is refused changes nothing and is told as an event.
@@ -82,6 +83,7 @@ class RemoteConstraints:
                 message = parse_message(topic, payload, wall, control_key())
                 self._obey(message)
             except RefusedMessageError as error:
+                self._keep_what_it_replaced(topic)
                 self._bus.publish(
                     ConstraintRejected(timestamp=wall, topic=topic[:_SHOWN], error=str(error))
                 )
@@ -90,12 +92,12 @@ class RemoteConstraints:
 
     def _obey(self, message: Message) -> None:
         types = TYPES if message.type is None else (message.type,)
-        abouts = [(message.topic_scope, type_) for type_ in types]
+        abouts = [(message.topic_scope, type_, message.holder) for type_ in types]
         before = [self._latest.is_repeated(one, message.envelope) for one in abouts]
         repeated = any(before)
         if message.ttl is not None and message.ttl <= 0:
             if not message.lift and not repeated:
-                self._let_go(message.scope, types[0])  # which it would have renewed
+                self._withdraw((message.scope, types[0], message.holder))  # which it would renew
             raise RefusedMessageError("its time was over before it came")
         if message.lift:
             if not repeated:
@@ -109,7 +111,7 @@ class RemoteConstraints:
 
     def _apply(self, message: Message) -> None:
         assert message.type is not None
-        key = message.scope, message.type
+        key = message.scope, message.type, message.holder
         if len(self._applied) >= MOST and key not in self._applied:
             raise RefusedMessageError(f"{MOST:,} constraints from outside are in force already")
         self._applied[key] = message
@@ -120,13 +122,13 @@ class RemoteConstraints:
             message.type,
             message.params,
             reason=message.reason,
-            by=message.by,
+            by=message.holder,
             ttl=message.ttl,
         )
 
     def _come_again(self, message: Message) -> None:
         assert message.type is not None
-        key = message.scope, message.type
+        key = message.scope, message.type, message.holder
         if key not in self._applied or self._manager.find(*key) is None:
             raise RefusedMessageError("it came before, and was lifted since")
         if self._announced is not None:
@@ -135,19 +137,22 @@ class RemoteConstraints:
     def _lift(self, message: Message, types: tuple[str, ...]) -> None:
         # What named a run came on the topic of its scope, and is lifted there.
         of_a_run = bool(message.envelope.run)
+        only = message.holder if message.holder.name else None
         meant = [
-            (scope, type_)
-            for (scope, type_), one in self._applied.items()
-            if type_ in types
+            key
+            for key, one in self._applied.items()
+            if key[1] in types
+            and only in (None, key[2])
             and message.topic_scope == one.topic_scope
-            and (scope == message.scope or not of_a_run)
+            and (key[0] == message.scope or not of_a_run)
         ]
         if control_key() is not None:
             self._refuse_replayed(message, [self._applied[key] for key in meant])
-        for scope, type_ in meant:
-            self._let_go(scope, type_)
+        for key in meant:
+            self._withdraw(key, message.holder)
         for type_ in types:
-            self._let_go(message.scope, type_)
+            for lifted in self._manager.lift(message.scope, type_, by=message.holder, only=only):
+                self._applied.pop(lifted.key, None)
 
     @staticmethod
     def _refuse_replayed(lift: Message, held: list[Message]) -> None:
@@ -163,7 +168,14 @@ class RemoteConstraints:
                     "of those who send agree?"
                 )
 
-    def _let_go(self, scope: Scope, type_: str) -> None:
-        self._applied.pop((scope, type_), None)
-        for constraint in self._manager.lift(scope, type_):
-            self._applied.pop(constraint.key, None)
+    def _withdraw(self, key: Key, by: Holder = A_PERSON) -> None:
+        self._applied.pop(key, None)
+        scope, type_, holder = key
+        self._manager.lift(scope, type_, by=by, only=holder)
+
+    def _keep_what_it_replaced(self, topic: str) -> None:
+        """What is refused lifts nothing, though a broker has forgotten for it what it kept."""
+        if self._announced is not None:
+            for key, one in self._applied.items():
+                if topic_of(one.topic_scope, *key[1:]) == topic:
+                    self._announced.add(key)

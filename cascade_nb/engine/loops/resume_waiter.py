@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.gates import Ticket
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
 
 
@@ -30,7 +31,7 @@ class ResumeWaiter:
         """Pause the scope, and wait until that is lifted."""
         self._manager.enter(self)
         try:
-            self._manager.apply(self._scope, "pause", reason=reason, by=by)
+            self._manager.apply(self._scope, reason=reason, by=Holder("program", by, shown=by))
             while self._manager.find(self._scope) is not None:
                 self._change.clear()
                 await self._change.wait()

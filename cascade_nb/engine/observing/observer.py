@@ -75,9 +75,9 @@ class RunObserver:
         soon.
         """
         with self._manager.lock:
-            phase, pause, _ = self._phase()
-            if phase is Phase.PAUSED and pause is not None:
-                return f"{pause} {pause.reason}"
+            phase, pauses, _ = self._phase()
+            if phase is Phase.PAUSED and pauses:
+                return f"{pauses[0]} {pauses[0].reason}"
             view = self._view
             if phase is not Phase.RUNNING or view is None:
                 return None
@@ -100,12 +100,12 @@ class RunObserver:
             counts: Counter[NodeState] = Counter()
             for of_one in kinds.values():
                 counts.update(of_one)
-            phase, pause, paused_for = self._phase()
+            phase, pauses, paused_for = self._phase()
             failures = tuple(FailureLine(f.task, f.text, f.where) for f in (self.failures()))
             blocker = self._blocker()
             retries = retries_of(self._view) if self._view is not None else ()
             running = self._running()
-            waiting, queued, held = self._standing(counts, running, pause)
+            waiting, queued, held = self._standing(counts, running, bool(pauses))
             suspended, suspended_for = suspended_of(self._view)
             moment = HeadlineFacts(
                 phase=phase,
@@ -114,7 +114,7 @@ class RunObserver:
                 held=held,
                 failed=len(failures),
                 elapsed=self._elapsed(),
-                pause=pause,
+                pauses=pauses,
                 paused_for=paused_for,
                 blocker=blocker,
                 retrying=retries[0] if retries else None,
@@ -236,28 +236,31 @@ class RunObserver:
     def _state(self, index: int) -> NodeState:
         return NodeState.WAITING if self._state_counts is None else self._state_counts.state(index)
 
-    def _phase(self) -> tuple[Phase, Constraint | None, float | None]:
-        """How it stands; the pause that holds all of it, and for how long nothing has run."""
+    def _phase(self) -> tuple[Phase, tuple[Constraint, ...], float | None]:
+        """How it stands; the pauses that hold all of it, and for how long nothing has run."""
         view = self._view
         if self._run.outcome is not None:
-            return self._run.outcome, None, None
+            return self._run.outcome, (), None
+        pauses = self._whole_pauses()
+        since = min((pause.since for pause in pauses), default=0.0)
         if view is None:
-            pause = self._manager.find(Scope("run", self._run.id))
-            if pause is None or pause.by not in (THE_STATE, AN_EDIT):
-                return Phase.STARTING, None, None
-            return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - pause.since)
+            ours = [pause for pause in pauses if pause.by in (THE_STATE, AN_EDIT)]
+            if not ours:
+                return Phase.STARTING, (), None
+            return Phase.PAUSED, pauses, max(0.0, self._manager.clock.now() - ours[0].since)
         if view.core.stopping == "cancelled":
-            return Phase.CANCELLING, None, None
-        pause = self._whole_pause()
-        if pause is None:
-            return Phase.RUNNING, None, None
-        since = max(pause.since, view.last_end)
+            return Phase.CANCELLING, (), None
+        if not pauses:
+            return Phase.RUNNING, (), None
         if not self.is_quiet():
-            return Phase.PAUSING, pause, None
-        return Phase.PAUSED, pause, max(0.0, self._manager.clock.now() - since)
+            return Phase.PAUSING, pauses, None
+        since = max(since, view.last_end)
+        return Phase.PAUSED, pauses, max(0.0, self._manager.clock.now() - since)
 
-    def _whole_pause(self) -> Constraint | None:
-        return self._manager.find("global") or self._manager.find(Scope("run", self._run.id))
+    def _whole_pauses(self) -> tuple[Constraint, ...]:
+        """Those that hold all of it, whoever has put them there."""
+        standing = self._manager.standing
+        return (*standing("global"), *standing(Scope("run", self._run.id)))
 
     def _running(self) -> int:
         """How many tasks are under way; those that rest at a checkpoint are not."""
@@ -285,7 +288,7 @@ class RunObserver:
         )
 
     def _standing(
-        self, counts: Mapping[NodeState, int], running: int, pause: Constraint | None
+        self, counts: Mapping[NodeState, int], running: int, paused: bool
     ) -> tuple[int, int, int]:
         """How many are waiting, queued and held, of those that do not run.
 
@@ -295,7 +298,7 @@ class RunObserver:
         begun = max(0, counts[NodeState.RUNNING] - running)
         waiting, queued = counts[NodeState.WAITING], counts[NodeState.QUEUED]
         held = counts[NodeState.HELD]
-        if pause is not None:
+        if paused:
             return 0, 0, waiting + queued + held + begun
         view = self._view
         if view is None or not begun:
@@ -314,9 +317,10 @@ class RunObserver:
             return 0.0
         now = self._run.ended_at or self._manager.clock.now()
         rested = view.rested
-        phase_pause = self._whole_pause() if self._run.outcome is None else None
-        if phase_pause is not None and self.is_quiet():
-            rested += max(0.0, now - max(phase_pause.since, view.last_end))
+        pauses = self._whole_pauses() if self._run.outcome is None else ()
+        if pauses and self.is_quiet():
+            since = min(pause.since for pause in pauses)
+            rested += max(0.0, now - max(since, view.last_end))
         return max(0.0, now - view.began - rested)
 
     def _remaining(self, phase: Phase, kinds: Mapping[str, Counter[NodeState]]) -> float | None:

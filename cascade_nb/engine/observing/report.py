@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.constraint import Constraint, Key
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import count_text, seconds_text, size_text
@@ -84,7 +84,7 @@ def status_of(engines: Sequence[Reported]) -> Status:
     lines = [line for status in runs for line in summary_lines(status)]
     if not live:
         lines.insert(0, "Nothing is running." + (" The last run:" if last is not None else ""))
-    in_force: dict[tuple[Scope, str], Constraint] = {}
+    in_force: dict[Key, Constraint] = {}
     told: list[str] = []
     for engine in engines:
         now = engine.clock.now()

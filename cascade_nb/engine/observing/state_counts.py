@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.explanations import stopper
+from cascade_nb.control.explanations import stopper, whose_words
 from cascade_nb.control.gates import Gate
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
@@ -243,7 +243,7 @@ def kind_status(
         spent: what they took so far.
     """
     scope = Scope("task", name)
-    limit = manager.find(scope, "concurrency")
+    pauses, limits = manager.standing(scope), manager.standing(scope, "concurrency")
     spent = spent or Spent()
     return KindStatus(
         name=name,
@@ -253,8 +253,9 @@ def kind_status(
         queued=counts[NodeState.QUEUED],
         held=counts[NodeState.HELD],
         failed=counts[NodeState.FAILED],
-        paused=manager.find(scope) is not None,
-        limit=None if limit is None else limit.limit,
+        paused=bool(pauses),
+        limit=min((one.limit for one in limits), default=None),
+        by=whose_words([*pauses, *limits]).strip(),
         attempts=spent.attempts,
         seconds=spent.seconds,
         longest=spent.longest,

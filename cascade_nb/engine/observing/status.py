@@ -8,6 +8,7 @@ import math
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.explanations import whose_words
 from cascade_nb.control.words import ago, count_text, seconds_text
 from cascade_nb.engine.core.scheduler import State
 
@@ -73,7 +74,8 @@ class KindStatus:
         queued: how many a limit keeps from starting, that of the threads that there are too.
         held: how many a pause does.
         paused: whether a pause of exactly this task stands.
-        limit: the concurrency limit of exactly this task, or None.
+        limit: the concurrency limit of exactly this task, the strictest, or None.
+        by: who pauses or limits exactly this task, and why, in words.
         attempts: how many are over, failed ones too.
         seconds: how long they took together.
         longest: how long the longest of them took.
@@ -90,6 +92,7 @@ class KindStatus:
     failed: int
     paused: bool
     limit: int | None
+    by: str = ""
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0
@@ -233,7 +236,7 @@ class HeadlineFacts:
     held: int
     failed: int
     elapsed: float
-    pause: Constraint | None
+    pauses: tuple[Constraint, ...]
     paused_for: float | None
     blocker: str | None
     retrying: RetryStatus | None
@@ -319,14 +322,11 @@ def _paused(moment: HeadlineFacts) -> str:
     left = moment.held - moment.suspended
     stands = [f"{count_text(left, 'task')} held"] if left > 0 else []
     held = " · ".join([*stands, *_suspended(moment)])
-    by, why = "", ""
-    if moment.pause is not None:
-        by = f" by {moment.pause.by}" if moment.pause.by else ""
-        why = f": {moment.pause.reason}" if moment.pause.reason else ""
+    whose = whose_words(moment.pauses)
     if moment.phase is Phase.PAUSING:
-        finishing, whose = f"Pausing… {moment.running} finishing", f"{by}{why}".lstrip(": ")
-        return " · ".join(filter(None, [finishing, held, whose]))
-    words = [f"Paused {ago(moment.paused_for or 0)}{by}{why}", held, "nothing is running"]
+        finishing = f"Pausing… {moment.running} finishing"
+        return " · ".join(filter(None, [finishing, held, whose.lstrip(": ")]))
+    words = [f"Paused {ago(moment.paused_for or 0)}{whose}", held, "nothing is running"]
     if moment.unkept:
         words.insert(1, f"{count_text(moment.unkept, 'result')} not kept yet")
     return " · ".join(filter(None, words))

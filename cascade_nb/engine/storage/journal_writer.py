@@ -313,7 +313,7 @@ def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:
             "type": one.type,
             "params": dict(one.params),
             "reason": one.reason,
-            "by": one.by,
+            "holder": dataclasses.asdict(one.holder),
             "expires_at": None if one.expires is None else wall + one.expires - now,
         }
         for one in manager.constraints()

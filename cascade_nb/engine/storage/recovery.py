@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.run_state import Request
 from cascade_nb.engine.reuse.lookup import GraphSnapshot
@@ -150,12 +151,13 @@ def choose(records: Sequence[RunRecord], named: str | None) -> RunRecord:
 
 
 def apply_again(manager: ConstraintManager, said: Mapping[str, Any]) -> None:
-    """Put a constraint that was written down into force, unless one of its kind is already."""
+    """Put a constraint that was written down into force, unless one of its holder is already."""
+    holder = Holder(**said["holder"])
     left = None if said["expires_at"] is None else said["expires_at"] - manager.clock.wall()
-    if (left is not None and left <= 0) or manager.find(said["scope"], said["type"]) is not None:
+    if (left is not None and left <= 0) or manager.find(said["scope"], said["type"], holder):
         return
     manager.apply(
-        said["scope"], said["type"], said["params"], reason=said["reason"], by=said["by"], ttl=left
+        said["scope"], said["type"], said["params"], reason=said["reason"], by=holder, ttl=left
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
+from cascade_nb.control.holders import Holder
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
@@ -135,7 +136,8 @@ class ResultSaver:
                 if refused:
                     self._refused.extend(refused)
                     scope, reason = f"run:{driver.run_id}", then_resume(error)
-                    driver.services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+                    by = Holder("program", THE_STATE, shown=THE_STATE)
+                    driver.services.manager.apply(scope, "pause", reason=reason, by=by)
 
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)

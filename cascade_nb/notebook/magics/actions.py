@@ -7,11 +7,14 @@ value of the magic. What it refuses it refuses before it has done anything.
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.control.constraint import Scope
-from cascade_nb.control.explanations import breaker_text, constraint_line
+from cascade_nb.control.constraint import Constraint, Scope
+from cascade_nb.control.constraint_numbers import parse_breaker
+from cascade_nb.control.explanations import breaker_text, constraint_line, whose_words
+from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
@@ -114,11 +117,13 @@ def hold(session: Session, given: Namespace, _awaited: bool) -> None:
 
 def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
     """Resume a scope, or the only one that is paused."""
-    paused = [scope for scope, kind in session.constraints() if kind == "pause"]
+    pauses = [one for one in session.constraints().values() if one.type == "pause"]
+    paused = list(dict.fromkeys(one.scope for one in pauses))
     only = given.scope is None and len(paused) == 1
     scope = paused[0] if only else session.scope(given.scope)
+    theirs = _theirs(session, scope, "pause")
     if resume(str(scope)):
-        say(f"Resumed: {scope.words}.")
+        say(f"Resumed: {scope.words}{theirs}.")
         return
     stands = ", ".join(map(str, paused))
     say(f"{scope.words} was not paused" + (f"; paused is {stands}." if stands else "."))
@@ -132,11 +137,11 @@ def cap(session: Session, given: Namespace, _awaited: bool) -> None:
     scope, number = _scope_and(session, given.scope_and_number, "limit", "a number", "4")
     most = limit_of(number, "%cascade limit")
     if most is None:
-        _lift(session, scope, "concurrency", "limit")
-        limit(str(scope), None)
+        _lift(session, scope, "concurrency", "limit", lambda: limit(str(scope), None))
         return
     limit(str(scope), most)
-    say(f"At most {most} at once: {scope.words}.{_standing(session, scope)}")
+    beside = _beside(session, scope, "concurrency")
+    say(f"At most {most} at once: {scope.words}.{beside}{_standing(session, scope)}")
 
 
 def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
@@ -148,11 +153,11 @@ def slow_down(session: Session, given: Namespace, _awaited: bool) -> None:
         return
     scope, per_time = _scope_and(session, given.scope_and_rate, "rate", "a rate", "10/m")
     if per_time == "off":
-        _lift(session, scope, "rate_limit", "rate limit")
-        rate(str(scope), None)
+        _lift(session, scope, "rate_limit", "rate limit", lambda: rate(str(scope), None))
         return
     rate(str(scope), per_time)
-    say(f"At most {per_time} starts: {scope.words}.{_standing(session, scope)}")
+    beside = _beside(session, scope, "rate_limit")
+    say(f"At most {per_time} starts: {scope.words}.{beside}{_standing(session, scope)}")
 
 
 def break_off(session: Session, given: Namespace, _awaited: bool) -> None:
@@ -165,24 +170,45 @@ def break_off(session: Session, given: Namespace, _awaited: bool) -> None:
     words = given.scope_and_rule
     scope, rule = _scope_and(session, words, "breaker", "failures per time", "3/1m")
     if rule == "off":
-        _lift(session, scope, "breaker", "breaker")
-        breaker(str(scope), None)
+        _lift(session, scope, "breaker", "breaker", lambda: breaker(str(scope), None))
         return
     probe_after = seconds_of(given.probe) if given.probe is not None else None
     breaker(str(scope), rule, probe_after=probe_after)
-    told = breaker_text(session.constraints()[scope, "breaker"].params)
+    failures, within = parse_breaker(rule)
+    told = breaker_text({"failures": failures, "within": within, "probe_after": probe_after})
     say(f"{told[0].upper()}{told[1:]}: {scope.words}.{_standing(session, scope)}")
 
 
-def _lift(session: Session, scope: Scope, kind: str, what: str) -> None:
-    """Say that a limit goes, or that there is none."""
-    there = (scope, kind) in session.constraints()
-    others = [str(one) for one, its in session.constraints() if its == kind]
+def _lift(session: Session, scope: Scope, kind: str, what: str, lift: Callable[[], object]) -> None:
+    """Have a limit go, and say so, or that there is none."""
+    there = _of(session, scope, kind)
+    others = dict.fromkeys(str(one) for one, its, _ in session.constraints() if its == kind)
+    theirs = _theirs(session, scope, kind)
+    lift()
     if there:
-        say(f"No {what} any more: {scope.words}.")
+        say(f"No {what} any more: {scope.words}{theirs}.")
     else:
         known = f"; there is one of {', '.join(others)}" if others else ""
         say(f"There was no {what} of {scope.words}{known}.")
+
+
+def _of(session: Session, scope: Scope, kind: str) -> list[Constraint]:
+    """What is in force of this scope and type, of all holders."""
+    return [one for one in session.constraints().values() if (one.scope, one.type) == (scope, kind)]
+
+
+def _theirs(session: Session, scope: Scope, kind: str) -> str:
+    """Whose it is that is about to go, where it is not only ours."""
+    found = _of(session, scope, kind)
+    ours = all(one.holder == holder_of(YOU) for one in found)
+    return "" if ours else f" ({whose_words(found).strip()})"
+
+
+def _beside(session: Session, scope: Scope, kind: str) -> str:
+    """What stands beside ours: the strictest of them counts."""
+    others = [one for one in _of(session, scope, kind) if one.holder != holder_of(YOU)]
+    now = session.engine.clock.now()
+    return "".join(f" Beside it stands {constraint_line(one, now)}." for one in others)
 
 
 def _scope_and(

@@ -158,7 +158,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a new constraint is not seen by tasks that were looked at before",
-        f"{_MANAGER}._install",
+        "cascade_nb.control.gate_index:GateIndex._put",
         "self.version += 1",
         "pass",
     ),
