@@ -11,7 +11,7 @@ from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.everywhere import breaker, limit, pause, rate, resume, status
+from cascade_nb.everywhere import answer, ask_again, breaker, limit, pause, rate, resume, status
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -19,6 +19,7 @@ from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
+from cascade_nb.model.tasks.asking import ask, recv
 from cascade_nb.model.tasks.decorator import task
 from cascade_nb.shortcuts import (
     attach,
@@ -44,6 +45,9 @@ __all__ = [
     "Retry",
     "Router",
     "Run",
+    "answer",
+    "ask",
+    "ask_again",
     "attach",
     "breaker",
     "build_graph",
@@ -56,6 +60,7 @@ __all__ = [
     "pipeline",
     "plan",
     "rate",
+    "recv",
     "resource",
     "resume",
     "run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import shlex
 from collections.abc import Callable, Iterator
 
 Undo = Callable[[], None]
@@ -33,6 +34,16 @@ def advised_no_limit(scope: str) -> str:
     if _short is None:
         return f"cs.limit({scope!r}, None)"
     return advised("", "limit off" if scope == "global" else f"limit {_short(scope)} off")
+
+
+def advised_answer(name: str) -> str:
+    """How to answer the question of a node."""
+    if _asked_from_a_terminal.get():
+        return f"`cascade-nb answer {shlex.quote(name)} VALUE`"
+    if _short is None:
+        return f"cs.answer({name!r}, …)"
+    quoted = name if " " not in name else f'"{name}"'
+    return advised("", f"answer {quoted} VALUE")
 
 
 def advised_value(name: str | None, lasting: bool, comes: int | None = None) -> str:

@@ -10,6 +10,7 @@
     │   │   └── LazyAttributeError   an attribute of its result       (an AttributeError as well)
     │   ├── MapError                 `.map` over what has no items, or unequal ones (a ValueError)
     │   ├── ParamError               an unknown parameter, or a wrong value         (a ValueError)
+    │   ├── AnswerError              an answer that a question does not take        (a ValueError)
     │   ├── PolicyError              a retry, timeout or need that makes no sense   (a ValueError)
     │   ├── ConstraintError          an unknown scope, a limit below zero, …        (a ValueError)
     │   ├── HolderError              a program would lift what a person holds
@@ -94,6 +95,10 @@ class MapError(UsageError, ValueError):
 
 class ParamError(UsageError, ValueError):
     """A parameter that the graph does not have, or a value that its type refuses."""
+
+
+class AnswerError(UsageError, ValueError):
+    """An answer that the question does not take, or that nobody asked for; the question stays."""
 
 
 class PolicyError(UsageError, ValueError):

@@ -26,13 +26,24 @@ def run_dict(status: RunStatus) -> dict[str, Any]:
             for one in status.failures[:_MOST]
         ],
         "inside": [short(one.words) for one in status.nested[:_MOST]],
+        "questions": [
+            {
+                "name": one.name,
+                "text": short(one.text),
+                "takes": short(one.takes),
+                "topic": one.topic,
+                "waited": one.waited,
+                "left": one.left,
+            }
+            for one in status.questions
+        ],
         "retries": [short(one.short) for one in status.retries],
     }
 
 
 _NUMBERS: Final = (
     "total", "done", "reused", "failed", "skipped", "cancelled", "running", "waiting", "queued",
-    "held", "elapsed", "paused_for", "remaining", "parent",
+    "held", "asking", "elapsed", "paused_for", "remaining", "parent",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cascade_nb.events.bus import MessageBus, SubscriberWarning, Subscription
 from cascade_nb.events.events import (
+    AnswerRejected,
     ConnectorConnected,
     ConnectorDisconnected,
     ConstraintApplied,
@@ -11,6 +12,8 @@ from cascade_nb.events.events import (
     ConstraintLifted,
     ConstraintRejected,
     Event,
+    QuestionAnswered,
+    QuestionAsked,
     ResourceAcquired,
     ResourceEvent,
     ResourceReleased,
@@ -23,10 +26,11 @@ from cascade_nb.events.events import (
     TaskProgress,
     TaskRetrying,
     TaskSkipped,
-    event_from_json,
 )
+from cascade_nb.events.reading import event_from_json
 
 __all__ = [
+    "AnswerRejected",
     "ConnectorConnected",
     "ConnectorDisconnected",
     "ConstraintApplied",
@@ -35,6 +39,8 @@ __all__ = [
     "ConstraintRejected",
     "Event",
     "MessageBus",
+    "QuestionAnswered",
+    "QuestionAsked",
     "ResourceAcquired",
     "ResourceEvent",
     "ResourceReleased",

@@ -9,6 +9,8 @@ from cascade_nb.events.events import (
     ConstraintApplied,
     ConstraintLifted,
     Event,
+    QuestionAnswered,
+    QuestionAsked,
     RunFinished,
     RunStarted,
     TaskExecutionFinished,
@@ -77,6 +79,16 @@ class Backlog:
         self._events = kept
 
 
+_STAY: Final = (
+    RunStarted,
+    RunFinished,
+    ConstraintApplied,
+    ConstraintLifted,
+    QuestionAsked,
+    QuestionAnswered,
+)
+
+
 def _tells_progress(event: Event) -> bool:
     return isinstance(event, TaskProgress)
 
@@ -84,4 +96,4 @@ def _tells_progress(event: Event) -> bool:
 def _tells_how_tasks_go(event: Event) -> bool:
     if isinstance(event, TaskExecutionFinished):
         return event.status == "completed"
-    return not isinstance(event, (RunStarted, RunFinished, ConstraintApplied, ConstraintLifted))
+    return not isinstance(event, _STAY)

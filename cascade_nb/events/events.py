@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-from typing import Any, ClassVar
+from typing import Any
 
-from cascade_nb.errors import SerializationError
 from cascade_nb.events.json_line import line_of
 from cascade_nb.events.record import Record
 
@@ -232,6 +230,54 @@ class ConstraintRejected(Event):
     error: str = ""
 
 
+class QuestionAsked(TaskEvent):
+    """A node waits for an answer from outside of the run.
+
+    Attributes:
+        question: its text.
+        takes: what answers it takes, in words.
+        topic: where a message answers it; empty for a person.
+        timeout: seconds that it waits, or None.
+    """
+
+    __slots__ = ()
+
+    question: str = ""
+    takes: str = ""
+    topic: str = ""
+    timeout: float | None = None
+
+
+class QuestionAnswered(TaskEvent):
+    """A node has its answer: the first that fits counts.
+
+    Attributes:
+        answer: in a few words.
+        by: who gave it; empty for the default of a question whose time is over.
+        waited: seconds since it was asked.
+    """
+
+    __slots__ = ()
+
+    answer: str = ""
+    by: str = ""
+    waited: float = 0.0
+
+
+class AnswerRejected(Event):
+    """A message from outside was no answer to what is asked; nothing changed.
+
+    Attributes:
+        topic: where it came from.
+        error: why it was refused.
+    """
+
+    __slots__ = ()
+
+    topic: str = ""
+    error: str = ""
+
+
 class ResourceEvent(TaskEvent):
     """Something that happened to a resource; the task is the one that asked for it, if one did.
 
@@ -288,44 +334,3 @@ class ConnectorDisconnected(Event):
 
     error: str | None = None
     retry_in: float | None = None
-
-
-class EventClasses:
-    """All event classes that can be published, by name."""
-
-    by_name: ClassVar[dict[str, type[Event]]] = {
-        kind.__name__: kind
-        for kind in (
-            RunStarted,
-            RunFinished,
-            TaskExecutionStarted,
-            TaskExecutionFinished,
-            TaskSkipped,
-            TaskRetrying,
-            TaskBlocked,
-            TaskProgress,
-            ConstraintApplied,
-            ConstraintLifted,
-            ConstraintRejected,
-            ResourceAcquired,
-            ResourceReleased,
-            ConnectorConnected,
-            ConnectorDisconnected,
-        )
-    }
-
-
-def event_from_json(text: str) -> Event:
-    """The event that `Event.to_json` wrote.
-
-    Raises:
-        SerializationError: the text is no event.
-    """
-    try:
-        fields = json.loads(text)
-        kind = EventClasses.by_name[fields.pop("event")]
-        if "still_running" in fields:
-            fields["still_running"] = tuple(fields["still_running"])
-        return kind(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SerializationError(f"{text[:80]!r} is no event: {error}") from error

@@ -6,9 +6,12 @@ import json
 from typing import Any, Final
 
 from cascade_nb.events.events import (
+    AnswerRejected,
     ConstraintEvent,
     ConstraintRejected,
     Event,
+    QuestionAnswered,
+    QuestionAsked,
     RunFinished,
     RunStarted,
     TaskBlocked,
@@ -32,6 +35,9 @@ SENT: Final = (
     TaskProgress,
     ConstraintEvent,
     ConstraintRejected,
+    QuestionAsked,
+    QuestionAnswered,
+    AnswerRejected,
 )
 ENGINE: Final = "engine"  # stands for the run in the topic of what concerns no single one
 _STATES: Final = {
@@ -40,6 +46,8 @@ _STATES: Final = {
     TaskRetrying: "RETRYING",
     TaskBlocked: "BLOCKED",
     TaskProgress: "PROGRESS",
+    QuestionAsked: "ASKING",
+    QuestionAnswered: "ANSWERED",
 }
 
 

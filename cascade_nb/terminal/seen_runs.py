@@ -81,7 +81,7 @@ def kind_words(kind: Answer, rate: float | None) -> list[str]:
     """What is to be said of all nodes of a task, in parts: done, running and what waits, how fast,
     what holds them.
     """
-    waits = [f"{kind[name]:,} {name}" for name in ("running", "queued", "held", "failed")
+    waits = [f"{kind[name]:,} {name}" for name in ("asking", "running", "queued", "held", "failed")
              if kind[name]]  # fmt: skip
     mean = kind["seconds"] / kind["attempts"] if kind["attempts"] else None
     fast = [] if mean is None else [f"{seconds_text(mean)} each"]

@@ -23,7 +23,7 @@ from cascade_nb.events import (
     TaskSkipped,
     event_from_json,
 )
-from cascade_nb.events.events import EventClasses
+from cascade_nb.events.reading import EventClasses
 
 KINDS = list(EventClasses.by_name.values())
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -34,7 +34,7 @@ def test_every_event_of_the_design_is_there() -> None:
         "RunStarted", "RunFinished", "TaskExecutionStarted", "TaskExecutionFinished", "TaskSkipped",
         "TaskRetrying", "TaskBlocked", "TaskProgress", "ConstraintApplied", "ConstraintLifted",
         "ConstraintRejected", "ResourceAcquired", "ResourceReleased", "ConnectorConnected",
-        "ConnectorDisconnected",
+        "ConnectorDisconnected", "QuestionAsked", "QuestionAnswered", "AnswerRejected",
     }  # fmt: skip
     assert set(EventClasses.by_name) == wanted
     assert wanted <= set(events.__all__)

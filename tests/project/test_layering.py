@@ -67,6 +67,7 @@ INSIDE = {
         ("reuse",),
         ("dispatch",),
         ("processes", "storage"),
+        ("asking",),
         ("observing",),
         ("controls", "planning"),
         ("runs",),

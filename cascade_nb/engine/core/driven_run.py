@@ -20,6 +20,7 @@ from cascade_nb.engine.core.run_state import Request
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
+from cascade_nb.model.params.question import Question
 from cascade_nb.protocols import Lease, StateBackend
 
 
@@ -126,6 +127,12 @@ class Publisher(Protocol):
     def progress(self, index: int, done: int, total: int | None) -> None:
         """A running task says how far it is."""
 
+    def asked(self, index: int, question: Question, timeout: float | None) -> None:
+        """A node waits for an answer."""
+
+    def answered(self, index: int, answer: str, by: str, waited: float) -> None:
+        """It has one."""
+
     def forget_names(self) -> None:
         """A place in the run is used for another node."""
 
@@ -161,6 +168,11 @@ class Saver(Protocol):
     """
 
     under_way: int
+
+    def keep(self, index: int, number: int, took: float, result: Any, tell: bool = True) -> None:
+        """Attempt `number` at a node took `took` seconds and gave `result`: keep it, and then call
+        the node completed.
+        """
 
 
 class Files(Protocol):
@@ -285,6 +297,18 @@ class DrivenRun(abc.ABC):
     @abc.abstractmethod
     def completed(self, index: int, number: int, took: float, result: Any, tell: bool) -> None:
         """The result of a node is safe where it must be; a move, to be settled."""
+
+    @abc.abstractmethod
+    def outcome(
+        self,
+        index: int,
+        number: int,
+        took: float,
+        result: Any,
+        error: BaseException | None,
+        stopped: bool = False,
+    ) -> None:
+        """Attempt `number` at a node took `took` seconds and gave this; a move, to be settled."""
 
     @abc.abstractmethod
     def break_off(self, error: BaseException) -> None:

@@ -24,7 +24,7 @@ from cascade_nb.engine.core.changes import Again, Ended
 from cascade_nb.engine.core.continuation import Continuations
 from cascade_nb.engine.core.control_flow import ControlFlow
 from cascade_nb.engine.core.initial_state import InitialState
-from cascade_nb.engine.core.run_state import NO_NODES, Request, RunState
+from cascade_nb.engine.core.run_state import NO_NODES, OpenQuestion, Request, RunState
 from cascade_nb.engine.core.scheduler import DONE, IDLE, READY
 from cascade_nb.engine.core.skips import SkipPropagation
 from cascade_nb.errors import CascadeError
@@ -174,6 +174,18 @@ class RunCore(RunState):
         self.queue(index)
         return True
 
+    def asked(self, index: int, question: OpenQuestion) -> None:
+        """An attempt came to a question: its node waits for the answer, and holds nothing."""
+        self.scheduler.again(index)
+        self.questions[index] = question
+        self.state_changes.append(index)
+
+    def answered(self, index: int) -> OpenQuestion:
+        """A node waits no longer: it runs again, until it is told what came of that."""
+        question = self.questions.pop(index)
+        self.started(index)
+        return question
+
     def items_found(
         self, index: int, expansion: Expansion, when: float, results: Mapping[int, Any] = NO_NODES
     ) -> range:
@@ -246,6 +258,8 @@ class RunCore(RunState):
                 if index in self.continuations:  # it was told to have begun
                     number, took = self.continuations.left(index)
                     self.changes.end(Ended(index, "cancelled", number, took))
+                elif (asked := self.questions.pop(index, None)) is not None:
+                    self.changes.end(Ended(index, "cancelled", asked.number, asked.took))
 
     def _cancel(self, index: int, number: int, took: float) -> None:
         self.scheduler.cancel(index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -24,6 +24,7 @@ from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.model.options.checks import NOTHING
+from cascade_nb.model.params.question import Question
 
 #: Why a node is skipped whose readers are all there already.
 UNREAD: Final = ("Reused", "nothing that runs needs it")
@@ -58,6 +59,24 @@ class Stage(enum.Enum):
     CONTINUATION = enum.auto()
 
 
+class OpenQuestion:
+    """A question whose answer a node waits for, holding nothing.
+
+    Attributes:
+        question: what is asked.
+        number, took: the attempt that came to it, and its seconds.
+        since: when it was asked, on the engine's clock.
+        timer: cancels the call at the end of its time.
+    """
+
+    __slots__ = ("number", "question", "since", "timer", "took")
+
+    def __init__(self, question: Question, number: int, took: float, since: float) -> None:
+        self.question = question
+        self.number, self.took, self.since = number, took, since
+        self.timer: Callable[[], object] | None = None
+
+
 class RunState:
     """How the nodes of one run stand.
 
@@ -82,6 +101,7 @@ class RunState:
         tries: the number of the attempt to come, where it is not the first.
         retry_at: when it comes, on the engine's clock.
         last_errors: what the attempt before it raised, in words.
+        questions: by index, those whose answers are waited for.
         skipped: reason and words, by index.
         state_changes: every index whose state changed, in order, for who watches.
         has_failures_or_skips: whether anything failed or was skipped so far.
@@ -119,6 +139,7 @@ class RunState:
         self.tries: dict[int, int] = {}
         self.retry_at: dict[int, float] = {}
         self.last_errors: dict[int, str] = {}
+        self.questions: dict[int, OpenQuestion] = {}
         self.skipped: dict[int, tuple[str, str]] = dict.fromkeys(self.results.pruned, UNREAD)
         self.state_changes: list[int] = list(self.results.pruned)
         self.has_failures_or_skips = False

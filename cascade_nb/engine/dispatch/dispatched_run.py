@@ -188,18 +188,6 @@ class DispatchedRun(DrivenRun):
         """
 
     @abc.abstractmethod
-    def outcome(
-        self,
-        index: int,
-        number: int,
-        took: float,
-        result: Any,
-        error: BaseException | None,
-        stopped: bool = False,
-    ) -> None:
-        """Attempt `number` at a node took `took` seconds and gave this; a move, to be settled."""
-
-    @abc.abstractmethod
     def follow(self) -> None:
         """Carry out what follows from the end of an inline node, while others of them run."""
 

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cascade_nb.advice import advised_answer
 from cascade_nb.control.explanations import explain, stopper
 from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.engine.asking.question_status import question_of
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
@@ -75,6 +77,12 @@ def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     end = end_of(view, index)
     if end is not None:
         return [f"{node.id} {line}" for line in end]
+    asking = [i for i in view.core.questions if view.core.root_of(i) == index]
+    if asking:
+        return [_asks(view, i) for i in asking[:_SHOWN]]
+    given = view.questions.given.get(index)
+    if given is not None:
+        return [f"{node.id} {given.told(view.services.clock.wall())}"]
     retrying = [i for i in view.core.retry_at if view.core.root_of(i) == index]
     if retrying:
         soonest = sorted(retrying, key=view.core.retry_at.__getitem__)[:_SHOWN]
@@ -102,6 +110,14 @@ def why_of(view: RunView, name: str, state_of: Callable[[int], NodeState]) -> li
     if again:
         return [f"{retry.task} is running: {retry.words}" for retry in again]
     return [_waits(view, index, node.id, state_of(index))]
+
+
+def _asks(view: RunView, index: int) -> str:
+    """What a node or an item asks, since when, and how to answer."""
+    asked = question_of(view.core, index, view.services.clock.now())
+    assert asked is not None
+    how = "" if asked.topic else f"; {advised_answer(asked.name)} answers it"
+    return f"{asked.words}, {asked.time_words}{how}"
 
 
 def _computed_elsewhere(view: RunView, index: int) -> list[str]:
@@ -164,6 +180,10 @@ def _why_item(view: RunView, name: str, node: Node, number: int) -> list[str]:
         told = f"failed{_attempts(failures[0].attempt)}: {failures[0].text}"
     elif index in core.skipped:
         told = f"was skipped: {core.skipped[index][1]}"
+    elif index in core.questions:
+        return [_asks(view, index)]
+    elif (given := view.questions.given.get(index)) is not None:
+        told = given.told(view.services.clock.wall())
     elif index in core.retry_at:
         told = f"waits: {retry_of(view, index).words}"
     elif (ticket := core.parked.get(index)) and (gate := stopper(view.services.manager, ticket)):

@@ -13,6 +13,8 @@ from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import Many
 from cascade_nb.events.events import (
+    QuestionAnswered,
+    QuestionAsked,
     TaskBlocked,
     TaskExecutionFinished,
     TaskExecutionStarted,
@@ -21,6 +23,7 @@ from cascade_nb.events.events import (
     TaskSkipped,
 )
 from cascade_nb.events.record import record
+from cascade_nb.model.params.question import Question
 
 _STANDS: Final = 0.25  # seconds for which what is said of times stands
 
@@ -112,6 +115,17 @@ class EventPublisher:
         """A running task says how far it is."""
         if self._bus.listening:
             self._publish(record(TaskProgress, (*self._head(index), done, total)))
+
+    def asked(self, index: int, question: Question, timeout: float | None) -> None:
+        """A node waits for an answer."""
+        if self._bus.listening:
+            said = (question.text, question.takes, question.topic, timeout)
+            self._publish(record(QuestionAsked, (*self._head(index), *said)))
+
+    def answered(self, index: int, answer: str, by: str, waited: float) -> None:
+        """It has one."""
+        if self._bus.listening:
+            self._publish(record(QuestionAnswered, (*self._head(index), answer, by, waited)))
 
     def forget_names(self) -> None:
         """A place in the run is used for another node."""

@@ -12,6 +12,7 @@ from typing import Any
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.explanations import explain, stopper
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.asking.question_status import QuestionStatus, questions_in
 from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of
@@ -81,8 +82,8 @@ class RunObserver:
             view = self._view
             if phase is not Phase.RUNNING or view is None:
                 return None
-            if view.core.retry_at or not view.core.parked:
-                return None
+            if view.core.questions or view.core.retry_at or not view.core.parked:
+                return f"asks {[*view.core.questions]}" if view.core.questions else None
             if self._running():  # which counts states, so it is asked last
                 return None
             now = self._manager.clock.now()
@@ -107,6 +108,7 @@ class RunObserver:
             running = self._running()
             waiting, queued, held = self._standing(counts, running, bool(pauses))
             suspended, suspended_for = suspended_of(self._view)
+            asking, questions = counts[NodeState.ASKING], self._questions()
             moment = HeadlineFacts(
                 phase=phase,
                 running=running,
@@ -121,12 +123,13 @@ class RunObserver:
                 failure=failures[0] if failures else None,
                 still_running=self._run.still_running,
                 unreachable=self._unreachable(),
-                finishing=bool(counts) and not (running or waiting or queued or held),
+                finishing=bool(counts) and not (running or waiting or queued or held or asking),
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
                 unkept=self._view.saver.refused if self._view is not None else 0,
                 suspended=min(suspended, held),
                 suspended_for=suspended_for or 0.0,
+                asking=tuple(one.words for one in questions),
             )
             return RunStatus(
                 run_id=self._run.id,
@@ -157,6 +160,8 @@ class RunObserver:
                 retries=retries,
                 suspended=suspended,
                 suspended_for=suspended_for,
+                asking=asking,
+                questions=questions,
             )
 
     def nested(self) -> list[tuple[Node, str, NestedRun]]:
@@ -225,6 +230,11 @@ class RunObserver:
             lines = why_of(view, name, self._state)
         kept = self._run.kept.get(node.index)
         return lines if found is not None or kept is None else [*lines, kept]
+
+    def _questions(self) -> tuple[QuestionStatus, ...]:
+        if self._view is None or self._run.outcome is not None:
+            return ()
+        return questions_in(self._view.core, self._manager.clock.now())
 
     def _kinds(self) -> dict[str, Counter[NodeState]]:
         """By task name, how its nodes stand now."""

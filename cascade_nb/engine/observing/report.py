@@ -20,6 +20,7 @@ COUNTED: Final = (
     "failed",
     "skipped",
     "cancelled",
+    "asking",
     "running",
     "waiting",
     "queued",
@@ -116,7 +117,8 @@ def standing_lines(status: RunStatus) -> list[str]:
 
 def inside_lines(status: RunStatus, indent: str = "  ") -> list[str]:
     """What is tried again, and the runs that its tasks have started, each below its own."""
-    lines = [f"{indent}↻ {retry.short}" for retry in status.retries]
+    lines = [f"{indent}? {one.words}, {one.time_words}" for one in status.questions]
+    lines += [f"{indent}↻ {retry.short}" for retry in status.retries]
     for nested in status.nested[:INSIDE]:
         lines.append(f"{indent}↳ {nested.words}")
         lines += inside_lines(nested.status, indent + "  ")

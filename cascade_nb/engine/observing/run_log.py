@@ -6,6 +6,7 @@ When nothing moves for a moment it says why, in the words of the run's own statu
 from __future__ import annotations
 
 import atexit
+import shlex
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
+    AnswerRejected,
     ConnectorConnected,
     ConnectorDisconnected,
     ConstraintApplied,
@@ -25,6 +27,8 @@ from cascade_nb.events.events import (
     ConstraintLifted,
     ConstraintRejected,
     Event,
+    QuestionAnswered,
+    QuestionAsked,
     ResourceAcquired,
     ResourceReleased,
     RunFinished,
@@ -206,6 +210,18 @@ def _retrying(event: TaskRetrying) -> str:
     return f"{event.task_id} failed: {event.error}; {times} in {wait}"
 
 
+def _asked(event: QuestionAsked) -> str:
+    if event.topic:
+        return f"{event.task_id} waits for {event.question}"
+    how = f"`cascade-nb answer {shlex.quote(event.task_id)} VALUE` answers it"
+    return f"{event.task_id} asks: {event.question} ({event.takes}); {how}"
+
+
+def _answered(event: QuestionAnswered) -> str:
+    by = f"answered by {event.by}" if event.by else "not answered in time, so by default"
+    return f"{event.task_id} was {by}: {event.answer}"
+
+
 def _released(event: ResourceReleased) -> str:
     problem = f": {event.error}" if event.error else ""
     return f"{event.resource} closed{problem}"
@@ -230,6 +246,9 @@ _WORDS: Final[dict[type[Event], Callable[[Any], str]]] = {
     ConstraintRejected: lambda e: f"a message on {e.topic} was refused: {e.error}",
     ResourceAcquired: lambda e: f"{e.resource} opened",
     ResourceReleased: _released,
+    QuestionAsked: _asked,
+    QuestionAnswered: _answered,
+    AnswerRejected: lambda e: f"an answer on {e.topic} was refused: {e.error}",
     ConnectorConnected: lambda e: "connected",
     ConnectorDisconnected: _disconnected,
 }

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.asking.questions import Questions
 from cascade_nb.engine.core.driven_run import InFlight, NestedRun
 from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.failures import Failure
@@ -85,6 +86,10 @@ class RunView(Protocol):
     @property
     def saver(self) -> SaverView:
         """Results on their way to where they are kept."""
+
+    @property
+    def questions(self) -> Questions:
+        """What it asks."""
 
     @property
     def sharing(self) -> SharingView | None:

@@ -24,6 +24,7 @@ _STATES: Final = tuple(NodeState)
 _NUMBER: Final = {state: number for number, state in enumerate(_STATES)}
 _WAITING: Final = _NUMBER[NodeState.WAITING]
 _STOPPED: Final = {"held": _NUMBER[NodeState.HELD], "queued": _NUMBER[NodeState.QUEUED]}
+_ASKING: Final = _NUMBER[NodeState.ASKING]
 _QUEUED: Final = _NUMBER[NodeState.QUEUED]
 _RUNNING: Final = _NUMBER[NodeState.RUNNING]
 _DONE: Final = _NUMBER[NodeState.DONE]
@@ -38,6 +39,7 @@ _ORDER: Final = [
     _NUMBER[state]
     for state in (
         NodeState.FAILED,
+        NodeState.ASKING,
         NodeState.RUNNING,
         NodeState.HELD,
         NodeState.QUEUED,
@@ -141,6 +143,8 @@ class StateCounts:
         state = view.core.scheduler.state[index]
         if state >= RUNNING:
             return _SHOWN[state]
+        if index in view.core.questions:
+            return _ASKING
         gate = self._stopper(index) if view.core.parked and index in view.core.parked else None
         if gate is not None:
             return _STOPPED[gate.word]
@@ -217,6 +221,7 @@ def waits_for_a_thread(view: RunView, index: int) -> bool:
         view.core.scheduler.state[index] == READY
         and view.core.kinds.of[index].queue == "thread"
         and index not in view.core.retry_at
+        and index not in view.core.questions
         and index not in view.core.parked
     )
 
@@ -252,6 +257,7 @@ def kind_status(
         running=counts[NodeState.RUNNING],
         queued=counts[NodeState.QUEUED],
         held=counts[NodeState.HELD],
+        asking=counts[NodeState.ASKING],
         failed=counts[NodeState.FAILED],
         paused=bool(pauses),
         limit=min((one.limit for one in limits), default=None),

@@ -10,6 +10,7 @@ from typing import Final
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.explanations import whose_words
 from cascade_nb.control.words import ago, count_text, seconds_text
+from cascade_nb.engine.asking.question_status import QuestionStatus
 from cascade_nb.engine.core.scheduler import State
 
 
@@ -18,6 +19,7 @@ class NodeState(str, enum.Enum):
 
     WAITING = "waiting"
     QUEUED = "queued"
+    ASKING = "asking"
     HELD = "held"
     RUNNING = "running"
     DONE = "done"
@@ -76,6 +78,7 @@ class KindStatus:
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, the strictest, or None.
         by: who pauses or limits exactly this task, and why, in words.
+        asking: how many wait for an answer.
         attempts: how many are over, failed ones too.
         seconds: how long they took together.
         longest: how long the longest of them took.
@@ -96,6 +99,7 @@ class KindStatus:
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0
+    asking: int = 0
     cpu: float = 0.0
     memory: int = 0
 
@@ -185,6 +189,8 @@ class RunStatus:
         nested: the runs that its tasks have started and wait for.
         suspended: how many are stopped where they stand in their processes, of those held.
         suspended_for: seconds since the first of them was; None where none is.
+        asking: how many wait for an answer.
+        questions: what these ask, at most twenty of them.
     """
 
     run_id: str
@@ -213,6 +219,8 @@ class RunStatus:
     nested: tuple[NestedStatus, ...] = ()
     suspended: int = 0
     suspended_for: float | None = None
+    asking: int = 0
+    questions: tuple[QuestionStatus, ...] = ()
 
     @property
     def standing(self) -> str:
@@ -249,6 +257,7 @@ class HeadlineFacts:
     kept: tuple[str, ...] = ()
     suspended: int = 0
     suspended_for: float = 0.0
+    asking: tuple[str, ...] = ()
 
 
 def _whole(seconds: float) -> str:
@@ -259,6 +268,9 @@ def _whole(seconds: float) -> str:
 def headline(moment: HeadlineFacts) -> str:
     """What is happening and why, in one line."""
     text = _first_words(moment)
+    if moment.asking:
+        more = f" and {len(moment.asking) - 1} more" if len(moment.asking) > 1 else ""
+        text += f" · {moment.asking[0]}{more}"
     if moment.edits:
         some = ", ".join(moment.edits[:3]) + (" …" if len(moment.edits) > 3 else "")
         text += f" · with your edits of {some}"

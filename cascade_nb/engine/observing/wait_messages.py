@@ -14,6 +14,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.errors import LeaseHeldError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.text import readable
 
 
 class Awaited(Protocol):
@@ -38,6 +39,7 @@ class Awaited(Protocol):
         """What it is doing now."""
 
 
+_QUESTIONS: Final = 5  # at most so many are told of
 AGAIN: Final = 60.0  # seconds after which the same is said once more
 
 
@@ -65,7 +67,11 @@ class WaitMessages:
             self._said = None
         elif what != self._said or now >= self._again:
             self._said, self._again = what, now + AGAIN
-            _say(f"{run.graph.title} (run {run.number}): {run.status.headline}")
+            status = run.status
+            _say(f"{run.graph.title} (run {run.number}): {status.headline}")
+            for one in status.questions[:_QUESTIONS]:
+                other = "a message on that topic or " if one.topic else ""
+                _say(f"  {one.words}; {other}`{one.command}` answers it")
 
 
 def tell_of_lease(held: LeaseHeldError) -> None:
@@ -79,5 +85,5 @@ def tell_of_lease(held: LeaseHeldError) -> None:
 def _say(line: str) -> None:
     stream = sys.stderr
     if stream is not None:  # as under pythonw
-        stream.write(f"{line}\n")
+        stream.write(f"{readable(line)}\n")
         stream.flush()

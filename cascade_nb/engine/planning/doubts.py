@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from cascade_nb.control.explanations import one_at_a_time
 from cascade_nb.control.words import ago
@@ -15,6 +17,8 @@ from cascade_nb.graph.effects.effects import NONE, Effects, effects_of
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.lazy.any_task import AnyTask
 
+NO_ANSWERS: Final[Mapping[int, str]] = MappingProxyType({})
+
 
 class Doubts:
     """What the code of a graph's tasks does beside computing, as sentences say it.
@@ -23,20 +27,31 @@ class Doubts:
         graph: what runs.
         made: by index, when results that stand were made, in seconds since the epoch.
         now: seconds since the epoch.
+        answers: by index, who gave the answers among these results.
     """
 
-    def __init__(self, graph: Graph, made: Mapping[int, float], now: float) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        made: Mapping[int, float],
+        now: float,
+        answers: Mapping[int, str] = NO_ANSWERS,
+    ) -> None:
         self._graph = graph
         self._made = made
         self._now = now
+        self._answers = answers
         self._known: dict[AnyTask, Effects] = {}
 
     def of_result(self, index: int) -> str:
         """What a kept result depends on that no key can tell, and how old it is: "draws random
         numbers; made 12 min ago". Empty where all of it can be told.
         """
-        words = self._own(index) or self._upstream(index)
         made = self._made.get(index)
+        if index in self._answers and made is not None:
+            when = ago(max(0.0, self._now - made))
+            return f"answered by {self._answers[index]} {when}"
+        words = self._own(index) or self._upstream(index)
         if not words or made is None:
             return words
         return f"{words}; made {ago(max(0.0, self._now - made))}"
@@ -92,7 +107,7 @@ def why_more(graph: Graph, reuse: Reuse, node: Node, skipped: bool, now: float) 
         skipped: whether the node was skipped.
         now: seconds since the epoch.
     """
-    index, doubts = node.index, Doubts(graph, reuse.made, now)
+    index, doubts = node.index, Doubts(graph, reuse.made, now, reuse.answers)
     if index in reuse.found:
         told, again = doubts.of_result(index), []
     elif index in reuse.wanted and not skipped:

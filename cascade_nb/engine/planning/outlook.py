@@ -76,7 +76,7 @@ class _PlanMaker:
                     words = f"it waits for {graph.nodes[first].id}, which is {_STOPPED[action]}"
                     self._stopped[node.index] = action, words
         self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
-        self._beside = Doubts(graph, outlook.reuse.made, outlook.now)
+        self._beside = Doubts(graph, outlook.reuse.made, outlook.now, outlook.reuse.answers)
 
     def plan(self) -> Plan:
         nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]

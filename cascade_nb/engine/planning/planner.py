@@ -13,11 +13,12 @@ from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.outlook import Outlook, plan_of
 from cascade_nb.engine.planning.plan import Plan
+from cascade_nb.engine.reuse.answers_kept import asks, forgotten, is_known, put_and_wait
 from cascade_nb.engine.reuse.lookup import Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
-from cascade_nb.errors import UnknownNameError
+from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.build import Bindings, build_graph
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
@@ -48,7 +49,13 @@ class Found(NamedTuple):
     comes: int | None = None
 
 
-_UNDER_WAY: Final = {NodeState.RUNNING, NodeState.HELD, NodeState.QUEUED, NodeState.WAITING}
+_UNDER_WAY: Final = {
+    NodeState.RUNNING,
+    NodeState.HELD,
+    NodeState.QUEUED,
+    NodeState.WAITING,
+    NodeState.ASKING,
+}
 
 
 class LiveRun(Protocol):
@@ -201,6 +208,43 @@ class Planner:
         verb = {"skip": "it is skipped: ", "hold": "it is held: ", "queue": "it is queued: "}
         words = verb.get(step.action, "") + step.reason
         return Found(False, words=words, lasting=index in reuse.keys or step.action != "run")
+
+    async def ask_again(
+        self,
+        lazy: Lazy,
+        *,
+        params: Mapping[str, Any] | None = None,
+        bindings: Bindings | None = None,
+    ) -> bool:
+        """Have the next run that needs the answer to a question ask it anew, though one is kept.
+
+        Args:
+            lazy: what `cs.ask` gave.
+            params: values of parameters by name; by default what runs were given last.
+            bindings: what names mean now; without it what the engine's `bindings` say.
+
+        Returns:
+            False where no answer was kept.
+
+        Raises:
+            UsageError: it is no question, or one of several items.
+            StateError: where answers are kept cannot be reached, read or written.
+        """
+        graph = self.graph_of(lazy, bindings)
+        index = graph.targets[0]
+        node = graph.nodes[index]
+        if not asks(node) or node.kind is not NodeKind.TASK:
+            raise UsageError(f"{node.id} is no question of cs.ask, so it cannot be asked anew")
+        chosen = self.given if params is None else params
+        given = {name: value for name, value in chosen.items() if name in graph.params()}
+        await self.state.open()
+        sight = await fingerprint_graph(graph, given, self.state.keeps_all, self.provenance)
+        key = sight.keys.get(index)
+        known = {} if key is None else await self.state.known([key])
+        if key is None or key not in known or not is_known(known[key]):
+            return False
+        await run_in_thread(partial(put_and_wait, self.state, forgotten(key, node.task_name)))
+        return True
 
     async def standing(self, graph: Graph, params: Mapping[str, Any]) -> Reuse:
         """What earlier runs have made of `graph`, without getting it.

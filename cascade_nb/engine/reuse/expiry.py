@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.control.words import ago, seconds_text
+from cascade_nb.engine.reuse.answers_kept import asks
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.protocols import Known
 
@@ -44,6 +45,8 @@ def floors(
     input with a limit whose own result is not kept cannot have been younger than what was made of
     it, so that this must not be older than the input might be.
 
+    What was made of an answer is not older than the answer either, which may have been given anew.
+
     Args:
         graph: what will run.
         keys: by index, the keys of results that may be kept.
@@ -51,7 +54,9 @@ def floors(
         now: seconds since the epoch.
     """
     found: dict[int, ExpiryBound] = {}
-    first = next((n.index for n in graph.nodes if n.lazy.options.cache is not None), None)
+    first = next(
+        (n.index for n in graph.nodes if n.lazy.options.cache is not None or asks(n)), None
+    )
     if first is None:
         return found
     # What the results of others must not be older than if they are made of this one.
@@ -59,13 +64,18 @@ def floors(
     for node in graph.nodes[first:]:
         index, cache = node.index, node.lazy.options.cache
         limit = None if cache is None else cache.ttl
-        if limit is None and not passed_on:
+        answers = asks(node) and node.options.reuse
+        if limit is None and not passed_on and not answers:
             continue
         floor = max((passed_on.get(source, _NONE) for source in node.sources), default=_NONE)
         own = _NONE if limit is None else _own(node, limit, keys, known, now)
         if floor.moment > -math.inf or limit is not None:
             found[index] = max(floor, own)
-        after = floor if limit is None else _after(node, found[index], keys, known, now)
+        after = floor
+        if limit is not None:
+            after = _after(node, found[index], keys, known, now)
+        elif answers:
+            after = _after_answer(node, floor, keys, known, now)
         if after.moment > -math.inf:
             passed_on[index] = after
     return found
@@ -79,6 +89,16 @@ def _own(
     if was is not None:
         words = f"was made {ago(max(0.0, now - was.made))} and {words}"
     return ExpiryBound(now - limit, f"result {words}", node.index)
+
+
+def _after_answer(
+    node: Node, floor: ExpiryBound, keys: Mapping[int, str], known: Mapping[str, Known], now: float
+) -> ExpiryBound:
+    """What a question asks of those that read its answer: another answer has the same key."""
+    was = known.get(keys.get(node.index, ""))
+    if was is None or was.made < floor.moment:
+        return ExpiryBound(now, "question is asked anew", node.index)
+    return max(floor, ExpiryBound(was.made, f"answer was given {ago(now - was.made)}", node.index))
 
 
 def _after(

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import beside, run_in_thread
 from cascade_nb.engine.files.kept_files import KeptFiles
+from cascade_nb.engine.reuse.answers_kept import answers_of, asks, is_known
 from cascade_nb.engine.reuse.expiry import ExpiryBound, floors, not_ahead
 from cascade_nb.engine.reuse.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.reuse.provenance_cache import (
@@ -51,6 +52,7 @@ class Reuse:
         standing: indexes of all results that stand, whether something will read them or not.
         made: by index, when the results in `found` were made, in seconds since the epoch.
         files: by index, what the results in `found` were made of, where that was any file.
+        answers: by index, of the questions in `found` and `pending`, who gave the answer.
         outdated: by index, what became of a file that a kept result depends on: "file in.txt
             changed 3 min ago".
     """
@@ -70,6 +72,7 @@ class Reuse:
     made: Mapping[int, float] = dataclasses.field(default_factory=dict)
     files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
     outdated: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    answers: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
 class GraphSnapshot(NamedTuple):
@@ -166,7 +169,7 @@ async def find_reusable(
         StateError: the place cannot be read.
     """
     found_there = {} if since == math.inf else await state.known(list(keys.values()))
-    known = {key: not_ahead(what, now) for key, what in found_there.items()}
+    known = {key: not_ahead(what, now) for key, what in found_there.items() if is_known(what)}
 
     def weigh() -> tuple[dict[int, ExpiryBound], set[str], set[int]]:
         floor = floors(graph, keys, known, now) if sight is not None else {}
@@ -223,6 +226,7 @@ async def find_reusable(
         made={i: known[keys[i]].made for i in found},
         files={i: known[keys[i]].files for i in found if known[keys[i]].files},
         outdated=files.words,
+        answers=await answers_of(graph, state, keys, found),
     )
 
 
@@ -238,7 +242,7 @@ def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[in
     return {
         node.index: key
         for node in graph.nodes
-        if (keeps_all or node.name is not None or node.index in targets)
+        if (keeps_all or node.name is not None or node.index in targets or asks(node))
         and node.options.reuse
         and node.kind is not NodeKind.PARAM
         and (key := found[node.index]) is not None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.asking.questions import Questions
 from cascade_nb.engine.core.driven_run import Edited
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_core import RunCore
@@ -66,6 +67,7 @@ class AssembledRun(AdmittingRun):
         code: whether code is what the keys say.
         failures: what failed for good.
         expander: grows the items of mapped nodes.
+        questions: whose answers its nodes wait for.
         left_behind: what ran when the run was over, and whose end nobody waited for.
         accident: what this machinery was broken off with.
     """
@@ -145,6 +147,7 @@ class AssembledRun(AdmittingRun):
         if sight is not None:
             self.code = CodeWatch(self, sight.prints, sight.code, request.given.tainted)
         self.saver = ResultSaver(self, self.code)
+        self.questions = Questions(self, self.code)
 
     def _enter_context(self) -> None:
         """Here bodies run; where a task itself started this run, nothing is that task's."""

@@ -18,6 +18,7 @@ from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.engine.dispatch.failures import error_text, failure_of, note_failure
 from cascade_nb.engine.runs.assembled_run import AssembledRun
+from cascade_nb.model.params.question import Question
 from cascade_nb.model.tasks.present import Continued
 
 
@@ -76,6 +77,8 @@ class RunDriver(AssembledRun):
         core = self.core
         if error is not None:
             core.failed(index, number, took, error, stopped)
+        elif result.__class__ is Continued and result.value.__class__ is Question:
+            self.questions.ask(index, number, took, result.value)
         elif result.__class__ is Continued:
             heir = core.continuations.heir_of(index)
             if heir is not None:  # its own part is over, and its place may be used for another
@@ -278,6 +281,7 @@ class RunDriver(AssembledRun):
         if self.sharing is not None:
             self.sharing.close()
         self.queues.clear()
+        self.questions.close()
         manager = self.services.manager
         for attempt in self.in_flight.values():
             attempt.abandoned = attempt.stop = True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.asking.answering import Answering
 from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
 from cascade_nb.engine.observing.answers import item_of, node_named
@@ -75,7 +76,7 @@ class HandleHost(RunHost, Holds, Protocol):
         """What `Run.retry_failed` does."""
 
 
-class Run(RunControls, Readings):
+class Run(RunControls, Readings, Answering):
     """One run of a graph, as `cs.start` gives it: wait for it, look at it, hold it, end it.
 
     Attributes:

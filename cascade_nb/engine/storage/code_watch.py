@@ -106,6 +106,10 @@ class CodeWatch:
             return Verdict.WAIT
         return Verdict.KEEP
 
+    def taint(self, index: int) -> None:
+        """A node has a result that stands for this run only, and so has what is made of it."""
+        self.tainted.add(self._unit(index))
+
     def wait(self, index: int, again: Callable[[], None]) -> None:
         """Call `again` when more is known of the result of a node or item."""
         if not self._files or index in self._seen:

@@ -16,10 +16,11 @@ from cascade_nb.model.tasks.task import Task
 
 
 class Continued:
-    """What a body returned, where lazy values are in it: they are run, and it goes on from there.
+    """What a body returned that is no result yet: it goes on from there.
 
     Attributes:
-        value: the lazy value, or the containers around some.
+        value: the lazy value, or the containers around some, which are run; or a `Question`, which
+            is asked.
     """
 
     __slots__ = ("value",)
@@ -37,7 +38,7 @@ def returned(result: Any) -> Any:
     Raises:
         ResultError: it can be read only once, or not at all.
     """
-    if result.__class__ in FROZEN:
+    if result.__class__ in FROZEN or result.__class__ is Continued:
         return result
     kept = kept_copy(result)
     if not holds(kept, Lazy):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _COUNTS: Final = ("total", "done", *COUNTED)
-_ADDED: Final = ("total", "done", "running", "queued", "held", "failed")
+_ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 
@@ -266,6 +266,7 @@ def _kind(kind: KindStatus) -> Json:
         "running": kind.running,
         "queued": kind.queued,
         "held": kind.held,
+        "asking": kind.asking,
         "failed": kind.failed,
         "paused": kind.paused,
         "limit": kind.limit,

@@ -34,6 +34,9 @@ LOOKS: Final[Mapping[str, Look]] = {
     "waiting": Look("waiting", "", "", "#8a93a3", "#f6f7f9"),
     "held": Look("held", "‖", "M-1.5 -2.6 V2.6 M1.5 -2.6 V2.6", "#b26a00", "#fdf3e1"),
     "queued": Look("queued", "⋯", "M-2.6 0 h0.1 M-0.05 0 h0.1 M2.5 0 h0.1", "#00757f", "#e2f2f3"),
+    "asking": Look(
+        "asks", "?", "M-1.6 -1.3 A1.65 1.65 0 1 1 0 0.4 V1.2 M0 2.8 v0.1", "#7a3fb5", "#f1e8fb"
+    ),
     "running": Look("running", "▸", "M-1.5 -2.7 L2.7 0 L-1.5 2.7 Z", "#1769c0", "#e3effb"),
     "planned": Look("to run", "▷", "M-1.3 -2.6 L1.7 0 L-1.3 2.6", "#1769c0", "#ffffff"),
     "done": Look("done", "✓", _CHECK, "#2f7d46", "#e5f3e9"),
@@ -55,6 +58,7 @@ LOOKS: Final[Mapping[str, Look]] = {
 # A box that stands for nodes in several states is in the first of these that one of them is in.
 _URGENCY: Final = (
     "failed",
+    "asking",
     "running",
     "held",
     "queued",
@@ -71,9 +75,9 @@ _URGENCY: Final = (
 def together(states: Collection[str]) -> str:
     """The state of a box that stands for nodes in these states.
 
-    Failed if one has failed, else running if one runs, then held, queued, planned, stale, waiting,
-    cancelled; done if all came through and some of them ran, reused if none had to, skipped if none
-    was wanted.
+    Failed if one has failed, else asking if one asks, running if one runs, then held, queued,
+    planned, stale, waiting, cancelled; done if all came through and some of them ran, reused if
+    none had to, skipped if none was wanted.
     """
     return next((state for state in _URGENCY if state in states), "waiting")
 

@@ -16,6 +16,7 @@ _COLOURS: Final[Mapping[str, tuple[str, str, str]]] = {
     "done": ("--jp-success-color1", "#2f7d46", "#6cc48a"),
     "held": ("--jp-warn-color1", "#b26a00", "#f0b45a"),
     "queued": ("--jp-info-color1", "#00757f", "#4dd0e1"),
+    "asking": ("--md-purple-400", "#7a3fb5", "#c79bf2"),
     "failed": ("--jp-error-color1", "#c3352f", "#f27d75"),
 }
 
@@ -72,6 +73,7 @@ _LOOK: Final[Mapping[str, str]] = {
     "[data-state=reused]": _accent("var(--cs-done)", 0),
     "[data-state=held], [data-state=stale]": _accent("var(--cs-held)", 12),
     "[data-state=queued]": _accent("var(--cs-queued)", 10),
+    "[data-state=asking]": _accent("var(--cs-asking)", 15),
     "[data-state=failed]": _accent("var(--cs-failed)", 14),
     ".shape, .behind": "fill: color-mix(in srgb, var(--cs-accent) var(--cs-wash), var(--cs-paper));"
     " stroke: var(--cs-accent)",
@@ -86,7 +88,9 @@ _LOOK: Final[Mapping[str, str]] = {
     ),
     ", ".join(f"[data-state={state}] .badge path" for state in _HOLLOW): "stroke: var(--cs-accent)",
     "[data-state=waiting] .badge": "display: none",
-    "[data-state=running] .shape, [data-state=failed] .shape": "stroke-width: 2",
+    ", ".join(f"[data-state={state}] .shape" for state in ("running", "asking", "failed")): (
+        "stroke-width: 2"
+    ),
     "[data-state=held] .shape": "stroke-dasharray: 7 3",
     "[data-state=queued] .shape": "stroke-dasharray: 2 2",
     "[data-state=stale] .shape": "stroke-dasharray: 4 3",

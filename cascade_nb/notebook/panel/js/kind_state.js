@@ -5,6 +5,7 @@ export function kindState(kind, ended) {
   if (kind.done === kind.total) return "done"
   if (ended) return "left"
   if (kind.paused) return "held"
+  if (kind.asking) return "asking"
   if (kind.running) return "running"
   if (kind.held) return "held"
   return kind.queued ? "queued" : "waiting"

@@ -11,6 +11,7 @@ import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
 const GONE = "The kernel that ran this is gone; this is how it was last seen."
 const ENDED = { succeeded: "✓", failed: "✕", cancelled: "■" }
 const COUNTED = [
+  ["asking", "asking"],
   ["running", "running"],
   ["held", "held"],
   ["queued", "queued"],

@@ -1,0 +1,1 @@
+"""Questions that runs ask of people and of other programs, and what answers them."""
