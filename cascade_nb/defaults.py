@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TypeGuard
 
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.connectors.urls import connector_from
 from cascade_nb.engine.core.priorities import NativeSolver
-from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
 from cascade_nb.engine.engine import Engine, use_defaults
-from cascade_nb.engine.runs.services import Adapters, Processes, SystemClock
+from cascade_nb.engine.processes.executors import Executors
+from cascade_nb.engine.runs.services import Adapters, SystemClock
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
-from cascade_nb.executors.local import LocalExecutor
+from cascade_nb.executors.resolve import Kinds
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
@@ -27,7 +27,7 @@ _making = threading.Lock()
 
 def fill_in(
     solver: Solver | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Submits | None = None,
     bus: MessageBus | None = None,
     connector: Connector | str | None = None,
     state: StateBackend | str | None = None,
@@ -45,7 +45,6 @@ def fill_in(
         connector = connector_from(connector)
     for what, given, does in (
         ("a solver", solver, "ranks"),
-        ("an executor", executor, "submit"),
         ("a bus", bus, "publish"),
         ("a connector", connector, "subscribe"),
         ("a clock", clock, "call_later"),
@@ -53,31 +52,14 @@ def fill_in(
         if given is not None and not callable(getattr(given, does, None)):
             raise UsageError(f"{given!r:.60} is not {what}: it has no method {does}()")
     named = state if state is not None else os.environ.get(STATE_VARIABLE) or None
-    in_processes = executor if _runs_in_processes(executor) else None
-    in_threads = executor if executor is not None and in_processes is None else LocalExecutor()
     return Adapters(
         solver=solver if solver is not None else NativeSolver(),
-        executor=in_threads,
-        processes=Processes(_in_processes if in_processes is None else lambda: in_processes),
-        on="threads" if in_processes is None else "processes",
+        executors=Executors(Kinds(), executor),
         bus=bus if bus is not None else MessageBus(),
         connector=connector,
         state=state_of(named),
         clock=clock if clock is not None else SystemClock(),
     )
-
-
-def _runs_in_processes(executor: Executor | None) -> TypeGuard[RunsInProcesses]:
-    return callable(getattr(executor, "run", None)) and hasattr(executor, "obstacle")
-
-
-def _in_processes() -> RunsInProcesses:
-    """What runs bodies in processes where nothing else is said."""
-    from cascade_nb.executors.processes.executor import (  # noqa: PLC0415 - it loads cloudpickle
-        ProcessExecutor,
-    )
-
-    return ProcessExecutor()
 
 
 def state_of(place: StateBackend | str | None) -> StateBackend:

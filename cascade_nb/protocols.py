@@ -62,7 +62,7 @@ class Job(Protocol):
 
 
 class Executor(Protocol):
-    """Where the bodies of sync tasks execute."""
+    """Where bodies of sync tasks execute; `engine.dispatch.workers` says what else it may have."""
 
     @property
     def capacity(self) -> int:

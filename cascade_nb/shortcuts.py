@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from cascade_nb.advice import advised_value
 from cascade_nb.concurrency.own_loop import StillWorkingError, on_own_loop
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
@@ -41,7 +42,7 @@ def start(
     fresh: bool = False,
     log: str | None = None,
     share: str = "no",
-    on: str | None = None,
+    on: str | Submits | None = None,
     priority: int | None = None,
 ) -> Run:
     """Start a run of what `target` needs, and return at once.
@@ -54,7 +55,7 @@ def start(
         fresh: True to use no results of earlier runs.
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
-        on: "threads" (default) or "processes": where tasks run that do not say it.
+        on: "threads" (default), "processes" or an executor: where tasks run that do not say it.
         priority: -1000 to 1000: all of it starts before what other runs have at a lower one (0).
 
     Returns:
@@ -85,7 +86,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
-    on: str | None = ...,
+    on: str | Submits | None = ...,
     priority: int | None = ...,
 ) -> T: ...
 @overload
@@ -97,7 +98,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
-    on: str | None = ...,
+    on: str | Submits | None = ...,
     priority: int | None = ...,
 ) -> list[T]: ...
 @overload
@@ -109,7 +110,7 @@ def run(
     fresh: bool = ...,
     log: str | None = ...,
     share: str = ...,
-    on: str | None = ...,
+    on: str | Submits | None = ...,
     priority: int | None = ...,
 ) -> Any: ...
 def run(
@@ -120,7 +121,7 @@ def run(
     fresh: bool = False,
     log: str | None = None,
     share: str = "no",
-    on: str | None = None,
+    on: str | Submits | None = None,
     priority: int | None = None,
 ) -> Any:
     """Run `target` and give its value, in a script, a test or a notebook's cell.
@@ -136,7 +137,7 @@ def run(
         fresh: True to use no results of earlier runs.
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
-        on: "threads" (default) or "processes": where tasks run that do not say it.
+        on: "threads" (default), "processes" or an executor: where tasks run that do not say it.
         priority: -1000 to 1000: all of it starts before what other runs have at a lower one (0).
 
     Returns:

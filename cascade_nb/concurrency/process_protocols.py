@@ -1,8 +1,16 @@
-"""The protocols between a process that runs a body and whoever asked for it."""
+"""The protocols between what runs bodies elsewhere and whoever asked for it."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
+
+
+class Submits(Protocol):
+    """What can be made an executor of: a pool of `concurrent.futures`, or like one."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        """Have something done."""
+        ...
 
 
 class ProcessHandle(Protocol):

@@ -36,7 +36,7 @@ def ago(seconds: float) -> str:
 
 def count_text(number: int, noun: str) -> str:
     """A number with its noun: ``1 task``, ``14 tasks``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun}" + ("" if number == 1 else "es" if noun.endswith("s") else "s")
 
 
 def size_text(size: float) -> str:

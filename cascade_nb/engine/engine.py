@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
 from cascade_nb.concurrency.thread_settings import with_settings
 from cascade_nb.concurrency.threads import ParsingElsewhere, run_in_thread
@@ -60,7 +61,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
 
     Args:
         solver: order of preference among what could start; default `NativeSolver`.
-        executor: where sync tasks run; default `LocalExecutor`, threads.
+        executor: where sync tasks run, a `concurrent.futures` pool too; default `LocalExecutor`,
+            threads.
         bus: told what happens; default a `MessageBus` of its own.
         connector: brings constraints in and takes telemetry out, or a broker's URL such as
             "mqtt://localhost"; default what `CASCADE_BROKER` names, else none.
@@ -107,7 +109,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         self,
         *,
         solver: Solver | None = None,
-        executor: Executor | None = None,
+        executor: Executor | Submits | None = None,
         bus: MessageBus | None = None,
         connector: Connector | str | None = None,
         state_backend: StateBackend | str | None = None,
@@ -158,7 +160,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         fresh: bool = False,
         log: str | None = None,
         share: str = "no",
-        on: str | None = None,
+        on: str | Submits | None = None,
         priority: int | None = None,
     ) -> Any:
         """Start a run and wait for its value; see `start`. What is a value already is given as it
@@ -184,7 +186,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         fresh: bool = False,
         log: str | None = None,
         share: str = "no",
-        on: str | None = None,
+        on: str | Submits | None = None,
         priority: int | None = None,
         run_id: str | None = None,
     ) -> Run:
@@ -201,8 +203,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             log: "human" or "json", for this run; default as the engine's.
             share: "wait": what another kernel with the same state computes just now is waited for,
                 and computed only once.
-            on: "threads" or "processes": where sync tasks run that do not say it; default as the
-                engine's executor.
+            on: "threads", "processes" or an executor: where sync tasks run that do not say it;
+                default as the engine's executor.
             priority: of all that it starts, before and above what was said of its tasks.
             run_id: its identity, for who is to know it before anything runs; default a new one.
 
@@ -219,7 +221,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        asked = checked_params(params), bindings, on_error, fresh, log, shares, on, priority
+        place = None if on is None else self.adapters.executors.place(on)
+        asked = checked_params(params), bindings, on_error, fresh, log, shares, place, priority
         request = RunRequest(*asked)
         run = self.begin(graph, request, run_id)
         self.given.update(request.params)  # what does not fit is not remembered
@@ -291,7 +294,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if self.journal_writer is not None:
             await self.journal_writer.close()
         await self.state.close()
-        self.adapters.close()
+        self.adapters.executors.close()
         Engine._alive.discard(self)
         if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
             await run_in_thread(self.loop_binding.leave)

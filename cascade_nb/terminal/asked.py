@@ -118,4 +118,4 @@ def tell(asked: Asked, as_json: bool, lines: list[str], nobody: str = "") -> int
 
 def some(number: int) -> str:
     """How many answered."""
-    return count_text(number, "process").replace("processs", "processes")
+    return count_text(number, "process")

@@ -300,7 +300,7 @@ async def test_what_waits_for_the_thread_of_a_run_that_was_given_up_gets_another
     stuck = engine.start(cs.task(hold.wait)())
     await until(lambda: hold.came)
     other = engine.start(cs.task(lambda: "went on")())
-    await until(lambda: len(engine.loop_binding.services().workers.runs_with_work) == 1)
+    await until(lambda: len(engine.loop_binding.services().workers.threads.runs_with_work) == 1)
     stuck.cancel()
     await pass_time(clock, 4)
     assert await asyncio.wait_for(other, PATIENCE) == "went on"

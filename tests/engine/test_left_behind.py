@@ -143,5 +143,5 @@ async def test_what_was_told_at_the_end_of_a_run_is_not_told_again_while_it_leav
     told = len(spy.events_of_type(TaskExecutionFinished))
     engine.resume("task:other")  # whoever is held by it looks again, the run that is over too
     hold.let_go()
-    await until(lambda: not engine.loop_binding.services().workers.lost)
+    await until(lambda: not engine.loop_binding.services().workers.threads.lost)
     assert [e.status for e in spy.events_of_type(TaskExecutionFinished)] == ["cancelled"] * told

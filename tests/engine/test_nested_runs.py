@@ -309,7 +309,7 @@ async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
         await stopped
     assert await asyncio.wait_for(engine.run(give(2)), PATIENCE) == 2
     let_go.set()
-    workers = engine.loop_binding.services().workers
+    workers = engine.loop_binding.services().workers.threads
     await until(lambda: workers.lost == 0)
     assert workers.free == 2
 
@@ -317,7 +317,7 @@ async def test_threads_whose_time_is_up_do_not_take_the_places_of_others(
 async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
     make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cascade_nb.engine.dispatch import ready_queues as queues
+    from cascade_nb.engine.dispatch import workers as queues
 
     monkeypatch.setattr(queues, "LOST", 0)
     let_go = threading.Event()

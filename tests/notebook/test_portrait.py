@@ -126,7 +126,7 @@ async def test_nothing_is_told_when_nothing_changed(engine: Engine, gate: Gate) 
 
 
 def engine_width(run: Run) -> int:
-    return min(20, run.engine.adapters.executor.capacity)
+    return min(20, run.engine.adapters.executors("thread").capacity)
 
 
 async def test_how_long_a_pause_lasts_is_left_to_the_browser(engine: Engine, gate: Gate) -> None:

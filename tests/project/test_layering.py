@@ -61,7 +61,7 @@ INSIDE = {
         ("__init__",),
     ),
     "engine": (
-        ("loops", "run_controls", "scopes", "source_names"),
+        ("body_context", "loops", "run_controls", "scopes", "source_names"),
         ("core",),
         ("files",),
         ("reuse",),

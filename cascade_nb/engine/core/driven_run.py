@@ -36,6 +36,10 @@ class InFlight(Protocol):
         rests_since: since when it stands still, at a checkpoint or suspended.
     """
 
+    @property
+    def workers(self) -> Places | None:
+        """Of whose places it has one; None on the loop."""
+
     index: int
     number: int
     ticket: Ticket
@@ -151,7 +155,7 @@ class Queues(Protocol):
 
 
 class Places(Protocol):
-    """The free places in threads; see `dispatch.ready_queues`."""
+    """The free places of an executor; see `dispatch.ready_queues`."""
 
     def replace(self, attempt: InFlight) -> None:
         """The thread of an attempt may never end: another takes its place."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.priorities import with_levels
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.scheduler import Scheduler
-from cascade_nb.engine.core.task_groups import TaskGroups
+from cascade_nb.engine.core.task_groups import THREADS, Place, TaskGroups, place_by_name
 from cascade_nb.graph.graph import FREE, Graph, Node
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols import Solver
 
 
@@ -43,7 +44,8 @@ async def make_initial_state(
     *,
     demand: bool,
     above: Subject | None = None,
-    on: str = "threads",
+    on: Place = THREADS,
+    place_of: Callable[[AnyTask], Place] = place_by_name,
     level: int = 0,
 ) -> InitialState:
     """Make one.
@@ -58,6 +60,7 @@ async def make_initial_state(
         demand: whether the targets are to be asked for.
         above: what scopes ask of the task that started the run, if one did.
         on: where sync tasks run that do not say it.
+        place_of: gives where a task runs that does.
         level: of nodes of which no priority is said.
     """
 
@@ -72,7 +75,7 @@ async def make_initial_state(
         return InitialState(
             scheduler,
             results,
-            TaskGroups(run_id, graph, above, on),
+            TaskGroups(run_id, graph, above, on, place_of),
             [0] * len(nodes) if solver is None else _ranks(solver, nodes, means, level),
             scheduler.demand(graph.targets) if demand else None,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.control.gates import Subject
 from cascade_nb.engine.core.arguments import Expansion
@@ -10,10 +11,37 @@ from cascade_nb.errors import UsageError
 from cascade_nb.graph.effects.effects import NONE, PYPLOT, effects_of
 from cascade_nb.graph.effects.unseen import Mentions
 from cascade_nb.graph.graph import FREE, Graph, Node
+from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.operations import Operation
+
+
+class Place(NamedTuple):
+    """Where bodies of sync tasks run.
+
+    Attributes:
+        key: by which the engine finds it: "thread", "processes", or one of its own making.
+        remote: whether that is in other processes.
+        executor: what is there, where it is somebody's own: as long as this is held, it is there.
+    """
+
+    key: str
+    remote: bool
+    executor: Any = None
+
+
+THREADS: Final = Place("thread", False)
+PROCESSES: Final = Place("processes", True)
+_ON_LOOP: Final = frozenset({"async", "inline"})
+#: Queues of which no worker of an executor takes anything.
+NO_WORKERS: Final = frozenset({None, *_ON_LOOP})
+
+
+def place_by_name(task: AnyTask) -> Place:
+    """Where a task runs that says so by name."""
+    return PROCESSES if task.executor == "processes" else THREADS
 
 
 class Spent(NamedTuple):
@@ -33,7 +61,8 @@ class TaskGroup:
 
     Attributes:
         name: the task's name.
-        queue: "thread", "processes", "async" or "inline"; None for what has no body of its own.
+        queue: "async", "inline", or the key of a place; None for what has no body of its own.
+        remote: whether it runs in other processes.
         options: what was asked for them.
         subject: what scopes ask of them.
         light: whether an attempt needs no more than its call: no retry, no timeout, no resources,
@@ -62,6 +91,7 @@ class TaskGroup:
         "name",
         "options",
         "queue",
+        "remote",
         "seconds",
         "subject",
         "times",
@@ -74,9 +104,11 @@ class TaskGroup:
         options: Options,
         subject: Subject,
         mentions: Mentions | None = None,
+        remote: bool = False,
     ) -> None:
         self.name = name
         self.queue = queue
+        self.remote = remote
         self.options = options
         self.subject = subject
         self.files = () if options.cache is None else options.cache.files
@@ -96,6 +128,13 @@ class TaskGroup:
 class TaskGroups:
     """The kind of each node of a run.
 
+    Args:
+        run_id: the run's identity.
+        graph: what runs.
+        above: what scopes ask of the task that started the run, if one did.
+        on: where sync tasks run that do not say it.
+        place_of: gives where a task runs that does.
+
     Attributes:
         of: by index.
         use_pyplot: whether the code of any of them uses pyplot.
@@ -103,10 +142,16 @@ class TaskGroups:
     """
 
     def __init__(
-        self, run_id: str, graph: Graph, above: Subject | None = None, on: str = "threads"
+        self,
+        run_id: str,
+        graph: Graph,
+        above: Subject | None = None,
+        on: Place = THREADS,
+        place_of: Callable[[AnyTask], Place] = place_by_name,
     ) -> None:
         self._run_id = run_id
         self._on = on
+        self._place_of = place_of
         self._above = above
         self._known: dict[tuple[object, int], TaskGroup] = {}
         self.use_pyplot = False
@@ -132,13 +177,13 @@ class TaskGroups:
         key = (node.task or type(node.lazy), id(options))
         kind = self._known.get(key)
         if kind is None:
-            queue = self._queue_of(node)
+            queue, remote, _ = self._queue_of(node)
             effects = NONE if node.task is None else effects_of(node.task)
-            apart = options.shares_process or queue == "processes"
+            apart = options.shares_process or remote
             states = NONE.states if apart else effects.states
             self.use_pyplot |= PYPLOT in states
             subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
-            kind = TaskGroup(node.task_name, queue, options, subject, effects.mentions)
+            kind = TaskGroup(node.task_name, queue, options, subject, effects.mentions, remote)
             self._known[key] = kind
             kind.by_size = isinstance(node.task, Operation)
         needs_attempt = (
@@ -151,24 +196,23 @@ class TaskGroups:
             return self.in_thread(kind)
         return kind
 
-    def _queue_of(self, node: Node) -> str | None:
-        """Where a node runs.
+    def _queue_of(self, node: Node) -> tuple[str | None, bool, Any]:
+        """Where a node runs, as a `Place` says it.
 
         Raises:
             UsageError: it is to run in a process, and is given a resource of this one.
         """
         task = node.task
-        if task is None or task.executor not in {"thread", "processes"}:
-            return None if task is None else task.executor
-        if task.executor == "thread" and (task.says_where or self._on == "threads"):
-            return "thread"
-        if not _injects(node.lazy):
-            return "processes"
-        if task.executor == "thread":
-            return "thread"
+        if task is None or task.executor in _ON_LOOP:
+            return None if task is None else task.executor, False, None
+        place = self._place_of(task) if task.says_where else self._on
+        if not place.remote or not _injects(node.lazy):
+            return place
+        if not task.says_where:
+            return THREADS
         raise UsageError(
             f"{node.label} is to run in a process, and the resource that it takes lives in this "
-            "one: open it inside of the task, or leave out executor='processes'"
+            f"one: open it inside of the task, or leave out executor={_said(task)}"
         )
 
     def add(self, node: Node, index: int) -> None:
@@ -223,6 +267,10 @@ class TaskGroups:
 
 
 _IN_THREAD: Final = -1
+
+
+def _said(task: AnyTask) -> str:
+    return repr(task.executor) if task.given is None else "…"
 
 
 def _injects(lazy: Lazy) -> bool:

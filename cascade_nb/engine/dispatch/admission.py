@@ -17,11 +17,30 @@ from cascade_nb.engine.scopes import nodes_under
 A = TypeVar("A", bound=Attempt)
 
 
+class GivesPlaces(Protocol):
+    """The free places of an executor; see `ready_queues`.
+
+    Attributes:
+        free: how many there are.
+    """
+
+    free: int
+
+    def attempt(self, driver: AdmittingRun) -> type[ThreadAttempt]:
+        """What an attempt of a run is there."""
+
+    def give(self, job: ThreadAttempt) -> None:
+        """Have an attempt begin in a free place."""
+
+
 class StartsCoroutines(FreesWorkers, Protocol):
     """Also starts coroutines; see `ready_queues`."""
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """One was admitted, because what it waited for was free."""
+
+    def workers_for(self, queue: str) -> GivesPlaces:
+        """Whose places those are that a queue is for."""
 
 
 class Admission:
@@ -85,11 +104,7 @@ class Admission:
             driver.tell.started(index, attempt.number)
         kind = driver.core.kinds.of[index]
         timeout = None if kind.light else kind.options.timeout
-        if (
-            not kind.light
-            and kind.queue != "processes"
-            and (kind.files or kind.mentions is not None)
-        ):
+        if not kind.light and not kind.remote and (kind.files or kind.mentions is not None):
             tracks = kind.options.track_files
             attempt.files = OpenedFiles(tracks, kind.files, kind.mentions, kind.name)
         if timeout is not None:
@@ -122,21 +137,21 @@ class Admission:
         if not driver.core.is_ready(index):
             return
         queue = driver.core.kinds.of[index].queue
-        workers = driver.workers if queue != "processes" else driver.processes
-        if queue == "inline" or (queue != "async" and workers.free <= 0):
-            driver.queues.add((index,))
-            driver.core.moved(index)
-            driver.queues.ask_loops()
-        elif queue != "async":
-            kind = ThreadAttempt if queue == "thread" else driver.process_attempt
-            job = self.admitted(index, kind)
-            if job is not None:
-                workers.free -= 1
-                workers.executor.submit(job)
-        else:
+        assert queue is not None
+        if queue == "async":
             attempt = self.admitted(index, AsyncAttempt)
             if attempt is not None:
                 driver.queues.offered(attempt)
+            return
+        workers = None if queue == "inline" else driver.queues.workers_for(queue)
+        if workers is None or workers.free <= 0:
+            driver.queues.add((index,))
+            driver.core.moved(index)
+            driver.queues.ask_loops()
+        else:
+            job = self.admitted(index, workers.attempt(driver))
+            if job is not None:
+                workers.give(job)
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these is gone."""

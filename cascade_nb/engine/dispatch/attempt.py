@@ -16,9 +16,9 @@ from typing import Any
 from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.body_context import at_end, finish_body
 from cascade_nb.engine.core.arguments import Call
-from cascade_nb.engine.dispatch.body_context import at_end, finish_body
-from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, PlacesInThreads
 from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
@@ -83,6 +83,7 @@ class Attempt:
         rests_since: since when it waits at a checkpoint, or None.
         wake: for one on the loop, what ends that wait.
         files: what it opened, and what its result points to; None for nothing.
+        workers: of whose places it has one; None on the loop.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Attempt:
         "ticket",
         "timer",
         "wake",
+        "workers",
     )
 
     def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
@@ -123,6 +125,7 @@ class Attempt:
         self.timer: Callable[[], object] | None = None
         self.wake: Callable[[], object] | None = None
         self.files: OpenedFiles | None = None
+        self.workers: PlacesInThreads | None = None
 
     @property
     def in_thread(self) -> bool:

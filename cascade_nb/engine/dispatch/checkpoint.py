@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from cascade_nb.engine.body_context import progress_told
 from cascade_nb.engine.dispatch.attempt import Attempt, current_attempt
-from cascade_nb.engine.dispatch.body_context import progress_told
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 
 T = TypeVar("T")

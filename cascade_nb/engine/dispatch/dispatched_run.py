@@ -35,6 +35,10 @@ class Started(InFlight, Protocol):
     files: OpenedFiles | None
 
     @property
+    def workers(self) -> PlacesInThreads | None:
+        """Of whose places it has one; None on the loop."""
+
+    @property
     def driver(self) -> DrivenRun:
         """Whose node it is."""
 
@@ -84,10 +88,10 @@ class FreesWorkers(Queues, Protocol):
 
 
 class PlacesInThreads(Places, Protocol):
-    """The free places in threads; see `ready_queues`.
+    """The free places of an executor; see `ready_queues`.
 
     Attributes:
-        executor: whose threads they are.
+        executor: whose they are.
         free, lost: how many are free, and how many may never be again.
     """
 
@@ -119,7 +123,15 @@ class AsksOthers(Shared, Protocol):
 
 
 class RunsInProcesses(Executor, Protocol):
-    """An executor whose jobs may have functions run in other processes."""
+    """An executor whose jobs may have functions run in other processes.
+
+    Attributes:
+        remote: that it is one.
+        ends: whether what runs there can be ended.
+    """
+
+    remote: bool
+    ends: bool
 
     def run(
         self,
@@ -153,7 +165,6 @@ class DispatchedRun(DrivenRun):
     """
 
     queues: FreesWorkers
-    workers: PlacesInThreads
     files: RunFiles
     resources: ResourceManager
     sharing: AsksOthers | None
@@ -164,20 +175,13 @@ class DispatchedRun(DrivenRun):
     context: contextvars.Context
     resting: threading.Condition
 
-    @property
     @abc.abstractmethod
-    def processes(self) -> PlacesInThreads:
-        """The free places in processes, made when they are first asked for."""
+    def said(self, runner: RunsInProcesses) -> bytes:
+        """What was said of logging and warnings, for bodies in other processes.
 
-    @property
-    @abc.abstractmethod
-    def process_runner(self) -> RunsInProcesses:
-        """What runs bodies there."""
-
-    @property
-    @abc.abstractmethod
-    def said(self) -> bytes:
-        """What was said of logging and warnings, for bodies in processes."""
+        Args:
+            runner: what runs them.
+        """
 
     @abc.abstractmethod
     def ended(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cascade_nb.engine.dispatch.body_context import at_end
+from cascade_nb.engine.body_context import at_end
 
 Undo = Callable[[], None]
 _Ending = list[Callable[[], object]]

@@ -13,9 +13,9 @@ from heapq import heappop
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.engine.body_context import finish_body
 from cascade_nb.engine.core.arguments import LAZIES
 from cascade_nb.engine.core.scheduler import READY, RUNNING
-from cascade_nb.engine.dispatch.body_context import finish_body
 from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.engine.files.audit_hook import InlineFiles, user_here
 from cascade_nb.engine.files.result_paths import PLAIN

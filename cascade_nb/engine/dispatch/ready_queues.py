@@ -1,106 +1,60 @@
-"""Queues ready nodes by rank, and starts the first where there is room: in a worker thread, in a
-process, on the loop, or in a slice on the loop.
+"""Queues ready nodes by rank, and starts the first where there is room: in a worker of an executor,
+on the loop, or in a slice on the loop.
 
-A node is admitted only when it could start at once: a thread node when a worker is free, a node of
-the loop when the loop gets to it. Until then it waits in the heap of its queue, where a pause
-reaches it.
+A node is admitted only when it could start at once: a node of an executor when a worker is free, a
+node of the loop when the loop gets to it. Until then it waits in the heap of its queue, where a
+pause reaches it.
 
 Every method is called under the engine's lock.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.engine.core.priorities import goes_first, most_urgent
+from cascade_nb.engine.core.priorities import goes_first
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, ThreadAttempt
 from cascade_nb.engine.dispatch.coroutines import CoroutineRunner
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE, run_inline_batch
+from cascade_nb.engine.dispatch.workers import Workers
 
 if TYPE_CHECKING:
-    from cascade_nb.engine.core.driven_run import InFlight
     from cascade_nb.engine.dispatch.admission import AdmittingRun
     from cascade_nb.engine.dispatch.dispatched_run import Started
     from cascade_nb.engine.loops.services import LoopServices
-    from cascade_nb.protocols import Executor
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
-LOST: Final = 64  # threads that may be replaced at least, while they do not end
 MANY: Final = 100  # ready nodes from which on they are pushed all at once
 FEW: Final = 16  # so many times more must stand in a heap for it to be quicker to push one by one
 
 
-class Workers:
-    """The executor's free places, and the runs that have work for them, served in turn."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.executor = executor
-        self.free = executor.capacity
-        self.runs_with_work: deque[ReadyQueues] = deque()
-        self.lost = 0  # threads that may never end; others have taken their places
-
-    def next_job(self, at_once: bool = False) -> ThreadAttempt | None:
-        """The next attempt that may start here: of the highest priority there is, and among runs
-        that have such of the one that waited longest.
-
-        Args:
-            at_once: whether to begin it too, since the worker that will run it is the one that
-                asks.
-        """
-        runs_with_work = self.runs_with_work
-        while runs_with_work:
-            place = last = 0
-            if len(runs_with_work) > 1:
-                place, last = most_urgent([one.heap_of(self)[:1] for one in runs_with_work])
-            queues = runs_with_work[place]
-            runs_with_work.remove(queues)
-            job = queues.take(self, at_once, last)
-            heap = queues.heap_of(self)
-            # What was looked at for as long as one may comes again with the loop, not from here.
-            goes_on = heap and (job is not None or 0 != last < heap[0])
-            if goes_on and queues not in runs_with_work:
-                runs_with_work.append(queues)
-            if job is not None:
-                return job
-        return None
-
-    def replace(self, attempt: InFlight) -> None:
-        """The thread of an attempt may never end: another takes its place, within bounds."""
-        if attempt.started is None or attempt.replaced:
-            return
-        if self.lost < max(LOST, 4 * self.executor.capacity):
-            attempt.replaced = True
-            self.lost += 1
-            self.free += 1
-
-    def pump(self) -> None:
-        """Give every free worker something to do, while there is something."""
-        while self.free and self.runs_with_work and (job := self.next_job()) is not None:
-            self.free -= 1
-            self.executor.submit(job)
-
-
 class ReadyQueues:
-    """The ready nodes of one run, by where they run."""
+    """The ready nodes of one run, by where they run.
+
+    Args:
+        driver: the run.
+        workers_at: gives the places of an executor, by the key of its place.
+        services: what the engine lends it.
+
+    Attributes:
+        elsewhere: the heaps of places that are not the engine's threads.
+    """
 
     def __init__(
-        self,
-        driver: AdmittingRun,
-        workers: Workers,
-        processes: Callable[[], Workers],
-        services: LoopServices,
+        self, driver: AdmittingRun, workers_at: Callable[[str], Workers], services: LoopServices
     ) -> None:
         self.driver = driver
-        self.workers, self.processes = workers, processes
+        self._workers_at = workers_at
+        self._workers: dict[str, Workers] = {}
+        self.workers = self._workers["thread"] = workers_at("thread")
         self.portal, self.coroutines = services.portal, services.coroutines
         self._apart = services.are_apart
         self.coroutine_runner = CoroutineRunner(driver)
         self.thread: list[int] = []
-        self.process: list[int] = []
+        self.elsewhere: dict[Workers, list[int]] = {}
         self.on_loop = self.coroutine_runner.waiting
         self.inline: list[int] = []
         self._asked = False
@@ -127,9 +81,10 @@ class ReadyQueues:
             elif queue == "async":
                 heappush(self.on_loop, rank << 32 | index)
             else:
-                if not self.process:
-                    self._has_work(self.processes())
-                heappush(self.process, rank << 32 | index)
+                assert queue is not None
+                workers = self.workers_for(queue)
+                self._has_work(workers)
+                heappush(self.elsewhere[workers], rank << 32 | index)
 
     def _add_many(self, ready: Sequence[int]) -> None:
         """The same for very many, of a mapped node for instance."""
@@ -147,18 +102,16 @@ class ReadyQueues:
             assert queue is not None
             keys.setdefault(queue, []).append(rank << 32 | index)
         for queue, of_one in keys.items():
-            heap = {
-                "thread": self.thread, "async": self.on_loop, "inline": self.inline,
-                "processes": self.process,
-            }[queue]  # fmt: skip
+            of_loop = {"async": self.on_loop, "inline": self.inline}.get(queue)
+            heap = self.heap_of(self.workers_for(queue)) if of_loop is None else of_loop
             if len(of_one) < len(heap) // FEW:
                 for key in of_one:
                     heappush(heap, key)
             else:
                 heap += of_one
                 heapify(heap)  # milliseconds for 100,000; one after the other would take a hundred
-            if queue in {"thread", "processes"}:
-                self._has_work(self.workers if queue == "thread" else self.processes())
+            if of_loop is None:
+                self._has_work(self.workers_for(queue))
 
     def offered(self, attempt: AsyncAttempt) -> None:
         """A coroutine was admitted, because what it waited for was free."""
@@ -166,14 +119,17 @@ class ReadyQueues:
 
     def clear(self) -> None:
         """Nothing more is to start."""
-        if self.process and self in self.processes().runs_with_work:
-            self.processes().runs_with_work.remove(self)
-        self.process.clear()
-        self.thread.clear()
+        for workers in self._workers.values():
+            self.heap_of(workers).clear()
+            if self in workers.runs_with_work:
+                workers.runs_with_work.remove(self)
         self.on_loop.clear()
         self.inline.clear()
-        if self in self.workers.runs_with_work:
-            self.workers.runs_with_work.remove(self)
+
+    def pump_workers(self) -> None:
+        """Have the places that this run had begin what any run has for them."""
+        for workers in list(self._workers.values()):
+            workers.pump()
 
     def pump_soon(self) -> None:
         """Let everything that may start now start, from whatever thread this is."""
@@ -212,9 +168,9 @@ class ReadyQueues:
 
     def worker_is_free(self, attempt: Started) -> None:
         """The worker of an attempt that did not begin has nothing more to do."""
-        workers = self._workers_of(attempt)
-        workers.free += 1
-        workers.pump()  # another run may have work for it where this one has none
+        assert attempt.workers is not None
+        attempt.workers.free += 1
+        attempt.workers.pump()  # another run may have work for it where this one has none
         self.pump_soon()
 
     def end_in_worker(
@@ -224,7 +180,8 @@ class ReadyQueues:
 
         The end of one attempt and the begin of the next are one step under the lock.
         """
-        workers = self._workers_of(attempt)
+        workers = attempt.workers
+        assert isinstance(workers, Workers)
         if attempt.replaced:
             workers.lost -= 1
             self.driver.ended(attempt, took, result, error)
@@ -234,24 +191,31 @@ class ReadyQueues:
         try:
             # To wake a second worker for the next link of a chain would cost more than the link.
             self.driver.ended(attempt, took, result, error)
-            job = workers.next_job(at_once=True)
+            if not workers.fixed:  # others may wait for that one
+                job = workers.next_job(at_once=True)
         except BaseException as broken:
             self.driver.break_off(broken)
         if job is None:
             workers.free += 1
+        else:
+            job.workers = workers
         if workers.runs_with_work:
             workers.pump()
         if self.inline or self.on_loop:
             self.ask_loops()
-        if self.process and workers is self.workers:
-            self.processes().pump()
-        elif self.thread and workers is not self.workers:
-            self.workers.pump()
+        if self.elsewhere:
+            self._pump()
         return job
+
+    def workers_for(self, queue: str) -> Workers:
+        """Whose places those are that a queue is for."""
+        if queue not in self._workers:
+            self.elsewhere[self._workers.setdefault(queue, self._workers_at(queue))] = []
+        return self._workers[queue]
 
     def heap_of(self, workers: Workers) -> list[int]:
         """The ready nodes for these."""
-        return self.thread if workers is self.workers else self.process
+        return self.thread if workers is self.workers else self.elsewhere[workers]
 
     def take(self, workers: Workers, at_once: bool, last: int = 0) -> ThreadAttempt | None:
         """The first of this run's nodes for `workers` that is allowed to start; see
@@ -260,8 +224,7 @@ class ReadyQueues:
         Args:
             last: the key up to which to look; 0 for all.
         """
-        driver, heap = self.driver, self.heap_of(workers)
-        kind = ThreadAttempt if heap is self.thread else driver.process_attempt
+        driver, heap, kind = self.driver, self.heap_of(workers), workers.attempt(self.driver)
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap and (not last or heap[0] < last):
             index = heappop(heap) & INDEX
@@ -286,11 +249,9 @@ class ReadyQueues:
     def _pump(self) -> None:
         if self.thread:
             self.workers.pump()
-        if self.process:
-            self.processes().pump()
-
-    def _workers_of(self, attempt: Started) -> Workers:
-        return self.workers if attempt.__class__ is ThreadAttempt else self.processes()
+        for workers, heap in list(self.elsewhere.items()) if self.elsewhere else ():
+            if heap:
+                workers.pump()
 
     def _on_loop(self) -> None:
         """Begin coroutines and run inline nodes, for a slice; by the loop, without the lock."""
@@ -304,10 +265,9 @@ class ReadyQueues:
         driver = self.driver
         with driver.lock:
             self._asked = False
-            if self.thread:
-                self._has_work(self.workers)
-            if self.process:
-                self._has_work(self.processes())
+            for workers in self._workers.values():
+                if self.heap_of(workers):
+                    self._has_work(workers)
             self._pump()
             taken = [] if self._apart else self.coroutine_runner.take()
             inline = self.inline and goes_first(driver.services.inline, self.inline)

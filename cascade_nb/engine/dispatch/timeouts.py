@@ -36,7 +36,8 @@ def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
             return
         # Its ticket stays in flight: the thread goes on, and what it holds is not free.
         attempt.abandoned = True
-        driver.workers.replace(attempt)
+        if attempt.workers is not None:
+            attempt.workers.replace(attempt)
         driver.cancel_nested("the task that started it took too long", attempt)
         driver.wake_resting()
         error = timed_out(driver, index, in_thread=True)

@@ -15,7 +15,7 @@ from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import CANCELLED, DONE, FAILED, READY, RUNNING, State
 from cascade_nb.engine.observing.retries import nested_in, retries_of, retry_of
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.state_counts import suspended_of, waits_for_a_thread
+from cascade_nb.engine.observing.state_counts import suspended_of, waits_for_a_worker
 from cascade_nb.engine.observing.status import SHOWN, NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph, Node, NodeKind
@@ -190,7 +190,7 @@ def _why_item(view: RunView, name: str, node: Node, number: int) -> list[str]:
         told = f"is {gate.word}: {explain(gate, view.services.clock.now(), ticket)}"
     elif state == CANCELLED:
         told = (end_of(view, index) or ["was cancelled"])[0]
-    elif waits_for_a_thread(view, index):
+    elif waits_for_a_worker(view, index):
         told = _full(view, index)
     else:
         word = SHOWN[State(state)] if state != READY else NodeState.WAITING
@@ -238,13 +238,13 @@ def _stopped(view: RunView, index: int) -> list[str]:
 
 
 def _full(view: RunView, index: int) -> str:
-    """What to say of a node that nothing keeps but that no thread, or no process, is free."""
-    if view.core.kinds.of[index].queue == "processes":
-        there = view.processes.executor.capacity
-        busy = "the only process is busy" if there == 1 else f"all {there} processes are busy"
-        return f"is queued: {busy}"
-    there, lost = view.workers.executor.capacity, view.workers.lost
-    busy = "the only thread is busy" if there == 1 else f"all {there} threads are busy"
+    """What to say of a node that nothing keeps but that no worker is free."""
+    queue = view.core.kinds.of[index].queue
+    assert queue is not None
+    workers = view.queues.workers_for(queue)
+    there, lost = workers.executor.capacity, workers.lost
+    noun = getattr(workers.executor, "noun", "thread")
+    busy = f"the only {noun} is busy" if there == 1 else f"all {count_text(there, noun)} are busy"
     more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""
     return f"is queued: {busy}{more}"
 

@@ -20,17 +20,20 @@ from cascade_nb.protocols import Executor
 class QueuesView(Protocol):
     """What is seen of where ready nodes wait."""
 
+    def workers_for(self, queue: str) -> PlacesView:
+        """Whose places those are that a queue is for."""
+
     @property
     def loop_is_held_up(self) -> bool:
         """Whether coroutines could begin and their loop does not come to it."""
 
 
 class PlacesView(Protocol):
-    """What is seen of the places in threads."""
+    """What is seen of the places of an executor."""
 
     @property
     def executor(self) -> Executor:
-        """Whose threads they are."""
+        """Whose they are."""
 
     @property
     def lost(self) -> int:
@@ -64,10 +67,6 @@ class RunView(Protocol):
     """
 
     @property
-    def processes(self) -> PlacesView:
-        """The places in processes."""
-
-    @property
     def core(self) -> RunCore:
         """How its nodes stand; not to be moved."""
 
@@ -78,10 +77,6 @@ class RunView(Protocol):
     @property
     def queues(self) -> QueuesView:
         """Where ready nodes wait."""
-
-    @property
-    def workers(self) -> PlacesView:
-        """The places in threads."""
 
     @property
     def saver(self) -> SaverView:

@@ -16,7 +16,7 @@ from cascade_nb.control.gates import Gate
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
-from cascade_nb.engine.core.task_groups import Spent, TaskGroup
+from cascade_nb.engine.core.task_groups import NO_WORKERS, Spent, TaskGroup
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import SHOWN, KindStatus, NodeState
 
@@ -150,7 +150,7 @@ class StateCounts:
             return _STOPPED[gate.word]
         if index in view.core.continuations:
             return _RUNNING
-        return _QUEUED if waits_for_a_thread(view, index) else _WAITING
+        return _QUEUED if waits_for_a_worker(view, index) else _WAITING
 
     def _stopper(self, index: int) -> Gate | None:
         """What keeps a node from starting that asked to."""
@@ -215,11 +215,11 @@ class StateCounts:
             counts[_WAITING] += expansion.count
 
 
-def waits_for_a_thread(view: RunView, index: int) -> bool:
-    """Whether a node could start, but for a thread: nothing else keeps it, and it is queued."""
+def waits_for_a_worker(view: RunView, index: int) -> bool:
+    """Whether a node could start, but for a worker: nothing else keeps it, and it is queued."""
     return (
         view.core.scheduler.state[index] == READY
-        and view.core.kinds.of[index].queue == "thread"
+        and view.core.kinds.of[index].queue not in NO_WORKERS
         and index not in view.core.retry_at
         and index not in view.core.questions
         and index not in view.core.parked

@@ -20,6 +20,13 @@ from cascade_nb.model.lazy.any_task import AnyTask
 NO_ANSWERS: Final[Mapping[int, str]] = MappingProxyType({})
 
 
+def _is_remote(node: Node) -> bool:
+    task = node.task
+    if task is None or task.given is None:
+        return task is not None and task.executor == "processes"
+    return bool(getattr(task.given.resolved or task.given.executor, "remote", False))
+
+
 class Doubts:
     """What the code of a graph's tasks does beside computing, as sentences say it.
 
@@ -60,8 +67,7 @@ class Doubts:
         """What is to be known before a node runs."""
         node = self._graph.nodes[index]
         changed = [kind for kind, changes in self._effects(node).states.items() if changes]
-        in_process = node.task is not None and node.task.executor == "processes"
-        shares = node.lazy.options.shares_process or in_process
+        shares = node.lazy.options.shares_process or _is_remote(node)
         alone = one_at_a_time(changed) if changed and not shares else ""
         return "; ".join(filter(None, [alone, self._own(index)]))
 

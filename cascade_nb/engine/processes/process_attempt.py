@@ -99,18 +99,24 @@ class ProcessAttempt(ThreadAttempt):
         return super().end(result, error)
 
     def _call_body(self, call: Call) -> Any:
-        driver = self.driver
+        driver, runner = self.driver, self._runner
         kind, options = driver.core.kinds.of[self.index], driver.core.options_of(self.index)
         files = FilesToNote(options.track_files, kind.files, kind.mentions, kind.name)
 
         def elsewhere(fn: Callable[..., Any]) -> Outcome:
-            body = Body(place_here(), driver.said, files, fn, call.args, call.kwargs)
-            outcome: Outcome = driver.process_runner.run(run_body, (body,), _Ear(self))
+            body = Body(place_here(), driver.said(runner), files, fn, call.args, call.kwargs)
+            outcome: Outcome = runner.run(run_body, (body,), _Ear(self))
             return outcome
 
         outcome = called_elsewhere(call.fn, elsewhere)
         self.files = OpenedFiles.of(outcome.met)
         return outcome.result
+
+    @property
+    def _runner(self) -> RunsInProcesses:
+        assert self.workers is not None
+        runner: Any = self.workers.executor
+        return runner  # type: ignore[no-any-return]
 
     def _is_paused(self) -> bool:
         return self.driver.services.manager.pause_over(self.ticket) is not None

@@ -13,27 +13,32 @@ from cascade_nb.graph.graph import Graph
 
 
 async def check_processes(
-    initial: InitialState, graph: Graph, processes: Callable[[], RunsInProcesses]
+    initial: InitialState, graph: Graph, runner_of: Callable[[str], RunsInProcesses]
 ) -> None:
     """Look at each task of which something is to run in a process.
+
+    Args:
+        initial: where that is.
+        graph: what runs.
+        runner_of: gives what runs bodies there, by key of place.
 
     Raises:
         UsageError: its function cannot go there; the message says what in it.
     """
     kinds, state = initial.kinds.of, initial.scheduler.state
     going = {
-        kind.name: node.task
+        kind.name: (node.task, kind.queue)
         for kind, node in zip(kinds, graph.nodes, strict=True)
-        if kind.queue == "processes" and state[node.index] < DONE
+        if kind.remote and state[node.index] < DONE
     }
     if not going:
         return
 
     def check() -> None:
-        runner = processes()
-        for name, task in going.items():
+        for name, (task, queue) in going.items():
             assert task is not None
-            obstacle = runner.obstacle(task.fn, name)
+            assert queue is not None
+            obstacle = runner_of(queue).obstacle(task.fn, name)
             if obstacle is not None:
                 raise UsageError(
                     f"{name} cannot run in a process: {obstacle}; make that inside of the task, "

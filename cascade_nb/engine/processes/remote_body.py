@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
-from cascade_nb.engine.dispatch.body_context import at_end, finish_body, progress_told
+from cascade_nb.engine.body_context import at_end, finish_body, progress_told
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
 from cascade_nb.engine.processes.surroundings import Place, Telling
 from cascade_nb.file_stamps import Stamps

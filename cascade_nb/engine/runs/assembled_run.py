@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextvars
-import functools
 import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.asking.questions import Questions
+from cascade_nb.engine.body_context import at_end, current_runs
 from cascade_nb.engine.core.driven_run import Edited
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
 from cascade_nb.engine.dispatch.attempt import current_attempt
-from cascade_nb.engine.dispatch.body_context import at_end, current_runs
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses, Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
-from cascade_nb.engine.dispatch.ready_queues import ReadyQueues, Workers
+from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
@@ -77,7 +76,6 @@ class AssembledRun(AdmittingRun):
     saver: ResultSaver
     process_attempt = ProcessAttempt
     queues: ReadyQueues
-    workers: Workers
 
     def __init__(
         self,
@@ -129,6 +127,7 @@ class AssembledRun(AdmittingRun):
         self.is_over = False
         self.accident: BaseException | None = None
         self._give_back_figures: Callable[[], object] | None = None
+        self._said: bytes | None = None
         self.sharing = None
         if journal_writer is not None and request.share:
             self.sharing = Sharing(self, keys, journal_writer, state)
@@ -137,8 +136,7 @@ class AssembledRun(AdmittingRun):
         outer = current_attempt()
         self.within = () if outer is None else (*outer.driver.within, outer.ticket)
         self.context.run(self._enter_context)
-        self.workers = services.workers_at(depth)
-        self.queues = ReadyQueues(self, self.workers, services.processes, services)
+        self.queues = ReadyQueues(self, services.workers.at(depth), services)
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.expander = Expander(self, keys, state, request.given.items)
@@ -156,20 +154,11 @@ class AssembledRun(AdmittingRun):
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))
 
-    @property
-    def processes(self) -> Workers:
-        """The free places in processes, made when they are first asked for."""
-        return self.services.processes()
-
-    @property
-    def process_runner(self) -> RunsInProcesses:
-        """What runs bodies there."""
-        return self.services.process_runner()
-
-    @functools.cached_property
-    def said(self) -> bytes:
-        """What was said of logging, warnings and the context, for bodies in processes."""
-        return said_for_run(self.context.copy(), self.process_runner)
+    def said(self, runner: RunsInProcesses) -> bytes:
+        """What was said of logging, warnings and the context, for bodies in other processes."""
+        if self._said is None:
+            self._said = said_for_run(self.context.copy(), runner)
+        return self._said
 
     def _running(self) -> list[Started]:
         """The attempts that have begun and are not over; from any thread."""

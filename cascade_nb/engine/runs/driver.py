@@ -109,7 +109,7 @@ class RunDriver(AssembledRun):
     def follow(self) -> None:
         """Carry out what follows from the end of an inline node, while others of them run."""
         self.carry_out()
-        if self.queues.thread or self.queues.on_loop or self.queues.process:
+        if self.queues.thread or self.queues.on_loop or self.queues.elsewhere:
             self.queues.pump_soon()
 
     def gave_up(self) -> None:
@@ -288,11 +288,11 @@ class RunDriver(AssembledRun):
             manager.failed(attempt.ticket, None)  # a probe that nobody hears of is none
             if attempt.started is not None:
                 self.left_behind.append(attempt.index)
-                if attempt.in_thread:
-                    self.workers.replace(attempt)
+                if attempt.in_thread and attempt.workers is not None:
+                    attempt.workers.replace(attempt)
                 elif attempt.in_process:
                     attempt.cancel()
-        self.workers.pump()  # other runs may have work for the places that are free now
+        self.queues.pump_workers()  # other runs may have work for the places that are free now
         self.wake_resting()
         self.core.cancel_rest()
         over, freed = self.core.changes.drop()

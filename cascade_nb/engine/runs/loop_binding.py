@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 import time
 import weakref
@@ -15,8 +14,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.loop_thread import LoopThread
-from cascade_nb.engine.dispatch.ready_queues import Workers
 from cascade_nb.engine.loops.constraint_timer import ConstraintTimer
+from cascade_nb.engine.processes.executors import WorkersOf
 from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.runs.services import RunHost, RunServices
@@ -183,9 +182,7 @@ class LoopBinding:
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,
-            workers=Workers(engine.adapters.executor),
-            processes=functools.cache(lambda: Workers(engine.adapters.processes())),
-            process_runner=engine.adapters.processes,
+            workers=WorkersOf(engine.adapters.executors),
             portal=portal,
             coroutines=portal if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,

@@ -269,6 +269,7 @@ class Preparation:
         have = {**values, **given.values, **carried.values, **settled}
         pending = {**{i: reuse.values[i] for i in reuse.pending}, **carried.pending}
         pending = {index: value for index, value in pending.items() if index not in have}
+        executors = self._engine.adapters.executors
         initial = await make_initial_state(
             self._run.id,
             self._run.graph,
@@ -278,10 +279,11 @@ class Preparation:
             self._engine.means,
             demand=not given.skipped,
             above=self._run.above,
-            on=self._request.on or self._engine.adapters.on,
+            on=self._request.on or executors.default,
+            place_of=executors.place_of,
             level=self._run.level,
         )
-        await check_processes(initial, self._run.graph, self._engine.adapters.processes)
+        await check_processes(initial, self._run.graph, executors.runner)
         bare = dataclasses.replace(reuse, values={}, standing=frozenset())
         files = {**reuse.files, **given.files, **carried.files}
         return Prepared(bare, given, reused, carried.done, pending, initial, files)

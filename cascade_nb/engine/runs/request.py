@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cascade_nb.engine.core.priorities import level_of, run_level
+from cascade_nb.engine.core.task_groups import Place
 from cascade_nb.engine.storage.carry_over import PriorResults
 from cascade_nb.engine.storage.recovery import TakenUp
 from cascade_nb.errors import UsageError
@@ -21,7 +22,6 @@ def new_run_id() -> str:
 
 
 ON_ERROR: Final = ("stop", "continue")
-ON: Final = ("threads", "processes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,7 @@ class RunRequest:
     """What a run was asked for beyond its graph; see `Engine.start`.
 
     Attributes:
+        on: where sync tasks run that do not say it; None for the engine's own.
         priority: of the run; None for that of the task that started it, or 0.
         given: what an earlier try leaves to it.
         taken_up: what it has from the kernel where it began.
@@ -40,7 +41,7 @@ class RunRequest:
     fresh: bool = False
     log: str | None = None
     share: bool = False
-    on: str | None = None
+    on: Place | None = None
     priority: int | None = None
     given: PriorResults = dataclasses.field(default_factory=PriorResults)
     taken_up: TakenUp | None = None
@@ -49,8 +50,6 @@ class RunRequest:
         checked_flag("fresh", self.fresh)
         if self.on_error not in ON_ERROR:
             raise UsageError(f"on_error is 'stop' or 'continue', not {self.on_error!r}")
-        if self.on is not None and self.on not in ON:
-            raise UsageError(f"on is 'threads' or 'processes', not {self.on!r:.60}")
         if self.priority is not None:
             checked_priority(self.priority)
 

@@ -55,6 +55,10 @@ class ProcessExecutor:
         >>> executor.close()
     """
 
+    remote = ends = True
+    place = "processes"
+    noun = "process"
+
     def __init__(
         self,
         max_workers: int | None = None,

@@ -22,6 +22,7 @@ from cascade_nb.model.options.no_else import NO_ELSE
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
+from cascade_nb.model.tasks.functions import GIVEN
 from cascade_nb.model.tasks.task import Task
 
 VERSION: Final = 1
@@ -144,8 +145,11 @@ class GraphReader:
                 f"{where} runs as {found.executor!r} and not as {executor!r} any more"
             )
         if found.name != name:  # another task of the same function
+            given: Any = "thread" if executor == GIVEN else executor
+            if found.given is not None:
+                given = found.given.executor
             return Task(
-                found.fn, name=name, executor=executor, version=found.version, ignore=found.ignore
+                found.fn, name=name, executor=given, version=found.version, ignore=found.ignore
             )
         return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cascade_nb.model.lazy.lazy import Options
+from cascade_nb.model.options.given_executor import GivenExecutor
 
 
 class AnyTask(Protocol):
@@ -17,6 +18,7 @@ class AnyTask(Protocol):
     fn: Callable[..., Any]
     name: str
     executor: str
+    given: GivenExecutor | None
     says_where: bool
     options: Options
     version: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import PLAIN, Options
 from cascade_nb.model.options.checks import (
@@ -48,7 +49,7 @@ def task(
     /,
     *,
     name: str | None = ...,
-    executor: str | None = ...,
+    executor: str | Submits | None = ...,
     tags: tuple[str, ...] | list[str] | set[str] = ...,
     retry: Retry | int | None = ...,
     timeout: float | None = ...,
@@ -68,7 +69,7 @@ def task(
     /,
     *,
     name: str | None = ...,
-    executor: str | None = ...,
+    executor: str | Submits | None = ...,
     tags: tuple[str, ...] | list[str] | set[str] = ...,
     retry: Retry | int | None = ...,
     timeout: float | None = ...,
@@ -86,7 +87,7 @@ def task(
 def task(
     *,
     name: str | None = ...,
-    executor: str | None = ...,
+    executor: str | Submits | None = ...,
     tags: tuple[str, ...] | list[str] | set[str] = ...,
     retry: Retry | int | None = ...,
     timeout: float | None = ...,
@@ -105,7 +106,7 @@ def task(
     /,
     *,
     name: str | None = None,
-    executor: str | None = None,
+    executor: str | Submits | None = None,
     tags: tuple[str, ...] | list[str] | set[str] = (),
     retry: Retry | int | None = None,
     timeout: float | None = None,
@@ -126,8 +127,9 @@ def task(
         fn: the function, sync or async, when the decorator stands without parentheses.
         name: what to call it, if not like the function.
         executor: "thread" (default of a `def`), "processes": in a process of its own, which a pause
-            suspends and a cancel ends at once, "async" (an `async def`), or "inline": on the loop,
-            for pure functions of microseconds; one that takes longer holds the kernel up.
+            suspends and a cancel ends at once, "async" (an `async def`), "inline": on the loop,
+            for pure functions of microseconds; one that takes longer holds the kernel up; or an
+            executor, such as a `concurrent.futures` pool of your own.
         tags: for `tag:` scopes.
         retry: a `Retry`, or the number of attempts in all.
         timeout: seconds that one attempt may take.

@@ -8,11 +8,14 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Final
 
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import checked_name
 
 EXECUTORS: Final = ("thread", "processes", "async", "inline")
+#: How an executor is called that a task was given as an object.
+GIVEN: Final = "given"
 
 
 def check_function(fn: Any) -> None:
@@ -43,12 +46,12 @@ def name_of(fn: Any, name: str | None) -> str:
     return "lambda" if own == "<lambda>" else checked_name(own, "task name")
 
 
-def executor_for(fn: Any, wanted: str | None, name: str) -> str:
+def executor_for(fn: Any, wanted: str | Submits | None, name: str) -> str:
     """Where the body of a task of `fn` runs.
 
     Args:
         fn: what the task is made of.
-        wanted: what its user says; None for what fits the function.
+        wanted: what its user says: a name, or an executor; None for what fits the function.
         name: of the task, for the message.
 
     Raises:
@@ -62,7 +65,14 @@ def executor_for(fn: Any, wanted: str | None, name: str) -> str:
     is_async = inspect.iscoroutinefunction(code)
     if wanted is None:
         return "async" if is_async else "thread"
-    if wanted not in EXECUTORS:
+    if not isinstance(wanted, str):
+        if isinstance(wanted, type) or not callable(getattr(wanted, "submit", None)):
+            raise TaskDefinitionError(
+                f"{name}: {wanted!r:.60} is no executor: give a name ({', '.join(EXECUTORS)}), or "
+                "an object that has a method submit()"
+            )
+        wanted = GIVEN
+    elif wanted not in EXECUTORS:
         raise TaskDefinitionError(
             f"{name}: there is no executor {wanted!r}; there is {', '.join(EXECUTORS)}"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
+from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.arguments.capture import are_captured_as_they_are, captured
 from cascade_nb.model.arguments.collections import columns_of
@@ -18,11 +19,17 @@ from cascade_nb.model.arguments.watched import (
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.options.checks import NOTHING, checked_version
+from cascade_nb.model.options.given_executor import given_executor
 from cascade_nb.model.pickling import reduced
 from cascade_nb.model.resources import Injected
 from cascade_nb.model.tasks.body import in_body, in_plain_code, plain_codes
 from cascade_nb.model.tasks.found_lazies import advise_on_uncaught_errors
-from cascade_nb.model.tasks.functions import check_function, executor_for, name_of, wrap
+from cascade_nb.model.tasks.functions import (
+    check_function,
+    executor_for,
+    name_of,
+    wrap,
+)
 from cascade_nb.model.tasks.outputs import checked_outputs, outputs_of
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task_names import remember
@@ -38,7 +45,7 @@ class Task(HasSignature, Generic[P, R]):
         fn: the function itself.
         name: how it is called in the graph, in scopes (`task:<name>`) and in messages.
         executor: where its body runs: "thread", "processes", "async" (on the loop) or "inline" (on
-            the loop, in slices, for tiny pure functions).
+            the loop, in slices, for tiny pure functions); "given" for an object, as `given` has it.
         says_where: whether that was said of it, so that no run says otherwise.
         options: what every call of it starts with.
         version: part of the fingerprint; change it to say that the task means something new.
@@ -50,7 +57,7 @@ class Task(HasSignature, Generic[P, R]):
         fn: Callable[P, R],
         *,
         name: str | None = None,
-        executor: str | None = None,
+        executor: str | Submits | None = None,
         options: Options = PLAIN,
         version: str | None = None,
         outputs: int | None = None,
@@ -66,6 +73,7 @@ class Task(HasSignature, Generic[P, R]):
         self.version = None if version is None else checked_version(version)
         self._outputs = checked_outputs(outputs, self.name)
         self.executor = executor_for(fn, executor, self.name)
+        self.given = given_executor(executor)
         self.says_where = executor is not None
         remember(self)
         advise_on_uncaught_errors()

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from IPython import get_ipython
 
-from cascade_nb.engine.dispatch.body_context import current_runs
+from cascade_nb.engine.body_context import current_runs
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.notebook.kernel.captured import catch_in_tasks, caught, cleared, stream_of
 from cascade_nb.text import readable

@@ -19,6 +19,7 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
 from cascade_nb.everywhere import breaker, limit, pause, rate, resume
+from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.arguments import parameter_of
 from cascade_nb.grammar.commands import limit_of, priority_of, scope_and
 from cascade_nb.graph.build import build_graph
@@ -54,11 +55,18 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         fresh=given.fresh,
         share=given.share,
         on_error=given.on_error,
-        on=given.on,
+        on=_executor(session, given.on),
         priority=priority_of(given.priority),
         params=dict(parameter_of(text) for text in given.param),
     )
     return launch(session, options)
+
+
+def _executor(session: Session, word: str | None) -> Any:
+    """What is meant by a word behind `--on`: a variable's executor, or else the word."""
+    if word is None or word in NAMES:
+        return word
+    return session.shell.user_ns.get(word, word)
 
 
 def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:

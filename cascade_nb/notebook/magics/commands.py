@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.engine.runs.request import ON, ON_ERROR
+from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import MAGIC, SHARED, add_params, add_priority
 from cascade_nb.notebook.magics.actions import (
@@ -92,9 +92,9 @@ def _commands() -> dict[str, Command]:
     )
     run.add_argument(
         "--on",
-        choices=ON,
-        help="where tasks run that do not say it: in threads, or in processes, which a pause "
-        "suspends and a cancel ends at once",
+        metavar="WHERE",
+        help="where tasks run that do not say it: in threads, in processes, which a pause suspends "
+        "and a cancel ends at once, or on an executor, by the name of its variable",
     )
     add_priority(run)
 

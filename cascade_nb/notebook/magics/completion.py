@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from cascade_nb.engine.runs.request import ON, ON_ERROR
+from cascade_nb.engine.runs.request import ON_ERROR
+from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.model.params.param import Param
 from cascade_nb.notebook.magics.commands import COMMANDS
@@ -67,7 +68,7 @@ def _behind(
     if last == "--on-error":
         return ON_ERROR
     if last == "--on":
-        return ON
+        return NAMES
     if last in {"-p", "--param"}:
         return _params(session)
     if last == "--run":

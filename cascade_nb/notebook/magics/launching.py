@@ -36,7 +36,7 @@ class LaunchOptions(NamedTuple):
     fresh: bool = False
     share: str = "no"
     on_error: str = "stop"
-    on: str | None = None
+    on: Any = None
     priority: int | None = None
     params: Mapping[str, Any] = {}
 

@@ -205,8 +205,10 @@ class Driver:
 
     def _rested(self) -> bool:
         """Whether no worker has anything to do any more, those that were given up among them."""
-        workers = self.engine.loop_binding.services().workers
-        return workers.free == self.engine.adapters.executor.capacity and not workers.lost
+        workers = self.engine.loop_binding.services().workers.threads
+        return (
+            workers.free == self.engine.adapters.executors("thread").capacity and not workers.lost
+        )
 
     def _story(self) -> list[str]:
         return [
@@ -223,7 +225,7 @@ class Driver:
             assert not list(gate.passed())
         assert not manager._freed._gates, "something is free and was offered to nobody"
         assert not self.engine.runs
-        free = self.engine.loop_binding.services().workers.free
+        free = self.engine.loop_binding.services().workers.threads.free
         assert self._rested(), f"{free} workers are free when nothing runs"
 
 

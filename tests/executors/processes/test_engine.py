@@ -130,8 +130,8 @@ def test_a_run_and_a_task_say_where_too() -> None:
     assert (found[0] == os.getpid(), found[1] == os.getpid()) == (True, False)
     assert engine.start(anywhere(), on="processes", fresh=True).result() != os.getpid()
     assert engine.start(anywhere(), on="threads", fresh=True).result() == os.getpid()
-    with pytest.raises(UsageError, match="on is 'threads' or 'processes', not 'dask'"):
-        engine.start(anywhere(), on="dask")
+    with pytest.raises(UsageError, match="no executor 'proceses'; did you mean 'processes'"):
+        engine.start(anywhere(), on="proceses")
     engine.close()
 
 

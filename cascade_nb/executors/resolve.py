@@ -1,0 +1,56 @@
+"""Makes an executor of what stands behind `on=` and `executor=`: a name, or an object.
+
+Another kind has its name in `NAMES`, or its look in `knows`, and its branch in `executor_of`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cascade_nb.errors import UsageError
+from cascade_nb.protocols import Executor
+
+#: What `on=` may be by name.
+NAMES: Final = ("threads", "processes")
+
+
+class Kinds:
+    """Every kind of executor that there is.
+
+    Attributes:
+        names: what `on=` may be by name.
+    """
+
+    names = NAMES
+
+    def knows(self, name: str) -> bool:
+        """Whether a name, or an address, means an executor."""
+        return name in NAMES
+
+    def executor_of(self, given: Any) -> Executor:
+        """What a name means, or what is made of an object.
+
+        Args:
+            given: one that `knows` knows, "thread", or an object.
+
+        Raises:
+            UsageError: nothing can be made of it.
+        """
+        if isinstance(given, str):
+            return _by_name(given)
+        if not callable(getattr(given, "submit", None)) or isinstance(given, type):
+            raise UsageError(f"{given!r:.60} is no executor: it has no method submit()")
+        executor: Executor = given
+        return executor
+
+
+def _by_name(name: str) -> Executor:
+    if name == "processes":
+        from cascade_nb.executors.processes.executor import (  # noqa: PLC0415 - it loads cloudpickle
+            ProcessExecutor,
+        )
+
+        return ProcessExecutor()
+    from cascade_nb.executors.local import LocalExecutor  # noqa: PLC0415
+
+    return LocalExecutor()
