@@ -135,7 +135,8 @@ def whose_words(constraints: Collection[Constraint]) -> str:
     """Whose they are and why: " by you: the GPU is busy, and by the agent claude"; empty where
     nobody knows. Those that stand beside each other and are not named are counted.
     """
-    told = list(dict.fromkeys(filter(None, map(_by_whom, constraints))))
+    ordered = sorted(constraints, key=lambda one: one.holder.kind != "person")  # people first
+    told = list(dict.fromkeys(filter(None, map(_by_whom, ordered))))
     more = f", and by {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     return ", and".join(told[:_NAMED]) + more
 

@@ -78,11 +78,16 @@ def own_holder() -> Holder:
     """
     said = os.environ.get(VARIABLE, "")
     if not said:
-        return Holder("person", user_name())
+        return the_user()
     try:
         return parse_holder(said)
     except ConstraintError as error:
         raise ConstraintError(f"{VARIABLE} is set to {said!r:.60}, but {error}") from None
+
+
+def the_user() -> Holder:
+    """The user of this process, a person."""
+    return Holder("person", user_name(), shown=YOU)
 
 
 def user_name() -> str:
@@ -106,7 +111,6 @@ def holder_of(by: str | Holder) -> Holder:
     if isinstance(by, Holder):
         return by
     if by == YOU:
-        own = own_holder()
-        return dataclasses.replace(own, shown=YOU) if own.kind == "person" else own
+        return own_holder()
     kind, colon, _ = by.partition(":")
     return parse_holder(by) if colon and kind in KINDS else Holder("person", by)

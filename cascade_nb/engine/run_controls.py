@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cascade_nb.control.holders import Holder
+
 
 class Holds(Protocol):
     """Holds any part of an engine; see `controls.Controls`."""
 
     def pause(
-        self, scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str = "you"
+        self,
+        scope: str = "global",
+        *,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str | Holder = "you",
     ) -> object:
         """Let nothing of `scope` start any more."""
 
-    def resume(self, scope: str = "global", *, by: str = "you") -> bool:
+    def resume(self, scope: str = "global", *, by: str | Holder = "you") -> bool:
         """Lift the pause of `scope`."""
 
-    def limit(self, scope: str, n: int | None, *, by: str = "you") -> None:
+    def limit(self, scope: str, n: int | None, *, by: str | Holder = "you") -> None:
         """Let at most `n` nodes of `scope` run at once."""
 
     def rate(
-        self, scope: str, rate: str | float | None, *, capacity: float = 1, by: str = "you"
+        self, scope: str, rate: str | float | None, *, capacity: float = 1, by: str | Holder = "you"
     ) -> None:
         """Let so many nodes of `scope` start per time."""
 
     def breaker(
-        self, scope: str, rule: str | None, *, probe_after: float | None = None, by: str = "you"
+        self,
+        scope: str,
+        rule: str | None,
+        *,
+        probe_after: float | None = None,
+        by: str | Holder = "you",
     ) -> None:
         """Pause `scope` when so many attempts of it fail within a time."""
 
@@ -53,7 +65,7 @@ class RunControls:
         *,
         reason: str = "",
         ttl: float | None = None,
-        by: str = "you",
+        by: str | Holder = "you",
     ) -> None:
         """Let nothing of this run start any more; in force when this returns.
 
@@ -75,7 +87,7 @@ class RunControls:
         """
         self._controls.pause(self.scope if scope is None else scope, reason=reason, ttl=ttl, by=by)
 
-    def resume(self, scope: str | None = None, *, by: str = "you") -> None:
+    def resume(self, scope: str | None = None, *, by: str | Holder = "you") -> None:
         """Lift the pause of this run, or of `scope`.
 
         Args:
@@ -95,7 +107,7 @@ class RunControls:
         """
         self._controls.resume(self.scope if scope is None else scope, by=by)
 
-    def limit(self, scope: str | None, n: int | None, *, by: str = "you") -> None:
+    def limit(self, scope: str | None, n: int | None, *, by: str | Holder = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.
 
         Args:
@@ -115,7 +127,12 @@ class RunControls:
         self._controls.limit(self.scope if scope is None else scope, n, by=by)
 
     def rate(
-        self, scope: str | None, rate: str | float | None, *, capacity: float = 1, by: str = "you"
+        self,
+        scope: str | None,
+        rate: str | float | None,
+        *,
+        capacity: float = 1,
+        by: str | Holder = "you",
     ) -> None:
         """Let so many nodes of a scope (None: of this run) start per time; None lifts the limit.
 
@@ -142,7 +159,7 @@ class RunControls:
         rule: str | None,
         *,
         probe_after: float | None = None,
-        by: str = "you",
+        by: str | Holder = "you",
     ) -> None:
         """Pause a scope (None: this run) when so many attempts of it fail within a time; None as
         the rule lifts that; see `Engine.breaker`.

@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker
+from cascade_nb.control.holders import A_PERSON, parse_holder
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
-from cascade_nb.terminal.control import probe_of
+from cascade_nb.terminal.control import holder_of_command, probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
 WAIT: Final = 2.0  # seconds in which engines answer
@@ -62,7 +63,13 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         UsageError: this is no URL of a broker, or paho-mqtt is not installed.
     """
     run = given.run or ""
-    controller = mqtt_controller(given.broker, by=_myself(), patience=WAIT)
+    holder = holder_of_command(given)
+    controller = mqtt_controller(
+        given.broker,
+        by=_myself(),
+        holder=A_PERSON if holder is None else parse_holder(holder),
+        patience=WAIT,
+    )
     try:
         answers = asyncio.run(_answers(controller, given, wish, run))
     except OSError as error:  # it cannot be reached, or does not take what it was sent

@@ -19,6 +19,10 @@ from cascade_nb.terminal.watching import watch
 PROGRAM: Final = "cascade-nb"
 HOLDS: Final = {"pause": pause, "resume": resume, "limit": limit, "rate": rate, "breaker": breaker}
 _RUN: Final = "only the run of this number or id"
+_AS: Final = (
+    "program:NAME or agent:NAME, which lifts no more than its own; without it, what CASCADE_HOLDER "
+    "says, else you"
+)
 
 
 class Command(NamedTuple):
@@ -41,6 +45,8 @@ def _commands() -> dict[str, Command]:
     for name in ("limit", "rate", "breaker"):
         shared[name].add_argument("--reason", default="", help="why, for whoever looks")
         shared[name].add_argument("--for", dest="span", metavar="TIME", help=TIME)
+    for name in (*HOLDS, "cancel"):
+        shared[name].add_argument("--as", dest="holder", metavar="HOLDER", help=_AS)
     shared["cancel"].add_argument("--run", dest="run_option", metavar="RUN", help=_RUN)
     shared["cancel"].add_argument("--reason", default="", help="why, for whoever looks")
     shared["status"].add_argument("--run", dest="run_option", metavar="RUN", help=_RUN)

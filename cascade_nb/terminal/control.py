@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from typing import Any, Final
 
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
 from cascade_nb.control.explanations import LIFTED, breaker_text
+from cascade_nb.control.holders import VARIABLE, own_holder, parse_holder
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and
@@ -70,6 +72,17 @@ def breaker(given: Namespace) -> int:
     return _put(given, "breaker", said, "done")
 
 
+def holder_of_command(given: Namespace) -> str | None:
+    """Who asks, where it is somebody else than the person who types.
+
+    Raises:
+        ConstraintError: what was given, or `CASCADE_HOLDER`, names no holder.
+    """
+    if given.holder is not None:
+        return str(parse_holder(given.holder))
+    return str(own_holder()) if os.environ.get(VARIABLE) else None
+
+
 def probe_of(text: str | None) -> float | None:
     """The seconds after which a probe comes.
 
@@ -93,7 +106,8 @@ def cancel(given: Namespace) -> int:
             names = ", ".join(f"{one['run_id']} ({one['title']})" for one in going)
             raise UsageError(f"several runs go on, so say which by its id: {names}")
         run = going[0]["run_id"] if going else None
-    asked = ask_those_with(run, "cancel", {"reason": given.reason or None}, live=True)
+    said = {"reason": given.reason or None, "holder": holder_of_command(given)}
+    asked = ask_those_with(run, "cancel", said, live=True)
     lines = []
     for answer in asked.good:
         done = "is being cancelled: nothing of it starts any more"
@@ -108,6 +122,7 @@ def _put(given: Namespace, do: str, said: dict[str, Any], word: str) -> int:
     said["scope"] = _checked(said["scope"])
     said["reason"] = given.reason or None
     said["seconds"] = None if given.span is None else seconds_of(given.span)
+    said["holder"] = holder_of_command(given)
     asked = ask_those_with(given.run, do, said, live=True)
     lines = []
     for answer in asked.good:
@@ -119,6 +134,7 @@ def _put(given: Namespace, do: str, said: dict[str, Any], word: str) -> int:
 def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
     """Take something out of force wherever it is."""
     said["scope"] = _checked(said["scope"])
+    said["holder"] = holder_of_command(given)
     asked = ask_those_with(given.run, do, said, live=False)
     lines = []
     for answer in asked.good:
@@ -177,6 +193,8 @@ def applied_words(one: Answer) -> str:
         text = f"{words}: at most {amount_text(params['rate'] * 60)} starts a minute"
     if one["expires_in"] is not None:
         text += f", for {seconds_text(one['expires_in'])}"
+    if one["holder"]["kind"] != "person":
+        text += f", by {one['by']}"
     return text + (f" ({one['reason']})" if one["reason"] else "")
 
 

@@ -103,6 +103,23 @@ def test_each_kind_has_a_switch_of_its_own(panel: PanelPage) -> None:
     expect(panel.switch("Pause this run")).to_have_attribute("aria-checked", "false")
 
 
+def test_who_else_holds_a_kind_is_said_where_nothing_moves_for_it(panel: PanelPage) -> None:
+    kind = {**STATE["kinds"][0], "limit": None, "by": "", "others": []}
+    panel.tell(kinds=[kind])
+    cell = panel.panel.locator("tbody .cs-limit").first
+    before = cell.bounding_box()
+    told = "by you: lunch, and by the agent claude: <b>looking</b>"
+    panel.tell(kinds=[{**kind, "paused": True, "by": told, "others": ["the agent claude"]}])
+    expect(cell).to_have_text("the agent claude")
+    expect(cell).to_have_attribute("title", told)
+    assert cell.bounding_box() == before
+    panel.tell(kinds=[{**kind, "limit": 2, "by": told, "others": ["the agent claude"]}])
+    expect(cell).to_have_text("at most 2 · the agent claude")
+    panel.tell(kinds=[kind])
+    expect(cell).to_have_text("no limit")
+    assert cell.get_attribute("title") is None
+
+
 def test_a_click_never_sends_a_state_update(panel: PanelPage) -> None:
     # ipywidgets holds back state updates until a busy kernel answers; custom messages go at once.
     panel.switch("Pause this run").click()

@@ -6,14 +6,18 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.connectors.mqtt.controller import MqttController
+from cascade_nb.control.holders import Holder
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine
+from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UsageError
 from cascade_nb.events import (
     ConnectorConnected,
@@ -66,6 +70,38 @@ async def test_what_a_broker_has_kept_holds_before_the_first_task(broker: Mosqui
         )
         await controller.resume("task:give")
         assert await run == 1
+
+
+def is_held(run: Run) -> bool:
+    return run.status.held > 0
+
+
+async def test_what_a_program_keeps_at_a_broker_a_person_lifts_and_another_program_does_not(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly, agent = Holder("program", "nightly"), Holder("agent", "claude")
+    for key in ("", "secret words"):
+        monkeypatch.setenv(KEY_VARIABLE, key)
+        async with (
+            MqttController(broker.url, "ann") as ann,
+            MqttController(broker.url, holder=nightly) as program,
+            MqttController(broker.url, holder=agent) as other,
+            engine_on(broker.url) as (engine, _),
+        ):
+            run = engine.start(give(1))
+            await program.answers(await program.put("task:give", "pause", {}, reason="night"))
+            await ann.answers(await ann.put("task:give", "pause", {}))
+            await until(partial(is_held, run))
+            await other.answers(await other.lift("task:give", "pause"))
+            await program.answers(await program.lift("task:give", "pause"))
+            assert [one.by for one in engine.constraints.constraints()] == ["ann"]
+            await other.answers(await other.put("task:give", "pause", {}))
+            await ann.answers(await ann.lift("task:give", "pause"))
+            assert engine.constraints.constraints() == []
+            assert await run == 1
+        # Nor does it come again with the next connection.
+        async with engine_on(broker.url) as (engine, _):
+            assert await engine.run(give(2)) == 2
 
 
 async def test_a_controller_hears_when_its_pause_is_in_force_and_nothing_starts_afterwards(

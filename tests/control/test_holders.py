@@ -177,6 +177,8 @@ def test_who_asks_is_told_by_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
     assert holder_of("agent:claude") == CLAUDE
     assert holder_of("") == A_PERSON
     assert holder_of(NIGHTLY) is NIGHTLY
+    monkeypatch.setenv(VARIABLE, "person:ada")
+    assert holder_of("you").words == "ada"
     monkeypatch.setenv(VARIABLE, "program:nightly")
     assert holder_of("you").words == "the program nightly"
     monkeypatch.setenv(VARIABLE, "robot:nightly")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import cascade_nb as cs
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote import envelope, remote_constraints
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
@@ -300,6 +301,107 @@ def test_no_message_counts_twice_and_none_after_a_later_one_of_its_sender(
                 taken[sender] = sequence
                 holds = what == "pause"
         assert bool(side.holds) == holds, (what, sender, sequence)
+
+
+NOBODY, ANN = A_PERSON, Holder("person", "ann")
+NIGHTLY, CLAUDE = Holder("program", "night/ly+"), Holder("agent", "claude code")
+turns = st.lists(
+    st.tuples(
+        st.sampled_from(["hold", "lift", "lift while away", "connect", "by hand"]),
+        st.sampled_from([NOBODY, ANN, NIGHTLY, CLAUDE]),
+    ),
+    max_size=14,
+)
+
+
+@given(turns)
+def test_over_the_wire_all_have_to_go_and_nobody_lifts_what_is_not_theirs(
+    done: list[tuple[str, Holder]],
+) -> None:
+    side = Side()
+    kept: dict[Holder, bytes] = {}  # by a broker, on the topic of each
+    holds: set[Holder] = set()
+    for what, holder in done:
+        if what == "hold":
+            topic = topic_of("task:train", "pause", holder)
+            kept[holder] = payload_of(
+                "task:train", "pause", {}, holder=holder, by="ann", issued_at=1.0
+            )
+            side.remote.take(topic, kept[holder])
+            holds.add(holder)
+        elif what == "by hand":
+            side.manager.lift("task:train", by=holder)
+            holds = set() if holder.kind == "person" else holds - {holder}
+        elif what == "connect":
+            side.remote.begin()
+            for one, payload in kept.items():
+                side.remote.take(topic_of("task:train", "pause", one), payload)
+            side.remote.complete()
+            holds &= kept.keys()  # what was lifted by hand does not come again
+        else:
+            gone = set(kept) if holder == NOBODY else {holder}
+            kept = {one: payload for one, payload in kept.items() if one not in gone}
+            if what == "lift":
+                side.remote.take(topic_of("task:train", "pause", holder), b"")
+                holds = set() if holder == NOBODY else holds - {holder}
+        assert {one.holder for one in side.manager.constraints()} == holds, (what, holder)
+
+
+@pytest.mark.parametrize(
+    ("of_topic", "said", "shown"),
+    [
+        (NOBODY, {}, ""),
+        (NOBODY, {"by": "ada"}, "ada"),
+        (NOBODY, {"holder": "person:ada"}, "ada"),
+        (ANN, {"holder": "person:ann"}, "ann"),
+        (ANN, {"by": "Ann L."}, "Ann L."),
+        (CLAUDE, {}, "the agent claude code"),
+        (CLAUDE, {"by": "ada", "holder": "agent:claude code"}, "the agent claude code"),
+    ],
+)
+def test_whose_a_message_is_is_said_by_its_topic(
+    side: Side, of_topic: Holder, said: dict[str, str], shown: str
+) -> None:
+    content = {"id": "1", "scope": "task:train", "type": "pause", "params": {}, **said}
+    side.remote.take(topic_of("task:train", "pause", of_topic), json.dumps(content))
+    (constraint,) = side.manager.constraints()
+    assert (constraint.holder, constraint.by) == (of_topic, shown)
+
+
+@pytest.mark.parametrize(
+    ("of_topic", "said", "why"),
+    [
+        (NOBODY, "agent:claude", "is not whose topic"),
+        (NOBODY, "program:x/y", "'/program/x%2Fy'"),
+        (CLAUDE, "person:ada", "is not whose topic"),
+        (ANN, "person:bob", "is not whose topic"),
+        (NOBODY, "robot:x", "its holder is none: a holder is person:NAME"),
+        (NOBODY, "agent:", "its holder is none"),
+    ],
+)
+@pytest.mark.parametrize("lift", [False, True])
+def test_nobody_speaks_on_the_topic_of_another_and_what_was_there_stays(
+    side: Side, of_topic: Holder, said: str, why: str, lift: bool
+) -> None:
+    topic = topic_of("task:train", "pause", of_topic)
+    side.remote.take(topic, payload_of("task:train", "pause", {}, holder=of_topic, issued_at=1.0))
+    content: dict[str, Any] = {"id": "2", "scope": "task:train", "type": "pause", "holder": said}
+    content["lift" if lift else "params"] = True if lift else {}
+    side.remote.take(topic, json.dumps(content))
+    assert len(side.manager.constraints()) == 1
+    (refused,) = side.refused
+    assert why in refused
+    side.remote.begin()
+    side.remote.take(topic, json.dumps(content))  # all that the broker has kept
+    side.remote.complete()
+    assert len(side.manager.constraints()) == 1
+
+
+@pytest.mark.parametrize("ending", ["robot/x", "agent", "agent/x/y", "agent/", "agent/" + "x" * 65])
+def test_a_topic_that_ends_with_no_holder_is_refused(side: Side, ending: str) -> None:
+    side.remote.take(f"{PAUSE}/{ending}", b"")
+    side.remote.take(f"cascade/constraints/task/train/{ending}", b"")
+    assert len(side.refused) == 2
 
 
 async def test_a_pause_of_a_run_that_is_over_does_not_stop_the_next() -> None:

@@ -9,7 +9,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.defaults import default_engine
 from cascade_nb.engine import Engine
-from cascade_nb.errors import ConstraintError
+from cascade_nb.errors import ConstraintError, HolderError
 from cascade_nb.testing import InProcessConnector
 from tests.engine.tools import outcome, until
 
@@ -47,6 +47,29 @@ def test_limits_and_rates_are_taken_over_and_what_was_lifted_is_not() -> None:
     cs.limit("everywhere_step", None)
     default_engine().rate("everywhere_step", None)
     assert Engine().constraints.constraints() == []
+
+
+def test_what_two_hold_is_taken_over_and_both_have_to_go() -> None:
+    cs.pause("everywhere_step", by="agent:claude", reason="looking")
+    cs.pause("everywhere_step", ttl=600)
+    later = Engine()
+    own = Engine()
+    own.pause("everywhere_step", by="agent:x")
+    assert [one.by for one in later.constraints.standing("task:everywhere_step")] == [
+        "you",
+        "the agent claude",
+    ]
+    with pytest.raises(HolderError, match="by the agent claude: looking; the program p lifts only"):
+        cs.resume("everywhere_step", by="program:p")
+    assert cs.resume("everywhere_step", by="agent:x")  # in one engine, and no other has any
+    assert cs.resume("everywhere_step", by="agent:claude")
+    assert [one.by for one in later.constraints.constraints()] == ["you"]
+    cs.limit("global", 2)
+    with pytest.raises(HolderError, match="everything: limited by you"):
+        cs.limit("global", None, by="agent:claude")
+    cs.limit("global", None)
+    assert cs.resume("everywhere_step")
+    assert not cs.resume("everywhere_step", by="agent:claude")
 
 
 async def test_a_breaker_is_taken_over_and_what_tripped_it_is_not() -> None:

@@ -23,6 +23,7 @@ from cascade_nb.engine import Engine, NodeState, Phase
 from cascade_nb.engine.storage.journal_writer import UnwrittenRunWarning
 from cascade_nb.engine.storage.recovery import choose
 from cascade_nb.errors import (
+    HolderError,
     LeaseHeldError,
     RunCancelledError,
     StateError,
@@ -218,6 +219,7 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     run = engine.start(total([first(1), wait_here(2)]))
     await until(lambda: ("wait_here", 2) in calls)
     engine.pause("task:total", reason="not yet", by="ada")
+    engine.pause("task:total", by="agent:claude")
     engine.limit("task:first", 2)
     engine.pause("tag:old", ttl=0.001)
     run.pause()
@@ -231,7 +233,11 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     again = await other.attach()
     await until(lambda: again.status.phase is Phase.PAUSED)
     assert started(spy) == []
-    found = {(str(c.scope), c.type): c for c in other.constraints.constraints()}
+    standing = other.constraints.standing("task:total")
+    assert [one.by for one in standing] == ["ada", "the agent claude"]
+    with pytest.raises(HolderError, match="paused by ada: not yet, and by the agent claude"):
+        other.resume("task:total", by="agent:x")
+    found = {(str(c.scope), c.type): c for c in reversed(other.constraints.constraints())}
     assert found["task:total", "pause"].reason == "not yet"
     assert found["task:first", "concurrency"].limit == 2
     assert ("tag:old", "pause") not in found

@@ -288,6 +288,39 @@ def test_a_slip_in_a_scope_that_could_be_is_pointed_out(built: Notebook) -> None
     assert "no such node yet; did you mean 'raw'?" in built.ok("%cascade pause node:rwa").text
 
 
+def test_resume_says_whose_pauses_it_has_lifted(built: Notebook) -> None:
+    built.ok("%cascade pause load --reason lunch")
+    built.ok("import cascade_nb as cs; cs.pause('task:load', by='agent:claude', reason='looking')")
+    assert "by the agent claude: looking" in built.ok("%cascade status").text
+    text = built.ok("%cascade resume").text
+    assert "Resumed: load tasks (by you: lunch, and by the agent claude: looking)." in text
+    assert not paused()
+
+
+def test_a_limit_beside_that_of_another_says_so(built: Notebook) -> None:
+    built.ok("import cascade_nb as cs; cs.limit('task:load', 2, by='agent:claude')")
+    text = built.ok("%cascade limit load 4").text
+    assert "At most 4 at once: load tasks. Beside it stands task:load: at most 2 at once" in text
+    assert (
+        "No limit any more: load tasks (by you, and by the agent claude)"
+        in built.ok("%cascade limit load off").text
+    )
+    assert default_engine().constraints.constraints() == []
+
+
+def test_a_kernel_of_an_agent_lifts_no_more_than_its_own(
+    built: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.ok("%cascade pause load")
+    monkeypatch.setenv("CASCADE_HOLDER", "agent:claude")
+    built.ok("%cascade limit load 2")
+    error = built.run("%cascade resume").error
+    assert isinstance(error, errors.HolderError)
+    assert "load tasks: paused by you; the agent claude lifts only what is its own" in str(error)
+    assert "No limit any more" in built.ok("%cascade limit load off").text
+    assert paused() == ["task:load"]
+
+
 def test_limit_sets_and_lifts(built: Notebook) -> None:
     find = default_engine().constraints.find
     built.ok("%cascade limit load 4\n%cascade limit 2")

@@ -82,6 +82,20 @@ def test_a_click_is_answered_with_what_the_run_then_says(panel: PanelClient) -> 
     assert answer["phase"] == "running"
 
 
+def test_a_click_is_a_persons_also_where_a_kernel_works_for_an_agent(panel: PanelClient) -> None:
+    panel.kernel.check("import os; os.environ['CASCADE_HOLDER'] = 'agent:claude'")
+    panel.kernel.check("run.pause(reason='looking'); run.pause('task:choose')")
+    panel.wait_until(lambda: "by the agent claude: looking" in "".join(panel.shown["headline"]))
+    (row,) = (kind for kind in panel.shown["kinds"] if kind["name"] == "choose")
+    assert (row["by"], row["others"]) == ("by the agent claude", ["the agent claude"])
+    assert panel.answer(panel.hold("run", False))["phase"] == "running"
+    panel.answer(panel.hold("run", True))
+    cell = panel.kernel.send("run.resume()").wait()
+    assert cell.error is not None
+    assert "paused by you; the agent claude lifts only what is its own" in str(cell.error)
+    panel.kernel.check("del os.environ['CASCADE_HOLDER']")
+
+
 def test_nothing_starts_after_the_answer_to_a_pause(panel: PanelClient) -> None:
     panel.answer(panel.hold("run", True))
     before = number_started(panel.kernel)

@@ -103,6 +103,53 @@ def test_a_rate_lets_so_many_start(here: Place, terminal: Terminal) -> None:
 
 
 @at_work
+def test_a_program_lifts_no_more_than_its_own_and_a_person_everything(
+    here: Place, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert terminal.type("pause", "part", "--reason", "lunch").code == 0
+    monkeypatch.setenv("CASCADE_HOLDER", "program:nightly")
+    refused = terminal.type("resume", "part")
+    assert refused.code == 1
+    assert (
+        "part tasks: paused by you in a terminal: lunch; the program nightly lifts" in refused.err
+    )
+    assert terminal.type("cancel").code == 1
+    assert "by the program nightly" in terminal.type("pause", "part").out
+    agent = terminal.type("limit", "part", "2", "--as", "agent:claude", "--reason", "looking").out
+    assert "at most 2 of part tasks at once, by the agent claude (looking)" in agent
+    assert terminal.type("limit", "part", "off").code == 1
+    status = terminal.type("status", "--json").json["answers"][0]
+    assert [one["holder"]["kind"] for one in status["constraints"]] == [
+        "person",
+        "program",
+        "agent",
+    ]
+    assert (
+        "by you in a terminal: lunch, and by the program nightly"
+        in terminal.type("why", "map(part)").out
+    )
+    assert "task:part" in terminal.type("resume", "part").out  # the person's stands
+    assert here.starts_nothing()
+    monkeypatch.delenv("CASCADE_HOLDER")
+    terminal.type("pause", "part", "--as", "program:nightly")
+    said = terminal.type("resume", "part").out
+    assert "part tasks: resumed (paused by you in a terminal: lunch)" in said
+    assert "part tasks: resumed (paused by the program nightly)" in said
+    here.wait_for_more(here.begun())
+
+
+@pytest.mark.parametrize("holder", ["claude", "agent:", "robot:x"])
+def test_who_is_no_holder_is_refused_before_anybody_is_asked(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, holder: str
+) -> None:
+    assert terminal.type("pause", "--as", holder).code == 2
+    monkeypatch.setenv("CASCADE_HOLDER", holder)
+    said = terminal.type("resume")
+    assert said.code == 2
+    assert "CASCADE_HOLDER" in said.err
+
+
+@at_work
 def test_a_breaker_is_set_listed_and_lifted(terminal: Terminal) -> None:
     said = terminal.type("breaker", "part", "3/1m", "--probe", "5m", "--for", "10m", "--json").json
     (applied,) = said["answers"][0]["applied"]

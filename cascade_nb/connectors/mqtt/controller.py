@@ -13,8 +13,16 @@ from typing import Any
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
 from cascade_nb.control.constraint import parse_scope
+from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.remote.envelope import control_key
-from cascade_nb.control.remote.messages import ANSWERS, lift_payload_of, payload_of, topic_of
+from cascade_nb.control.remote.messages import (
+    ANSWERS,
+    lift_payload_of,
+    parse_message,
+    payload_of,
+    topic_of,
+)
+from cascade_nb.errors import RefusedMessageError
 
 PATIENCE = 10.0
 
@@ -26,7 +34,8 @@ class MqttController:
 
     Args:
         url: of the broker, as `MqttConnector` takes it, and so are the options.
-        by: who it speaks for.
+        by: what to call the person that it speaks for.
+        holder: who that is, where it has topics of its own: a program, an agent, a person by name.
         patience: seconds that it tries to send.
 
     Raises:
@@ -38,11 +47,18 @@ class MqttController:
     """
 
     def __init__(
-        self, url: str, by: str = "controller", *, patience: float = PATIENCE, **options: Any
+        self,
+        url: str,
+        by: str = "controller",
+        *,
+        holder: Holder = A_PERSON,
+        patience: float = PATIENCE,
+        **options: Any,
     ) -> None:
         self.connector = MqttConnector(url, **options)
         self.sender = f"controller-{uuid.uuid4().hex[:12]}"
-        self._by, self._patience = by, patience
+        self._by, self._holder, self._patience = by, holder, patience
+        self._kept: dict[str, dict[str, bytes]] = {}  # by filter, what the broker keeps, by topic
         self._sequence = itertools.count(1)
         self._answers: dict[str, list[dict[str, Any]]] = {}
 
@@ -79,11 +95,12 @@ class MqttController:
         payload = payload_of(
             scope, type_, params, reason=reason, ttl=ttl, run=run, **self._envelope()
         )
-        return await self._publish(topic_of(scope, type_), payload, retain=True)
+        topic = topic_of(scope, type_, self._holder)
+        return await self._publish(topic, payload, retain=True)
 
     async def lift(self, scope: str, type_: str | None = None, *, run: str = "") -> str:
         """Lift one type of constraint, or everything, of a scope, where a run is named that of the
-        run alone.
+        run alone: for a person what all have there, for another what is its own.
 
         Returns:
             The id of the message, which `answers` takes.
@@ -92,13 +109,45 @@ class MqttController:
             ConstraintError: there is no such scope.
             OSError: the broker cannot be reached, or does not take it.
         """
-        topic = topic_of(parse_scope(scope), type_)
-        said = self._envelope()
-        forgets = said["key"] is None and not run
+        topic = topic_of(parse_scope(scope), type_, self._holder)
+        forgets = control_key() is None and not run
+        if not self._holder.name:
+            await self._lift_of_others(topic, run)
         if forgets:  # the broker is to forget it; nobody could sign or answer such a message
             await self._sent(topic, b"", retain=True)
-        payload = lift_payload_of(scope, type_, run=run, **said)
+        payload = lift_payload_of(scope, type_, run=run, **self._envelope())
         return await self._publish(topic, payload, retain=not forgets)
+
+    async def _lift_of_others(self, topic: str, run: str) -> None:
+        """Have the broker keep no longer what others have put there, on topics of their own, which
+        engines that come later would take for their word.
+        """
+        for other, payload in (await self._others(f"{topic}/#")).items():
+            if other == topic:
+                continue
+            try:
+                message = parse_message(other, payload, time.time(), control_key())
+            except RefusedMessageError:  # by every engine, too
+                continue
+            if message.lift or message.envelope.run != run:
+                continue
+            said = {**self._envelope(), "answer": False, "holder": message.holder}
+            empty = said["key"] is None
+            lift = lift_payload_of(message.topic_scope, message.type, run=run, **said)
+            await self._sent(other, b"" if empty else lift, retain=True)
+
+    async def _others(self, topics: str) -> dict[str, bytes]:
+        kept = self._kept.get(topics)
+        if kept is None:
+            kept = self._kept[topics] = {}
+
+            async def hear(topic: str, payload: bytes) -> None:
+                kept[topic] = payload
+
+            # Who may write and not read does not see them; engines lift them all the same.
+            with contextlib.suppress(PermissionError):
+                await self.connector.subscribe(topics, hear)
+        return {topic: payload for topic, payload in kept.items() if payload}
 
     async def answers(
         self, message: str, count: int = 1, patience: float | None = None
@@ -118,6 +167,7 @@ class MqttController:
     def _envelope(self) -> dict[str, Any]:
         return {
             "by": self._by,
+            "holder": self._holder,
             "issued_at": time.time(),
             "sender": self.sender,
             "sequence": next(self._sequence),
@@ -150,6 +200,7 @@ class MqttController:
                 return
 
     async def _connect(self) -> None:
+        self._kept.clear()
         await self.connector.connect()
         await self.connector.subscribe(f"{ANSWERS}/{self.sender}/+", self._hear)
 

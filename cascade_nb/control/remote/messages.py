@@ -261,6 +261,7 @@ def answer_to(message: Message, source: str, now: float) -> tuple[str, bytes] | 
         "scope": str(message.scope),
         "type": message.type,
         "lift": message.lift,
+        "holder": str(message.holder),
         "source": source,
         "at": now,
     }

@@ -13,6 +13,7 @@ from typing import Final
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.explanations import stopper, whose_words
 from cascade_nb.control.gates import Gate
+from cascade_nb.control.holders import YOU
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE, READY, RUNNING, State
@@ -249,6 +250,7 @@ def kind_status(
     """
     scope = Scope("task", name)
     pauses, limits = manager.standing(scope), manager.standing(scope, "concurrency")
+    ours = [*pauses, *limits]
     spent = spent or Spent()
     return KindStatus(
         name=name,
@@ -261,7 +263,8 @@ def kind_status(
         failed=counts[NodeState.FAILED],
         paused=bool(pauses),
         limit=min((one.limit for one in limits), default=None),
-        by=whose_words([*pauses, *limits]).strip(),
+        by=whose_words(ours).strip(),
+        others=tuple(dict.fromkeys(one.by for one in ours if one.by not in ("", YOU))),
         attempts=spent.attempts,
         seconds=spent.seconds,
         longest=spent.longest,

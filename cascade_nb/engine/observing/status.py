@@ -78,6 +78,7 @@ class KindStatus:
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, the strictest, or None.
         by: who pauses or limits exactly this task, and why, in words.
+        others: those of them that are not you.
         asking: how many wait for an answer.
         attempts: how many are over, failed ones too.
         seconds: how long they took together.
@@ -96,6 +97,7 @@ class KindStatus:
     paused: bool
     limit: int | None
     by: str = ""
+    others: tuple[str, ...] = ()
     attempts: int = 0
     seconds: float = 0.0
     longest: float = 0.0

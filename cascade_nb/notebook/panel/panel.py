@@ -27,6 +27,7 @@ from IPython.display import display
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.control.holders import the_user
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.kernel.ending import end_with_kernel
 from cascade_nb.notebook.kernel.output import TaskOutput, catch_widgets, route
@@ -306,10 +307,8 @@ class Panel:
 
     def _hold(self, scope: str, on: bool) -> None:
         where = None if scope == "run" else scope
-        if on:
-            self.run.pause(where)
-        else:
-            self.run.resume(where)
+        # Whoever clicks is a person, also where the kernel works for a program or an agent.
+        (self.run.pause if on else self.run.resume)(where, by=the_user())
 
     def _cancel(self) -> None:
         self.run.cancel("cancelled from the panel")

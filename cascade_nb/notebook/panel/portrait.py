@@ -270,4 +270,6 @@ def _kind(kind: KindStatus) -> Json:
         "failed": kind.failed,
         "paused": kind.paused,
         "limit": kind.limit,
+        "by": kind.by,
+        "others": list(kind.others),
     }

@@ -207,7 +207,12 @@ export class View {
       }
       above = row.element
       write(row.done, `${number(kind.done)}/${number(kind.total)}`)
-      write(row.limit, kind.limit === null ? "no limit" : `at most ${number(kind.limit)}`)
+      // Whoever holds it beside you stands where there is room already, so that nothing moves for that.
+      const others = kind.others ?? []
+      const most = kind.limit === null ? (others.length ? "" : "no limit") : `at most ${number(kind.limit)}`
+      write(row.limit, [most, ...others].filter(Boolean).join(" · "))
+      mark(row.limit, "title", kind.by || null)
+      mark(row.limit, "data-others", others.length ? "" : null)
       mark(row.element, "data-state", kindState(kind, ended))
       row.hold.update(kind.paused, this.shared.answered, open)
     }
