@@ -21,6 +21,7 @@ from cascade_nb.model.resources import inject, resource
 from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.tasks.asking import ask, recv
 from cascade_nb.model.tasks.decorator import task
+from cascade_nb.model.tasks.grid import Grid, grid
 from cascade_nb.shortcuts import (
     attach,
     clean,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Engine",
     "Graph",
+    "Grid",
     "LazyResult",
     "MappedLazyResult",
     "Missing",
@@ -53,6 +55,7 @@ __all__ = [
     "build_graph",
     "checkpoint",
     "clean",
+    "grid",
     "inject",
     "limit",
     "load_ipython_extension",

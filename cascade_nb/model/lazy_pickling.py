@@ -55,7 +55,8 @@ class _StandIn:
         if isinstance(lazy, MappedLazyResult):
             collections, fixed = self._put((dict(lazy.collections), dict(lazy.fixed)))
             inputs = self._put(tuple(lazy.inputs))
-            return lazy_map, (lazy.task, collections, fixed, inputs, lazy.nested, options)
+            given = collections, fixed, inputs, lazy.nested, options, lazy.how
+            return lazy_map, (lazy.task, *given)
         if isinstance(lazy, Router):
             return _router, (*self._put((lazy.selector, dict(lazy.routes))), options)
         assert isinstance(lazy, Param)

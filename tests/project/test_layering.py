@@ -258,7 +258,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    known = declared("graphviz", "mqtt", "redis", "terminal")
+    known = declared("frames", "graphviz", "mqtt", "redis", "terminal")
     for module in modules():
         for name in third_party(module):
             assert BROUGHT_BY.get(name, name) in known, f"{module.inside} imports {name}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import MapError, UsageError
 from cascade_nb.graph.graph import Node
-from cascade_nb.model.arguments.collections import equal_lengths, items_of
+from cascade_nb.model.arguments.collections import Axis, equal_lengths, items_of, product_of
 from cascade_nb.model.arguments.inputs import replace, scan
 from cascade_nb.model.arguments.watched import guarded, is_watched, records_of
 from cascade_nb.model.copying.immutable import FROZEN
@@ -19,7 +19,10 @@ from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.resources import Injected, Resource
 from cascade_nb.model.routing import Router
+from cascade_nb.text import readable
 
+_SHOWN_LABELS: Final = (bool, int, float, str, type(None))  # whose `repr` nobody else has written
+_LABEL: Final = 24
 LAZIES: Final[frozenset[Any]] = frozenset({LazyResult, MappedLazyResult, Param, Router})
 
 
@@ -88,6 +91,7 @@ class Expansion:
     """
 
     __slots__ = (
+        "_axes",
         "_columns",
         "_fixed",
         "_id",
@@ -112,6 +116,8 @@ class Expansion:
         self._names = tuple(columns)
         self._columns = tuple(columns.values())
         self._fixed = fixed
+        axes = [(name, axis) for name, axis in columns.items() if isinstance(axis, Axis)]
+        self._axes = [_on_axis(name, axis) for name, axis in axes]
         self._single = self._columns[0] if len(self._columns) == 1 else None
         self.injects = any(value.__class__ is Injected for value in fixed.values())
 
@@ -132,6 +138,23 @@ class Expansion:
     def id_of(self, index: int) -> str:
         """The identity of an item in events."""
         return f"{self._id}[{index - self.first}]"
+
+    def place_of(self, number: int) -> str:
+        """Where an item is, as a person reads it: `3`, or on the axes of a product `a=0.1, b=2`."""
+        told = [told[number // stride % len(told)] for stride, told in self._axes]
+        return ", ".join(told) or str(number)
+
+    def number_at(self, place: str) -> int | None:
+        """The item at a place: `3`, on the axes of a product also `0, 2` or as `place_of` says."""
+        if place.isdecimal():
+            return int(place)
+        steps = place.replace(" ", "").split(",")
+        if len(steps) == len(self._axes) and all(step.isdecimal() for step in steps):
+            within = list(zip(map(int, steps), self._axes, strict=True))
+            if all(step < len(told) for step, (_, told) in within):
+                return sum(step * stride for step, (stride, _) in within)
+        every = range(self.count) if self._axes else ()
+        return next((n for n in every if self.place_of(n) == place), None)
 
     @property
     def goes_through(self) -> tuple[dict[str, list[Any]], Mapping[str, Any]]:
@@ -188,16 +211,20 @@ class Reader:
         """What a MAP node goes through, as lists of equal length, and what every item gets.
 
         Raises:
-            MapError: something has no items, or the lengths differ.
+            MapError: something has no items or no order, or the lengths do not go together.
         """
         lazy = node.lazy
         assert isinstance(lazy, MappedLazyResult)
         where = node.label
-        columns = {
-            name: items_of(self.value_of(value), f"{where}: {name}")
-            for name, value in lazy.collections.items()
-        }
-        equal_lengths({name: len(column) for name, column in columns.items()}, where)
+        given = {name: self.value_of(value) for name, value in lazy.collections.items()}
+        columns = {name: items_of(value, f"{where}: {name}") for name, value in given.items()}
+        if lazy.how == "product":
+            for name, value in given.items():
+                if isinstance(value, (set, frozenset)):  # a reader may see it in another one
+                    raise MapError(f"{where}: the set {name} has no order to be an axis; sort it")
+            columns = product_of(columns, where)
+        else:
+            equal_lengths({name: len(column) for name, column in columns.items()}, where)
         fixed = {name: self.value_of(value) for name, value in lazy.fixed.items()}
         return columns, {name: value for name, value in fixed.items() if value is not ABSENT}
 
@@ -230,6 +257,19 @@ class Reader:
             args, kwargs = bound.args, bound.kwargs
         injects = any(v.__class__ is Injected for v in (*args, *kwargs.values()))
         return Call(fn, args, kwargs, injects)
+
+
+def _on_axis(name: str, axis: Axis) -> tuple[int, list[str]]:
+    """The stride of an axis, and its places: by label, where that is a plain number or text."""
+    return axis.stride, [_label(name, place, one) for place, one in enumerate(axis.labels)]
+
+
+def _label(name: str, place: int, label: Any) -> str:
+    if type(label).__module__ == "numpy" and hasattr(label, "item") and not label.ndim:
+        label = label.item()
+    if type(label) in _SHOWN_LABELS and len(told := readable(repr(label))) <= _LABEL:
+        return f"{name}={told}"
+    return f"{name}[{place}]"
 
 
 def _fn_of(node: Node) -> Callable[..., Any]:

@@ -237,7 +237,7 @@ class RunState:
         """What a person calls a node: `clean`, `map(clean)`, `map(clean)[3]`."""
         work = self.results.work[index]
         if isinstance(work, Expansion):
-            return f"{work.node.label}[{index - work.first}]"
+            return f"{work.node.label}[{work.place_of(index - work.first)}]"
         return work.label
 
     def id_of(self, index: int) -> str:

@@ -27,18 +27,18 @@ from cascade_nb.model.lazy.lazy import Lazy
 HELD_UP: Final = "waits for the kernel's loop: a cell is running"
 _SHOWN: Final = 5  # at most so many of a node's items are spoken of one by one
 _INPUT: Final = 80  # characters of an argument of an item
-_ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+)\]")
+_ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+(?:, ?\d+)*|\w+(?:=|\[\d+\]).*)\]")
 
 
-def item_of(graph: Graph, name: str) -> tuple[Node, int] | None:
-    """The mapped node and the number of the item that ``t[17]`` or ``map(train)[17]`` names; None
-    where `name` names no item.
+def item_of(graph: Graph, name: str) -> tuple[Node, str] | None:
+    """The mapped node and the place of the item that ``t[17]`` or ``map(train)[17]`` names, of a
+    product also ``t[1, 2]`` or ``t[a=0.1, b='x']``; None where `name` names no item.
 
     Raises:
         UnknownNameError: the graph has no such node.
     """
     found = _ITEM.fullmatch(name) if isinstance(name, str) else None
-    return None if found is None else (node_named(graph, found[1]), int(found[2]))
+    return None if found is None else (node_named(graph, found[1]), found[2])
 
 
 def node_named(graph: Graph, name: str) -> Node:
@@ -142,7 +142,7 @@ def end_of(view: RunView, index: int) -> list[str] | None:
         return [f"was skipped ({reason}): {detail}"]
     own = [f for f in view.failures if f.task_id.split("[")[0] == view.core.id_of(index)]
     if state == FAILED or (own and state == CANCELLED):  # a map whose other items did not start
-        lines = [_failed(view, f.task, f.task_id, f.attempt, f.text) for f in own[:_SHOWN]]
+        lines = [_failed(f.task, f.task_id, f.attempt, f.text) for f in own[:_SHOWN]]
         more = [f"and {len(own) - _SHOWN} more of its items"] if len(own) > _SHOWN else []
         return [*lines, *more] or ["failed"]
     if state == CANCELLED and view.core.stopping == "failed" and view.failures:
@@ -153,8 +153,8 @@ def end_of(view: RunView, index: int) -> list[str] | None:
     return None
 
 
-def _failed(view: RunView, task: str, task_id: str, attempt: int, text: str) -> str:
-    item = f" at {task_id[task_id.index('[') :]}" if "[" in task_id else ""
+def _failed(task: str, task_id: str, attempt: int, text: str) -> str:
+    item = f" at {task[task.index('[') :]}" if "[" in task_id else ""
     return f"failed{item}{_attempts(attempt)}: {text}"
 
 
@@ -162,18 +162,19 @@ def _attempts(number: int) -> str:
     return f" in attempt {number}" if number > 1 else ""
 
 
-def _why_item(view: RunView, name: str, node: Node, number: int) -> list[str]:
+def _why_item(view: RunView, name: str, node: Node, place: str) -> list[str]:
     core = view.core
     places = core.items(node.index)
     if not places:
         over = end_of(view, node.index)
         told = over[0] if over else "has no items yet"
         return [f"{name}: {node.id} {told}"]
-    if number >= len(places):
+    expansion = core.results.work[places[0]]
+    assert isinstance(expansion, Expansion)
+    number = expansion.number_at(place)
+    if number is None or number >= len(places):
         raise UnknownNameError("item", name, (), f"; {node.id} has {len(places)}, from 0")
     index = places[number]
-    expansion = core.results.work[index]
-    assert isinstance(expansion, Expansion)
     state = core.scheduler.state[index]
     failures = [f for f in view.failures if f.task_id == core.id_of(index)]
     if failures:
@@ -218,6 +219,8 @@ def _inputs(view: RunView, expansion: Expansion, number: int) -> list[str]:
             if index < 0 or state[index] != DONE or not view.core.results.alive(index, state):
                 continue
             known = view.core.results.values[index]
+        if name in lazy.collections and lazy.how == "product":
+            continue  # the name of the item says it
         if name in lazy.collections:
             known = known[number] if isinstance(known, Sequence) else list(known)[number]
         told.append(f"{name}={short_repr(known, _INPUT)}")

@@ -38,6 +38,8 @@ def _told(graph: Graph, lazy: LazyResult[Any] | MappedLazyResult[Any]) -> Iterat
         named = lazy.kwargs
     else:
         named = {**lazy.collections, **lazy.fixed}
+        if lazy.how != "zip":
+            yield f"how={lazy.how!r}"
     yield from (f"{name}={_shown(graph, value)}" for name, value in named.items())
 
 

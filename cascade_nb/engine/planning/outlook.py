@@ -16,8 +16,7 @@ from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.engine.scopes import nodes_under
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
-from cascade_nb.model.lazy.calls import MappedLazyResult
-from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.calls import MappedLazyResult, length_of
 from cascade_nb.model.options.no_else import NO_ELSE
 
 _STOPPED: Final = {"hold": "held", "queue": "queued"}
@@ -227,8 +226,7 @@ class _PlanMaker:
         each = self._each(node)
         if each is None or not isinstance(node.lazy, MappedLazyResult):
             return each
-        columns = node.lazy.collections.values()
-        count = next((len(c) for c in columns if not isinstance(c, Lazy)), None)
+        count = length_of(node.lazy)
         return None if count is None else each * count
 
     def _each(self, node: Node) -> float | None:

@@ -195,7 +195,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         if isinstance(lazy, LazyResult):
             return call_bytes(key, encoder, lazy.args, lazy.kwargs)
         if isinstance(lazy, MappedLazyResult):
-            return map_bytes(key, encoder, lazy.collections, lazy.fixed)
+            return map_bytes(key, encoder, lazy.collections, lazy.fixed, lazy.how)
         if isinstance(lazy, Router):
             routes = [encoder.encode(key) + encoder.encode(r) for key, r in lazy.routes.items()]
             return b"router" + encoder.encode(lazy.selector) + b"".join(sorted(routes))

@@ -11,6 +11,7 @@ from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
+from cascade_nb.model.arguments.collections import HOW
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.caching import Cache
@@ -124,7 +125,11 @@ def call_bytes(
 
 
 def map_bytes(
-    key: TaskKey, encoder: Encoder, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+    key: TaskKey,
+    encoder: Encoder,
+    collections: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    how: str,
 ) -> bytes:
     """The bytes of a mapped call, in the manner of `call_bytes`.
 
@@ -132,20 +137,23 @@ def map_bytes(
         key: of the task.
         encoder: makes the bytes of values.
         collections, fixed: by parameter name, what is gone through and what is the same for all.
+        how: it is gone through. Of a product the order of the collections is that of its items.
 
     Raises:
         CannotKeyError: an argument has no content.
     """
     encode = encoder.encode
     parts = [b"map", key.prefix]
+    if how != HOW[0]:
+        parts.append(text(how) + b"".join(map(text, collections)))
     given = {**fixed, **collections}
     defaults = {**dict(zip(key.names, key.defaults, strict=True)), **key.named}
     for name in (*defaults, *(name for name in given if name not in defaults)):
         if name in key.ignored:
             continue
-        how = b"each" if name in collections else b"all"
+        which = b"each" if name in collections else b"all"
         said = encode(given[name]) if name in given else defaults[name]
-        parts.append(how + _named(name, said))
+        parts.append(which + _named(name, said))
     if key.code.environment:
         parts.append(environment_bytes(named_variables(key, (), given)))
     return b"".join(parts)

@@ -21,7 +21,7 @@ from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class Hole:
@@ -114,7 +114,7 @@ class _Packing:
             else:
                 values = self._full((tuple(lazy.args), dict(lazy.kwargs)))
         elif isinstance(lazy, MappedLazyResult):
-            values = self._full((dict(lazy.collections), dict(lazy.fixed)))
+            values = self._full((dict(lazy.collections), dict(lazy.fixed), lazy.how))
         elif isinstance(lazy, Router):
             values = self._full((lazy.selector, lazy.routes))
         else:
@@ -185,9 +185,9 @@ class _Unpacking:
             return Router(selector, routes, options=options)
         assert task is not None
         if kind is NodeKind.MAP:
-            collections, fixed = self._filled(values)
+            collections, fixed, how = self._filled(values)
             inputs, deep = scan((*collections.values(), *fixed.values()))
-            return lazy_map(task, collections, fixed, inputs, deep, options)
+            return lazy_map(task, collections, fixed, inputs, deep, options, how)
         if nested:
             args, kwargs = self._filled(values)
             inputs, deep = scan((*args, *kwargs.values()))

@@ -13,6 +13,7 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.serialization.fields import Fields
 from cascade_nb.graph.serialization.value_reader import Loader
 from cascade_nb.graph.serialization.value_writer import Opaque
+from cascade_nb.model.arguments.collections import HOW
 from cascade_nb.model.arguments.inputs import scan
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import lazy_call, lazy_map
@@ -188,12 +189,15 @@ class GraphReader:
             return lazy_call(self._runnable(task), args, kwargs, inputs, nested, options)
         columns = self._values(fields.take("collections", dict))
         fixed = self._values(fields.take("fixed", dict))
+        how = fields.take("how", str, HOW[0])
         fields.end()
+        if how not in HOW:
+            raise SerializationError(f"there is no way {how!r:.40} of going through collections")
         if not columns or not all(isinstance(c, (list, Lazy)) for c in columns.values()):
             raise SerializationError("a map goes through lists")
         _check(task, *task.placed({**fixed, **columns}))
         inputs, nested = scan((*columns.values(), *fixed.values()))
-        return lazy_map(self._runnable(task), columns, fixed, inputs, nested, options)
+        return lazy_map(self._runnable(task), columns, fixed, inputs, nested, options, how)
 
     def _param(self, fields: Fields) -> Param:
         name, description = fields.take("name", str), fields.take("description", str)

@@ -22,6 +22,7 @@ from cascade_nb.graph.serialization.graph_reader import (
 )
 from cascade_nb.graph.serialization.import_paths import where_is
 from cascade_nb.graph.serialization.value_writer import ValueWriter
+from cascade_nb.model.arguments.collections import HOW
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.options.no_else import NO_ELSE
@@ -96,6 +97,8 @@ class _Text:
         elif isinstance(lazy, MappedLazyResult):
             said["collections"] = self._values(lazy.collections)
             said["fixed"] = self._values(lazy.fixed)
+            if lazy.how != HOW[0]:
+                said["how"] = lazy.how
         elif isinstance(lazy, Router):
             said["selector"] = self._exactly(lazy.selector)
             routes = dict(lazy.routes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
-from cascade_nb.errors import MapError
+from cascade_nb.errors import MapError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
 
+HOW: Final = ("zip", "product")
+_MOST: Final = 10_000_000  # items of a product
 _TEXT: Final = (str, bytes, bytearray, memoryview)
 
 
@@ -36,11 +39,77 @@ def items_of(value: Any, where: str) -> list[Any]:
         ) from None
 
 
-def columns_of(where: str, collections: Mapping[str, Any]) -> dict[str, Any]:
+class Axis(list[Any]):
+    """An axis of a product, gone through: an entry for each item of the product.
+
+    Attributes:
+        labels: what stands on the axis.
+        stride: how many items of the product follow each other at the same place of the axis.
+    """
+
+    __slots__ = ("labels", "stride")
+
+    def __init__(self, labels: list[Any], stride: int, times: int) -> None:
+        super().__init__([label for label in labels for _ in range(stride)] * times)
+        self.labels, self.stride = labels, stride
+
+    def place_of(self, number: int) -> int:
+        """Where on the axis an item of the product is."""
+        return number // self.stride % len(self.labels)
+
+
+def product_of(columns: Mapping[str, list[Any]], where: str) -> dict[str, list[Any]]:
+    """Columns in which each item of one meets each of the others; the last goes fastest.
+
+    Raises:
+        MapError: there would be too many.
+    """
+    count = checked_product([len(column) for column in columns.values()], where)
+    if not count:
+        return {name: [] for name in columns}
+    made: dict[str, list[Any]] = {}
+    stride = count
+    for name, labels in columns.items():
+        stride //= len(labels)
+        made[name] = Axis(labels, stride, count // (stride * len(labels)))
+    return made
+
+
+def checked_product(lengths: Sequence[int], where: str) -> int:
+    """How many items a product has.
+
+    Raises:
+        MapError: more than anybody can have meant.
+    """
+    count = math.prod(lengths)
+    if count > _MOST:
+        told = " x ".join(f"{length:,}" for length in lengths)
+        raise MapError(f"{where} would have {told} = {count:,} items; at most {_MOST:,} can be")
+    return count
+
+
+def how_of(
+    where: str, how: Any, collections: Mapping[str, Any], parameters: Container[str]
+) -> tuple[str, Mapping[str, Any]]:
+    """How `.map` goes through its collections, and these; a parameter may be called `how` too.
+
+    Raises:
+        MapError: there is no such way.
+    """
+    if isinstance(how, str) and how in HOW:
+        return how, collections
+    if "how" in parameters and not isinstance(how, str):
+        return HOW[0], {**collections, "how": how}
+    raise MapError(
+        f"{where}(how=…) is 'zip' or 'product', not {how!r:.40}{nearest(str(how)[:40], HOW)}"
+    )
+
+
+def columns_of(where: str, collections: Mapping[str, Any], how: str) -> dict[str, Any]:
     """What `.map` is to go through: lazy values as they are, the others as lists.
 
     Raises:
-        MapError: there is nothing, one has no items, or the lengths differ.
+        MapError: there is nothing, one has no items, or the lengths do not go together.
     """
     if not collections:
         raise MapError(f"{where}() needs at least one collection to go through")
@@ -49,7 +118,10 @@ def columns_of(where: str, collections: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in collections.items()
     }
     known = {name: len(c) for name, c in columns.items() if not isinstance(c, Lazy)}
-    equal_lengths(known, f"{where}()")
+    if how == HOW[0]:
+        equal_lengths(known, f"{where}()")
+    elif 0 not in known.values():
+        checked_product(list(known.values()), f"{where}()")
     return columns
 
 
@@ -63,6 +135,6 @@ def equal_lengths(lengths: Mapping[str, int], where: str) -> int:
         words = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise MapError(
             f"{where} goes through its collections side by side, so they must be equally "
-            f"long: {words}"
+            f"long: {words}; how='product' has each meet each"
         )
     return next(iter(lengths.values()), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -79,7 +80,7 @@ class LazyResult(CallFields, Generic[T_co]):
 class MapFields(Lazy):
     """The fields of a `MappedLazyResult` while it is being filled."""
 
-    __slots__ = ("collections", "fixed", "nested", "task")
+    __slots__ = ("collections", "fixed", "how", "nested", "task")
 
     def __init__(
         self,
@@ -89,9 +90,11 @@ class MapFields(Lazy):
         inputs: tuple[Lazy, ...],
         nested: bool,
         options: Options,
+        how: str,
     ) -> None:
         self.identity = object()
         self.task = task
+        self.how = how
         self.collections = collections
         self.fixed = fixed
         self.inputs = inputs
@@ -109,6 +112,8 @@ class MappedLazyResult(MapFields, Generic[T_co]):
         task: what is called for each item.
         collections: by parameter, what is gone through; lazy ones expand when they are known.
         fixed: by parameter, what is the same for every item.
+        how: "zip" where the collections are gone through side by side, "product" where each item of
+            one meets each of the others.
 
     Example:
         >>> sizes = fetch.map(n=[1, 2])
@@ -126,7 +131,8 @@ class MappedLazyResult(MapFields, Generic[T_co]):
         return f"map({self.task.name})"
 
     def _with(self, options: Options) -> MappedLazyResult[T_co]:
-        return lazy_map(self.task, self.collections, self.fixed, self.inputs, self.nested, options)
+        given = self.collections, self.fixed, self.inputs, self.nested, options, self.how
+        return lazy_map(self.task, *given)
 
 
 def lazy_call(
@@ -155,8 +161,17 @@ def lazy_map(
     inputs: tuple[Lazy, ...],
     nested: bool,
     options: Options,
+    how: str = "zip",
 ) -> MappedLazyResult[Any]:
     """A `MappedLazyResult` of these fields."""
-    draft = MapFields(task, collections, fixed, inputs, nested, options)
+    draft = MapFields(task, collections, fixed, inputs, nested, options, how)
     draft.__class__ = MappedLazyResult
     return draft  # type: ignore[return-value]
+
+
+def length_of(lazy: MappedLazyResult[Any]) -> int | None:
+    """How many items a map will have, where its collections tell it before they are known."""
+    lengths = [len(c) for c in lazy.collections.values() if not isinstance(c, Lazy)]
+    if lazy.how == "zip":
+        return lengths[0] if lengths else None
+    return math.prod(lengths) if len(lengths) == len(lazy.collections) or 0 in lengths else None

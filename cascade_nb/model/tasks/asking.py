@@ -37,12 +37,12 @@ class Asking(Task[P, Any]):
         return super()._node(args, kwargs)
 
     def mapped(
-        self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+        self, collections: Mapping[str, Any], fixed: Mapping[str, Any], how: Any = "zip"
     ) -> MappedLazyResult[Any]:
         """One question for each item of `collections`, which are all given `fixed`.
 
         Args:
-            collections: by parameter name, what is gone through.
+            collections, how: as `map` takes them.
             fixed: by parameter name, what is the same for every item.
 
         Returns:
@@ -57,7 +57,7 @@ class Asking(Task[P, Any]):
             <lazy map(ask)>
         """
         _check_given(fixed)
-        return super().mapped(collections, fixed)
+        return super().mapped(collections, fixed, how)
 
 
 def _check_given(kwargs: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ class PartlyGiven(AnyTask, Protocol):
         """One call, not run yet, also in the body of a task."""
 
     def mapped(
-        self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+        self, collections: Mapping[str, Any], fixed: Mapping[str, Any], how: Any = "zip"
     ) -> MappedLazyResult[Any]:
         """One call for each item of `collections`, which are all given `fixed`."""
 
@@ -79,11 +79,12 @@ class PartialTask:
         """
         return self.task.lazy(*args, **{**self._given(), **kwargs})
 
-    def map(self, /, **collections: Any) -> MappedLazyResult[Any]:
+    def map(self, /, *, how: Any = "zip", **collections: Any) -> MappedLazyResult[Any]:
         """One call for each item of the collections, with what was given; see `Task.map`.
 
         Args:
-            collections: by name of a parameter that was not given yet; all of the same length.
+            how: "zip" or "product"; see `Task.map`.
+            collections: by name of a parameter that was not given yet.
 
         Returns:
             A `MappedLazyResult`, whose value is the list of results in the items' order.
@@ -99,7 +100,7 @@ class PartialTask:
             >>> cs.run(scaled.partial(by=10).map(value=[1, 2]))
             [10, 20]
         """
-        return self.task.mapped(collections, self._given())
+        return self.task.mapped(collections, self._given(), how)
 
     def partial(self, /, **fixed: Any) -> PartialTask:
         """The same with more parameters given.

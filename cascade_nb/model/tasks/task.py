@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, ov
 from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.errors import MapError, TaskCallError, TaskDefinitionError
 from cascade_nb.model.arguments.capture import are_captured_as_they_are, captured
-from cascade_nb.model.arguments.collections import columns_of
+from cascade_nb.model.arguments.collections import columns_of, how_of
 from cascade_nb.model.arguments.inputs import OutOfReachError, inputs_of_plain, scan, snapshot
 from cascade_nb.model.arguments.signature import HasSignature
-from cascade_nb.model.arguments.watched import (
-    is_watched,
-    named_with_records,
-    with_records,
-)
+from cascade_nb.model.arguments.watched import is_watched, named_with_records, with_records
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, lazy_call, lazy_map
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 from cascade_nb.model.options.checks import NOTHING, checked_version
@@ -168,15 +164,17 @@ class Task(HasSignature, Generic[P, R]):
         """
         return self._node(args, kwargs)
 
-    def map(self, /, *args: Any, **collections: Any) -> MappedLazyResult[R]:
+    def map(self, /, *args: Any, how: Any = "zip", **collections: Any) -> MappedLazyResult[R]:
         """Call it once for each item of the collections, which are gone through side by side.
 
         A parameter that is the same for every item is given by `partial` before.
 
         Args:
             args: nothing; a collection is given by name.
-            collections: by parameter name; all of the same length. A lazy one is gone through when
-                its value is there; literal ones may hold lazy items. An empty one gives ``[]``.
+            how: "zip": side by side; "product": each item with each of the others, the last
+                collection fastest; `cs.grid` knows the axes of its result.
+            collections: by parameter name; side by side of the same length. Lazy ones are gone
+                through when they are there; literal ones may hold lazy items; empty ones give [].
 
         Returns:
             A `MappedLazyResult`, whose value is the list of results in the items' order.
@@ -191,11 +189,9 @@ class Task(HasSignature, Generic[P, R]):
         """
         if args:
             self._refuse_nameless_map()
-            raise MapError(
-                f"{self.name}.map() needs the parameter's name: "
-                f"{self.name}.map({next(iter(self.signature.parameters), 'x')}=…)"
-            )
-        return self.mapped(collections, {})
+            where, name = f"{self.name}.map", next(iter(self.signature.parameters), "x")
+            raise MapError(f"{where}() needs the parameter's name: {where}({name}=…)")
+        return self.mapped(collections, {}, how)
 
     def partial(self, /, **fixed: Any) -> PartialTask:
         """The task with some parameters given, for a call or a `.map` over the others.
@@ -275,12 +271,12 @@ class Task(HasSignature, Generic[P, R]):
         return True
 
     def mapped(
-        self, collections: Mapping[str, Any], fixed: Mapping[str, Any]
+        self, collections: Mapping[str, Any], fixed: Mapping[str, Any], how: Any = "zip"
     ) -> MappedLazyResult[Any]:
         """One call for each item of `collections`, which are all given `fixed`.
 
         Args:
-            collections: by parameter name, what is gone through.
+            collections, how: as `map` takes them.
             fixed: by parameter name, what is the same for every item.
 
         Returns:
@@ -294,7 +290,9 @@ class Task(HasSignature, Generic[P, R]):
             <lazy map(fetch)>
         """
         self._refuse_nameless_map()
-        literal = columns_of(f"{self.name}.map", collections)
+        where = f"{self.name}.map"
+        how, collections = how_of(where, how, collections, self.signature.parameters)
+        literal = columns_of(where, collections, how)
         for name in collections:
             if name in fixed:
                 raise TaskCallError(f"{self.name}.map(): {name!r} is given as fixed value already")
@@ -307,13 +305,13 @@ class Task(HasSignature, Generic[P, R]):
             inputs, nested = scan((*literal.values(), *steady.values()))
         except OutOfReachError as error:
             names = (*literal, *steady)
-            raise error.in_call(f"{self.name}.map", self.signature, (), names) from None
+            raise error.in_call(where, self.signature, (), names) from None
         if nested and not are_captured_as_they_are((*literal.values(), *steady.values())):
             literal, steady = snapshot((literal, steady))
         _, own, records = captured(self, (), {**literal, **steady}, ours=literal)
         literal = {name: own[name] for name in literal}
         fixed = named_with_records({name: own[name] for name in steady}, records)
-        return lazy_map(self, literal, fixed, inputs, nested, self.options)
+        return lazy_map(self, literal, fixed, inputs, nested, self.options, how)
 
     def _refuse_nameless_map(self) -> None:
         """Refuse to give items by name to what does not tell its parameters' names.
@@ -338,9 +336,8 @@ class Task(HasSignature, Generic[P, R]):
 
     def __get__(self, instance: object, owner: type | None = None) -> NoReturn:
         raise TaskDefinitionError(
-            f"{self.name} is a method; a task is a plain function: move it out of the class "
-            "and give "
-            "it the object as an argument"
+            f"{self.name} is a method; a task is a plain function: move it out of the class and "
+            "give it the object as an argument"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cascade_nb.graph.graph import Node, NodeKind
-from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
-from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult, length_of
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 from cascade_nb.view.picture.folding import Because, Group
@@ -100,9 +99,10 @@ def _one(node: Node) -> tuple[str, str]:
 
 
 def _mapped(node: Node, lazy: MappedLazyResult[Any]) -> tuple[str, str]:
-    lengths = [len(c) for c in lazy.collections.values() if not isinstance(c, Lazy)]
-    count = f" {TIMES}{lengths[0]:,}" if lengths else ""
-    through = f"for each {', '.join(lazy.collections)}"
+    length = length_of(lazy)
+    count = "" if length is None else f" {TIMES}{length:,}"
+    between = ", " if lazy.how == "zip" else f" {TIMES} "
+    through = f"for each {between.join(lazy.collections)}"
     if node.name is None or node.name == node.task_name:
         return clean(node.task_name, _TITLE) + count, through
     return clean(node.name, _TITLE) + count, f"{node.task_name}() {through}"
