@@ -24,6 +24,7 @@ from cascade_nb.door.known_runs import (
     wait_for_end,
 )
 from cascade_nb.door.protocol import VERSION, Request, checked_request, refusal, short
+from cascade_nb.engine.asking.questions import answer_words
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.engine.observing.status import Phase
@@ -31,7 +32,7 @@ from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.errors import CascadeError, HolderError, RefusedMessageError, UnknownNameError
 from cascade_nb.events.events import ConstraintRejected
-from cascade_nb.everywhere import breaker, limit, pause, rate, resume
+from cascade_nb.everywhere import answer_among, breaker, limit, pause, rate, resume
 
 BY: Final = "you in a terminal"
 PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect
@@ -146,6 +147,13 @@ def _breaker(request: Request) -> dict[str, Any]:
     return _applied(scope, "breaker", _by(request))
 
 
+def _answer(request: Request) -> dict[str, Any]:
+    name, run = request.text("node"), request.given.get("run")
+    asking = [live_run(run)] if run is not None else live_runs()
+    taken = answer_among(asking, name, request.given["value"], _by(request))
+    return {"answered": [{"node": name, "answer": answer_words(taken)}], **_standing(*asking)}
+
+
 def _cancel(request: Request) -> dict[str, Any]:
     run, holder = live_run(request.given.get("run")), _by(request)
     if not holder.may_lift(A_PERSON):  # what it would end may be anybody's
@@ -210,6 +218,7 @@ _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "limit": _limit,
     "rate": _rate,
     "breaker": _breaker,
+    "answer": _answer,
     "cancel": _cancel,
     "status": _status,
     "wait": _wait,

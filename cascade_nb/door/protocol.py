@@ -14,6 +14,7 @@ resume   scope, run, holder                                   lifts a pause
 limit    n*, as pause                                         at most n at once; null lifts it
 rate     rate*, capacity, as pause                            so many per time; null lifts it
 breaker  rule*, probe, as pause                               pauses what fails too often
+answer   node*, value*, run, by, holder                       answers a question
 cancel   run, reason, holder                                  ends a run
 status   run                                                  what runs are doing
 wait     run*, seconds                                        the same, when the run is over
@@ -60,13 +61,21 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "limit": ("n", *_HOLDING),
     "rate": ("rate", "capacity", *_HOLDING),
     "breaker": ("rule", "probe", *_HOLDING),
+    "answer": ("node", "value", "run", "by", "holder"),
     "cancel": ("run", "reason", "holder"),
     "status": ("run",),
     "wait": ("run", "seconds"),
     "why": ("node", "run"),
     "runs": (),
 }
-_NEEDED: Final = {"limit": "n", "rate": "rate", "breaker": "rule", "why": "node", "wait": "run"}
+_NEEDED: Final = {
+    "limit": ("n",),
+    "rate": ("rate",),
+    "breaker": ("rule",),
+    "answer": ("node", "value"),
+    "why": ("node",),
+    "wait": ("run",),
+}
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 
 
@@ -129,9 +138,10 @@ def checked_request(content: object) -> Request:
     for name in content:
         if name not in known:
             raise RefusedMessageError(f"{do} takes no {_said(name)}{_nearest(name, TAKES[do])}")
-    needed = _NEEDED.get(do)
-    if needed is not None and needed not in content:
-        raise RefusedMessageError(f"{do} needs {needed!r}")
+    needed = _NEEDED.get(do, ())
+    for one in needed:
+        if one not in content:
+            raise RefusedMessageError(f"{do} needs {one!r}")
     given = {name: _checked(name, content[name]) for name in TAKES[do] if name in content}
     return Request(_id_of(content), do, given)
 
@@ -207,6 +217,8 @@ def _id_of(content: Mapping[str, Any]) -> str:
 
 def _checked(name: str, value: object) -> Any:
     """An argument of its type; what it means is asked where it is used."""
+    if name == "value":
+        return value  # the question says what it takes
     if name == "n":
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value

@@ -155,6 +155,30 @@ def breaker(caller: str) -> Arguments:
     return made
 
 
+def answer(caller: str) -> Arguments:
+    """Answer a question."""
+    again = caller == MAGIC
+    made = Arguments(
+        f"{caller} answer",
+        "Answer what a run asks.",
+        [
+            (f"{caller} answer", "what is asked"),
+            (f"{caller} answer approve yes", "the question of the node approve"),
+            (f"{caller} answer {_typed('map(ask)[3]', caller)} 12", "of an item of a mapped one"),
+            *([(f"{caller} answer approve --again", "have it asked anew")] if again else []),
+        ],
+    )
+    made.add_argument("name", nargs="?", help="of the node that asks; without one, what is asked")
+    made.add_argument("value", nargs="*", help="the answer; of several words, with a space between")
+    if again:
+        made.add_argument(
+            "--again",
+            action="store_true",
+            help="do not use the answer that is kept: the next run asks",
+        )
+    return made
+
+
 def cancel(caller: str) -> Arguments:
     """End a run."""
     made = Arguments(
@@ -282,5 +306,5 @@ def _typed(name: str, caller: str) -> str:
 #: By name, what makes the arguments of a command, given what is typed before that name.
 SHARED: Final[Mapping[str, Callable[[str], Arguments]]] = {
     make.__name__: make
-    for make in (status, why, pause, resume, limit, rate, breaker, cancel, attach, state)
+    for make in (status, why, pause, resume, limit, rate, breaker, answer, cancel, attach, state)
 }

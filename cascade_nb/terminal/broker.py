@@ -66,7 +66,7 @@ def over_broker(given: Namespace, wish: Wish) -> int:
     holder = holder_of_command(given)
     controller = mqtt_controller(
         given.broker,
-        by=_myself(),
+        by=myself(),
         holder=A_PERSON if holder is None else parse_holder(holder),
         patience=WAIT,
     )
@@ -167,7 +167,8 @@ def _scope(text: str | None) -> str:
     return str(parse_scope(text if ":" in text else f"task:{text}"))
 
 
-def _myself() -> str:
+def myself() -> str:
+    """What this terminal calls itself."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):  # a user without a name

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params, add_priority
+from cascade_nb.terminal.answers.answering import answer
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import breaker, cancel, limit, pause, rate, resume
@@ -66,6 +67,15 @@ def _commands() -> dict[str, Command]:
         },
         "cancel": Command(shared["cancel"], cancel),
     }
+    answers = shared["answer"]
+    answers.add_argument("--run", metavar="RUN", help=_RUN)
+    answers.add_argument("--as", dest="holder", metavar="HOLDER", help=_AS)
+    answers.add_argument(
+        "--broker",
+        metavar="URL",
+        help="for a run on another machine: mqtt://localhost, mqtts://user:password@host",
+    )
+    made["answer"] = Command(answers, answer)
     run_takes, attach_takes = _run(), shared["attach"]
     for takes in (run_takes, attach_takes):
         takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")

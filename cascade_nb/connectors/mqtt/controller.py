@@ -14,6 +14,7 @@ from typing import Any
 from cascade_nb.connectors.mqtt.connector import MqttConnector
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.holders import A_PERSON, Holder
+from cascade_nb.control.remote.answer_messages import answer_payload, question_topic
 from cascade_nb.control.remote.envelope import control_key
 from cascade_nb.control.remote.messages import (
     ANSWERS,
@@ -148,6 +149,24 @@ class MqttController:
             with contextlib.suppress(PermissionError):
                 await self.connector.subscribe(topics, hear)
         return {topic: payload for topic, payload in kept.items() if payload}
+
+    async def answer(self, name: str, value: Any, *, run: str = "") -> str:
+        """Answer a question.
+
+        Args:
+            name: of the node that asks, or of an item.
+            value: the answer, which JSON can carry.
+            run: the id of the run that asks, where several do.
+
+        Returns:
+            The id of the message, which `answers` takes; what these say has "refused" in it where
+            the answer was.
+
+        Raises:
+            OSError: the broker cannot be reached, or does not take it.
+        """
+        payload = answer_payload(name, value, run=run, **self._envelope())
+        return await self._publish(question_topic(name), payload, retain=False)
 
     async def answers(
         self, message: str, count: int = 1, patience: float | None = None

@@ -30,6 +30,7 @@ LONGEST: Final = 366 * 86400.0  # seconds; a wall time beyond that is a mistake 
 _END: Final = 1e15  # no time in seconds, and none in milliseconds, is beyond that
 MOST_TAKEN: Final = 10_000
 _MOST: Final = 1 << 63  # no counter that begins anywhere reasonable comes to that
+_UNSIGNED: Final = f"it is not signed, and {KEY_VARIABLE} is set here"
 _SIGNED: Final = frozenset({"message", "signature"})
 _RUN: Final = re.compile(r"[\w.:-]{1,120}", re.ASCII)
 
@@ -99,8 +100,36 @@ def opened(data: bytes, place: str, key: bytes | None) -> dict[str, Any]:
     content = _object(data) if data.strip() else {}
     if content.keys() != _SIGNED:
         if key is not None:
-            raise RefusedMessageError(f"it is not signed, and {KEY_VARIABLE} is set here")
+            raise RefusedMessageError(_UNSIGNED)
         return content
+    return _object(_checked_text(content, place, key).encode("utf-8", "surrogatepass"))
+
+
+def unsealed(data: bytes, place: str, key: bytes | None) -> str:
+    """The text of a message that need not be an object of JSON; the arguments are those of
+    `opened`.
+
+    Raises:
+        RefusedMessageError: it is too long, no UTF-8, or not signed as it has to be.
+    """
+    if len(data) > MOST_BYTES:
+        raise RefusedMessageError(f"{len(data)} bytes are more than the {MOST_BYTES} allowed")
+    if key is None:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RefusedMessageError(f"it is no UTF-8: {error.reason}") from None
+    try:
+        content = _object(data)
+    except RefusedMessageError:
+        content = {}
+    if content.keys() != _SIGNED:
+        raise RefusedMessageError(_UNSIGNED)
+    return _checked_text(content, place, key)
+
+
+def _checked_text(content: Mapping[str, Any], place: str, key: bytes | None) -> str:
+    """The text inside of a signed message."""
     message, signature = content["message"], content["signature"]
     if not isinstance(message, str) or not isinstance(signature, str):
         raise RefusedMessageError("its message and its signature are no texts")
@@ -109,7 +138,7 @@ def opened(data: bytes, place: str, key: bytes | None) -> dict[str, Any]:
         _signature(message, place, key).encode(), signature.encode("utf-8", "surrogatepass")
     ):
         raise RefusedMessageError("its signature is not made with the key that is set here")
-    return _object(message.encode("utf-8", "surrogatepass"))
+    return message
 
 
 def read_envelope(content: Mapping[str, Any]) -> Envelope:

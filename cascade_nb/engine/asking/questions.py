@@ -64,6 +64,7 @@ class Questions:
         self._code = code
         self._signals = signals_of(driver.services.manager)
         self._delivered: dict[int, tuple[str, Callable[..., object]]] = {}
+        self._begun = False
         self.given: dict[int, Given] = {}
 
     def ask(self, index: int, number: int, took: float, question: Question) -> None:
@@ -76,6 +77,9 @@ class Questions:
             )
             driver.outcome(index, number, took, None, error)
             return
+        if not self._begun:
+            self._begun = True
+            self._signals.begin(self)
         asked = OpenQuestion(question, number, took, driver.services.clock.now())
         driver.core.asked(index, asked)
         timeout = driver.core.options_of(index).timeout
@@ -108,6 +112,24 @@ class Questions:
             holder.name or holder.words if holder.kind == "person" else holder.words,
         )
 
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._driver.run_id
+
+    def asks(self, name: str) -> bool:
+        """Whether a question of this name waits for its answer; from any thread."""
+        core = self._driver.core
+        with self._driver.lock:
+            return any(name in (core.id_of(i), *_names_of(core, i)) for i in core.questions)
+
+    def knows(self, name: str) -> bool:
+        """Whether one of this name does, or has got its answer; from any thread."""
+        core = self._driver.core
+        with self._driver.lock:
+            some = (*core.questions, *self.given)
+            return any(name in (core.id_of(i), *_names_of(core, i)) for i in some)
+
     def names(self) -> list[str]:
         """By what its questions can be answered; under the lock."""
         return [self._driver.core.id_of(index) for index in self._driver.core.questions]
@@ -138,6 +160,7 @@ class Questions:
         for topic, deliver in self._delivered.values():
             self._signals.drop(topic, deliver)
         self._delivered.clear()
+        self._signals.end(self)
 
     def _listen(self, index: int, asked: OpenQuestion) -> None:
         """Have messages answer a question; on the loop, without the lock."""
@@ -187,7 +210,7 @@ class Questions:
         """A node has its answer; a move."""
         driver = self._driver
         asked, waited = self._close_one(index)
-        words = _in_words(value)
+        words = answer_words(value)
         self.given[index] = given = Given(words, by, driver.services.clock.wall())
         if len(self.given) > _LIVES:
             del self.given[next(iter(self.given))]
@@ -241,7 +264,8 @@ def _names_of(core: Any, index: int) -> tuple[str, ...]:
     return core.label(index), core.graph.nodes[core.root_of(index)].id
 
 
-def _in_words(value: Any) -> str:
+def answer_words(value: Any) -> str:
+    """An answer in a few words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value[:_SHORT] if isinstance(value, str) else short_repr(value, _SHORT)

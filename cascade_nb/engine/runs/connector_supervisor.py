@@ -19,6 +19,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.messages import FILTER, answer_to
 from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.asking.listening import AnswerListener
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
@@ -63,6 +64,7 @@ class ConnectorSupervisor:
         self._connector = connector
         self._org, self._project = org, project
         self._source = f"{socket.gethostname()}:{os.getpid()}"
+        self._answers = AnswerListener(bus, clock, constraints, self._source, self._lose)
         self._members: set[object] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._sender: TelemetrySender | None = None
@@ -78,7 +80,8 @@ class ConnectorSupervisor:
     @property
     def trouble(self) -> str | None:
         """What to say of a connector that is away, or takes nothing; None where all is well."""
-        words = [self._trouble, self._unsent, getattr(self._connector, "doubt", None)]
+        doubt = getattr(self._connector, "doubt", None)
+        words = [self._trouble, self._unsent, self._answers.trouble, doubt]
         sender = self._sender
         if sender is not None and sender.refusal is not None:
             words.append(f"no telemetry goes out ({error_text(sender.refusal)})")
@@ -155,6 +158,7 @@ class ConnectorSupervisor:
         if left := len(sender.backlog) + sender.backlog.dropped:
             self._unsent = f"{left:,} messages of telemetry were never sent"
         self._keeper = self._sender = None
+        self._answers.close()
         keeper.cancel()
         sender.close()
         self._remote.end()
@@ -171,6 +175,7 @@ class ConnectorSupervisor:
         self._lost = asyncio.Event()
         self._trouble, self._unsent, self._wait, self._failure = None, None, FIRST_WAIT, None
         self._connected = False
+        self._answers.open()
         self._sender = TelemetrySender(
             self._bus,
             connector,
@@ -205,6 +210,7 @@ class ConnectorSupervisor:
                 self._connected = connected = True
                 self._remote.begin()
                 await connector.subscribe(FILTER, self._on_message)
+                await self._answers.begin(connector)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # of the connector's, which ends nothing but itself
@@ -217,6 +223,7 @@ class ConnectorSupervisor:
                 ready.set()
                 attempt = 0
                 why = await self._until_lost(connector)
+                self._answers.end()
                 ready.clear()
             attempt += 1
             if connected:

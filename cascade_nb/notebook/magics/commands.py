@@ -24,6 +24,7 @@ from cascade_nb.notebook.magics.actions import (
     tell_times,
     tell_why,
 )
+from cascade_nb.notebook.magics.answering import answer_question
 from cascade_nb.notebook.magics.panels import show_panel
 from cascade_nb.notebook.magics.state_and_runs import go_on, keep_in, tell_runs
 from cascade_nb.notebook.session import Session
@@ -34,7 +35,8 @@ class Command(NamedTuple):
 
     Attributes:
         takes: its arguments.
-        kind: what its arguments name, for completion: "nodes", "scopes", "runs", "live" or "names".
+        kind: what its arguments name, for completion: "nodes", "scopes", "runs", "live",
+            "questions" or "names".
         act: does it; what it gives is the value of the magic. The last argument says whether that
             is awaited.
     """
@@ -150,6 +152,7 @@ def _commands() -> dict[str, Command]:
         "limit": Command(shared["limit"], "scopes", cap),
         "rate": Command(shared["rate"], "scopes", slow_down),
         "breaker": Command(shared["breaker"], "scopes", break_off),
+        "answer": Command(shared["answer"], "questions", answer_question),
         "cancel": Command(shared["cancel"], "live", end),
         "drop": Command(drop, "names", drop_names),
         "runs": Command(runs, "", tell_runs),
@@ -163,4 +166,4 @@ def _commands() -> dict[str, Command]:
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 COMMANDS: Final = _commands()
 # These wait for the state backend.
-ASKING: Final = frozenset({"plan", "why", "runs", "attach", "state"})
+ASKING: Final = frozenset({"plan", "why", "runs", "answer", "attach", "state"})

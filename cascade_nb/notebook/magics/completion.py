@@ -96,6 +96,7 @@ def _scopes(session: Session) -> list[str]:
 
 
 _NAMED: Final[dict[str, Callable[[Session], Iterable[str]]]] = {
+    "questions": lambda session: [one.name for run in session.live_runs() for one in run.questions],
     "nodes": lambda session: session.node_names(),
     "names": lambda session: [*session.workspace.meanings(), *session.workspace.tasks()],
     "runs": lambda session: [str(status.number) for status in session.statuses()],

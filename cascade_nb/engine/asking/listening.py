@@ -1,0 +1,111 @@
+"""Has a connector listen for what questions wait for, once there are any."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.control.remote.answer_messages import ANSWER_FILTER
+from cascade_nb.engine.asking.remote_answers import RemoteAnswers
+from cascade_nb.engine.asking.signals import signals_of
+from cascade_nb.events.bus import MessageBus
+from cascade_nb.protocols import Clock, Connector
+
+
+class AnswerListener:
+    """The answers and signals that come over one connector.
+
+    Args:
+        bus, clock, manager: of the engine.
+        source: what the engine calls itself.
+        lose: told when the connection turns out to be gone.
+
+    Attributes:
+        trouble: what a broker does not let us read, in words; None where there is nothing.
+    """
+
+    def __init__(
+        self,
+        bus: MessageBus,
+        clock: Clock,
+        manager: ConstraintManager,
+        source: str,
+        lose: Callable[[BaseException], object],
+    ) -> None:
+        self._answers = RemoteAnswers(bus, clock, manager)
+        self._signals = signals_of(manager)
+        self._source, self._lose = source, lose
+        self._connector: Connector | None = None
+        self._listening: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.trouble: str | None = None
+
+    def open(self) -> None:
+        """The engine's connector is in use from now on; on its loop."""
+        portal = LoopPortal(asyncio.get_running_loop())
+        self._signals.listen = lambda _: portal.call(self._more)
+
+    def close(self) -> None:
+        """It is so no longer."""
+        self._signals.listen = None
+        self._connector = None
+
+    async def begin(self, connector: Connector) -> None:
+        """There is a connection, which listens to nothing of this yet.
+
+        Raises:
+            OSError: it is gone.
+        """
+        self._listening.clear()
+        self._signals.forget_idle()
+        self.trouble = None
+        await self._listen(connector)
+        self._connector = connector
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._connector = None
+
+    def _more(self) -> None:
+        if self._connector is not None:
+            task = asyncio.get_running_loop().create_task(self._listen_late(self._connector))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _listen_late(self, connector: Connector) -> None:
+        try:
+            await self._listen(connector)
+        except OSError as error:
+            self._lose(error)
+
+    async def _listen(self, connector: Connector) -> None:
+        """Subscribe to what questions wait for. What a broker does not let us read can be answered
+        otherwise, so that it is no reason to do without the connection.
+        """
+        for topic in self._signals.topics:
+            if topic in self._listening:
+                continue
+            self._listening.add(topic)
+            try:
+                if topic == ANSWER_FILTER:
+                    await connector.subscribe(topic, self._on_answer)
+                else:
+                    await connector.subscribe(topic, self._on_signal)
+            except PermissionError as error:
+                self.trouble = f"nothing comes on {topic} ({error})"
+
+    async def _on_answer(self, topic: str, payload: bytes | str) -> None:
+        """An answer to a question, on whichever thread the connector has."""
+        connector = self._connector
+        said = self._answers.take(topic, payload, self._source)
+        if said is not None and connector is not None:
+            # It counts all the same; that the connection is gone is noticed elsewhere.
+            with contextlib.suppress(OSError):
+                await connector.publish(*said)
+
+    async def _on_signal(self, topic: str, payload: bytes | str) -> None:
+        """What another program sends; likewise."""
+        self._answers.hear(topic, payload)

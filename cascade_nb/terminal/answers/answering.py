@@ -1,0 +1,65 @@
+"""`cascade-nb answer`: says what is asked, and answers it."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+
+from cascade_nb.control.words import seconds_text
+from cascade_nb.errors import UsageError
+from cascade_nb.terminal.answers.over_broker import over_broker
+from cascade_nb.terminal.asked import Answer, ask, ask_everybody, ask_those_with, tell, who
+from cascade_nb.terminal.control import holder_of_command
+
+_NOBODY = "nothing is running, so nothing is asked"
+
+
+def answer(given: Namespace) -> int:
+    """Answer what a run asks; without a name, say what is asked."""
+    if given.name is not None and not given.value:
+        raise UsageError(f"`cascade-nb answer {shlex.quote(given.name)} VALUE` needs the answer")
+    if given.broker is not None:
+        return over_broker(given)
+    if given.name is None:
+        return _tell_questions(given)
+    holder = holder_of_command(given)
+    said = {"node": given.name, "value": " ".join(given.value), "holder": holder}
+    asked = ask_everybody("status", {}) if given.run is None else None
+    asking = [] if asked is None else [c for c, it in asked.answers if _asks(it, given.name)]
+    if asked is not None and len(asking) == 1:
+        asked = ask(asking, asked.skipped, "answer", said)
+    elif asking:
+        some = ", ".join(dict.fromkeys(_runs_that_ask(asked.good if asked else [], given.name)))
+        raise UsageError(f"several runs ask {given.name!r:.60}, so say which by --run: {some}")
+    else:  # who has asked it before says who has answered
+        asked = ask_those_with(given.run, "answer", said, live=True)
+    lines = []
+    for it in asked.good:
+        lines += [f"{who(it)}: {one['node']} gets {one['answer']}" for one in it["answered"]]
+    return tell(asked, given.json, lines, _NOBODY)
+
+
+def _asks(it: Answer, name: str) -> bool:
+    return any(_names(run, name) for run in it.get("runs", ()))
+
+
+def _names(run: Answer, name: str) -> bool:
+    return any(one["name"] == name for one in run.get("questions", ()))
+
+
+def _runs_that_ask(answers: list[Answer], name: str) -> list[str]:
+    found = [run for it in answers for run in it.get("runs", ()) if _names(run, name)]
+    return [f"{run['run_id']} ({run['title']})" for run in found]
+
+
+def _tell_questions(given: Namespace) -> int:
+    asked = ask_everybody("status", {})
+    lines = []
+    for it in asked.good:
+        for run in it.get("runs", ()):
+            for one in run.get("questions", ()):
+                left = "" if one["left"] is None else f", for {seconds_text(one['left'])} more"
+                when = f"asked {seconds_text(one['waited'])} ago{left}"
+                text = f"{one['name']}: {one['text']} ({one['takes']}), {when}"
+                lines.append(f"{who(it)}: run {run['number']} ({run['run_id']}): {text}")
+    return tell(asked, given.json, lines or ["Nothing is asked."])
