@@ -928,3 +928,22 @@ async def test_who_takes_the_place_of_another_is_not_made_of_its_files(
     begun = len(started(spy))
     assert await engine.run(target) == ["22", 7]
     assert "two" not in started(spy)[begun:]
+
+
+def test_what_ends_with_the_interpreter_after_us_may_open_files() -> None:
+    script = """
+import sys
+import cascade_nb as cs
+
+class Late:
+    def __del__(self, open=open, path=sys.executable):
+        open(path).close()
+
+assert cs.run(cs.task(lambda: 1)()) == 1
+sys.kept = module = sys.modules["cascade_nb.engine.files.audit_hook"]
+module.late = Late()  # goes after the module's own names, as much may that happens to live so long
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

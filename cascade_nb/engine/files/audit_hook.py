@@ -138,10 +138,12 @@ def listen(run: Running) -> None:
 
 
 def _heard(event: str, args: tuple[Any, ...]) -> None:
-    # It is called for very much, `id()` for one: what does not concern it costs a look.
-    if event not in _ACTS or getattr(_looking, "now", False):
+    # It is called for very much, `id()` for one: what does not concern it costs a look. It is
+    # called still when the interpreter, at its end, has taken this module's names away.
+    acts = _ACTS
+    if acts is None or event not in acts or getattr(_looking, "now", False):
         return
-    act = _ACTS[event]
+    act = acts[event]
     _looking.now = True
     try:
         frame = sys._getframe(1)
