@@ -13,7 +13,13 @@ from cascade_nb.control.constraint import Constraint, Key, parse_scope
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.holders import A_PERSON, Holder, parse_holder, user_name
 from cascade_nb.defaults import default_engine
-from cascade_nb.door.as_json import constraint_dict, head_dict, lifted_dict, run_dict
+from cascade_nb.door.as_json import (
+    constraint_dict,
+    head_dict,
+    lifted_dict,
+    plan_dict,
+    run_dict,
+)
 from cascade_nb.door.known_runs import (
     ended_runs,
     is_called,
@@ -24,13 +30,21 @@ from cascade_nb.door.known_runs import (
     wait_for_end,
 )
 from cascade_nb.door.protocol import VERSION, Request, checked_request, refusal, short
+from cascade_nb.door.startable import MOST as MOST_NAMES
+from cascade_nb.door.startable import startable_names, startable_with
 from cascade_nb.engine.asking.questions import answer_words
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
-from cascade_nb.errors import CascadeError, HolderError, RefusedMessageError, UnknownNameError
+from cascade_nb.errors import (
+    CascadeError,
+    HolderError,
+    RefusedMessageError,
+    UnknownNameError,
+    UsageError,
+)
 from cascade_nb.events.events import ConstraintRejected
 from cascade_nb.everywhere import answer_among, breaker, limit, pause, rate, resume
 
@@ -86,7 +100,7 @@ def answer(content: object, process: Process) -> dict[str, Any]:
 
 
 def _hello(_request: Request) -> dict[str, Any]:
-    return {"live": len(live_runs())}
+    return {"live": len(live_runs()), "can_start": startable_names()[:MOST_NAMES]}
 
 
 def _pause(request: Request) -> dict[str, Any]:
@@ -211,6 +225,24 @@ def _runs(_request: Request) -> dict[str, Any]:
     return {"live": len(live), "runs": [*live, *over][:_MOST]}
 
 
+def _plan(request: Request) -> dict[str, Any]:
+    name = _target(request)
+    made = startable_with(name).plan(name, request.given.get("params") or {})
+    return plan_dict(made)
+
+
+def _run(request: Request) -> dict[str, Any]:
+    name, _ = _target(request), _by(request)  # whoever it is may start
+    return _standing(startable_with(name).start(name, request.given.get("params") or {}))
+
+
+def _target(request: Request) -> str:
+    name = request.text("target")
+    if not name:
+        raise UsageError("say what is to run: the name of a node")
+    return name
+
+
 _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "hello": _hello,
     "pause": _pause,
@@ -224,6 +256,8 @@ _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "wait": _wait,
     "why": _why,
     "runs": _runs,
+    "plan": _plan,
+    "run": _run,
 }
 
 

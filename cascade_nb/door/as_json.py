@@ -8,6 +8,7 @@ from typing import Any, Final
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.door.protocol import short
 from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.engine.planning.plan import Plan
 
 _MOST: Final = 20  # failures, and runs inside
 _KINDS: Final = 50
@@ -70,6 +71,22 @@ def constraint_dict(constraint: Constraint, now: float) -> dict[str, Any]:
         **_whose(constraint),
         "since": max(0.0, now - constraint.since),
         "expires_in": None if expires is None else max(0.0, expires - now),
+    }
+
+
+def plan_dict(plan: Plan) -> dict[str, Any]:
+    """What a run would do, as the wire has it."""
+    return {
+        "title": short(plan.title),
+        "summary": short(plan.summary),
+        "timing": short(plan.timing),
+        "counts": dict(plan.counts),
+        "seconds": plan.seconds,
+        "steps": [
+            {"node": step.node, "action": step.action, "reason": short(step.reason)}
+            for step in plan.steps[:_KINDS]
+        ],
+        "left_off": len(plan.steps) > _KINDS,
     }
 
 

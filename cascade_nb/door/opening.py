@@ -113,7 +113,7 @@ class Door:
         if not live_runs():
             return False
         # Only a process whose runs last pays for what listens and answers.
-        from cascade_nb.door.script_server import script_server  # noqa: PLC0415 - as above
+        from cascade_nb.door.server import script_server  # noqa: PLC0415 - as above
 
         try:
             server = script_server(self.called)

@@ -20,6 +20,8 @@ status   run                                                  what runs are doin
 wait     run*, seconds                                        the same, when the run is over
 why      node*, run                                           why a node stands as it does
 runs                                                          what runs there are and were
+plan     target*, params                                      what a run of a name would do
+run      target*, params, holder                              starts a run of a name
 ======== ==================================================== ====================================
 
 A scope is as everywhere (``task:train``, or a bare name), a run is named by its number or by how
@@ -67,6 +69,8 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "wait": ("run", "seconds"),
     "why": ("node", "run"),
     "runs": (),
+    "plan": ("target", "params"),
+    "run": ("target", "params", "holder"),
 }
 _NEEDED: Final = {
     "limit": ("n",),
@@ -75,6 +79,8 @@ _NEEDED: Final = {
     "answer": ("node", "value"),
     "why": ("node",),
     "wait": ("run",),
+    "plan": ("target",),
+    "run": ("target",),
 }
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 
@@ -223,6 +229,10 @@ def _checked(name: str, value: object) -> Any:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
         raise RefusedMessageError("its n is neither a whole number nor null")
+    if name == "params":
+        if isinstance(value, dict) and all(map(str.isprintable, value)):
+            return value
+        raise RefusedMessageError("its params are no object of values by name")
     if name == "rate" and (value is None or isinstance(value, str)):
         return value
     if name in ("rate", "capacity", "seconds", "probe"):

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from cascade_nb.door.answers import Process, answer
+from cascade_nb.door.folder import own_folder
 from cascade_nb.door.known_runs import THREADS
-from cascade_nb.door.listening import Listener
+from cascade_nb.door.listening import Listener, listen
 from cascade_nb.door.protocol import MOST_BYTES, encoded, parse_json, refusal
 from cascade_nb.errors import RefusedMessageError
 
@@ -107,6 +109,20 @@ class Server:
             if not end:
                 return  # where the next one begins is not to be told
             read = rest
+
+
+def script_server(called: Callable[[], str]) -> Server:
+    """A server for this process.
+
+    Args:
+        called: gives what the process is called, for people.
+
+    Raises:
+        OSError: there is no place where it could listen.
+    """
+    return Server(
+        listen(own_folder()), lambda content: answer(content, Process("script", called()))
+    )
 
 
 def _parsed(line: bytes) -> object:

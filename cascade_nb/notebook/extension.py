@@ -9,6 +9,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.advice import advise_magics
+from cascade_nb.door.startable import offer_to_start
 from cascade_nb.engine.runs.loop_binding import may_be_held_up
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import offer_names
@@ -34,6 +35,7 @@ from cascade_nb.notebook.roles.plain_functions import (
 from cascade_nb.notebook.roles.unkept_calls import remarks_on, remarks_on_timing
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import Shell, is_captured, remark
+from cascade_nb.notebook.startables import NamedNodes
 from cascade_nb.notebook.tracebacks import show_errors_cut
 from cascade_nb.notebook.workspace.outside_changes import OutsideChanges
 from cascade_nb.shortcuts import tell_of_reuse
@@ -252,6 +254,7 @@ def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
         ),
         advise_magics(session.short_scope),
         offer_names(session.workspace.meanings),
+        offer_to_start(NamedNodes(session, asyncio._get_running_loop())),
     ]
 
 

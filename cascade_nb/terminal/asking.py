@@ -6,8 +6,9 @@ import time
 from argparse import Namespace
 
 from cascade_nb.control.words import ago
+from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
-from cascade_nb.terminal.asked import Answer, ask_everybody, ask_those_with, tell, who
+from cascade_nb.terminal.output import tell
 
 
 def tell_status(given: Namespace) -> int:

@@ -14,6 +14,7 @@ from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import breaker, cancel, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
+from cascade_nb.terminal.planning import plan, serve_agent
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
 
@@ -81,11 +82,12 @@ def _commands() -> dict[str, Command]:
         takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
     made["watch"] = Command(_watch(), watch)
     made["run"] = Command(run_takes, run)
+    made["plan"] = Command(_plan(), plan)
     made["attach"] = Command(attach_takes, attach)
     made["state"] = Command(shared["state"], tell_state)
     for command in made.values():
         command.takes.add_argument("--json", action="store_true", help="say it as JSON")
-    return made
+    return {**made, "mcp": Command(_mcp(), serve_agent)}
 
 
 def _run() -> Arguments:
@@ -100,12 +102,7 @@ def _run() -> Arguments:
             (f"{PROGRAM} run flow:report --json", "its events, a line of JSON each"),
         ],
     )
-    made.add_argument(
-        "target",
-        metavar="PLACE:NAME",
-        help="flow.py:report, package.flow:report, study.ipynb:report",
-    )
-    add_params(made)
+    _add_target(made)
     made.add_argument("--fresh", action="store_true", help="use no earlier results")
     made.add_argument(
         "--share",
@@ -122,6 +119,40 @@ def _run() -> Arguments:
     )
     add_priority(made)
     return made
+
+
+def _plan() -> Arguments:
+    made = Arguments(
+        f"{PROGRAM} plan",
+        "Say what a run would do, node by node, and why; nothing runs.",
+        [
+            (f"{PROGRAM} plan flow.py:report", "what of report would run, and what is there"),
+            (f"{PROGRAM} plan study.ipynb:report -p size=10", "with a parameter"),
+        ],
+    )
+    _add_target(made)
+    made.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
+    return made
+
+
+def _add_target(made: Arguments) -> None:
+    made.add_argument(
+        "target",
+        metavar="PLACE:NAME",
+        help="flow.py:report, package.flow:report, study.ipynb:report",
+    )
+    add_params(made)
+
+
+def _mcp() -> Arguments:
+    return Arguments(
+        f"{PROGRAM} mcp",
+        "Serve a coding agent that has started this: tools that look, plan, hold and start.",
+        [
+            (f"{PROGRAM} mcp", "what to write into the agent's configuration; needs the extra mcp"),
+            (f"CASCADE_HOLDER=agent:claude {PROGRAM} mcp", "and what to call the agent"),
+        ],
+    )
 
 
 def _watch() -> Arguments:

@@ -11,11 +11,12 @@ from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, p
 from cascade_nb.control.explanations import LIFTED, breaker_text
 from cascade_nb.control.holders import VARIABLE, own_holder, parse_holder
 from cascade_nb.control.words import amount_text, seconds_text
+from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
-from cascade_nb.terminal.asked import Answer, ask_everybody, ask_those_with, some, tell, who
 from cascade_nb.terminal.asking import one_of
+from cascade_nb.terminal.output import some, tell
 
 _HELD: Final = {"pause": "paused", "breaker": "set"}
 _NOTHING: Final = "nothing is running, so nothing was {}"

@@ -36,7 +36,7 @@ def overview() -> list[str]:
         "",
         *lines,
         "",
-        "Each says more with -h, and takes --json.",
+        "Each says more with -h, and but for mcp takes --json.",
         *_CODES.splitlines(),
     ]
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TextIO
 
+from cascade_nb.control.words import count_text
+from cascade_nb.door.asked import Answer, Asked, who
 from cascade_nb.text import readable
 
 DONE: Final = 0
@@ -19,6 +21,7 @@ CANCELLED: Final = 4  # a run was cancelled
 INTERRUPTED: Final = 130  # by Ctrl-C
 TOLD_TO_END: Final = 143  # by SIGTERM
 
+_NOBODY: Final = "nobody answered: no kernel with %load_ext cascade_nb and no script of yours runs"
 _UNKNOWN: Final = "\ufffd"
 _kept: Final[list[TextIO]] = []  # the standard output, while what others print does not go there
 
@@ -46,6 +49,39 @@ def complain(*lines: object) -> None:
 def say_json(content: Any) -> None:
     """Write one line of JSON, all of it ASCII."""
     say(json.dumps(content, ensure_ascii=True, default=str))
+
+
+def tell(asked: Asked, as_json: bool, lines: list[str], nobody: str = "") -> int:
+    """Say what came of a question.
+
+    Args:
+        asked: that.
+        as_json: whether as JSON.
+        lines: the same for people, without what was refused and who was skipped.
+        nobody: what to say where nobody was asked though some answer.
+
+    Returns:
+        the exit code.
+    """
+    code = DONE if asked.good else FAILED if asked.refused else NOBODY
+    if as_json:
+        answers = [answer for _, answer in asked.answers]
+        said: Answer = {"ok": code == DONE, "answers": answers, "skipped": asked.skipped}
+        if code == NOBODY:
+            said["error"] = nobody or _NOBODY
+        say_json({**said, "exit": code})
+        return code
+    say(*lines)
+    complain(*(f"{who(it)} refused: {it.get('error')}" for it in asked.refused))
+    complain(*(f"skipped: {why}" for why in asked.skipped))
+    if code == NOBODY:
+        complain(nobody or _NOBODY)
+    return code
+
+
+def some(number: int) -> str:
+    """How many answered."""
+    return count_text(number, "process")
 
 
 @contextlib.contextmanager

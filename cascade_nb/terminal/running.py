@@ -12,7 +12,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.control.words import seconds_text
@@ -26,6 +26,7 @@ from cascade_nb.errors import LeaseHeldError
 from cascade_nb.events.bus import Subscription
 from cascade_nb.grammar.arguments import HelpAskedError
 from cascade_nb.grammar.commands import priority_of
+from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.shortcuts import use_state
 from cascade_nb.terminal.output import (
@@ -55,13 +56,8 @@ _CODES: Final = {Phase.SUCCEEDED: DONE, Phase.FAILED: FAILED, Phase.CANCELLED: C
 
 def run(given: Namespace) -> int:
     """Run a target, and wait for its end."""
-    where, name = split_target(given.target)
-    state = None if given.state is None else state_of(given.state)
     with prints_of_others_aside(given.json):
-        place = _place(where, name, with_state=state is None)
-        if state is not None:  # whatever the module said
-            use_state(state)
-        graph, params = graph_of(place, where, name, given.param)
+        place, graph, params = meant(given)
 
         def start(engine: Engine) -> Run:
             return engine.start(
@@ -76,9 +72,25 @@ def run(given: Namespace) -> int:
 
         DOOR.title = given.target
         try:
-            return follow(start, given.json, name)
+            return follow(start, given.json, split_target(given.target)[1])
         finally:
             DOOR.title = ""
+
+
+def meant(given: Namespace) -> tuple[Place, Graph, dict[str, Any]]:
+    """What a command is about: where that is, its graph, its parameters. What it finds there uses
+    the state that was given, whatever is said there.
+
+    Raises:
+        UsageError: it is nowhere, it is not clear what, or it cannot be run.
+        ParamError: a parameter is unknown or does not fit.
+    """
+    where, name = split_target(given.target)
+    state = None if given.state is None else state_of(given.state)
+    place = _place(where, name, with_state=state is None)
+    if state is not None:
+        use_state(state)
+    return place, *graph_of(place, where, name, given.param)
 
 
 def help_of(text: str, usual: str) -> HelpAskedError:

@@ -6,8 +6,8 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.door.asked import Answer
 from cascade_nb.engine.observing.report import COUNTED
-from cascade_nb.terminal.asked import Answer
 from cascade_nb.terminal.output import CANCELLED, DONE, FAILED
 
 #: By how a run ended, the exit code that says so.

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from cascade_nb.door.answers import MOST_WAIT
+from cascade_nb.door.asked import Answer, who
 from cascade_nb.door.callers import PATIENCE, Caller, new_request
 from cascade_nb.door.discovery import Neighbours, ask_each, neighbours
 from cascade_nb.door.known_runs import is_called
 from cascade_nb.door.protocol import Request
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.model.options.caching import seconds_of
-from cascade_nb.terminal.asked import Answer, who
 from cascade_nb.terminal.output import DONE, NOBODY, complain, say, say_json
 from cascade_nb.terminal.seen_runs import ENDED, Rates, SeenRun, run_line
 

@@ -222,6 +222,7 @@ def test_cancel_ends_the_run_and_then_nothing_runs(
     assert said.code == 0
     assert "nothing of it starts any more" in said.out
     assert here.starts_nothing()
+    until(lambda: not terminal.type("runs", "--json").json["answers"][0]["live"])
     nothing = terminal.type("pause")
     assert nothing.code == 3
     assert "nothing is running, so nothing was paused" in nothing.err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, Final, Protocol, TypeVar
@@ -26,6 +27,9 @@ T = TypeVar("T")
 LOOK: Final = 0.5  # seconds between two looks of who blocks
 
 _held_up: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
+_behalf: Final[contextvars.ContextVar[asyncio.AbstractEventLoop | None]] = contextvars.ContextVar(
+    "cascade_behalf", default=None
+)
 _at_times: Final[weakref.WeakSet[asyncio.AbstractEventLoop]] = weakref.WeakSet()
 
 
@@ -42,6 +46,18 @@ def stands_still_at_times(loop: asyncio.AbstractEventLoop) -> None:
     have one of their own, as where there is none.
     """
     _at_times.add(loop)
+
+
+@contextlib.contextmanager
+def on_behalf_of(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """What is started inside, in a thread without a loop, goes where a caller on that one would
+    have it go.
+    """
+    token = _behalf.set(loop if loop is not None and loop.is_running() else None)
+    try:
+        yield
+    finally:
+        _behalf.reset(token)
 
 
 class BoundEngine(RunHost, Protocol):
@@ -122,7 +138,7 @@ class LoopBinding:
         Raises:
             BlockingError: runs go on on another loop.
         """
-        running = asyncio._get_running_loop()
+        running = asyncio._get_running_loop() or _behalf.get()
         if running in _at_times:
             running = None
         services = self._services

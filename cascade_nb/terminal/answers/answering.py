@@ -6,10 +6,11 @@ import shlex
 from argparse import Namespace
 
 from cascade_nb.control.words import seconds_text
+from cascade_nb.door.asked import Answer, ask, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.terminal.answers.over_broker import over_broker
-from cascade_nb.terminal.asked import Answer, ask, ask_everybody, ask_those_with, tell, who
 from cascade_nb.terminal.control import holder_of_command
+from cascade_nb.terminal.output import tell
 
 _NOBODY = "nothing is running, so nothing is asked"
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from cascade_nb.control.words import count_text
 from cascade_nb.door.callers import Caller, new_request
 from cascade_nb.door.discovery import ask_all, neighbours
 from cascade_nb.door.known_runs import is_called
 from cascade_nb.errors import UnknownNameError, UsageError
-from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
 Answer = dict[str, Any]
-_NOBODY: Final = "nobody answered: no kernel with %load_ext cascade_nb and no script of yours runs"
 
 
 class Asked(NamedTuple):
@@ -86,36 +83,3 @@ def who(answer: Answer) -> str:
     """Who has answered."""
     process = answer.get("process") or {}
     return f"{process.get('kind')} {process.get('title')} (process {process.get('pid')})"
-
-
-def tell(asked: Asked, as_json: bool, lines: list[str], nobody: str = "") -> int:
-    """Say what came of a question.
-
-    Args:
-        asked: that.
-        as_json: whether as JSON.
-        lines: the same for people, without what was refused and who was skipped.
-        nobody: what to say where nobody was asked though some answer.
-
-    Returns:
-        the exit code.
-    """
-    code = DONE if asked.good else FAILED if asked.refused else NOBODY
-    if as_json:
-        answers = [answer for _, answer in asked.answers]
-        said: Answer = {"ok": code == DONE, "answers": answers, "skipped": asked.skipped}
-        if code == NOBODY:
-            said["error"] = nobody or _NOBODY
-        say_json({**said, "exit": code})
-        return code
-    say(*lines)
-    complain(*(f"{who(it)} refused: {it.get('error')}" for it in asked.refused))
-    complain(*(f"skipped: {why}" for why in asked.skipped))
-    if code == NOBODY:
-        complain(nobody or _NOBODY)
-    return code
-
-
-def some(number: int) -> str:
-    """How many answered."""
-    return count_text(number, "process")
