@@ -38,6 +38,7 @@
     ├── ProcessError                 a process for tasks is not what it should be
     │   ├── ProcessStartError        it does not start
     │   └── ProcessDiedError         it ended before its task did; the message says how
+    ├── ClusterError                 a cluster for tasks is not what it should be, or lost something
     ├── TransferError                a value that cannot go to a process, or come back
     ├── CodecError                   a value that cannot be written as bytes
     ├── RefusedBlobError             bytes that this user's key did not sign, or not for this place
@@ -227,17 +228,13 @@ class RunFailures(CascadeError, ExceptionGroup[RunError]):  # noqa: N818 - a gro
 
 
 class StateError(CascadeError, OSError):
-    """The place where results are kept cannot be reached, read or written now.
-
-    The message says what to do. What was kept before is not touched by it.
-    """
+    """The place of results cannot be used now: the message says what to do; what was kept stays."""
 
 
 class UnusableStateError(StateError):
     """What lies in the place of results is damaged, another program's, or of a newer version.
 
-    A run that begins there fails at once: unlike a full disk or a server that is away, it does not
-    mend itself while the run waits.
+    A run that begins there fails at once: waiting would not mend it.
     """
 
 
@@ -276,8 +273,7 @@ class ProcessStartError(ProcessError):
 class ProcessDiedError(ProcessError):
     """A process ended before the task that ran in it did.
 
-    `signal` is the name of the signal that ended it, None for none; `exit_code` is as that of
-    `subprocess`; `pid` was its number.
+    `signal` names the signal that ended it, if one did; `exit_code` is `subprocess`'s.
     """
 
     def __init__(
@@ -287,6 +283,10 @@ class ProcessDiedError(ProcessError):
         self.pid = pid
         self.exit_code = exit_code
         self.signal = signal
+
+
+class ClusterError(CascadeError):
+    """A cluster that was to run tasks cannot be reached, does not fit, or has lost something."""
 
 
 class TransferError(CascadeError):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from cascade_nb.executors.local import LocalExecutor
 
 if TYPE_CHECKING:
+    from cascade_nb.executors.dask.executor import DaskExecutor
     from cascade_nb.executors.processes.executor import ProcessExecutor
 
-__all__ = ["LocalExecutor", "ProcessExecutor"]
+__all__ = ["DaskExecutor", "LocalExecutor", "ProcessExecutor"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,10 @@ def __getattr__(name: str) -> Any:
         )
 
         return ProcessExecutor
+    if name == "DaskExecutor":
+        from cascade_nb.executors.dask.executor import (  # noqa: PLC0415 - it loads Dask
+            DaskExecutor,
+        )
+
+        return DaskExecutor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,13 +5,16 @@ Another kind has its name in `NAMES`, or its look in `knows`, and its branch in 
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols import Executor
 
+#: Where the classes of clients and clusters of Dask are defined.
+DASKS: Final = frozenset({"distributed", "dask_cloudprovider", "dask_jobqueue", "dask_kubernetes"})
 #: What `on=` may be by name.
-NAMES: Final = ("threads", "processes")
+NAMES: Final = ("threads", "processes", "dask")
 
 
 class Kinds:
@@ -25,7 +28,7 @@ class Kinds:
 
     def knows(self, name: str) -> bool:
         """Whether a name, or an address, means an executor."""
-        return name in NAMES
+        return name in NAMES or "://" in name
 
     def executor_of(self, given: Any) -> Executor:
         """What a name means, or what is made of an object.
@@ -38,13 +41,27 @@ class Kinds:
         """
         if isinstance(given, str):
             return _by_name(given)
+        if type(given).__module__.partition(".")[0] in DASKS:
+            return _on_dask(given)
         if not callable(getattr(given, "submit", None)) or isinstance(given, type):
             raise UsageError(f"{given!r:.60} is no executor: it has no method submit()")
         executor: Executor = given
         return executor
 
 
+def _on_dask(cluster: Any) -> Executor:
+    if find_spec("distributed") is None:
+        raise UsageError(
+            "Dask is not installed here: pip install 'cascade-nb[dask]', and in every worker too"
+        )
+    from cascade_nb.executors.dask.executor import DaskExecutor  # noqa: PLC0415 - it loads Dask
+
+    return DaskExecutor(cluster)
+
+
 def _by_name(name: str) -> Executor:
+    if name == "dask" or "://" in name:
+        return _on_dask(None if name == "dask" else name)
     if name == "processes":
         from cascade_nb.executors.processes.executor import (  # noqa: PLC0415 - it loads cloudpickle
             ProcessExecutor,

@@ -14,6 +14,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.graph.fingerprint.value_classes import superseded, user_classes
 from cascade_nb.kept import Cleaned, Usage
+from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.state.room import Kept, to_remove, usage_of
 from cascade_nb.state.sizes import size_in_memory
@@ -33,13 +34,17 @@ class _Kept:
         self.value = entry.value
         self.known = Known(entry.seconds, entry.dated, entry.files)
         self.size = size_in_memory(entry.value)
-        self.classes: frozenset[type] | None = None
+        # What is elsewhere is not looked into: the key of what made it has the classes of that.
+        there = isinstance(entry.value, Elsewhere)
+        self.classes: frozenset[type] | None = frozenset() if there else None
         self.task, self.expires = entry.task, entry.expires
         self.used = time.time()
 
     @property
     def stands(self) -> bool:
-        """Whether every class in it is still the one that its name means."""
+        """Whether it is there, and every class in it is still the one that its name means."""
+        if isinstance(self.value, Elsewhere) and self.value.is_lost:
+            return False
         return not self.classes or superseded(self.classes) is None
 
 

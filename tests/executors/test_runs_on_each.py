@@ -1,4 +1,4 @@
-"""What every run keeps to, wherever the bodies of its tasks are: threads, processes, the loop."""
+"""What every run keeps to, wherever the bodies of its tasks are: threads, processes, a cluster."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from cascade_nb.errors import (
     TaskTimeoutError,
 )
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
-from cascade_nb.executors import ProcessExecutor
+from cascade_nb.executors import DaskExecutor, ProcessExecutor
 from cascade_nb.testing import SpySubscriber
 
-PLACES = ("thread", "processes", "inline")
+PLACES = ("thread", "processes", "dask", "inline")
 PATIENCE = 30.0
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine(cluster: DaskExecutor) -> Iterator[Engine]:
     made = Engine(executor=ProcessExecutor(2))  # which starts none before one is needed
+    made.adapters.executors._made["dask"] = DaskExecutor(cluster.address)  # nor connects
     yield made
     made.close()
 

@@ -109,6 +109,7 @@ BROUGHT_BY = {
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",
     "comm": "ipykernel",
+    "dask": "distributed",
     "pexpect": "ipykernel",
     "jupyter_client": "jupyter-client",
     "jupyter_core": "ipykernel",
@@ -258,7 +259,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    known = declared("frames", "graphviz", "mcp", "mqtt", "redis", "terminal")
+    known = declared("dask", "frames", "graphviz", "mcp", "mqtt", "redis", "terminal")
     for module in modules():
         for name in third_party(module):
             assert BROUGHT_BY.get(name, name) in known, f"{module.inside} imports {name}"

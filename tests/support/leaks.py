@@ -24,6 +24,9 @@ PATIENCE = 30.0
 
 #: Threads that belong to the process and not to a test: the start of the name -> whose it is.
 PROCESS_THREADS = {
+    "Dask-Callback-Thread": "calls back what waits for results of Dask, one for the whole process",
+    "Dask-Offload": "reads large messages of Dask, one for the whole process",
+    "TCP-Executor": "connects for Dask, for the whole process",
     "cascade-leftovers": "closes the databases that nobody closed, one for the whole process",
     "pytest_timeout": "the clock of pytest-timeout, where it cannot use a signal",
 }

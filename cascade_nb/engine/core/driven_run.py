@@ -55,6 +55,10 @@ class InFlight(Protocol):
         """Whether its body runs in another process."""
 
     @property
+    def on_cluster(self) -> bool:
+        """Whether its body runs on a cluster."""
+
+    @property
     def in_thread(self) -> bool:
         """Whether its body runs where nothing can stop it."""
 

@@ -132,6 +132,11 @@ class ResultTable:
         for source in self._reads[index]:
             self._readers[source] += 1
 
+    def reads_again(self, index: int) -> None:
+        """A node whose result is lost reads once more what it read."""
+        for source in self._reads[index]:
+            self._readers[source] += 1
+
     def unread(self, index: int) -> bool:
         """Whether nothing reads the result of a node so far."""
         return not self._readers[index]

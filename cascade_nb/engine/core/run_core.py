@@ -14,7 +14,7 @@ test can drive it step by step, with no engine at all::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
@@ -156,6 +156,23 @@ class RunCore(RunState):
             self.changes.more = True
             return
         self.fail(index, error, number, took)
+
+    def again(self, index: int, missing: Sequence[int] = ()) -> None:
+        """What was begun is lost without having ended: it is ready once more, when `missing` is."""
+        if self.stopping is not None:
+            self._cancel(index, self.tries.get(index, 1), 0.0)
+            return
+        self.scheduler.again(index)
+        if missing:
+            self.scheduler.need(index, missing)
+            self.state_changes.append(index)
+        else:
+            self.queue(index)
+
+    def made_ready(self, ready: Sequence[int]) -> None:
+        """These are ready once more, since what they made is lost."""
+        self.arrive(ready)
+        self._control_flow.work_off()
 
     def fail(self, index: int, error: BaseException, number: int = 1, took: float = 0.0) -> None:
         """A node failed for good."""

@@ -226,6 +226,28 @@ class Scheduler:
             ready.append(node)
         return ready
 
+    def undo(self, node: int) -> None:
+        """The result of a node is lost: it is idle, until it is demanded once more.
+
+        Raises:
+            IllegalMoveError: it is not done.
+        """
+        if self.state[node] != DONE:
+            raise self._illegal("be undone", node)
+        self.state[node] = IDLE
+
+    def also_wait(self, node: int, more: Sequence[int]) -> None:
+        """A node that waits has to wait for these demanded ones, too.
+
+        Raises:
+            IllegalMoveError: it does not wait.
+        """
+        if self.state[node] != WAITING:
+            raise self._illegal("wait for more", node)
+        for source in more:
+            self._dependents[source] = [*_each(self._dependents[source]), node]
+        self._missing[node] += len(more)
+
     def grow(self, needs: Sequence[int], spare: int | None = None) -> int:
         """Add a node, idle until demanded. Gives its index.
 

@@ -205,10 +205,11 @@ class AdmittingRun(DispatchedRun):
     """A run, with who admits its nodes.
 
     Attributes:
-        process_attempt: what an attempt in another process is.
+        process_attempt, cluster_attempt: what an attempt in another process is, and on a cluster.
     """
 
     process_attempt: type[ThreadAttempt]
+    cluster_attempt: type[ThreadAttempt]
 
     admission: Admission
     queues: StartsCoroutines

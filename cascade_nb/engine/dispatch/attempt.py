@@ -157,6 +157,11 @@ class Attempt:
         return False
 
     @property
+    def on_cluster(self) -> bool:
+        """Whether its body runs on a cluster."""
+        return False
+
+    @property
     def can_be_ended(self) -> bool:
         """Whether `cancel` ends it."""
         return self.task is not None
@@ -279,7 +284,7 @@ class AsyncAttempt(Attempt):
     def end(self, result: Any, failure: BaseException | None) -> None:
         """Hand in the outcome; under the lock."""
         if self.late:
-            failure = timed_out(self.driver, self.index, in_thread=False)
+            failure = timed_out(self.driver, self.index)
         took = self.worked(self.driver.services.clock.now())
         self.driver.ended(self, took, result, failure)
         self.driver.queues.pump_soon()

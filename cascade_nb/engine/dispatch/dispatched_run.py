@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from cascade_nb.concurrency.cluster_protocols import HearsOfCluster
 from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.engine.core.arguments import Call
@@ -16,6 +17,7 @@ from cascade_nb.engine.core.driven_run import DrivenRun, InFlight, NestedRun, Pl
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.protocols import Executor, Job
 
 
@@ -45,6 +47,10 @@ class Started(InFlight, Protocol):
     @property
     def can_be_ended(self) -> bool:
         """Whether `cancel` ends it."""
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether its body runs on a cluster."""
 
     def worked(self, now: float) -> float:
         """Seconds that it has run until `now`."""
@@ -122,7 +128,55 @@ class AsksOthers(Shared, Protocol):
         """`before`, for a worker thread."""
 
 
-class RunsInProcesses(Executor, Protocol):
+class RunsElsewhere(Protocol):
+    """Has functions run in other processes, here or on a cluster."""
+
+    def variables(self, context: contextvars.Context) -> list[bytes]:
+        """Pickles of the variables of a context, and their values, that can go there."""
+
+    def obstacle(self, value: Any, name: str) -> str | None:
+        """What in a value cannot go there, in words; None for nothing."""
+
+
+class RunsOnCluster(RunsElsewhere, Protocol):
+    """An executor whose jobs are carried to a cluster, and whose results may stay there."""
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs can be under way at once, just now."""
+
+    @property
+    def address(self) -> str | None:
+        """Where the scheduler is; None where there is none."""
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where it shows what it does; None where it does not."""
+
+    def submit(self, job: Any) -> None:
+        """Hand a `ClusterJob` over when there is room, and return at once."""
+
+    def cancel(self, job: Any) -> None:
+        """Drop a job, or have it stop at its next checkpoint."""
+
+    def ask_back(self, job: Any) -> None:
+        """Have a job back that its worker has not begun: it is told that it is lost."""
+
+    def connect(self) -> None:
+        """Have a cluster that answers and fits; not for a loop.
+
+        Raises:
+            ClusterError: it does not; the message says what to do.
+        """
+
+    def listen(self, listener: HearsOfCluster) -> None:
+        """Have somebody told what happens to it."""
+
+    def close(self) -> None:
+        """Leave it."""
+
+
+class RunsInProcesses(Executor, RunsElsewhere, Protocol):
     """An executor whose jobs may have functions run in other processes.
 
     Attributes:
@@ -147,12 +201,6 @@ class RunsInProcesses(Executor, Protocol):
             ProcessError: the process did not start, or ended.
         """
 
-    def variables(self, context: contextvars.Context) -> list[bytes]:
-        """Pickles of the variables of a context, and their values, that can go to a process."""
-
-    def obstacle(self, value: Any, name: str) -> str | None:
-        """What in a value cannot go to a process, in words; None for nothing."""
-
 
 class DispatchedRun(DrivenRun):
     """A run, with what attempts ask for and with what their ends do.
@@ -176,7 +224,7 @@ class DispatchedRun(DrivenRun):
     resting: threading.Condition
 
     @abc.abstractmethod
-    def said(self, runner: RunsInProcesses) -> bytes:
+    def said(self, runner: RunsElsewhere) -> bytes:
         """What was said of logging and warnings, for bodies in other processes.
 
         Args:
@@ -224,3 +272,27 @@ class DispatchedRun(DrivenRun):
     @abc.abstractmethod
     def look_again(self) -> None:
         """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
+
+
+class ClusteredRun(DispatchedRun):
+    """A run of which something may run on a cluster.
+
+    Attributes:
+        deaths: by index, how often a worker was lost with it.
+        lost_values: by index, what stood for results that are lost and made again.
+    """
+
+    deaths: dict[int, int]
+    lost_values: dict[int, Elsewhere]
+
+    @abc.abstractmethod
+    def comes_here(self, index: int) -> bool:
+        """Whether the result of a node is wanted here, however large it is."""
+
+    @abc.abstractmethod
+    def begin_anew(self, attempt: Started, why: str) -> None:
+        """An attempt was lost, or was not begun: its node is ready again. `why` is "" for that."""
+
+    @abc.abstractmethod
+    def timed_out_there(self, index: int) -> BaseException:
+        """What is raised for a body there that took longer than it may."""

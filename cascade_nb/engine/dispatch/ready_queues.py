@@ -191,7 +191,8 @@ class ReadyQueues:
         try:
             # To wake a second worker for the next link of a chain would cost more than the link.
             self.driver.ended(attempt, took, result, error)
-            if not workers.fixed:  # others may wait for that one
+            # Others may wait for a fixed one; one of a cluster begins when there is room.
+            if not workers.fixed and not workers.cluster:
                 job = workers.next_job(at_once=True)
         except BaseException as broken:
             self.driver.break_off(broken)
@@ -228,6 +229,8 @@ class ReadyQueues:
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap and (not last or heap[0] < last):
             index = heappop(heap) & INDEX
+            if workers.cluster and not driver.core.is_ready(index):
+                continue  # what it reads was lost meanwhile: it waits, and comes again
             attempt = driver.admission.admitted(index, kind, at_once)
             if attempt is not None:
                 return attempt

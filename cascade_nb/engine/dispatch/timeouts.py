@@ -11,6 +11,7 @@ from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
 from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.errors import TaskTimeoutError
 
+THREAD_GOES_ON: Final = "; its thread cannot be stopped and goes on, its result will be dropped"
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
@@ -40,21 +41,21 @@ def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
             attempt.workers.replace(attempt)
         driver.cancel_nested("the task that started it took too long", attempt)
         driver.wake_resting()
-        error = timed_out(driver, index, in_thread=True)
+        error = timed_out(driver, index, THREAD_GOES_ON)
         driver.outcome(index, attempt.number, limit, None, error)
         driver.carry_out()
         if driver.services.manager.breakers:
             note_failure(driver.services.manager, driver.core, attempt.ticket, error)
 
 
-def timed_out(driver: DrivenRun, index: int, in_thread: bool) -> TaskTimeoutError:
-    """What is raised for an attempt that took longer than it may."""
+def timed_out(driver: DrivenRun, index: int, rest: str = "") -> TaskTimeoutError:
+    """What is raised for an attempt that took longer than it may.
+
+    Args:
+        driver, index: which node's.
+        rest: what becomes of its body, in words.
+    """
     label, limit = driver.core.label(index), driver.core.options_of(index).timeout or 0.0
-    rest = (
-        "; its thread cannot be stopped and goes on, its result will be dropped"
-        if in_thread
-        else ""
-    )
     return TaskTimeoutError(
         f"{label} took longer than {seconds_text(limit)}{rest}", task=label, target=label
     )

@@ -3,6 +3,8 @@
 Beside what `protocols.Executor` says, an executor may have
 
 - `remote`: True where its bodies run in other processes; then it is a `RunsInProcesses`;
+- `cluster`: True where those are of a cluster, whose results may stay there; then it is a
+  `RunsOnCluster`;
 - `fixed`: True where its workers are not its own: there are never more of them than its capacity,
   and each is given back after each body;
 - `inner`: the executor for runs that its own bodies start, and wait for;
@@ -42,6 +44,7 @@ class Workers:
         self.executor = executor
         self.remote: bool = getattr(executor, "remote", False)
         self.fixed: bool = getattr(executor, "fixed", False)
+        self.cluster: bool = getattr(executor, "cluster", False)
         self.free = executor.capacity
         self.runs_with_work: deque[HasWork] = deque()
         self.lost = 0  # threads that may never end; others have taken their places
@@ -55,7 +58,7 @@ class Workers:
                 asks.
         """
         runs_with_work = self.runs_with_work
-        while runs_with_work:
+        while runs_with_work and self.free >= 0:  # below that there are fewer than there were
             place = last = 0
             if len(runs_with_work) > 1:
                 place, last = most_urgent([one.heap_of(self)[:1] for one in runs_with_work])
@@ -93,4 +96,6 @@ class Workers:
 
     def attempt(self, driver: AdmittingRun) -> type[ThreadAttempt]:
         """What an attempt of a run is there."""
+        if self.cluster:
+            return driver.cluster_attempt
         return driver.process_attempt if self.remote else ThreadAttempt

@@ -246,6 +246,8 @@ def _full(view: RunView, index: int) -> str:
     assert queue is not None
     workers = view.queues.workers_for(queue)
     there, lost = workers.executor.capacity, workers.lost
+    if not there:
+        return "is queued: no worker of its cluster is there"
     noun = getattr(workers.executor, "noun", "thread")
     busy = f"the only {noun} is busy" if there == 1 else f"all {count_text(there, noun)} are busy"
     more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""

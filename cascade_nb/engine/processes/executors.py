@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from cascade_nb.engine.core.task_groups import THREADS, Place
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
 from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.processes.cluster_places import ClusterPlaces
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols import Executor
@@ -87,9 +88,15 @@ class Executors:
                 hint = nearest(on, self._kinds.names)
                 raise UsageError(f"on= knows no executor {on!r:.60}{hint}, or give an object")
             return Place(on, True)
+        adopted = self._made.get(_key_of(on))
+        if adopted is not None and is_cluster(adopted):
+            return Place(_key_of(on), True, on)
         executor = self._kinds.executor_of(on)
         if executor is self._own:
             return self.default
+        if is_cluster(executor) and executor is not on:  # a connection of ours to what is given
+            self._made[_key_of(on)] = executor
+            return Place(_key_of(on), True, on)
         key = _key_of(executor)
         self._of_others[key] = executor
         return Place(key, is_remote(executor), executor)
@@ -116,10 +123,12 @@ class WorkersOf:
 
     Args:
         executors: gives these.
+        lock: the engine's.
     """
 
-    def __init__(self, executors: Executors) -> None:
+    def __init__(self, executors: Executors, lock: threading.RLock) -> None:
         self._executors = executors
+        self._lock = lock
         self._threads: list[Workers] = []
         self._others: WeakValueDictionary[tuple[str, int], Workers] = WeakValueDictionary()
 
@@ -151,6 +160,8 @@ class WorkersOf:
 
     def _new(self, key: str, depth: int) -> Workers:
         executor = self._executors(key)
+        if is_cluster(executor):
+            return ClusterPlaces(executor, self._lock)
         return Workers(getattr(executor, "inner", None) or executor if depth else executor)
 
 
@@ -159,5 +170,10 @@ def is_remote(executor: object) -> bool:
     return bool(getattr(executor, "remote", False))
 
 
-def _key_of(executor: Executor) -> str:
+def is_cluster(executor: object) -> bool:
+    """Whether those are of a cluster."""
+    return bool(getattr(executor, "cluster", False))
+
+
+def _key_of(executor: object) -> str:
     return f"{type(executor).__name__} {id(executor):x}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import sys
-import warnings
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
@@ -14,13 +12,14 @@ from cascade_nb.concurrency.process_protocols import ProcessHandle
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
-from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest, tell_progress
-from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsInProcesses
+from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest
+from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsElsewhere, RunsInProcesses
 from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote
 from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
 from cascade_nb.engine.processes.surroundings import place_here, said_in
+from cascade_nb.engine.processes.told_here import ToldHere
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.model.arguments.watched import called_elsewhere
 from cascade_nb.protocols import Job
@@ -92,7 +91,7 @@ class ProcessAttempt(ThreadAttempt):
             kind.cpu += self.cpu
             kind.memory = max(kind.memory, self.memory)
             if self.late:
-                result, error = None, timed_out(self.driver, self.index, in_thread=False)
+                result, error = None, timed_out(self.driver, self.index)
             elif self.stop and error is not None:
                 label = self.driver.core.label(self.index)
                 error = RunCancelledError(f"{label} was ended, since it was cancelled")
@@ -129,7 +128,7 @@ class _Ear:
 
     def __init__(self, attempt: ProcessAttempt) -> None:
         self._attempt = attempt
-        self._warned: dict[Any, Any] = {}
+        self._told = ToldHere(attempt)
 
     def began(self, process: ProcessHandle) -> None:
         """It is about to begin."""
@@ -151,24 +150,14 @@ class _Ear:
 
     def told(self, message: Any) -> None:
         """It logged or warned, or says how far it is."""
-        kind, what = message
-        if kind == "log":
-            record = logging.makeLogRecord(what)
-            logger = logging.getLogger(record.name)
-            if logger.isEnabledFor(record.levelno):
-                logger.handle(record)
-        elif kind == "warning":
-            text, category, file, line = what
-            warnings.warn_explicit(text, category, file, line, registry=self._warned)
-        elif kind == "progress":
-            tell_progress(self._attempt, *what)
+        self._told.hear(*message)
 
     def used(self, cpu: float, memory: int) -> None:
         """It is over."""
         self._attempt.cpu, self._attempt.memory = cpu, memory
 
 
-def said_for_run(context: Context, runner: RunsInProcesses) -> bytes:
+def said_for_run(context: Context, runner: RunsElsewhere) -> bytes:
     """What was said of logging, warnings and context variables, for the bodies of a run.
 
     Args:

@@ -1,15 +1,19 @@
-"""Looks before a run begins whether what is to run in processes can go there."""
+"""Looks before a run begins whether what is to run in other processes can go there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
+from cascade_nb.engine.processes.cluster_reads import read_here
+from cascade_nb.engine.processes.executors import is_cluster
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.copying.elsewhere import Elsewhere
 
 
 async def check_processes(
@@ -24,8 +28,10 @@ async def check_processes(
 
     Raises:
         UsageError: its function cannot go there; the message says what in it.
+        ClusterError: a cluster does not answer, or does not fit.
     """
     kinds, state = initial.kinds.of, initial.scheduler.state
+    await _bring_here(initial, graph, runner_of)
     going = {
         kind.name: (node.task, kind.queue)
         for kind, node in zip(kinds, graph.nodes, strict=True)
@@ -41,8 +47,29 @@ async def check_processes(
             obstacle = runner_of(queue).obstacle(task.fn, name)
             if obstacle is not None:
                 raise UsageError(
-                    f"{name} cannot run in a process: {obstacle}; make that inside of the task, "
-                    "or let the task run in threads: executor='thread'"
+                    f"{name} cannot run {_where(runner_of(queue))}: {obstacle}; make that inside "
+                    "of the task, or let the task run in threads: executor='thread'"
                 )
+        for queue in {queue for _, queue in going.values() if queue is not None}:
+            runner: Any = runner_of(queue)
+            if is_cluster(runner):
+                runner.connect()
 
     await run_in_thread(check)
+
+
+async def _bring_here(
+    initial: InitialState, graph: Graph, runner_of: Callable[[str], object]
+) -> None:
+    """Of what an earlier run left on a cluster, what is read here."""
+    values = initial.results.values
+    there = [index for index, value in enumerate(values) if isinstance(value, Elsewhere)]
+    if not there:
+        return
+    here = read_here(graph, initial.kinds.of, lambda queue: is_cluster(runner_of(queue)))
+    for index in (here | set(graph.targets)).intersection(there):
+        values[index] = await run_in_thread(values[index].fetch)
+
+
+def _where(runner: object) -> str:
+    return "on a cluster" if is_cluster(runner) else "in a process"

@@ -13,9 +13,9 @@ from cascade_nb.engine.body_context import at_end, current_runs
 from cascade_nb.engine.core.driven_run import Edited
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_core import RunCore
-from cascade_nb.engine.dispatch.admission import Admission, AdmittingRun
+from cascade_nb.engine.dispatch.admission import Admission
 from cascade_nb.engine.dispatch.attempt import current_attempt
-from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses, Started
+from cascade_nb.engine.dispatch.dispatched_run import RunsElsewhere, Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
@@ -24,6 +24,7 @@ from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
+from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
 from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.runs.request import RunRequest
 from cascade_nb.engine.runs.services import RunServices
@@ -36,11 +37,12 @@ from cascade_nb.engine.storage.sharing import Sharing
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 
 
-class AssembledRun(AdmittingRun):
+class AssembledRun(RunOnClusters):
     """One run with all that serves it.
 
     Args:
@@ -136,7 +138,9 @@ class AssembledRun(AdmittingRun):
         outer = current_attempt()
         self.within = () if outer is None else (*outer.driver.within, outer.ticket)
         self.context.run(self._enter_context)
-        self.queues = ReadyQueues(self, services.workers.at(depth), services)
+        self.queues = ReadyQueues(self, self.workers_at(services.workers.at(depth)), services)
+        self.deaths: dict[int, int] = {}
+        self.lost_values: dict[int, Elsewhere] = {}
         self.tell = EventPublisher(self)
         self.admission = Admission(self)
         self.expander = Expander(self, keys, state, request.given.items)
@@ -154,7 +158,7 @@ class AssembledRun(AdmittingRun):
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))
 
-    def said(self, runner: RunsInProcesses) -> bytes:
+    def said(self, runner: RunsElsewhere) -> bytes:
         """What was said of logging, warnings and the context, for bodies in other processes."""
         if self._said is None:
             self._said = said_for_run(self.context.copy(), runner)

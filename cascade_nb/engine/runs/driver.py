@@ -290,7 +290,7 @@ class RunDriver(AssembledRun):
                 self.left_behind.append(attempt.index)
                 if attempt.in_thread and attempt.workers is not None:
                     attempt.workers.replace(attempt)
-                elif attempt.in_process:
+                elif attempt.in_process or attempt.on_cluster:
                     attempt.cancel()
         self.queues.pump_workers()  # other runs may have work for the places that are free now
         self.wake_resting()

@@ -198,7 +198,7 @@ class LoopBinding:
             bus=engine.bus,
             clock=engine.clock,
             manager=engine.constraints,
-            workers=WorkersOf(engine.adapters.executors),
+            workers=WorkersOf(engine.adapters.executors, engine.constraints.lock),
             portal=portal,
             coroutines=portal if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,

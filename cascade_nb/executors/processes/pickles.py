@@ -54,7 +54,7 @@ def packed(value: Any, *, back: bool = False) -> list[memoryview]:
     """
     file = io.BytesIO()
     buffers: list[pickle.PickleBuffer] = []
-    kind = _BackPickler if back else _Pickler
+    kind = BackPickler if back else Pickler
     kind(file, protocol=PROTOCOL, buffer_callback=buffers.append).dump(value)
     # Not `getbuffer()`: a view may outlive the file in a cycle, which Python 3.12 takes amiss.
     return [memoryview(file.getvalue()), *(buffer.raw() for buffer in buffers)]
@@ -67,7 +67,7 @@ def packed_whole(value: Any) -> bytes:
         BaseException: as `packed`.
     """
     file = io.BytesIO()
-    _BackPickler(file, protocol=PROTOCOL).dump(value)
+    BackPickler(file, protocol=PROTOCOL).dump(value)
     return file.getvalue()
 
 
@@ -80,8 +80,11 @@ def unpacked(parts: Sequence[memoryview]) -> Any:
     return pickle.loads(parts[0], buffers=parts[1:])  # noqa: S301 - from a process of our own
 
 
-class _Pickler(WholePickler):
+class Pickler(WholePickler):
+    """Writes what goes to another process."""
+
     def reducer_override(self, obj: Any) -> Any:
+        """How it is written; `NotImplemented` for as usual."""
         if obj.__class__ in _NAMED and (obj.__module__ or "").startswith(_OURS):
             return NotImplemented  # found by its name, which takes cloudpickle longer to see
         if obj.__class__ in _NAMED and (reduced := self._by_name(obj)) is not None:
@@ -110,8 +113,11 @@ class _Pickler(WholePickler):
         return None
 
 
-class _BackPickler(_Pickler):
+class BackPickler(Pickler):
+    """Writes what comes back."""
+
     def reducer_override(self, obj: Any) -> Any:
+        """How it is written; `NotImplemented` for as usual."""
         if isinstance(obj, type):
             known = travelled_as(obj)
             if known is not None:

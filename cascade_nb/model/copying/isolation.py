@@ -17,6 +17,7 @@ from typing import Any, Final
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.containers import container_kind
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, ContainerKind
+from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
 from cascade_nb.model.copying.library_copiers import Copier, library_copier
 from cascade_nb.model.copying.read_once import check_readable
@@ -219,6 +220,8 @@ def way_of(cls: type) -> Copier | ContainerKind | None:
 def _find_way(cls: type) -> Copier | ContainerKind | None:
     if issubclass(cls, Lazy):
         return None
+    if issubclass(cls, Elsewhere):
+        return lambda copying, value: copying.part(value.fetch())
     refused = check_readable(cls)
     if refused is not None:
         return lambda copying, value: refused(value) if copying.born else value

@@ -13,7 +13,7 @@ from cascade_nb.errors import TaskDefinitionError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import checked_name
 
-EXECUTORS: Final = ("thread", "processes", "async", "inline")
+EXECUTORS: Final = ("thread", "processes", "dask", "async", "inline")
 #: How an executor is called that a task was given as an object.
 GIVEN: Final = "given"
 

@@ -1,0 +1,165 @@
+"""Runs one attempt at one node on a worker of a cluster; no thread here waits for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from cascade_nb.concurrency.cluster_protocols import ClusterWork
+from cascade_nb.control.gates import Ticket
+from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.dispatch.attempt import Attempt, ThreadAttempt
+from cascade_nb.engine.dispatch.dispatched_run import ClusteredRun, DispatchedRun, RunsOnCluster
+from cascade_nb.engine.files.audit_hook import user_here
+from cascade_nb.engine.files.opened_files import OpenedFiles
+from cascade_nb.engine.files.remote_files import FilesToNote
+from cascade_nb.engine.processes.cluster_body import run_on_cluster
+from cascade_nb.engine.processes.told_here import ToldHere
+from cascade_nb.errors import ClusterError, RunCancelledError
+from cascade_nb.model.arguments.watched import called_elsewhere
+
+DEATHS: Final = 3  # workers that may be lost with one node before it counts as the cause
+
+
+class ClusterAttempt(ThreadAttempt):
+    """An attempt whose body runs on a cluster.
+
+    Attributes:
+        worker: where its body ran, once it is over.
+        seconds: how long that took, as the worker says.
+    """
+
+    __slots__ = ("seconds", "worker")
+
+    driver: ClusteredRun
+
+    def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
+        super().__init__(driver, index, ticket, number)
+        self.worker = ""
+        self.seconds: float | None = None
+
+    @property
+    def in_thread(self) -> bool:
+        """It is not in one of this process."""
+        return False
+
+    @property
+    def can_be_ended(self) -> bool:
+        """Nobody waits for it once it was cancelled."""
+        return True
+
+    @property
+    def on_cluster(self) -> bool:
+        """It is."""
+        return True
+
+    def cancel(self) -> None:
+        """Drop it, or have it stop at its next checkpoint; under the lock."""
+        self._runner.cancel(self)
+
+    def pause_came(self) -> None:
+        """Have it back where a pause is about it and its worker has not begun; under the lock."""
+        if self.driver.services.manager.pause_over(self.ticket) is not None:
+            self._runner.ask_back(self)
+
+    def begin(self) -> Callable[[], Any] | None:
+        """The work to be done there, or None when a pause or the end of the run came in between."""
+        driver = self.driver
+        call = self.call
+        if call is None:
+            with driver.lock:
+                call = self._begun()
+                if call is None:
+                    driver.queues.worker_is_free(self)
+                    return None
+        self.call = None
+        return cast("Callable[[], Any]", self._work(call))
+
+    def end(self, result: Any, error: BaseException | None) -> ThreadAttempt | None:
+        """Hand in the outcome; gives the attempt to go on with, if any."""
+        driver = self.driver
+        with driver.lock:
+            if self.late:
+                result, error = None, driver.timed_out_there(self.index)
+            elif self.stop and error is not None:
+                label = driver.core.label(self.index)
+                error = RunCancelledError(f"{label} was cancelled: {error}")
+            lost = driver.lost_values.pop(self.index, None) if error is None else None
+            if lost is not None:
+                lost.become(result)
+            return cast("ThreadAttempt | None", super().end(result, error))
+
+    def lost(self, why: str, with_it: bool = True) -> ThreadAttempt | None:
+        """Its worker is gone, or what it was to read: it is begun anew, as the same attempt.
+
+        Args:
+            why: in words.
+            with_it: whether that may be its own doing.
+        """
+        driver = self.driver
+        with driver.lock:
+            if self.stop or self.late or self.abandoned:
+                return self.end(None, ClusterError(why))
+            deaths = driver.deaths.get(self.index, 0) + with_it
+            driver.deaths[self.index] = deaths
+            if deaths > DEATHS:
+                words = f"{why}, and so it was {deaths} times: it may be its own doing"
+                return self.end(None, ClusterError(words))
+            driver.begin_anew(self, why)
+            return None
+
+    @property
+    def _runner(self) -> RunsOnCluster:
+        workers: Any = self.workers
+        runner: RunsOnCluster = workers.executor
+        return runner
+
+    def _work(self, call: Call) -> ClusterWork:
+        driver, index = self.driver, self.index
+        kind, options = driver.core.kinds.of[index], driver.core.options_of(index)
+        return ClusterWork(
+            run=run_on_cluster,
+            said=driver.said(self._runner),
+            noted=FilesToNote(options.track_files, kind.files, kind.mentions, kind.name),
+            fn=call.fn,
+            args=call.args,
+            kwargs=call.kwargs,
+            listener=_Ear(self, call.fn),
+            comes_here=driver.comes_here(index),
+            name=kind.name,
+            priority=0,
+            resources=driver.core.needs_of(index) or {},
+        )
+
+
+class _Ear:
+    """Hears of one body, in the context of its attempt."""
+
+    def __init__(self, attempt: ClusterAttempt, fn: Callable[..., Any]) -> None:
+        self._attempt = attempt
+        self._fn = fn
+        self._context = attempt.driver.context.copy()
+        self._context.run(user_here.set, cast("Attempt", attempt))
+        self._told = ToldHere(attempt)
+
+    def told(self, kind: str, what: Any) -> None:
+        """It wrote, logged or warned, or says how far it is."""
+        self._context.run(self._hear, kind, what)
+
+    def packed(self, pack: Callable[[Callable[..., Any]], Any]) -> Any:
+        """The pickle of its function, with a look at large arguments around it."""
+        return called_elsewhere(self._fn, pack)
+
+    def over(self, seconds: float, made_of: Any, where: str) -> None:
+        """It has ended well."""
+        attempt = self._attempt
+        attempt.worker, attempt.seconds = where, seconds
+        attempt.files = OpenedFiles.of(made_of)
+
+    def _hear(self, kind: str, what: Any) -> None:
+        if kind == "wrote":
+            stream, text = what
+            getattr(sys, stream).write(text)
+        else:
+            self._told.hear(kind, what)

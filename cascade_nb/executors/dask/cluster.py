@@ -1,0 +1,345 @@
+"""Speaks with a Dask cluster: the only file that knows `distributed`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from dask import config
+from dask.sizeof import sizeof
+from distributed import Client, LocalCluster, get_worker
+
+from cascade_nb.errors import ClusterError
+from cascade_nb.text import readable
+
+START: Final = 60.0  # seconds that a cluster of our own may take to start
+_HOST: Final = """\
+import sys
+sys.path[:] = {path!r}
+from cascade_nb.executors.dask.cluster import host
+host({workers})
+"""
+_TOGETHER: Final = ("scheduler", "workers")
+
+
+class Worker(NamedTuple):
+    """A worker of a cluster.
+
+    Attributes:
+        address: where it is.
+        ident: the folder that it has for itself: another process at the same address has another.
+        threads: how many bodies it runs at once.
+        resources: what it has of what tasks may ask for, by name.
+    """
+
+    address: str
+    ident: str
+    threads: int
+    resources: Mapping[str, float]
+
+
+class Cluster:
+    """One connection to a cluster.
+
+    Args:
+        where: its address, or a `Client` or a `LocalCluster` that somebody else has; None for one
+            of our own on this machine.
+        patience: seconds in which a scheduler has to answer.
+        workers: how many processes one of our own has.
+
+    Raises:
+        ClusterError: it does not answer, or does not fit.
+    """
+
+    def __init__(self, where: Any, patience: float, workers: int) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        security = getattr(where, "security", None)
+        address = address_of(where)
+        if address is None:
+            self._process, address = _start(workers)
+        self.address = address
+        try:
+            self._client = Client(
+                address,
+                timeout=patience,
+                security=security,
+                set_as_default=False,
+                name="cascade",
+            )
+        except (OSError, ValueError, TypeError) as error:
+            self._end_process()
+            raise ClusterError(
+                f"no Dask scheduler answers at {readable(address)} within {patience:g} s "
+                f"({type(error).__name__}): start one there, or give another address; 'dask' "
+                "makes one on this machine"
+            ) from error
+        self.topic = f"cascade-{self._client.id}"
+        try:
+            self._check_fit()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the scheduler is there, as far as is known."""
+        return bool(self._client.status == "running")
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where Dask shows what it does; None where it does not."""
+        if self._process is not None and importlib.util.find_spec("bokeh") is None:
+            return None  # it would say so, and show nothing
+        link = self._client.dashboard_link
+        return str(link) if link else None
+
+    def listen(
+        self, told: Callable[[bytes], object], came_or_went: Callable[[Mapping[str, Any]], object]
+    ) -> None:
+        """Hear what workers tell, and which of them come and go; on a thread of Dask's."""
+        self._client.subscribe_topic(self.topic, lambda event: told(event[1]))
+        self._client.subscribe_topic("all", lambda event: came_or_went(event[1]))
+
+    def workers(self) -> list[Worker]:
+        """Those that there are.
+
+        Raises:
+            ClusterError: nobody answers.
+        """
+        try:
+            # Only the scheduler is asked: a worker that was just killed would not answer for long.
+            told = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:
+            raise ClusterError(f"the Dask scheduler at {self.address} is gone: {error}") from error
+        return [
+            Worker(
+                address, one["local_directory"], one["nthreads"], dict(one.get("resources") or {})
+            )
+            for address, one in told.items()
+        ]
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        keys: Sequence[str],
+        calls: Sequence[Any],
+        inputs: Sequence[Sequence[Any]],
+        worker: str,
+        priority: int,
+    ) -> list[Any]:
+        """Have calls made by one worker and by no other; gives their futures.
+
+        Args:
+            function: is called with one of `calls` and one of `inputs`, for each key.
+            keys: by which the cluster knows the results.
+            calls: bytes.
+            inputs: of each call, the futures of what it reads.
+            worker: its address.
+            priority: the higher goes first.
+        """
+        made: list[Any] = self._client.map(
+            function,
+            list(calls),
+            [list(one) for one in inputs],
+            key=list(keys),
+            workers=[worker],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+            priority=priority,
+        )
+        return made
+
+    def scatter(self, value: Any) -> Any:
+        """The future of a value that goes to the cluster as it is."""
+        return self._client.scatter(value, hash=False)
+
+    def gather(self, future: Any) -> Any:
+        """The value of a future, here; it waits.
+
+        Raises:
+            ClusterError: it is gone.
+        """
+        if future.status != "finished":
+            raise ClusterError("it is not on the cluster any more")
+        try:
+            return self._client.gather(future)
+        except Exception as error:
+            raise ClusterError(f"{type(error).__name__}: {error}") from error
+
+    def ask_back(
+        self, function: Callable[..., list[str]], worker: str, keys: Sequence[str]
+    ) -> set[str]:
+        """The keys of those calls that a worker has not begun and never will; waits for it.
+
+        Args:
+            function: what asks there.
+            worker: its address.
+            keys: of calls that it was given.
+
+        Raises:
+            ClusterError: nobody answers.
+        """
+        try:
+            found = self._client.run(function, list(keys), workers=[worker])
+        except Exception as error:
+            raise ClusterError(f"{worker} does not answer: {error}") from error
+        return {key for given_back in found.values() for key in given_back}
+
+    def cancel(self, futures: Sequence[Any]) -> None:
+        """Have those not begun that are not; waits for the scheduler."""
+        self._client.cancel(list(futures), force=True)
+
+    def restart(self, worker: str) -> None:
+        """End the process of a worker; another takes its place."""
+        self._client.restart_workers([worker], raise_for_error=False)
+
+    def close(self) -> None:
+        """Leave it, and end it where it is our own."""
+        self._client.close(timeout=2)
+        self._end_process()
+
+    def _end_process(self) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _check_fit(self) -> None:
+        """Whether this process and those of the cluster understand each other.
+
+        Raises:
+            ClusterError: they do not, and what to do.
+        """
+        try:
+            versions = self._client.get_versions(check=False)
+        except Exception as error:
+            raise ClusterError(f"the cluster at {self.address} does not answer: {error}") from error
+        others = {"its scheduler": versions["scheduler"]}
+        others.update((f"worker {name}", one) for name, one in versions["workers"].items())
+        for who, one in others.items():
+            packages = {} if one is None else one["packages"]
+            for name, ours in _own_versions().items():
+                theirs = str(packages.get(name) or "none")
+                if _series(theirs) != _series(ours):
+                    raise ClusterError(
+                        f"{who} of the cluster at {self.address} has {name} {theirs}, and this "
+                        f"process {ours}: functions cannot travel between them; start the cluster "
+                        "from the same environment"
+                    )
+        for who, found in self._client.run(_ident, on_error="return").items():
+            if isinstance(found, BaseException):
+                raise ClusterError(
+                    f"worker {who} of the cluster at {self.address} cannot import cascade_nb "
+                    f"({type(found).__name__}: {readable(str(found)[:200])}): install it there in "
+                    "the version that is here"
+                )
+
+
+def address_of(where: Any) -> str | None:
+    """The address of a cluster, however it is given; None for one of our own."""
+    if where is None or isinstance(where, str):
+        return where
+    scheduler = getattr(where, "scheduler", None)
+    address = getattr(scheduler, "address", None) or getattr(where, "scheduler_address", None)
+    return None if address is None else str(address)
+
+
+def _own_versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "cloudpickle": version("cloudpickle")}
+
+
+def _series(of: str) -> list[str]:
+    return of.split(".")[:2]
+
+
+def _start(workers: int) -> tuple[subprocess.Popen[str], str]:
+    """A cluster in a process of its own: what it does costs this one nothing, and nothing of this
+    one's main module is run again.
+    """
+    code = _HOST.format(path=sys.path, workers=workers)
+    process = subprocess.Popen(  # noqa: S603 - this interpreter
+        [sys.executable or "python", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+        process.stdout.close()
+        assert process.stdin is not None
+        process.stdin.close()
+        raise ClusterError(
+            f"no local Dask cluster can be started: its process ended with {process.returncode}"
+        )
+    return process, str(json.loads(line)["address"])
+
+
+def host(workers: int) -> None:
+    """Be a cluster until nobody holds the other end of standard input."""
+    config.set({"distributed.worker.multiprocessing-method": "spawn"})
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address=":0",
+        host="127.0.0.1",
+        silence_logs=logging.CRITICAL + 1,
+    ) as made:
+        sys.stdout.write(json.dumps({"address": made.scheduler_address}) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+# What runs in a worker.
+
+
+def _ident(dask_worker: Any = None) -> str:
+    return str(dask_worker.id)
+
+
+class Here:
+    """The worker that this code runs in."""
+
+    def __init__(self) -> None:
+        self._worker = get_worker()
+
+    @property
+    def ident(self) -> str:
+        """The folder that it has for itself."""
+        return str(self._worker.local_directory)
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return str(self._worker.address)
+
+    def tell(self, topic: str, message: bytes) -> None:
+        """Send bytes to whoever listens."""
+        self._worker.log_event(topic, message)
+
+    def is_wanted(self, key: str) -> bool:
+        """Whether somebody still waits for the result of a call that runs."""
+        task = self._worker.state.tasks.get(key)
+        return task is not None and task.state not in {"cancelled", "resumed", "released"}
+
+
+def size_of(value: Any) -> int:
+    """Bytes that a value takes in memory, more or less."""
+    return int(sizeof(value))

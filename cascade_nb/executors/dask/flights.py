@@ -1,0 +1,139 @@
+"""Keeps what was handed to the workers of a cluster, and what room they have for more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cascade_nb.concurrency.cluster_protocols import ClusterJob, ClusterWork
+from cascade_nb.executors.dask.cluster import Worker
+from cascade_nb.executors.dask.seats import Seats
+from cascade_nb.executors.dask.values import ClusterValue
+
+
+class Flight(NamedTuple):
+    """A call that was handed over.
+
+    Attributes:
+        job, work: whose it is, and what is to be done.
+        key: by which the cluster knows its result.
+        worker: the address of the one that has it.
+        inputs: what it reads of what is there.
+    """
+
+    job: ClusterJob
+    work: ClusterWork
+    key: str
+    worker: str
+    inputs: list[ClusterValue]
+
+
+class Flights:
+    """The calls that are under way on one cluster. Safe from any thread.
+
+    Args:
+        resized: called with how many more may be under way, without a lock.
+
+    Attributes:
+        futures: by key, Dask's reference.
+        unwanted: the keys of those that nobody waits for any more.
+    """
+
+    def __init__(self, resized: Callable[[int], object]) -> None:
+        self._resized = resized
+        self._lock = threading.Lock()
+        self._seats = Seats()
+        self._flights: dict[str, Flight] = {}
+        self._told = 0
+        self.futures: dict[str, Any] = {}
+        self.unwanted: set[str] = set()
+
+    @property
+    def capacity(self) -> int:
+        """How many may be under way at once, as was told last."""
+        return self._told
+
+    @property
+    def are_many(self) -> bool:
+        """Whether all workers have something to do."""
+        return len(self._flights) > self._seats.threads
+
+    @property
+    def have_room(self) -> bool:
+        """Whether some worker can be given one more."""
+        with self._lock:
+            return self._seats.choose((), {}) is not None
+
+    @property
+    def have_workers(self) -> bool:
+        """Whether there is any."""
+        return bool(self._seats.workers)
+
+    def can_ever(self, resources: Mapping[str, float]) -> bool:
+        """Whether some worker has so much of these."""
+        with self._lock:
+            return self._seats.can_ever(resources)
+
+    def book(
+        self, job: ClusterJob, work: ClusterWork, key: str, inputs: list[ClusterValue]
+    ) -> tuple[Flight | None, str]:
+        """A call goes to the best worker; gives that worker's name for itself. None: to none."""
+        with self._lock:
+            seat = self._seats.choose(inputs, work.resources)
+            if seat is None:
+                return None, ""
+            flight = self._flights[key] = Flight(job, work, key, seat.address, inputs)
+            self._seats.take(seat.address, key, work.resources)
+        return flight, seat.ident
+
+    def find(self, key: str) -> Flight | None:
+        """A call that is under way."""
+        return self._flights.get(key)
+
+    def of_job(self, job: ClusterJob) -> list[Flight]:
+        """Those of a job."""
+        return [flight for flight in list(self._flights.values()) if flight.job is job]
+
+    def take(self, key: str) -> tuple[Flight | None, Any, bool]:
+        """A call is over: gives it, its future, and whether nobody waits for it."""
+        with self._lock:
+            flight = self._flights.pop(key, None)
+            if flight is not None:
+                self._seats.give_back(flight.worker, key, flight.work.resources)
+        unwanted = key in self.unwanted
+        self.unwanted.discard(key)
+        return flight, self.futures.pop(key, None), unwanted
+
+    def took(self, seconds: float) -> None:
+        """A body took so long."""
+        with self._lock:
+            self._seats.took(seconds)
+        self.tell()
+
+    def set(self, workers: Iterable[Worker]) -> None:
+        """These are there now."""
+        with self._lock:
+            self._seats.set(workers)
+        self.tell()
+
+    def without(self, address: str) -> list[Flight]:
+        """A worker is gone: gives what was under way on it."""
+        with self._lock:
+            left = [one for one in self._seats.workers.values() if one.address != address]
+            gone = [one for one in self._flights.values() if one.worker == address]
+            self._seats.set(left)
+        self.tell()
+        return gone
+
+    def all(self) -> list[Flight]:
+        """All that are under way."""
+        return list(self._flights.values())
+
+    def tell(self) -> None:
+        """Say how many more may be under way, or fewer."""
+        with self._lock:
+            now = self._seats.capacity
+            more, self._told = now - self._told, now
+        if more:
+            self._resized(more)

@@ -1,0 +1,309 @@
+"""Keeps one connection to a Dask cluster: what is under way, and what comes back."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+from cascade_nb.concurrency.cluster_protocols import ClusterJob
+from cascade_nb.errors import ClusterError, RunCancelledError, TransferError
+from cascade_nb.executors.dask.cluster import Cluster
+from cascade_nb.executors.dask.flights import Flight, Flights
+from cascade_nb.executors.dask.sender import Sender
+from cascade_nb.executors.dask.values import ClusterValue, Gathers
+from cascade_nb.executors.dask.worker import End, give_back
+from cascade_nb.executors.processes.carried_errors import raised_here
+from cascade_nb.executors.processes.pickles import unpacked
+
+_WAITING: Final = 4  # threads that may wait for the cluster at once
+_ASKED: Final = 16  # those that may wait for workers
+_LEFT: Final = "its worker has begun it, and goes on with it to its next checkpoint"
+_DROPPED: Final = "its worker had not begun it"
+
+
+class Owner(Gathers, Protocol):
+    """Whose connection it is."""
+
+    def resized(self, more: int) -> None:
+        """So many more calls may be under way, or fewer."""
+        ...
+
+    def values_lost(self) -> None:
+        """Results may be lost."""
+        ...
+
+    def went(self, session: Session, why: str) -> None:
+        """Nobody answers any more."""
+        ...
+
+
+class Session:
+    """One connection, from its beginning to its end.
+
+    Args:
+        cluster: the other side.
+        owner: who hears of it.
+        jobs: what waits to be handed over; it outlives the session.
+
+    Attributes:
+        cluster: the other side.
+        flights: what is under way.
+    """
+
+    def __init__(self, cluster: Cluster, owner: Owner, jobs: deque[ClusterJob]) -> None:
+        self.cluster = cluster
+        self.flights = Flights(owner.resized)
+        self._owner = owner
+        self._jobs = jobs
+        self._ends: dict[str, End] = {}
+        self._values: weakref.WeakValueDictionary[str, ClusterValue] = weakref.WeakValueDictionary()
+        self._heard: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        self._is_down = False
+        self._asked_back: set[str] = set()
+        self._asking = False
+        self._pool = ThreadPoolExecutor(_WAITING, thread_name_prefix="cascade-dask")
+        # A worker that was just killed does not answer for long, and holds up one of these.
+        self._asking_pool = ThreadPoolExecutor(_ASKED, thread_name_prefix="cascade-dask-ask")
+        self._thread = threading.Thread(target=self._hear, name="cascade-dask-hear", daemon=True)
+        self._sender = Sender(cluster, owner, jobs, self.flights, self._go_on, self._note)
+        self._thread.start()
+        cluster.listen(
+            lambda message: self._heard.put(("told", message)),
+            lambda event: self._heard.put(("cluster", event)),
+        )
+        self.look_at_workers()
+
+    def wake(self) -> None:
+        """There is something to hand over."""
+        self._sender.wake()
+
+    def ask_back(self, job: ClusterJob, unwanted: bool) -> None:
+        """Have what a job has under way back, where its worker has not begun it."""
+        for flight in self.flights.of_job(job):
+            if unwanted:
+                self.flights.unwanted.add(flight.key)
+            self._asked_back.add(flight.key)
+        if self._asked_back and not self._asking:
+            self._asking = True
+            self._asking_pool.submit(self._ask_back)
+
+    def look_at_workers(self) -> None:
+        """See which there are; it waits for the cluster."""
+        try:
+            self.flights.set(self.cluster.workers())
+        except ClusterError:
+            return  # whoever waits for a result notices, and says so
+        self._sender.wake()
+
+    def close(self) -> None:
+        """End it: what was handed over is nobody's from now on."""
+        self._sender.close()
+        self._heard.put(None)
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self.cluster.close()
+        self._pool.shutdown()
+        self._asking_pool.shutdown()
+        self.flights.set(())
+
+    def _cancel(self, futures: list[Any]) -> None:
+        if futures and not self._is_down:
+            self._pool.submit(self.cluster.cancel, futures)
+
+    def _ask_back(self) -> None:
+        """In a thread that may wait: ask the workers, for all that were asked for meanwhile."""
+        self._asking = False
+        keys: set[str] = set()
+        while self._asked_back:
+            keys.add(self._asked_back.pop())
+        by_worker: dict[str, list[str]] = {}
+        for key in keys:
+            if (flight := self.flights.find(key)) is not None:
+                by_worker.setdefault(flight.worker, []).append(key)
+        for worker, of_one in by_worker.items():
+            self._asking_pool.submit(self._ask_one, worker, of_one)
+
+    def _ask_one(self, worker: str, keys: list[str]) -> None:
+        try:
+            back = self.cluster.ask_back(give_back, worker, keys)
+        except ClusterError:
+            return  # that it is gone is told otherwise
+        for key in keys:
+            self._heard.put(("back", (key, key in back)))
+
+    def _given_back(self, key: str, is_back: bool) -> None:
+        """A worker has said whether it has begun a call that was asked back."""
+        if not is_back and key not in self.flights.unwanted:
+            return  # it goes on
+        flight, future, unwanted = self.flights.take(key)
+        if future is not None:
+            self._cancel([future])
+        if flight is None:
+            return
+        if unwanted:
+            self._go_on(flight.job.end(None, RunCancelledError(_DROPPED if is_back else _LEFT)))
+        else:
+            self._go_on(flight.job.lost("", with_it=False))
+
+    def _note(self, key: str, future: Any) -> None:
+        """Something became of a call; on a thread of Dask's."""
+        self._heard.put(("done", (key, future if isinstance(future, str) else future.status)))
+
+    def _hear(self) -> None:
+        while (message := self._heard.get()) is not None:
+            kind, what = message
+            if kind == "told":
+                self._told(what)
+            elif kind == "done":
+                self._done(*what)
+            elif kind == "back":
+                self._given_back(*what)
+            elif kind == "brought":
+                flight, result, error = what
+                self._go_on(flight.job.end(result, error))
+            elif kind == "lost":
+                flight, why = what
+                self._go_on(flight.job.lost(why, with_it=False))
+            else:
+                self._came_or_went(what)
+
+    def _told(self, message: bytes) -> None:
+        key, kind, what = unpacked([memoryview(message)])
+        flight = self.flights.find(key)
+        if flight is None:
+            return
+        if kind == "end":
+            self._ends[key] = what
+        else:
+            flight.work.listener.told(kind, what)
+
+    def _done(self, key: str, status: str) -> None:
+        end = self._ends.pop(key, None)
+        if self.flights.find(key) is None:
+            return
+        if end is None and status != "error" and not self.cluster.is_up:
+            self._went_down()
+            return
+        flight, future, unwanted = self.flights.take(key)
+        assert flight is not None
+        if end is not None and (status == "finished" or end.stays is None):
+            self._ended(flight, future, end)
+        elif unwanted:
+            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+        elif status == "error" and (error := _error_of(future)) is not None:
+            self._go_on(flight.job.end(None, error))
+        else:
+            self._go_on(flight.job.lost(f"worker {flight.worker} was lost"))
+
+    def _ended(self, flight: Flight, future: Any, end: End) -> None:
+        self.flights.took(end.seconds)
+        if end.error is not None:
+            self._go_on(flight.job.end(None, raised_here(end.error)))
+            return
+        flight.work.listener.over(end.seconds, end.made_of, end.worker)
+        if end.stays is None:
+            self._go_on(flight.job.end(end.value, None))
+            return
+        value = ClusterValue(self._owner, future, flight.work.name, end.worker, end.stays)
+        self._values[flight.key] = value
+        if flight.work.comes_here:
+            self._pool.submit(self._bring, flight, value)
+        else:
+            self._go_on(flight.job.end(value, None))
+
+    def _bring(self, flight: Flight, value: ClusterValue) -> None:
+        """A large result is wanted here; in a thread that may wait."""
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = value.fetch()
+        except ClusterError as lost:
+            self._heard.put(("lost", (flight, str(lost))))
+            return
+        except TransferError as unsendable:
+            error = unsendable
+        except BaseException as raised:  # whatever its classes do
+            error = TransferError(
+                "its result came from its worker and cannot be unpickled here: "
+                f"{type(raised).__name__}: {raised}"
+            )
+        self._heard.put(("brought", (flight, result, error)))
+
+    def _go_on(self, job: ClusterJob | None) -> None:
+        if job is not None:
+            self._jobs.append(job)
+        self._sender.wake()
+
+    # Who comes and goes.
+
+    def _came_or_went(self, event: Mapping[str, Any]) -> None:
+        action = event.get("action")
+        if action == "remove-worker":
+            self._worker_went(str(event["worker"]), event)
+        if action in {"add-worker", "remove-worker"}:
+            self._pool.submit(self.look_at_workers)
+
+    def _worker_went(self, address: str, event: Mapping[str, Any]) -> None:
+        """A worker is gone: what it had is made again where somebody still wants it, and what it
+        ran begins anew, each when it is allowed to.
+        """
+        for key in (*event.get("lost-computed-tasks", ()), *event.get("lost-scattered-tasks", ())):
+            value = self._values.get(str(key))
+            if value is not None:
+                value.lose()
+        gone = self.flights.without(address)
+        waited = [
+            one
+            for one in self.flights.all()
+            if one.worker != address and any(value.is_lost for value in one.inputs)
+        ]
+        self._owner.values_lost()
+        futures = [self.flights.futures.get(one.key) for one in (*gone, *waited)]
+        self._cancel([future for future in futures if future is not None])
+        for one in (*gone, *waited):
+            end = self._ends.pop(one.key, None)
+            flight, future, unwanted = self.flights.take(one.key)
+            if flight is None:
+                continue
+            if end is not None and end.stays is None:  # its word came before its end
+                self._ended(flight, future, end)
+            elif unwanted:
+                self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+            elif one.worker == address:
+                self._go_on(flight.job.lost(f"worker {address} ended"))
+            else:
+                why = f"what it reads was lost with worker {address}"
+                self._go_on(flight.job.lost(why, with_it=False))
+
+    def _went_down(self) -> None:
+        """The scheduler is gone, and all that was there with it."""
+        if self._is_down:
+            return
+        self._is_down = True
+        self.flights.set(())
+        why = f"the Dask scheduler at {self.cluster.address} does not answer any more"
+        self._owner.went(self, why)
+        for one in self.flights.all():
+            flight, _, unwanted = self.flights.take(one.key)
+            end = self._ends.pop(one.key, None)
+            if flight is None:
+                continue
+            if end is not None and end.stays is None:
+                self._ended(flight, None, end)
+            elif unwanted:
+                self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+            else:
+                self._go_on(flight.job.lost(why, with_it=False))
+
+
+def _error_of(future: Any) -> BaseException | None:
+    """What a future failed with, where that is no loss."""
+    error = future.exception()
+    if type(error).__name__ == "KilledWorker":
+        return None
+    return error if isinstance(error, BaseException) else None
