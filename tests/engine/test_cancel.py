@@ -113,7 +113,7 @@ async def test_a_thread_that_cannot_be_stopped_is_named_and_its_late_result_drop
     assert "cannot be stopped and still running" in run.status.headline
     told = len(spy.events)
     hold.let_go()
-    await until(lambda: engine.adapters.executor._idle == 2)  # type: ignore[attr-defined]
+    await until(lambda: engine.adapters.executors("thread")._idle == 2)  # type: ignore[attr-defined]
     assert len(spy.events) == told
     # Its thread serves the next run.
     assert await engine.run(cs.task(lambda: 3)()) == 3

@@ -77,7 +77,7 @@ async def test_a_thread_that_cannot_be_stopped_is_named_and_its_late_result_drop
     assert run.still_running == ("slow",)
     told = len(spy.events)
     hold.let_go()
-    await until(lambda: engine.adapters.executor._idle)  # type: ignore[attr-defined]
+    await until(lambda: engine.adapters.executors("thread")._idle)  # type: ignore[attr-defined]
     assert len(spy.events) == told
 
 
