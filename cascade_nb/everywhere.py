@@ -205,7 +205,7 @@ def answer(name: str, value: Any, *, by: str | Holder = "you") -> Any:
         >>> run.result()
         3
     """
-    return answer_among(_live_runs(), name, value, by)
+    return answer_among(live_runs(), name, value, by)
 
 
 def answer_among(runs: list[Run], name: str, value: Any, by: str | Holder) -> Any:
@@ -230,7 +230,7 @@ def answer_among(runs: list[Run], name: str, value: Any, by: str | Holder) -> An
     raise AnswerError(f"there is no question {name!r:.60}{nearest(name, there)}")
 
 
-def _live_runs() -> list[Run]:
+def live_runs() -> list[Run]:
     """The runs of this process that go on, the newest first."""
     return [run for engine in Engine.alive() for run in reversed(engine.runs)]
 

@@ -37,6 +37,7 @@ from cascade_nb.notebook.kernel.shims import (
     is_headless,
     on_idle_interrupt,
 )
+from cascade_nb.notebook.panel.answers import with_answers
 from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.notebook.panel.saved import SavedRun
 from cascade_nb.view.graphviz.layout import Rendered, lay_out
@@ -133,14 +134,14 @@ class Panel:
         self._drawing = self._loop.create_task(self._draw(rendered))
 
     def _show_widget(self) -> None:
-        # Loading ipywidgets takes a while, and not every notebook that loads the extension runs
-        # something.
+        # Loading ipywidgets takes a while, and not every notebook runs something.
         from cascade_nb.notebook.panel.widget import PanelWidget  # noqa: PLC0415
 
         catch_widgets()
         status = self.run.status
         name = f"{status.title} · run {status.number} (panel)"
-        self.widget = PanelWidget(name, self._everything, self._hear)
+        heard = with_answers(self.run, self._hear, self._answer)
+        self.widget = PanelWidget(name, self._everything, heard)
         self._clicks = clicks = ClickDelivery(self.widget.comm)
         clicks.install()
         self._undo += [

@@ -11,6 +11,7 @@ from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
 
@@ -158,6 +159,7 @@ class Portrait:
             "headline": _headline(status),
             "kinds": _kinds(status),
             "notes": self._notes(status),
+            "questions": questions_of(status),
             "retries": [retry.short for retry in status.retries],
             "retriable": self._retriable,
             "failures": [

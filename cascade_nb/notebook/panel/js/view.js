@@ -3,6 +3,7 @@
 import { drawNote } from "./box_note.js"
 import { h, mark, write } from "./dom.js"
 import { kindState } from "./kind_state.js"
+import { Questions } from "./questions.js"
 import { safePicture } from "./safe_picture.js"
 import { section } from "./section.js"
 import { Switch } from "./switch.js"
@@ -46,6 +47,7 @@ export class View {
     }
     this.counts = h("span", { class: "cs-counts" })
     this.time = h("span", { class: "cs-time" })
+    this.questions = new Questions(this.shared)
     this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
     this.ago = h("span", { "aria-hidden": "true" })
     this.graph = h("div", { class: "cs-graph", role: "img", tabindex: "0" })
@@ -84,6 +86,7 @@ export class View {
       this.bar,
       h("div", { class: "cs-line" }, this.counts, this.time),
       this.headline,
+      this.questions.element,
       h(
         "div",
         { class: "cs-columns" },
@@ -141,6 +144,7 @@ export class View {
     write(this.counts, told)
     mark(this.counts, "title", told)
     this.drawHeadline()
+    this.questions.draw(state.questions, open)
     this.drawKinds()
     this.drawStates()
     this.drawFailures()
