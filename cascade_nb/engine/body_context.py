@@ -10,6 +10,11 @@ current_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
 )
 """Ids of the runs whose task is running here: first the one that a cell started, last its own."""
 
+nodes_above: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "cascade_nodes_above", default=()
+)
+"""Of each of those runs but the last, the id of the node in whose body the next one was started."""
+
 at_end: contextvars.ContextVar[list[Callable[[], object]] | None] = contextvars.ContextVar(
     "cascade_at_end", default=None
 )

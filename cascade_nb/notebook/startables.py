@@ -12,7 +12,8 @@ from cascade_nb.engine.runs.loop_binding import on_behalf_of
 from cascade_nb.engine.runs.request import new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.model.params.param import Param
-from cascade_nb.notebook.kernel.output import TaskOutput, route
+from cascade_nb.notebook.kernel.output import route
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.session import Session
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cascade_nb.notebook.kernel.output import DISPLAYS, KEPT, SHOWN, Chunk, TaskOutput, route
+from cascade_nb.notebook.kernel.output import route
+from cascade_nb.notebook.kernel.task_output import DISPLAYS, KEPT, SHOWN, Chunk, TaskOutput
 from tests.support.kernels import LABELS, RealKernel
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import cascade_nb.notebook
+from cascade_nb.notebook.panel.widget import STYLE
 
-CSS = (Path(cascade_nb.notebook.__file__).parent / "panel" / "panel.css").read_text(
-    encoding="utf-8"
-)
+CSS = STYLE
 
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (
-    r"\.cs-(kinds|graph|failures)\b",
+    r"\.cs-(kinds|graph|failures|facts|given|frames?|causes)\b",
     r"\.cs-section\S* > summary",
     r"\.cs-displays \*\)",
     r"\.cs-section-output >",
@@ -35,9 +32,11 @@ def selectors() -> Iterator[str]:
 
 @pytest.mark.parametrize("selector", list(selectors()))
 def test_a_selector_names_a_part_of_the_panel(selector: str) -> None:
-    assert selector.startswith((".cascade-panel", ".cascade-twin", ".cs-section-output"))
+    assert selector.startswith(
+        (".cascade-panel", ".cascade-twin", ".cascade-found", ".cs-section-output")
+    )
     last = re.split(r"[ >]+", selector.replace(":not(.cs-displays *)", ":not(.cs-displays)"))[-1]
-    own = ".cs-" in last or last.startswith((".cascade-panel", ".cascade-twin"))
+    own = ".cs-" in last or last.startswith((".cascade-panel", ".cascade-twin", ".cascade-found"))
     assert own or any(re.search(place, selector) for place in ELSEWHERE), (
         "it may match what a task shows"
     )

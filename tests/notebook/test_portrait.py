@@ -13,7 +13,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.view.picture.picture import picture_of
 

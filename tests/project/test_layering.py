@@ -69,6 +69,7 @@ INSIDE = {
         ("processes", "storage"),
         ("asking",),
         ("observing",),
+        ("inspection",),
         ("controls", "planning"),
         ("runs",),
         ("forked",),
@@ -87,6 +88,7 @@ INSIDE = {
         ("kernel", "workspace", "roles"),
         ("shell",),
         ("cells", "session", "tracebacks", "prompt"),
+        ("drawer",),
         ("panel", "startables"),
         ("reprs",),
         ("magics",),
@@ -105,6 +107,7 @@ NOTEBOOK_ONLY = {"IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "tra
 #: Imported under another name than the distribution's, or brought along by one that is declared.
 BROUGHT_BY = {
     "attrs": "nbformat",
+    "axe_playwright_python": "axe-playwright-python",
     "scipy": "scikit-learn",
     "sklearn": "scikit-learn",
     "IPython": "ipykernel",

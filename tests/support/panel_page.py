@@ -9,10 +9,8 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page
 
 from cascade_nb.notebook.panel.source import PANEL_SOURCE
-from tests.project.sources import PACKAGE
+from cascade_nb.notebook.panel.widget import STYLE
 from tests.support.notebook_page import PATIENCE
-
-_ROOM = PACKAGE / "notebook" / "panel"
 
 #: What `portrait.Portrait` tells of a run at work.
 STATE: dict[str, Any] = {
@@ -114,7 +112,7 @@ class PanelPage:
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.set_content("<!doctype html><title>panel</title><body></body>")
-        self.page.add_style_tag(content=(_ROOM / "panel.css").read_text(encoding="utf-8"))
+        self.page.add_style_tag(content=STYLE)
         self.page.evaluate(_MODEL, {"snapshot": STATE, "svg": svg, "displays": None})
         self.page.evaluate(_SHOW, PANEL_SOURCE)
         self.panel: Locator = self.page.locator(".cascade-panel").first

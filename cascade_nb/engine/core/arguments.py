@@ -157,6 +157,11 @@ class Expansion:
         return next((n for n in every if self.place_of(n) == place), None)
 
     @property
+    def is_forgotten(self) -> bool:
+        """Whether the collections were let go."""
+        return not self._columns
+
+    @property
     def goes_through(self) -> tuple[dict[str, list[Any]], Mapping[str, Any]]:
         """What it goes through, by parameter, and what every item gets."""
         return dict(zip(self._names, self._columns, strict=True)), self._fixed

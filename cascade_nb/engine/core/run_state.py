@@ -245,6 +245,14 @@ class RunState:
         work = self.results.work[index]
         return work.id_of(index) if isinstance(work, Expansion) else work.id
 
+    def shown_id(self, index: int) -> str:
+        """By which id people see it: an item has its own, what continues a node has the node's."""
+        work = self.results.work[index]
+        node = work.node if isinstance(work, Expansion) else work
+        return (
+            self.id_of(index) if node.index < self.own else self.graph.nodes[self.root_of(index)].id
+        )
+
     def node_of(self, index: int) -> Node:
         """The node at an index, the mapped one for an item."""
         work = self.results.work[index]

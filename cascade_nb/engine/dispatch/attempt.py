@@ -16,7 +16,7 @@ from typing import Any
 from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.body_context import at_end, finish_body
+from cascade_nb.engine.body_context import at_end, finish_body, nodes_above
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, PlacesInThreads
 from cascade_nb.engine.dispatch.timeouts import timed_out
@@ -40,6 +40,19 @@ def asking_attempt() -> Attempt | None:
     if attempt is None or attempt.driver.in_flight.get(attempt.ticket) is not attempt:
         return None  # something that it began has outlived it
     return attempt
+
+
+def node_here(depth: int = 0) -> str:
+    """The id of the node whose body is running here; empty outside of bodies.
+
+    Args:
+        depth: for a body within a body, in which of the runs of `current_runs`.
+    """
+    above, user = nodes_above.get(), user_here.get()
+    if depth < len(above):
+        return above[depth]
+    index = None if user is None else user.index
+    return "" if user is None or index is None else user.driver.core.shown_id(index)
 
 
 @contextlib.contextmanager

@@ -182,8 +182,7 @@ def where_raised(error: BaseException) -> str | None:
     step = error.__traceback__
     while step is not None:
         name = step.tb_frame.f_code.co_filename
-        own = not name.startswith(_HOME) and not name.startswith(_LIBRARY) and not _frozen(name)
-        if own or known_place(name):
+        if is_users(name):
             best = (name, step.tb_lineno)
         step = step.tb_next
     if best is None:
@@ -193,8 +192,15 @@ def where_raised(error: BaseException) -> str | None:
     return f"{place_of(name)}, line {line}" + (f": {readable(code[:120])}" if code else "")
 
 
-def _frozen(name: str) -> bool:
-    return name.startswith("<frozen")
+def is_of_ours(filename: str) -> bool:
+    """Whether a file of code belongs to this library."""
+    return filename.startswith(_HOME)
+
+
+def is_users(filename: str) -> bool:
+    """Whether a file of code is the user's own: a cell, or none of a library's."""
+    foreign = (_HOME, *_LIBRARY, "<frozen")
+    return not filename.startswith(foreign) or known_place(filename) is not None
 
 
 def _inputs_in_words(core: RunCore, index: int) -> tuple[str, ...]:

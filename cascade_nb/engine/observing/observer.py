@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.explanations import explain, stopper
@@ -37,6 +37,7 @@ from cascade_nb.engine.storage.carry_over import AN_EDIT
 from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.graph.graph import Node
 
+T = TypeVar("T")
 _SOON = 5.0  # seconds of waiting of which nothing need be said
 _SOME = 1000  # of what is parked, looked at one by one
 _ALL_WAIT = -2  # the version of a run that has no machinery yet
@@ -60,14 +61,12 @@ class RunObserver:
         self._since = 0  # versions that were given of machinery before
 
     def begin(self, view: RunView) -> None:
-        """The run has its machinery, or another after an edit. Nothing is counted before somebody
-        looks.
-        """
+        """The run has its machinery, or another after an edit; nothing is counted before a look."""
         self._since += 1 + (len(self._view.core.state_changes) if self._view is not None else -1)
         self._view, self._state_counts = view, StateCounts(view)
 
     def elapsed(self) -> float:
-        """Seconds since the start, paused time not counted."""
+        """See `Readings.elapsed`."""
         with self._manager.lock:
             return self._elapsed()
 
@@ -148,7 +147,7 @@ class RunObserver:
                 held=held,
                 elapsed=moment.elapsed,
                 paused_for=paused_for,
-                remaining=self._remaining(phase, kinds),
+                remaining=None if phase.is_over else self._remaining(kinds),
                 headline=headline(moment),
                 kinds=tuple(
                     kind_status(self._manager, name, of_one, spent.get(name))
@@ -172,6 +171,12 @@ class RunObserver:
     def failures(self) -> list[Failure]:
         """What failed so far."""
         return list(self._view.failures) if self._view is not None else []
+
+    def look(self, read: Callable[[RunView, Callable[[int], NodeState]], T]) -> T | None:
+        """See `Readings.look`."""
+        with self._manager.lock:
+            self._kinds()
+            return None if self._view is None else read(self._view, self._state)
 
     def partial(self, name: str | None) -> Any:
         """What is there of the target's value, or of a node's."""
@@ -322,8 +327,7 @@ class RunObserver:
         return (waiting, queued + begun, held) if words else (waiting + begun, queued, held)
 
     def _elapsed(self) -> float:
-        view = self._view
-        if view is None:
+        if (view := self._view) is None:
             return 0.0
         now = self._run.ended_at or self._manager.clock.now()
         rested = view.rested
@@ -333,17 +337,14 @@ class RunObserver:
             rested += max(0.0, now - max(since, view.last_end))
         return max(0.0, now - view.began - rested)
 
-    def _remaining(self, phase: Phase, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
-        if self._view is None or phase.is_over:
-            return None
-        return remaining(kinds, self._view.core.kinds.timings(), self._elapsed())
+    def _remaining(self, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
+        timings = {} if self._view is None else self._view.core.kinds.timings()
+        return remaining(kinds, timings, self._elapsed())
 
     def _blocker(self) -> str | None:
-        view = self._view
-        if view is None:
+        if (view := self._view) is None:
             return None
         for ticket in view.core.parked.values():
-            gate = stopper(self._manager, ticket)
-            if gate is not None:
+            if (gate := stopper(self._manager, ticket)) is not None:
                 return explain(gate, self._manager.clock.now(), ticket)
         return HELD_UP if view.queues.loop_is_held_up else None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.observing.observer import RunObserver
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import NodeState
+
+T = TypeVar("T")
 
 
 class Readings:
@@ -66,6 +70,12 @@ class Readings:
             'done'
         """
         return self._observer.states()
+
+    def look(self, read: Callable[[RunView, Callable[[int], NodeState]], T]) -> T | None:
+        """What `read` makes of the run's machinery, which it is given with what tells how a node of
+        the graph stands; under the engine's lock, so be quick. None before there is any.
+        """
+        return self._observer.look(read)
 
     def changed_since(self, version: int) -> tuple[int, dict[int, NodeState]]:
         """The nodes of the graph that changed since `version` (an earlier answer's; -1 for all),

@@ -13,6 +13,7 @@ from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Executor
 
@@ -60,6 +61,46 @@ class SharingView(Protocol):
         """By index, which kernel computes what is waited for just now."""
 
 
+class AttemptTimeView(Protocol):
+    """How long an attempt took."""
+
+    @property
+    def started(self) -> float:
+        """When it began, on the engine's clock."""
+
+    @property
+    def took(self) -> float:
+        """Seconds that it ran."""
+
+    @property
+    def number(self) -> int:
+        """1 for the first attempt at a node."""
+
+
+class TimesView(Protocol):
+    """When attempts began, and how long they took."""
+
+    @property
+    def of(self) -> Mapping[int, AttemptTimeView]:
+        """By index, the last attempt that is over, as far as that is remembered."""
+
+
+class FilesView(Protocol):
+    """What results were made of."""
+
+    @property
+    def of(self) -> Mapping[int, Stamps]:
+        """By index, what each result was made of."""
+
+
+class KeysView(Protocol):
+    """By what results are kept."""
+
+    @property
+    def of(self) -> Mapping[int, str]:
+        """By index, for each node whose result is worth keeping."""
+
+
 class RunView(Protocol):
     """A run at work, as `runs.driver.RunDriver` has it.
 
@@ -85,6 +126,18 @@ class RunView(Protocol):
     @property
     def questions(self) -> Questions:
         """What it asks."""
+
+    @property
+    def times(self) -> TimesView:
+        """How long attempts took."""
+
+    @property
+    def files(self) -> FilesView:
+        """What results were made of."""
+
+    @property
+    def keys(self) -> KeysView:
+        """By what they are kept."""
 
     @property
     def sharing(self) -> SharingView | None:

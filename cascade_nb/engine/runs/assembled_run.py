@@ -9,12 +9,12 @@ from typing import Any
 
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.asking.questions import Questions
-from cascade_nb.engine.body_context import at_end, current_runs
+from cascade_nb.engine.body_context import at_end, current_runs, nodes_above
 from cascade_nb.engine.core.driven_run import Edited
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.admission import Admission
-from cascade_nb.engine.dispatch.attempt import current_attempt
+from cascade_nb.engine.dispatch.attempt import current_attempt, node_here
 from cascade_nb.engine.dispatch.dispatched_run import RunsElsewhere, Started
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.dispatch.figures import figures_by_task
@@ -22,6 +22,7 @@ from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.engine.inspection.attempt_times import AttemptTimes
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
 from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
@@ -67,6 +68,7 @@ class AssembledRun(RunOnClusters):
         began: when it did, on the engine's clock.
         code: whether code is what the keys say.
         failures: what failed for good.
+        times: of attempts that are over.
         expander: grows the items of mapped nodes.
         questions: whose answers its nodes wait for.
         left_behind: what ran when the run was over, and whose end nobody waited for.
@@ -125,6 +127,7 @@ class AssembledRun(RunOnClusters):
         self.nested = {}
         self.lent = set()
         self.failures: list[Failure] = []
+        self.times = AttemptTimes()
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: BaseException | None = None
@@ -154,6 +157,9 @@ class AssembledRun(RunOnClusters):
     def _enter_context(self) -> None:
         """Here bodies run; where a task itself started this run, nothing is that task's."""
         enter_body()
+        depth = len(current_runs.get())
+        if depth:
+            nodes_above.set((*nodes_above.get(), node_here(depth - 1)))
         user_here.set(None)
         at_end.set(None)
         current_runs.set((*current_runs.get(), self.run_id))

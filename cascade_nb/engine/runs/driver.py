@@ -49,6 +49,7 @@ class RunDriver(AssembledRun):
                 attempt.timer()
             manager = self.services.manager
             if not attempt.abandoned:
+                self.times.note(attempt, took)
                 if attempt.files is not None and error is None:
                     self.files.met(attempt.index, attempt.files.met)
                 self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)

@@ -11,125 +11,28 @@ from __future__ import annotations
 import base64
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from IPython import get_ipython
 
 from cascade_nb.engine.body_context import current_runs
+from cascade_nb.engine.dispatch.attempt import node_here
 from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.notebook.kernel.captured import catch_in_tasks, caught, cleared, stream_of
-from cascade_nb.text import readable
-
-#: Characters of text that a run may keep in the kernel; what is older is dropped, and counted.
-KEPT: Final = 5_000_000
-#: Characters that a browser is given when it asks late.
-SHOWN: Final = 200_000
-#: Display outputs that a run keeps.
-DISPLAYS: Final = 20
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 
 
-class Chunk(NamedTuple):
-    """Text that was written to one stream ("stdout" or "stderr") at once."""
+class _Writer(NamedTuple):
+    """Whose output it is that is written here, and which of the runs above it in that is."""
 
-    stream: str
-    text: str
-
-
-class TaskOutput:
-    """What the tasks of one run wrote. Safe from any thread.
-
-    Attributes:
-        dropped: characters that are gone because there were more than `KEPT`.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._chunks: deque[Chunk] = deque()
-        self._size = 0
-        self._unsent = 0
-        self._cleared = False
-        self._bundles: dict[str, dict[str, Any]] = {}
-        self._bundles_changed = False
-        self._serial = 0
-        self.dropped = 0
+    output: TaskOutput
+    depth: int
 
     @property
-    def text(self) -> str:
-        """Everything that is kept, both streams in the order in which they were written."""
-        with self._lock:
-            return "".join(chunk.text for chunk in self._chunks)
-
-    def write(self, stream: str, text: str) -> None:
-        """Take text."""
-        if not text:
-            return
-        kept = text[-KEPT:]
-        chunk = Chunk(stream, readable(kept))
-        with self._lock:
-            self._chunks.append(chunk)
-            self._unsent += 1
-            self._size += len(chunk.text)
-            self.dropped += len(text) - len(kept)
-            while self._size > KEPT:
-                gone = len(self._chunks.popleft().text)
-                self._size -= gone
-                self.dropped += gone
-
-    def display(self, bundle: dict[str, Any], display_id: str | None, update: bool) -> bool:
-        """Take a display output as nbformat has it; False for an update of one that is not here."""
-        with self._lock:
-            if update and display_id not in self._bundles:
-                return False
-            self._serial += 1
-            self._bundles[display_id or f"#{self._serial}"] = bundle
-            while len(self._bundles) > DISPLAYS:
-                del self._bundles[next(iter(self._bundles))]
-            self._bundles_changed = True
-        return True
-
-    def clear(self) -> None:
-        """Forget everything, as `clear_output` asks."""
-        with self._lock:
-            self._chunks.clear()
-            self._bundles.clear()
-            self._size = self._unsent = 0
-            self._cleared = self._bundles_changed = True
-
-    def take_new(self) -> tuple[bool, list[Chunk]]:
-        """What was written since the last call, or, when that is too much or there was a
-        `clear_output` in between, True and everything that is to be shown from now on.
-        """
-        with self._lock:
-            fresh = self._last(SHOWN, self._unsent)
-            anew = self._cleared or sum(len(chunk.text) for chunk in fresh) >= SHOWN
-            self._cleared, self._unsent = False, 0
-        return anew, _joined(fresh)
-
-    def take_displays(self) -> tuple[dict[str, Any], ...] | None:
-        """The display outputs, if there was a change since the last call."""
-        with self._lock:
-            if not self._bundles_changed:
-                return None
-            self._bundles_changed = False
-            return tuple(self._bundles.values())
-
-    def tail(self, size: int = SHOWN) -> list[Chunk]:
-        """The last `size` characters."""
-        with self._lock:
-            return _joined(self._last(size, len(self._chunks)))
-
-    def _last(self, size: int, count: int) -> list[Chunk]:
-        """At most the last `count` chunks and `size` characters."""
-        kept: list[Chunk] = []
-        for chunk in islice(reversed(self._chunks), count):
-            if size <= 0:
-                break
-            kept.append(Chunk(chunk.stream, chunk.text[-size:]))
-            size -= len(kept[-1].text)
-        return kept[::-1]
+    def node(self) -> str:
+        """The node of that run that writes."""
+        return node_here(self.depth)
 
 
 class _Router:
@@ -162,14 +65,15 @@ class _Router:
                 self._catches_widgets = False
             self._outputs = left
 
-    def here(self) -> TaskOutput | None:
+    def here(self) -> _Writer | None:
         """The output of the run whose task is running here, or of the run that it is part of,
         whichever has a panel.
         """
-        for run_id in reversed(current_runs.get()):
-            output = self._outputs.get(run_id)
+        runs = current_runs.get()
+        for depth in range(len(runs) - 1, -1, -1):
+            output = self._outputs.get(runs[depth])
             if output is not None:
-                return output
+                return _Writer(output, depth)
         return None
 
     def _install(self) -> None:
@@ -214,13 +118,13 @@ class _Router:
         def publish(
             data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, **more: Any
         ) -> Any:
-            output = self.here()
+            writer = self.here()
             display_id = (more.get("transient") or {}).get("display_id")
-            if output is not None:
-                bundle = _bundle(data, metadata)
-                if not more.get("update") and caught(bundle):
+            if writer is not None:
+                bundle, update = _bundle(data, metadata), more.get("update", False)
+                if not update and caught(bundle):
                     return None
-                if output.display(bundle, display_id, more.get("update", False)):
+                if writer.output.display(bundle, display_id, update, writer.node):
                     return None
             return usual(data, metadata, **more)
 
@@ -229,15 +133,15 @@ class _Router:
     def _clearer(self, usual: Callable[..., Any]) -> Callable[..., Any]:
         def clear_output(wait: bool = False) -> Any:
             # It would clear the launching cell, the panel and the saved picture with it.
-            output = self.here()
-            if output is None:
+            writer = self.here()
+            if writer is None:
                 return usual(wait)
-            return None if cleared() else output.clear()
+            return None if cleared() else writer.output.clear()
 
         return clear_output
 
 
-def _asking(kind: type[Any], name: str, here: Callable[[], TaskOutput | None]) -> type[Any]:
+def _asking(kind: type[Any], name: str, here: Callable[[], _Writer | None]) -> type[Any]:
     """A class like `kind` whose `write` asks first who it is that writes.
 
     IPython puts a `write` of its own on the stream for the time of a cell and then puts back the
@@ -249,11 +153,11 @@ def _asking(kind: type[Any], name: str, here: Callable[[], TaskOutput | None]) -
         usual = _own(vars(stream).get("write")) or kind.write.__get__(stream)
 
         def write(text: str) -> Any:
-            output = here()
-            if output is None or not isinstance(text, str):
+            writer = here()
+            if writer is None or not isinstance(text, str):
                 return usual(text)
             if not caught(stream_of(name, text)):
-                output.write(name, text)
+                writer.output.write(name, text, writer.node)
             return len(text)
 
         write.usual = usual  # type: ignore[attr-defined]
@@ -278,17 +182,6 @@ def _bundle(data: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict
         for kind, value in data.items()
     }
     return {"output_type": "display_data", "data": plain, "metadata": dict(metadata or {})}
-
-
-def _joined(chunks: list[Chunk]) -> list[Chunk]:
-    """The same with neighbours of one stream as one."""
-    joined: list[tuple[str, list[str]]] = []
-    for chunk in chunks:
-        if joined and joined[-1][0] == chunk.stream:
-            joined[-1][1].append(chunk.text)
-        else:
-            joined.append((chunk.stream, [chunk.text]))
-    return [Chunk(stream, "".join(texts)) for stream, texts in joined]
 
 
 _router: Final = _Router()

@@ -24,7 +24,7 @@ from cascade_nb.grammar.arguments import parameter_of
 from cascade_nb.grammar.commands import limit_of, priority_of, scope_and
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
-from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.magics.launching import LaunchOptions, launch
 from cascade_nb.notebook.magics.plan_and_why import show_plan, why
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, whole_graph

@@ -10,8 +10,9 @@ from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.request import new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunError, RunFailures
-from cascade_nb.notebook.kernel.output import TaskOutput, route
+from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.magics.panels import open_panel
 from cascade_nb.notebook.panel.panel import Panel
 from cascade_nb.notebook.panel.saved import summary

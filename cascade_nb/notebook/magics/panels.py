@@ -12,8 +12,8 @@ from typing import Final
 from IPython.display import display
 
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.notebook.kernel.output import TaskOutput
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.panel import Panel
 from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cascade_nb.control.holders import the_user
@@ -11,10 +10,6 @@ from cascade_nb.everywhere import answer_among, live_runs
 
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.run import Run
-
-
-Hears = Callable[[Mapping[str, Any]], None]
-Acknowledges = Callable[[str, int, Callable[[], object]], None]
 
 
 def questions_of(status: RunStatus) -> list[dict[str, Any]]:
@@ -40,29 +35,3 @@ def give_answer(run: Run, run_id: str, name: str, value: Any) -> None:
     """
     asking = [one for one in live_runs() if one.id == run_id] or [run]
     answer_among(asking, name, value, the_user())
-
-
-def with_answers(run: Run, hear: Hears, acknowledge: Acknowledges) -> Hears:
-    """What hears the messages of a page: answers here, and all others there.
-
-    Args:
-        run: whose panel it is.
-        hear: takes the others.
-        acknowledge: takes the page, the number of the click, and what does what was asked.
-    """
-
-    def heard(message: Mapping[str, Any]) -> None:
-        match message:
-            case {
-                "type": "answer",
-                "run": str(run_id),
-                "name": str(name),
-                "value": value,
-                "page": str(page),
-                "seq": int(seq),
-            }:
-                acknowledge(page, seq, lambda: give_answer(run, run_id, name, value))
-            case _:
-                hear(message)
-
-    return heard

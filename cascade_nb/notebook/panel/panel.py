@@ -27,17 +27,16 @@ from IPython.display import display
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.threads import run_in_thread
-from cascade_nb.control.holders import the_user
-from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.kernel.ending import end_with_kernel
-from cascade_nb.notebook.kernel.output import TaskOutput, catch_widgets, route
+from cascade_nb.notebook.kernel.output import catch_widgets, route
 from cascade_nb.notebook.kernel.shims import (
     ClickDelivery,
     LaunchingCell,
     is_headless,
     on_idle_interrupt,
 )
-from cascade_nb.notebook.panel.answers import with_answers
+from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.notebook.panel.page_messages import PageMessages
 from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.notebook.panel.saved import SavedRun
 from cascade_nb.view.graphviz.layout import Rendered, lay_out
@@ -48,6 +47,7 @@ from cascade_nb.view.visual import lay_out_for_file
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.run import Run
     from cascade_nb.graph.graph import Graph
+    from cascade_nb.notebook.drawer.desk import Desk
     from cascade_nb.notebook.panel.widget import PanelWidget
 
 #: Seconds between two updates while somebody looks, and while nobody does.
@@ -88,6 +88,7 @@ class Panel:
         self._portrait = Portrait(run, self.output)
         self._lock = threading.Lock()
         self.widget: PanelWidget | None = None
+        self._desk: Desk | None = None
         self._undo: list[Callable[[], None]] = []
         self._clicks: ClickDelivery | None = None
         self._heard = False
@@ -135,13 +136,16 @@ class Panel:
 
     def _show_widget(self) -> None:
         # Loading ipywidgets takes a while, and not every notebook runs something.
+        from cascade_nb.notebook.drawer.desk import Desk  # noqa: PLC0415
         from cascade_nb.notebook.panel.widget import PanelWidget  # noqa: PLC0415
 
         catch_widgets()
         status = self.run.status
         name = f"{status.title} · run {status.number} (panel)"
-        heard = with_answers(self.run, self._hear, self._answer)
-        self.widget = PanelWidget(name, self._everything, heard)
+        self._desk = desk = Desk(self.run, self.output, self._cell, type(self).open)
+        heard = PageMessages(self.run, self, self._door, desk)
+        self.widget = PanelWidget(name, self._everything, heard.hear)
+        desk.send = self.widget.send  # and not this panel's: it outlives the run
         self._clicks = clicks = ClickDelivery(self.widget.comm)
         clicks.install()
         self._undo += [
@@ -162,7 +166,8 @@ class Panel:
         self._picture = self._picture or filed.picture  # unless an edit was drawn meanwhile
         await self._save_until_over()
         if self.widget is not None:
-            self.widget.rest(self._everything())
+            assert self._desk is not None, "it was shown"
+            self.widget.rest(self._everything(), self._desk.hear)
         _open.discard(self)
 
     async def _redraw(self, graph: Graph) -> None:
@@ -177,6 +182,8 @@ class Panel:
         if self.widget is not None:
             with self._lock:
                 self._portrait.place(rendered.picture, graph)
+            if self._desk is not None and graph is self._graph:
+                self._desk.drawn(rendered.picture)
             self.widget.svg = rendered.svg or ""
             if self._heard:
                 self._tell_everything()
@@ -232,12 +239,12 @@ class Panel:
             return
         try:
             self._notice_edits()
-            self._tell()
+            self.tell()
             self._tell_displays()
         finally:  # one message that cannot be sent is the loop's to report, and not the last
             self._arm()
 
-    def _tell(self, **more: Any) -> None:
+    def tell(self, **more: Any) -> None:
         """Say what changed, and `more`; nothing if there is neither, or nobody ever looked. After a
         message that was lost, say everything.
         """
@@ -284,46 +291,17 @@ class Panel:
 
     # ---- hearing the browser: in any thread ------------------------------------------------------
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
-        match message:
-            case {"type": "hello"}:
-                self._heard = True
-                self._tell_everything()
-            case {"type": "watch", "visible": bool(visible)}:
-                self._often = visible
-                if visible:
-                    self._tell()
-                self._door.call(self._arm_if_running)
-            case {
-                "type": "hold",
-                "scope": str(scope),
-                "on": bool(on),
-                "page": str(page),
-                "seq": int(seq),
-            }:
-                self._answer(page, seq, lambda: self._hold(scope, on))
-            case {"type": "cancel", "page": str(page), "seq": int(seq)}:
-                # On the loop, which has to end it anyway.
-                self._door.call(lambda: self._answer(page, seq, self._cancel))
+    def hello(self) -> None:
+        """Somebody looks now, and knows nothing."""
+        self._heard = True
+        self._tell_everything()
 
-    def _hold(self, scope: str, on: bool) -> None:
-        where = None if scope == "run" else scope
-        # Whoever clicks is a person, also where the kernel works for a program or an agent.
-        (self.run.pause if on else self.run.resume)(where, by=the_user())
-
-    def _cancel(self) -> None:
-        self.run.cancel("cancelled from the panel")
-
-    def _answer(self, page: str, seq: int, ask: Callable[[], object]) -> None:
-        """Do what was asked, and acknowledge it with the run's own state, whatever came of it. The
-        clicks of each page have numbers of their own.
-        """
-        error = None
-        try:
-            ask()
-        except CascadeError as refused:
-            error = str(refused)
-        self._tell(ack=seq, page=page, error=error)
+    def watch(self, visible: bool) -> None:
+        """The panel can be seen, or not any more."""
+        self._often = visible
+        if visible:
+            self.tell()
+        self._door.call(self._arm_if_running)
 
     def _arm_if_running(self) -> None:
         if not self._over.is_set():
@@ -342,7 +320,7 @@ class Panel:
             self._notice_edits()
             self._displays_at = 0.0
             self._tell_displays()
-            self._tell()
+            self.tell()
         finally:
             for undo in self._undo:
                 undo()

@@ -10,7 +10,7 @@ from cascade_nb.control.words import ago
 from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
 from cascade_nb.graph.graph import Graph
-from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
@@ -80,7 +80,7 @@ class Portrait:
             **self._told,
             "time": self._time,
             "boxes": boxes,
-            "output": {"anew": True, "chunks": self._output.tail()},
+            "output": {"anew": True, "chunks": _pairs(self._output.tail())},
         }
 
     def changes(self) -> Json:
@@ -97,7 +97,7 @@ class Portrait:
             news["boxes"] = boxes
         anew, chunks = self._output.take_new()
         if anew or chunks:
-            news["output"] = {"anew": anew, "chunks": chunks}
+            news["output"] = {"anew": anew, "chunks": _pairs(chunks)}
         if news:
             news["time"] = self._time
         return news
@@ -224,6 +224,10 @@ class _Box:
         if self.size > 1:
             return sum(self.counts[state] for state in _OVER), self.size
         return run.progress_of(self.node)
+
+
+def _pairs(chunks: Sequence[Chunk]) -> list[tuple[str, str]]:
+    return [(chunk.stream, chunk.text) for chunk in chunks]
 
 
 def _headline(status: RunStatus) -> list[str]:

@@ -23,7 +23,7 @@ from cascade_nb.engine.observing.report import (
     title_line,
 )
 from cascade_nb.engine.observing.status import Phase, RunStatus
-from cascade_nb.notebook.kernel.output import TaskOutput
+from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.text import carryable, readable
 from cascade_nb.view.graphviz.layout import Rendered
 from cascade_nb.view.visual import static_bundle, static_metadata

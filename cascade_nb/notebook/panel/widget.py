@@ -14,8 +14,12 @@ from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
 _HERE: Final = Path(__file__).parent
+#: How it looks.
+STYLE: Final = "\n".join(
+    (_HERE / name).read_text(encoding="utf-8") for name in ("panel.css", "drawer.css")
+)
 
-Listener = Callable[[Mapping[str, Any]], None]
+Listener = Callable[[Mapping[str, Any]], object]
 
 
 class PanelWidget(anywidget.AnyWidget):
@@ -34,7 +38,7 @@ class PanelWidget(anywidget.AnyWidget):
     """
 
     _esm = PANEL_SOURCE
-    _css = (_HERE / "panel.css").read_text(encoding="utf-8")
+    _css = STYLE
     svg = traitlets.Unicode("").tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
     displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
@@ -67,16 +71,24 @@ class PanelWidget(anywidget.AnyWidget):
             self.displays = ipywidgets.Output()
         self.displays.outputs = carryable(bundles)
 
-    def rest(self, last: dict[str, Any]) -> None:
-        """From now on show this and ask nobody: ipywidgets keeps every widget, and none shall keep
-        a run that is over.
+    def rest(self, last: dict[str, Any], also: Listener) -> None:
+        """From now on show this: ipywidgets keeps every widget, and none shall keep a run that is
+        over.
+
+        Args:
+            last: what the page is told.
+            also: hears everything else, and keeps no run either.
         """
         self._make_snapshot = lambda: last
-        self._listener = lambda message: self._say_again(message, last)
+        self._listener = lambda message: self._say_again(message, last, also)
 
-    def _say_again(self, message: Mapping[str, Any], last: Mapping[str, Any]) -> None:
+    def _say_again(
+        self, message: Mapping[str, Any], last: Mapping[str, Any], also: Listener
+    ) -> None:
         if message.get("type") == "hello":
             self.send({"type": "patch", **last})
+        else:
+            also(message)
 
     def __repr__(self) -> str:
         return self._name

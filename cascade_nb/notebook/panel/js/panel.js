@@ -15,7 +15,10 @@ export default () => {
     initialize({ model }) {
       shared.model = model
       shared.take(model.get("snapshot"))
-      model.on("msg:custom", (message) => message.type === "patch" && shared.take(message))
+      model.on("msg:custom", (message) => {
+        if (message.type === "patch") shared.take(message)
+        else if (message.type === "node") for (const { drawer } of shared.views) drawer.answer(message)
+      })
       // What was told before this moment, or while the connection was lost, has passed unheard.
       const hello = () => shared.send({ type: "hello" })
       model.on("comm_live_update", hello)

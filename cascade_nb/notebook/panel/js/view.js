@@ -1,7 +1,10 @@
 // One view of the panel.
 
 import { drawNote } from "./box_note.js"
+import { Boxes } from "./boxes.js"
 import { h, mark, write } from "./dom.js"
+import { Drawer } from "./drawer.js"
+import { Failures } from "./failures.js"
 import { kindState } from "./kind_state.js"
 import { Questions } from "./questions.js"
 import { safePicture } from "./safe_picture.js"
@@ -50,7 +53,9 @@ export class View {
     this.questions = new Questions(this.shared)
     this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
     this.ago = h("span", { "aria-hidden": "true" })
-    this.graph = h("div", { class: "cs-graph", role: "img", tabindex: "0" })
+    this.graph = h("div", { class: "cs-graph", role: "group" })
+    this.drawer = new Drawer(this.shared, this.model, (box) => this.opened(box))
+    this.buttons = new Boxes(this.graph, (box) => this.drawer.open({ box }, this.buttons.find(box)))
     this.whole = h("button", { type: "button", class: "cs-whole", "aria-pressed": "false" }, "whole graph")
     this.whole.addEventListener("click", () => {
       const whole = this.graph.classList.toggle("cs-fit")
@@ -64,9 +69,7 @@ export class View {
     this.displays = h("div", { class: "cs-displays" })
     this.output.body.append(this.text, this.displays)
     this.output.element.addEventListener("toggle", () => this.drawOutput())
-    this.failures = section("failures")
-    this.failureList = h("ul", { class: "cs-failures" })
-    this.failures.body.append(this.failureList)
+    this.failures = new Failures()
     this.root = h(
       "div",
       // Lumino's shortcuts would take Enter and Space from the switches.
@@ -87,7 +90,7 @@ export class View {
       h("div", { class: "cs-line" }, this.counts, this.time),
       this.headline,
       this.questions.element,
-      h(
+      (this.columns = h(
         "div",
         { class: "cs-columns" },
         h("div", { class: "cs-stage" }, this.graph, this.whole),
@@ -110,11 +113,25 @@ export class View {
           ),
           this.retries,
         ),
-      ),
+        this.drawer.element,
+      )),
       this.output.element,
       this.failures.element,
     )
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.drawer.isOpen) return
+      event.stopPropagation()
+      this.drawer.close()
+    })
     el.append(this.root)
+  }
+
+  // The drawer shows a node, of this box where it was opened from one; or it is closed.
+  opened(box) {
+    mark(this.columns, "data-open", this.drawer.isOpen ? "" : null)
+    this.buttons.show(box)
+    const chosen = box && this.buttons.find(box)
+    if (chosen) this.buttons.reveal(chosen)
   }
 
   get state() {
@@ -147,9 +164,10 @@ export class View {
     this.questions.draw(state.questions, open)
     this.drawKinds()
     this.drawStates()
-    this.drawFailures()
+    this.failures.draw(state.failures)
     this.drawOutput()
     this.tick()
+    this.drawer.update()
   }
 
   drawHeadline() {
@@ -179,6 +197,7 @@ export class View {
     const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}`
     write(this.time, this.state.ended ? elapsed : elapsed + left)
     if (time.paused !== null) write(this.ago, agoText(time.paused + since))
+    this.drawer.update()
   }
 
   drawKinds() {
@@ -199,10 +218,11 @@ export class View {
         const ask = (on) => this.shared.ask({ type: "hold", scope: `task:${kind.name}`, on })
         row = {
           hold: new Switch(`Hold ${kind.name}`, ask),
-          name: h("th", { scope: "row", title: kind.depth ? `${kind.name}, in ${kind.key}` : kind.name }, kind.name),
+          name: h("th", { scope: "row", title: kind.depth ? `${kind.name}, in ${kind.key}` : kind.name }),
           done: h("td", { class: "cs-number" }),
           limit: h("td", { class: "cs-limit" }),
         }
+        row.name.append(kind.depth ? kind.name : this.kindButton(kind.name))
         row.element = h("tr", {}, row.name, row.done, h("td", {}, row.hold.element), row.limit)
         row.name.style.setProperty("--cs-depth", kind.depth)
         this.rows.set(kind.key, row)
@@ -231,6 +251,13 @@ export class View {
     })
   }
 
+  // Its nodes, in the drawer. Those of runs inside are no nodes of this one.
+  kindButton(kind) {
+    const element = h("button", { type: "button", class: "cs-link" }, kind)
+    element.addEventListener("click", () => this.drawer.open({ kind }, element))
+    return element
+  }
+
   drawPicture() {
     const source = this.model.get("svg")
     this.boxes = new Map()
@@ -246,6 +273,7 @@ export class View {
       this.boxes.set(box.id, { box, title, words: title?.textContent ?? "", shown: "", note: "" })
     }
     this.graph.replaceChildren(picture)
+    this.buttons.take(picture)
     const height = Number(picture.getAttribute("height"))
     this.graph.style.height = `${Math.min(Math.max(height + 2, 120), 460)}px`
     this.fits()
@@ -279,26 +307,12 @@ export class View {
         write(box.querySelector(".progress"), counted)
         bar.setAttribute("width", (bar.dataset.full * done) / (total || 1))
       } else delete box.dataset.progress
-      if (title) write(title, [words, word, counted].filter(Boolean).join(" · "))
+      const told = [words, word, counted].filter(Boolean).join(" · ")
+      if (title) write(title, told)
+      mark(box, "aria-label", told)
     }
     for (const [id, known] of this.boxes) drawNote(known, notes?.[id] ?? "")
     if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${this.counts.textContent}`)
-  }
-
-  drawFailures() {
-    const { failures } = this.state
-    this.failures.show(failures.length)
-    if (this.failureList.childElementCount === failures.length) return
-    this.failureList.replaceChildren(
-      ...failures.map(({ task, error, where }) =>
-        h(
-          "li",
-          {},
-          h("div", {}, h("b", {}, task), " ", h("span", { class: "cs-error" }, error)),
-          ...(where ? [h("div", { class: "cs-where" }, where)] : []),
-        ),
-      ),
-    )
   }
 
   drawOutput() {

@@ -1,0 +1,269 @@
+"""Answers what the page asks about a node of a run, and does there what is asked.
+
+The page may ask while a cell runs, and an answer may take long: a `repr` is the user's. So each is
+worked out in a thread of its own, and sent from there. What the page has asked since makes an
+older question void. When the run is over it is asked still, as long as somebody has it; the desk
+holds no run itself, since widgets are kept for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from IPython import get_ipython
+
+from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.control.holders import the_user
+from cascade_nb.engine.dispatch.failures import error_text
+from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.inspection.node_facts import NodeFacts, node_facts
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.errors import CascadeError, UsageError
+from cascade_nb.graph.graph import Node
+from cascade_nb.model.copying.isolation import reader_copy
+from cascade_nb.model.tasks.task import Task
+from cascade_nb.notebook.drawer.code_tab import code_tab
+from cascade_nb.notebook.drawer.groups import group_of
+from cascade_nb.notebook.drawer.head import head_of
+from cascade_nb.notebook.drawer.references import Named, References
+from cascade_nb.notebook.drawer.results import Results
+from cascade_nb.notebook.drawer.tabs import (
+    call_at,
+    error_tab,
+    identifier,
+    inputs_tab,
+    inputs_variable,
+    log_tab,
+    reproduce_tab,
+    why_tab,
+)
+from cascade_nb.notebook.drawer.texts import SHORT, Json, line, plain
+from cascade_nb.notebook.kernel.shims import LaunchingCell
+from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.view.picture.picture import Picture
+
+Send = Callable[[Mapping[str, Any]], object]
+
+_GONE: Final = (
+    "This run is over and nobody has it any more, so its nodes cannot be looked at. The last run, "
+    "and one that a variable holds, as in `run = %cascade run …`, can be."
+)
+
+
+class Desk:
+    """What can be asked about the nodes of one run.
+
+    Args:
+        run: it goes on.
+        output: what its tasks write.
+        cell: the one that has its panel.
+        show: shows the panel of another run; called on the kernel's loop.
+
+    Attributes:
+        send: tells the page.
+    """
+
+    def __init__(
+        self, run: Run, output: TaskOutput, cell: LaunchingCell, show: Callable[[Run], object]
+    ) -> None:
+        self._run = weakref.ref(run)
+        self._output: TaskOutput | None = output
+        self._cell, self._show = cell, show
+        self.send: Send = lambda _: None
+        loop = asyncio.get_running_loop()
+        self._portal = LoopPortal(loop)
+        self._results = Results(loop, cell.context, _formatter)
+        self._references: References | None = References(run.graph)
+        self._members: Mapping[str, Sequence[int]] = {}
+        self._homes: Sequence[str] = ()
+        self._latest: dict[str, int] = {}
+        self._bound: dict[str, str] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(run, self._forget).atexit = False
+
+    def drawn(self, picture: Picture) -> None:
+        """This picture of the run's graph is shown."""
+        members: dict[str, list[int]] = {}
+        for index, home in enumerate(picture.homes):
+            members.setdefault(picture.boxes[home].id, []).append(index)
+        self._members, self._homes = members, [picture.boxes[home].id for home in picture.homes]
+
+    def hear(self, message: Mapping[str, Any]) -> bool:
+        """Take a message of the page, in any thread; False where it is none of these."""
+        match message:
+            case {"type": "node", "page": str(page), "ask": int(ask)}:
+                if _is_question(message):
+                    self._latest[page] = max(ask, self._latest.get(page, 0))
+                context = self._cell.context.copy()
+                work = threading.Thread(
+                    target=lambda: context.run(self._work, page, ask, dict(message)),
+                    name="cascade-drawer",
+                    daemon=True,
+                )
+                work.start()
+                return True
+        return False
+
+    def _forget(self) -> None:
+        self._output = self._references = None
+        self._members, self._homes = {}, []
+
+    def _work(self, page: str, ask: int, message: Json) -> None:
+        """In a thread of its own."""
+        if _is_question(message) and ask < self._latest.get(page, 0):
+            return
+        try:
+            answer = self._answer(message)
+        except CascadeError as error:
+            answer = {"problem": plain(str(error), SHORT)}
+        except Exception as error:  # whatever it is, it is told where it was asked
+            answer = {"problem": f"This cannot be shown: {plain(error_text(error), SHORT)}"}
+        self.send({"type": "node", "page": page, "ask": ask, **answer})
+
+    def _answer(self, message: Json) -> Json:
+        run, references = self._run(), self._references
+        if run is None or references is None:
+            return {"problem": _GONE}
+        with self._lock:
+            references.take(run.graph)
+        if "do" in message:
+            return {"said": line(self._do(run, references, message), SHORT)}
+        match message:
+            case {"box": str(box)}:
+                indexes: Sequence[int] = self._members.get(box, ())
+            case {"kind": str(kind)}:
+                nodes = run.graph.nodes
+                indexes = [node.index for node in nodes if line(node.task_name) == kind]
+            case {"node": str(reference)}:
+                return self._of_node(run, references, references.read(reference), message)
+            case _:
+                indexes = ()
+        if not indexes or indexes[-1] >= len(run.graph):
+            raise UsageError("there is no such node")
+        if len(indexes) > 1:
+            return {"group": group_of(run, references, indexes)}
+        named = Named(run.graph.nodes[indexes[0]], None)
+        return self._of_node(run, references, named, message)
+
+    def _of_node(self, run: Run, references: References, named: Named, message: Json) -> Json:
+        facts = node_facts(run, run.graph, named.node, named.item)
+        head = head_of(facts, named, references, run.outcome is not None)
+        head["box"] = self._homes[named.node.index] if named.node.index < len(self._homes) else ""
+        if message.get("only") == "head":
+            return {"head": head}
+        asked, tabs = message.get("tab"), head["tabs"]
+        tab = str(asked if asked in tabs else tabs[0])
+        return {"head": head, "tab": tab, "body": self._tab(run, references, named, facts, tab)}
+
+    def _tab(
+        self, run: Run, references: References, named: Named, facts: NodeFacts | None, tab: str
+    ) -> Json:
+        if tab == "Why" or facts is None:
+            return why_tab(run, named, references)
+        if tab == "Result":
+            return self._results.tab(run, facts, named)
+        if tab == "Log":
+            return log_tab(self._output, named)
+        if tab == "Error":
+            return error_tab(facts)
+        if tab == "Code":
+            return code_tab(run, named.node)
+        if tab == "Inputs":
+            return inputs_tab(run, facts, references)
+        return reproduce_tab(run, named, lambda name: _spelled(named.node, name))
+
+    # ---- what is done ----------------------------------------------------------------------------
+
+    def _do(self, run: Run, references: References, message: Json) -> str:
+        """Do what was asked for; gives what to say of it."""
+        if message["do"] == "resume" and isinstance(message.get("scope"), str):
+            run.resume(message["scope"], by=the_user())
+            return f"{message['scope']} may go on."
+        named = references.read(str(message.get("node")))
+        scope = f"node:{named.node.id}"
+        match message["do"]:
+            case "hold":
+                run.pause(scope, by=the_user())
+                return f"{named.node.id} is held."
+            case "resume":
+                run.resume(scope, by=the_user())
+                return f"{named.node.id} may go on."
+            case "put":
+                facts = node_facts(run, run.graph, named.node, named.item)
+                if facts is None:
+                    raise UsageError("the run has not begun")
+                value = self._results.get(run, facts, named).value
+                return f"It is in {self._bind(f'{identifier(named)}_value', named, value)}."
+            case "put_inputs":
+                return self._put_inputs(run, named)
+            case "retry":
+                self._start(run.retry_failed)
+                return "What failed runs again; its panel is below."
+            case "run_to":
+                self._start(lambda: _run_to(run, named.node))
+                return f"{named.node.id} runs; its panel is below."
+        raise UsageError("nobody knows how to do that")
+
+    def _put_inputs(self, run: Run, named: Named) -> str:
+        call = call_at(run, named)
+        if call is None:
+            raise UsageError("the run has not begun")
+        ready = (call.args, call.kwargs)
+        args, kwargs = reader_copy(ready)
+        name = inputs_variable(named)
+        bound = [self._bind(name, named, kwargs)]
+        if args:
+            bound.append(self._bind(f"{name}_args", named, args))
+        if not _spelled(named.node, named.node.task_name):
+            bound.append(self._bind(f"{name}_function", named, call.fn))
+        return f"Its inputs are in {' and '.join(bound)}."
+
+    def _bind(self, name: str, named: Named, value: Any) -> str:
+        """Bind a variable that nobody else has; gives its name."""
+        names = get_ipython().user_ns
+        number, free = 1, name
+        while free in names and self._bound.get(free) != named.name:
+            number += 1
+            free = f"{name}_{number}"
+        names[free] = value
+        self._bound[free] = named.name
+        return free
+
+    def _start(self, start: Callable[[], Run]) -> None:
+        """Start a run on the loop and show it; what is refused is said."""
+
+        async def begin() -> None:
+            run = start()
+            self._cell.call(lambda: self._show(run))
+
+        asyncio.run_coroutine_threadsafe(begin(), self._portal.loop).result()
+
+
+def _is_question(message: Mapping[str, Any]) -> bool:
+    """Whether an older question is void when this is asked."""
+    return "do" not in message and "only" not in message
+
+
+def _run_to(run: Run, node: Node) -> Run:
+    """A run of what one node needs, with the parameters of this one."""
+    engine = run.engine
+    assert isinstance(engine, Engine), "a panel shows the runs of engines"
+    known = engine.graph_of(node.lazy, run.request.bindings).params()
+    params = {name: value for name, value in run.request.params.items() if name in known}
+    return engine.start(node.lazy, params=params, bindings=run.request.bindings)
+
+
+def _spelled(node: Node, name: str) -> str:
+    """How a cell calls the function of a node's task; empty where it has no name for it."""
+    known = get_ipython().user_ns.get(name)
+    if isinstance(known, Task) and node.task is not None and known.fn is node.task.fn:
+        return f"{name}.fn"
+    return ""
+
+
+def _formatter() -> Any:
+    return get_ipython().display_formatter

@@ -1,0 +1,92 @@
+"""Describes a node in the lines that stand above every tab."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cascade_nb.control.words import ago, seconds_text
+from cascade_nb.engine.inspection.node_facts import NodeFacts
+from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.notebook.drawer.references import Named, References
+from cascade_nb.notebook.drawer.texts import Json, line, plain
+
+_NAME: Final = 10_000  # characters of a name that is copied
+_OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.FAILED, NodeState.CANCELLED)
+
+#: The tabs, by kind; Error comes where there is one.
+_TABS: Final = {
+    "task": ["Result", "Why", "Log", "Code", "Inputs", "Reproduce"],
+    "item": ["Result", "Why", "Log", "Code", "Inputs", "Reproduce"],
+    "map": ["Result", "Why", "Log", "Code", "Inputs"],
+    "router": ["Result", "Why", "Inputs"],
+    "param": ["Result", "Why"],
+}
+
+
+def head_of(facts: NodeFacts | None, named: Named, references: References, is_over: bool) -> Json:
+    """The head of the drawer.
+
+    Args:
+        facts: what is known; None before the run has begun.
+        named: the node or item.
+        references: of its run.
+        is_over: whether that is.
+    """
+    node = named.node
+    head: Json = {
+        "ref": references.of(node.index, named.item),
+        "name": line(named.name),
+        "whole": plain(named.name, _NAME),
+        "task": line(node.task_name),
+        "state": "waiting" if facts is None else facts.state.value,
+        "facts": [] if facts is None else _facts(facts),
+        "tabs": _tabs(facts, node.kind.value),
+        "can": _can(facts, is_over),
+    }
+    if named.item is not None:
+        head["above"] = {"ref": references.of(node.index), "name": line(node.id)}
+    return head
+
+
+def _tabs(facts: NodeFacts | None, kind: str) -> list[str]:
+    if facts is None:
+        return ["Why"]
+    tabs = list(_TABS.get(facts.kind, _TABS[kind]))
+    if facts.failures:
+        tabs.insert(0, "Error")
+    return tabs
+
+
+def _can(facts: NodeFacts | None, is_over: bool) -> list[str]:
+    """What can be done about it now."""
+    if facts is None:
+        return []
+    if is_over:
+        again = ["retry"] if facts.state in (NodeState.FAILED, NodeState.CANCELLED) else []
+        return [*again, "run_to"] if facts.kind != "item" else again
+    if facts.held:
+        return ["resume"]
+    if facts.kind in ("task", "map") and facts.state not in (*_OVER, NodeState.SKIPPED):
+        return ["hold"]
+    return []
+
+
+def _facts(facts: NodeFacts) -> list[list[str]]:
+    """What is known of its time and place, as pairs of words."""
+    told: list[list[str]] = []
+    if facts.most > 1 or facts.attempt > 1:
+        most = f" of {facts.most}" if facts.most >= facts.attempt else ""
+        told.append(["attempt", f"{facts.attempt}{most}"])
+    if facts.items is not None:
+        told.append(["items", f"{facts.items[0]:,} of {facts.items[1]:,} done"])
+    if facts.waited is not None and facts.waited >= 0.05:
+        told.append(["waited", seconds_text(facts.waited)])
+    if facts.started is not None:
+        told.append(["started", ago(facts.started)])
+    if facts.took is not None:
+        told.append(["took", seconds_text(facts.took)])
+    ran = "ran in" if facts.state in _OVER else "runs in"
+    if facts.place and facts.state is not NodeState.REUSED:
+        on = facts.place.replace("the kernel's loop", "the kernel itself")
+        told.append([ran, on])
+    return told

@@ -1,0 +1,75 @@
+// The boxes of the picture as buttons: one of them is in the page's order of tabs, arrows go on from there.
+
+import { mark } from "./dom.js"
+import { nearest } from "./nearest.js"
+
+export class Boxes {
+  constructor(graph, open) {
+    this.graph = graph
+    this.open = open
+    this.chosen = null // the id of the box whose node is open
+    graph.addEventListener("click", ({ target }) => {
+      const box = target.closest("g.node")
+      if (box) this.choose(box)
+    })
+    graph.addEventListener("keydown", (event) => this.key(event))
+  }
+
+  take(picture) {
+    mark(picture, "role", "group")
+    this.all = [...picture.querySelectorAll("g.node")]
+    for (const box of this.all) {
+      mark(box, "role", "button")
+      mark(box, "tabindex", "-1")
+      mark(box, "aria-label", box.querySelector("title")?.textContent ?? "")
+    }
+    if (this.all.length) mark(this.all.find(({ id }) => id === this.chosen) ?? this.all[0], "tabindex", "0")
+    this.show(this.chosen)
+  }
+
+  find(id) {
+    return this.all?.find((box) => box.id === id)
+  }
+
+  choose(box) {
+    this.go(box)
+    this.open(box.id)
+  }
+
+  go(box) {
+    for (const other of this.all) mark(other, "tabindex", other === box ? "0" : "-1")
+    box.focus({ preventScroll: true })
+    this.reveal(box)
+  }
+
+  show(id) {
+    this.chosen = id
+    for (const box of this.all ?? []) {
+      if (box.id === id) mark(box, "data-open", "")
+      else mark(box, "data-open", null)
+    }
+  }
+
+  // Only the graph scrolls, and only as far as it must: the page stays where it is.
+  reveal(box) {
+    const at = box.getBoundingClientRect()
+    const room = this.graph.getBoundingClientRect()
+    if (at.left < room.left) this.graph.scrollLeft -= room.left - at.left + 12
+    else if (at.right > room.right) this.graph.scrollLeft += at.right - room.right + 12
+    if (at.top < room.top) this.graph.scrollTop -= room.top - at.top + 12
+    else if (at.bottom > room.bottom) this.graph.scrollTop += at.bottom - room.bottom + 12
+  }
+
+  key(event) {
+    const box = event.target.closest("g.node")
+    if (!box || event.altKey || event.ctrlKey || event.metaKey) return
+    if (event.key === "Enter" || event.key === " ") this.choose(box)
+    else if (event.key.startsWith("Arrow")) {
+      const places = this.all.map((one) => one.getBoundingClientRect())
+      const next = nearest(places, this.all.indexOf(box), event.key)
+      if (next !== null) this.go(this.all[next])
+    } else return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+}

@@ -1,0 +1,290 @@
+"""The drawer of a node in a bare page: clicks, keys, narrow pages, texts of anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.test_panel_page import picture_of_three
+from tests.support.axe import complaints
+from tests.support.panel_page import PanelPage
+
+Open = Callable[..., PanelPage]
+EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
+
+
+@pytest.fixture
+def open_panel(browser: Browser) -> Iterator[Open]:
+    pages: list[PanelPage] = []
+
+    def make(**options: Any) -> PanelPage:
+        pages.append(PanelPage(browser, svg=picture_of_three(), **options))
+        return pages[-1]
+
+    yield make
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def panel(open_panel: Open) -> PanelPage:
+    return open_panel()
+
+
+def head(text: str = "best", **more: Any) -> dict[str, Any]:
+    """What the kernel says of a node."""
+    return {
+        "ref": "0:21",
+        "name": text,
+        "whole": text,
+        "task": text,
+        "state": "running",
+        "facts": [["attempt", "2 of 3"], ["took", text]],
+        "tabs": ["Error", "Result", "Why", "Log", "Code", "Inputs", "Reproduce"],
+        "can": ["hold"],
+        "box": "node-best",
+        **more,
+    }
+
+
+def bodies(text: str) -> dict[str, Any]:
+    """What each tab is told, with `text` wherever text of anybody stands."""
+    frame = {"place": text, "file": text, "line": 3, "name": text, "code": text}
+    chain = [
+        {"link": text, "text": text, "frames": [{**frame, "own": own} for own in (True, False)]}
+    ]
+    source = {"ref": "0:1", "name": text, "state": "done"}
+    return {
+        "Error": {"failures": [{"task": text, "attempt": 2, "inputs": [text], "chain": chain}]},
+        "Result": {
+            "text": text,
+            "data": {"text/html": text},
+            "notes": [text],
+            "facts": [["type", text]],
+        },
+        "Why": {
+            "lines": [text],
+            "pause": text,
+            "causes": [{"ref": "0:1", "name": text, "lines": [text], "pause": ""}],
+        },
+        "Log": {
+            "chunks": [["stdout", text], ["stderr", text]],
+            "displays": [{"text": text, "data": {"text/html": text}, "notes": []}],
+            "earlier": 5,
+        },
+        "Code": {
+            "parts": [{"name": text, "text": text}],
+            "more": 1,
+            "place": text,
+            "line": 4,
+            "changes": [{"name": text, "lines": [f"+{text}", f"-{text}"]}],
+        },
+        "Inputs": {
+            "inputs": [{"name": text, "shown": text, "more": 2, "sources": [source]}],
+            "files": [text],
+        },
+        "Reproduce": {"cell": text, "variable": text, "problem": ""},
+    }
+
+
+def box(panel: PanelPage, name: str = "best") -> Locator:
+    return panel.panel.locator(f"[id='node-{name}']")
+
+
+def drawer(panel: PanelPage) -> Locator:
+    return panel.panel.locator(".cs-drawer")
+
+
+def answer(panel: PanelPage, **message: Any) -> None:
+    """Answer the last question of the page."""
+    panel.page.evaluate(
+        """message => {
+            const { page, ask } = window.sent.filter(({ type }) => type === 'node').at(-1)
+            window.call('msg:custom', { type: 'node', page, ask, ...message }) }""",
+        message,
+    )
+
+
+def open_box(panel: PanelPage, text: str = "best", **more: Any) -> None:
+    box(panel).click()
+    answer(panel, head=head(text, **more), tab="Error", body=bodies(text)["Error"])
+
+
+def test_a_click_asks_for_the_node_and_shows_what_is_answered(panel: PanelPage) -> None:
+    box(panel).click()
+    assert panel.sent("node") == [{"type": "node", "ask": 1, "box": "node-best"}]
+    expect(drawer(panel)).to_be_visible()
+    answer(panel, head=head(), tab="Why", body=bodies("because")["Why"])
+    expect(drawer(panel)).to_have_accessible_name("best")
+    expect(drawer(panel).get_by_role("tab", name="Why")).to_have_attribute("aria-selected", "true")
+    expect(drawer(panel).get_by_role("tabpanel")).to_contain_text("because")
+    expect(drawer(panel)).to_contain_text("attempt2 of 3", use_inner_text=False)
+    assert box(panel).get_attribute("data-open") == ""
+    drawer(panel).get_by_role("button", name="Close").click()
+    expect(drawer(panel)).to_be_hidden()
+    assert box(panel).get_attribute("data-open") is None
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_by_keys_it_opens_changes_tabs_and_closes_and_the_focus_returns(
+    panel: PanelPage, key: str
+) -> None:
+    first = panel.panel.locator("g.node").first
+    first.focus()
+    panel.page.keyboard.press("ArrowRight")
+    second = panel.page.evaluate("() => document.activeElement.id")
+    assert second not in ("", first.get_attribute("id"))
+    panel.page.keyboard.press(key)
+    assert panel.sent("node")[-1]["box"] == second
+    answer(panel, head=head(box=second), tab="Error", body=bodies("x")["Error"])
+    drawer(panel).get_by_role("tab", name="Error").focus()
+    panel.page.keyboard.press("ArrowRight")
+    assert panel.sent("node")[-1]["tab"] == "Result"
+    answer(panel, head=head(box=second), tab="Result", body=bodies("42")["Result"])
+    expect(drawer(panel).get_by_role("tab", name="Result")).to_be_focused()
+    panel.page.keyboard.press("Escape")
+    expect(drawer(panel)).to_be_hidden()
+    assert panel.page.evaluate("() => document.activeElement.id") == second
+    # one stop for all boxes, so that nobody has to go through four hundred
+    assert panel.panel.locator("g.node[tabindex='0']").count() == 1
+
+
+def test_an_answer_to_an_older_question_is_not_shown(panel: PanelPage) -> None:
+    open_box(panel)
+    drawer(panel).get_by_role("tab", name="Log").click()
+    old = panel.page.evaluate("() => window.sent.filter(m => m.type === 'node').at(-1)")
+    drawer(panel).get_by_role("tab", name="Why").click()
+    message = {"type": "node", "page": old["page"], "ask": old["ask"], "head": head(), "tab": "Log"}
+    panel.page.evaluate(
+        "m => window.call('msg:custom', m)", {**message, "body": bodies("an older one")["Log"]}
+    )
+    expect(drawer(panel).get_by_role("tab", name="Why")).to_have_attribute("aria-selected", "true")
+    assert "an older one" not in drawer(panel).inner_text()
+
+
+def test_deeds_ask_and_say_what_came_of_it(panel: PanelPage) -> None:
+    open_box(panel)
+    drawer(panel).get_by_role("button", name="Hold").click()
+    asked = panel.sent("node")[-1]
+    assert (asked["do"], asked["node"]) == ("hold", "0:21")
+    answer(panel, said="best is held.")
+    expect(drawer(panel).get_by_role("status")).to_have_text("best is held.")
+    drawer(panel).get_by_role("tab", name="Why").click()
+    answer(panel, head=head(), tab="Why", body=bodies("task:train")["Why"])
+    drawer(panel).get_by_role("tabpanel").get_by_role("button", name="Resume").first.click()
+    assert panel.sent("node")[-1]["scope"] == "task:train"
+    answer(panel, problem="there is no such scope")
+    expect(drawer(panel).get_by_role("status")).to_have_text("there is no such scope")
+
+
+def test_links_lead_to_other_nodes_and_back(panel: PanelPage) -> None:
+    open_box(panel)
+    drawer(panel).get_by_role("tab", name="Inputs").click()
+    answer(panel, head=head(), tab="Inputs", body=bodies("data")["Inputs"])
+    drawer(panel).get_by_role("button", name="data").click()
+    assert panel.sent("node")[-1] == {"type": "node", "ask": 3, "node": "0:1", "tab": "Inputs"}
+    other = head("data", ref="0:1", box="node-load_x23_1")
+    answer(panel, head=other, tab="Inputs", body={"inputs": [], "files": []})
+    assert box(panel, "load_x23_1").get_attribute("data-open") == ""
+    drawer(panel).get_by_role("button", name="Back").click()
+    assert panel.sent("node")[-1]["box"] == "node-best"
+
+
+def test_a_row_of_the_table_lists_its_nodes(panel: PanelPage) -> None:
+    panel.panel.get_by_role("button", name="train", exact=True).first.click()
+    assert panel.sent("node")[-1] == {"type": "node", "ask": 1, "kind": "train"}
+    nodes = [["0:3", "train#3 = train(1)", "failed"], ["0:4", "train#4 = train(2)", "done"]]
+    counted = [["failed", 1], ["done", 600]]
+    answer(panel, group={"name": "train", "total": 601, "counts": counted, "nodes": nodes})
+    expect(drawer(panel)).to_contain_text("601 nodes")
+    expect(drawer(panel)).to_contain_text("599 more are not listed")
+    drawer(panel).get_by_role("button", name="train#3").click()
+    assert panel.sent("node")[-1]["node"] == "0:3"
+
+
+def test_a_node_that_changed_is_asked_for_again_and_not_too_often(open_panel: Open) -> None:
+    panel = open_panel(still=True)
+    open_box(panel, state="waiting")
+    asked = len(panel.sent("node"))
+    panel.tell(boxes={"node-best": ["running"]})
+    assert len(panel.sent("node")) == asked
+    panel.page.clock.run_for(1_100)
+    assert panel.sent("node")[asked:] == [
+        {"type": "node", "ask": asked + 1, "node": "0:21", "only": "head"}
+    ]
+    answer(panel, head=head(state="running"))
+    # its tab may say something else now
+    assert panel.sent("node")[-1]["node"] == "0:21"
+    assert "only" not in panel.sent("node")[-1]
+
+
+def test_when_the_kernel_is_gone_it_says_so(panel: PanelPage) -> None:
+    open_box(panel)
+    panel.page.evaluate("() => { window.model.send = () => { throw new Error('gone') } }")
+    drawer(panel).get_by_role("tab", name="Log").click()
+    expect(drawer(panel).get_by_role("status")).to_contain_text("The kernel that ran this is gone")
+    expect(drawer(panel).get_by_role("button", name="Hold")).to_be_disabled()
+    expect(drawer(panel).get_by_role("button", name="Copy name")).to_be_enabled()
+
+
+@pytest.mark.parametrize("width", [1400, 700, 420])
+def test_the_drawer_stands_beside_the_graph_and_below_it_where_it_is_narrow(
+    open_panel: Open, width: int
+) -> None:
+    panel = open_panel(viewport={"width": width, "height": 900})
+    before = panel.panel.locator(".cs-graph").bounding_box()
+    open_box(panel, "long words " * 300)
+    graph, pane = panel.panel.locator(".cs-graph").bounding_box(), drawer(panel).bounding_box()
+    assert before is not None
+    assert graph is not None
+    assert pane is not None
+    if width > 700:
+        assert pane["x"] >= graph["x"] + graph["width"]
+    elif width < 600:
+        assert pane["y"] >= graph["y"] + graph["height"]
+    assert (graph["x"], graph["y"]) == (before["x"], before["y"])
+    assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    # Another tab, whatever it shows, moves nothing.
+    for tab, body in bodies("word").items():
+        drawer(panel).get_by_role("tab", name=tab).click()
+        answer(panel, head=head("long words " * 300), tab=tab, body=body)
+        assert drawer(panel).bounding_box() == pane
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_tab(open_panel: Open, scheme: str) -> None:
+    panel = open_panel(color_scheme=scheme)
+    panel.page.evaluate(
+        "s => { document.body.style.background = s === 'dark' ? '#111' : '#fff' }", scheme
+    )
+    assert complaints(panel.page, ".cascade-panel") == []
+    open_box(panel)
+    for tab, body in bodies("word").items():
+        if scheme == "dark" and tab not in ("Error", "Code"):
+            continue  # these have every colour that there is
+        drawer(panel).get_by_role("tab", name=tab).click()
+        answer(panel, head=head(), tab=tab, body=body)
+        assert complaints(panel.page, ".cascade-panel") == [], tab
+
+
+def test_texts_of_anybody_are_text_in_every_tab(panel: PanelPage) -> None:
+    open_box(panel, EVIL)
+    for tab, body in bodies(EVIL).items():
+        drawer(panel).get_by_role("tab", name=tab).click()
+        answer(panel, head=head(EVIL), tab=tab, body=body)
+        expect(drawer(panel).get_by_role("tabpanel")).to_contain_text("<img src=x")
+    panel.panel.get_by_role("button", name="train", exact=True).first.click()
+    nodes = [["0:3", EVIL, EVIL]]
+    answer(panel, group={"name": EVIL, "total": 1, "counts": [[EVIL, 1]], "nodes": nodes})
+    answer(panel, problem=EVIL)
+    assert panel.page.locator("img").count() == 0
+    assert panel.page.locator("script").count() == 0
+    assert panel.page.evaluate("() => window.hacked") is None
+
+
+def test_a_very_long_text_is_shown_in_its_place(panel: PanelPage) -> None:
+    open_box(panel, "n" * 20_000)  # the kernel sends no longer one
+    assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
