@@ -39,6 +39,7 @@
     │   ├── ProcessStartError        it does not start
     │   └── ProcessDiedError         it ended before its task did; the message says how
     ├── ClusterError                 a cluster for tasks is not what it should be, or lost something
+    ├── ExecutorError                an executor that was given does not run what it is to run
     ├── TransferError                a value that cannot go to a process, or come back
     ├── CodecError                   a value that cannot be written as bytes
     ├── RefusedBlobError             bytes that this user's key did not sign, or not for this place
@@ -271,18 +272,17 @@ class ProcessStartError(ProcessError):
 
 
 class ProcessDiedError(ProcessError):
-    """A process ended before the task that ran in it did.
-
-    `signal` names the signal that ended it, if one did; `exit_code` is `subprocess`'s.
+    """A process, whose number was `pid`, ended before its task did. `signal` is the name of the one
+    that ended it, None for none; `exit_code` is as that of `subprocess`.
     """
 
-    def __init__(
-        self, message: str, *, pid: int, exit_code: int | None, signal: str | None
-    ) -> None:
+    def __init__(self, message: str, *, pid: int, exit_code: int | None, signal: str | None):
         super().__init__(message)
-        self.pid = pid
-        self.exit_code = exit_code
-        self.signal = signal
+        self.pid, self.exit_code, self.signal = pid, exit_code, signal
+
+
+class ExecutorError(CascadeError):
+    """An executor that was given, such as a pool, does not run what it is handed."""
 
 
 class ClusterError(CascadeError):

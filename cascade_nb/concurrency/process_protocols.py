@@ -23,8 +23,8 @@ class ProcessHandle(Protocol):
 
     pid: int
 
-    def kill(self) -> None:
-        """End it at once, with all that it started."""
+    def kill(self) -> bool:
+        """End it at once, with all that it started; False where it goes on."""
         ...
 
     def suspend(self) -> bool:

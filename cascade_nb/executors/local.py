@@ -71,7 +71,7 @@ class LocalExecutor:
     def _work(self) -> None:
         job = self._next()
         while job is not None:
-            job = _go_on(job)
+            job = go_on(job)
             if job is None:
                 with self._lock:
                     self._idle += 1
@@ -90,7 +90,7 @@ class LocalExecutor:
                         return None
 
 
-def _go_on(job: Job) -> Job | None:
+def go_on(job: Job) -> Job | None:
     """Do one job. It is a function of its own so that nothing of the job outlives it in a worker's
     frame.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from cascade_nb.errors import UsageError
 from cascade_nb.protocols import Executor
@@ -43,10 +44,28 @@ class Kinds:
             return _by_name(given)
         if type(given).__module__.partition(".")[0] in DASKS:
             return _on_dask(given)
-        if not callable(getattr(given, "submit", None)) or isinstance(given, type):
-            raise UsageError(f"{given!r:.60} is no executor: it has no method submit()")
-        executor: Executor = given
-        return executor
+        if callable(getattr(given, "submit", None)) and hasattr(given, "capacity"):
+            executor: Executor = given
+            return executor
+        return _of_pool(given)
+
+
+_wrapped: Final[WeakValueDictionary[int, Executor]] = WeakValueDictionary()
+
+
+def _of_pool(pool: Any) -> Executor:
+    """The same for the same pool, as long as anybody has it."""
+    if isinstance(pool, type) or not callable(getattr(pool, "submit", None)):
+        raise UsageError(f"{pool!r:.60} is no executor: it has no method submit()")
+    found = _wrapped.get(id(pool))
+    if found is None:
+        from cascade_nb.executors.futures import (  # noqa: PLC0415 - it loads cloudpickle
+            FuturesExecutor,
+        )
+
+        # It holds the pool, whose number is no other's meanwhile.
+        found = _wrapped[id(pool)] = FuturesExecutor(pool)
+    return found
 
 
 def _on_dask(cluster: Any) -> Executor:

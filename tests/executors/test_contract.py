@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,20 +14,28 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.errors import TaskFailedError
-from cascade_nb.executors import LocalExecutor
+from cascade_nb.executors import FuturesExecutor, LocalExecutor
 from cascade_nb.protocols import Executor, Job
 
-ADAPTERS: dict[str, Callable[[], Executor]] = {
-    "local threads": lambda: LocalExecutor(max_threads=3),
+
+@contextlib.contextmanager
+def in_a_pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield FuturesExecutor(pool)
+
+
+ADAPTERS: dict[str, Callable[[], contextlib.AbstractContextManager[Executor]]] = {
+    "local threads": lambda: contextlib.nullcontext(LocalExecutor(max_threads=3)),
+    "a pool of threads": in_a_pool,
 }
 PATIENCE = 60.0
 
 
 @pytest.fixture(params=ADAPTERS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    made = ADAPTERS[request.param]()
-    yield made
-    made.close()
+    with ADAPTERS[request.param]() as made:
+        yield made
+        made.close()
 
 
 class OneJob:

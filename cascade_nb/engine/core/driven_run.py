@@ -59,6 +59,10 @@ class InFlight(Protocol):
         """Whether its body runs on a cluster."""
 
     @property
+    def runs_through_pauses(self) -> bool:
+        """Whether its body runs in another process that nothing can suspend."""
+
+    @property
     def in_thread(self) -> bool:
         """Whether its body runs where nothing can stop it."""
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
@@ -120,6 +120,10 @@ class Attempt:
         "workers",
     )
 
+    in_thread: ClassVar[bool] = True  # whether its body runs in one here, where nothing can stop it
+    in_process: ClassVar[bool] = False  # whether its body runs in another process here
+    on_cluster: ClassVar[bool] = False
+
     def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
         self.call: Call | None = None
         self.driver = driver
@@ -141,11 +145,6 @@ class Attempt:
         self.workers: PlacesInThreads | None = None
 
     @property
-    def in_thread(self) -> bool:
-        """Whether its body runs where nothing can stop it."""
-        return True
-
-    @property
     def resting(self) -> bool:
         """Whether it waits at a checkpoint."""
         return self.rests_since is not None
@@ -165,19 +164,26 @@ class Attempt:
         return result
 
     @property
-    def in_process(self) -> bool:
-        """Whether its body runs in another process."""
-        return False
-
-    @property
-    def on_cluster(self) -> bool:
-        """Whether its body runs on a cluster."""
-        return False
-
-    @property
     def can_be_ended(self) -> bool:
         """Whether `cancel` ends it."""
         return self.task is not None
+
+    @property
+    def runs_through_pauses(self) -> bool:
+        """Whether its body runs in another process that nothing can suspend."""
+        return False
+
+    @property
+    def goes_on(self) -> str:
+        """What to say of its body where it cannot be ended."""
+        return "its thread cannot be stopped and goes on"
+
+    def end_now(self) -> bool:
+        """End it, if it can be; False where it goes on. Under the lock."""
+        if not self.can_be_ended:
+            return False
+        self.cancel()
+        return True
 
     def pause_came(self) -> None:
         """Stand still where a pause is about it, if it can; under the lock."""
@@ -283,10 +289,7 @@ class AsyncAttempt(Attempt):
 
     __slots__ = ()
 
-    @property
-    def in_thread(self) -> bool:
-        """It runs on the loop, and can be cancelled there."""
-        return False
+    in_thread = False
 
     def begin(self) -> Call | None:
         """The call to make, or None when a pause or the end of the run came in between; under the

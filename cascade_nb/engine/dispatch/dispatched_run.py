@@ -45,8 +45,11 @@ class Started(InFlight, Protocol):
         """Whose node it is."""
 
     @property
-    def can_be_ended(self) -> bool:
-        """Whether `cancel` ends it."""
+    def goes_on(self) -> str:
+        """What to say of its body where it cannot be ended."""
+
+    def end_now(self) -> bool:
+        """End it, if it can be; False where it goes on."""
 
     @property
     def on_cluster(self) -> bool:
@@ -182,10 +185,12 @@ class RunsInProcesses(Executor, RunsElsewhere, Protocol):
     Attributes:
         remote: that it is one.
         ends: whether what runs there can be ended.
+        keeps: whether its processes are somebody else's, and what is set there for them stays.
     """
 
     remote: bool
     ends: bool
+    keeps: bool
 
     def run(
         self,

@@ -11,7 +11,6 @@ from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
 from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.errors import TaskTimeoutError
 
-THREAD_GOES_ON: Final = "; its thread cannot be stopped and goes on, its result will be dropped"
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
@@ -32,16 +31,15 @@ def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
             watch_time(driver, attempt, left)
             return
         attempt.late = True
-        if attempt.can_be_ended:
-            attempt.cancel()
+        if attempt.end_now():
             return
-        # Its ticket stays in flight: the thread goes on, and what it holds is not free.
+        # Its ticket stays in flight: the body goes on, and what it holds is not free.
         attempt.abandoned = True
         if attempt.workers is not None:
             attempt.workers.replace(attempt)
         driver.cancel_nested("the task that started it took too long", attempt)
         driver.wake_resting()
-        error = timed_out(driver, index, THREAD_GOES_ON)
+        error = timed_out(driver, index, f"; {attempt.goes_on}, its result will be dropped")
         driver.outcome(index, attempt.number, limit, None, error)
         driver.carry_out()
         if driver.services.manager.breakers:

@@ -1,6 +1,4 @@
-"""Looks at a run for whoever asks, and counts what changed since the last look rather than all of
-it.
-"""
+"""Looks at a run for whoever asks, and counts what changed since the last look, not all of it."""
 
 from __future__ import annotations
 
@@ -24,6 +22,7 @@ from cascade_nb.engine.observing.state_counts import (
     kind_status,
     remaining,
     suspended_of,
+    through_pauses,
 )
 from cascade_nb.engine.observing.status import (
     FailureLine,
@@ -76,9 +75,9 @@ class RunObserver:
         """
         with self._manager.lock:
             phase, pauses, _ = self._phase()
+            view = self._view
             if phase is Phase.PAUSED and pauses:
                 return f"{pauses[0]} {pauses[0].reason}"
-            view = self._view
             if phase is not Phase.RUNNING or view is None:
                 return None
             if view.core.questions or view.core.retry_at or not view.core.parked:
@@ -126,6 +125,7 @@ class RunObserver:
                 edits=self._run.edits,
                 kept=tuple(self._run.kept.values()),
                 unkept=self._view.saver.refused if self._view is not None else 0,
+                through=through_pauses(self._view),
                 suspended=min(suspended, held),
                 suspended_for=suspended_for or 0.0,
                 asking=tuple(one.words for one in questions),

@@ -290,6 +290,11 @@ def suspended_of(view: RunView | None, index: int | None = None) -> tuple[int, f
     return len(since), max(0.0, view.services.clock.now() - min(since))
 
 
+def through_pauses(view: RunView | None) -> int:
+    """How many attempts run in other processes that nothing can suspend. Under the lock."""
+    return 0 if view is None else sum(a.runs_through_pauses for a in view.in_flight.values())
+
+
 def remaining(
     kinds: Mapping[str, Counter[NodeState]],
     timings: Mapping[str, tuple[int, float]],

@@ -238,6 +238,7 @@ class HeadlineFacts:
 
     Attributes:
         finishing: whether nothing is left to do but to keep results and to say so.
+        through: how many run where nothing can suspend them.
     """
 
     phase: Phase
@@ -259,6 +260,7 @@ class HeadlineFacts:
     kept: tuple[str, ...] = ()
     suspended: int = 0
     suspended_for: float = 0.0
+    through: int = 0
     asking: tuple[str, ...] = ()
 
 
@@ -338,7 +340,9 @@ def _paused(moment: HeadlineFacts) -> str:
     held = " · ".join([*stands, *_suspended(moment)])
     whose = whose_words(moment.pauses)
     if moment.phase is Phase.PAUSING:
-        finishing = f"Pausing… {moment.running} finishing"
+        some = "which" if moment.through >= moment.running else f"{moment.through} of which"
+        still = f", {some} cannot be suspended" if moment.through else ""
+        finishing = f"Pausing… {moment.running} finishing{still}"
         return " · ".join(filter(None, [finishing, held, whose.lstrip(": ")]))
     words = [f"Paused {ago(moment.paused_for or 0)}{whose}", held, "nothing is running"]
     if moment.unkept:

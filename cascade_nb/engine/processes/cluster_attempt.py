@@ -32,6 +32,9 @@ class ClusterAttempt(ThreadAttempt):
 
     __slots__ = ("seconds", "worker")
 
+    on_cluster = True
+    in_thread = False
+
     driver: ClusteredRun
 
     def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
@@ -40,18 +43,8 @@ class ClusterAttempt(ThreadAttempt):
         self.seconds: float | None = None
 
     @property
-    def in_thread(self) -> bool:
-        """It is not in one of this process."""
-        return False
-
-    @property
     def can_be_ended(self) -> bool:
         """Nobody waits for it once it was cancelled."""
-        return True
-
-    @property
-    def on_cluster(self) -> bool:
-        """It is."""
         return True
 
     def cancel(self) -> None:

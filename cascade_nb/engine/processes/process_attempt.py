@@ -37,6 +37,9 @@ class ProcessAttempt(ThreadAttempt):
 
     __slots__ = ("began", "cpu", "memory", "process")
 
+    in_process = True
+    in_thread = False
+
     def __init__(self, driver: DispatchedRun, index: int, ticket: Ticket, number: int) -> None:
         super().__init__(driver, index, ticket, number)
         self.began = False
@@ -45,18 +48,20 @@ class ProcessAttempt(ThreadAttempt):
         self.memory = 0
 
     @property
-    def in_thread(self) -> bool:
-        """It can be ended."""
-        return False
+    def runs_through_pauses(self) -> bool:
+        """Whether nothing can suspend it there."""
+        return self.started is not None and not self.resting and not self._runner.ends
 
     @property
-    def in_process(self) -> bool:
-        """It does."""
-        return True
+    def goes_on(self) -> str:
+        """What to say of its body where it cannot be ended."""
+        name = getattr(self._runner, "name", "executor")
+        return f"the {name} cannot end it and it goes on"
 
-    @property
-    def can_be_ended(self) -> bool:
-        """It can, also before it has begun there."""
+    def end_now(self) -> bool:
+        """End it, also before it has begun there; False where it has and goes on."""
+        if self.process is not None and not self.process.kill():
+            return self._runner.ends
         return True
 
     def worked(self, now: float) -> float:
@@ -103,7 +108,8 @@ class ProcessAttempt(ThreadAttempt):
         files = FilesToNote(options.track_files, kind.files, kind.mentions, kind.name)
 
         def elsewhere(fn: Callable[..., Any]) -> Outcome:
-            body = Body(place_here(), driver.said(runner), files, fn, call.args, call.kwargs)
+            there, said = place_here(runner.keeps), driver.said(runner)
+            body = Body(there, said, files, fn, call.args, call.kwargs)
             outcome: Outcome = runner.run(run_body, (body,), _Ear(self))
             return outcome
 

@@ -4,6 +4,7 @@ folder, the environment, where modules are found; and what a cell said of loggin
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import importlib
 import logging
@@ -31,26 +32,35 @@ class Place(NamedTuple):
         folder: the current one; None where that is gone.
         variables: of the environment.
         path: where modules are found.
+        keeps: whether the process is somebody else's, and what was set there for it stays.
     """
 
     folder: str | None
     variables: dict[str, str]
     path: list[str]
+    keeps: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _gone_to, tuple(self)
 
     def go(self) -> None:
         """Make this process's what it says."""
+        if _seen.first is None:
+            _seen.first = frozenset(os.environ)
+        stays = _seen.first if self.keeps else frozenset()
         if _seen.variables != self.variables or _raw() != _seen.raw:
-            for name in os.environ.keys() - self.variables.keys():
+            for name in os.environ.keys() - self.variables.keys() - stays:
                 del os.environ[name]
             os.environ.update(self.variables)
             _seen.note(self.variables)
-        if sys.path != self.path:
+        if self.keeps:
+            sys.path += [entry for entry in self.path if entry not in sys.path]
+        elif sys.path != self.path:
             sys.path[:] = self.path
         if self.folder is not None and folder_here() != self.folder:
-            os.chdir(self.folder)
+            # Another machine may have none of this name.
+            with contextlib.suppress(*[FileNotFoundError] * self.keeps):
+                os.chdir(self.folder)
 
 
 class _Environment:
@@ -59,6 +69,7 @@ class _Environment:
     def __init__(self) -> None:
         self.raw: Any = None
         self.variables: dict[str, str] = {}
+        self.first: frozenset[str] | None = None  # what there was before any body
 
     def note(self, variables: dict[str, str]) -> None:
         """It is this now."""
@@ -74,11 +85,15 @@ def _raw() -> Any:
     return getattr(os.environ, "_data", os.environ)
 
 
-def place_here() -> Place:
-    """Where this process is."""
+def place_here(keeps: bool = False) -> Place:
+    """Where this process is.
+
+    Args:
+        keeps: whether the process that is to be there keeps what was set there for it.
+    """
     if _raw() != _seen.raw:
         _seen.note(dict(os.environ))
-    return Place(folder_here(), _seen.variables, list(sys.path))
+    return Place(folder_here(), _seen.variables, list(sys.path), keeps)
 
 
 def folder_here() -> str | None:
@@ -89,8 +104,8 @@ def folder_here() -> str | None:
         return None
 
 
-def _gone_to(folder: str | None, variables: dict[str, str], path: list[str]) -> Place:
-    place = Place(folder, variables, path)
+def _gone_to(*where: Any) -> Place:
+    place = Place(*where)
     place.go()
     return place
 

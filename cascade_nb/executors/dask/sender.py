@@ -17,7 +17,7 @@ from cascade_nb.executors.dask.flights import Flight, Flights
 from cascade_nb.executors.dask.packing import LARGE, packed_call
 from cascade_nb.executors.dask.values import ClusterValue, Kept
 from cascade_nb.executors.dask.worker import serve
-from cascade_nb.executors.processes.executor import unsendable
+from cascade_nb.executors.remote_calls import unsendable
 
 TOGETHER: Final = 0.004  # seconds in which calls gather before they go, while all workers are busy
 _SENT_ONCE: Final = 16  # large arguments of which it is remembered that they are there

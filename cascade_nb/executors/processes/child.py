@@ -22,13 +22,12 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
-from cascade_nb.errors import TransferError
-from cascade_nb.executors.processes.carried_errors import CarriedError, carried
+from cascade_nb.executors.processes.carried_errors import CarriedError
 from cascade_nb.executors.processes.link import Link, Message
-from cascade_nb.executors.processes.obstacles import obstacle_in
-from cascade_nb.executors.processes.pickles import packed, unpacked
+from cascade_nb.executors.processes.pickles import packed
 from cascade_nb.executors.processes.stale_code import LoadedModules
 from cascade_nb.executors.processes.usage import Meter, Usage
+from cascade_nb.executors.remote_calls import called, reply_of
 
 # What goes to a process …
 CALL: Final = 1
@@ -42,7 +41,6 @@ LEAVES: Final = 5  # it ends, and has not begun what it was given last
 BEGUN: Final = struct.Struct("<Q")
 
 Reply = tuple[Any, CarriedError | None, Usage]
-_OWN_FRAMES: Final = 1  # of a traceback: that of `_run`
 
 
 class Channel:
@@ -113,42 +111,12 @@ def _comes(link: Link, linger: float) -> bool:
 def _serve(link: Link, message: Message, meter: Meter) -> None:
     channel = Channel(link)
     meter.begin()
-    result, error = _run(channel, message)
+    result, error = called(channel, message.parts)
     channel.close()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the task closed it
             stream.flush()
-    link.send(RESULT, _reply(result, error, meter.end()))
-
-
-def _run(channel: Channel, message: Message) -> tuple[Any, CarriedError | None]:
-    try:
-        function, args = unpacked(message.parts)
-    except BaseException as error:  # whatever its classes do
-        words = f"it cannot be unpickled in its process: {type(error).__name__}: {error}"
-        unreadable = TransferError(words)
-        unreadable.__cause__ = error
-        return None, carried(unreadable)
-    try:
-        return function(channel, *args), None
-    except BaseException as error:  # also what would end this process: it is the task's
-        return None, carried(error, skip=_OWN_FRAMES)
-
-
-def _reply(result: Any, error: CarriedError | None, used: Usage) -> list[memoryview]:
-    try:
-        return packed((result, error, used), back=True)
-    except BaseException as wrong:  # whatever the result's classes do
-        found = obstacle_in(result, "result")
-        words = found.text if found is not None else f"{type(wrong).__name__}: {wrong}"
-        return packed((None, carried(_unsendable(words)), used), back=True)
-
-
-def _unsendable(words: str) -> BaseException:
-    return TransferError(
-        f"its result cannot come back from its process: {words}; return what can be pickled, or "
-        "run the task in threads"
-    )
+    link.send(RESULT, reply_of(result, error, meter.end()))
 
 
 def _text(fd: int) -> io.TextIOWrapper:

@@ -17,6 +17,7 @@ from cascade_nb.executors.processes.obstacles import obstacle_in
 from cascade_nb.executors.processes.pickles import packed, packed_variables, unpacked
 from cascade_nb.executors.processes.pool import Pool
 from cascade_nb.executors.processes.process import NotBegunError
+from cascade_nb.executors.remote_calls import unsendable
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Job
 
@@ -56,6 +57,7 @@ class ProcessExecutor:
     """
 
     remote = ends = True
+    keeps = False
     place = "processes"
     noun = "process"
 
@@ -218,13 +220,6 @@ class ProcessExecutor:
         raise ProcessError(
             f"{_TRIES} processes ended, one after the other, before they began this task"
         )
-
-
-def unsendable(error: BaseException, value: Any, name: str = "args") -> TransferError:
-    """What to say of what cannot be pickled on its way to a process."""
-    found = obstacle_in(value, name)
-    words = found.text if found is not None else f"{type(error).__name__}: {error}"
-    return TransferError(f"it cannot go to a process: {words}")
 
 
 def _plain(channel: object, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

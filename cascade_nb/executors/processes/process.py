@@ -52,9 +52,9 @@ class ProcessHandle:
         self._over = False
         self._suspended = False
 
-    def kill(self) -> None:
-        """End it at once, with all that it started; it is not asked."""
-        self._signal(signal.SIGKILL)
+    def kill(self) -> bool:
+        """End it at once, with all that it started; it is not asked. False when it is over."""
+        return self._signal(signal.SIGKILL)
 
     def suspend(self) -> bool:
         """Stop it where it stands, with all that it started; False when the call is over."""

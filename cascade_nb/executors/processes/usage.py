@@ -57,6 +57,8 @@ class Meter:
 
 
 def _cpu() -> float:
+    if sys.platform == "win32":
+        return time.process_time()
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, _CHILDREN))
     return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
 
@@ -70,6 +72,8 @@ def _peak() -> int:
                 return int(rest.split(maxsplit=1)[0]) * 1024
     except OSError:  # not on Linux
         pass
+    if sys.platform == "win32":
+        return 0  # it is not known
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
@@ -86,4 +90,4 @@ def _forget_peak() -> None:
         os.close(fd)
 
 
-_CHILDREN: Final = resource.RUSAGE_CHILDREN
+_CHILDREN: Final = -1 if sys.platform == "win32" else resource.RUSAGE_CHILDREN
