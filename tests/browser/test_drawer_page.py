@@ -288,3 +288,46 @@ def test_texts_of_anybody_are_text_in_every_tab(panel: PanelPage) -> None:
 def test_a_very_long_text_is_shown_in_its_place(panel: PanelPage) -> None:
     open_box(panel, "n" * 20_000)  # the kernel sends no longer one
     assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def failure(**more: Any) -> dict[str, Any]:
+    """What is told of a failure."""
+    call = {"place": "cell [2]", "line": 3, "name": "train"}
+    told = {"task": "train[7]", "error": "ValueError: seven", "where": "cell [2], line 4: raise"}
+    return {**told, "inputs": ["k=7"], "calls": [call, {**call, "name": "fit"}], "fell": "", **more}
+
+
+def test_failures_open_by_themselves_once(panel: PanelPage) -> None:
+    section = panel.panel.locator(".cs-section-failures")
+    expect(section).not_to_have_attribute("open", "")
+    panel.tell(failures=[failure(fell="so best did not run")])
+    expect(section).to_have_attribute("open", "")
+    words = section.inner_text()
+    for told in ("ValueError: seven", "with k=7", "train (cell [2], line 3) → fit", "so best did"):
+        assert told in words
+    # Nothing can be done again before it is over, and who closed it is left alone.
+    expect(section.get_by_role("button", name="Retry what failed")).to_be_hidden()
+    section.locator("summary").click()
+    panel.tell(failures=[failure(), failure(task="train[8]")], unlisted=3)
+    expect(section).not_to_have_attribute("open", "")
+    section.locator("summary").click()
+    expect(section).to_contain_text("failures · 5")
+    expect(section).to_contain_text("and 3 more")
+    assert complaints(panel.page, ".cascade-panel") == []
+
+
+def test_what_failed_is_run_again_from_there_and_opened_from_there(panel: PanelPage) -> None:
+    section = panel.panel.locator(".cs-section-failures")
+    panel.tell(failures=[failure()], ended=True, phase="failed", again="Retry runs 2.")
+    expect(section).to_contain_text("Retry runs 2.")
+    section.get_by_role("button", name="Retry what failed").click()
+    assert panel.sent("node")[-1]["do"] == "retry"
+    answer(panel, said="It runs again; its panel is below.")
+    expect(section.get_by_role("status")).to_have_text("It runs again; its panel is below.")
+    section.get_by_role("button", name="Run it all again").click()
+    assert panel.sent("node")[-1]["do"] == "again"
+    section.get_by_role("button", name="train[7]").click()
+    assert panel.sent("node")[-1] == {"type": "node", "ask": 3, "tab": "Error", "failure": 0}
+    answer(panel, head=head("train[7]"), tab="Error", body=bodies("why")["Error"])
+    panel.page.keyboard.press("Escape")
+    expect(section.get_by_role("button", name="train[7]")).to_be_focused()

@@ -488,9 +488,12 @@ async def test_what_failed_is_run_again_and_shown_below(start: Start) -> None:
     await over(run)
     assert (await page.head("f"))["can"] == ["retry", "run_to"]
     good.append(True)
-    assert await page.do("f", "retry") == "What failed runs again; its panel is below."
+    assert await page.do("f", "retry") == "It runs again; its panel is below."
     (again,) = page.shown
     assert await again == 5
+    assert (await page.ask(do="again"))["said"] == "It runs again; its panel is below."
+    assert await page.shown.pop() == 5
+    assert (await page.ask(failure=0, tab="Error"))["head"]["name"] == "f"
     assert await page.do("f", "run_to") == "f runs; its panel is below."
     assert await page.shown[1] == 5
 

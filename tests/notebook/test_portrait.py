@@ -211,6 +211,45 @@ async def test_a_failure_is_told_with_the_users_line(engine: Engine) -> None:
     assert run.exception() is not None
 
 
+async def test_a_failure_is_told_with_its_input_its_calls_and_what_fell_with_it(
+    engine: Engine,
+) -> None:
+    def helper(x: int) -> float:
+        return 1 / x
+
+    @cs.task
+    def divide(x: int) -> float:
+        return helper(x)
+
+    @cs.task
+    def after(x: float) -> float:
+        return x
+
+    good = divide(2).named("good")
+    bad = after(divide(0).named("ratio")).named("last")
+    run = engine.start([good, bad], on_error="continue")
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["ended"])
+    (failure,) = browser.shown["failures"]
+    assert failure["inputs"] == ["0"]
+    assert [call["name"] for call in failure["calls"]] == ["divide", "helper"]
+    assert failure["fell"] == "so last did not run"
+    assert browser.shown["again"] == "Retry takes the result that is there and runs 2."
+
+
+async def test_of_many_failures_the_first_are_told_and_the_others_counted(engine: Engine) -> None:
+    @cs.task
+    def fails(i: int) -> int:
+        raise ValueError("x" * 100_000)
+
+    run = engine.start([fails(i) for i in range(300)], on_error="continue")
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["ended"])
+    assert len(browser.shown["failures"]) == 20
+    assert browser.shown["unlisted"] == 280
+    assert len(json.dumps(browser.shown)) < 100_000
+
+
 async def test_a_picture_that_comes_late_shows_what_happened_before(
     engine: Engine, gate: Gate
 ) -> None:

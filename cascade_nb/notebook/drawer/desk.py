@@ -138,6 +138,10 @@ class Desk:
             case {"kind": str(kind)}:
                 nodes = run.graph.nodes
                 indexes = [node.index for node in nodes if line(node.task_name) == kind]
+            case {"failure": int(number)} if 0 <= number < len(run.failures):
+                return self._of_node(
+                    run, references, references.of_id(run.failures[number].task_id), message
+                )
             case {"node": str(reference)}:
                 return self._of_node(run, references, references.read(reference), message)
             case _:
@@ -183,6 +187,9 @@ class Desk:
         if message["do"] == "resume" and isinstance(message.get("scope"), str):
             run.resume(message["scope"], by=the_user())
             return f"{message['scope']} may go on."
+        if message["do"] in ("retry", "again"):
+            self._start(run.retry_failed if message["do"] == "retry" else lambda: _again(run))
+            return "It runs again; its panel is below."
         named = references.read(str(message.get("node")))
         scope = f"node:{named.node.id}"
         match message["do"]:
@@ -200,9 +207,6 @@ class Desk:
                 return f"It is in {self._bind(f'{identifier(named)}_value', named, value)}."
             case "put_inputs":
                 return self._put_inputs(run, named)
-            case "retry":
-                self._start(run.retry_failed)
-                return "What failed runs again; its panel is below."
             case "run_to":
                 self._start(lambda: _run_to(run, named.node))
                 return f"{named.node.id} runs; its panel is below."
@@ -250,11 +254,20 @@ def _is_question(message: Mapping[str, Any]) -> bool:
 
 def _run_to(run: Run, node: Node) -> Run:
     """A run of what one node needs, with the parameters of this one."""
-    engine = run.engine
+    return _started(run, node.lazy)
+
+
+def _again(run: Run) -> Run:
+    """A run of the same target, which uses the results that stand."""
+    return _started(run, run.graph.shape)
+
+
+def _started(run: Run, target: object) -> Run:
+    engine, asked = run.engine, run.request
     assert isinstance(engine, Engine), "a panel shows the runs of engines"
-    known = engine.graph_of(node.lazy, run.request.bindings).params()
-    params = {name: value for name, value in run.request.params.items() if name in known}
-    return engine.start(node.lazy, params=params, bindings=run.request.bindings)
+    known = engine.graph_of(target, asked.bindings).params()
+    params = {name: value for name, value in asked.params.items() if name in known}
+    return engine.start(target, params=params, bindings=asked.bindings, on_error=asked.on_error)
 
 
 def _spelled(node: Node, name: str) -> str:

@@ -60,3 +60,18 @@ class References:
         if int(found[1]) != self._serial:
             raise UsageError("the run goes on with your edits since; click the node once more")
         return Named(self.graph.nodes[int(found[2])], None if found[3] is None else int(found[3]))
+
+    def of_id(self, name: str) -> Named:
+        """What the id of a node, or of an item of one, means: ``t``, ``t[17]``.
+
+        Raises:
+            UsageError: it is of none that was there from the start.
+        """
+        node = next((one for one in self.graph.nodes if one.id == name), None)
+        if node is not None:
+            return Named(node, None)
+        whole, bracket, place = name.removesuffix("]").rpartition("[")
+        mapped = next((one for one in self.graph.nodes if one.id == whole), None)
+        if not bracket or mapped is None or not place.isdecimal():
+            raise UsageError("it is part of what a task went on with, and is no node of this graph")
+        return Named(mapped, int(place))

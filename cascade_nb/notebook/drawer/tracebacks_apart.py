@@ -36,14 +36,22 @@ def _chain(error: BaseException) -> Iterator[Json]:
     link = ""
     while one is not None and id(one) not in seen and len(seen) < _CHAIN:
         seen.add(id(one))
-        yield {"link": link, "text": _words(one), "frames": _frames(one)}
+        yield _part(link, one)
         for inner in getattr(one, "exceptions", ())[:_CHAIN]:
             if isinstance(inner, BaseException):
-                yield {"link": "one of its group", "text": _words(inner), "frames": _frames(inner)}
+                yield {
+                    "link": "one of its group",
+                    "text": _words(inner),
+                    "frames": frames_of(inner),
+                }
         if one.__cause__ is not None:
             one, link = one.__cause__, _CAUSE
         else:
             one, link = (None if one.__suppress_context__ else one.__context__), _CONTEXT
+
+
+def _part(how: str, error: BaseException) -> Json:
+    return {"link": how, "text": _words(error), "frames": frames_of(error)}
 
 
 def _words(error: BaseException) -> str:
@@ -55,7 +63,7 @@ def _words(error: BaseException) -> str:
     return plain(said, 4_000)
 
 
-def _frames(error: BaseException) -> list[Json]:
+def frames_of(error: BaseException) -> list[Json]:
     """Its frames, outermost first, without those of this library."""
     steps = [(f.f_code, number) for f, number in traceback.walk_tb(error.__traceback__)]
     own = [(code, number) for code, number in steps if not is_of_ours(code.co_filename)]

@@ -12,6 +12,7 @@ from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, Run
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
+from cascade_nb.notebook.panel.failures import FailuresTold
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
 
@@ -39,6 +40,7 @@ class Portrait:
     def __init__(self, run: Run, output: TaskOutput) -> None:
         self._run = run
         self._output = output
+        self._failures = FailuresTold(run)
         self._told: Json = {}
         self._begin(run.graph)
 
@@ -162,9 +164,7 @@ class Portrait:
             "questions": questions_of(status),
             "retries": [retry.short for retry in status.retries],
             "retriable": self._retriable,
-            "failures": [
-                {"task": f.task, "error": f.error, "where": f.where} for f in status.failures
-            ],
+            **self._failures.fields(status),
         }
 
     def _notes(self, status: RunStatus) -> dict[str, str]:

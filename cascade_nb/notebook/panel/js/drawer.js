@@ -110,7 +110,7 @@ export class Drawer {
   ask(target, tab = this.tab) {
     this.askedAt = Date.now()
     this.key = this.stand()
-    const asked = (this.asked = this.send({ ...target, ...(tab ? { tab } : {}) }))
+    const asked = (this.asked = this.send({ ...(tab ? { tab } : {}), ...target }))
     mark(this.body, "aria-busy", "true")
     setTimeout(() => {
       if (this.asked === asked && !this.shared.gone) write(this.said, "Waiting for the kernel…")

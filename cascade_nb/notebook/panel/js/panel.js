@@ -17,7 +17,12 @@ export default () => {
       shared.take(model.get("snapshot"))
       model.on("msg:custom", (message) => {
         if (message.type === "patch") shared.take(message)
-        else if (message.type === "node") for (const { drawer } of shared.views) drawer.answer(message)
+        else if (message.type === "node") {
+          for (const { drawer, failures } of shared.views) {
+            drawer.answer(message)
+            failures.answer(message)
+          }
+        }
       })
       // What was told before this moment, or while the connection was lost, has passed unheard.
       const hello = () => shared.send({ type: "hello" })

@@ -69,7 +69,7 @@ export class View {
     this.displays = h("div", { class: "cs-displays" })
     this.output.body.append(this.text, this.displays)
     this.output.element.addEventListener("toggle", () => this.drawOutput())
-    this.failures = new Failures()
+    this.failures = new Failures(this.shared, (target, opener) => this.drawer.open(target, opener))
     this.root = h(
       "div",
       // Lumino's shortcuts would take Enter and Space from the switches.
@@ -164,7 +164,7 @@ export class View {
     this.questions.draw(state.questions, open)
     this.drawKinds()
     this.drawStates()
-    this.failures.draw(state.failures)
+    this.failures.draw(state)
     this.drawOutput()
     this.tick()
     this.drawer.update()
