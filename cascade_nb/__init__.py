@@ -22,6 +22,7 @@ from cascade_nb.model.routing import Router, pipeline, sequence
 from cascade_nb.model.tasks.asking import ask, recv
 from cascade_nb.model.tasks.decorator import task
 from cascade_nb.model.tasks.grid import Grid, grid
+from cascade_nb.notices.notifier import notify
 from cascade_nb.shortcuts import (
     attach,
     clean,
@@ -59,6 +60,7 @@ __all__ = [
     "inject",
     "limit",
     "load_ipython_extension",
+    "notify",
     "pause",
     "pipeline",
     "plan",

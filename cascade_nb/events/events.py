@@ -278,6 +278,20 @@ class AnswerRejected(Event):
     error: str = ""
 
 
+class NoticeFailed(Event):
+    """A notice could not be handed on; said once, until one is again.
+
+    Attributes:
+        target: where it was to go, without what is secret about that.
+        error: what went wrong.
+    """
+
+    __slots__ = ()
+
+    target: str = ""
+    error: str = ""
+
+
 class ResourceEvent(TaskEvent):
     """Something that happened to a resource; the task is the one that asked for it, if one did.
 

@@ -35,6 +35,7 @@ def test_every_event_of_the_design_is_there() -> None:
         "TaskRetrying", "TaskBlocked", "TaskProgress", "ConstraintApplied", "ConstraintLifted",
         "ConstraintRejected", "ResourceAcquired", "ResourceReleased", "ConnectorConnected",
         "ConnectorDisconnected", "QuestionAsked", "QuestionAnswered", "AnswerRejected",
+        "NoticeFailed",
     }  # fmt: skip
     assert set(EventClasses.by_name) == wanted
     assert wanted <= set(events.__all__)

@@ -33,7 +33,7 @@ LAYERS = (
         "shortcuts",
         "everywhere",
     ),
-    ("door",),
+    ("door", "notices"),
     ("agents", "notebook", "testing"),
     ("terminal",),
     ("__init__",),
