@@ -99,6 +99,7 @@ def _run() -> Arguments:
             (f"{PROGRAM} run flow.py:report -h", "and which parameters it has"),
             (f"{PROGRAM} run flow.py:report -p size=10", "with a parameter"),
             (f"{PROGRAM} run study.ipynb:report", "of a notebook's %%cascade cells"),
+            (f"{PROGRAM} run flow.py:report --on processes", "its tasks in processes"),
             (f"{PROGRAM} run flow:report --json", "its events, a line of JSON each"),
         ],
     )
@@ -116,6 +117,12 @@ def _run() -> Arguments:
         choices=ON_ERROR,
         default="stop",
         help="after a failure: start nothing new (stop), or go on with all that does not need it",
+    )
+    made.add_argument(
+        "--on",
+        metavar="WHERE",
+        help="where tasks run that do not say it: threads, processes, or an executor of the "
+        "module, by its name",
     )
     add_priority(made)
     return made

@@ -22,8 +22,9 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import counts_line, summary_lines
 from cascade_nb.engine.observing.status import Phase, RunStatus
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.errors import LeaseHeldError
+from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.events.bus import Subscription
+from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.arguments import HelpAskedError
 from cascade_nb.grammar.commands import priority_of
 from cascade_nb.graph.graph import Graph
@@ -58,6 +59,7 @@ def run(given: Namespace) -> int:
     """Run a target, and wait for its end."""
     with prints_of_others_aside(given.json):
         place, graph, params = meant(given)
+        on = _executor(place, given.on)
 
         def start(engine: Engine) -> Run:
             return engine.start(
@@ -67,6 +69,7 @@ def run(given: Namespace) -> int:
                 on_error=given.on_error,
                 fresh=given.fresh,
                 share=given.share,
+                on=on,
                 priority=priority_of(given.priority),
             )
 
@@ -91,6 +94,15 @@ def meant(given: Namespace) -> tuple[Place, Graph, dict[str, Any]]:
     if state is not None:
         use_state(state)
     return place, *graph_of(place, where, name, given.param)
+
+
+def _executor(place: Place, word: str | None) -> Any:
+    """What is meant by a word behind `--on`: an executor of the module, or else the word."""
+    if word is None or word in NAMES:
+        return word
+    with contextlib.suppress(UsageError):  # which the engine refuses, with the nearest word
+        return place.find(word)
+    return word
 
 
 def help_of(text: str, usual: str) -> HelpAskedError:

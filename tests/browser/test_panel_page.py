@@ -109,12 +109,12 @@ def test_who_else_holds_a_kind_is_said_where_nothing_moves_for_it(panel: PanelPa
     cell = panel.panel.locator("tbody .cs-limit").first
     before = cell.bounding_box()
     told = "by you: lunch, and by the agent claude: <b>looking</b>"
-    panel.tell(kinds=[{**kind, "paused": True, "by": told, "others": ["the agent claude"]}])
-    expect(cell).to_have_text("the agent claude")
+    panel.tell(kinds=[{**kind, "paused": True, "by": told, "others": ["claude"]}])
+    expect(cell).to_have_text("claude")
     expect(cell).to_have_attribute("title", told)
     assert cell.bounding_box() == before
-    panel.tell(kinds=[{**kind, "limit": 2, "by": told, "others": ["the agent claude"]}])
-    expect(cell).to_have_text("at most 2 · the agent claude")
+    panel.tell(kinds=[{**kind, "limit": 2, "by": told, "others": ["claude"]}])
+    expect(cell).to_have_text("at most 2 · claude")
     panel.tell(kinds=[kind])
     expect(cell).to_have_text("no limit")
     assert cell.get_attribute("title") is None

@@ -87,7 +87,7 @@ def test_a_click_is_a_persons_also_where_a_kernel_works_for_an_agent(panel: Pane
     panel.kernel.check("run.pause(reason='looking'); run.pause('task:choose')")
     panel.wait_until(lambda: "by the agent claude: looking" in "".join(panel.shown["headline"]))
     (row,) = (kind for kind in panel.shown["kinds"] if kind["name"] == "choose")
-    assert (row["by"], row["others"]) == ("by the agent claude", ["the agent claude"])
+    assert (row["by"], row["others"]) == ("by the agent claude", ["claude"])
     assert panel.answer(panel.hold("run", False))["phase"] == "running"
     panel.answer(panel.hold("run", True))
     cell = panel.kernel.send("run.resume()").wait()

@@ -107,6 +107,39 @@ def test_a_target_of_a_file_or_a_module_is_run_with_its_parameters(
 
 
 @pytest.mark.parametrize(
+    ("on", "says"),
+    [
+        ("threads", "here = 'cascade"),
+        ("processes", "here = 'MainThread'"),
+        ("mine", "it is mine\nhere = 'cascade"),
+    ],
+)
+def test_tasks_run_where_it_is_said(flow: Path, on: str, says: str) -> None:
+    text = """
+import threading
+from cascade_nb.executors import LocalExecutor
+import cascade_nb as cs
+
+class Mine(LocalExecutor):
+    def submit(self, job):
+        print("it is mine", flush=True)
+        super().submit(job)
+
+mine = Mine(1)
+
+@cs.task
+def where():
+    return threading.current_thread().name
+
+here = where()
+"""
+    flow.with_name("where.py").write_text(text, encoding="utf-8")
+    words = [sys.executable, "-m", "cascade_nb", "run", "where.py:here", "--on", on]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=flow.parent)
+    assert done.stdout.startswith(says)
+
+
+@pytest.mark.parametrize(
     ("words", "code", "told"),
     [
         (["a_flow.py:repart"], 2, "did you mean 'report'"),
@@ -124,6 +157,8 @@ def test_a_target_of_a_file_or_a_module_is_run_with_its_parameters(
         (["a_flow.py:fails"], 2, "fails needs x: -p x=…"),
         (["a_flow.py:report", "--priority", "x"], 2, "a priority is a whole number"),
         (["a_flow.py:report", "--frsh"], 2, "did you mean '--fresh'"),
+        (["a_flow.py:report", "--on", "prozesses"], 2, "did you mean 'processes'"),
+        (["a_flow.py:report", "--on", "nothing"], 2, "executor"),
         (["a_flow.py:report", "--state", "sqlight:///x"], 2, "sqlight"),
         ([], 2, "say which PLACE:NAME"),
         (["a_flow.py:broken"], 1, "fails: ValueError: no good"),

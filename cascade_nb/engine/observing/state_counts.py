@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from cascade_nb.control.constraint import Scope
+from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.explanations import stopper, whose_words
 from cascade_nb.control.gates import Gate
 from cascade_nb.control.holders import YOU
@@ -264,13 +264,20 @@ def kind_status(
         paused=bool(pauses),
         limit=min((one.limit for one in limits), default=None),
         by=whose_words(ours).strip(),
-        others=tuple(dict.fromkeys(one.by for one in ours if one.by not in ("", YOU))),
+        others=tuple(dict.fromkeys(_short(one) for one in ours if one.by not in ("", YOU))),
         attempts=spent.attempts,
         seconds=spent.seconds,
         longest=spent.longest,
         cpu=spent.cpu,
         memory=spent.memory,
     )
+
+
+def _short(constraint: Constraint) -> str:
+    """Whose it is, where there is little room."""
+    holder = constraint.holder
+    short = holder.kind != "person" and not holder.means and not holder.shown
+    return holder.name if short else constraint.by
 
 
 def suspended_of(view: RunView | None, index: int | None = None) -> tuple[int, float | None]:
