@@ -266,6 +266,20 @@ def test_what_is_in_force_from_outside_is_bounded_and_so_is_what_is_remembered(
     assert len(side.remote._latest._taken) == 2
 
 
+def test_however_much_programs_hold_there_is_room_for_what_people_do(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_constraints, "MOST", 3)
+    for n in range(5):
+        holder = Holder("program", f"p{n}")
+        payload = payload_of("global", "pause", {}, holder=holder, issued_at=1.0)
+        side.remote.take(topic_of("global", "pause", holder), payload)
+    assert len(side.holds) == 3
+    side.pause()
+    assert side.holds[-1] == "pause of task:train"
+    assert len(side.refused) == 2
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["pause", "lift", "empty", "connect", "hand"]),

@@ -157,10 +157,12 @@ class History:
     def hear(self, event: Event) -> str | None:
         """What is wrong with `event` after all those before it."""
         if isinstance(event, ConstraintApplied):
-            self._control.apply(event.scope, event.type, event.timestamp, event.params, None)
+            self._control.apply(
+                event.scope, event.type, event.timestamp, event.params, None, event.holder
+            )
             return None
         if isinstance(event, ConstraintLifted):
-            gone = self._control.lift(event.scope, event.type)
+            gone = self._control.lift(event.scope, event.type, event.holder, alone=True)
             return None if gone else "it was not in force"
         story = self._stories.get(event.run_id)
         if story is None:

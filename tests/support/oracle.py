@@ -85,18 +85,24 @@ class ControlOracle:
 
     def __init__(self, totals: Mapping[str, float] | None = None) -> None:
         self.totals = dict(totals or {})
-        self.rules: dict[tuple[str, str], Rule] = {}
+        self.rules: dict[tuple[str, str, str], Rule] = {}  # by scope, type and holder
         self.inside: dict[Hashable, Facts] = {}
         self._paid: dict[Hashable, list[Rule]] = {}
 
     def apply(
-        self, scope: str, type_: str, now: float, params: Mapping[str, float], ttl: float | None
+        self,
+        scope: str,
+        type_: str,
+        now: float,
+        params: Mapping[str, float],
+        ttl: float | None,
+        holder: str = "person:",
     ) -> None:
         """A constraint comes into force, or another one takes its place."""
-        rule = self.rules.get((scope, type_))
+        rule = self.rules.get((scope, type_, holder))
         expires = None if ttl is None else now + ttl
         if rule is None:
-            rule = self.rules[scope, type_] = Rule(scope, type_, filled=Fraction(now))
+            rule = self.rules[scope, type_, holder] = Rule(scope, type_, filled=Fraction(now))
             rule.level = Fraction(params.get("capacity", 1))
         elif type_ == "rate_limit":
             rule.fill(now)
@@ -106,14 +112,27 @@ class ControlOracle:
         rule.capacity = Fraction(params.get("capacity", 1))
         rule.level = min(rule.level, rule.capacity)
 
-    def lift(self, scope: str, type_: str | None) -> list[tuple[str, str]]:
-        """One type, or everything, of a scope is in force no longer. Gives what was."""
-        gone = [key for key in self.rules if key[0] == scope and type_ in (None, key[1])]
+    def lift(
+        self, scope: str, type_: str | None, by: str = "person:", *, alone: bool = False
+    ) -> list[tuple[str, str, str]]:
+        """One type, or everything, of a scope is in force no longer. Gives what was.
+
+        Args:
+            scope, type_: of which.
+            by: who lifts it; a person what all have there, others what is their own.
+            alone: whether only what is of `by` is meant, whoever that is.
+        """
+        anybodys = by.startswith("person:") and not alone
+        gone = [
+            key
+            for key in self.rules
+            if key[0] == scope and type_ in (None, key[1]) and (anybodys or key[2] == by)
+        ]
         for key in gone:
             del self.rules[key]
         return gone
 
-    def expire(self, now: float) -> list[tuple[str, str]]:
+    def expire(self, now: float) -> list[tuple[str, str, str]]:
         """Time has passed. Gives what is in force no longer."""
         ends = {key: rule.expires for key, rule in self.rules.items()}
         gone = [key for key, end in ends.items() if end is not None and end <= now]

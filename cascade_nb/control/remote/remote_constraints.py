@@ -112,7 +112,7 @@ class RemoteConstraints:
     def _apply(self, message: Message) -> None:
         assert message.type is not None
         key = message.scope, message.type, message.holder
-        if len(self._applied) >= MOST and key not in self._applied:
+        if len(self._applied) >= MOST and key not in self._applied and self._are_many(message):
             raise RefusedMessageError(f"{MOST:,} constraints from outside are in force already")
         self._applied[key] = message
         if self._announced is not None:
@@ -125,6 +125,11 @@ class RemoteConstraints:
             by=message.holder,
             ttl=message.ttl,
         )
+
+    def _are_many(self, message: Message) -> bool:
+        """Whether its like has no room: programs and agents leave people theirs."""
+        person = message.holder.kind == "person"
+        return sum((key[2].kind == "person") is person for key in self._applied) >= MOST
 
     def _come_again(self, message: Message) -> None:
         assert message.type is not None

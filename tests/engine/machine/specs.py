@@ -14,6 +14,7 @@ TAGS: Final = ("big", "slow")
 NAMES: Final = 4
 RUNS: Final = 4
 POOLS: Final[Mapping[str, float]] = {"gpu": 2.0, "memory": 4.0}
+HOLDERS: Final = ("person:ann", "program:nightly", "agent:claude")
 SCOPES: Final = (
     *("global", "task:*", "global"),  # where runs meet
     *(f"task:{glob}" for glob in (*TASKS, "c*")),
@@ -80,20 +81,20 @@ def random_specs(dice: Dice, run: str, most: int = 7) -> list[Spec]:
 
 
 def random_constraint(
-    dice: Dice, in_force: Sequence[tuple[str, str]]
-) -> tuple[str, str, dict[str, Any], float | None]:
-    """Scope, type, parameters and time to live; often one that is in force is changed."""
-    scope = one_of(dice, SCOPES)
+    dice: Dice, in_force: Sequence[tuple[str, str, str]]
+) -> tuple[tuple[str, str, str], dict[str, Any], float | None]:
+    """Scope, type, holder, parameters, time to live; often one that is in force is changed."""
+    scope, holder = one_of(dice, SCOPES), one_of(dice, HOLDERS) if chance(dice, 25) else HOLDERS[0]
     type_ = one_of(dice, ("pause", "concurrency", "concurrency", "concurrency", "rate_limit"))
     if in_force and chance(dice, 35):
-        scope, type_ = one_of(dice, in_force)
+        scope, type_, holder = one_of(dice, in_force)
     ttl = one_of(dice, TIMES) if chance(dice, 30) else None
     params: dict[str, Any] = {}
     if type_ == "concurrency":
         params = {"limit": one_of(dice, (1, 2, 1, 3, 0))}
     elif type_ == "rate_limit":
         params = {"rate": one_of(dice, RATES), "capacity": one_of(dice, (1, 2, 3))}
-    return scope, type_, params, ttl
+    return (scope, type_, holder), params, ttl
 
 
 def _amounts(dice: Dice, percent: int) -> dict[str, float]:

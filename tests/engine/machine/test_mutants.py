@@ -11,7 +11,7 @@ from tests.engine.machine.world import play
 from tests.support.mutants import Mutant
 
 #: Programs that a fault may survive at most. Most are found by one of the first ten.
-PROGRAMS: Final = 400
+PROGRAMS: Final = 1_200
 
 _MANAGER: Final = "cascade_nb.control.manager:ConstraintManager"
 _GATES: Final = "cascade_nb.control.gates"

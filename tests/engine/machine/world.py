@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import pytest
 
+from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.holders import holder_of
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.scheduler import State
 from cascade_nb.errors import IllegalMoveError
@@ -15,6 +17,7 @@ from cascade_nb.testing import VirtualClock
 from tests.engine.machine.dice import Dice, chance, one_of
 from tests.engine.machine.owner import Owner
 from tests.engine.machine.specs import (
+    HOLDERS,
     POOLS,
     RUNS,
     SCOPES,
@@ -82,16 +85,18 @@ class World:
 
     def constrain(self, dice: Dice) -> None:
         """A constraint comes into force or is changed."""
-        scope, type_, params, ttl = random_constraint(dice, sorted(self.control.rules))
-        self.control.apply(scope, type_, self.clock.now(), params, ttl)
-        made = self.manager.apply(scope, type_, params, ttl=ttl)
-        assert self.manager.find(scope, type_) == made
+        key, params, ttl = random_constraint(dice, sorted(self.control.rules))
+        scope, type_, holder = key
+        self.control.apply(scope, type_, self.clock.now(), params, ttl, holder)
+        made = self.manager.apply(scope, type_, params, by=holder, ttl=ttl)
+        assert self.manager.find(scope, type_, made.holder) == made
 
     def lift(self, dice: Dice) -> None:
         """One that is in force is lifted, or all of its scope."""
         known = sorted(self.control.rules)
-        scope, type_ = one_of(dice, known) if known else (one_of(dice, SCOPES), "pause")
-        self._lift(scope, None if chance(dice, 15) else type_)
+        scope, type_, _ = one_of(dice, known) if known else (one_of(dice, SCOPES), "pause", "")
+        by = one_of(dice, HOLDERS) if chance(dice, 25) else HOLDERS[0]
+        self._lift(scope, None if chance(dice, 15) else type_, by)
 
     def advance(self, dice: Dice) -> None:
         """Time passes; what it brings about happens at its moment."""
@@ -159,17 +164,16 @@ class World:
             others = [other for _, _, other in (*waiting[:place], *waiting[place + 1 :])]
             excuse = self.control.against(fact, now) or self.control.behind(fact, others)
             assert excuse, f"{owner.run}/{node} waits and nothing is in its way"
-        in_force = {(str(c.scope), c.type) for c in self.manager.constraints()}
+        in_force = {_key(c) for c in self.manager.constraints()}
         assert in_force == set(self.control.rules), "not what is in force"
         assert self.alarm <= self.manager.next_change(), "nobody was told when time has to be asked"
 
     def finish(self, *, everything: bool = False) -> None:
         """Lift everything that could hold for ever: then everything comes to its end."""
-        for scope, type_ in list(self.control.rules):
-            rule = self.control.rules[scope, type_]
+        for (scope, type_, holder), rule in list(self.control.rules.items()):
             shut = rule.type == "pause" or (rule.type == "concurrency" and not rule.limit)
             if everything or shut:
-                self._lift(scope, type_)
+                self._lift(scope, type_, holder)
         for _ in range(PATIENCE):
             self.check()
             for owner in [o for o in self.owners if o.cancelled or not o.scheduler.unfinished]:
@@ -221,10 +225,10 @@ class World:
         self.owners.remove(owner)
         owner.close()
 
-    def _lift(self, scope: str, type_: str | None) -> None:
-        gone = self.control.lift(scope, type_)
-        lifted = self.manager.lift(scope, type_)
-        assert sorted((str(c.scope), c.type) for c in lifted) == sorted(gone)
+    def _lift(self, scope: str, type_: str | None, by: str) -> None:
+        gone = self.control.lift(scope, type_, by)
+        lifted = self.manager.lift(scope, type_, by=holder_of(by))
+        assert sorted(map(_key, lifted)) == sorted(gone)
 
     def _advance(self, seconds: float) -> None:
         end = self.clock.now() + seconds
@@ -288,3 +292,7 @@ def play(dice: Dice, moves: int = 40) -> None:
         getattr(world, one_of(dice, MOVES))(dice)
         world.check()
     world.finish(everything=chance(dice, 50))
+
+
+def _key(constraint: Constraint) -> tuple[str, str, str]:
+    return str(constraint.scope), constraint.type, str(constraint.holder)
