@@ -33,7 +33,7 @@ LAYERS = (
         "shortcuts",
         "everywhere",
     ),
-    ("door", "notices"),
+    ("door", "notices", "otel"),
     ("agents", "notebook", "testing"),
     ("terminal",),
     ("__init__",),
@@ -118,6 +118,7 @@ BROUGHT_BY = {
     "jupyter_core": "ipykernel",
     "zmq": "ipykernel",
     "nest_asyncio2": "nest-asyncio2",
+    "opentelemetry": "opentelemetry-api",
     "paho": "paho-mqtt",
     "traitlets": "ipywidgets",
     "xdist": "pytest-xdist",
@@ -262,7 +263,7 @@ def declared(*extras: str) -> set[str]:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    known = declared("dask", "frames", "graphviz", "mcp", "mqtt", "redis", "terminal")
+    known = declared("dask", "frames", "graphviz", "mcp", "mqtt", "otel", "redis", "terminal")
     for module in modules():
         for name in third_party(module):
             assert BROUGHT_BY.get(name, name) in known, f"{module.inside} imports {name}"
@@ -272,7 +273,7 @@ def test_what_the_tests_import_is_declared() -> None:
     # What lies on the machine where a test was written is missing on the next.
     ours = {"benchmarks", "cascade_nb", "tests", "tools"}
     later = {"tomllib"}  # part of Python since 3.11; on 3.10 it is tomli that is imported
-    known = {*declared("test", "mcp", "mqtt"), *sys.stdlib_module_names, *later, *ours}
+    known = {*declared("test", "mcp", "mqtt", "otel"), *sys.stdlib_module_names, *later, *ours}
     for path in published():
         if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in {"tests", "tools"}:
             for imported in imports_of(path):
