@@ -14,6 +14,7 @@ from cascade_nb.engine.runs.services import Adapters, SystemClock
 from cascade_nb.errors import UsageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.executors.resolve import Kinds
+from cascade_nb.model.options.given_executor import use_kinds
 from cascade_nb.protocols import Clock, Connector, Executor, Solver, StateBackend
 from cascade_nb.state.memory import MemoryState
 from cascade_nb.state.urls import state_from
@@ -94,3 +95,4 @@ def default_engine() -> Engine:
 
 
 use_defaults(fill_in)
+use_kinds(Kinds().executor_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import copy
@@ -476,6 +477,19 @@ def test_more_than_can_be_kept_of_what_it_prints_is_cut_and_said(
     heard = capsys.readouterr().out
     assert len(heard) < 10_000_000
     assert heard.endswith("[more than 8,000,000 characters: the rest does not come back]\n")
+
+
+def test_the_plan_says_what_cannot_be_suspended_and_nothing_of_threads(
+    engine: Engine, threads: ThreadPoolExecutor, remote: Any
+) -> None:
+    there = cs.task(lambda: os.chdir("/"), executor=remote, name="there")
+    here = cs.task(lambda: os.chdir("/"), executor=threads, name="here")
+    plan = asyncio.run(engine.plan([there(), here()]))
+    words = {step.task: step.reason for step in plan.steps}
+    assert "PoolExecutor can neither suspend nor end it" in words["there"]
+    assert "one at a time" not in words["there"]
+    assert "suspend" not in words["here"]
+    assert "one at a time" in words["here"]
 
 
 # A task that has one as an object.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -378,6 +380,7 @@ REFUSED = [
     ("run report -p", errors.UsageError, "--param needs a value behind it"),
     ("run report -p scale", errors.UsageError, "a parameter is given as name=value"),
     ("run report -p sacle=3", errors.ParamError, "nothing here reads a parameter 'sacle'"),
+    ("run report --on threds", errors.UsageError, "no executor 'threds'; did you mean 'threads'"),
     ("run report --on-error explode", errors.UsageError, "is one of 'stop', 'continue'"),
     ("run 'report", errors.UsageError, "a quote is not closed"),
     ("pause laod", errors.ConstraintError, "there is no scope, task or node 'laod'; did you mean"),
@@ -482,6 +485,12 @@ def test_a_run_goes_on_in_processes_where_the_magic_says_so(built: Notebook) -> 
     built.run("run = %cascade run t --on processes --wait")
     pid, value = built.names["run"].result()
     assert (pid == os.getpid(), value) == (False, 8)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        built.names["mine"] = pool
+        built.run("run = %cascade run t --on mine --fresh --wait")
+        there, value = built.names["run"].result()
+    assert value == 8
+    assert there not in {pid, os.getpid()}
 
 
 @pytest.mark.parametrize(

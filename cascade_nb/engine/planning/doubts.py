@@ -24,7 +24,16 @@ def _is_remote(node: Node) -> bool:
     task = node.task
     if task is None or task.given is None:
         return task is not None and task.executor == "processes"
-    return bool(getattr(task.given.resolved or task.given.executor, "remote", False))
+    return bool(getattr(task.given.resolved, "remote", False))
+
+
+def _not_stopped(node: Node) -> str:
+    """What to say of a node that nothing stops once it has begun."""
+    if node.task is None or node.task.given is None or not _is_remote(node):
+        return ""
+    executor = node.task.given.resolved
+    ends = getattr(executor, "ends", True)
+    return "" if ends else f"the {executor.name} can neither suspend nor end it"
 
 
 class Doubts:
@@ -69,7 +78,7 @@ class Doubts:
         changed = [kind for kind, changes in self._effects(node).states.items() if changes]
         shares = node.lazy.options.shares_process or _is_remote(node)
         alone = one_at_a_time(changed) if changed and not shares else ""
-        return "; ".join(filter(None, [alone, self._own(index)]))
+        return "; ".join(filter(None, [alone, self._own(index), _not_stopped(node)]))
 
     def _own(self, index: int) -> str:
         node = self._graph.nodes[index]

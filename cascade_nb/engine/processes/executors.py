@@ -106,8 +106,6 @@ class Executors:
         given = task.given
         if given is None:
             return Place(task.executor, True) if self._kinds.knows(task.executor) else THREADS
-        if given.resolved is None:
-            given.resolved = self._kinds.executor_of(given.executor)
         return self.place(given.resolved)
 
     def close(self) -> None:

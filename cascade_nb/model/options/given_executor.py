@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cascade_nb.concurrency.process_protocols import Submits
@@ -15,14 +16,22 @@ class GivenExecutor:
 
     Args:
         executor: the object.
-
-    Attributes:
-        resolved: what an engine uses in its place, once one has asked.
     """
 
     def __init__(self, executor: Any) -> None:
         self.executor = executor
-        self.resolved: Any = None
+        self._resolved: Any = None
+
+    @property
+    def resolved(self) -> Any:
+        """What engines use in its place.
+
+        Raises:
+            UsageError: it is none that they can use.
+        """
+        if self._resolved is None:
+            self._resolved = _executor_of(self.executor)
+        return self._resolved
 
     def __copy__(self) -> GivenExecutor:
         return self
@@ -32,6 +41,15 @@ class GivenExecutor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _left_behind, ()
+
+
+_executor_of: Callable[[Any], Any]
+
+
+def use_kinds(executor_of: Callable[[Any], Any]) -> None:
+    """Say how an executor is made of an object, which those know who know all kinds of them."""
+    global _executor_of  # noqa: PLW0603 - said once, by `defaults`
+    _executor_of = executor_of
 
 
 def _left_behind() -> None:
