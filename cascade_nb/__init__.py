@@ -11,7 +11,17 @@ from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.everywhere import answer, ask_again, breaker, limit, pause, rate, resume, status
+from cascade_nb.everywhere import (
+    answer,
+    ask_again,
+    breaker,
+    guard,
+    limit,
+    pause,
+    rate,
+    resume,
+    status,
+)
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -57,6 +67,7 @@ __all__ = [
     "checkpoint",
     "clean",
     "grid",
+    "guard",
     "inject",
     "limit",
     "load_ipython_extension",

@@ -36,6 +36,15 @@ def advised_no_limit(scope: str) -> str:
     return advised("", "limit off" if scope == "global" else f"limit {_short(scope)} off")
 
 
+def advised_no_guard(scope: str) -> str:
+    """How to lift the memory guard of a scope."""
+    if _asked_from_a_terminal.get():
+        return f"`cascade-nb guard {scope} off`"
+    if _short is None:
+        return "cs.guard(None)" if scope == "global" else f"cs.guard(None, {scope!r})"
+    return advised("", "guard off" if scope == "global" else f"guard {_short(scope)} off")
+
+
 def advised_answer(name: str) -> str:
     """How to answer the question of a node."""
     if _asked_from_a_terminal.get():

@@ -167,6 +167,40 @@ def breaker(
     )
 
 
+def guard(
+    memory: str | float | None,
+    scope: str = "global",
+    *,
+    suspend: bool = False,
+    reason: str = "",
+    ttl: float | None = None,
+    by: str | Holder = "you",
+) -> None:
+    """Let nothing of `scope` start while more than a part of the memory is used, in each engine of
+    this process, also in those that are made later; None lifts it; see `Engine.guard`.
+
+    Args:
+        memory: "85%", or 0.85.
+        scope: as for `pause`.
+        suspend: whether what runs in processes is suspended meanwhile, the largest first.
+        reason, by: as for `pause`.
+        ttl: seconds until it ends by itself.
+
+    Raises:
+        ConstraintError: there is no such scope, it is no part of the memory, this system does not
+            say how much is used, or `ttl` is not above zero.
+
+    Example:
+        >>> cs.guard("85%")
+        >>> cs.guard(None)
+    """
+    key = _everywhere(scope, "guard", by)
+    _each(
+        key,
+        lambda engine, of: engine.guard(memory, of, suspend=suspend, reason=reason, ttl=ttl, by=by),
+    )
+
+
 def status() -> Status:
     """What the runs of this process are doing, and what holds them.
 

@@ -12,14 +12,17 @@ from cascade_nb.control.constraint_numbers import (
     checked_failures,
     checked_limit,
     checked_span,
+    checked_suspend,
+    parse_memory,
     parse_rate,
 )
+from cascade_nb.control.gate_kinds.machine_memory import check_readable
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
-TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker")
+TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker", "guard")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,12 +123,14 @@ class Constraint:
 
     Attributes:
         scope: which nodes.
-        type: "pause", "concurrency", "rate_limit" or "breaker".
+        type: "pause", "concurrency", "rate_limit", "breaker" or "guard".
         limit: how many may run at once, for "concurrency"; 0 holds everything.
         rate: starts per second, for "rate_limit".
         capacity: how many starts may come at once after a quiet time, for "rate_limit"; at least 1.
         failures, within: for "breaker", how many failures within how many seconds hold the scope.
         probe_after: seconds after which one node is let through to try it again, or None.
+        memory: for "guard", the part of the memory above which nothing starts.
+        suspend: for "guard", whether what runs in processes is suspended then, the largest first.
         reason: why.
         holder: who asked.
         since: when it was applied, on the clock of its manager.
@@ -140,6 +145,8 @@ class Constraint:
     failures: int = 0
     within: float = 0.0
     probe_after: float | None = None
+    memory: float = 0.0
+    suspend: bool = False
     reason: str = ""
     holder: Holder = A_PERSON
     since: float = 0.0
@@ -165,6 +172,8 @@ class Constraint:
         if self.type == "breaker":
             probe = {} if self.probe_after is None else {"probe_after": self.probe_after}
             return {"failures": self.failures, "within": self.within, **probe}
+        if self.type == "guard":
+            return {"memory": self.memory, **({"suspend": True} if self.suspend else {})}
         return {}
 
     def __str__(self) -> str:
@@ -222,6 +231,16 @@ def new_constraint(
             reason=reason,
             holder=by,
         )
+    if type_ == "guard":
+        check_readable()
+        return Constraint(
+            scope,
+            type_,
+            memory=parse_memory(params["memory"]),
+            suspend=checked_suspend(params.get("suspend", False)),
+            reason=reason,
+            holder=by,
+        )
     return Constraint(scope, type_, reason=reason, holder=by)
 
 
@@ -231,4 +250,5 @@ _PARAMS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "concurrency": (("limit",), ("limit",)),
     "rate_limit": (("rate", "capacity"), ("rate",)),
     "breaker": (("failures", "within", "probe_after"), ("failures", "within")),
+    "guard": (("memory", "suspend"), ("memory",)),
 }

@@ -1,4 +1,4 @@
-"""Checks the numbers of constraints, and reads what people write for them: "10/m", "3/1m"."""
+"""Checks the numbers of constraints, and reads what people write: "10/m", "3/1m", "85%"."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ MOST_FAILURES: Final = 1_000  # that a breaker counts; it remembers each
 _LONGEST: Final = 366 * 86400.0  # seconds; longer is a mistake in a unit
 _UNITS: Final = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BREAKER: Final = re.compile(r"\s*(\d{1,9})\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.ASCII)
+_PERCENT: Final = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*", re.ASCII)
 _RATE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.ASCII)
 
 
@@ -118,6 +119,36 @@ def checked_span(seconds: object, what: str) -> float:
             f"the time that {what} must be above zero and at most a year, not {span:.6g} s"
         )
     return span
+
+
+def parse_memory(memory: object) -> float:
+    """A part of the memory out of ``"85%"``, or of a number such as 0.85.
+
+    Raises:
+        ConstraintError: nobody can read it, or it is not above zero and at most all of it.
+    """
+    part = math.nan
+    if isinstance(memory, str) and (found := _PERCENT.fullmatch(memory)):
+        part = float(found[1]) / 100
+    elif isinstance(memory, (int, float)) and not isinstance(memory, bool):
+        part = _as_float(memory)
+    if not 0 < part <= 1:
+        raise ConstraintError(
+            f"{memory!r:.60} is no part of the memory; write it as in '85%', above 0% and at most "
+            "100%"
+        )
+    return part
+
+
+def checked_suspend(suspend: object) -> bool:
+    """`suspend` of a guard.
+
+    Raises:
+        ConstraintError: it is neither True nor False.
+    """
+    if not isinstance(suspend, bool):
+        raise ConstraintError(f"suspend is True or False, not {suspend!r:.60}")
+    return suspend
 
 
 def checked_ttl(ttl: object) -> float | None:

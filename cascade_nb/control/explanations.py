@@ -8,19 +8,21 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from cascade_nb.advice import advised_no_limit, advised_resume
+from cascade_nb.advice import advised_no_guard, advised_no_limit, advised_resume
 from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
+from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGate
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import ago, amount_text, count_text, seconds_text
+from cascade_nb.control.words import ago, amount_text, count_text, percent, seconds_text, size_text
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
 
+_MEMORY: Final = "the memory"
 _NAMED: Final = 3  # holders of what stands beside each other
 #: By type, what is said where a constraint is gone.
 LIFTED: Final = {
@@ -28,6 +30,7 @@ LIFTED: Final = {
     "concurrency": "no limit",
     "rate_limit": "no rate limit",
     "breaker": "no breaker",
+    "guard": "no memory guard",
 }
 
 
@@ -37,6 +40,12 @@ def breaker_text(params: Mapping[str, Any]) -> str:
     hold = "hold" if failures != 1 else "holds"
     text = f"{count_text(failures, 'failure')} within {seconds_text(params['within'])} {hold} it"
     return text if after is None else f"{text}, with a probe after {seconds_text(after)}"
+
+
+def guard_text(params: Mapping[str, Any]) -> str:
+    """What a memory guard does: "nothing starts while more than 85% of the memory is used"."""
+    text = f"nothing starts while more than {percent(params['memory'])} of the memory is used"
+    return text + ("; what runs in processes is suspended" if params.get("suspend") else "")
 
 
 def stopper(manager: ConstraintManager, ticket: Ticket) -> Gate | None:
@@ -76,12 +85,34 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         probe = gate.probe
         waits = "waits for a probe" if probe is None else "waits for its probe " + _called(probe)
         return f"{scope.words}: {waits}, after {gate.story}; {advised_resume(str(scope))} frees it"
+    if isinstance(gate, GuardGate):
+        return _guarded(gate, tail)
     if constraint.type not in TYPES:  # nobody outside can lift it
         return constraint.reason
     others = [one for g in gate.beside if (one := g.constraint) is not None and g is not gate]
     also = f", and{whose_words(others)}" if others else ""
     since = ago(now - constraint.since)
     return f"{scope.words} paused {since}{tail}{also}; {advised_resume(str(scope))} frees it"
+
+
+def _guarded(gate: GuardGate, tail: str) -> str:
+    """What a memory guard waits for, and who uses what it wants."""
+    reading, most = gate.reading, percent(gate.rule.memory)
+    if reading is None:
+        return f"{_MEMORY} is being looked at, for a guard of {most}{tail}"
+    told = f"{_MEMORY} of {reading.where} is at {percent(reading.fraction)}"
+    told += f" ({size_text(reading.used)} of {size_text(reading.total)})"
+    if reading.fraction > gate.rule.memory:
+        told += f", above the {most} of a guard{tail}"
+    else:
+        told += f"; a guard of {most}{tail} lets start below {percent(gate.opens_below)}"
+    by = f"; used by {gate.users}" if gate.users else ""
+    return f"{told}{by}; {advised_no_guard(str(gate.rule.scope))} lifts it"
+
+
+def is_about_memory(words: str) -> bool:
+    """Whether they are what `explain` says of a memory guard: that is said while tasks run, too."""
+    return words.startswith(_MEMORY)
 
 
 def one_at_a_time(kinds: Collection[str]) -> str:
@@ -109,6 +140,7 @@ def constraint_line(constraint: Constraint, now: float) -> str:
         "concurrency": f"at most {constraint.limit} at once",
         "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
         "breaker": breaker_text(constraint.params) if constraint.type == "breaker" else "",
+        "guard": guard_text(constraint.params) if constraint.type == "guard" else "",
     }[constraint.type]
     line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
     if constraint.expires is not None:
@@ -125,6 +157,8 @@ def applied_in_words(event: ConstraintApplied) -> str:
         text = f"{words}: {amount_text(event.params['rate'] * 60)} starts a minute"
     elif event.type == "breaker":
         text = f"{words}: {breaker_text(event.params)}"
+    elif event.type == "guard":
+        text = f"{words}: {guard_text(event.params)}"
     else:
         text = f"{words} paused"
     text += _by_whom(event)
@@ -144,7 +178,9 @@ def whose_words(constraints: Collection[Constraint]) -> str:
 def others_words(holder: Holder, others: Collection[Constraint]) -> str:
     """That a program or an agent may not lift what others hold."""
     one = next(iter(others))
-    does = {"pause": "paused", "breaker": "under a breaker"}.get(one.type, "limited")
+    does = {"pause": "paused", "breaker": "under a breaker", "guard": "under a guard"}.get(
+        one.type, "limited"
+    )
     whose = whose_words(others)
     return (
         f"{one.scope.words}: {does}{whose}; {holder.words} lifts only what is its own, and a "

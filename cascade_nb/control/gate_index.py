@@ -8,6 +8,7 @@ from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Key, Scope, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
+from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
@@ -136,6 +137,8 @@ def gate_for(constraint: Constraint, now: float) -> Gate:
         return RateGate(constraint, now)
     if constraint.type == "breaker":
         return BreakerGate(constraint)
+    if constraint.type == "guard":
+        return GuardGate(constraint)
     return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
 
 

@@ -49,6 +49,10 @@ class TicketOwner(Protocol):
         """The tickets of everything that runs."""
         ...
 
+    def process_of(self, ticket: Ticket) -> int | None:
+        """The process where it runs and may be suspended."""
+        ...
+
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""
         ...

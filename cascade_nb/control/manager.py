@@ -20,7 +20,7 @@ from cascade_nb.control.constraint import (
 from cascade_nb.control.constraint_events import applied, lifted
 from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.control.freed_gates import FreedGates
-from cascade_nb.control.gate_index import HOLD, GateIndex, gate_for
+from cascade_nb.control.gate_index import HOLD, gate_for
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import (
@@ -31,12 +31,13 @@ from cascade_nb.control.gates import (
     Ticket,
     TicketOwner,
 )
+from cascade_nb.control.guarding import Guarding
 from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 
 
-class ConstraintManager(GateIndex):
+class ConstraintManager(Guarding):
     """Every constraint in force, and who waits for it.
 
     `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
@@ -189,9 +190,8 @@ class ConstraintManager(GateIndex):
 
         Args:
             scope: see `parse_scope`.
-            type: "pause", "concurrency", "rate_limit" or "breaker".
-            params: ``{"limit": n}``, ``{"rate": …, "capacity": …}`` or
-                ``{"failures": n, "within": seconds, "probe_after": seconds}``.
+            type: "pause", "concurrency", "rate_limit", "breaker" or "guard".
+            params: its numbers, as the wire has them; see `Constraint.params`.
             reason: why, for people.
             by: whose it is; as text see `holder_of`.
             ttl: seconds until it ends by itself.

@@ -1,4 +1,4 @@
-"""Writes numbers, sizes and times in words: "12 s", "120 MB", "2 min ago"."""
+"""Writes numbers, sizes and times in words: "12 s", "120 MB", "2 min ago", "85%"."""
 
 from __future__ import annotations
 
@@ -53,3 +53,8 @@ def size_text(size: float) -> str:
 def amount_text(amount: float) -> str:
     """An amount without needless digits: ``1``, ``0.5``, ``2.25``."""
     return f"{amount:.6g}"
+
+
+def percent(part: float) -> str:
+    """A part of a whole: ``85%``, ``0.5%``."""
+    return f"{100 * part:.3g}%"

@@ -46,7 +46,7 @@ from cascade_nb.errors import (
     UsageError,
 )
 from cascade_nb.events.events import ConstraintRejected
-from cascade_nb.everywhere import answer_among, breaker, limit, pause, rate, resume
+from cascade_nb.everywhere import answer_among, breaker, guard, limit, pause, rate, resume
 
 BY: Final = "you in a terminal"
 PATIENCE: Final = 2.0  # seconds that the answer to `cancel` waits for it to take effect
@@ -161,6 +161,15 @@ def _breaker(request: Request) -> dict[str, Any]:
     return _applied(scope, "breaker", _by(request))
 
 
+def _guard(request: Request) -> dict[str, Any]:
+    scope, memory = _scope(request), request.given["memory"]
+    if memory is None:
+        return _lift(scope, "guard", lambda: guard(None, scope, by=_by(request)))
+    suspend, ttl = bool(request.given.get("suspend")), request.given.get("seconds")
+    guard(memory, scope, suspend=suspend, reason=request.text("reason"), ttl=ttl, by=_by(request))
+    return _applied(scope, "guard", _by(request))
+
+
 def _answer(request: Request) -> dict[str, Any]:
     name, run = request.text("node"), request.given.get("run")
     asking = [live_run(run)] if run is not None else live_runs()
@@ -251,6 +260,7 @@ _DOES: Final[Mapping[str, Callable[[Request], dict[str, Any]]]] = {
     "rate": _rate,
     "breaker": _breaker,
     "answer": _answer,
+    "guard": _guard,
     "cancel": _cancel,
     "status": _status,
     "wait": _wait,

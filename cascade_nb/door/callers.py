@@ -58,7 +58,7 @@ def new_request(do: str, given: Mapping[str, Any]) -> Request:
     Raises:
         RefusedMessageError: there is none such.
     """
-    needed = {"n", "rate", "rule"}
+    needed = {"n", "rate", "rule", "memory"}
     said = {name: value for name, value in given.items() if value is not None or name in needed}
     return checked_request({"v": 1, "id": uuid.uuid4().hex, "do": do, **said})
 

@@ -15,6 +15,7 @@ limit    n*, as pause                                         at most n at once;
 rate     rate*, capacity, as pause                            so many per time; null lifts it
 breaker  rule*, probe, as pause                               pauses what fails too often
 answer   node*, value*, run, by, holder                       answers a question
+guard    memory*, suspend, as pause                           starts nothing above it; null lifts
 cancel   run, reason, holder                                  ends a run
 status   run                                                  what runs are doing
 wait     run*, seconds                                        the same, when the run is over
@@ -64,6 +65,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "rate": ("rate", "capacity", *_HOLDING),
     "breaker": ("rule", "probe", *_HOLDING),
     "answer": ("node", "value", "run", "by", "holder"),
+    "guard": ("memory", "suspend", *_HOLDING),
     "cancel": ("run", "reason", "holder"),
     "status": ("run",),
     "wait": ("run", "seconds"),
@@ -76,6 +78,7 @@ _NEEDED: Final = {
     "limit": ("n",),
     "rate": ("rate",),
     "breaker": ("rule",),
+    "guard": ("memory",),
     "answer": ("node", "value"),
     "why": ("node",),
     "wait": ("run",),
@@ -233,9 +236,11 @@ def _checked(name: str, value: object) -> Any:
         if isinstance(value, dict) and all(map(str.isprintable, value)):
             return value
         raise RefusedMessageError("its params are no object of values by name")
-    if name == "rate" and (value is None or isinstance(value, str)):
+    if name in ("rate", "memory") and (value is None or isinstance(value, str)):
         return value
-    if name in ("rate", "capacity", "seconds", "probe"):
+    if name == "suspend" and isinstance(value, bool):
+        return value
+    if name in ("rate", "memory", "capacity", "seconds", "probe"):
         return _number(name, value)
     if value is None:
         return None

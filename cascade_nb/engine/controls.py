@@ -212,6 +212,43 @@ class Controls:
                 self.scope(scope), "breaker", given, reason=reason, ttl=ttl, by=by
             )
 
+    def guard(
+        self,
+        memory: str | float | None,
+        scope: str = "global",
+        *,
+        suspend: bool = False,
+        reason: str = "",
+        ttl: float | None = None,
+        by: str | Holder = "you",
+    ) -> None:
+        """Let nothing of `scope` start while more than a part of the memory is used, of the machine
+        or of the container around this process, whichever is scarcer; None lifts it.
+
+        What runs goes on. Nothing is ever ended because of it.
+
+        Args:
+            memory: "85%", or 0.85.
+            scope: as for `pause`.
+            suspend: whether what runs in processes is suspended meanwhile, the largest first, all
+                but one; the smallest goes on first.
+            reason, by: for people.
+            ttl: seconds until it ends by itself.
+
+        Raises:
+            ConstraintError: there is no such scope, it is no part of the memory, or this system
+                does not say how much is used.
+
+        Example:
+            >>> engine.guard("85%", suspend=True)
+            >>> engine.guard(None)
+        """
+        if memory is None:
+            self._lift(scope, "guard", by)
+        else:
+            given = {"memory": memory, "suspend": suspend}
+            self.constraints.apply(self.scope(scope), "guard", given, reason=reason, ttl=ttl, by=by)
+
     def _lift(self, scope: str, type: str, by: str | Holder) -> bool:
         wanted, holder = self.scope(scope), holder_of(by)
         lifted = self.constraints.lift(wanted, type, by=holder)

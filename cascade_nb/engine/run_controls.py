@@ -41,6 +41,16 @@ class Holds(Protocol):
     ) -> None:
         """Pause `scope` when so many attempts of it fail within a time."""
 
+    def guard(
+        self,
+        memory: str | float | None,
+        scope: str = "global",
+        *,
+        suspend: bool = False,
+        by: str | Holder = "you",
+    ) -> None:
+        """Let nothing of `scope` start while more than a part of the memory is used."""
+
 
 class RunControls:
     """The part of `Run` that pauses, limits and lets go.
@@ -183,3 +193,32 @@ class RunControls:
         self._controls.breaker(
             self.scope if scope is None else scope, rule, probe_after=probe_after, by=by
         )
+
+    def guard(
+        self,
+        memory: str | float | None,
+        scope: str | None = None,
+        *,
+        suspend: bool = False,
+        by: str | Holder = "you",
+    ) -> None:
+        """Let nothing of a scope (None: of this run) start while more than a part of the memory is
+        used; None as the part lifts that; see `Engine.guard`.
+
+        Args:
+            memory: "85%", or 0.85.
+            scope: such as "task:train"; it then is about every run of the engine.
+            suspend: whether what runs in processes is suspended meanwhile, the largest first.
+            by: who asks for it, as for `pause`.
+
+        Raises:
+            ConstraintError: there is no such scope, or it is no part of the memory.
+
+        Example:
+            >>> run = cs.start(report)
+            >>> run.guard("100%")
+            >>> run.result()
+            3
+        """
+        of = self.scope if scope is None else scope
+        self._controls.guard(memory, of, suspend=suspend, by=by)

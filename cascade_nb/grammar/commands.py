@@ -7,7 +7,6 @@ from typing import Final
 
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
-from cascade_nb.model.options.checks import checked_priority
 
 MAGIC: Final = "%cascade"
 SCOPE: Final = "a task, a node, or global, task:…, tag:…, node:…, from:…, run:…"
@@ -179,6 +178,34 @@ def answer(caller: str) -> Arguments:
     return made
 
 
+def guard(caller: str) -> Arguments:
+    """Start nothing while memory is scarce."""
+    made = Arguments(
+        f"{caller} guard",
+        "Let nothing of a scope start while more than a part of the memory is used.",
+        [
+            (f"{caller} guard memory 85%", "of the machine, or of the container around it"),
+            (f"{caller} guard memory 85% --suspend", "and suspend processes, the largest first"),
+            (f"{caller} guard train memory 70%", "the task train alone"),
+            (f"{caller} guard off", "no guard"),
+            (f"{caller} guard", "which guards there are"),
+        ],
+    )
+    made.add_argument(
+        "scope_and_part",
+        nargs="*",
+        metavar="[SCOPE] memory PERCENT|off",
+        help=f"{SCOPE}; and above how much of the memory nothing starts",
+    )
+    made.add_argument(
+        "--suspend",
+        action="store_true",
+        help="suspend what runs in processes meanwhile, all but one, the largest first; nothing "
+        "is ever ended",
+    )
+    return made
+
+
 def cancel(caller: str) -> Arguments:
     """End a run."""
     made = Arguments(
@@ -286,18 +313,6 @@ def limit_of(text: str, command: str) -> int | None:
         ) from None
 
 
-def priority_of(text: str | None) -> int | None:
-    """The priority of a run; None where nothing was said.
-
-    Raises:
-        PolicyError: it is no whole number from -1000 to 1000.
-    """
-    try:
-        return None if text is None else checked_priority(int(text))
-    except ValueError:
-        return checked_priority(text)
-
-
 def _typed(name: str, caller: str) -> str:
     """A name that a shell would take for a pattern, as one has to type it."""
     return name if caller == MAGIC else f"'{name}'"
@@ -306,5 +321,8 @@ def _typed(name: str, caller: str) -> str:
 #: By name, what makes the arguments of a command, given what is typed before that name.
 SHARED: Final[Mapping[str, Callable[[str], Arguments]]] = {
     make.__name__: make
-    for make in (status, why, pause, resume, limit, rate, breaker, answer, cancel, attach, state)
+    for make in (
+        *(status, why, pause, resume, limit, rate, breaker, guard),
+        *(answer, cancel, attach, state),
+    )
 }

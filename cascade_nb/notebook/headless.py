@@ -21,9 +21,10 @@ from cascade_nb.notebook.extension import load_ipython_extension, session_of
 _HEAD: Final = re.compile(r"\s*%%cascade\b[^\n]*")
 #: What a cell asks of runs is left out; what holds for the run to come is not.
 _ASKS: Final = re.compile(
-    r"^([ \t]*)(?:\w+\s*=\s*)?%cascade\s+(?!limit\b|rate\b|breaker\b|state\b)\S.*$", re.MULTILINE
+    r"^([ \t]*)(?:\w+\s*=\s*)?%cascade\s+(?!limit\b|rate\b|breaker\b|guard\b|state\b)\S.*$",
+    re.MULTILINE,
 )
-_HOLDS: Final = re.compile(r"^%cascade\s+(?:limit|rate|breaker|state)\b.*$", re.MULTILINE)
+_HOLDS: Final = re.compile(r"^%cascade\s+(?:limit|rate|breaker|guard|state)\b.*$", re.MULTILINE)
 
 
 class ReadNotebook(NamedTuple):

@@ -1,4 +1,4 @@
-"""`cascade-nb pause`, `resume`, `limit`, `rate` and `breaker` over a broker, for runs elsewhere."""
+"""`cascade-nb pause`, `limit`, `guard` and the like over a broker, for runs elsewhere."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
-from cascade_nb.control.constraint_numbers import parse_breaker
+from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
 from cascade_nb.control.holders import A_PERSON, parse_holder
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.grammar.values import guard_of
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.control import holder_of_command, probe_of
@@ -141,12 +142,25 @@ def _breaker(given: Namespace) -> Wish:
     return Wish(scope, "breaker", {"failures": failures, "within": within, **probe})
 
 
+def _guard(given: Namespace) -> Wish:
+    words = given.scope_and_part
+    if not words:
+        raise UsageError("a broker does not say what is in force; give a part, such as memory 85%")
+    text, memory = guard_of(words, "cascade-nb guard")
+    scope = _scope(one_of(text, given.scope_option, "scope"))
+    if memory is None:
+        return Wish(scope, "guard", {}, lift=True)
+    suspend = {"suspend": True} if given.suspend else {}
+    return Wish(scope, "guard", {"memory": parse_memory(memory), **suspend})
+
+
 _WISHES: Final[dict[str, Callable[[Namespace], Wish]]] = {
     "pause": _pause,
     "resume": _resume,
     "limit": _limit,
     "rate": _rate,
     "breaker": _breaker,
+    "guard": _guard,
 }
 
 

@@ -12,14 +12,21 @@ from cascade_nb.grammar.commands import SCOPE, SHARED, TIME, add_params, add_pri
 from cascade_nb.terminal.answers.answering import answer
 from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
-from cascade_nb.terminal.control import breaker, cancel, limit, pause, rate, resume
+from cascade_nb.terminal.control import breaker, cancel, guard, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
 from cascade_nb.terminal.planning import plan, serve_agent
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
 
 PROGRAM: Final = "cascade-nb"
-HOLDS: Final = {"pause": pause, "resume": resume, "limit": limit, "rate": rate, "breaker": breaker}
+HOLDS: Final = {
+    "pause": pause,
+    "resume": resume,
+    "limit": limit,
+    "rate": rate,
+    "breaker": breaker,
+    "guard": guard,
+}
 _RUN: Final = "only the run of this number or id"
 _AS: Final = (
     "program:NAME or agent:NAME, which lifts no more than its own; without it, what CASCADE_HOLDER "
@@ -44,7 +51,7 @@ def _commands() -> dict[str, Command]:
     for name in HOLDS:
         shared[name].add_argument("--scope", dest="scope_option", metavar="SCOPE", help=SCOPE)
         shared[name].add_argument("--run", metavar="RUN", help=_RUN)
-    for name in ("limit", "rate", "breaker"):
+    for name in ("limit", "rate", "breaker", "guard"):
         shared[name].add_argument("--reason", default="", help="why, for whoever looks")
         shared[name].add_argument("--for", dest="span", metavar="TIME", help=TIME)
     for name in (*HOLDS, "cancel"):

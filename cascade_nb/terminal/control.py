@@ -1,4 +1,4 @@
-"""`cascade-nb pause`, `resume`, `limit`, `rate`, `breaker` and `cancel`."""
+"""`cascade-nb pause`, `resume`, `limit`, `rate`, `breaker`, `guard` and `cancel`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, Final
 
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
-from cascade_nb.control.explanations import LIFTED, breaker_text
+from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text
 from cascade_nb.control.holders import VARIABLE, own_holder, parse_holder
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.grammar.values import guard_of
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.output import some, tell
 
-_HELD: Final = {"pause": "paused", "breaker": "set"}
+_HELD: Final = {"pause": "paused", "breaker": "set", "guard": "set"}
 _NOTHING: Final = "nothing is running, so nothing was {}"
 
 
@@ -71,6 +72,18 @@ def breaker(given: Namespace) -> int:
     parse_breaker(rule)
     said["rule"], said["probe"] = rule, probe_of(given.probe)
     return _put(given, "breaker", said, "done")
+
+
+def guard(given: Namespace) -> int:
+    """Start nothing while memory is scarce; without a part of it, list the guards."""
+    if not given.scope_and_part:
+        return _list(given, "guard")
+    text, memory = guard_of(given.scope_and_part, "cascade-nb guard")
+    said: dict[str, Any] = {"scope": one_of(text, given.scope_option, "scope"), "memory": memory}
+    if memory is None:
+        return _lift(given, "guard", said)
+    said["suspend"] = given.suspend or None
+    return _put(given, "guard", said, "done")
 
 
 def holder_of_command(given: Namespace) -> str | None:
@@ -149,6 +162,7 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
         nothing = {
             "resume": f"{asked_of} was not paused",
             "breaker": f"there was no breaker of {said['scope'] or 'everything'}",
+            "guard": f"there was no memory guard of {said['scope'] or 'everything'}",
         }.get(do, f"{asked_of} was not limited")
         lines.insert(0, f"{nothing} ({some(len(asked.good))} answered)")
     return tell(asked, given.json, lines)
@@ -190,6 +204,8 @@ def applied_words(one: Answer) -> str:
         text = f"at most {params['limit']} of {words} at once"
     elif one["type"] == "breaker":
         text = f"{words}: {breaker_text(params)}"
+    elif one["type"] == "guard":
+        text = f"{words}: {guard_text(params)}"
     else:
         text = f"{words}: at most {amount_text(params['rate'] * 60)} starts a minute"
     if one["expires_in"] is not None:

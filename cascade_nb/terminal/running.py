@@ -26,7 +26,7 @@ from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.events.bus import Subscription
 from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.arguments import HelpAskedError
-from cascade_nb.grammar.commands import priority_of
+from cascade_nb.grammar.values import priority_of
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.shortcuts import use_state

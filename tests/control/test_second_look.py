@@ -51,6 +51,9 @@ class Waiters:
     def members(self, scope: Scope) -> frozenset[int]:
         return frozenset()
 
+    def process_of(self, ticket: Ticket) -> int | None:
+        return None
+
     def label_of(self, ticket: Ticket) -> str:
         return str(ticket.key)
 

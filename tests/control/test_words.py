@@ -71,6 +71,9 @@ def test_counts_and_amounts() -> None:
 class Named:
     """An owner that only has names for its tickets."""
 
+    def process_of(self, ticket: Ticket) -> int | None:
+        return None
+
     def label_of(self, ticket: Ticket) -> str:
         return f"task {ticket.key}"
 

@@ -331,6 +331,16 @@ def test_limit_sets_and_lifts(built: Notebook) -> None:
     assert [find(s, "concurrency") for s in ("task:load", "global")] == [None, None]
 
 
+def test_a_memory_guard_is_set_listed_and_lifted(built: Notebook) -> None:
+    assert "There is none; `%cascade guard memory 85%` sets one" in built.ok("%cascade guard").text
+    told = "othing starts while more than 99.5% of the memory is used"
+    said = built.ok("%cascade guard memory 99.5% --suspend").text
+    assert f"N{told}; what runs in processes is suspended: everything." in said
+    assert f"global: n{told}" in built.ok("%cascade guard").text
+    assert "No memory guard any more: everything." in built.ok("%cascade guard off").text
+    assert "There was no memory guard of everything." in built.ok("%cascade guard off").text
+
+
 def test_status_tells_of_the_last_run_and_of_nothing(built: Notebook) -> None:
     assert "Nothing was run yet" in built.ok("%cascade status").text
     built.ok("%cascade run report")
@@ -520,6 +530,7 @@ def test_a_run_goes_on_in_processes_where_the_magic_says_so(built: Notebook) -> 
         ("%cascade pause gl", ["global"]),
         ("%cascade br", ["breaker"]),
         ("%cascade breaker tot", ["total"]),
+        ("%cascade guard memory 85% --s", ["--suspend"]),
         ("%cascade breaker total 3/1m --p", ["--probe"]),
         ("%cascade pause tot", ["total"]),
         ("%cascade pause tag:s", ["tag:slow"]),

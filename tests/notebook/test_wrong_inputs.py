@@ -108,6 +108,16 @@ WRONG = r"""
 %cascade breaker load 3/m 5 → %cascade breaker takes a scope and failures per time, such as `%casca
 %cascade breaker nope 3/m → there is no scope, task or node 'nope'
 %cascade breaker load 3/m --prob 5m → %cascade breaker takes no option '--prob'; did you mean '--pr
+%cascade guard memory → %cascade guard takes what it guards and how much, `%cascade guard memory
+%cascade guard 85% → %cascade guard takes what it guards and how much, `%cascade guard memory 85%`
+%cascade guard memory 85 → '85' is no part of the memory; write it as in '85%', above 0% and at most
+%cascade guard memory 185% → '185%' is no part of the memory
+%cascade guard nope memory 85% → there is no scope, task or node 'nope'
+%cascade guard load raw memory 85% → %cascade guard takes one scope before `memory 85%`, not 'load'
+%cascade guard memory 85% --suspnd → %cascade guard takes no option '--suspnd'; did you mean '--sus
+cs.guard(85) → 85 is no part of the memory; write it as in '85%', above 0% and at most 100%
+cs.guard("85%", "nope") → there is no scope, task or node 'nope'
+cs.guard("85%", suspend="yes") → suspend is True or False, not 'yes'
 %cascade breaker load 3/m --probe soon → 'soon' is no length of time
 %cascade cancel → nothing is running
 %cascade cancel 1 → run 1 is over: Done in
@@ -254,7 +264,7 @@ cs.sequence() → a sequence needs at least one step
 cs.sequence(3) → a step of a sequence is a lazy value, not 3
 cs.resource(3) → a resource is a function that yields once, and 3 does not yield
 cs.inject(3) → cs.inject() takes what @cs.resource made, not 3
-cs.Engine(executor=3) → 3 is not an executor: it has no method submit()
+cs.Engine(executor=3) → 3 is no executor: it has no method submit()
 cs.Engine(state_backend="bogus") → 'bogus' is no place for results
 cs.Engine(lease=-1) → a lease must be above zero and finite, not -1
 cs.Engine(solver=3) → 3 is not a solver: it has no method ranks()

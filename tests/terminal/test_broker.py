@@ -99,6 +99,15 @@ def test_a_breaker_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal: Ter
     assert in_force(run) == set()
 
 
+def test_a_memory_guard_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal: Terminal) -> None:
+    over = ["--broker", broker.url]
+    assert terminal.type("guard", "step", "memory", "99%", "--suspend", *over).code == 0
+    (found,) = run._engine.constraints.constraints()
+    assert (str(found.scope), found.params) == ("task:step", {"memory": 0.99, "suspend": True})
+    assert "the guard of step tasks is lifted" in terminal.type("guard", "step", "off", *over).out
+    assert in_force(run) == set()
+
+
 def test_with_a_key_it_signs(
     broker: Mosquitto, run: Run, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

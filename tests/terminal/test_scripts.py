@@ -36,6 +36,7 @@ def nothing_held(script: Script, terminal: Terminal) -> Iterator[None]:
     terminal.type("limit", "part", "off")
     terminal.type("rate", "part", "off")
     terminal.type("breaker", "part", "off")
+    terminal.type("guard", "off")
 
 
 @pytest.fixture
@@ -150,6 +151,20 @@ def test_who_is_no_holder_is_refused_before_anybody_is_asked(
 
 
 @at_work
+def test_a_memory_guard_is_set_listed_and_lifted(terminal: Terminal) -> None:
+    said = terminal.type("guard", "memory", "99.5%", "--suspend", "--for", "10m", "--json").json
+    (applied,) = said["answers"][0]["applied"]
+    assert applied["type"] == "guard"
+    assert applied["params"] == {"memory": 0.995, "suspend": True}
+    told = "nothing starts while more than 99.5% of the memory is used"
+    assert f"everything: {told}" in terminal.type("guard", "memory", "99.5%").out
+    assert f"global: {told}, since" in terminal.type("guard").out
+    assert "everything: no memory guard" in terminal.type("guard", "off").out
+    assert "there was no memory guard of everything" in terminal.type("guard", "off").out
+    assert "There is none." in terminal.type("guard").out
+
+
+@at_work
 def test_a_breaker_is_set_listed_and_lifted(terminal: Terminal) -> None:
     said = terminal.type("breaker", "part", "3/1m", "--probe", "5m", "--for", "10m", "--json").json
     (applied,) = said["answers"][0]["applied"]
@@ -188,6 +203,8 @@ def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Termina
         (["limit", "part", "many"], 2, "a limit is a whole number or off"),
         (["rate", "part", "fast"], 2, "is no rate"),
         (["breaker", "part", "often"], 2, "is no breaker"),
+        (["guard", "memory", "lots"], 2, "is no part of the memory"),
+        (["guard", "85%"], 2, "takes what it guards and how much"),
         (["breaker", "part", "3/1m", "--probe", "soon"], 2, "no length of time"),
         (["status", "99"], 2, "there is no run '99'"),
         (["pause", "parts"], 1, "did you mean 'part'?"),

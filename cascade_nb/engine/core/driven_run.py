@@ -63,6 +63,10 @@ class InFlight(Protocol):
         """Whether its body runs in another process that nothing can suspend."""
 
     @property
+    def suspendable(self) -> int | None:
+        """The number of its process, where it may be suspended there."""
+
+    @property
     def in_thread(self) -> bool:
         """Whether its body runs where nothing can stop it."""
 

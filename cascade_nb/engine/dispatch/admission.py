@@ -187,6 +187,11 @@ class Admission:
             tickets.append(driver.inline_ticket)
         return tickets
 
+    def process_of(self, ticket: Ticket) -> int | None:
+        """The process where it runs and may be suspended."""
+        attempt = self._driver.in_flight.get(ticket)
+        return None if attempt is None else attempt.suspendable
+
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""
         return nodes_under(scope, self._driver.core.graph)

@@ -164,6 +164,11 @@ class Attempt:
         return result
 
     @property
+    def suspendable(self) -> int | None:
+        """The number of its process, where it may be suspended there."""
+        return None
+
+    @property
     def can_be_ended(self) -> bool:
         """Whether `cancel` ends it."""
         return self.task is not None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.manager import ConstraintManager
+from cascade_nb.engine.loops.memory_watch import MemoryWatch
 from cascade_nb.protocols import Clock
 
 
@@ -16,6 +17,9 @@ class ConstraintTimer:
     Args:
         manager: whom to wake.
         clock: where time comes from.
+
+    Attributes:
+        memory: looks at the memory for guards.
     """
 
     def __init__(self, manager: ConstraintManager, clock: Clock) -> None:
@@ -24,6 +28,7 @@ class ConstraintTimer:
         self._portal: LoopPortal | None = None
         self._timer: Callable[[], object] | None = None
         self._asked = False
+        self.memory = MemoryWatch(manager)
         manager.timer_changed = self._changed
 
     def move(self, portal: LoopPortal) -> None:
@@ -34,7 +39,10 @@ class ConstraintTimer:
             self._changed()
 
     def _changed(self) -> None:
-        """Under the manager's lock: time may have something to do sooner than was thought."""
+        """Under the manager's lock: time may have something to do sooner than was thought, and a
+        guard may want to know how the memory stands.
+        """
+        self.memory.look()
         if self._portal is not None and not self._asked:
             self._asked = True
             self._portal.call(self._set)

@@ -58,6 +58,9 @@ class ResumeWaiter:
         """Nothing of it runs."""
         return ()
 
+    def process_of(self, ticket: Ticket) -> None:
+        """Nothing of it runs."""
+
     def members(self, scope: Scope) -> frozenset[int]:
         """It has no nodes."""
         return frozenset()

@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint
-from cascade_nb.control.explanations import whose_words
+from cascade_nb.control.explanations import is_about_memory, whose_words
 from cascade_nb.control.words import ago, count_text, seconds_text
 from cascade_nb.engine.asking.question_status import QuestionStatus
 from cascade_nb.engine.core.scheduler import State
@@ -312,7 +312,7 @@ def _first_words(moment: HeadlineFacts) -> str:
         words.append(f"{count_text(moment.failed, 'task')} failed")
     words += stopped_words(moment.held - moment.suspended, moment.queued, "task")
     words += _suspended(moment)
-    if not moment.running and moment.blocker:
+    if moment.blocker and (not moment.running or is_about_memory(moment.blocker)):
         words.append(moment.blocker)
     if not moment.running and moment.retrying:
         words.append(moment.retrying.short)

@@ -68,6 +68,13 @@ class ProcessAttempt(ThreadAttempt):
         """Seconds that its body has run until `now`."""
         return super().worked(now) if self.began else 0.0
 
+    @property
+    def suspendable(self) -> int | None:
+        """The number of its process, while it may be suspended there."""
+        if self.process is None or not self.driver.core.options_of(self.index).suspend:
+            return None
+        return self.process.pid
+
     def cancel(self) -> None:
         """End it at once, with all that it started; under the lock."""
         if self.process is not None:
@@ -124,7 +131,7 @@ class ProcessAttempt(ThreadAttempt):
         return runner  # type: ignore[no-any-return]
 
     def _is_paused(self) -> bool:
-        return self.driver.services.manager.pause_over(self.ticket) is not None
+        return self.driver.services.manager.stands_still(self.ticket) is not None
 
 
 class _Ear:

@@ -12,16 +12,22 @@ from typing import Any
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.control.constraint_numbers import parse_breaker
-from cascade_nb.control.explanations import breaker_text, constraint_line, whose_words
+from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
+from cascade_nb.control.explanations import (
+    breaker_text,
+    constraint_line,
+    guard_text,
+    whose_words,
+)
 from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
-from cascade_nb.everywhere import breaker, limit, pause, rate, resume
+from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
 from cascade_nb.executors.resolve import NAMES
 from cascade_nb.grammar.arguments import parameter_of
-from cascade_nb.grammar.commands import limit_of, priority_of, scope_and
+from cascade_nb.grammar.commands import limit_of, scope_and
+from cascade_nb.grammar.values import guard_of, priority_of
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.task_output import TaskOutput
@@ -185,6 +191,24 @@ def break_off(session: Session, given: Namespace, _awaited: bool) -> None:
     failures, within = parse_breaker(rule)
     told = breaker_text({"failures": failures, "within": within, "probe_after": probe_after})
     say(f"{told[0].upper()}{told[1:]}: {scope.words}.{_standing(session, scope)}")
+
+
+def keep_free(session: Session, given: Namespace, _awaited: bool) -> None:
+    """Start nothing of a scope while memory is scarce, or lift that; without arguments, say which
+    guards there are.
+    """
+    if not given.scope_and_part:
+        _tell_limits(session, "guard", "guard memory 85%")
+        return
+    text, memory = guard_of(given.scope_and_part, "%cascade guard")
+    scope = session.scope(text)
+    if memory is None:
+        _lift(session, scope, "guard", "memory guard", lambda: guard(None, str(scope)))
+        return
+    guard(memory, str(scope), suspend=given.suspend)
+    told = guard_text({"memory": parse_memory(memory), "suspend": given.suspend})
+    beside = _beside(session, scope, "guard")
+    say(f"{told[0].upper()}{told[1:]}: {scope.words}.{beside}{_standing(session, scope)}")
 
 
 def _lift(session: Session, scope: Scope, kind: str, what: str, lift: Callable[[], object]) -> None:

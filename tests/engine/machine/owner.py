@@ -87,6 +87,9 @@ class Owner:
         text = str(scope)
         return frozenset(i for i, spec in enumerate(self.spec) if spec and covers(text, spec.facts))
 
+    def process_of(self, ticket: Ticket) -> int | None:
+        return None
+
     def label_of(self, ticket: Ticket) -> str:
         return f"{self.run}/{ticket.key}"
 
