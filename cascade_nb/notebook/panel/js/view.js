@@ -6,6 +6,7 @@ import { h, mark, write } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { Failures } from "./failures.js"
 import { kindState } from "./kind_state.js"
+import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
 import { safePicture } from "./safe_picture.js"
 import { section } from "./section.js"
@@ -40,6 +41,7 @@ export class View {
     this.pause = new Switch("Pause this run", (on) => ask({ type: "hold", scope: "run", on }))
     this.cancel = h("button", { type: "button", class: "cs-button" }, "Cancel")
     this.cancel.addEventListener("click", () => ask({ type: "cancel" }))
+    this.notices = new PageNotices(this.shared)
     this.title = h("span", { class: "cs-title" })
     this.run = h("span", { class: "cs-run" })
     this.bar = h("div", { class: "cs-bar", role: "progressbar", "aria-valuemin": "0" })
@@ -81,6 +83,7 @@ export class View {
         h(
           "div",
           { class: "cs-tools" },
+          this.notices.button,
           h("span", { class: "cs-label", "aria-hidden": "true" }, "Pause"),
           this.pause.element,
           this.cancel,
@@ -100,15 +103,7 @@ export class View {
           h(
             "table",
             {},
-            h(
-              "thead",
-              {},
-              h(
-                "tr",
-                {},
-                ...["kind", "done", "hold", "limit"].map((name) => h("th", { scope: "col" }, name)),
-              ),
-            ),
+            h("thead", {}, h("tr", {}, ...["kind", "done", "hold", "limit"].map((name) => h("th", { scope: "col" }, name)))),
             this.kinds,
           ),
           this.retries,
@@ -162,6 +157,7 @@ export class View {
     mark(this.counts, "title", told)
     this.drawHeadline()
     this.questions.draw(state.questions, open)
+    this.notices.look(state)
     this.drawKinds()
     this.drawStates()
     this.failures.draw(state)

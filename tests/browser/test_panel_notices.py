@@ -1,0 +1,85 @@
+"""The panel tells who looks elsewhere, where the browser allows it; in a bare page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.test_panel_questions import asked
+from tests.support.panel_page import PanelPage
+
+#: Writes down what a browser would show, since nobody can look at that; and who has the focus.
+BROWSER = """
+permission => {
+  window.told = []
+  window.Notification = class {
+    static permission = permission
+    static async requestPermission() { Notification.permission = 'granted' }
+    constructor(title, { body }) { window.told.push(`${title}: ${body}`) }
+  }
+  document.hasFocus = () => window.looks ?? false
+}
+"""
+
+
+@pytest.fixture
+def panel(browser: Browser) -> Iterator[PanelPage]:
+    page = PanelPage(browser)
+    yield page
+    page.close()
+
+
+def told(panel: PanelPage) -> list[str]:
+    found: list[str] = panel.page.evaluate("() => window.told")
+    return found
+
+
+def allow(panel: PanelPage, permission: str = "granted") -> None:
+    panel.page.evaluate(BROWSER, permission)
+
+
+def test_an_end_a_question_and_a_hold_by_itself_are_told(panel: PanelPage) -> None:
+    allow(panel)
+    panel.tell(questions=[asked("Go on?")])
+    panel.tell(headline=["Running 3 tasks"])
+    panel.tell(
+        questions=[], headline=["Waiting · fetch tasks paused just now by the breaker: 3 failures"]
+    )
+    panel.tell(headline=["Paused just now by you"])
+    panel.tell(ended=True, phase="failed", headline=["Failed after 3 s · <b>x</b>"])
+    panel.tell(ended=True)
+    assert told(panel) == [
+        "report: q asks: Go on?",
+        "report: Waiting · fetch tasks paused just now by the breaker: 3 failures",
+        "report: Failed after 3 s · <b>x</b>",
+    ]
+
+
+def test_who_looks_is_not_told_and_who_has_said_no_is_not_asked(panel: PanelPage) -> None:
+    allow(panel)
+    panel.page.evaluate("() => { window.looks = true }")
+    panel.tell(questions=[asked("Go on?")])
+    assert told(panel) == []
+    button = panel.panel.locator(".cs-notify")
+    expect(button).to_be_hidden()
+    allow(panel, "denied")
+    panel.tell(questions=[])
+    panel.tell(questions=[asked("Go on?")])
+    expect(button).to_be_hidden()
+    assert told(panel) == []
+
+
+def test_a_click_asks_the_browser_and_nothing_else_does(panel: PanelPage) -> None:
+    allow(panel, "default")
+    panel.tell(headline=["Running 3 tasks"])
+    button: Any = panel.panel.get_by_role("button", name="Notify me")
+    expect(button).to_be_visible()
+    panel.tell(ended=False, questions=[asked("One?", name="one")])
+    assert told(panel) == []
+    button.click()
+    expect(button).to_be_hidden()
+    panel.tell(questions=[asked("Two?", name="two")])
+    assert told(panel) == ["report: two asks: Two?"]
