@@ -10,7 +10,7 @@ from cascade_nb.text import readable
 
 _SHOWN: Final = 400  # characters of the last output
 _CRASH: Final = "Fatal Python error:"  # how what `faulthandler` writes begins
-_HOME: Final = str(Path(__file__).resolve().parent)
+_HOME: Final = str(Path(__file__).resolve().parents[1])
 
 _HINTS: Final = {
     "SIGKILL": "somebody killed it, or the system ran out of memory",
