@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cascade_nb.door.opening import open_for_runs
+from cascade_nb.engine.devices import gpu_ids
 from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.partial_value import Missing
@@ -66,6 +67,7 @@ __all__ = [
     "build_graph",
     "checkpoint",
     "clean",
+    "gpu_ids",
     "grid",
     "guard",
     "inject",

@@ -29,6 +29,12 @@ process's runs.
 """
 
 
+own_gpus: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "cascade_gpus", default=()
+)
+"""The ids of the GPUs that the body has which runs here, where it is not of this process's runs."""
+
+
 def finish_body() -> None:
     """Call what is to be called `at_end`; that does not raise."""
     try:

@@ -66,6 +66,7 @@ INSIDE = {
         ("files",),
         ("reuse",),
         ("dispatch",),
+        ("devices",),
         ("processes", "storage"),
         ("asking",),
         ("observing",),

@@ -11,6 +11,7 @@ from typing import Any
 from cascade_nb.concurrency.process_protocols import ProcessHandle
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.devices import VISIBLE, gpus_of
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, RunsElsewhere, RunsInProcesses
@@ -116,7 +117,11 @@ class ProcessAttempt(ThreadAttempt):
 
         def elsewhere(fn: Callable[..., Any]) -> Outcome:
             there, said = place_here(runner.keeps), driver.said(runner)
-            body = Body(there, said, files, fn, call.args, call.kwargs)
+            gpus = gpus_of(self)
+            if gpus:
+                own = {**there.variables, VISIBLE: ",".join(gpus)}
+                there = there._replace(variables=own)
+            body = Body(there, said, files, fn, call.args, call.kwargs, gpus)
             outcome: Outcome = runner.run(run_body, (body,), _Ear(self))
             return outcome
 

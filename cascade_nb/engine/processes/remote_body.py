@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
-from cascade_nb.engine.body_context import at_end, finish_body, progress_told
+from cascade_nb.engine.body_context import at_end, finish_body, own_gpus, progress_told
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
 from cascade_nb.engine.processes.surroundings import Place, Telling
 from cascade_nb.file_stamps import Stamps
@@ -36,6 +36,7 @@ class Body(NamedTuple):
         said: of logging and warnings.
         files: what to note of files.
         fn, args, kwargs: the call.
+        gpus: the ids of those that it has.
     """
 
     place: Place
@@ -44,6 +45,7 @@ class Body(NamedTuple):
     fn: Callable[..., Any]
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
+    gpus: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -68,6 +70,7 @@ def _run(channel: Channel, body: Body) -> Outcome:
 
     settings = _telling.begin(body.said, tell).enter()
     progress_told.set(partial(_Progress().told, tell))
+    own_gpus.set(body.gpus)
     enter_body()
     at_end.set(None)
     files = body.files.opened()
