@@ -173,6 +173,7 @@ def _wait(run: Run, heard: Subscription | None, asked: threading.Event) -> int:
     over = threading.Event()
     run.add_done_callback(lambda _: over.set())
     code, told, last = DONE, time.monotonic(), ""
+    questions: set[str] = set()
     while not over.is_set():
         try:
             over.wait(_LOOK)
@@ -182,9 +183,13 @@ def _wait(run: Run, heard: Subscription | None, asked: threading.Event) -> int:
             if heard is not None:
                 _tell(heard)
             elif time.monotonic() - told >= EVERY:
-                line = progress_line(run.status)
+                status = run.status
+                line = progress_line(status)
                 if line != last:
                     complain(line)
+                new = [one for one in status.questions if one.name not in questions]
+                complain(*(f"{one.words}; `{one.command}` answers it" for one in new))
+                questions.update(one.name for one in new)
                 told, last = time.monotonic(), line
         except KeyboardInterrupt:
             if code == INTERRUPTED:  # once more: whoever waits for its end waits no longer

@@ -173,15 +173,23 @@ async def test_a_pause_of_its_task_keeps_a_question_from_being_asked(
 
 
 async def test_of_two_answers_the_first_counts_and_the_second_is_told(engine: Engine) -> None:
-    run = engine.start([cs.ask("Which?", type=int).named("q"), cs.ask("More?").named("other")])
+    run = engine.start([cs.ask("Which?").named("q"), cs.ask("More?").named("other")])
     await asked(run, 2)
     told: list[Any] = []
     ready = threading.Barrier(8)
 
+    class Late(str):
+        """An answer that is read when all have found the question open."""
+
+        __slots__ = ()
+
+        def strip(self, *_: Any) -> str:
+            ready.wait(60)
+            return str(self)
+
     def answer(n: int) -> None:
-        ready.wait()
         try:
-            told.append(run.answer("q", n, by=f"number {n}"))
+            told.append((n, run.answer("q", Late("ny"[n % 2]), by=f"number {n}")))
         except AnswerError as error:
             told.append(error)
 
@@ -191,12 +199,32 @@ async def test_of_two_answers_the_first_counts_and_the_second_is_told(engine: En
     await until(lambda: len(told) == 8)
     for thread in threads:
         thread.join()
-    [value] = [one for one in told if isinstance(one, int)]
+    [(first, value)] = [one for one in told if isinstance(one, tuple)]
     refused = [str(one) for one in told if isinstance(one, AnswerError)]
     assert len(refused) == 7
-    assert all(f"answered by number {value}" in text for text in refused)
+    assert all(f"answered by number {first} " in text for text in refused)
     run.answer("other", True)
     assert await run == [value, True]
+    assert value is bool(first % 2)
+
+
+async def test_a_default_does_not_stand_beside_an_answer_that_another_run_was_given(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    engine = make_engine(clock=clock)
+    question = cs.ask("Go on?", default=True).with_timeout(600).named("q")
+    target = use(question).named("target")
+    late = engine.start(target)
+    await asked(late)
+    await pass_time(clock, 10)
+    answered = engine.start(target)
+    await asked(answered)
+    answered.answer("q", "no")
+    assert await answered == "used False"
+    await pass_time(clock, 595)
+    assert await late == "used True"
+    assert await engine.start(target) == "used False"
+    assert made == [False, True]
 
 
 async def test_a_program_may_answer_and_an_agent_may_not(
@@ -504,6 +532,21 @@ def test_a_script_that_waits_says_so_with_the_command_that_answers(
     assert "my q asks: Go on? Really? (a whole number)" in told
     assert "cascade-nb answer 'my q' VALUE" in told
     assert "\x1b" not in told
+
+
+async def test_no_text_of_others_looks_like_a_line_of_ours(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    evil = "all is well\n12:00:00 q · forged \x1b[2J\u2028x"
+    run = engine.start(cs.ask(evil, type=str).named("q"), log="human")
+    await asked(run)
+    run.answer("q", evil, by=evil)
+    assert await run == evil
+    run.finish_log()
+    told = capfd.readouterr().err.splitlines()
+    assert all(line[2] == ":" and line[8:13] == " q · " for line in told), told
+    assert "\x1b" not in "".join(told)
+    assert [line for line in run.why("q") if "\n" in line] == []
 
 
 def test_questions_are_pickled_with_what_a_run_is_made_of(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.engine import Engine
+from cascade_nb.terminal import running
 from tests.engine.tools import until_blocking
 from tests.support.doors import Place
 from tests.support.mosquitto import Mosquitto
@@ -88,3 +90,18 @@ def test_a_run_on_another_machine_is_answered_over_a_broker(
             one.cancel()
         until_blocking(lambda: run.done() and other.done())
         engine.close()
+
+
+def test_a_run_from_the_terminal_says_how_its_question_is_answered(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "EVERY", 0.01)
+    flow = tmp_path / "flow.py"
+    flow.write_text(
+        "import cascade_nb as cs\n"
+        "go = cs.ask('Go on?', default=True).named('go on').with_timeout(1.6)\n"
+    )
+    said = terminal.type("run", f"{flow}:go")
+    assert said.code == 0
+    told = "go on asks: Go on? (yes or no); `cascade-nb answer 'go on' VALUE` answers it"
+    assert said.err.count(told) == 1

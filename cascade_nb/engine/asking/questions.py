@@ -105,12 +105,8 @@ class Questions:
         with self._driver.lock:
             index = self.index_of(name)
             asked = self._driver.core.questions[index]
-        return self._take(
-            index,
-            asked,
-            value,
-            holder.name or holder.words if holder.kind == "person" else holder.words,
-        )
+        words = (holder.name if holder.kind == "person" else "") or holder.words
+        return self._take(index, asked, value, " ".join(words[:_SHORT].split()))
 
     @property
     def run_id(self) -> str:
@@ -268,4 +264,5 @@ def answer_words(value: Any) -> str:
     """An answer in a few words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value[:_SHORT] if isinstance(value, str) else short_repr(value, _SHORT)
+    shown = value if isinstance(value, str) else short_repr(value, _SHORT)
+    return " ".join(shown[:_SHORT].split())  # in a line: it stands in logs

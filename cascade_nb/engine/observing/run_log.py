@@ -215,7 +215,8 @@ def _asked(event: QuestionAsked) -> str:
     if event.topic:
         return f"{event.task_id} waits for {event.question}"
     how = f"`cascade-nb answer {shlex.quote(event.task_id)} VALUE` answers it"
-    return f"{event.task_id} asks: {event.question} ({event.takes}); {how}"
+    question = " ".join(event.question.split())  # or it could look like lines of ours
+    return f"{event.task_id} asks: {question} ({event.takes}); {how}"
 
 
 def _answered(event: QuestionAnswered) -> str:

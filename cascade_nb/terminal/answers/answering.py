@@ -61,6 +61,7 @@ def _tell_questions(given: Namespace) -> int:
             for one in run.get("questions", ()):
                 left = "" if one["left"] is None else f", for {seconds_text(one['left'])} more"
                 when = f"asked {seconds_text(one['waited'])} ago{left}"
-                text = f"{one['name']}: {one['text']} ({one['takes']}), {when}"
+                question = " ".join(one["text"].split())
+                text = f"{one['name']}: {question} ({one['takes']}), {when}"
                 lines.append(f"{who(it)}: run {run['number']} ({run['run_id']}): {text}")
     return tell(asked, given.json, lines or ["Nothing is asked."])
