@@ -331,3 +331,67 @@ def test_what_failed_is_run_again_from_there_and_opened_from_there(panel: PanelP
     answer(panel, head=head("train[7]"), tab="Error", body=bodies("why")["Error"])
     panel.page.keyboard.press("Escape")
     expect(section.get_by_role("button", name="train[7]")).to_be_focused()
+
+
+def items(count: int = 5_000, start: int = 0, **more: Any) -> dict[str, Any]:
+    """What is told of the items of a map."""
+    rows = [
+        [f"0:21:{i}", str(i), "failed" if i == 3 else "done", 1, "2 s", f"k={i}", EVIL]
+        for i in range(start, min(count, start + 100))
+    ]
+    return {
+        "total": count,
+        "listed": count,
+        "states": "aaab" + "a" * (count - 4),
+        "letters": {"a": "done", "b": "failed"},
+        "counts": [["failed", 1], ["done", count - 1]],
+        "found": count,
+        "from": start,
+        "rows": rows,
+        **more,
+    }
+
+
+def test_of_thousands_of_items_the_rows_are_there_that_are_seen(panel: PanelPage) -> None:
+    box(panel).click()
+    told = head("m", tabs=["Items", "Result"], state="failed", can=["retry"])
+    answer(panel, head=told, tab="Items", body=items())
+    squares = drawer(panel).locator("canvas")
+    expect(squares).to_have_attribute("aria-label", "1 failed, 4,999 done")
+    assert drawer(panel).locator("tbody tr").count() == 102
+    scroller = drawer(panel).get_by_role("region", name="Items")
+    scroller.evaluate("element => { element.scrollTop = 48_000 }")
+    panel.page.wait_for_function("() => window.sent.at(-1).rows?.from > 1900")
+    start = panel.sent("node")[-1]["rows"]["from"]
+    answer(panel, head=told, tab="Items", body=items(start=start))
+    expect(drawer(panel).get_by_role("button", name="2000", exact=True)).to_be_in_viewport()
+    assert scroller.evaluate("element => element.scrollTop") == 48_000
+    drawer(panel).get_by_role("button", name="took").click()
+    panel.page.wait_for_function("() => window.sent.at(-1).rows.sort === 'took'")
+    assert panel.sent("node")[-1]["rows"]["from"] == 0
+    answer(panel, head=told, tab="Items", body=items())
+    drawer(panel).get_by_role("searchbox").fill("seven")
+    panel.page.wait_for_function("() => window.sent.at(-1).rows.text === 'seven'")
+    answer(panel, head=told, tab="Items", body=items(count=40))
+    expect(drawer(panel).get_by_role("searchbox")).to_be_focused()
+    expect(drawer(panel)).to_contain_text("40 of 40 items")
+    drawer(panel).get_by_label("State").select_option("failed")
+    panel.page.wait_for_function("() => window.sent.at(-1).rows.state === 'failed'")
+    answer(panel, head=told, tab="Items", body=items(count=40))
+    assert complaints(panel.page, ".cascade-panel") == []
+    assert panel.page.locator("img").count() == 0
+    drawer(panel).get_by_role("button", name="3", exact=True).click()
+    assert panel.sent("node")[-1]["node"] == "0:21:3"
+
+
+def test_a_square_opens_its_item(panel: PanelPage) -> None:
+    box(panel).click()
+    told = head("m", tabs=["Items", "Result"])
+    answer(panel, head=told, tab="Items", body=items(count=40))
+    drawer(panel).locator("canvas").click(position={"x": 3 * 14 + 4, "y": 4})
+    assert panel.sent("node")[-1]["node"] == "0:21:3"
+    drawer(panel).get_by_role("button", name="Back").click()
+    answer(panel, head=told, tab="Items", body=items(count=40))
+    expect(drawer(panel).get_by_role("button", name="Hold the rest")).to_be_visible()
+    drawer(panel).get_by_role("button", name="Hold the rest").click()
+    assert panel.sent("node")[-1]["do"] == "hold"

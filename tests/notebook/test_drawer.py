@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import json
 import queue
 import sys
 import threading
@@ -611,3 +612,77 @@ async def test_a_node_that_is_given_a_resource_says_that_a_run_alone_opens_it(
 
 def test_the_patience_is_ten_seconds() -> None:
     assert shown_value.PATIENCE == 10
+
+
+async def test_the_items_of_a_map_are_squares_and_rows_that_are_sorted_and_searched(
+    start: Start,
+) -> None:
+    @cs.task
+    def odd_fails(i: int) -> int:
+        if i % 10 == 7:
+            raise ValueError("seven")
+        return i * 100
+
+    run, page = start(odd_fails.map(i=list(range(300))).named("m"), on_error="continue")
+    await over(run)
+    assert (await page.head("m"))["tabs"][:2] == ["Items", "Error"]
+    ref = await page.ref("m")
+
+    async def items(**rows: Any) -> Json:
+        answer = await page.ask(node=ref, tab="Items", rows=rows)
+        body: Json = answer["body"]
+        return body
+
+    told = await items()
+    assert (told["total"], told["found"], len(told["rows"])) == (300, 300, 200)
+    kinds = [told["letters"][letter] for letter in told["states"]]
+    assert [i for i, kind in enumerate(kinds) if kind == "failed"] == list(range(7, 300, 10))
+    assert sorted(told["counts"]) == [["done", 270], ["failed", 30]]
+    first, row = told["rows"][3][0], told["rows"][3]
+    assert row[1:4] == ["3", "done", 1]
+    assert row[5:] == ["i=3", "300"]
+    assert (await page.ask(node=first, only="head"))["head"]["name"] == "m[3]"
+    failed = await items(state="failed", sort="item", down=True, count=3)
+    assert [row[1] for row in failed["rows"]] == ["297", "287", "277"]
+    assert failed["found"] == 30
+    searched = await items(text="I=25", count=5, **{"from": 1})
+    assert [row[5] for row in searched["rows"]] == ["i=250", "i=251", "i=252", "i=253", "i=254"]
+    slowest = await items(sort="took", down=True, count=1)
+    assert slowest["rows"][0][4]
+    # Whatever else is asked, something is shown.
+    for nonsense in ({"from": -5}, {"from": 10**9}, {"count": "x"}, {"sort": 3}, {"text": ["a"]}):
+        assert (await items(**nonsense))["total"] == 300
+    assert (await page.ask(node=ref, tab="Items", rows="none"))["body"]["total"] == 300
+
+
+async def test_items_are_there_when_the_map_is_done_and_while_it_goes_on(start: Start) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def waits(i: int) -> int:
+        assert i == 0 or go.wait(PATIENCE)
+        return i + 1
+
+    run, page = start(waits.map(i=load(4).named("rows")).named("m"))
+    await until(lambda: run.progress_of(1)[0] == 1)
+    body = await page.tab("m", "Items")
+    assert body["rows"][0][2:] == ["done", 1, body["rows"][0][4], "i=0", "1"]
+    assert body["rows"][1][2] == "running"
+    assert body["rows"][1][6] == ""
+    go.set()
+    await over(run)
+    rows = (await page.tab("m", "Items"))["rows"]
+    assert [row[5] for row in rows] == ["i=0", "i=1", "i=2", "i=3"]
+    assert [row[6] for row in rows] == ["1", "2", "3", "4"]
+
+
+async def test_twenty_thousand_items_are_told_in_a_small_message(start: Start) -> None:
+    @cs.task
+    def item(i: int) -> int:
+        return i
+
+    run, page = start(item.map(i=range(25_000)).named("m"))
+    await over(run)
+    body = await page.tab("m", "Items")
+    assert (body["total"], body["listed"], body["found"]) == (25_000, 20_000, 20_000)
+    assert len(json.dumps(body)) < 60_000

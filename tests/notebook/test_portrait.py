@@ -175,6 +175,23 @@ async def test_a_mapped_node_tells_how_many_of_its_items_are_done(
     assert browser.shown["boxes"]["node-squares"] == ["done", 5, 5]
 
 
+async def test_items_that_end_after_one_has_failed_are_told(engine: Engine, gate: Gate) -> None:
+    @cs.task
+    def item(i: int) -> int:
+        if i == 0:
+            raise ValueError("first")
+        gate.pass_through()
+        return i
+
+    run = engine.start(item.map(i=[0, 1, 2, 3]).named("m"), on_error="continue")
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["failures"])
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    assert browser.shown["boxes"]["node-m"] == ["failed", 3, 4]
+    assert run.exception() is not None
+
+
 async def test_held_items_are_told_when_the_last_running_one_ends(
     engine: Engine, gate: Gate
 ) -> None:

@@ -135,6 +135,11 @@ class Expansion:
             kwargs[name] = column[position]
         return kwargs
 
+    def collected(self, number: int) -> dict[str, Any]:
+        """What an item is given of the collections; nothing where they were let go."""
+        columns = zip(self._names, self._columns, strict=False)
+        return {name: column[number] for name, column in columns}
+
     def id_of(self, index: int) -> str:
         """The identity of an item in events."""
         return f"{self._id}[{index - self.first}]"

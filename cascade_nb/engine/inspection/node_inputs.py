@@ -20,6 +20,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.routing import Router
 
 _SHORT: Final = 200  # characters of a value
+NOT_THERE: Final = object()
 _SOURCES: Final = 50  # nodes that one argument is made of
 
 
@@ -119,20 +120,21 @@ def _of_item(view: RunView, expansion: Expansion, index: int) -> Iterator[NodeIn
         if name in known:
             shown = short_repr(known[name], _SHORT)
         elif name in lazy.collections:
-            shown = _part(view, value, index - expansion.first)
+            part = part_of(view, value, index - expansion.first, expansion.count)
+            shown = "" if part is NOT_THERE else short_repr(part, _SHORT)
         yield dataclasses.replace(there, shown=shown)
 
 
-def _part(view: RunView, value: Any, number: int) -> str:
-    """What an item was given of a collection, where that is there; a map that is over keeps none
-    of its own.
+def part_of(view: RunView, value: Any, number: int, count: int) -> Any:
+    """What an item was given of a collection with so many, or `NOT_THERE`: a map that is over keeps
+    none of its own. Under the view's lock.
     """
     if isinstance(value, Lazy):
         place = view.core.results.place.get(value.identity, -1)
         value = view.core.results.values[place] if place >= 0 and is_there(view, place) else None
-    if isinstance(value, Sequence) and number < len(value):
-        return short_repr(value[number], _SHORT)
-    return ""
+    if isinstance(value, Sequence) and len(value) == count:  # or it is an axis of a product
+        return value[number]
+    return NOT_THERE
 
 
 def _input(view: RunView, name: str, value: Any) -> NodeInput:

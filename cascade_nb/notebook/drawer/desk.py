@@ -29,6 +29,7 @@ from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.drawer.code_tab import code_tab
 from cascade_nb.notebook.drawer.groups import group_of
 from cascade_nb.notebook.drawer.head import head_of
+from cascade_nb.notebook.drawer.items_tab import items_tab
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.results import Results
 from cascade_nb.notebook.drawer.tabs import (
@@ -161,7 +162,11 @@ class Desk:
             return {"head": head}
         asked, tabs = message.get("tab"), head["tabs"]
         tab = str(asked if asked in tabs else tabs[0])
-        return {"head": head, "tab": tab, "body": self._tab(run, references, named, facts, tab)}
+        if tab == "Items":
+            body = items_tab(run, named, references, message.get("rows"))
+        else:
+            body = self._tab(run, references, named, facts, tab)
+        return {"head": head, "tab": tab, "body": body}
 
     def _tab(
         self, run: Run, references: References, named: Named, facts: NodeFacts | None, tab: str

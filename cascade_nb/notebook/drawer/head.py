@@ -17,7 +17,7 @@ _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.FAILED, NodeState.CA
 _TABS: Final = {
     "task": ["Result", "Why", "Log", "Code", "Inputs", "Reproduce"],
     "item": ["Result", "Why", "Log", "Code", "Inputs", "Reproduce"],
-    "map": ["Result", "Why", "Log", "Code", "Inputs"],
+    "map": ["Items", "Result", "Why", "Log", "Code", "Inputs"],
     "router": ["Result", "Why", "Inputs"],
     "param": ["Result", "Why"],
 }
@@ -53,7 +53,7 @@ def _tabs(facts: NodeFacts | None, kind: str) -> list[str]:
         return ["Why"]
     tabs = list(_TABS.get(facts.kind, _TABS[kind]))
     if facts.failures:
-        tabs.insert(0, "Error")
+        tabs.insert(1 if facts.kind == "map" else 0, "Error")
     return tabs
 
 

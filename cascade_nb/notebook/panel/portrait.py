@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 _COUNTS: Final = ("total", "done", *COUNTED)
 _ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
+_GOES_ON: Final = ("running", "held", "queued", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 
@@ -208,8 +209,11 @@ class _Box:
     def tell(self, run: Run) -> list[Any]:
         """State, done and total; without the last two where there is nothing to count."""
         present = [state.value for state, count in self.counts.items() if count > 0]
-        # The items of a mapped node come and go without a change of its own state.
-        self.counts_items = self.stacked and self.size == 1 and "running" in present
+        # The items of a mapped node come and go without a change of its own state, also when one of
+        # them has failed.
+        self.counts_items = (
+            self.stacked and self.size == 1 and any(one in _GOES_ON for one in present)
+        )
         self._told = [together(present), *self._progress(run)]
         return self._told
 

@@ -2,6 +2,7 @@
 
 import { h, mark, write } from "./dom.js"
 import { button, facts, link, tabBody } from "./drawer_tabs.js"
+import { Items } from "./items.js"
 import { copy } from "./page.js"
 import { number } from "./words.js"
 
@@ -78,6 +79,7 @@ export class Drawer {
   begin(target) {
     this.target = target
     this.head = null
+    this.items = null
     this.drawn = ""
     write(this.said, "")
     write(this.name, "…")
@@ -110,7 +112,8 @@ export class Drawer {
   ask(target, tab = this.tab) {
     this.askedAt = Date.now()
     this.key = this.stand()
-    const asked = (this.asked = this.send({ ...(tab ? { tab } : {}), ...target }))
+    const rows = this.items ? { rows: this.items.query } : {}
+    const asked = (this.asked = this.send({ ...(tab ? { tab } : {}), ...rows, ...target }))
     mark(this.body, "aria-busy", "true")
     setTimeout(() => {
       if (this.asked === asked && !this.shared.gone) write(this.said, "Waiting for the kernel…")
@@ -177,7 +180,7 @@ export class Drawer {
     const before = this.head
     this.drawHead(head)
     const other = before.state !== head.state || before.tabs.length !== head.tabs.length
-    const goesOn = ["Log", "Why"].includes(this.tab)
+    const goesOn = ["Log", "Why", "Items"].includes(this.drawnTab)
     if (other || goesOn) this.ask({ node: head.ref })
   }
 
@@ -247,7 +250,32 @@ export class Drawer {
     this.show(next.textContent)
   }
 
+  // What has a state of its own, as a search, is not made anew for each answer.
+  drawItems(body) {
+    if (!this.items || this.drawnTab !== "Items") {
+      this.items = new Items({
+        ask: () => this.head && this.ask({ node: this.head.ref }, "Items"),
+        open: (ref) => this.follow(ref),
+        act: (deed) => this.act(deed),
+        held: () => !this.head.can.includes("hold"),
+        name: () => this.head.name,
+        ref: () => this.head.ref,
+      })
+      this.body.replaceChildren(this.items.element)
+    }
+    this.drawn = ""
+    this.drawnTab = "Items"
+    this.drawnRef = this.head.ref
+    this.chosen("Items")
+    this.items.take(body, this.shared.state.ended)
+  }
+
   drawTab(tab, body) {
+    if (tab === "Items") {
+      this.drawItems(body)
+      return
+    }
+    this.items = null
     const drawn = JSON.stringify([this.head.ref, tab, body])
     if (drawn === this.drawn) return
     const same = this.drawnTab === tab && this.drawnRef === this.head.ref
