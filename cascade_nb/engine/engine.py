@@ -294,7 +294,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if self.journal_writer is not None:
             await self.journal_writer.close()
         await self.state.close()
-        self.adapters.executors.close()
+        await run_in_thread(self.adapters.executors.close)  # a cluster may take a moment to end
         Engine._alive.discard(self)
         if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
             await run_in_thread(self.loop_binding.leave)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import logging
 import platform
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from dask import config
 from dask.sizeof import sizeof
-from distributed import Client, LocalCluster, get_worker
+from distributed import Client, LocalCluster, get_worker, rpc
+from distributed.utils import get_mp_context
 
 from cascade_nb.errors import ClusterError
+from cascade_nb.executors.dask.own_process import OwnProcess
 from cascade_nb.text import readable
-
-START: Final = 60.0  # seconds that a cluster of our own may take to start
-_HOST: Final = """\
-import sys
-sys.path[:] = {path!r}
-from cascade_nb.executors.dask.cluster import host
-host({workers})
-"""
-_TOGETHER: Final = ("scheduler", "workers")
 
 
 class Worker(NamedTuple):
@@ -45,6 +38,16 @@ class Worker(NamedTuple):
     resources: Mapping[str, float]
 
 
+async def _answers(address: str, security: Any, patience: float) -> None:
+    """Ask a scheduler for its name: a `Client` would wait for ever for one that says nothing."""
+    arguments = {} if security is None else security.get_connection_args("client")
+    remote = rpc(address, connection_args=arguments)
+    try:
+        await asyncio.wait_for(remote.identity(), patience)
+    finally:
+        await remote.close_rpc()
+
+
 class Cluster:
     """One connection to a cluster.
 
@@ -59,13 +62,16 @@ class Cluster:
     """
 
     def __init__(self, where: Any, patience: float, workers: int) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._process: OwnProcess | None = None
         security = getattr(where, "security", None)
         address = address_of(where)
         if address is None:
-            self._process, address = _start(workers)
+            self._process = OwnProcess(workers)
+            address = self._process.address
         self.address = address
         try:
+            with ThreadPoolExecutor(1) as pool:  # in this thread a loop may run
+                pool.submit(asyncio.run, _answers(address, security, patience)).result()
             self._client = Client(
                 address,
                 timeout=patience,
@@ -73,7 +79,7 @@ class Cluster:
                 set_as_default=False,
                 name="cascade",
             )
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, asyncio.TimeoutError) as error:
             self._end_process()
             raise ClusterError(
                 f"no Dask scheduler answers at {readable(address)} within {patience:g} s "
@@ -207,17 +213,8 @@ class Cluster:
         self._end_process()
 
     def _end_process(self) -> None:
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        if self._process is not None:
+            self._process.end()
 
     def _check_fit(self) -> None:
         """Whether this process and those of the cluster understand each other.
@@ -267,34 +264,14 @@ def _series(of: str) -> list[str]:
     return of.split(".")[:2]
 
 
-def _start(workers: int) -> tuple[subprocess.Popen[str], str]:
-    """A cluster in a process of its own: what it does costs this one nothing, and nothing of this
-    one's main module is run again.
+def host(workers: int, modules: list[str]) -> None:
+    """Be a cluster until nobody holds the other end of standard input.
+
+    Args:
+        workers: how many processes there are.
+        modules: what they have imported from the start.
     """
-    code = _HOST.format(path=sys.path, workers=workers)
-    process = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable or "python", "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        process.wait()
-        process.stdout.close()
-        assert process.stdin is not None
-        process.stdin.close()
-        raise ClusterError(
-            f"no local Dask cluster can be started: its process ended with {process.returncode}"
-        )
-    return process, str(json.loads(line)["address"])
-
-
-def host(workers: int) -> None:
-    """Be a cluster until nobody holds the other end of standard input."""
-    config.set({"distributed.worker.multiprocessing-method": "spawn"})
+    get_mp_context().set_forkserver_preload(["distributed", "distributed.nanny", *modules])
     with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

@@ -46,6 +46,7 @@ class Flights:
         self._seats = Seats()
         self._flights: dict[str, Flight] = {}
         self._told = 0
+        self._gone: set[str] = set()
         self.futures: dict[str, Any] = {}
         self.unwanted: set[str] = set()
 
@@ -111,15 +112,26 @@ class Flights:
             self._seats.took(seconds)
         self.tell()
 
-    def set(self, workers: Iterable[Worker]) -> None:
-        """These are there now."""
+    def set(self, workers: Iterable[Worker]) -> list[Flight]:
+        """These are there now, but those that were told to be gone since somebody looked. Gives
+        what is under way on none of them.
+        """
         with self._lock:
-            self._seats.set(workers)
+            self._seats.set(one for one in workers if one.address not in self._gone)
+            there = self._seats.workers
+            left = [one for one in self._flights.values() if one.worker not in there]
         self.tell()
+        return left
+
+    def comes(self, address: str) -> None:
+        """A worker is there, where an earlier one may have been."""
+        with self._lock:
+            self._gone.discard(address)
 
     def without(self, address: str) -> list[Flight]:
         """A worker is gone: gives what was under way on it."""
         with self._lock:
+            self._gone.add(address)
             left = [one for one in self._seats.workers.values() if one.address != address]
             gone = [one for one in self._flights.values() if one.worker == address]
             self._seats.set(left)

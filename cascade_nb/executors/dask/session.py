@@ -95,9 +95,11 @@ class Session:
     def look_at_workers(self) -> None:
         """See which there are; it waits for the cluster."""
         try:
-            self.flights.set(self.cluster.workers())
+            left = self.flights.set(self.cluster.workers())
         except ClusterError:
             return  # whoever waits for a result notices, and says so
+        for one in left:
+            self._heard.put(("left", one.key))
         self._sender.wake()
 
     def close(self) -> None:
@@ -166,6 +168,8 @@ class Session:
             elif kind == "brought":
                 flight, result, error = what
                 self._go_on(flight.job.end(result, error))
+            elif kind == "left":
+                self._left_alone(what)
             elif kind == "lost":
                 flight, why = what
                 self._go_on(flight.job.lost(why, with_it=False))
@@ -199,6 +203,21 @@ class Session:
             self._go_on(flight.job.end(None, error))
         else:
             self._go_on(flight.job.lost(f"worker {flight.worker} was lost"))
+
+    def _left_alone(self, key: str) -> None:
+        """A call was handed to a worker that had just gone."""
+        flight, future, unwanted = self.flights.take(key)
+        if future is not None:
+            self._cancel([future])
+        if flight is None:
+            return
+        end = self._ends.pop(key, None)
+        if end is not None and end.stays is None:  # its word came before its end
+            self._ended(flight, future, end)
+        elif unwanted:
+            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+        else:
+            self._go_on(flight.job.lost(f"worker {flight.worker} ended"))
 
     def _ended(self, flight: Flight, future: Any, end: End) -> None:
         self.flights.took(end.seconds)
@@ -243,6 +262,8 @@ class Session:
 
     def _came_or_went(self, event: Mapping[str, Any]) -> None:
         action = event.get("action")
+        if action == "add-worker":
+            self.flights.comes(str(event["worker"]))
         if action == "remove-worker":
             self._worker_went(str(event["worker"]), event)
         if action in {"add-worker", "remove-worker"}:
@@ -263,22 +284,19 @@ class Session:
             if one.worker != address and any(value.is_lost for value in one.inputs)
         ]
         self._owner.values_lost()
-        futures = [self.flights.futures.get(one.key) for one in (*gone, *waited)]
+        futures = [self.flights.futures.get(one.key) for one in waited]
         self._cancel([future for future in futures if future is not None])
-        for one in (*gone, *waited):
-            end = self._ends.pop(one.key, None)
-            flight, future, unwanted = self.flights.take(one.key)
-            if flight is None:
-                continue
-            if end is not None and end.stays is None:  # its word came before its end
-                self._ended(flight, future, end)
-            elif unwanted:
-                self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
-            elif one.worker == address:
-                self._go_on(flight.job.lost(f"worker {address} ended"))
-            else:
+        for one in gone:
+            self._left_alone(one.key)
+        for one in waited:
+            flight, _, unwanted = self.flights.take(one.key)
+            if flight is not None:
                 why = f"what it reads was lost with worker {address}"
-                self._go_on(flight.job.lost(why, with_it=False))
+                self._go_on(
+                    flight.job.end(None, RunCancelledError(_LEFT))
+                    if unwanted
+                    else flight.job.lost(why, with_it=False)
+                )
 
     def _went_down(self) -> None:
         """The scheduler is gone, and all that was there with it."""

@@ -1,0 +1,217 @@
+"""Addresses that answer nothing, clusters that do not fit, workers and schedulers that end."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.engine import Engine
+from cascade_nb.errors import ClusterError, RunCancelledError, TaskFailedError, UsageError
+from cascade_nb.events import ConstraintApplied, TaskRetrying
+from cascade_nb.executors import DaskExecutor
+from cascade_nb.executors.dask import cluster as inside
+from cascade_nb.testing import SpySubscriber
+
+PATIENCE = 60.0
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return found
+
+
+@pytest.fixture
+def own() -> Iterator[Engine]:
+    """An engine whose cluster nobody else uses."""
+    made = Engine(executor=DaskExecutor(workers=2), reuse=False)
+    yield made
+    made.close()
+
+
+def test_an_address_where_nobody_listens_is_said_at_once_and_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    engine = Engine(executor=DaskExecutor(f"tcp://127.0.0.1:{port}", timeout=0.5))
+    run = engine.start(cs.task(lambda: 1)())
+    with pytest.raises(ClusterError, match=f"no Dask scheduler answers at tcp://127.0.0.1:{port}"):
+        run.result(timeout=PATIENCE)
+    engine.close()
+
+
+def test_one_that_takes_a_connection_and_says_nothing_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=r"within 0\.5 s"):
+            DaskExecutor(address, timeout=0.5).connect()
+
+
+@pytest.mark.parametrize("on", ["tcp://", "nonsense://127.0.0.1:1", "dusk"])
+def test_an_address_that_cannot_be_one_is_refused(on: str) -> None:
+    engine = Engine()
+    with pytest.raises((ClusterError, UsageError)):
+        engine.start(cs.task(lambda: 1)(), on=on).result()
+    engine.close()
+
+
+def test_another_version_there_is_said_with_what_to_do(
+    cluster: DaskExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "_own_versions", lambda: {"python": "3.7.1"})
+    with pytest.raises(ClusterError, match=r"has python 3\.\S+, and this process 3\.7\.1: .*same"):
+        DaskExecutor(cluster.address).connect()
+
+
+def test_workers_without_this_package_are_said(
+    cluster: DaskExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'cascade_nb'")
+
+    monkeypatch.setattr(inside, "_ident", missing)
+    with pytest.raises(ClusterError, match=r"cannot import cascade_nb .*install it there"):
+        DaskExecutor(cluster.address).connect()
+
+
+def test_a_pause_takes_back_what_no_worker_has_begun(
+    engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    def short(n: int) -> int:
+        (tmp_path / str(n)).touch()
+        time.sleep(0.002)
+        return n
+
+    work = cs.task(short, name="short", reuse=False)
+    run = engine.start([work(n) for n in range(300)])
+    until(lambda: len(list(tmp_path.iterdir())) > 60)  # by now they are known to be short
+    run.pause()
+    until(lambda: not run.status.running)
+    there = len(list(tmp_path.iterdir()))
+    time.sleep(0.2)
+    assert len(list(tmp_path.iterdir())) == there < 300
+    run.resume()
+    assert run.result() == list(range(300))
+    assert len(list(tmp_path.iterdir())) == 300
+
+
+def test_long_tasks_do_not_wait_on_workers(engine: Engine, tmp_path: pathlib.Path) -> None:
+    def long(n: int) -> int:
+        (tmp_path / str(n)).touch()
+        time.sleep(0.2)
+        return n
+
+    work = cs.task(long, name="long", reuse=False)
+    run = engine.start([work(n) for n in range(12)])
+    until(lambda: run.status.done >= 2)
+    assert run.status.running <= 2
+    run.cancel("enough")
+    with pytest.raises(RunCancelledError, match="enough"):
+        run.result()
+
+
+def test_a_cancel_waits_for_nobody_and_what_tracks_stops_there(
+    engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    def slow() -> None:
+        for n in cs.track(range(600)):
+            (tmp_path / "at").write_text(str(n))
+            time.sleep(0.05)
+
+    run = engine.start(cs.task(slow, name="slow")())
+    until((tmp_path / "at").exists)
+    began = time.monotonic()
+    run.cancel("enough")
+    with pytest.raises(RunCancelledError, match="enough"):
+        run.result()
+    assert time.monotonic() - began < PATIENCE / 4
+
+    def stands_still() -> bool:
+        before = (tmp_path / "at").read_text()
+        time.sleep(0.5)
+        return (tmp_path / "at").read_text() == before
+
+    until(stands_still)
+
+
+def test_a_lost_result_is_made_again_with_what_it_was_made_of(
+    own: Engine, tmp_path: pathlib.Path
+) -> None:
+    calls = tmp_path / "calls"
+
+    def note(word: str) -> None:
+        with calls.open("a") as out:
+            out.write(f"{word} {os.getpid()}\n")
+
+    def load() -> Any:
+        note("load")
+        return np.arange(100_000)
+
+    def double(a: Any) -> Any:
+        note("double")
+        return a * 2
+
+    def total(a: Any, ready: int) -> int:
+        return int(a.sum()) + ready
+
+    loaded = cs.task(load, name="load")()
+    doubled = cs.task(double, name="double")(loaded)
+    go = threading.Event()
+    gate = cs.task(lambda: int(go.wait(PATIENCE)), executor="thread", name="gate")()
+    run = own.start(cs.task(total, name="total")(doubled, gate))
+    until(lambda: run.status.done == 2)
+    lines = calls.read_text().splitlines()
+    run.pause("task:double")
+    for pid in {int(line.split()[1]) for line in lines}:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: run.status.held)  # double is to be made again, and may not now
+    time.sleep(0.3)
+    assert [line.split()[0] for line in calls.read_text().splitlines()].count("double") == 1
+    run.resume("task:double")
+    go.set()
+    assert run.result(timeout=PATIENCE) == 2 * sum(range(100_000)) + 1
+    words = [line.split()[0] for line in calls.read_text().splitlines()]
+    assert words.count("double") == 2
+    assert words.count("load") == 2
+
+
+def test_what_ends_its_workers_again_and_again_fails_itself(own: Engine) -> None:
+    spy = SpySubscriber(own.bus)
+    run = own.start(cs.task(lambda: os._exit(3), name="deadly")())
+    with pytest.raises(TaskFailedError, match=r"deadly failed: .*it may be its own doing"):
+        run.result(timeout=PATIENCE)
+    assert len(spy.events_of_type(TaskRetrying)) == 3
+
+
+def test_a_lost_scheduler_pauses_the_run_which_goes_on_when_there_is_one_again(
+    own: Engine, tmp_path: pathlib.Path
+) -> None:
+    def work(n: int, file: str) -> int:
+        with pathlib.Path(file).open("a") as out:
+            out.write(f"{n}\n")
+        time.sleep(0.02)
+        return n
+
+    spy = SpySubscriber(own.bus)
+    executor: Any = own.adapters.executors("dask")
+    task = cs.task(work, name="work")
+    file = str(tmp_path / "ledger")
+    run = own.start([task(n, file) for n in range(60)])
+    until(lambda: run.status.done > 10)
+    os.killpg(executor._session.cluster._process.pid, signal.SIGKILL)
+    assert run.result(timeout=PATIENCE) == list(range(60))
+    held = [one.reason for one in spy.events_of_type(ConstraintApplied)]
+    assert any("does not answer any more" in reason for reason in held)
+    again = len(pathlib.Path(file).read_text().splitlines()) - 60
+    assert 0 <= again <= 40  # what was under way
