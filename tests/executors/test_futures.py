@@ -386,6 +386,10 @@ def test_what_has_begun_in_processes_finishes_and_the_pause_says_that(
     run.pause(reason="look")
     words = run.status.headline
     assert words.startswith(f"Pausing… {WIDTH} finishing, which cannot be suspended · 2 tasks held")
+    view = run._observer._view
+    assert view is not None
+    # Nor does a guard of memory take one for a process that it could suspend.
+    assert [one.suspendable for one in view.in_flight.values()] == [None] * WIDTH
     go.touch()
     until(lambda: run.status.running == 0)
     assert run.status.done == WIDTH

@@ -72,7 +72,9 @@ class ProcessAttempt(ThreadAttempt):
     @property
     def suspendable(self) -> int | None:
         """The number of its process, while it may be suspended there."""
-        if self.process is None or not self.driver.core.options_of(self.index).suspend:
+        if self.process is None or not self._runner.ends:
+            return None
+        if not self.driver.core.options_of(self.index).suspend:
             return None
         return self.process.pid
 
