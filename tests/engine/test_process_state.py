@@ -6,6 +6,7 @@ import asyncio
 import decimal
 import heapq
 import io
+import logging
 import os
 import random
 import sys
@@ -622,6 +623,103 @@ def copies_into(i: int) -> int:
     return int(GRID[0])
 
 
+SCORES = {"n": 0}
+NESTED: dict[str, Any] = {"of": {"n": 0}, "rows": []}
+BOXES = [types.SimpleNamespace(n=0)]
+LOGGER = logging.getLogger("tests.of.nobody")
+
+
+@cs.task
+def adds_to_an_item(i: int) -> int:
+    SCORES["n"] += i
+    TOGETHER("written")
+    SCORES["n"] -= i
+    return i + SCORES["n"]
+
+
+@cs.task
+def item_of_an_item(i: int) -> int:
+    NESTED["of"]["n"] = i
+    TOGETHER("written")
+    return int(NESTED["of"]["n"])
+
+
+@cs.task
+def method_of_an_item(i: int) -> int:
+    NESTED["rows"].append(i)
+    TOGETHER("written")
+    return int(NESTED["rows"][-1])
+
+
+@cs.task
+def attribute_of_an_item(i: int) -> int:
+    BOXES[0].n = i
+    TOGETHER("written")
+    return int(BOXES[0].n)
+
+
+@cs.task
+def writes_out(i: int) -> int:
+    np.add(i, 0, out=GRID)
+    TOGETHER("written")
+    return int(GRID[0])
+
+
+@cs.task
+def adds_at(i: int) -> int:
+    np.add.at(GRID, 0, i)
+    TOGETHER("written")
+    np.add.at(GRID, 0, -i)
+    return i
+
+
+@cs.task
+def sets_level(i: int) -> int:
+    LOGGER.setLevel(i + 1)
+    TOGETHER("written")
+    return LOGGER.level - 1
+
+
+@cs.task
+def remembers(i: int, kept: list[int] = []) -> int:  # noqa: B006 - as people do
+    kept.append(i)
+    TOGETHER("written")
+    return kept[-1]
+
+
+@cs.task
+def remembers_by_name(i: int, *, kept: dict[str, int] = {}) -> int:  # noqa: B006 - likewise
+    kept["last"] = i
+    TOGETHER("written")
+    return kept["last"]
+
+
+def _enclosed() -> dict[str, Any]:
+    rows: list[int] = []
+    heap: list[int] = []
+    grid = np.zeros(1)
+
+    @cs.task
+    def appends_there(i: int) -> int:
+        rows.append(i)
+        TOGETHER("written")
+        return rows[-1]
+
+    @cs.task
+    def pushes_there(i: int) -> int:
+        heapq.heappush(heap, -i)
+        TOGETHER("written")
+        return -heapq.heappop(heap)
+
+    @cs.task
+    def writes_out_there(i: int) -> int:
+        np.add(i, 0, out=grid)
+        TOGETHER("written")
+        return int(grid[0])
+
+    return {"rows": appends_there, "heap": pushes_there, "grid": writes_out_there}
+
+
 def _made() -> Any:
     n = 0
 
@@ -655,6 +753,16 @@ WRITERS = {
     "MODEL": fits,
     "TEXT": moves,
     "GRID": copies_into,
+    "GRID ": writes_out,
+    "GRID  ": adds_at,
+    "SCORES": adds_to_an_item,
+    "NESTED": item_of_an_item,
+    "NESTED ": method_of_an_item,
+    "BOXES": attribute_of_an_item,
+    "LOGGER": sets_level,
+    "kept": remembers,
+    "kept ": remembers_by_name,
+    **_enclosed(),
 }
 
 
@@ -664,7 +772,7 @@ async def test_tasks_that_write_a_global_run_one_at_a_time(
 ) -> None:
     task = WRITERS[name]
     mapped = task.map(i=range(12)).named("m")
-    what = "variable" if name == "n" else "global"
+    what = "global" if name.isupper() or name in {"Tally", "Meter"} else "variable"
     words = f"one at a time: writes the {what} `{name.strip()}`"
     assert words in (await engine.plan(mapped)).step("m").reason
     got = await engine.run(mapped)
@@ -708,6 +816,16 @@ async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobod
         TOGETHER("read", seconds=0.02)
         return own[0]
 
+    found = {"n": 1}
+
+    @cs.task
+    def looks(i: int, rows: tuple[int, ...] = (), more: Any = None) -> Any:
+        mine = dict(NESTED["of"])
+        mine["n"] += i
+        more = more or []
+        more.append(found["n"])
+        return mine, more, rows, SCORES["n"] + 1, NESTED["rows"].count(i), BOXES[0].n
+
     @cs.task
     def asks(i: int) -> Any:
         GUARDED.take(i)
@@ -716,6 +834,7 @@ async def test_who_only_reads_globals_or_changes_what_is_its_own_waits_for_nobod
         return METER.read(i), MODEL.get_params(), norm.fit([1.0, 2.0, i]), GRID.sum(), TEXT.tell()
 
     assert effects_of(asks).states == {}
+    assert effects_of(looks).states == {}
     assert effects_of(reads).states == {}
     assert await engine.run(reads.map(i=range(8))) == list(range(8))
     assert together.most["read"] > 1

@@ -19,7 +19,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.global_writes import closure_written, written_global, written_in_words
+from cascade_nb.graph.effects.global_writes import (
+    closure_written,
+    variables_changed,
+    written_global,
+    written_in_words,
+)
 from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.effects.unseen import (
     ASKS,
@@ -89,8 +94,7 @@ def effects_of(task: AnyTask) -> Effects:
                 seeded.add(kind)
         for words in _doubts_of(name, how):
             doubts[words] = None
-    for kind in look.written:
-        states[kind] = True
+    states.update(dict.fromkeys(look.written, True))
     drawn = (kind for kind in states.keys() - seeded if kind not in look.written)
     if any(kind not in STATES or STATES[kind].draws for kind in drawn):
         doubts["draws random numbers"] = None
@@ -105,9 +109,8 @@ def effects_of(task: AnyTask) -> Effects:
 
 def state_in_words(kind: str) -> str:
     """How a sentence calls a state, after "uses"."""
-    known = STATES.get(kind)
-    if known is not None:
-        return known.words
+    if kind in STATES:
+        return STATES[kind].words
     return written_in_words(kind) or f"the generator {kind.partition(' ')[0]}"
 
 
@@ -213,10 +216,10 @@ class _Look:
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._function
         self._codes.append(function.__code__)
+        self.written.update({one.kind: None for one in variables_changed(function)})
         for use in uses_of(function.__code__):
             if use.how == REBOUND_CELL:
-                if use.names[0] in function.__code__.co_freevars:
-                    self.written[closure_written(function, use.names[0]).kind] = None
+                self.written.update({one.kind: None for one in closure_written(function, use)})
                 continue
             name, leads_to = _resolved(use, space)
             if name == "builtins.hash" and function.__name__ == "__hash__":

@@ -6,6 +6,7 @@ first. An object that guards itself is left alone: a queue, what has a lock.
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -13,10 +14,12 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.self_changes import (
     changes_argument,
+    changes_variable,
     is_changed_by,
     is_container,
 )
-from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
+from cascade_nb.graph.effects.uses import FREE, GLOBAL, PARAMETER, REBOUND, Use, uses_of
+from cascade_nb.model.arguments.inputs import ATOMS
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
@@ -24,7 +27,7 @@ _MISSING: Final = object()
 _CHANGERS: Final = frozenset(
     {"setattr", "delattr", "setitem", "delitem", "next", "shuffle", "insort", "insort_left"}
     | {"insort_right", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"}
-    | {"copyto", "putmask", "place", "fill_diagonal", "put_along_axis"}
+    | {"copyto", "putmask", "place", "fill_diagonal", "put_along_axis", "at"}
 )
 _GLOBAL: Final = "global"
 _VARIABLE: Final = "variable"
@@ -55,6 +58,8 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         if given in space:
             yield _written(given, id(space[given]))
         return
+    if use.out is not None and use.out.kind == GLOBAL and use.out.name in space:
+        yield _written(use.out.name, id(space[use.out.name]))
     yield from _handed_on(use, space)
     value, name = space.get(use.names[0], _MISSING), use.names[0]
     attributes = list(use.names[1:])
@@ -89,10 +94,34 @@ def _handed_on(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal]:
                 yield _written(name, id(given))
 
 
-def closure_written(function: types.FunctionType, name: str) -> WrittenGlobal:
-    """The variable of an enclosing function that a function binds anew."""
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    return WrittenGlobal(name, f"{name} {_VARIABLE} {id(cells.get(name))}")
+def closure_written(function: types.FunctionType, use: Use) -> Iterator[WrittenGlobal]:
+    """The variable of an enclosing function that a function binds anew, if it does."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name == use.names[0]:
+            yield WrittenGlobal(name, f"{name} {_VARIABLE} {id(cell)}")
+
+
+def variables_changed(function: types.FunctionType) -> Iterator[WrittenGlobal]:
+    """What a function changes in place of what it has kept since it was defined: the variables of
+    an enclosing function, and the defaults of its parameters.
+    """
+    code = function.__code__
+    defaults = function.__defaults__ or ()
+    positional = code.co_varnames[: code.co_argcount]
+    kept = list(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+    kept += (function.__kwdefaults__ or {}).items()
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not bound yet
+            kept.append((name, cell.cell_contents))
+    handed = {
+        one.name
+        for use in uses_of(code)
+        for one in (*use.given[: use.names[-1] in _CHANGERS], use.out)
+        if one is not None and one.kind in (FREE, PARAMETER)
+    }
+    for name, value in kept:
+        if changes_variable(function, name, value) or (name in handed and type(value) not in ATOMS):
+            yield WrittenGlobal(name, f"{name} {_VARIABLE} {id(value)}")
 
 
 def written_in_words(kind: str) -> str:

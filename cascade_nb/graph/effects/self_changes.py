@@ -17,7 +17,8 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.uses import uses_of_parameter
+from cascade_nb.graph.effects.uses import ITEM, uses_of_parameter
+from cascade_nb.model.arguments.inputs import ATOMS
 from cascade_nb.model.containers.attributes import attributes
 
 _MISSING: Final = object()
@@ -39,6 +40,9 @@ _OF_KINDS: Final = {
         {"fit", "fit_transform", "fit_predict", "partial_fit", "fit_resample", "set_params"}
     ),
     "train_on_batch": frozenset({"fit", "train_on_batch", "compile", "load_weights"}),
+    "getEffectiveLevel": frozenset(
+        {"setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter"}
+    ),
     "zero_grad": frozenset({"zero_grad", "step", "load_state_dict", "train", "eval"}),
 }
 _GUARDS: Final = (
@@ -73,6 +77,8 @@ def is_changed_by(value: Any, path: list[str]) -> bool:
         value: what the path begins at.
         path: attributes, the last of which is the method.
     """
+    if ITEM in path:  # of which nobody knows what it will be
+        return path[-1] in _MUTATORS
     inner, method = held_in(value, path[:-1]), path[-1]
     if len(path) > 1 and not _is_plain(value) and _has_a_guard(value):
         return False
@@ -105,6 +111,13 @@ def changes_argument(function: types.FunctionType, place: int, value: Any) -> bo
     return _changes(function, code.co_varnames[place], value, set())
 
 
+def changes_variable(function: types.FunctionType, name: str, value: Any) -> bool:
+    """Whether a body changes what one of its variables stands for, a container or an object."""
+    if type(value) in ATOMS or _is_plain(value) or _has_a_guard(value):
+        return False
+    return _changes(function, name, value, set())
+
+
 def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]) -> bool:
     """Whether a body changes what its parameter `name` stands for."""
     seen.add(id(function))
@@ -113,6 +126,10 @@ def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]
         if use.how == "=":
             return True
         if not path:
+            continue
+        if ITEM in path:
+            if path[-1] in _MUTATORS:
+                return True
             continue
         inner = value if _is_plain(value) else held_in(value, path[:-1])
         if type(inner) in _CONTAINERS:

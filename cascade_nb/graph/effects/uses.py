@@ -6,7 +6,7 @@ import dis
 import types
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.instructions import instructions_of
 
@@ -16,10 +16,13 @@ _LOCAL_READS: Final = frozenset(
 )
 _ATTRIBUTE_READS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"})
-_ITEM_STORES: Final = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
+# How far below the top of the stack that lies whose item is stored.
+_ITEM_STORES: Final = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}
+_ATTRIBUTE_STORES: Final = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _SILENT: Final = frozenset({"EXTENDED_ARG", "CACHE", "PRECALL", "PUSH_NULL", "NOP", "RESUME"})
 _CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
 _CALLS_BY_NAME: Final = frozenset({"CALL_KW", "CALL_FUNCTION_KW"})
+_TURNED: Final = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
 _CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
 # What puts one thing in the place of as many as this.
@@ -35,11 +38,15 @@ REBOUND: Final = "global ="
 REBOUND_CELL: Final = "nonlocal ="
 """How a variable of an enclosing function is used to which another value is bound."""
 
+ITEM: Final = "[]"
+"""Stands among the names of a use for an item of what the names before it lead to."""
+
 #: Kinds of what is given to a call.
 CONSTANT: Final = "constant"
 GLOBAL: Final = "global"
 PARAMETER: Final = "parameter"
 LOCAL: Final = "local"
+FREE: Final = "free"  # of an enclosing function
 
 OF_PATHS: Final = frozenset({"exists", "is_file", "is_dir", "is_symlink", "lstat", "stat"})
 """Methods through which a path is asked what is there; they are seen of whatever object."""
@@ -61,7 +68,7 @@ class PlainArgument(NamedTuple):
     """A plain argument of a call: something by its name, or a text.
 
     Attributes:
-        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`.
+        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`, `FREE`.
         name: of the variable.
     """
 
@@ -79,12 +86,14 @@ class Use(NamedTuple):
             `REBOUND_CELL` for another value, "()" for called without arguments.
         given: the first arguments that it is called with, as far as they are plain. Of a path's
             method, the path. Empty where the first one is worked out on the spot.
+        out: what it is given to write its result to, by the argument `out`.
     """
 
     names: tuple[str, ...]
     module: tuple[str, str] | None
     how: str
     given: tuple[PlainArgument, ...] = ()
+    out: PlainArgument | None = None
 
 
 _of_parameters: weakref.WeakKeyDictionary[types.CodeType, dict[str, tuple[Use, ...]]] = (
@@ -159,7 +168,7 @@ def _uses(
     chain: tuple[str, ...] = ()
     module: tuple[str, str] | None = None
     depth = 0  # of the stack, as far as it can be told without following jumps
-    there: dict[int, tuple[tuple[str, ...], tuple[str, str] | None]] = {}  # by place on the stack
+    there: _Places = {}
     given = _Given(code, instructions)
     for instruction in instructions:
         name, before = instruction.opname, depth
@@ -170,18 +179,20 @@ def _uses(
             continue
         if chain:
             how = "()" if name in _CALLS and not instruction.arg else ""
-            if name in ("STORE_ATTR", "DELETE_ATTR"):
+            if name in _ATTRIBUTE_STORES:
                 chain, how = (*chain, str(instruction.argval)), "="
-            yield Use(chain, module, how, given.to_call(instruction))
+            yield Use(chain, module, how, *given.to_call(instruction))
             there[before] = chain, module
+        elif name in _ATTRIBUTE_STORES and before in there:
+            yield Use(*there[before], "=")
         if name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
             yield Use((str(instruction.argval),), None, REBOUND)
         if name == "STORE_DEREF" and instruction.argval in code.co_freevars:
             yield Use((str(instruction.argval),), None, REBOUND_CELL)
-        if name in _ITEM_STORES and before - 1 in there:  # below it lies the index
-            yield Use(*there[before - 1], "=")
-        kept = min(before, depth) - (name.startswith("BINARY_"))
-        there = {place: what for place, what in there.items() if place <= kept}
+        container = before - _ITEM_STORES.get(name, 0)
+        if name in _ITEM_STORES and container in there:  # above it lies the index
+            yield Use(*there[container], "=")
+        there = _moved(there, instruction, before, depth)
         chain, module = (), None
         if name in _GLOBAL_READS:
             chain = (str(instruction.argval),)
@@ -189,12 +200,55 @@ def _uses(
         elif name in _LOCAL_READS and instruction.argval in imported:
             chain = (str(instruction.argval),)
             module = imported[chain[0]]
+        elif name in _ATTRIBUTE_READS and there.get(before, _NOTHING)[0][-1:] == (ITEM,):
+            names, module = there[before]
+            yield Use((*names, str(instruction.argval)), module, "")
+            module = None
         elif name in _ATTRIBUTE_READS and instruction.argval in _TELLING:
             yield Use(
                 (PATH_METHOD, str(instruction.argval)), None, "", given.to_method(instruction)
             )
     if chain:
         yield Use(chain, module, "")
+
+
+# By place on the stack, from 1 on: the names that lead to what is there.
+_Places = dict[int, tuple[tuple[str, ...], Any]]
+_NOTHING: Final[tuple[tuple[str, ...], Any]] = (), None
+
+
+def _moved(there: _Places, instruction: dis.Instruction, before: int, depth: int) -> _Places:
+    """Where all lies after an instruction.
+
+    Args:
+        there: where it was.
+        before, depth: how deep the stack was, and is.
+    """
+    name, count = instruction.opname, instruction.arg or 0
+    moves: dict[int, int] = {}  # by place, from where it comes
+    if name == "COPY":
+        moves = {before + 1: before - count + 1}
+    elif name == "SWAP":
+        moves = {before: before - count + 1, before - count + 1: before}
+    elif name == "DUP_TOP":
+        moves = {before + 1: before}
+    elif name == "DUP_TOP_TWO":
+        moves = {before + 1: before - 1, before + 2: before}
+    elif name in _TURNED:
+        lowest = before - _TURNED[name] + 1
+        moves = {lowest: before, **{at: at - 1 for at in range(lowest + 1, before + 1)}}
+    if moves:
+        others = {at: what for at, what in there.items() if at not in moves}
+        return others | {at: there[come] for at, come in moves.items() if come in there}
+    if name == "BINARY_SUBSCR" or (name == "BINARY_OP" and instruction.argrepr == "[]"):
+        of = there.get(depth)
+    else:
+        of = None
+    kept = min(before, depth) - name.startswith("BINARY_")
+    left = {place: what for place, what in there.items() if place <= kept}
+    if of is not None:
+        left[depth] = (of[0] if of[0][-1:] == (ITEM,) else (*of[0], ITEM)), of[1]
+    return left
 
 
 class _Given:
@@ -204,13 +258,18 @@ class _Given:
         self._all = [one for one in instructions if one.opname not in _SILENT]
         self._place = {one.offset: n for n, one in enumerate(self._all)}
         self._stored = {one.argval for one in self._all if one.opname in _STORES}
+        self._free = frozenset(code.co_freevars)
+        self._constants = code.co_consts
         self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
-    def to_call(self, first: dis.Instruction) -> tuple[PlainArgument, ...]:
+    def to_call(
+        self, first: dis.Instruction
+    ) -> tuple[tuple[PlainArgument, ...], PlainArgument | None]:
         """The plain arguments from `first` on, of a call that follows; those before the first one
-        that is worked out.
+        that is worked out. And what is given as `out`.
         """
         stack: list[PlainArgument | None] = []
+        names: tuple[str, ...] = ()
         for one in self._all[self._place.get(first.offset, len(self._all)) :]:
             taken = _TAKEN.get(one.opname)
             if (given := self._plain(one)) is not None:
@@ -218,15 +277,22 @@ class _Given:
             elif taken is not None:
                 count = taken(one.arg or 0)
                 if count > len(stack):
-                    return ()
+                    return (), None
                 stack[len(stack) - count :] = [None]
             elif one.opname in _CALLS_BY_NAME and stack and one.arg == len(stack) - 1:
-                return _plain_ones(stack[:-1])  # without the names, which lie on top
+                stack.pop()  # the names, which lie on top
+                return _plain_ones(stack), _named(stack, names, "out")
             elif one.opname in _CALLS and one.arg == len(stack):
-                return _plain_ones(stack)
+                return _plain_ones(stack), _named(stack, names, "out")
             elif one.opname != "KW_NAMES":
-                return ()
-        return ()
+                return (), None
+            if one.opname in ("KW_NAMES", "LOAD_CONST"):
+                names = self._texts(one.arg or 0)
+        return (), None
+
+    def _texts(self, place: int) -> tuple[str, ...]:
+        constant = self._constants[place]
+        return constant if isinstance(constant, tuple) else ()
 
     def to_method(self, method: dis.Instruction) -> tuple[PlainArgument, ...]:
         """The path of which a method is read: ``p.exists``, or ``Path(p).exists``."""
@@ -244,9 +310,17 @@ class _Given:
         if one.opname in _GLOBAL_READS:
             return PlainArgument(GLOBAL, str(one.argval))
         if one.opname not in _PLAIN_LOADS:
-            return None
+            free = one.opname == "LOAD_DEREF" and one.argval in self._free
+            return PlainArgument(FREE, str(one.argval)) if free else None
         known = one.argval in self._parameters and one.argval not in self._stored
         return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
+
+
+def _named(
+    given: list[PlainArgument | None], names: tuple[str, ...], name: str
+) -> PlainArgument | None:
+    """What is given under a name; the names are those of the last."""
+    return given[names.index(name) - len(names)] if name in names[-len(given) :] else None
 
 
 def _plain_ones(given: list[PlainArgument | None]) -> tuple[PlainArgument, ...]:
