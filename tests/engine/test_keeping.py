@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Phase
+from cascade_nb.engine.loops import resume_waiter
 from cascade_nb.engine.storage.result_saver import UnkeptResultWarning
 from cascade_nb.errors import (
     CodecError,
@@ -18,9 +21,14 @@ from cascade_nb.errors import (
     RunCancelledError,
     StateError,
 )
-from cascade_nb.events import ConstraintApplied, RunFinished, TaskExecutionFinished
+from cascade_nb.events import (
+    ConstraintApplied,
+    ConstraintLifted,
+    RunFinished,
+    TaskExecutionFinished,
+)
 from cascade_nb.protocols import Entry
-from cascade_nb.testing import SpySubscriber
+from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PlainState, SlowState
 from tests.engine.test_dataflow import every_lane, task_for
@@ -133,13 +141,91 @@ async def test_a_state_that_cannot_be_opened_pauses_the_run_before_its_first_tas
     spy = SpySubscriber(engine.bus)
     run = engine.start(adding("async"))
     await until(lambda: run.status.phase is Phase.PAUSED)
-    assert "no Redis answers at localhost:1; start it, then resume" in run.status.headline
+    assert "no Redis answers at localhost:1; start it, and the run goes on" in run.status.headline
     run.resume()
     await until(lambda: len(spy.events_of_type(ConstraintApplied)) == 2)
     assert started(spy) == []
     state.there = True
     run.resume()
     assert await run == 4
+
+
+@every_lane
+async def test_a_run_goes_on_when_its_results_can_be_kept_again_and_nobody_need_resume_it(
+    make_engine: MakeEngine, lane: str
+) -> None:
+    trouble = [FULL]
+    state = SlowState(lambda entry: trouble[0] if trouble else None)
+    clock = VirtualClock()
+    engine = make_engine(state_backend=state, clock=clock)
+    spy = SpySubscriber(engine.bus)
+    work = task_for(lane, lambda x: x)
+    run = engine.start([work(n) for n in range(9)])
+    await until(lambda: run.status.phase is Phase.PAUSED)
+    await until(lambda: f"{len(started(spy))} result" in run.status.headline)
+    begun = len(started(spy))
+    looks = [clock.now()]
+    for _ in range(4):
+        asked = len(state.asked)
+        while len(state.asked) == asked:
+            clock.advance(0.25)
+            await asyncio.sleep(0.001)
+        looks.append(clock.now())
+        await until(lambda: f"{begun} result" in run.status.headline)
+        assert len(started(spy)) == begun
+    waits = [after - before for before, after in itertools.pairwise(looks)]
+    assert all(wait >= least for wait, least in zip(waits, (1, 2, 4, 8), strict=True))
+    held = [event for event in spy.events_of_type(ConstraintApplied) if event.type == "pause"]
+    assert len(held) == 1  # the pause keeps its time
+    trouble.clear()
+    while not run.done():
+        clock.advance(0.25)
+        await asyncio.sleep(0.001)
+    assert await run == list(range(9))
+    assert len(started(spy)) == 9
+
+
+async def test_what_was_refused_is_kept_while_a_person_holds_the_run(
+    make_engine: MakeEngine,
+) -> None:
+    trouble = [FULL]
+    state = SlowState(lambda entry: trouble[0] if trouble else None)
+    clock = VirtualClock()
+    engine = make_engine(state_backend=state, clock=clock)
+    spy = SpySubscriber(engine.bus)
+    run = engine.start(adding("thread"))
+    await until(lambda: "1 result not kept yet" in run.status.headline)
+    run.pause(reason="lunch")
+    trouble.clear()
+    while not finished(spy):
+        clock.advance(0.25)
+        await asyncio.sleep(0.001)
+    assert len(started(spy)) == 1
+    assert "lunch" in run.status.headline
+    assert "disk" not in run.status.headline
+    run.resume()
+    assert await run == 4
+
+
+async def test_a_run_begins_when_its_state_can_be_opened_and_nobody_need_resume_it(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Away(PlainState):
+        tries = 0
+
+        async def open(self) -> None:
+            self.tries += 1
+            if self.tries < 4:
+                raise StateError("no Redis answers at localhost:1; start it")
+
+    monkeypatch.setattr(resume_waiter, "waits_between_looks", lambda: itertools.repeat(0.01))
+    state = Away()
+    engine = make_engine(state_backend=state)
+    spy = SpySubscriber(engine.bus)
+    assert await engine.run(adding("async")) == 4
+    assert state.tries == 4
+    assert len(spy.events_of_type(ConstraintApplied)) == 1
+    assert len(spy.events_of_type(ConstraintLifted)) == 1
 
 
 async def test_a_run_that_waits_for_a_state_to_open_can_be_cancelled(

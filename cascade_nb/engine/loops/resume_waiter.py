@@ -1,15 +1,25 @@
-"""Waits, before a run has anything to wait with, until somebody resumes it."""
+"""Waits, before a run has anything to wait with, until somebody resumes it or a trouble is over."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.gates import Ticket
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
+
+LONGEST: Final = 30.0  # seconds between two looks whether a trouble is over
+
+
+def waits_between_looks() -> Iterator[float]:
+    """Seconds to wait before each look whether a trouble is over: 1, 2, 4 and so on, to 30."""
+    return itertools.chain((1.0, 2.0, 4.0, 8.0, 16.0), itertools.repeat(LONGEST))
 
 
 class ResumeWaiter:
@@ -26,17 +36,38 @@ class ResumeWaiter:
         self._scope = scope
         self._portal = portal
         self._change = asyncio.Event()
+        self._waits = waits_between_looks()
 
-    async def pause(self, reason: str, by: str) -> None:
+    async def pause(self, reason: str, by: Holder) -> None:
         """Pause the scope, and wait until that is lifted."""
         self._manager.enter(self)
         try:
-            self._manager.apply(self._scope, reason=reason, by=Holder("program", by, shown=by))
-            while self._manager.find(self._scope) is not None:
-                self._change.clear()
-                await self._change.wait()
+            self._apply(reason, by)
+            await self._until_lifted()
         finally:
             self._manager.leave(self)
+
+    async def pause_for_a_while(self, reason: str, by: Holder) -> None:
+        """The same, but return also when it is time to see whether the reason for it is gone; the
+        pause is then still in force.
+        """
+        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+            await asyncio.wait_for(self.pause(reason, by), next(self._waits))
+
+    def resume(self, by: Holder) -> None:
+        """The reason for its pause is gone."""
+        if self._manager.find(self._scope, holder=by) is not None:
+            self._manager.lift(self._scope, "pause", by=by, only=by)
+
+    def _apply(self, reason: str, by: Holder) -> None:
+        pause = self._manager.find(self._scope, holder=by)
+        if pause is None or pause.reason != reason:  # one that is in force keeps its time
+            self._manager.apply(self._scope, reason=reason, by=by)
+
+    async def _until_lifted(self) -> None:
+        while self._manager.find(self._scope) is not None:
+            await self._change.wait()
+            self._change.clear()
 
     def paused(self) -> None:
         """Nothing of it is held."""

@@ -259,7 +259,7 @@ class RunObserver:
         pauses = self._whole_pauses()
         since = min((pause.since for pause in pauses), default=0.0)
         if view is None:
-            ours = [pause for pause in pauses if pause.by in (THE_STATE, AN_EDIT)]
+            ours = [pause for pause in pauses if pause.holder in (THE_STATE, AN_EDIT)]
             if not ours:
                 return Phase.STARTING, (), None
             return Phase.PAUSED, pauses, max(0.0, self._manager.clock.now() - ours[0].since)

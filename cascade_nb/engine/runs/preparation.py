@@ -28,7 +28,7 @@ from cascade_nb.engine.storage.carry_over import (
 )
 from cascade_nb.engine.storage.recovery import TakenUp, changed_since, order_of
 from cascade_nb.engine.storage.result_keys import Keys
-from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
+from cascade_nb.engine.storage.result_saver import THE_STATE, then_goes_on
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, StateError, UnusableStateError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.build import build_graph
@@ -91,7 +91,8 @@ class Preparation:
     async def begin(self, waiter: ResumeWaiter, settled: Mapping[int, Any]) -> Prepared:
         """Have the state backend open and the run written down, and see what is there already.
 
-        Where the state cannot be used, the run is paused with its advice until somebody resumes.
+        Where the state cannot be used, the run is paused with its advice until it can, which is
+        looked at now and then and when somebody resumes.
 
         Args:
             waiter: how to pause.
@@ -104,11 +105,14 @@ class Preparation:
         while True:
             try:
                 reuse = await self._begin()
-                return await self._prepared(reuse, settled, await self._given(), NOTHING_CARRIED)
+                ready = await self._prepared(reuse, settled, await self._given(), NOTHING_CARRIED)
             except (LeaseHeldError, LeaseLostError, UnusableStateError):
                 raise
             except StateError as error:
-                await waiter.pause(then_resume(error), THE_STATE)
+                await waiter.pause_for_a_while(then_goes_on(error), THE_STATE)
+            else:
+                waiter.resume(THE_STATE)
+                return ready
 
     async def look_for_edits(self) -> Revision | None:
         """The run as it is now; None where edits do not count.
@@ -138,13 +142,15 @@ class Preparation:
         while True:
             try:
                 reuse = await self._revise(carried.keys)
-                return await self._prepared(
-                    reuse, settled, PriorResults(items=carried.items), carried
-                )
+                items = PriorResults(items=carried.items)
+                ready = await self._prepared(reuse, settled, items, carried)
             except LeaseLostError:
                 raise
             except StateError as error:
-                await waiter.pause(then_resume(error), THE_STATE)
+                await waiter.pause_for_a_while(then_goes_on(error), THE_STATE)
+            else:
+                waiter.resume(THE_STATE)
+                return ready
 
     async def _given(self) -> PriorResults:
         """What of an earlier try's results stands today: its code may have been edited since."""

@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.control.holders import Holder
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
@@ -26,7 +27,7 @@ from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.model.options.no_else import NO_ELSE
 
 #: Who pauses a run that an edit does not fit.
-AN_EDIT: Final = "an edit"
+AN_EDIT: Final = Holder("program", "an edit", shown="an edit")
 
 
 class PriorItems(NamedTuple):

@@ -10,7 +10,7 @@ from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.loops.resume_waiter import ResumeWaiter
 from cascade_nb.engine.storage.carry_over import PriorItems
 from cascade_nb.engine.storage.result_keys import Keys, Standing
-from cascade_nb.engine.storage.result_saver import THE_STATE, then_resume
+from cascade_nb.engine.storage.result_saver import THE_STATE, then_goes_on
 from cascade_nb.errors import StateError
 from cascade_nb.file_stamps import NO_STAMPS
 from cascade_nb.graph.graph import Node
@@ -95,11 +95,14 @@ class Expander:
         while True:
             try:
                 keys = await self._keys.of_items(node, columns)
-                return keys, await self._keys.standing(node.index, keys, self._state)
+                standing = await self._keys.standing(node.index, keys, self._state)
             except StateError as error:
                 if driver.core.stopping is not None:
                     raise
-                await waiter.pause(then_resume(error), THE_STATE)
+                await waiter.pause_for_a_while(then_goes_on(error), THE_STATE)
+            else:
+                waiter.resume(THE_STATE)
+                return keys, standing
 
     def _grow(
         self,

@@ -2,7 +2,8 @@
 
 When the backend cannot keep anything now, because its disk is full or its server gone, nothing is
 lost: the results stay here, their nodes count as under way, and the run pauses itself with the
-backend's advice. When that pause is lifted they are put again.
+backend's advice. Now and then one of them is put again; when that is kept, or somebody resumes, so
+are the others.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from typing import Any, Final
 
 from cascade_nb.control.holders import Holder
 from cascade_nb.engine.core.driven_run import DrivenRun
+from cascade_nb.engine.loops.resume_waiter import waits_between_looks
 from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.protocols import Entry
 
-THE_STATE: Final = "the state backend"
+THE_STATE: Final = Holder("program", "the state backend", shown="the state backend")
 """Who pauses a run whose results cannot be kept."""
 
 
-def then_resume(error: Exception) -> str:
+def then_goes_on(error: Exception) -> str:
     """The backend's advice to whoever looks at a run that it has paused."""
-    return f"{error}, then resume"
+    return f"{error}, and the run goes on"
 
 
 class UnkeptResultWarning(UserWarning):
@@ -51,6 +53,8 @@ class ResultSaver:
         self._refused: list[Entry] = []
         self.unwritable: dict[int, str] = {}
         self._resumed = 0  # how often what was refused has been put again
+        self._waits = waits_between_looks()
+        self._looks_later = False
 
     @property
     def refused(self) -> int:
@@ -93,8 +97,7 @@ class ResultSaver:
 
     def again(self) -> None:
         """Put once more what was refused, unless the run still pauses for it."""
-        driver = self._driver
-        if self._refused and driver.services.manager.find(f"run:{driver.run_id}") is None:
+        if self._refused and self._paused() is None:
             entries, self._refused = self._refused, []
             self._resumed += 1
             self._put_again(entries)
@@ -106,12 +109,11 @@ class ResultSaver:
 
     def kept(self, entries: Sequence[Entry]) -> None:
         """These are safe now; without the lock, from a thread of the backend."""
-        driver = self._driver
-        with driver.moving():
-            self.under_way -= len(entries)
-            for entry in entries:
-                if not driver.is_over:
-                    self._safe(entry)
+        self._are_safe(entries)
+        if self._paused():
+            self._waits = waits_between_looks()
+            manager, scope = self._driver.services.manager, f"run:{self._driver.run_id}"
+            manager.lift(scope, "pause", by=THE_STATE, only=THE_STATE)
 
     def not_kept(self, entries: Sequence[Entry], error: Exception) -> None:
         """Nothing of these was kept; without the lock, from a thread of the backend."""
@@ -119,7 +121,7 @@ class ResultSaver:
             for entry in entries:
                 self._warn(entry, error)
                 self.unwritable[entry.token[0]] = str(error)
-            self.kept(entries)
+            self._are_safe(entries)
             return
         driver = self._driver
         with driver.moving():
@@ -135,9 +137,39 @@ class ResultSaver:
                 self._put_again(late)
                 if refused:
                     self._refused.extend(refused)
-                    scope, reason = f"run:{driver.run_id}", then_resume(error)
-                    by = Holder("program", THE_STATE, shown=THE_STATE)
-                    driver.services.manager.apply(scope, "pause", reason=reason, by=by)
+                    self._pause(then_goes_on(error))
+
+    def _paused(self) -> str | None:
+        """Why the run is paused by the backend; None where it is not."""
+        driver = self._driver
+        pause = driver.services.manager.find(f"run:{driver.run_id}", holder=THE_STATE)
+        return None if pause is None else pause.reason
+
+    def _pause(self, reason: str) -> None:
+        """Pause the run, and look after a while whether the trouble is over."""
+        services = self._driver.services
+        if self._paused() != reason:  # one that is in force keeps its time
+            scope = f"run:{self._driver.run_id}"
+            services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+        if not self._looks_later:
+            self._looks_later = True
+            services.timer(next(self._waits), self._look)
+
+    def _look(self) -> None:
+        """On the loop, without the lock: see whether the backend keeps one of them."""
+        with self._driver.moving():
+            self._looks_later = False
+            if self._refused and not self._driver.is_over:
+                self._resumed += 1
+                self._put_again([self._refused.pop(0)])
+
+    def _are_safe(self, entries: Sequence[Entry]) -> None:
+        driver = self._driver
+        with driver.moving():
+            self.under_way -= len(entries)
+            for entry in entries:
+                if not driver.is_over:
+                    self._safe(entry)
 
     def _put_again(self, entries: Sequence[Entry]) -> None:
         self.under_way -= len(entries)
