@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.control.words import ago, seconds_text
-from cascade_nb.engine.reuse.answers_kept import asks
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.tasks.asking import Asking
 from cascade_nb.protocols import Known
 
 
@@ -54,9 +54,12 @@ def floors(
         now: seconds since the epoch.
     """
     found: dict[int, ExpiryBound] = {}
-    first = next(
-        (n.index for n in graph.nodes if n.lazy.options.cache is not None or asks(n)), None
+    limited = (
+        n.index
+        for n in graph.nodes
+        if n.lazy.options.cache is not None or n.task.__class__ is Asking
     )
+    first = next(limited, None)
     if first is None:
         return found
     # What the results of others must not be older than if they are made of this one.
@@ -64,7 +67,7 @@ def floors(
     for node in graph.nodes[first:]:
         index, cache = node.index, node.lazy.options.cache
         limit = None if cache is None else cache.ttl
-        answers = asks(node) and node.options.reuse
+        answers = node.task.__class__ is Asking and node.options.reuse
         if limit is None and not passed_on and not answers:
             continue
         floor = max((passed_on.get(source, _NONE) for source in node.sources), default=_NONE)

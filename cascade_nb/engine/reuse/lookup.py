@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import beside, run_in_thread
 from cascade_nb.engine.files.kept_files import KeptFiles
-from cascade_nb.engine.reuse.answers_kept import answers_of, asks, is_known
+from cascade_nb.engine.reuse.answers_kept import answers_of, is_known
 from cascade_nb.engine.reuse.expiry import ExpiryBound, floors, not_ahead
 from cascade_nb.engine.reuse.frontier import Frontier, comes_after, frontier_of
 from cascade_nb.engine.reuse.provenance_cache import (
@@ -26,6 +26,7 @@ from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.arguments.inputs import ATOMS, CALLS
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult
+from cascade_nb.model.tasks.asking import Asking
 from cascade_nb.protocols import StateBackend
 
 _A_FEW: Final = 8  # nodes that are looked at where the loop is, which a thread's start takes longer
@@ -242,7 +243,12 @@ def worth_keeping(graph: Graph, found: Fingerprints, keeps_all: bool) -> dict[in
     return {
         node.index: key
         for node in graph.nodes
-        if (keeps_all or node.name is not None or node.index in targets or asks(node))
+        if (
+            keeps_all
+            or node.name is not None
+            or node.index in targets
+            or node.task.__class__ is Asking
+        )
         and node.options.reuse
         and node.kind is not NodeKind.PARAM
         and (key := found[node.index]) is not None
