@@ -93,7 +93,7 @@ def test_a_click_is_a_persons_also_where_a_kernel_works_for_an_agent(panel: Pane
     cell = panel.kernel.send("run.resume()").wait()
     assert cell.error is not None
     assert "paused by you; the agent claude lifts only what is its own" in str(cell.error)
-    panel.kernel.check("del os.environ['CASCADE_HOLDER']")
+    panel.kernel.check("del os.environ['CASCADE_HOLDER']; run.resume('task:choose')")
 
 
 def test_nothing_starts_after_the_answer_to_a_pause(panel: PanelClient) -> None:
