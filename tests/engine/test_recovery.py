@@ -22,6 +22,7 @@ import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase
 from cascade_nb.engine.storage.journal_writer import UnwrittenRunWarning
 from cascade_nb.engine.storage.recovery import choose
+from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.errors import (
     HolderError,
     LeaseHeldError,
@@ -223,6 +224,7 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     engine.limit("task:first", 2)
     engine.pause("tag:old", ttl=0.001)
     run.pause()
+    engine.constraints.apply(f"run:{run.id}", reason="no room here", by=THE_STATE)
     written = state.paper.parts
     before = written.get((run.id, "constraints"))
     await until(lambda: written.get((run.id, "constraints")) != before)
@@ -233,6 +235,7 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     again = await other.attach()
     await until(lambda: again.status.phase is Phase.PAUSED)
     assert started(spy) == []
+    assert len(other.constraints.standing(f"run:{run.id}")) == 1  # not that of a state elsewhere
     standing = other.constraints.standing("task:total")
     assert [one.by for one in standing] == ["ada", "the agent claude"]
     with pytest.raises(HolderError, match="paused by ada: not yet, and by the agent claude"):

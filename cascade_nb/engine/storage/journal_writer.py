@@ -24,6 +24,7 @@ from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.storage.node_claims import Claims
+from cascade_nb.engine.storage.result_saver import THE_STATE
 from cascade_nb.errors import CodecError, LeaseLostError, StateError
 from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import ConstraintEvent
@@ -305,7 +306,9 @@ def journal_writer_for(
 
 
 def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:
-    """What is in force, so that it can be put into force again elsewhere."""
+    """What is in force, so that it can be put into force again elsewhere; without what a state
+    holds that cannot be used here, and may be there.
+    """
     now, wall = manager.clock.now(), manager.clock.wall()
     return [
         {
@@ -317,6 +320,7 @@ def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:
             "expires_at": None if one.expires is None else wall + one.expires - now,
         }
         for one in manager.constraints()
+        if one.holder != THE_STATE
     ]
 
 
