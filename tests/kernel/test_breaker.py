@@ -67,7 +67,8 @@ def test_what_fails_too_often_is_held_until_it_is_resumed(kernel: RealKernel) ->
     assert "`%cascade resume fetch` frees it" in headline
     assert "is held: fetch tasks paused" in told(kernel, "%cascade why pages")
     kernel.check("n = len(asked); await asyncio.sleep(.3); assert len(asked) == n, asked")
-    assert "Resumed: fetch tasks." in told(kernel, "down.clear()\n%cascade resume fetch")
+    resumed = told(kernel, "down.clear()\n%cascade resume fetch")
+    assert "Resumed: fetch tasks (by the breaker: 3 failures of fetch tasks" in resumed
     assert kernel.check("(await run) == 15 + 36").result == {"text/plain": "True"}
     kernel.check("%cascade breaker fetch off")
 

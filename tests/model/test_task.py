@@ -135,7 +135,7 @@ def test_a_method_is_refused_where_it_is_looked_up() -> None:
 
 @pytest.mark.parametrize("executor", ["process", "", "THREAD"])
 def test_an_unknown_executor_is_refused_with_the_known_ones(executor: str) -> None:
-    with pytest.raises(TaskDefinitionError, match=r"there is thread, processes, async, inline"):
+    with pytest.raises(TaskDefinitionError, match=r"there is thread, processes, dask, async"):
         cs.task(executor=executor)(lambda: 1)
 
 

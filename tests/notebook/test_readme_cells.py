@@ -12,7 +12,8 @@ from tests.notebook.conftest import Notebook
 
 TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-CELLS = [block for kind, block in BLOCKS if not kind and ("%" in block or "run." in block)]
+UNNAMED = [block for kind, block in BLOCKS if not kind and not block.startswith("cascade-nb")]
+CELLS = [block for block in UNNAMED if "%" in block or "run." in block]
 
 
 @pytest.mark.may_block("IPython reads sources for a traceback")

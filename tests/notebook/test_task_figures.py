@@ -141,7 +141,7 @@ def bad():
     raise ValueError("no file " + half + "\x1b[2J")
 sent = []
 panel = Panel.open(cs.start(bad()))
-panel._hear({"type": "hello"})
+panel.hello()
 usual = panel.widget.comm.send
 def send(data, *args, **kwargs):
     if not sent:

@@ -8,7 +8,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
@@ -138,17 +138,17 @@ class MqttController:
             await self._sent(other, b"" if empty else lift, retain=True)
 
     async def _others(self, topics: str) -> dict[str, bytes]:
-        kept = self._kept.get(topics)
-        if kept is None:
-            kept = self._kept[topics] = {}
+        if topics not in self._kept:
+            kept: dict[str, bytes] = {}
 
             async def hear(topic: str, payload: bytes) -> None:
                 kept[topic] = payload
 
             # Who may write and not read does not see them; engines lift them all the same.
             with contextlib.suppress(PermissionError):
-                await self.connector.subscribe(topics, hear)
-        return {topic: payload for topic, payload in kept.items() if payload}
+                await self._done(lambda: self.connector.subscribe(topics, hear))
+            self._kept[topics] = kept
+        return {topic: payload for topic, payload in self._kept[topics].items() if payload}
 
     async def answer(self, name: str, value: Any, *, run: str = "") -> str:
         """Answer a question.
@@ -202,10 +202,14 @@ class MqttController:
         return message
 
     async def _sent(self, topic: str, payload: bytes, retain: bool) -> None:
+        await self._done(lambda: self.connector.publish(topic, payload, retain))
+
+    async def _done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Have the broker do something, over another connection where this one is lost."""
         until = time.monotonic() + self._patience
         while True:
             try:
-                await self.connector.publish(topic, payload, retain)
+                await work()
             except PermissionError:
                 raise
             except OSError:

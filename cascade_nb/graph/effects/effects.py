@@ -21,7 +21,6 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.global_writes import (
     closure_written,
-    variables_changed,
     written_global,
     written_in_words,
 )
@@ -216,7 +215,6 @@ class _Look:
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._function
         self._codes.append(function.__code__)
-        self.written.update({one.kind: None for one in variables_changed(function)})
         for use in uses_of(function.__code__):
             if use.how == REBOUND_CELL:
                 self.written.update({one.kind: None for one in closure_written(function, use)})

@@ -6,7 +6,6 @@ first. An object that guards itself is left alone: a queue, what has a lock.
 
 from __future__ import annotations
 
-import contextlib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -14,12 +13,10 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.self_changes import (
     changes_argument,
-    changes_variable,
     is_changed_by,
     is_container,
 )
-from cascade_nb.graph.effects.uses import FREE, GLOBAL, PARAMETER, REBOUND, Use, uses_of
-from cascade_nb.model.arguments.inputs import ATOMS
+from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
@@ -99,29 +96,6 @@ def closure_written(function: types.FunctionType, use: Use) -> Iterator[WrittenG
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == use.names[0]:
             yield WrittenGlobal(name, f"{name} {_VARIABLE} {id(cell)}")
-
-
-def variables_changed(function: types.FunctionType) -> Iterator[WrittenGlobal]:
-    """What a function changes in place of what it has kept since it was defined: the variables of
-    an enclosing function, and the defaults of its parameters.
-    """
-    code = function.__code__
-    defaults = function.__defaults__ or ()
-    positional = code.co_varnames[: code.co_argcount]
-    kept = list(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
-    kept += (function.__kwdefaults__ or {}).items()
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # not bound yet
-            kept.append((name, cell.cell_contents))
-    handed = {
-        one.name
-        for use in uses_of(code)
-        for one in (*use.given[: use.names[-1] in _CHANGERS], use.out)
-        if one is not None and one.kind in (FREE, PARAMETER)
-    }
-    for name, value in kept:
-        if changes_variable(function, name, value) or (name in handed and type(value) not in ATOMS):
-            yield WrittenGlobal(name, f"{name} {_VARIABLE} {id(value)}")
 
 
 def written_in_words(kind: str) -> str:

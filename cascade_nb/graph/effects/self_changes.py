@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.uses import ITEM, uses_of_parameter
-from cascade_nb.model.arguments.inputs import ATOMS
 from cascade_nb.model.containers.attributes import attributes
 
 _MISSING: Final = object()
@@ -109,13 +108,6 @@ def changes_argument(function: types.FunctionType, place: int, value: Any) -> bo
     if place >= code.co_argcount or _is_plain(value) or _has_a_guard(value):
         return False
     return _changes(function, code.co_varnames[place], value, set())
-
-
-def changes_variable(function: types.FunctionType, name: str, value: Any) -> bool:
-    """Whether a body changes what one of its variables stands for, a container or an object."""
-    if type(value) in ATOMS or _is_plain(value) or _has_a_guard(value):
-        return False
-    return _changes(function, name, value, set())
 
 
 def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]) -> bool:

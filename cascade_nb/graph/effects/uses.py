@@ -46,7 +46,6 @@ CONSTANT: Final = "constant"
 GLOBAL: Final = "global"
 PARAMETER: Final = "parameter"
 LOCAL: Final = "local"
-FREE: Final = "free"  # of an enclosing function
 
 OF_PATHS: Final = frozenset({"exists", "is_file", "is_dir", "is_symlink", "lstat", "stat"})
 """Methods through which a path is asked what is there; they are seen of whatever object."""
@@ -68,7 +67,7 @@ class PlainArgument(NamedTuple):
     """A plain argument of a call: something by its name, or a text.
 
     Attributes:
-        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`, `FREE`.
+        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`.
         name: of the variable.
     """
 
@@ -258,7 +257,6 @@ class _Given:
         self._all = [one for one in instructions if one.opname not in _SILENT]
         self._place = {one.offset: n for n, one in enumerate(self._all)}
         self._stored = {one.argval for one in self._all if one.opname in _STORES}
-        self._free = frozenset(code.co_freevars)
         self._constants = code.co_consts
         self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
@@ -310,8 +308,7 @@ class _Given:
         if one.opname in _GLOBAL_READS:
             return PlainArgument(GLOBAL, str(one.argval))
         if one.opname not in _PLAIN_LOADS:
-            free = one.opname == "LOAD_DEREF" and one.argval in self._free
-            return PlainArgument(FREE, str(one.argval)) if free else None
+            return None
         known = one.argval in self._parameters and one.argval not in self._stored
         return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
 
