@@ -144,13 +144,13 @@ def test_that_a_process_was_killed_is_said(here: Place, start: Started) -> None:
 def seen(**more: Any) -> SeenRun:
     kind = {
         "name": "part", "total": 40, "done": 10, "running": 2, "queued": 5, "held": 0, "failed": 1,
-        "paused": True, "limit": 2, "attempts": 10, "seconds": 20.0, "longest": 3.0,
+        "paused": True, "asking": 0, "limit": 2, "attempts": 10, "seconds": 20.0, "longest": 3.0,
     }  # fmt: skip
     run: dict[str, Any] = {
         "run_id": "3f2a", "number": 1, "title": "report", "phase": "running", "headline": "Running",
         "total": 41, "done": 10, "reused": 0, "failed": 1, "skipped": 0, "cancelled": 0,
         "running": 2, "waiting": 1, "queued": 5, "held": 0, "elapsed": 5.0, "remaining": 12.0,
-        "kinds": [kind], "failures": [], "retries": [],
+        "asking": 0, "kinds": [kind], "failures": [], "retries": [],
     }  # fmt: skip
     return SeenRun("script x", {**run, **more}, {"part": 30.0}, ["task:part: paused, since 3 s"])
 
