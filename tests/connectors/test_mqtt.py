@@ -29,7 +29,7 @@ from cascade_nb.events import (
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.testing import MqttControllerApp, SpySubscriber
 from tests.connectors.mqtt_tools import Listener, engine_on
-from tests.engine.tools import Hold, until
+from tests.engine.tools import Hold, started, until
 from tests.support.mosquitto import Mosquitto
 from tests.support.old_broker import OldBroker
 
@@ -110,7 +110,7 @@ async def test_a_controller_hears_when_its_pause_is_in_force_and_nothing_starts_
     hold = Hold()
     async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
         run = engine.start(after(cs.task(name="work")(hold.rest)(1)))
-        await until(lambda: hold.came)
+        await until(lambda: hold.came and started(spy, "work"))
         await controller.pause("task:after")
         assert len(await controller.answers()) == 1
         starts = len(spy.events_of_type(TaskExecutionStarted))

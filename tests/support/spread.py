@@ -20,6 +20,7 @@ from tests.support.kernels import LABELS
 #: Files whose tests take long and share nothing: each test goes where there is room.
 APART = (
     "tests/engine/machine/test_state_machine.py",
+    "tests/engine/test_faults_at_every_point.py",
     "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
@@ -33,6 +34,8 @@ FIRST = (
     "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
+    "tests/engine/test_faults_at_every_point.py",
+    "tests/executors/dask/",
     "tests/browser/",
     "tests/notebooks/",
     "tests/kernel/",
