@@ -34,8 +34,6 @@ FIRST = (
     "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
-    "tests/engine/test_faults_at_every_point.py",
-    "tests/executors/dask/",
     "tests/browser/",
     "tests/notebooks/",
     "tests/kernel/",

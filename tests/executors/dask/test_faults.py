@@ -36,9 +36,12 @@ def until(condition: Callable[[], Any]) -> Any:
 @pytest.fixture
 def own() -> Iterator[Engine]:
     """An engine whose cluster nobody else uses."""
+    before = set(threading.enumerate())
     made = Engine(executor=DaskExecutor(workers=2), reuse=False)
     yield made
     made.close()
+    # What was connected to a scheduler that is dead ends its thread when it has given up.
+    until(lambda: not [t for t in set(threading.enumerate()) - before if t.name == "IO loop"])
 
 
 def test_an_address_where_nobody_listens_is_said_at_once_and_not_waited_for() -> None:
