@@ -23,7 +23,7 @@ NAMES: Final = ("runs", "status", "why", "plan", "hold", "release", "run")
 TOOLS: Final = [f"{__name__}:{name}" for name in NAMES]
 _MOST: Final = 20
 _NOBODY: Final = "nothing is running: no kernel with %load_ext cascade_nb and no script has a run"
-_COUNTS: Final = ("done", "total", "running", "waiting", "queued", "held", "failed")
+_COUNTS: Final = ("done", "total", "asking", "running", "waiting", "queued", "held", "failed")
 
 _name: Final = contextvars.ContextVar("cascade_agent", default="mcp")
 

@@ -19,6 +19,8 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine.engine import Engine
+from cascade_nb.engine.observing.state_counts import MOST_URGENT_FIRST
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunError, RunFailures
 from cascade_nb.model.resources import resource
@@ -674,6 +676,51 @@ async def test_items_are_there_when_the_map_is_done_and_while_it_goes_on(start: 
     rows = (await page.tab("m", "Items"))["rows"]
     assert [row[5] for row in rows] == ["i=0", "i=1", "i=2", "i=3"]
     assert [row[6] for row in rows] == ["1", "2", "3", "4"]
+
+
+async def test_items_that_ask_or_go_on_as_another_node_are_counted_as_what_they_do(
+    start: Start,
+) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def waits(i: int) -> int:
+        assert go.wait(PATIENCE)
+        return i
+
+    @cs.task
+    def goes_on(i: int) -> Any:
+        return waits.lazy(i)
+
+    asks = cs.ask.map(question=["one?", "two?"]).named("asks")
+    heirs = goes_on.map(i=[1, 2]).named("heirs")
+    run, page = start([asks, heirs])
+    await until(lambda: run.status.asking and not (run.status.queued or run.status.waiting))
+    for name, state in (("asks", "asking"), ("heirs", "running")):
+        told = await page.tab(name, "Items")
+        assert [row[2] for row in told["rows"]] == [state, state], name
+        assert told["counts"] == [[state, 2]]
+    go.set()
+    for item in range(2):
+        run.answer(f"asks[{item}]", "yes")
+    await over(run)
+
+
+async def test_a_group_has_every_state_the_most_urgent_first(start: Start) -> None:
+    assert set(MOST_URGENT_FIRST) == set(NodeState)
+
+    @cs.task
+    def count(xs: list[bool]) -> int:
+        return len(xs)
+
+    run, page = start(count([cs.ask(f"{n}?") for n in range(20)]))
+    await until(lambda: run.status.asking == 20)
+    run.answer(run.questions[0].name, "yes")
+    await until(lambda: run.status.asking == 19)
+    group = (await page.ask(kind="ask"))["group"]
+    assert group["counts"] == [["asking", 19], ["done", 1]]
+    run.cancel()
+    await over(run)
 
 
 async def test_twenty_thousand_items_are_told_in_a_small_message(start: Start) -> None:

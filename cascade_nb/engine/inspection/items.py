@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.inspection.node_facts import item_state
 from cascade_nb.engine.inspection.node_inputs import NOT_THERE, is_there, part_of
 from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.run_view import RunView
+from cascade_nb.engine.observing.state_counts import state_of_place
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.short_repr import short_repr
@@ -102,7 +102,7 @@ def _item(
     elif is_there(view, index):
         result = core.results.values[index]
     time = view.times.of.get(index)
-    state = item_state(view, index)
+    state = state_of_place(view, index)
     is_over = state is not NodeState.RUNNING and index not in core.retry_at
     return Item(
         number,

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.control.constraint import Scope
-from cascade_nb.control.explanations import stopper
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.scheduler import READY, State
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.inspection.node_inputs import NodeInput, inputs_of, is_there
 from cascade_nb.engine.observing.readings import Readings
 from cascade_nb.engine.observing.run_view import RunView
-from cascade_nb.engine.observing.status import SHOWN, NodeState
+from cascade_nb.engine.observing.state_counts import state_of_place
+from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.file_stamps import PATTERN, VARIABLE
 from cascade_nb.graph.graph import Graph, Node
@@ -89,7 +88,7 @@ def node_facts(run: Readings, graph: Graph, node: Node, item: int | None) -> Nod
         if view.core.graph is not graph:  # it was edited in this moment
             return None
         index = place_of(view, node, item)
-        state = state_of(index) if item is None else item_state(view, index)
+        state = state_of(index) if item is None else state_of_place(view, index)
         return _facts(view, node, index, state)
 
     return run.look(read)
@@ -110,20 +109,6 @@ def place_of(view: RunView, node: Node, item: int | None) -> int:
     return places[item]
 
 
-def item_state(view: RunView, index: int) -> NodeState:
-    """How an item of a map is counted. Under the view's lock."""
-    state = State(view.core.scheduler.state[index])
-    if state == READY:
-        ticket = view.core.parked.get(index)
-        gate = stopper(view.services.manager, ticket) if ticket is not None else None
-        if gate is not None:
-            return NodeState(gate.word)
-        return NodeState.QUEUED if index not in view.core.retry_at else NodeState.WAITING
-    if index in view.core.reused:
-        return NodeState.REUSED
-    return SHOWN[state]
-
-
 def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts:
     core = view.core
     is_item = isinstance(core.results.work[index], Expansion)
@@ -134,7 +119,7 @@ def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts
     failures = [f for f in view.failures if f.task_id == own or f.task_id.startswith(f"{own}[")]
     items = None
     if not is_item and core.is_expanded(index):
-        states = [item_state(view, place) for place in core.items(index)]
+        states = [state_of_place(view, place) for place in core.items(index)]
         items = sum(one in (NodeState.DONE, NodeState.REUSED) for one in states), len(states)
     now = view.services.clock.now()
     return NodeFacts(

@@ -35,22 +35,21 @@ _PLAIN: Final = [
     n if state >= RUNNING else _WAITING for state, n in zip(State, _SHOWN, strict=True)
 ]
 
-#: What a mapped node is while its items are not over: the first of these that one of them is.
-_ORDER: Final = [
-    _NUMBER[state]
-    for state in (
-        NodeState.FAILED,
-        NodeState.ASKING,
-        NodeState.RUNNING,
-        NodeState.HELD,
-        NodeState.QUEUED,
-        NodeState.CANCELLED,
-        NodeState.WAITING,
-        NodeState.SKIPPED,
-        NodeState.DONE,
-        NodeState.REUSED,
-    )
-]
+#: All states, what people look for first. A mapped node whose items are not over is in the first
+#: of these that one of them is in.
+MOST_URGENT_FIRST: Final = (
+    NodeState.FAILED,
+    NodeState.ASKING,
+    NodeState.RUNNING,
+    NodeState.HELD,
+    NodeState.QUEUED,
+    NodeState.CANCELLED,
+    NodeState.WAITING,
+    NodeState.SKIPPED,
+    NodeState.DONE,
+    NodeState.REUSED,
+)
+_ORDER: Final = [_NUMBER[state] for state in MOST_URGENT_FIRST]
 
 
 class StateCounts:
@@ -86,10 +85,10 @@ class StateCounts:
             now = state[index]
             if now >= DONE and index not in reused and index not in carried:
                 new = _SHOWN[now]
-            elif now == READY and index in parked and (gate := self._stopper(index)) is not None:
+            elif now == READY and index in parked and (gate := _stopper(view, index)) is not None:
                 new = _STOPPED[gate.word]
             else:
-                new = self._number(index)
+                new = _number(self._view, index)
             old = seen[index]
             if old == new:
                 continue
@@ -133,29 +132,7 @@ class StateCounts:
         items = self._items.get(index)
         if items is not None and self._view.core.scheduler.state[index] < DONE:
             return _STATES[next(number for number in _ORDER if items[number])]
-        return _STATES[self._number(index)]
-
-    def _number(self, index: int) -> int:
-        view = self._view
-        if view.core.carried and index in view.core.carried:
-            return _DONE
-        if view.core.reused and index in view.core.reused:
-            return _REUSED
-        state = view.core.scheduler.state[index]
-        if state >= RUNNING:
-            return _SHOWN[state]
-        if index in view.core.questions:
-            return _ASKING
-        gate = self._stopper(index) if view.core.parked and index in view.core.parked else None
-        if gate is not None:
-            return _STOPPED[gate.word]
-        if index in view.core.continuations:
-            return _RUNNING
-        return _QUEUED if waits_for_a_worker(view, index) else _WAITING
-
-    def _stopper(self, index: int) -> Gate | None:
-        """What keeps a node from starting that asked to."""
-        return stopper(self._view.services.manager, self._view.core.parked[index])
+        return _STATES[_number(self._view, index)]
 
     def _count_plain(self) -> bool:
         """Count all nodes and items at once, for whoever looks for the first time when much has
@@ -179,7 +156,7 @@ class StateCounts:
         seen = self._seen = [_PLAIN[now] for now in state]
         if READY in state:
             for index in [index for index, now in enumerate(state) if now == READY]:
-                seen[index] = self._number(index)
+                seen[index] = _number(self._view, index)
         for indexes, number in ((view.core.reused, _REUSED), (view.core.carried, _DONE)):
             for index in indexes:
                 seen[index] = number
@@ -214,6 +191,35 @@ class StateCounts:
         if expansion.count:
             counts = self._counts.setdefault(of[expansion.first], _waiting(0))
             counts[_WAITING] += expansion.count
+
+
+def state_of_place(view: RunView, index: int) -> NodeState:
+    """How a node or an item stands, of a mapped node itself; under the engine's lock."""
+    return _STATES[_number(view, index)]
+
+
+def _number(view: RunView, index: int) -> int:
+    core = view.core
+    if core.carried and index in core.carried:
+        return _DONE
+    if core.reused and index in core.reused:
+        return _REUSED
+    state = core.scheduler.state[index]
+    if state >= RUNNING:
+        return _SHOWN[state]
+    if index in core.questions:
+        return _ASKING
+    gate = _stopper(view, index) if core.parked and index in core.parked else None
+    if gate is not None:
+        return _STOPPED[gate.word]
+    if index in core.continuations:
+        return _RUNNING
+    return _QUEUED if waits_for_a_worker(view, index) else _WAITING
+
+
+def _stopper(view: RunView, index: int) -> Gate | None:
+    """What keeps a node from starting that asked to."""
+    return stopper(view.services.manager, view.core.parked[index])
 
 
 def waits_for_a_worker(view: RunView, index: int) -> bool:

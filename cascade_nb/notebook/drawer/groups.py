@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cascade_nb.engine.observing.run_view import RunView
+from cascade_nb.engine.observing.state_counts import MOST_URGENT_FIRST
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.runs.run import Run
@@ -14,18 +15,6 @@ from cascade_nb.notebook.drawer.references import References
 from cascade_nb.notebook.drawer.texts import Json, line
 
 _LISTED: Final = 500
-#: What people look for comes first.
-_ORDER: Final = (
-    NodeState.FAILED,
-    NodeState.RUNNING,
-    NodeState.HELD,
-    NodeState.QUEUED,
-    NodeState.CANCELLED,
-    NodeState.WAITING,
-    NodeState.SKIPPED,
-    NodeState.DONE,
-    NodeState.REUSED,
-)
 
 
 def group_of(run: Run, references: References, indexes: Sequence[int]) -> Json:
@@ -36,14 +25,14 @@ def group_of(run: Run, references: References, indexes: Sequence[int]) -> Json:
         return [state_of(index) for index in indexes]
 
     states = run.look(read) or [NodeState.WAITING] * len(indexes)
-    rank = {state: number for number, state in enumerate(_ORDER)}
+    rank = {state: number for number, state in enumerate(MOST_URGENT_FIRST)}
     ordered = sorted(zip(indexes, states, strict=True), key=lambda one: (rank[one[1]], one[0]))
     names = {graph.nodes[index].task_name for index in indexes[:_LISTED]}
     counts = Counter(states)
     return {
         "name": line(names.pop()) if len(names) == 1 else f"{len(names)} tasks",
         "total": len(indexes),
-        "counts": [[state.value, counts[state]] for state in _ORDER if counts[state]],
+        "counts": [[state.value, counts[state]] for state in MOST_URGENT_FIRST if counts[state]],
         "nodes": [
             [references.of(index), line(call_text(graph, graph.nodes[index])), state.value]
             for index, state in ordered[:_LISTED]

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 _COUNTS: Final = ("total", "done", *COUNTED)
 _ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
-_GOES_ON: Final = ("running", "held", "queued", "failed")
+_GOES_ON: Final = ("asking", "running", "held", "queued", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 
 

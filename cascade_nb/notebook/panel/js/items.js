@@ -111,7 +111,7 @@ export class Items {
     const style = getComputedStyle(this.element)
     const colour = (name) => style.getPropertyValue(`--cs-${name}`).trim() || "#777"
     const colours = { other: colour("faint"), done: colour("done"), reused: colour("done") }
-    for (const name of ["running", "held", "queued", "failed"]) colours[name] = colour(name)
+    for (const name of ["asking", "running", "held", "queued", "failed"]) colours[name] = colour(name)
     this.laid = paint(this.canvas, this.told, width, colours)
   }
 

@@ -17,7 +17,7 @@ export function itemAt({ size, across }, count, x, y) {
   return column >= 0 && column < across && number >= 0 && number < count ? number : null
 }
 
-// A state is told by shape as well as by colour: full, hollow, barred, pointed.
+// A state is told by shape as well as by colour: full, hollow, barred, pointed, round.
 function drawOne(pen, kind, x, y, size) {
   if (kind === "waiting" || kind === "skipped" || kind === "cancelled") pen.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1)
   else if (kind === "held") {
@@ -32,6 +32,10 @@ function drawOne(pen, kind, x, y, size) {
   } else if (kind === "running" || kind === "queued") {
     pen.strokeRect(x + 0.5, y + 0.5, size - 1, size - 1)
     pen.fillRect(x, y + size / 2, kind === "running" ? size : size / 2, size / 2)
+  } else if (kind === "asking") {
+    pen.beginPath()
+    pen.arc(x + size / 2, y + size / 2, size / 2, 0, 2 * Math.PI)
+    pen.fill()
   } else pen.fillRect(x, y, size, size)
 }
 
