@@ -16,7 +16,7 @@ from cascade_nb.text import readable
 
 KINDS: Final = ("done", "failed", "cancelled", "held", "asks")
 TEXT: Final = 500  # characters
-_ITSELF: Final = (THE_BREAKER, THE_STATE)
+_ITSELF: Final = (THE_BREAKER, THE_STATE.words)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,11 +16,12 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import StateError, UsageError
 from cascade_nb.events import NoticeFailed
 from cascade_nb.notices import notifier, targets
 from cascade_nb.notices.notifier import VARIABLE, Notices, NoticeWarning
 from cascade_nb.testing import SpySubscriber
+from tests.engine.states import SlowState
 from tests.engine.tools import until_blocking
 
 SECRET = "T0K3N-s3cret"
@@ -144,6 +145,19 @@ def test_a_breaker_that_holds_is_told_and_a_person_who_does_is_not(
     assert "fails tasks paused by the breaker" in line
     run.cancel()
     until_blocking(run.done)
+
+
+def test_a_state_that_cannot_be_used_is_told_of(hook: Hook) -> None:
+    notices = cs.notify(hook.url, on="held")
+    full = StateError("the disk that holds results.db is full; free some space")
+    engine = Engine(state_backend=SlowState(lambda entry: full))
+    run = engine.start(give(1).named("report"))
+    until_blocking(lambda: hook.told)
+    [line] = told(hook, notices, 1)
+    assert "paused by the state backend: the disk that holds results.db is full" in line
+    run.cancel()
+    until_blocking(run.done)
+    engine.close()
 
 
 def test_what_is_asked_faster_than_it_is_told_is_told_together(hook: Hook, engine: Engine) -> None:
