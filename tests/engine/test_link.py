@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.control.remote.messages import ANSWERS, lift_payload_of, topic_of
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.events import (
@@ -518,3 +519,33 @@ async def test_one_that_has_not_yet_subscribed_when_the_run_ends_is_left_all_the
     assert await engine.run(give(1)) == 1
     await engine.aclose()
     assert connector.connects == connector.leaves == 1
+
+
+async def test_who_lets_the_last_run_end_hears_that_it_was_done_before_the_engine_leaves(
+    make_engine: MakeEngine,
+) -> None:
+    order: list[str] = []
+
+    class Slow(InProcessConnector):
+        async def publish(self, topic: str, payload: Payload, retain: bool = False) -> None:
+            if topic.startswith(ANSWERS):
+                await until(lambda: spy.events_of_type(RunFinished))
+                await asyncio.sleep(0.05)  # in which the engine would have left
+                order.append("answered")
+            await super().publish(topic, payload, retain)
+
+        async def disconnect(self) -> None:
+            order.append("left")
+            await super().disconnect()
+
+    connector = Slow()
+    engine = make_engine(connector=connector)
+    spy = SpySubscriber(engine.bus)
+    engine.pause("task:give")
+    run = engine.start(give())
+    await until(lambda: run.status.held)
+    lift = lift_payload_of("task:give", issued_at=time.time(), sender="me", answer=True)
+    await connector.publish(topic_of("task:give"), lift)
+    assert await run == 1
+    await engine.aclose()
+    assert order == ["answered", "left"]

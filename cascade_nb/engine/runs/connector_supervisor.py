@@ -13,6 +13,7 @@ import os
 import random
 import socket
 from collections.abc import Awaitable
+from concurrent.futures import Future
 from typing import Any, Final
 
 from cascade_nb.control.manager import ConstraintManager
@@ -74,6 +75,7 @@ class ConnectorSupervisor:
         self._turn = asyncio.Lock()
         self._wait = FIRST_WAIT
         self._left: set[asyncio.Task[Any]] = set()
+        self._answered: Future[None] | None = None  # the last message that came, once it is
         self._trouble: str | None = None
         self._unsent: str | None = None
 
@@ -165,6 +167,8 @@ class ConnectorSupervisor:
         try:
             for task in (*sender.tasks, keeper):
                 await self._within_reason(task)
+            if self._answered is not None:  # it may be what let the last run come to its end
+                await asyncio.wait([asyncio.wrap_future(self._answered)], timeout=FLUSH)
         finally:
             if self._connected:
                 await self._disconnect(self._connector, None, None)
@@ -262,12 +266,17 @@ class ConnectorSupervisor:
 
     async def _on_message(self, topic: str, payload: bytes | str) -> None:
         """What comes in, on whichever thread the connector has."""
-        message = self._remote.take(topic, payload)
-        answer = None if message is None else answer_to(message, self._source, self._wall())
-        if answer is not None and self._connector is not None:
-            # It is in force all the same; that the connection is gone is noticed elsewhere.
-            with contextlib.suppress(OSError):
-                await self._connector.publish(*answer)
+        answered: Future[None] = Future()
+        self._answered = answered
+        try:
+            message = self._remote.take(topic, payload)
+            answer = None if message is None else answer_to(message, self._source, self._wall())
+            if answer is not None and self._connector is not None:
+                # It is in force all the same; that the connection is gone is noticed elsewhere.
+                with contextlib.suppress(OSError):
+                    await self._connector.publish(*answer)
+        finally:
+            answered.set_result(None)
 
     async def _disconnect(
         self, connector: Connector, error: BaseException | None, retry_in: float | None
