@@ -20,29 +20,26 @@ def advised(call: str, magic: str) -> str:
 
 def advised_resume(scope: str) -> str:
     """How to lift the pause of a scope."""
-    if _asked_from_a_terminal.get():
-        return f"`cascade-nb resume {scope}`"
-    if _short is None:
-        return f"cs.resume({scope!r})"
-    return advised("", "resume" if scope == "global" else f"resume {_short(scope)}")
+    return _advised_off(scope, "resume", "", f"cs.resume({scope!r})")
 
 
 def advised_no_limit(scope: str) -> str:
     """How to lift the limit of a scope."""
-    if _asked_from_a_terminal.get():
-        return f"`cascade-nb limit {scope} off`"
-    if _short is None:
-        return f"cs.limit({scope!r}, None)"
-    return advised("", "limit off" if scope == "global" else f"limit {_short(scope)} off")
+    return _advised_off(scope, "limit", " off", f"cs.limit({scope!r}, None)")
 
 
 def advised_no_guard(scope: str) -> str:
     """How to lift the memory guard of a scope."""
+    call = "cs.guard(None)" if scope == "global" else f"cs.guard(None, {scope!r})"
+    return _advised_off(scope, "guard", " off", call)
+
+
+def _advised_off(scope: str, command: str, last: str, call: str) -> str:
     if _asked_from_a_terminal.get():
-        return f"`cascade-nb guard {scope} off`"
+        return f"`cascade-nb {command} {scope}{last}`"
     if _short is None:
-        return "cs.guard(None)" if scope == "global" else f"cs.guard(None, {scope!r})"
-    return advised("", "guard off" if scope == "global" else f"guard {_short(scope)} off")
+        return call
+    return advised("", command + ("" if scope == "global" else f" {_short(scope)}") + last)
 
 
 def advised_answer(name: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.errors import TransferError, UsageError
 from cascade_nb.executors.processes.carried_errors import CarriedError, carried, raised_here
-from cascade_nb.executors.processes.obstacles import obstacle_in
+from cascade_nb.executors.processes.obstacles import obstacle_in, unsendable_result
 from cascade_nb.executors.processes.pickles import packed, unpacked
 from cascade_nb.executors.processes.stale_code import LoadedModules
 from cascade_nb.executors.processes.usage import Meter, Usage
@@ -62,13 +62,7 @@ def result_of(parts: Parts, listener: ProcessListener | None) -> Any:
         BaseException: what the call raised.
         TransferError: its result cannot be unpickled here.
     """
-    try:
-        result, raised, used, said = unpacked([memoryview(part) for part in parts])
-    except BaseException as wrong:
-        raise TransferError(
-            f"its result came back from its process and cannot be unpickled here: "
-            f"{type(wrong).__name__}: {wrong}"
-        ) from wrong
+    result, raised, used, said = unpacked_reply([memoryview(part) for part in parts])
     if listener is not None:
         for kind, what in said:
             if kind in _STREAMS:
@@ -132,13 +126,22 @@ def reply_of(result: Any, error: CarriedError | None, *more: Any) -> Sequence[me
     try:
         return packed((result, error, *more), back=True)
     except BaseException as wrong:  # whatever the result's classes do
-        found = obstacle_in(result, "result")
-        words = found.text if found is not None else f"{type(wrong).__name__}: {wrong}"
-        unsent = TransferError(
-            f"its result cannot come back from its process: {words}; return what can be pickled, "
-            "or run the task in threads"
-        )
-        return packed((None, carried(unsent), *more), back=True)
+        return packed((None, carried(unsendable_result(result, wrong)), *more), back=True)
+
+
+def unpacked_reply(parts: Sequence[memoryview]) -> Any:
+    """What `reply_of` packed.
+
+    Raises:
+        TransferError: its result cannot be unpickled here.
+    """
+    try:
+        return unpacked(parts)
+    except BaseException as wrong:  # whatever the result's classes do
+        raise TransferError(
+            f"its result came back from its process and cannot be unpickled here: "
+            f"{type(wrong).__name__}: {wrong}"
+        ) from wrong
 
 
 def unsendable(error: BaseException, value: Any, name: str = "args") -> TransferError:

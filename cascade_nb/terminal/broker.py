@@ -6,7 +6,8 @@ import asyncio
 import getpass
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.connectors.urls import mqtt_controller
@@ -24,6 +25,7 @@ from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_
 
 WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
+Ask = Callable[[Any], Awaitable[list[dict[str, Any]]]]
 
 
 class Wish(NamedTuple):
@@ -54,16 +56,17 @@ def may_be_over_broker(takes: Arguments, name: str, act: Act) -> Act:
     return do
 
 
-def over_broker(given: Namespace, wish: Wish) -> int:
-    """Send a wish to a broker, and say who has done it.
+def heard_over_broker(given: Namespace, ask: Ask) -> list[dict[str, Any]] | None:
+    """What engines answer to what is sent to a broker; None where it could not be sent, which has
+    been said then.
 
-    Returns:
-        The exit code: that nobody answered is one, though the broker keeps what it was sent.
+    Args:
+        given: what was typed: the broker, and who asks.
+        ask: sends it, and gives the answers.
 
     Raises:
         UsageError: this is no URL of a broker, or paho-mqtt is not installed.
     """
-    run = given.run or ""
     holder = holder_of_command(given)
     controller = mqtt_controller(
         given.broker,
@@ -71,13 +74,33 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         holder=A_PERSON if holder is None else parse_holder(holder),
         patience=WAIT,
     )
+
+    async def asked() -> list[dict[str, Any]]:
+        async with controller:
+            return await ask(controller)
+
     try:
-        answers = asyncio.run(_answers(controller, given, wish, run))
+        return asyncio.run(asked())
     except OSError as error:  # it cannot be reached, or does not take what it was sent
         if given.json:
             kind = type(error).__name__
             say_json({"ok": False, "kind": kind, "error": str(error), "exit": FAILED})
         complain(f"cascade-nb: {error}")
+        return None
+
+
+def over_broker(given: Namespace, wish: Wish) -> int:
+    """Send a wish to a broker, and say who has done it.
+
+    Returns:
+        The exit code: that nobody answered is one, though the broker keeps what it was sent.
+
+    Raises:
+        UsageError: as `heard_over_broker`.
+    """
+    run = given.run or ""
+    answers = heard_over_broker(given, partial(_answers, given, wish, run))
+    if answers is None:
         return FAILED
     code = DONE if answers else NOBODY
     scope = parse_scope(wish.scope).within(run)
@@ -93,19 +116,18 @@ def over_broker(given: Namespace, wish: Wish) -> int:
     return code
 
 
-async def _answers(controller: Any, given: Namespace, wish: Wish, run: str) -> list[dict[str, Any]]:
-    async with controller:
-        if wish.lift:
-            message = await controller.lift(wish.scope, wish.type, run=run)
-        else:
-            seconds = None if given.span is None else seconds_of(given.span)
-            message = await controller.put(
-                wish.scope, wish.type, wish.params, reason=given.reason, ttl=seconds, run=run
-            )
-        # How many there are is not known: when one has answered, the others soon have.
-        await controller.answers(message, 1, WAIT)
-        found: list[dict[str, Any]] = await controller.answers(message, 1 << 30, WAIT / 10)
-        return found
+async def _answers(given: Namespace, wish: Wish, run: str, controller: Any) -> list[dict[str, Any]]:
+    if wish.lift:
+        message = await controller.lift(wish.scope, wish.type, run=run)
+    else:
+        seconds = None if given.span is None else seconds_of(given.span)
+        message = await controller.put(
+            wish.scope, wish.type, wish.params, reason=given.reason, ttl=seconds, run=run
+        )
+    # How many there are is not known: when one has answered, the others soon have.
+    await controller.answers(message, 1, WAIT)
+    found: list[dict[str, Any]] = await controller.answers(message, 1 << 30, WAIT / 10)
+    return found
 
 
 def _pause(given: Namespace) -> Wish:

@@ -17,7 +17,6 @@ import dataclasses
 import json
 import re
 import urllib.parse
-import uuid
 from typing import Any, Final
 
 from cascade_nb.control.holders import A_PERSON, Holder, parse_holder
@@ -25,10 +24,12 @@ from cascade_nb.control.remote.envelope import (
     FIELDS,
     Envelope,
     opened,
+    payload_bytes,
     read_envelope,
     sealed,
     text_field,
     unsealed,
+    with_envelope,
 )
 from cascade_nb.control.remote.messages import ANSWERS
 from cascade_nb.errors import ConstraintError, RefusedMessageError
@@ -90,14 +91,16 @@ def answer_payload(
         answer: whether the sender wants to hear what came of it.
         key: what it is signed with, for its own topic.
     """
-    content: dict[str, Any] = {"id": uuid.uuid4().hex, "value": value, "issued_at": issued_at}
-    whose = str(holder) if holder.name else ""
-    said = {"by": by, "holder": whose, "run": run, "sender": sender}
-    content.update({field: text for field, text in said.items() if text})
-    if answer:
-        content["answer"] = True
-    if sequence is not None:
-        content["sequence"] = sequence
+    content = with_envelope(
+        {"value": value},
+        issued_at=issued_at,
+        sequence=sequence,
+        answer=answer,
+        by=by,
+        holder=str(holder) if holder.name else "",
+        run=run,
+        sender=sender,
+    )
     return sealed(json.dumps(content), question_topic(name), key)
 
 
@@ -118,7 +121,7 @@ def parse_remote_answer(
     name = urllib.parse.unquote(last)
     if head != QUESTIONS or not 0 < len(name) <= _NAME:
         raise RefusedMessageError(f"{topic[:80]!r} is no topic of a question")
-    content = opened(_as_bytes(payload), topic, key)
+    content = opened(payload_bytes(payload), topic, key)
     unknown = sorted(set(content) - _FIELDS)
     if unknown:
         raise RefusedMessageError(f"it has a field {unknown[0][:40]!r} that no answer has")
@@ -142,7 +145,7 @@ def parse_signal(topic: str, payload: bytes | str, key: bytes | None = None) -> 
     Raises:
         RefusedMessageError: it is too long, no UTF-8, or not signed as it has to be.
     """
-    text = unsealed(_as_bytes(payload), topic, key)
+    text = unsealed(payload_bytes(payload), topic, key)
     try:
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -168,10 +171,6 @@ def taken_or_not(
     if refused:
         said["refused"] = refused[:_KEPT]
     return f"{ANSWERS}/{sender}/{id_}", json.dumps(said).encode()
-
-
-def _as_bytes(payload: bytes | str) -> bytes:
-    return payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
 
 
 def _no_constant(name: str) -> float:

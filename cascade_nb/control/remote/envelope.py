@@ -18,6 +18,7 @@ import hmac
 import json
 import os
 import re
+import uuid
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
@@ -82,6 +83,35 @@ def sealed(message: str, place: str, key: bytes | None) -> bytes:
     if key is None:
         return message.encode()
     return json.dumps({"message": message, "signature": _signature(message, place, key)}).encode()
+
+
+def with_envelope(
+    said: Mapping[str, Any],
+    *,
+    issued_at: float,
+    sequence: int | None = None,
+    answer: bool = False,
+    **texts: str,
+) -> dict[str, Any]:
+    """The fields of a message to be sent: what it is about, and what it says of itself.
+
+    Args:
+        said: what it is about.
+        issued_at, sequence, answer: see `Envelope`.
+        texts: such as its run and its sender; an empty one is left out.
+    """
+    content = {"id": uuid.uuid4().hex, **said, "issued_at": issued_at}
+    content.update({name: text for name, text in texts.items() if text})
+    if answer:
+        content["answer"] = True
+    if sequence is not None:
+        content["sequence"] = sequence
+    return content
+
+
+def payload_bytes(payload: bytes | str) -> bytes:
+    """What came, of a connector that hands on texts as of one that does not."""
+    return payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
 
 
 def opened(data: bytes, place: str, key: bytes | None) -> dict[str, Any]:

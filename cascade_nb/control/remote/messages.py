@@ -24,7 +24,6 @@ import dataclasses
 import json
 import re
 import urllib.parse
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -42,9 +41,11 @@ from cascade_nb.control.remote.envelope import (
     MOST_BYTES,
     Envelope,
     opened,
+    payload_bytes,
     read_envelope,
     sealed,
     text_field,
+    with_envelope,
 )
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 
@@ -143,19 +144,16 @@ def payload_of(
     """
     parsed = parse_scope(scope)
     new_constraint(parsed, type_, params)
-    content: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
-        "scope": str(parsed),
-        "type": type_,
-        "params": dict(params),
-        "issued_at": issued_at,
-    }
-    said = {"reason": reason, "by": by, "run": run, "sender": sender}
-    content.update({name: text for name, text in said.items() if text})
-    if answer:
-        content["answer"] = True
-    if sequence is not None:
-        content["sequence"] = sequence
+    content = with_envelope(
+        {"scope": str(parsed), "type": type_, "params": dict(params)},
+        issued_at=issued_at,
+        sequence=sequence,
+        answer=answer,
+        reason=reason,
+        by=by,
+        run=run,
+        sender=sender,
+    )
     if ttl is not None:
         content["expires_at"] = issued_at + ttl
     return sealed(json.dumps(content), topic_of(parsed, type_, holder), key)
@@ -181,20 +179,18 @@ def lift_payload_of(
         ConstraintError: there is no such scope or type.
     """
     parsed = parse_scope(scope)
-    content: dict[str, Any] = {
-        "id": uuid.uuid4().hex,
-        "scope": str(parsed),
-        "lift": True,
-        "issued_at": issued_at,
-    }
+    said = {"scope": str(parsed), "lift": True}
     if type_ is not None:
-        content["type"] = checked_type(type_)
-    said = {"by": by, "run": run, "sender": sender}
-    content.update({name: text for name, text in said.items() if text})
-    if answer:
-        content["answer"] = True
-    if sequence is not None:
-        content["sequence"] = sequence
+        said["type"] = checked_type(type_)
+    content = with_envelope(
+        said,
+        issued_at=issued_at,
+        sequence=sequence,
+        answer=answer,
+        by=by,
+        run=run,
+        sender=sender,
+    )
     return sealed(json.dumps(content), topic_of(parsed, type_, holder), key)
 
 
@@ -212,7 +208,7 @@ def parse_message(
         RefusedMessageError: it is no constraint; the text says why.
     """
     scope, type_, holder = _parse_topic(topic)
-    data = payload.encode(errors="surrogatepass") if isinstance(payload, str) else bytes(payload)
+    data = payload_bytes(payload)
     if len(data) <= MOST_BYTES and key is None and data.strip() in (b"", b"{}"):
         return Message(scope, type_, True, {}, "", holder, None, Envelope(), scope)
     content = opened(data, topic, key)

@@ -240,7 +240,10 @@ class ThreadAttempt(Attempt):
                     driver.queues.worker_is_free(self)
                     return None
         self.call = None  # its arguments live as long as the body, and no longer
-        context = driver.context.copy()  # two threads cannot be inside one context at once
+        return self._work(call)
+
+    def _work(self, call: Call) -> Callable[[], Any]:
+        context = self.driver.context.copy()  # two threads cannot be inside one context at once
         return partial(context.run, self._body_here, call)
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
@@ -259,8 +262,7 @@ class ThreadAttempt(Attempt):
 
     def _body(self, call: Call) -> Any:
         user_here.set(self)
-        sharing = self.driver.sharing
-        if sharing is not None:
+        if (sharing := self.driver.sharing) is not None:
             found = sharing.before_in_thread(self)
             if found is not None:
                 return self._noted(found.value)
@@ -313,8 +315,7 @@ class AsyncAttempt(Attempt):
     async def body(self, call: Call) -> Any:
         """What runs on the loop."""
         user_here.set(self)
-        sharing = self.driver.sharing
-        if sharing is not None:
+        if (sharing := self.driver.sharing) is not None:
             found = await sharing.before(self)
             if found is not None:
                 return self._noted(found.value)

@@ -56,19 +56,6 @@ class ClusterAttempt(ThreadAttempt):
         if self.driver.services.manager.pause_over(self.ticket) is not None:
             self._runner.ask_back(self)
 
-    def begin(self) -> Callable[[], Any] | None:
-        """The work to be done there, or None when a pause or the end of the run came in between."""
-        driver = self.driver
-        call = self.call
-        if call is None:
-            with driver.lock:
-                call = self._begun()
-                if call is None:
-                    driver.queues.worker_is_free(self)
-                    return None
-        self.call = None
-        return cast("Callable[[], Any]", self._work(call))
-
     def end(self, result: Any, error: BaseException | None) -> ThreadAttempt | None:
         """Hand in the outcome; gives the attempt to go on with, if any."""
         driver = self.driver
@@ -108,10 +95,10 @@ class ClusterAttempt(ThreadAttempt):
         runner: RunsOnCluster = workers.executor
         return runner
 
-    def _work(self, call: Call) -> ClusterWork:
+    def _work(self, call: Call) -> Callable[[], Any]:
         driver, index = self.driver, self.index
         kind, options = driver.core.kinds.of[index], driver.core.options_of(index)
-        return ClusterWork(
+        work = ClusterWork(
             run=run_on_cluster,
             said=driver.said(self._runner),
             noted=FilesToNote(options.track_files, kind.files, kind.mentions, kind.name),
@@ -124,6 +111,7 @@ class ClusterAttempt(ThreadAttempt):
             priority=0,
             resources=driver.core.needs_of(index) or {},
         )
+        return cast("Callable[[], Any]", work)  # it is called there
 
 
 class _Ear:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from cascade_nb.concurrency.cluster_protocols import Tells
 from cascade_nb.engine.body_context import at_end, finish_body, progress_told
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
-from cascade_nb.engine.processes.surroundings import Said
+from cascade_nb.engine.processes.surroundings import Said, record_as_text
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.copying.isolation import copied_call
@@ -48,17 +48,10 @@ def run_on_cluster(
         BaseException: whatever the body does.
     """
     context = contextvars.copy_context()
-    return context.run(_run, channel, said, noted, fn, args, kwargs)
+    return context.run(_run, channel, said, noted, partial(fn, *args, **kwargs))
 
 
-def _run(
-    channel: Tells,
-    said: bytes,
-    noted: FilesToNote,
-    fn: Callable[..., Any],
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> tuple[Any, Stamps]:
+def _run(channel: Tells, said: bytes, noted: FilesToNote, call: partial[Any]) -> tuple[Any, Stamps]:
     _listen()
     _tells.set(channel)
     settings = _settings(said).enter()
@@ -66,13 +59,13 @@ def _run(
     enter_body()
     at_end.set(None)
     files = noted.opened()
-    args, kwargs = copied_call(args, kwargs)
+    args, kwargs = copied_call(call.args, call.keywords)
     files.begin(args, kwargs)
     stands_for_it = RemoteBody(files)
     stands_for_it.begin()
     try:
         with settings or contextlib.nullcontext():
-            result = returned(fn(*args, **kwargs))
+            result = returned(call.func(*args, **kwargs))
         files.finish(result)
     finally:
         finish_body()
@@ -164,16 +157,11 @@ class _Records(logging.Handler):
         if channel is None:
             return
         try:
-            said = dict(vars(record))
-            said.update(msg=record.getMessage(), args=None, exc_info=None)
-            if record.exc_info and not record.exc_text:
-                said["exc_text"] = _FORMAT.formatException(record.exc_info)
-            channel.tell("log", said)
+            channel.tell("log", record_as_text(record))
         except Exception:
             self.handleError(record)
 
 
-_FORMAT: Final = logging.Formatter()
 _listening = threading.Lock()
 _heard: list[_Records] = []
 

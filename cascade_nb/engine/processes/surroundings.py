@@ -180,6 +180,15 @@ def _can_go(one: Any) -> bool:
     return True
 
 
+def record_as_text(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields of a log record, of which all can be pickled: its arguments may be anything."""
+    said = dict(vars(record))
+    said.update(msg=record.getMessage(), args=None, exc_info=None)
+    if record.exc_info and not record.exc_text:
+        said["exc_text"] = _FORMAT.formatException(record.exc_info)
+    return said
+
+
 class Telling(logging.Handler):
     """Has what is logged and warned of in this process told to another, for one body at a time."""
 
@@ -218,11 +227,7 @@ class Telling(logging.Handler):
         if self._tell is None:
             return
         try:
-            said = dict(vars(record))
-            said.update(msg=record.getMessage(), args=None, exc_info=None)
-            if record.exc_info and not record.exc_text:
-                said["exc_text"] = _FORMAT.formatException(record.exc_info)
-            self._tell("log", said)
+            self._tell("log", record_as_text(record))
         except Exception:
             self.handleError(record)
 

@@ -7,7 +7,7 @@ import threading
 from typing import Any, Protocol
 
 from cascade_nb.errors import ClusterError, TransferError
-from cascade_nb.executors.processes.obstacles import obstacle_in
+from cascade_nb.executors.processes.obstacles import unsendable_result
 from cascade_nb.executors.processes.pickles import packed, unpacked
 from cascade_nb.model.copying.elsewhere import Elsewhere
 
@@ -117,13 +117,7 @@ class Kept:
         try:
             stream, *buffers = packed(self._value, back=True)
         except BaseException as wrong:  # whatever its classes do
-            found = obstacle_in(self._value, "result")
-            words = found.text if found is not None else f"{type(wrong).__name__}: {wrong}"
-            why = (
-                f"its result cannot leave its worker: {words}; return what can be pickled, or run "
-                "the task in threads"
-            )
-            return Kept, (None, self.size, why)
+            return Kept, (None, self.size, str(unsendable_result(self._value, wrong)))
         kind = pickle.PickleBuffer if protocol >= _WITH_BUFFERS else bytes
         return _kept, (self.size, bytes(stream), *map(kind, buffers))
 

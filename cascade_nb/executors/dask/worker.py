@@ -20,7 +20,7 @@ from cascade_nb.errors import TransferError
 from cascade_nb.executors.dask.cluster import Here, size_of
 from cascade_nb.executors.dask.values import Kept
 from cascade_nb.executors.processes.carried_errors import CarriedError, carried
-from cascade_nb.executors.processes.obstacles import obstacle_in
+from cascade_nb.executors.processes.obstacles import unsendable_result
 from cascade_nb.executors.processes.pickles import packed_whole
 
 SMALL: Final = 16 * 1024  # bytes of a result that goes along with the word of its end
@@ -199,13 +199,8 @@ def _end_of(
     try:
         stream = packed_whole(end)
     except BaseException as wrong:  # whatever the result's classes do
-        found = obstacle_in(result, "result")
-        words = found.text if found is not None else f"{type(wrong).__name__}: {wrong}"
-        unsendable = TransferError(
-            f"its result cannot leave its worker: {words}; return what can be pickled, or run the "
-            "task in threads"
-        )
-        return End(None, None, carried(unsendable), made_of, seconds, where), None
+        unsent = carried(unsendable_result(result, wrong))
+        return End(None, None, unsent, made_of, seconds, where), None
     if len(stream) > 2 * SMALL and not _is_ours(result) and error is None:
         return End(len(stream), None, None, made_of, seconds, where), Kept(result, len(stream))
     return end, None

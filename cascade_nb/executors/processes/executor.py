@@ -14,10 +14,10 @@ from cascade_nb.errors import ProcessError, TransferError, UsageError
 from cascade_nb.executors.local import LocalExecutor
 from cascade_nb.executors.processes.carried_errors import raised_here
 from cascade_nb.executors.processes.obstacles import obstacle_in
-from cascade_nb.executors.processes.pickles import packed, packed_variables, unpacked
+from cascade_nb.executors.processes.pickles import packed, packed_variables
 from cascade_nb.executors.processes.pool import Pool
 from cascade_nb.executors.processes.process import NotBegunError
-from cascade_nb.executors.remote_calls import unsendable
+from cascade_nb.executors.remote_calls import unpacked_reply, unsendable
 from cascade_nb.forking import forget_after_fork
 from cascade_nb.protocols import Job
 
@@ -157,13 +157,7 @@ class ProcessExecutor:
         except BaseException as error:
             raise unsendable(error, args) from error
         reply = self._reply_to(parts, listener)
-        try:
-            result, raised, used = unpacked(reply)
-        except BaseException as wrong:
-            raise TransferError(
-                f"its result came back from its process and cannot be unpickled here: "
-                f"{type(wrong).__name__}: {wrong}"
-            ) from wrong
+        result, raised, used = unpacked_reply(reply)
         if listener is not None:
             listener.used(used.cpu, used.memory)
         if raised is not None:

@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.errors import TransferError
 from cascade_nb.executors.processes.pickles import packed
 from cascade_nb.text import readable
 
@@ -50,6 +51,21 @@ def obstacle_in(value: Any, name: str) -> Obstacle | None:
         else:
             break
     return Obstacle(tuple(path), type(value).__qualname__, str(error).splitlines()[0][:200])
+
+
+def unsendable_result(result: Any, error: BaseException) -> TransferError:
+    """The error of a body whose result has no pickle.
+
+    Args:
+        result: that.
+        error: what pickling it raised.
+    """
+    found = obstacle_in(result, "result")
+    words = found.text if found is not None else f"{type(error).__name__}: {error}"
+    return TransferError(
+        f"its result cannot come back from its process: {words}; return what can be pickled, or "
+        "run the task in threads"
+    )
 
 
 def _refusal(value: Any) -> BaseException | None:

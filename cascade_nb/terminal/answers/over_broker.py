@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
+from functools import partial
 from typing import Any
 
-from cascade_nb.connectors.urls import mqtt_controller
-from cascade_nb.control.holders import A_PERSON, parse_holder
 from cascade_nb.errors import UsageError
-from cascade_nb.terminal.broker import WAIT, myself
-from cascade_nb.terminal.control import holder_of_command
+from cascade_nb.terminal.broker import WAIT, heard_over_broker
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
 
@@ -22,20 +19,8 @@ def over_broker(given: Namespace) -> int:
     """
     if given.name is None:
         raise UsageError("a broker does not say what is asked; give a name and an answer")
-    holder = holder_of_command(given)
-    controller = mqtt_controller(
-        given.broker,
-        by=myself(),
-        holder=A_PERSON if holder is None else parse_holder(holder),
-        patience=WAIT,
-    )
-    try:
-        answers = asyncio.run(_answers(controller, given))
-    except OSError as error:
-        if given.json:
-            kind = type(error).__name__
-            say_json({"ok": False, "kind": kind, "error": str(error), "exit": FAILED})
-        complain(f"cascade-nb: {error}")
+    answers = heard_over_broker(given, partial(_answers, given))
+    if answers is None:
         return FAILED
     taken = [one for one in answers if "refused" not in one]
     code = DONE if taken else FAILED if answers else NOBODY
@@ -50,9 +35,8 @@ def over_broker(given: Namespace) -> int:
     return code
 
 
-async def _answers(controller: Any, given: Namespace) -> list[dict[str, Any]]:
-    async with controller:
-        value = " ".join(given.value)
-        message = await controller.answer(given.name, value, run=given.run or "")
-        found: list[dict[str, Any]] = await controller.answers(message, 1, WAIT)
-        return found
+async def _answers(given: Namespace, controller: Any) -> list[dict[str, Any]]:
+    value = " ".join(given.value)
+    message = await controller.answer(given.name, value, run=given.run or "")
+    found: list[dict[str, Any]] = await controller.answers(message, 1, WAIT)
+    return found

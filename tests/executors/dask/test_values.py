@@ -125,7 +125,7 @@ def test_a_large_result_that_cannot_travel_is_refused_when_it_is_to(engine: Engi
 
         return [threading.Lock(), *range(100_000)]
 
-    with pytest.raises(TaskFailedError, match="cannot leave its worker: `result\\[0\\]`"):
+    with pytest.raises(TaskFailedError, match="cannot come back from its process: `result\\[0\\]`"):
         engine.start(cs.task(make)()).result()
 
 
