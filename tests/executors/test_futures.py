@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pathlib
 import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -509,6 +510,20 @@ def test_a_pool_stays_where_it_is_when_its_task_travels(
     assert gone.given is None
     assert engine.start(gone(1)).result() == 2
     assert copy.deepcopy(helper).given is helper.given
+
+
+def test_a_run_imports_nothing_for_the_pool_of_a_task() -> None:
+    # It would do so on its loop, which is the kernel's, and the first time takes 45 ms.
+    code = (
+        "import sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "import cascade_nb as cs\n"
+        "with ThreadPoolExecutor(1) as pool:\n"
+        "    task = cs.task(lambda n: n + 1, executor=pool)\n"
+        "    assert 'cascade_nb.executors.futures' in sys.modules\n"
+        "    assert cs.run(task(1)) == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_two_tasks_of_one_pool_share_its_places(

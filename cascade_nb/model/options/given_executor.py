@@ -16,22 +16,18 @@ class GivenExecutor:
 
     Args:
         executor: the object.
+
+    Attributes:
+        resolved: what engines use in its place. It is made here, since what makes it may have to be
+            imported, and a run that asks for it is on its loop.
+
+    Raises:
+        UsageError: it is none that they can use.
     """
 
     def __init__(self, executor: Any) -> None:
         self.executor = executor
-        self._resolved: Any = None
-
-    @property
-    def resolved(self) -> Any:
-        """What engines use in its place.
-
-        Raises:
-            UsageError: it is none that they can use.
-        """
-        if self._resolved is None:
-            self._resolved = _executor_of(self.executor)
-        return self._resolved
+        self.resolved = _executor_of(executor)
 
     def __copy__(self) -> GivenExecutor:
         return self
