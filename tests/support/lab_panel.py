@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, expect
+from playwright.sync_api import TimeoutError as TooLate
 
 from tests.support.notebook_page import LabNotebook
 
@@ -40,7 +41,11 @@ class LabPanel:
     def __init__(self, notebook: LabNotebook, cell: int) -> None:
         self.notebook = notebook
         self.root: Locator = notebook.output(cell, ".cascade-panel")
-        self.root.wait_for()
+        try:
+            self.root.wait_for()
+        except TooLate as late:
+            shown = f"instead of a panel there is {notebook.text(cell)!r}"
+            raise AssertionError(f"{shown}; the page's console: {notebook.console[-20:]}") from late
         expect(self.root.locator(".cs-title")).not_to_be_empty()
         self.pause = self.root.get_by_role("switch", name="Pause this run")
         self.headline = self.root.locator(".cs-headline")

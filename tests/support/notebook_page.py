@@ -198,36 +198,45 @@ class LabNotebook:
         there is another connection (ipython/ipykernel#1554, mended in 7.4). Lab asks a new kernel
         several things at once.
         """
-        answers = f"""async () => {{
-            const kernel = {_NOTEBOOK}.sessionContext.session.kernel
-            const future = kernel.requestExecute({{code: '', silent: true, store_history: false}})
-            const late = new Promise(resolve => setTimeout(resolve, {DEAF * 1000}, 'late'))
-            const reply = await Promise.race([future.done, late])
-            if (reply !== 'late') return true
-            future.dispose()
-            await kernel.reconnect()
-            return false
-        }}"""
-        wait_until(lambda: self.page.evaluate(answers), "the kernel does not answer", self._breathe)
+        self.page.evaluate(
+            f"""() => {{
+                const kernel = {_NOTEBOOK}.sessionContext.session.kernel
+                const nothing = {{code: '', silent: true, store_history: false}}
+                const future = kernel.requestExecute(nothing)
+                window.greeted = false
+                future.done.then(() => {{ window.greeted = true }})
+            }}"""
+        )
+        if not self._comes("() => window.greeted"):
+            raise AssertionError(f"the kernel does not answer in {PATIENCE:.0f} s")
         self._is_new = True
 
     def _wait_for_first_cell(self, index: int) -> None:
         """Until the reply to the first cell is there, or for as long as a kernel may take.
 
-        It may meet with what `_greet` waits for, and be left unread too, until somebody connects: a
-        user would load the page again. What comes later is the package's own to prevent, once that
-        cell has loaded it, and nothing here hides it.
+        It may meet with what `_greet` waits for, and be left unread too. What comes later is the
+        package's own to prevent, once that cell has loaded it, and nothing here hides it.
+        """
+        self._is_new = not self._comes(_ANSWERED, index)
+
+    def _comes(self, condition: str, about: Any = None) -> bool:
+        """Whether it holds in time; somebody else connects to the kernel again and again meanwhile.
+
+        Not this page: what its widgets have asked would be lost with its connection, and Lab waits
+        for their answers without end, so that a reopened notebook shows none of them.
         """
         deadline = time.monotonic() + PATIENCE
-        while self._is_new and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             try:
-                self.page.wait_for_function(_ANSWERED, arg=index, timeout=DEAF * 1000)
-                self._is_new = False
+                self.page.wait_for_function(condition, arg=about, timeout=DEAF * 1000)
             except TooLate:
                 self.page.evaluate(
                     f"() => {{ const other = {_NOTEBOOK}.sessionContext.session.kernel.clone()\n"
                     f"setTimeout(() => other.dispose(), {DEAF * 1000}) }}"
                 )
+            else:
+                return True
+        return False
 
     def _breathe(self) -> None:
         self.page.wait_for_timeout(20)
