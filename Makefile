@@ -46,8 +46,8 @@ bench: ## measure everything that benchmarks/README.md promises, table and JSON 
 bench-quick: ## the same in small sizes, in under two minutes
 	@$(bootstrap) test python -m benchmarks --quick $(ARGS)
 
-soak: ## the property tests and the killed kernels, for as long as it takes
-	@HYPOTHESIS_PROFILE=soak $(bootstrap) --system --kernels test python -m pytest -m "hypothesis or soak" --timeout 0 $(ARGS)
+soak: ## the property tests, the killed kernels and what Binder installs, for as long as it takes
+	@HYPOTHESIS_PROFILE=soak $(bootstrap) --system --kernels test python -m pytest -m "hypothesis or soak or only_soak" --timeout 0 $(ARGS)
 
 clean: ## remove the environments and everything built
 	rm -rf .venvs build dist .mypy_cache .pytest_cache .ruff_cache

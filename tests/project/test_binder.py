@@ -16,7 +16,7 @@ from tools.environments import ROOT, Environment
 BINDER = ROOT / "binder"
 
 
-@pytest.mark.slow
+@pytest.mark.only_soak
 @pytest.mark.timeout(1800)
 def test_the_quickstart_runs_in_what_binder_installs(tmp_path: Path) -> None:
     listed = Environment("binder", (("--requirement", "binder/requirements.txt"),), home=tmp_path)

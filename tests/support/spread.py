@@ -25,12 +25,10 @@ APART = (
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
     "tests/notebooks/",
-    "tests/project/test_binder.py",
 )
 
 #: What is begun first: starts of node ids, longest first.
 FIRST = (
-    "tests/project/test_binder.py",
     "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
