@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
+import decimal
 import io
 import random
 import threading
@@ -12,6 +14,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -61,6 +64,16 @@ class Model:
         return f"Model({self.weights!r})"
 
 
+class Settings:
+    """It says itself how it is copied, as models of pydantic do."""
+
+    def __init__(self, limits: list[Any]) -> None:
+        self.limits = limits
+
+    def __deepcopy__(self, memo: Any) -> Settings:
+        return Settings(copy.deepcopy(self.limits, memo))
+
+
 def change(value: Any) -> Any:
     """Change a value in place, as deep as it goes."""
     if isinstance(value, dict):
@@ -81,10 +94,14 @@ def change(value: Any) -> Any:
     elif isinstance(value, np.ndarray):
         value[...] = -1
     elif isinstance(value, pd.DataFrame):
+        for name in value.columns:
+            with contextlib.suppress(ValueError):
+                value[name].array[0] = value[name].array[1]
         value.loc[0, "a"] = -1
         value["changed"] = 1
     elif isinstance(value, pd.Series):
-        value[0] = -1
+        value.array[0] = value.array[1]
+        value.iloc[0] = value.iloc[1]
     elif isinstance(value, pl.DataFrame):
         value[0, "a"] = -1
     elif isinstance(value, (Account, types.SimpleNamespace)):
@@ -101,6 +118,12 @@ def change(value: Any) -> Any:
         value.fit([[1.0], [2.0]], [1.0, 9.0])
     elif isinstance(value, sparse.csr_array):
         value.data[:] = 9
+    elif isinstance(value, Settings):
+        change(value.limits)
+    elif isinstance(value, ET.Element):
+        value.set("changed", "1")
+    elif isinstance(value, decimal.Context):
+        value.prec += 1
     return value
 
 
@@ -114,6 +137,10 @@ def seen(value: Any) -> str:
         return f"{type(value)} {[seen(held) for held in value]}"
     if isinstance(value, dict):
         return f"{type(value)} {[(key, seen(held)) for key, held in value.items()]}"
+    if isinstance(value, Settings):
+        return f"settings {seen(value.limits)}"
+    if isinstance(value, ET.Element):
+        return ET.tostring(value, encoding="unicode")
     if isinstance(value, io.BytesIO):
         return f"{value.tell()} {value.getvalue()!r}"
     if isinstance(value, random.Random):
@@ -144,12 +171,23 @@ VALUES: dict[str, Callable[[], Any]] = {
     "an array of lists": lambda: np.array([[1], None, "x"], dtype=object)[:1],
     "a frame": lambda: pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}),
     "a series": lambda: pd.Series([1, 2]),
+    "a series that can be missing": lambda: pd.Series([1, None, 3], dtype="Int64"),
+    "a series of times": lambda: pd.Series(pd.to_datetime(["2020-01-01", "2021-01-01"])),
+    "a series of categories": lambda: pd.Series(["x", "y"], dtype="category"),
+    "a series of times in a zone": lambda: pd.Series(pd.date_range("2020", periods=2, tz="UTC")),
+    "a frame of pandas' own kinds": lambda: pd.DataFrame({"a": [1, 2]}).astype("Int64"),
+    "a frame of many kinds": lambda: pd.DataFrame(
+        {"a": [1, 2], "t": pd.date_range("2020", periods=2), "s": ["x", "y"]}
+    ),
     "a polars frame": lambda: pl.DataFrame({"a": [1, 2]}),
     "a buffer": lambda: io.BytesIO(b"abc"),
     "a random generator": lambda: random.Random(3),
     "NumPy's random generator": lambda: np.random.default_rng(3),
     "an estimator": lambda: LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]),
     "a sparse matrix": lambda: sparse.csr_array(np.eye(2)),
+    "a model with a copy of its own": lambda: Settings([1, [2]]),
+    "an element of XML": lambda: ET.fromstring("<a><b/></a>"),
+    "a decimal context": lambda: decimal.Context(prec=5),
 }
 every_value = pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
 
@@ -315,6 +353,10 @@ def numbers() -> Any:
     yield 1
 
 
+async def numbers_later() -> Any:
+    yield 1
+
+
 async def later() -> int:
     return 1
 
@@ -325,6 +367,7 @@ ONCE: dict[str, tuple[Callable[[], Any], str]] = {
     "an iterator": (lambda: iter([1]), r"a list_iterator.*return list\(…\)"),
     "one in a list": (lambda: [1, {"k": (zip([1]),)}], r"a zip.*return list\(…\)"),
     "one in a dataclass": (lambda: Account(iter([1])), r"a list_iterator"),
+    "an asynchronous generator": (numbers_later, r"an async_generator.*return \[one async for"),
     "an open file": (Path(__file__).open, r"an open file.*its path"),
     "an awaitable": (later, r"a coroutine.*async def"),
 }  # fmt: skip

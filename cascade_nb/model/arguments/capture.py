@@ -29,6 +29,7 @@ from cascade_nb.model.copying.library_copiers import (
     copies_on_write,
     is_buffer,
     library_of,
+    own_copier,
 )
 from cascade_nb.model.copying.read_once import is_read_once
 from cascade_nb.model.copying.stamps import content_stamp
@@ -282,7 +283,7 @@ def _find_way(cls: type) -> _Way:
         return _Way.ARRAY
     if kind == "frame":
         return _Way.FRAME
-    if library_of(cls) in COPIES_WELL:
+    if library_of(cls) in COPIES_WELL or own_copier(cls) is way:
         return _Way.ATTRIBUTES
     return _Way.BUFFER
 

@@ -19,7 +19,7 @@ from cascade_nb.model.containers.containers import container_kind
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, ContainerKind
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
-from cascade_nb.model.copying.library_copiers import Copier, library_copier
+from cascade_nb.model.copying.library_copiers import Copier, library_copier, own_copier
 from cascade_nb.model.copying.read_once import check_readable
 from cascade_nb.model.lazy.lazy import Lazy
 
@@ -230,5 +230,5 @@ def _find_way(cls: type) -> Copier | ContainerKind | None:
         return found
     kind = container_kind(cls)
     if kind is None or not kind.within_reach or (kind is PLAIN_OBJECT and not is_data(cls)):
-        return None
+        return own_copier(cls)
     return kind

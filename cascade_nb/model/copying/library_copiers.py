@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import array
 import copy
+import decimal
+import enum
 import gc
 import io
 import random
@@ -40,16 +42,23 @@ Copier = Callable[[OneCopy, Any], Any]
 LARGE: Final = 1 << 18
 """Bytes from which on an array is handed out read-only instead of copied."""
 
+_FEW_CELLS: Final = LARGE // 8
+"""Up to so many a frame is copied …"""
+_CELLS: Final = 1 << 21
+"""… and up to so many one with arrays of pandas' own, in milliseconds."""
+
 # Libraries whose objects are data and say themselves how they are copied: estimators, graphs,
 # sparse matrices, modules of a network. Objects of others may stand for more than they hold.
 COPIES_WELL: Final = frozenset(
     {
         "sklearn", "scipy", "statsmodels", "networkx", "xgboost", "lightgbm", "catboost", "torch",
-        "PIL", "xarray",
+        "PIL", "xarray", "xml", "lxml",
     }
 )  # fmt: skip
 _VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
-_COPIED: Final = (bytearray, array.array, io.BytesIO, io.StringIO, random.Random)
+_COPIED: Final = (
+    bytearray, array.array, io.BytesIO, io.StringIO, random.Random, decimal.Context,
+)  # fmt: skip
 
 
 def library_copier(cls: type) -> Copier | None:
@@ -73,6 +82,22 @@ def library_copier(cls: type) -> Copier | None:
     if library in COPIES_WELL or (library == "numpy" and "random" in cls.__module__):
         return lambda copying, value: copying.keep(value, copy.deepcopy(value))
     return None
+
+
+def own_copier(cls: type) -> Copier | None:
+    """How values of `cls` are copied by its own `__deepcopy__`, as pydantic's models are; None
+    where it has none.
+    """
+    if issubclass(cls, (type, enum.Enum)) or not callable(getattr(cls, "__deepcopy__", None)):
+        return None
+    return _by_its_own_way
+
+
+def _by_its_own_way(copying: OneCopy, value: Any) -> Any:
+    try:
+        return copying.keep(value, copy.deepcopy(value))
+    except Exception:  # a handle inside, say: everybody is given the same one
+        return value
 
 
 def library_of(cls: type) -> str:
@@ -172,7 +197,7 @@ def _frame(copying: OneCopy, value: Any) -> Any:
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.Index):
         return copying.keep(value, value.view() if hasattr(value, "view") else value)
-    new = copying.keep(value, value.copy(deep=not copies_on_write(pandas)))
+    new = copying.keep(value, value.copy(deep=_is_copied_whole(pandas, value)))
     if hasattr(value, "columns"):
         for place, kind in enumerate(value.dtypes.to_numpy()):
             if kind.kind == "O":
@@ -182,6 +207,29 @@ def _frame(copying: OneCopy, value: Any) -> Any:
     elif value.dtype.kind == "O" and not FROZEN.issuperset(map(type, value.tolist())):
         new = copying.keep(value, _own_items(copying, value))
     return new
+
+
+def _is_copied_whole(pandas: Any, value: Any) -> bool:
+    """Whether a frame shares nothing with its copy: where pandas does not copy on write, and, if it
+    is not large, because pandas does not see who writes to the array of a column.
+
+    Of plain kinds that is only `df["n"].array`, of pandas' own `df["n"].values` too.
+    """
+    if not copies_on_write(pandas) or value.size <= _FEW_CELLS:
+        return True
+    if value.size > _CELLS:
+        return False
+    kinds = value.dtypes if hasattr(value, "columns") else [value.dtype]
+    return any(_is_of_pandas_own(pandas, kind) for kind in kinds)
+
+
+def _is_of_pandas_own(pandas: Any, kind: Any) -> bool:
+    """Whether a column has an array of pandas' own that can be written to."""
+    if isinstance(kind, pandas.StringDtype):
+        return bool(kind.storage == "python")
+    if isinstance(kind, sys.modules["numpy"].dtype):
+        return bool(kind.kind in "mM")
+    return not isinstance(kind, getattr(pandas, "ArrowDtype", ()))
 
 
 def _own_items(copying: OneCopy, series: Any) -> Any:

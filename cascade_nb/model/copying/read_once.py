@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import types
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from cascade_nb.errors import ResultError
@@ -53,10 +53,11 @@ def check_readable(cls: type) -> Callable[[Any], NoReturn] | None:
             f"{name}, which can be awaited once and has no value yet; make the task an `async def` "
             "and return `await …`"
         )
-    if issubclass(cls, Iterator):
+    if issubclass(cls, (Iterator, AsyncIterator)):
+        made = "list(…)" if issubclass(cls, Iterator) else "[one async for one in …]"
         return _refusal(
             f"{name}, which can be gone through only once, so that a second reader would find it "
-            "empty; return a list, for instance `return list(…)`"
+            f"empty; return a list, for instance `return {made}`"
         )
     return None
 
@@ -78,7 +79,9 @@ def is_read_once(cls: type) -> bool:
     """Whether a value of `cls` is gone when somebody has gone through it, as a generator is. An
     open file is not: it can be wound back, and may be there to be written to.
     """
-    return issubclass(cls, (Iterator, types.CoroutineType)) and not issubclass(cls, io.IOBase)
+    return issubclass(cls, (Iterator, AsyncIterator, types.CoroutineType)) and not issubclass(
+        cls, io.IOBase
+    )
 
 
 def _refusal(words: str) -> Callable[[Any], NoReturn]:
