@@ -612,3 +612,58 @@ async def test_a_write_to_a_large_array_says_that_a_copy_can_be_written_to(
             await engine.run(change(array))
     assert not given.any()
     assert given.flags.writeable
+
+
+def pattern(*given: Any, **named: Any) -> str:
+    """Which of the lists that it is given are one, by what becomes of the others."""
+    lists = [*given, *named.values()]
+    if lists[0] and isinstance(lists[0][0], list):
+        (lists,) = lists
+    for number, one in enumerate(lists):
+        one.append(number)
+    return str(lists)
+
+
+calls = st.lists(
+    st.tuples(
+        st.sampled_from(["by place", "by name", "in a list", "of a map"]),
+        st.tuples(*[st.integers(0, 2)] * 3),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=examples(60))
+@given(program=calls, kept=st.booleans())
+def test_equal_calls_give_two_results_and_one_result_given_twice_is_one(
+    program: list[tuple[str, tuple[int, int, int]]], kept: bool
+) -> None:
+    makers = [cs.task(lambda: [1])().named(f"made{n}") for n in range(3)]
+    task = cs.task(pattern)
+    engine = Engine(state_backend=MemoryState())
+    try:
+        if kept:
+            cs_run(engine, makers)
+            found = cs_run(engine, makers)
+            assert len(set(map(id, found))) == 3
+        for way, chosen in program:
+            nodes = [makers[n] for n in chosen]
+            own = [[1] for _ in makers]
+            given = [own[n] for n in chosen]
+            if way == "of a map":
+                target: Any = task.partial(a=nodes[0], b=nodes[1]).map(c=[[1], [1]])
+                want: Any = [
+                    pattern(**dict(zip("abc", (*copy.deepcopy(given[:2]), [1]), strict=True)))
+                    for _ in range(2)
+                ]
+            elif way == "in a list":
+                target, want = task([*nodes]), pattern(given)
+            elif way == "by name":
+                target = task(**dict(zip("abc", nodes, strict=True)))
+                want = pattern(*given)
+            else:
+                target, want = task(*nodes), pattern(*given)
+            assert cs_run(engine, target) == want
+    finally:
+        engine.close()

@@ -448,6 +448,16 @@ class LeavesOut:
         return {"x": self.x}
 
 
+class PutsAnother:
+    """Pickles with nothing in the place of one of its attributes."""
+
+    def __init__(self, x: int, client: Any) -> None:
+        self.x, self.client = x, client
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "client": None}
+
+
 class LeavesAll:
     def __init__(self, x: int, tag: Any) -> None:
         self.x, self.tag = x, tag
@@ -479,7 +489,7 @@ def dated(x: int, tag: Any) -> Dated:
     return made
 
 
-@pytest.mark.parametrize("kind", [LeavesOut, LeavesAll, Slotted, dated])
+@pytest.mark.parametrize("kind", [LeavesOut, PutsAnother, LeavesAll, Slotted, dated])
 @given(x=st.integers(1, 2), tags=st.tuples(st.integers(0, 2), st.integers(0, 2)))
 def test_what_a_pickle_leaves_out_is_told_apart_all_the_same(
     kind: Callable[[int, Any], Any], x: int, tags: tuple[int, int]

@@ -24,6 +24,7 @@ from cascade_nb.graph.fingerprint.fingerprint import Fingerprints, fingerprints
 from cascade_nb.graph.fingerprint.unkeyed import UnkeyedNodes
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.arguments.inputs import ATOMS, CALLS
+from cascade_nb.model.copying.isolation import come_again, each_its_own
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.tasks.asking import Asking
@@ -210,6 +211,8 @@ async def find_reusable(
                 values[index] = had[keys[index]]
             else:  # it had to go since it was looked for, or may not be read
                 lost.add(index)
+    if come_again(values):
+        values.update(await run_in_thread(lambda: each_its_own(values)))
     values = {index: value for index, value in values.items() if index in found}
     return Reuse(
         keys,

@@ -19,6 +19,7 @@ from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.graph import Graph, Node, NodeKind
+from cascade_nb.model.copying.isolation import come_again, each_its_own
 from cascade_nb.protocols import StateBackend
 
 _NONE: Final[Mapping[int, str]] = {}
@@ -141,11 +142,10 @@ class Keys:
         files = KeptFiles(known, dict(enumerate(keys)))
         there.difference_update(keys[n] for n in await files.outdated())
         values = await state.values(list(there)) if there else {}
-        return {
-            n: Standing(values[key], known[key].files)
-            for n, key in enumerate(keys)
-            if key in values
-        }
+        found = {n: values[key] for n, key in enumerate(keys) if key in values}
+        if come_again(found):
+            found.update(await run_in_thread(lambda: each_its_own(found)))
+        return {n: Standing(value, known[keys[n]].files) for n, value in found.items()}
 
     def _made(self, node: Node, columns: Mapping[str, list[Any]], count: int) -> list[str]:
         place = f"{self._run_id}/{self._revision}.{node.index}"

@@ -7,6 +7,7 @@ one's result may stand for the other's: later in the session, after an edit, in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NewType
 
@@ -25,6 +26,7 @@ from cascade_nb.graph.fingerprint.task_calls import (
     task_key,
     with_rules,
 )
+from cascade_nb.graph.fingerprint.twins import Twins
 from cascade_nb.graph.fingerprint.unkeyed import NEW_EACH_TIME, Gap, UnkeyedNodes, UpstreamError
 from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.graph.values.atoms import ATOMS, DIGEST_SIZE, CannotKeyError, digest
@@ -59,6 +61,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         self.gaps = UnkeyedNodes(graph)
         self.read: list[bytes | None] = []
         self._tasks: dict[AnyTask | None, TaskKey] = {None: NO_TASK}
+        self._twins = Twins(graph.place, self.read, reference, self._lazy)
         self._large = LargeArguments(graph)
         self._seen: Encoder | None = Encoder(reference, self._lazy, self._large.seen)
         self._key_all()
@@ -138,8 +141,10 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         try:
             self._large.check(node.index)
             check(key)
-            raw = digest(call_bytes(key, encoder, args, kwargs))
-            raw = self._in_order(node, with_rules(raw, node.options.cache, node.task))
+            said = call_bytes(key, encoder, args, kwargs)
+            if self._twins.among(node.lazy.inputs):
+                said += self._twins.told_apart(lambda one: call_bytes(key, one, args, kwargs))
+            raw = self._in_order(node, with_rules(digest(said), node.options.cache, node.task))
             return Fingerprint(raw.hex())
         except CannotKeyError as error:
             gap = self._blame(error, list(arguments(key, args, kwargs)), encoder)
@@ -171,9 +176,12 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                         parts.append(key.tails[len(lazy.args)])
                     if several > 1:
                         parts.append(encoder.across(lazy.args))
-                    raw = blake2b(b"".join(parts), digest_size=DIGEST_SIZE).digest()
+                    said, alike = b"".join(parts), several or len({*parts}) < len(parts)
                 else:
-                    raw = digest(self._bytes(node, encoder))
+                    said, alike = self._bytes(node, encoder), True
+                if alike and len(lazy.inputs) > 1 and self._twins.among(lazy.inputs):
+                    said += self._twins.told_apart(partial(self._bytes, node))
+                raw = blake2b(said, digest_size=DIGEST_SIZE).digest()
                 if lazy.options is not PLAIN:
                     raw = self._in_order(node, with_rules(raw, lazy.options.cache, node.task))
             except CannotKeyError as error:

@@ -260,10 +260,11 @@ class Encoder:
         """What a pickle of an object of the user's would not have, as far as it is content: a task
         can see it all the same.
         """
-        encoded, told = b"", state if isinstance(state, tuple) else (state,)
-        kept = set().union(*(one for one in told if isinstance(one, dict)))
+        encoded, kept = b"", dict[str, Any]()
+        for one in state if isinstance(state, tuple) else (state,):
+            kept.update(one if isinstance(one, dict) else {})
         for name, held in attributes(value).items():
-            if name not in kept:
+            if name not in kept or kept[name] is not held:
                 with contextlib.suppress(CannotKeyError):  # a lock, a connection
                     encoded += b"-" + text(name) + self.encode(held)
         return encoded

@@ -12,7 +12,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.containers import container_kind
@@ -22,6 +22,8 @@ from cascade_nb.model.copying.immutable import FROZEN, is_data, is_frozen_data
 from cascade_nb.model.copying.library_copiers import Copier, library_copier, own_copier
 from cascade_nb.model.copying.read_once import check_readable
 from cascade_nb.model.lazy.lazy import Lazy
+
+Place = TypeVar("Place")
 
 _WAYS: Final[weakref.WeakKeyDictionary[type, Copier | ContainerKind | None]] = (
     weakref.WeakKeyDictionary()
@@ -54,6 +56,27 @@ def reader_copy(value: Any) -> Any:
     if value.__class__ in FROZEN:
         return value
     return Copying().of(value)
+
+
+def each_its_own(values: Mapping[Place, Any]) -> dict[Place, Any]:
+    """Copies of those of several results that are the same object as one before them.
+
+    What is kept of equal calls is one object, but each call gives one of its own.
+    """
+    return {place: reader_copy(values[place]) for place in come_again(values)}
+
+
+def come_again(values: Mapping[Place, Any]) -> list[Place]:
+    """The places of those that could be changed and came already."""
+    seen: set[int] = set()
+    again = []
+    for place, value in values.items():
+        if value.__class__ in FROZEN:
+            continue
+        if id(value) in seen:
+            again.append(place)
+        seen.add(id(value))
+    return again
 
 
 def copied_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
