@@ -26,7 +26,7 @@ KNOWN_ATTRIBUTES = {
     *("class", "id", "role", "aria-label", "viewBox", "width", "height", "transform"),
     *("d", "x", "y", "r", "rx", "fill", "stroke", "font-family", "font-size", "font-weight"),
     *("stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "text-anchor"),
-    *("data-state", "data-task", "data-type", "data-progress", "data-full"),
+    *("data-state", "data-task", "data-type", "data-ends", "data-progress", "data-full"),
 }
 
 hostile = st.one_of(

@@ -22,7 +22,7 @@ from cascade_nb.view.picture.folding import (
 from cascade_nb.view.picture.labels import clean, digest, dom_id, width_of
 
 TITLE_SIZE: Final = 12.0
-CAPTION_SIZE: Final = 10.0
+CAPTION_SIZE: Final = 11.0
 STEP: Final = 4  # from one card of a stack to the next
 RING: Final = 3  # from the card of a target to the ring around it
 _PADDING: Final = 14

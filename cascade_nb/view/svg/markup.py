@@ -15,6 +15,9 @@ What changes while a run goes on changes without a new layout. Each box of the p
       <rect class="bar" data-full="96">
       <g class="badge"><circle/><path class="icon" d=""/></g>
 
+Each line is a group of class `edge`; its `data-ends` are the places of its two boxes among all of
+them.
+
 To show a state, set `data-state` and give the icon the `d` of `states.LOOKS`. To show progress, set
 `data-progress`, the text of `.progress`, and the width of `.bar` to its part of `data-full`.
 """
@@ -80,8 +83,10 @@ def draw(picture: Picture, geometry: Geometry, marks: Marks = UNMARKED) -> str:
     _add(root, "style", SHEET)
     _add(root, "rect", width="100%", height="100%", rx="6", fill="#ffffff", **{"class": "paper"})
     drawing = _add(root, "g", transform=f"translate({_n(_MARGIN)} {_n(_MARGIN)})")
+    places = {box.id: place for place, box in enumerate(picture.boxes)}
     for line in picture.lines:
-        _line(drawing, line, geometry.curves.get(line.id, ()))
+        ends = f"{places[line.source]} {places[line.target]}"
+        _line(drawing, line, ends, geometry.curves.get(line.id, ()))
     marked = marks_on(picture, marks)
     for box in picture.boxes:
         _box(drawing, box, geometry.centres[box.id], marked[box.id])
@@ -98,8 +103,9 @@ def draw(picture: Picture, geometry: Geometry, marks: Marks = UNMARKED) -> str:
     return tostring(root, encoding="unicode")
 
 
-def _line(parent: Element, line: Line, curves: tuple[Curve, ...]) -> None:
+def _line(parent: Element, line: Line, ends: str, curves: tuple[Curve, ...]) -> None:
     group = _add(parent, "g", id=line.id, **{"class": "edge", "data-type": line.type.value})
+    group.set("data-ends", ends)
     for curve in curves:
         start, *rest = (f"{_n(p.x)} {_n(p.y)}" for p in curve.points)
         pieces = "".join(f"C{' '.join(rest[i : i + 3])}" for i in range(0, len(rest), 3))

@@ -10,9 +10,9 @@ export function drawNote(known, note) {
     const name = box.querySelector(".title")
     known.line = name.cloneNode()
     known.line.setAttribute("class", "progress")
-    known.line.setAttribute("font-size", "9.5px")
+    known.line.setAttribute("font-size", "11px")
     known.line.removeAttribute("font-weight")
-    known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 10))
+    known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 11))
     box.append(known.line)
   }
   known.note = note

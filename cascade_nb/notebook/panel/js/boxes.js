@@ -4,9 +4,11 @@ import { mark } from "./dom.js"
 import { nearest } from "./nearest.js"
 
 export class Boxes {
-  constructor(graph, open) {
-    this.graph = graph
+  // `open` is called with the id of a box, `reveal` with a box that is to be seen.
+  constructor(graph, open, reveal) {
     this.open = open
+    this.reveal = reveal
+    this.all = []
     this.chosen = null // the id of the box whose node is open
     graph.addEventListener("click", ({ target }) => {
       const box = target.closest("g.node")
@@ -28,7 +30,7 @@ export class Boxes {
   }
 
   find(id) {
-    return this.all?.find((box) => box.id === id)
+    return this.all.find((box) => box.id === id)
   }
 
   choose(box) {
@@ -44,20 +46,10 @@ export class Boxes {
 
   show(id) {
     this.chosen = id
-    for (const box of this.all ?? []) {
+    for (const box of this.all) {
       if (box.id === id) mark(box, "data-open", "")
       else mark(box, "data-open", null)
     }
-  }
-
-  // Only the graph scrolls, and only as far as it must: the page stays where it is.
-  reveal(box) {
-    const at = box.getBoundingClientRect()
-    const room = this.graph.getBoundingClientRect()
-    if (at.left < room.left) this.graph.scrollLeft -= room.left - at.left + 12
-    else if (at.right > room.right) this.graph.scrollLeft += at.right - room.right + 12
-    if (at.top < room.top) this.graph.scrollTop -= room.top - at.top + 12
-    else if (at.bottom > room.bottom) this.graph.scrollTop += at.bottom - room.bottom + 12
   }
 
   key(event) {

@@ -46,8 +46,8 @@ export default () => {
         look()
       })
       watcher.observe(view.root)
-      const resized = new ResizeObserver(() => view.fits())
-      resized.observe(view.graph)
+      const resized = new ResizeObserver(() => view.canvas.resized())
+      resized.observe(view.canvas.graph)
       document.addEventListener("visibilitychange", look)
       shared.views.add(view)
       return () => {

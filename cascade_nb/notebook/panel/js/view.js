@@ -1,14 +1,12 @@
 // One view of the panel.
 
-import { drawNote } from "./box_note.js"
-import { Boxes } from "./boxes.js"
 import { h, mark, write } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { Failures } from "./failures.js"
+import { GraphCanvas } from "./graph_canvas.js"
 import { kindState } from "./kind_state.js"
 import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
-import { safePicture } from "./safe_picture.js"
 import { section } from "./section.js"
 import { Switch } from "./switch.js"
 import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
@@ -55,14 +53,8 @@ export class View {
     this.questions = new Questions(this.shared)
     this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
     this.ago = h("span", { "aria-hidden": "true" })
-    this.graph = h("div", { class: "cs-graph", role: "group" })
     this.drawer = new Drawer(this.shared, this.model, (box) => this.opened(box))
-    this.buttons = new Boxes(this.graph, (box) => this.drawer.open({ box }, this.buttons.find(box)))
-    this.whole = h("button", { type: "button", class: "cs-whole", "aria-pressed": "false" }, "whole graph")
-    this.whole.addEventListener("click", () => {
-      const whole = this.graph.classList.toggle("cs-fit")
-      mark(this.whole, "aria-pressed", whole)
-    })
+    this.canvas = new GraphCanvas((box) => this.drawer.open({ box }, this.canvas.boxes.find(box)))
     this.kinds = h("tbody")
     this.retries = h("ul", { class: "cs-retries", hidden: "" })
     this.rows = new Map()
@@ -96,7 +88,7 @@ export class View {
       (this.columns = h(
         "div",
         { class: "cs-columns" },
-        h("div", { class: "cs-stage" }, this.graph, this.whole),
+        this.canvas.element,
         h(
           "div",
           { class: "cs-kinds" },
@@ -124,9 +116,7 @@ export class View {
   // The drawer shows a node, of this box where it was opened from one; or it is closed.
   opened(box) {
     mark(this.columns, "data-open", this.drawer.isOpen ? "" : null)
-    this.buttons.show(box)
-    const chosen = box && this.buttons.find(box)
-    if (chosen) this.buttons.reveal(chosen)
+    this.canvas.show(box)
   }
 
   get state() {
@@ -255,60 +245,12 @@ export class View {
   }
 
   drawPicture() {
-    const source = this.model.get("svg")
-    this.boxes = new Map()
-    const picture = source ? safePicture(source) : null
-    if (!picture) {
-      this.graph.replaceChildren(h("p", { class: "cs-empty" }, source ? "The graph cannot be shown." : "Drawing the graph…"))
-      return
-    }
-    // Its own size, and it scrolls: shrunk to the page a large graph could not be read.
-    picture.removeAttribute("style")
-    for (const box of picture.querySelectorAll("g.node")) {
-      const title = box.querySelector("title")
-      this.boxes.set(box.id, { box, title, words: title?.textContent ?? "", shown: "", note: "" })
-    }
-    this.graph.replaceChildren(picture)
-    this.buttons.take(picture)
-    const height = Number(picture.getAttribute("height"))
-    this.graph.style.height = `${Math.min(Math.max(height + 2, 120), 460)}px`
-    this.fits()
+    this.canvas.take(this.model.get("svg"))
     this.drawStates()
   }
 
-  // Whether the picture can be seen as a whole where it stands.
-  fits() {
-    const picture = this.graph.querySelector("svg")
-    const { clientWidth, clientHeight } = this.graph
-    const fits = !picture || (picture.getAttribute("width") <= clientWidth && picture.getAttribute("height") <= clientHeight)
-    this.whole.hidden = fits
-  }
-
-  // How a box is built, and what shows a state, is said in cascade_nb/view/svg/markup.py.
   drawStates() {
-    const { counts, looks, boxes, notes } = this.state
-    for (const [id, [name, done, total]] of Object.entries(boxes ?? {})) {
-      const known = this.boxes.get(id)
-      const shown = `${name} ${done}/${total}`
-      if (!known || known.shown === shown) continue
-      known.shown = shown
-      const { box, title, words } = known
-      const [word, icon] = looks[name] ?? [name, ""]
-      box.dataset.state = name
-      box.querySelector(".icon")?.setAttribute("d", icon)
-      const counted = total !== undefined && name !== "waiting" ? `${number(done)}/${number(total)}` : ""
-      const bar = box.querySelector(".bar")
-      if (counted && bar) {
-        box.dataset.progress = counted
-        write(box.querySelector(".progress"), counted)
-        bar.setAttribute("width", (bar.dataset.full * done) / (total || 1))
-      } else delete box.dataset.progress
-      const told = [words, word, counted].filter(Boolean).join(" · ")
-      if (title) write(title, told)
-      mark(box, "aria-label", told)
-    }
-    for (const [id, known] of this.boxes) drawNote(known, notes?.[id] ?? "")
-    if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${this.counts.textContent}`)
+    this.canvas.drawStates(this.state, this.counts.textContent)
   }
 
   drawOutput() {
