@@ -78,6 +78,11 @@ NO_STAMPS: Final[Stamps] = frozenset()
 NO_FILES: Final[Mapping[int, Stamps]] = MappingProxyType({})
 
 
+def paths_in(stamps: Iterable[FileStamp]) -> set[str]:
+    """The paths of the files and folders among `stamps`."""
+    return {one.path for one in stamps if not one.path.startswith((PATTERN, VARIABLE))}
+
+
 def stamp_of(path: str, *, young: bool = True) -> str:
     """Size and times of the file at `path`, as text, with a digest of a small one; `ABSENT` where
     there is none, `FOLDER` for a folder, `DEVICE` for a pipe or a device, and a digest of all names

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Container
 from typing import Any, Final
 
-from cascade_nb.engine.planning.plan import Plan, Step, time_text
+from cascade_nb.engine.planning.plan import Plan, StepGroup
 from cascade_nb.view.picture.states import Marks
-from cascade_nb.view.table import Row, table_html
+from cascade_nb.view.table import Row, RowGroup, table_html
 from cascade_nb.view.visual import Visual
 
 #: By what would become of a node, the state that the view shows.
@@ -27,13 +28,14 @@ class ShownPlan(Plan):
     @classmethod
     def of(cls, plan: Plan) -> ShownPlan:
         """`plan`, able to display itself."""
-        return cls(plan.graph, plan.steps, plan.path, plan.path_seconds)
+        fields = dataclasses.fields(plan)
+        return cls(**{field.name: getattr(plan, field.name) for field in fields})
 
     @functools.cached_property
     def html(self) -> str:
-        """The plan as a table. Nodes without a name of which the same is to be said share a row."""
-        notes = [self.timing] if self.timing else []
-        return table_html(self.summary, notes, [self._row(steps) for steps in self._alike()])
+        """The plan as a table, grouped by what becomes of nodes and why."""
+        notes = [note for note in (self.timing, self.reading) if note]
+        return table_html(self.summary, notes, [self._rows(group) for group in self.groups])
 
     @property
     def marks(self) -> Marks:
@@ -61,17 +63,8 @@ class ShownPlan(Plan):
             if (not include or kind in include) and (not exclude or kind not in exclude)
         }
 
-    def _alike(self) -> list[list[Step]]:
-        """The steps, those of one row together."""
-        rows: dict[tuple[str, ...], list[Step]] = {}
-        named = {node.id for node in self.graph.nodes if node.name is not None}
-        for step in self.steps:
-            own = step.node if step.node in named else ""
-            rows.setdefault((own, step.task, step.action, step.reason), []).append(step)
-        return list(rows.values())
-
-    def _row(self, steps: list[Step]) -> Row:
-        first = steps[0]
-        time = time_text(sum(step.seconds or 0.0 for step in steps))
-        name = self.called(first) if len(steps) == 1 else f"{first.task} \u00d7{len(steps):,}"
-        return Row(_STATES[first.action], first.action, name, first.reason, time, first.difference)
+    def _rows(self, group: StepGroup) -> RowGroup:
+        lines = self.lines_of(group)
+        rows = [Row(line.names, line.own, line.time, line.nodes) for line in lines]
+        state = _STATES[group.action]
+        return RowGroup(state, group.heading, group.time, group.difference, tuple(rows))

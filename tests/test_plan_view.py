@@ -40,21 +40,29 @@ def rows(html: str) -> list[str]:
     return [" ".join(re.sub(r"<[^>]*>", " ", row).split()) for row in found]
 
 
-async def test_each_named_node_has_a_row() -> None:
+async def test_what_runs_for_one_reason_stands_together() -> None:
     raw = load(1).named("raw")
-    plan = await shown(total(raw, 2).named("report"), before=total(raw, 1).named("report"))
+
+    def target(k: int) -> Any:
+        return total(total(raw, k).named("rows"), 3).named("report")
+
+    plan = await shown(target(2), before=target(1))
     assert rows(plan.html) == [
-        "= reuse raw its code and inputs are the same",
-        "▷ run report its argument k changed: 1 → 2",
+        "▷ 2 run: `rows`: its argument k changed: 1 → 2",
+        "rows",
+        "report reads rows",
+        "= 1 stands",
+        "raw",
     ]
 
 
 async def test_nodes_without_a_name_share_a_row_where_the_same_is_said() -> None:
     plan = await shown(total([load(i) for i in range(1000)]).named("report"))
-    reason = "the result of a node without a name is not kept, and report needs it"
     assert rows(plan.html) == [
-        f"▷ run load \u00d71,000 {reason}",
-        "▷ run report its result is not in this kernel's memory",
+        "▷ 1,000 run: the result of a node without a name is not kept",
+        "load \u00d71,000 report needs it",
+        "▷ 1 runs: never ran here",
+        "report",
     ]
 
 

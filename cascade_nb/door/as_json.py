@@ -80,8 +80,10 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "title": short(plan.title),
         "summary": short(plan.summary),
         "timing": short(plan.timing),
+        "reading": short(plan.reading),
         "counts": dict(plan.counts),
         "seconds": plan.seconds,
+        "groups": [short(group.heading) for group in plan.groups[:_KINDS]],
         "steps": [
             {"node": step.node, "action": step.action, "reason": short(step.reason)}
             for step in plan.steps[:_KINDS]

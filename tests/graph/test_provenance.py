@@ -61,6 +61,8 @@ def test_an_edited_helper_is_shown_line_by_line() -> None:
         Change(
             "helper _trim changed",
             (" def _trim(x):", "-    y = x[:5]", "+    y = x[:7]", "     return y"),
+            line=2,
+            of_code=True,
         )
     ]
 
@@ -74,7 +76,8 @@ def test_constants_and_defaults_show_both_values() -> None:
 
 def test_the_tasks_own_body_is_its_code() -> None:
     found = edit("def f(x): return x + 1", "def f(x): return x + 2", 1)
-    assert found == [Change("code changed", ("-def f(x): return x + 1", "+def f(x): return x + 2"))]
+    lines = ("-def f(x): return x + 1", "+def f(x): return x + 2")
+    assert found == [Change("code changed", lines, line=1, of_code=True)]
 
 
 def test_a_long_difference_is_cut() -> None:
@@ -101,7 +104,7 @@ def test_another_task_under_the_same_name_is_one_change() -> None:
     cells = Cells()
     first = made(defined(cells, "def g(): return 1\ndef f(): return g()")())
     other = made(defined(cells, "def h(): return 2", "h")())
-    assert changes(first, other) == [Change("task is h now, not f")]
+    assert changes(first, other) == [Change("task is h now, not f", of_code=True)]
 
 
 def test_a_library_of_another_version_is_one_change(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +254,7 @@ def test_an_edited_module_is_shown_line_by_line(folder: Folder) -> None:
     folder.write("pack.part", "def g(): return 1")
     first = made(defined(Cells(), cell)())
     folder.write("pack.part", "def g(): return 2")
+    lines = ("-def g(): return 1", "+def g(): return 2")
     assert changes(first, made(defined(Cells(), cell)())) == [
-        Change("module pack.part changed", ("-def g(): return 1", "+def g(): return 2"))
+        Change("module pack.part changed", lines, line=1, of_code=True)
     ]

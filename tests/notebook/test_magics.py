@@ -100,7 +100,7 @@ def test_plan_says_what_would_run_and_runs_nothing(built: Notebook) -> None:
     assert "report: 2 to run" in text
     assert not built.ok("%cascade status").text.startswith("report")
     built.ok("%cascade run report")
-    assert "report: 1 to reuse" in built.ok("%cascade plan").text
+    assert "report: 2 to reuse" in built.ok("%cascade plan").text
 
 
 def test_plan_works_where_nothing_can_be_awaited(built: Notebook) -> None:

@@ -304,7 +304,7 @@ def test_what_is_wrong_is_answered_in_one_sentence_and_loses_nothing(built: Note
         assert done.text.count("Traceback") <= 1, f"{cell}: {done.text}"
     assert built.ok("(run.result(), doubled.value, number)").result == ([0, 2, 4], [0, 2, 4], 5)
     assert "In force" not in built.ok("%cascade status").text
-    assert "reuse  doubled" in built.ok("%cascade plan doubled").text
+    assert "2 stand\n  raw, doubled" in built.ok("%cascade plan doubled").text
 
 
 def test_what_stands_beside_a_wrong_word_is_said(built: Notebook) -> None:

@@ -15,7 +15,7 @@ from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.state_counts import state_of_place
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.errors import UnknownNameError
-from cascade_nb.file_stamps import PATTERN, VARIABLE
+from cascade_nb.file_stamps import paths_in
 from cascade_nb.graph.graph import Graph, Node
 
 _FILES: Final = 50
@@ -180,5 +180,4 @@ def _place(view: RunView, index: int) -> str:
 
 
 def _files(view: RunView, index: int) -> tuple[str, ...]:
-    paths = sorted({stamp.path for stamp in view.files.of.get(index, ())})
-    return tuple(p for p in paths if not p.startswith((PATTERN, VARIABLE)))[:_FILES]
+    return tuple(sorted(paths_in(view.files.of.get(index, ()))))[:_FILES]

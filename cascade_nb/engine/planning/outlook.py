@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.explanations import stops_in_words
+from cascade_nb.engine.core.results import ResultTable
+from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.skips import has_default
 from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.planning.doubts import Doubts
@@ -16,6 +18,7 @@ from cascade_nb.engine.planning.rerun_reasons import Reasons
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.engine.scopes import nodes_under
 from cascade_nb.graph.graph import EdgeType, Graph, Node, NodeKind
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.calls import MappedLazyResult, length_of
 from cascade_nb.model.options.no_else import NO_ELSE
 
@@ -34,6 +37,8 @@ class Outlook:
         seconds: what earlier runs of a node took, by index.
         now: seconds since the epoch.
         last_seen: what became of a node in the last run that had it.
+        files: paths that earlier runs of a node have read, by index.
+        params: values of parameters, by index, where they have one.
     """
 
     reuse: Reuse
@@ -43,11 +48,21 @@ class Outlook:
     seconds: Mapping[int, float]
     now: float
     last_seen: Callable[[Node], LastSeen | None] = lambda _: None
+    files: Mapping[int, Collection[str]] = dataclasses.field(default_factory=dict)
+    params: Mapping[int, Any] = dataclasses.field(default_factory=dict)
 
 
 def plan_of(graph: Graph, outlook: Outlook) -> Plan:
     """The plan of a run of `graph`. It may take a while: not for the loop."""
     return _PlanMaker(graph, outlook).plan()
+
+
+class _Why(NamedTuple):
+    """Why a node does not run: in words, what it has in common with others, and what is its own."""
+
+    words: str
+    cause: str
+    own: str = ""
 
 
 class _PlanMaker:
@@ -56,14 +71,17 @@ class _PlanMaker:
         self._outlook = outlook
         self._found = outlook.reuse.found
         self._pending = outlook.reuse.pending
-        self._skipped: dict[int, str] = {}
+        self._skipped: dict[int, _Why] = {}
         for node in graph.nodes:
             reason = None if node.index in self._found else self._skip(node)
             if reason is not None:
                 self._skipped[node.index] = reason
         self._asked = self._demand()
+        # As a run has it: what it need not even ask about counts as reused there, too.
+        have = dict.fromkeys(self._found | graph.param_indexes)
+        self._unread = frozenset(ResultTable(graph, have, self._pending).pruned)
         self._doubts = self._find_doubts()
-        self._stopped: dict[int, tuple[str, str]] = {}  # "hold" or "queue", and why
+        self._stopped: dict[int, tuple[str, _Why]] = {}  # "hold" or "queue", and why
         for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
             self._stop(constraint)
         for node in graph.nodes:
@@ -71,9 +89,10 @@ class _PlanMaker:
                 stopped = (i for i in node.sources if i in self._stopped and i in self._asked)
                 first = next(stopped, None)
                 if first is not None:
-                    action = self._stopped[first][0]
-                    words = f"it waits for {graph.nodes[first].id}, which is {_STOPPED[action]}"
-                    self._stopped[node.index] = action, words
+                    action, why = self._stopped[first]
+                    own = f"waits for {graph.nodes[first].id}"
+                    words = f"it {own}, which is {_STOPPED[action]}"
+                    self._stopped[node.index] = action, _Why(words, why.cause, own)
         self._reasons = Reasons(graph, outlook.reuse, outlook.last_seen)
         self._beside = Doubts(graph, outlook.reuse.made, outlook.now, outlook.reuse.answers)
 
@@ -81,7 +100,25 @@ class _PlanMaker:
         nodes = [node for node in self._graph.nodes if node.kind is not NodeKind.PARAM]
         path, seconds = self._longest_path()
         steps = [dataclasses.replace(self._step(node), seen=self._seen(node)) for node in nodes]
-        return Plan(self._graph, tuple(steps), path, seconds)
+        reads, files, params = self._reads()
+        return Plan(self._graph, tuple(steps), path, seconds, reads, files, params)
+
+    def _reads(self) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
+        """What a run of now will read: kept results, files, parameters."""
+        nodes, works = self._graph.nodes, [i for i in sorted(self._asked) if self._works(i)]
+        asked = {source for index in works for source in nodes[index].sources}
+        asked.update(self._graph.targets)
+        files = {path for index in works for path in self._outlook.files.get(index, ())}
+        params = {nodes[i].id: v for i, v in sorted(self._outlook.params.items()) if i in asked}
+        return (
+            tuple(nodes[i].id for i in sorted(asked & (self._found | self._pending))),
+            tuple(sorted(files)),
+            {name: short_repr(value) for name, value in params.items()},
+        )
+
+    def _works(self, index: int) -> bool:
+        """Whether a body may run for a node that is asked for."""
+        return index not in self._skipped and index not in self._pending
 
     def _seen(self, node: Node) -> str:
         """What became of a node in the last run that had it."""
@@ -91,50 +128,68 @@ class _PlanMaker:
     def _step(self, node: Node) -> Step:
         index = node.index
         same = "its code and inputs are the same"
-        if index in self._found:
-            return Step(
-                node.id, node.task_name, "reuse", _with(same, self._beside.of_result(index))
-            )
+        if index in self._found or (index in self._pending and not self._refused(node)):
+            own = _with("", self._condition(node), self._beside.of_result(index))
+            return Step(node.id, node.task_name, "reuse", _with(same, own), own=own)
+        if index in self._unread:
+            return Step(node.id, node.task_name, "reuse", UNREAD[1])
         if index in self._skipped and index in self._asked:
-            return Step(node.id, node.task_name, "skip", self._skipped[index])
+            return self._stays(node, "skip", self._skipped[index])
         if index not in self._asked:
-            return Step(node.id, node.task_name, "skip", "nothing that runs needs it")
+            return self._stays(node, "skip", _Why(UNREAD[1], "not needed by what runs"))
         if self._refused(node):
+            cause = "the condition is false, and a value stands for the result"
             words = "its condition is false, and a value stands for its result"
-            return Step(node.id, node.task_name, "skip", words)
-        if index in self._pending:
-            words = _with(same, self._condition(node), self._beside.of_result(index))
-            return Step(node.id, node.task_name, "reuse", words)
-        seconds = self._seconds(node)
+            return self._stays(node, "skip", _Why(words, cause))
         if index in self._stopped:
-            action, why = self._stopped[index]
-            return Step(node.id, node.task_name, action, why, seconds)
+            return self._stays(node, *self._stopped[index], self._seconds(node))
         reason = self._reasons.of(index)
         doubt = self._condition(node) or self._doubts.get(index)
-        words = _with(reason.words, doubt, self._beside.of_run(index))
-        return Step(node.id, node.task_name, "run", words, seconds, reason.lines)
+        more = _with("", doubt, self._beside.of_run(index))
+        return Step(
+            node.id,
+            node.task_name,
+            "run",
+            _with(reason.words, more),
+            self._seconds(node),
+            reason.lines,
+            cause=reason.cause or reason.words,
+            own=_with(reason.own, more),
+        )
 
-    def _skip(self, node: Node) -> str | None:
+    def _stays(self, node: Node, action: str, why: _Why, seconds: float | None = None) -> Step:
+        words, cause, own = why
+        return Step(node.id, node.task_name, action, words, seconds, cause=cause, own=own)
+
+    def _skip(self, node: Node) -> _Why | None:
         """Why a node will be skipped, as far as that is known now."""
         condition, nodes = node.control.condition, self._graph.nodes
         if condition is not None and condition in self._skipped:
-            return f"its condition {nodes[condition].id} is skipped"
+            return self._as(condition, "its condition {} is skipped")
         for source in node.control.follows:
             if source in self._skipped:
-                return f"it follows {nodes[source].id}, which is skipped"
+                return self._as(source, "it follows {}, which is skipped")
         if self._refused(node):
             if node.options.otherwise is not NO_ELSE:
                 return None
-            which = "" if condition is None else f" {nodes[condition].id}"
-            return f"its condition{which} is false"
+            if condition is None:
+                return _Why("its condition is false", "the condition is false")
+            which = nodes[condition].id
+            return _Why(f"its condition {which} is false", f"the condition `{which}` is false")
         instead = node.options.otherwise is not NO_ELSE and self._condition(node)
         if node.index in self._pending or instead:
             return None
         place = self._graph.place
         for source in node.inputs:
             if source in self._skipped and not has_default(node, source, place):
-                return f"it needs {nodes[source].id}, which is skipped"
+                return self._as(source, "it needs {}, which is skipped")
         return None
+
+    def _as(self, source: int, words: str) -> _Why:
+        """Why a node is skipped as another is."""
+        told = words.format(self._graph.nodes[source].id)
+        own = told.removeprefix("it ").partition(",")[0]
+        return _Why(told, self._skipped[source].cause, own)
 
     def _demand(self) -> set[int]:
         """The nodes that somebody will ask for and whose results are not there."""
@@ -219,7 +274,7 @@ class _PlanMaker:
         nodes = self._graph.nodes
         for index in nodes_under(constraint.scope, self._graph):
             if index in self._asked and nodes[index].task is not None:
-                self._stopped.setdefault(index, (action, words))
+                self._stopped.setdefault(index, (action, _Why(words, words)))
 
     def _seconds(self, node: Node) -> float | None:
         """How long a node is expected to work, all its items together."""

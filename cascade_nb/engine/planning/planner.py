@@ -17,12 +17,13 @@ from cascade_nb.engine.reuse.answers_kept import asks, forgotten, is_known, put_
 from cascade_nb.engine.reuse.lookup import Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
 from cascade_nb.errors import UnknownNameError, UsageError
+from cascade_nb.file_stamps import paths_in
 from cascade_nb.graph.build import Bindings, build_graph
 from cascade_nb.graph.graph import Graph, NodeKind
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given, checked_params
-from cascade_nb.protocols import Clock, StateBackend
+from cascade_nb.protocols import Clock, Known, StateBackend
 
 
 class Found(NamedTuple):
@@ -142,14 +143,17 @@ class Planner:
         params = checked_params(params)
         check_given(params, graph.params())
         reuse = await self.standing(graph, params)
+        given, before = given_in(graph, params), await self._before(graph, reuse)
         outlook = Outlook(
             reuse,
-            {**given_in(graph, params), **await self._conditions(graph, reuse)},
+            {**given, **await self._conditions(graph, reuse)},
             tuple(self.constraints.constraints()),
             dict(self.means),
-            await self._seconds(graph, reuse),
+            {index: known.seconds for index, known in before.items()},
             self.clock.wall(),
             partial(self.history.last_seen, identity=reuse.grounds.identity),
+            {i: paths_in(f for f in known.files if not f.wrote) for i, known in before.items()},
+            given,
         )
         return await run_in_thread(lambda: plan_of(graph, outlook))
 
@@ -293,15 +297,15 @@ class Planner:
         values = await self.state.values(list(keys.values()))
         return {index: values[key] for index, key in keys.items() if key in values}
 
-    async def _seconds(self, graph: Graph, reuse: Reuse) -> dict[int, float]:
-        """How long nodes that have to run took the last time, where that is kept."""
+    async def _before(self, graph: Graph, reuse: Reuse) -> dict[int, Known]:
+        """What is kept of the last time of nodes that have to run."""
         keys = {}
         for name, made in reuse.grounds.before.items():
             index = reuse.grounds.place[name]
             if index in reuse.wanted and made.key is not None:
                 keys[index] = str(made.key)
         known = await self.state.known(list(keys.values())) if keys else {}
-        return {index: known[key].seconds for index, key in keys.items() if key in known}
+        return {index: known[key] for index, key in keys.items() if key in known}
 
 
 def given_in(graph: Graph, params: Mapping[str, Any]) -> dict[int, Any]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from cascade_nb.engine.observing.history import LastSeen
 from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.graph.fingerprint.provenance import Change, Provenance, changes, code_changes
+from cascade_nb.graph.fingerprint.text_diff import OTHER_CONTENT
 from cascade_nb.graph.graph import Graph, Node, NodeKind
 
 _NOT_HERE: Final = "its result is not in this kernel's memory"
@@ -21,10 +22,15 @@ class Reason(NamedTuple):
         words: after "because": "its helper _trim changed", "it depends on clean, whose helper
             _trim changed".
         lines: the difference, where it takes more than words.
+        cause: what the node has in common with others that run for the same: "`clean` changed,
+            line 3".
+        own: what is left to say of this node alone: "reads clean".
     """
 
     words: str
     lines: tuple[str, ...] = ()
+    cause: str = ""
+    own: str = ""
 
 
 class _Cause(NamedTuple):
@@ -33,11 +39,15 @@ class _Cause(NamedTuple):
     Attributes:
         where: index of the node where it begins.
         words: after "its" or "whose".
+        line: of the function that changed, if only one did; else 0.
+        of_code: whether it is of the task and not of this node alone.
     """
 
     where: int
     words: str
     lines: tuple[str, ...] = ()
+    line: int = 0
+    of_code: bool = False
 
 
 class Reasons:
@@ -70,23 +80,31 @@ class Reasons:
             return Reason("earlier results are not to be used")
         story = None if reuse.gaps is None else reuse.gaps.why_not(index)
         if story is not None:
-            return Reason(f"{story}, so no earlier result can stand for it")
+            words = f"{story}, so no earlier result can stand for it"
+            return Reason(words, cause="no earlier result can stand", own=story)
         cause, seen = self._first_cause(index), self._last_seen(node)
         ended = None if seen is None else seen.no_result
         if cause is not None:
             told = self._told(node, cause)
-            return told if ended is None else Reason(f"{told.words}; it {ended}", told.lines)
+            if ended is None:
+                return told
+            more = "; ".join(filter(None, [told.own, ended]))
+            return told._replace(words=f"{told.words}; it {ended}", own=more)
         if ended is not None:
-            return Reason(f"it {ended}")
+            common, _, own = ended.partition(": ")
+            return Reason(f"it {ended}", cause=common, own=own)
         if node.id in reuse.grounds.now and node.id not in reuse.grounds.before:
             if not reuse.lasting:  # it may have run in a kernel that is gone
-                return Reason(_NOT_HERE)
-            return Reason("it never ran before, or not with this code and these inputs")
+                return Reason(_NOT_HERE, cause="never ran here")
+            words = "it never ran before, or not with this code and these inputs"
+            return Reason(words, cause="never ran")
         if index not in reuse.keys:
-            return Reason(self._not_kept(node))
+            return self._not_kept(node)
         if seen is not None and seen.unkept:
-            return Reason(f"its last result could not be kept: {seen.unkept}")
-        return Reason("its last result is no longer kept")
+            common = "last result could not be kept"
+            return Reason(f"its {common}: {seen.unkept}", cause=common, own=seen.unkept)
+        common = "last result is no longer kept"
+        return Reason(f"its {common}", cause=common)
 
     def again(self, index: int) -> list[str]:
         """Why node `index` runs again, in a line and those of the difference; nothing for what
@@ -134,8 +152,16 @@ class Reasons:
             return next(same, _Cause(node.index, outdated))
         found = self._changes(node)
         own = [change for change in found if change.source is None]
+        if own and all(change.words.endswith(OTHER_CONTENT) for change in own):
+            # A list of results, for instance: what made one of them another says more.
+            inner = (self._causes.get(source) for source in node.inputs)
+            above = next((one for one in inner if one is not None), None)
+            if above is not None:
+                return above
         if own:
-            return _Cause(node.index, _list([one.words for one in own]), _lines(own))
+            line = own[0].line if len(own) == 1 else 0
+            words, of_code = _list([one.words for one in own]), all(one.of_code for one in own)
+            return _Cause(node.index, words, _lines(own), line, of_code)
         for change in found:
             source = None if change.source is None else self._graph.node(change.source)
             above = None if source is None else self._causes.get(source.index)
@@ -162,20 +188,37 @@ class Reasons:
         return self._by_task[name]
 
     def _told(self, node: Node, cause: _Cause) -> Reason:
-        if cause.where == node.index:
-            return Reason(f"its {cause.words}", cause.lines)
         source = self._graph.nodes[cause.where]
+        common, told = _common(source, cause)
+        if cause.where == node.index:
+            return Reason(f"its {cause.words}", cause.lines, common, told)
         verb = "reads" if cause.where in node.inputs else "depends on"
-        if source.kind is NodeKind.PARAM:
-            return Reason(f"it {verb} the parameter {source.id}, whose {cause.words}", cause.lines)
-        return Reason(f"it {verb} {source.id}, whose {cause.words}", cause.lines)
+        what = f"the parameter {source.id}" if source.kind is NodeKind.PARAM else source.id
+        words = f"it {verb} {what}, whose {cause.words}"
+        return Reason(words, cause.lines, common, f"{verb} {source.id}")
 
-    def _not_kept(self, node: Node) -> str:
+    def _not_kept(self, node: Node) -> Reason:
         """Why a node whose code and inputs are the same runs nevertheless."""
         reader = self._reader.get(node.index)
-        needs = "" if reader is None else f", and {self._graph.nodes[reader].id} needs it"
+        needs = "" if reader is None else f"{self._graph.nodes[reader].id} needs it"
         kind = "router" if node.kind is NodeKind.ROUTER else "node without a name"
-        return f"the result of a {kind} is not kept{needs}"
+        cause = f"the result of a {kind} is not kept"
+        return Reason(", and ".join(filter(None, [cause, needs])), cause=cause, own=needs)
+
+
+def _common(source: Node, cause: _Cause) -> tuple[str, str]:
+    """A cause as the heading of all nodes that run for it, and what that leaves out of it."""
+    words, at = cause.words, f", line {cause.line}" if cause.line else ""
+    if source.kind is NodeKind.PARAM:
+        return f"parameter `{source.id}` {words.removeprefix('value ')}", ""
+    if words == "code changed":
+        return f"`{source.task_name}` changed{at}", ""
+    if cause.of_code:
+        return f"`{source.task_name}`: its {words}{at}", ""
+    if source.name is None:  # there may be a thousand of them, each with an argument of its own
+        head, _, values = words.partition(": ")
+        return f"`{source.task_name}`: its {head}", values
+    return f"`{source.id}`: its {words}", ""
 
 
 def _since(before: Provenance | None, now: Provenance) -> list[Change]:

@@ -8,7 +8,12 @@ from typing import NamedTuple
 from cascade_nb.file_stamps import files_at, stamp_of
 from cascade_nb.graph.code.code_key import CodeKey
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
-from cascade_nb.graph.fingerprint.text_diff import changers, source_difference, value_difference
+from cascade_nb.graph.fingerprint.text_diff import (
+    changed_line,
+    changers,
+    source_difference,
+    value_difference,
+)
 from cascade_nb.graph.graph import FREE, Graph
 from cascade_nb.graph.values.atoms import digest, text
 from cascade_nb.graph.values.short_repr import short_repr
@@ -53,11 +58,15 @@ class Change(NamedTuple):
             1 → 2".
         lines: the difference, where it takes more than that.
         source: the id of the node whose result is another one, where that is the change.
+        line: of the function that changed, the first that did; 0 where no function's text did.
+        of_code: whether the task's code is what differs, and not what one node was given.
     """
 
     words: str
     lines: tuple[str, ...] = ()
     source: str | None = None
+    line: int = 0
+    of_code: bool = False
 
 
 def provenance_of(graph: Graph, prints: Fingerprints, index: int) -> Provenance:
@@ -108,7 +117,7 @@ def code_changes(before: CodeKey, after: CodeKey) -> list[Change]:
     old, new = before.parts, after.parts
     was, now = (next(filter(_is_function, parts), "") for parts in (old, new))
     if was != now and was and now:  # another function: its parts say nothing about the first one's
-        return [Change(f"task is {_titled(now)} now, not {_titled(was)}")]
+        return [Change(f"task is {_titled(now)} now, not {_titled(was)}", of_code=True)]
     found = [
         _part_changed(part, before, after) for part, key in new.items() if old.get(part, key) != key
     ]
@@ -118,7 +127,8 @@ def code_changes(before: CodeKey, after: CodeKey) -> list[Change]:
         twin = gone.pop(_unversioned(part), None)
         words = "is new" if twin is None else f"changed: {_version(twin)} → {_version(part)}"
         found.append(Change(f"{_called(_unversioned(part))} {words}"))
-    return [*found, *(Change(f"{_called(part)} is gone") for part in gone)]
+    found += [Change(f"{_called(part)} is gone") for part in gone]
+    return [change._replace(of_code=True) for change in found]
 
 
 def _is_function(part: str) -> bool:
@@ -149,7 +159,8 @@ def _part_changed(part: str, before: CodeKey, after: CodeKey) -> Change:
     if part in before.sources and part in after.sources:
         lines = source_difference(before.sources[part], after.sources[part])
         if lines:
-            return Change(f"{name} changed", lines)
+            line = changed_line(before.sources[part], after.sources[part])
+            return Change(f"{name} changed", lines, line=line)
         return Change(f"{name} names something else than before")
     return Change(f"{name} changed")
 

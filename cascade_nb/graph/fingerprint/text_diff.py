@@ -11,6 +11,9 @@ from typing import Final
 
 from cascade_nb.concurrency.safe_parse import parse
 
+#: What is said where two values differ in more than is shown of them.
+OTHER_CONTENT: Final = "other content"
+
 _LINES: Final = 14
 _SHORT: Final = 60
 _AROUND: Final = 24
@@ -35,10 +38,18 @@ def source_difference(before: str, after: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def changed_line(before: str, after: str) -> int:
+    """The first line of `after` that is not as in `before`, or before which one is gone; from 1."""
+    old, new = (textwrap.dedent(text).splitlines() for text in (before, after))
+    pairs = enumerate(zip(old, new, strict=False), 1)
+    same = next((number for number, (a, b) in pairs if a != b), min(len(old), len(new)) + 1)
+    return max(1, min(same, len(new)))
+
+
 def value_difference(before: str, after: str) -> str:
     """``1 → 2``, with only the part that differs where the values are long."""
     if before == after:
-        return f"{after} with other content" if len(after) <= _SHORT else "other content"
+        return f"{after} with {OTHER_CONTENT}" if len(after) <= _SHORT else OTHER_CONTENT
     if max(len(before), len(after)) > _SHORT:
         same = next(
             (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
