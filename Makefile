@@ -10,7 +10,7 @@ INSIDE = connectors control engine events executors graph model state view
 
 bootstrap = $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo lab shots test check lint format bench bench-quick soak clean
+.PHONY: help demo lab docs shots test check lint format bench bench-quick soak clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\): *## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name words; do \
@@ -21,6 +21,10 @@ demo: ## run notebooks/quickstart.ipynb in a real kernel and say what happened
 
 lab: ## open JupyterLab on the quickstart
 	@$(bootstrap) notebook python -m tools.lab $(ARGS)
+
+docs: ## make the pages of docs/ in build/docs; a warning is an error
+	@$(bootstrap) test python -m sphinx -W --keep-going -q -b html -c docs . build/docs $(ARGS)
+	@echo build/docs/docs/index.html
 
 shots: ## make a picture of each state of the panel; ARGS=--readme makes those of the README
 	@$(bootstrap) --system test python -m tools.shots $(ARGS)

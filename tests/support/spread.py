@@ -38,6 +38,7 @@ FIRST = (
     "tests/notebook/",
     "tests/engine/machine/",
     "tests/project/test_benchmarks.py",
+    "tests/project/test_docs.py",
     "tests/connectors/test_mqtt_broker_trouble.py",
 )
 
