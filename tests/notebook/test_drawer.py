@@ -57,6 +57,15 @@ class Page:
         assert (answer["type"], answer["page"], answer["ask"]) == ("node", "one", number)
         return answer
 
+    async def when(self, **what: Any) -> Json:
+        """When what ran."""
+        number = next(self._asks)
+        assert self.desk.hear({"type": "timeline", "page": "one", "ask": number, **what})
+        answer = await asyncio.to_thread(self.answers.get, True, PATIENCE)
+        assert (answer.pop("type"), answer.pop("ask")) == ("timeline", number)
+        assert answer.pop("page") == "one"
+        return answer
+
     async def ref(self, name: str) -> str:
         """The reference of a node by the name that the page shows."""
         box = next(box for box, names in _members(self.desk).items() if name in names)
@@ -666,7 +675,7 @@ async def test_items_are_there_when_the_map_is_done_and_while_it_goes_on(start: 
         return i + 1
 
     run, page = start(waits.map(i=load(4).named("rows")).named("m"))
-    await until(lambda: run.progress_of(1)[0] == 1)
+    await until(lambda: run.progress_of(1)[0] == 1 and run.status.running == 3)
     body = await page.tab("m", "Items")
     assert body["rows"][0][2:] == ["done", 1, body["rows"][0][4], "i=0", "1"]
     assert body["rows"][1][2] == "running"
@@ -733,3 +742,42 @@ async def test_twenty_thousand_items_are_told_in_a_small_message(start: Start) -
     body = await page.tab("m", "Items")
     assert (body["total"], body["listed"], body["found"]) == (25_000, 20_000, 20_000)
     assert len(json.dumps(body)) < 60_000
+
+
+async def test_when_what_ran_is_told_in_numbers_with_each_name_once_and_kept_when_it_is_over(
+    engine: Engine, start: Start
+) -> None:
+    @cs.task
+    def part(i: int) -> int:
+        return i
+
+    run, page = start(part.map(i=[0, 1, 2]).named("parts"))
+    await over(run)
+    told = await page.when()
+    assert (told["serial"], told["over"], told["ended"]) == (0, True, 3)
+    assert told["names"] == ["parts"]
+    assert told["kinds"] == [("part", "thread")]
+    assert sorted(bar[:4] for bar in told["bars"]) == [[0, i, 0, 0] for i in range(3)]
+    assert {bar[7] for bar in told["bars"]} == {"d"}
+    # What a bar names can be asked about.
+    head = (await page.ask(node=f"{told['serial']}:0:2", only="head"))["head"]
+    assert head["name"] == "parts[2]"
+    assert (await page.when(serial=0, since=3))["bars"] == []
+    assert len(json.dumps(told)) < 700
+    page.desk.keep_timeline()
+    page.desk._forget()
+    assert json.dumps(await page.when()) == json.dumps(told)
+
+
+async def test_a_hundred_more_attempts_are_told_in_a_few_bytes_each(start: Start) -> None:
+    @cs.task
+    def part(i: int) -> int:
+        return i
+
+    run, page = start(part.map(i=list(range(600))).named("parts"))
+    await over(run)
+    some = await page.when(serial=0, since=0)
+    assert len(some["bars"]) == 500
+    rest = await page.when(serial=0, since=some["last"])
+    assert len(rest["bars"]) == 100
+    assert len(json.dumps(rest, separators=(",", ":"))) < 4_000

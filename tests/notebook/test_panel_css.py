@@ -13,7 +13,7 @@ CSS = STYLE
 
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (
-    r"\.cs-(kinds|graph|failures|facts|given|frames?|causes|map|items)\b",
+    r"\.cs-(kinds|graph|failures|facts|given|frames?|causes|map|items|timetable)\b",
     r"\.cs-section\S* > summary",
     r"\.cs-displays \*\)",
     r"\.cs-section-output >",

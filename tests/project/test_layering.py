@@ -64,7 +64,7 @@ INSIDE = {
         ("body_context", "loops", "run_controls", "scopes", "source_names"),
         ("core",),
         ("files",),
-        ("reuse",),
+        ("reuse", "timing"),
         ("dispatch",),
         ("devices",),
         ("processes", "storage"),

@@ -165,6 +165,7 @@ class Admission:
 
     def paused(self) -> None:
         """What was queued is held from now on, as far as the pause is about it."""
+        self.note_pauses()
         self._driver.core.gates_changed()
         self._driver.pause_came()
 
@@ -174,8 +175,21 @@ class Admission:
 
     def lifted(self) -> None:
         """A constraint is gone: what rests at a checkpoint, or waits to be kept, looks again."""
+        self.note_pauses()
         self._driver.core.gates_changed()  # what a pause held beside a limit is queued again
         self._driver.look_again()
+
+    def note_pauses(self) -> None:
+        """Have it written down which pauses there are from now on."""
+        driver, own = self._driver, self._driver.run_id
+        ours = [
+            one
+            for one in self._manager.constraints()
+            if one.type == "pause"
+            and one.scope.run in ("", own)
+            and (one.scope.kind != "run" or one.scope.value == own)
+        ]
+        driver.times.paused_by(ours, driver.services.clock.now())
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""

@@ -190,6 +190,8 @@ def begin_rest(attempt: Attempt) -> None:
 def end_rest(attempt: Attempt) -> None:
     """It goes on; under the lock."""
     assert attempt.rests_since is not None
-    attempt.rested += attempt.driver.services.clock.now() - attempt.rests_since
+    now = attempt.driver.services.clock.now()
+    attempt.rested += now - attempt.rests_since
+    attempt.driver.times.rested(attempt, attempt.rests_since, now)
     attempt.rests_since = None
     attempt.driver.core.moved(attempt.index)

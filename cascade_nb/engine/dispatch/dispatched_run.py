@@ -17,6 +17,7 @@ from cascade_nb.engine.core.driven_run import DrivenRun, InFlight, NestedRun, Pl
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.engine.timing.attempt_times import AttemptTimes
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.protocols import Executor, Job
 
@@ -215,8 +216,10 @@ class DispatchedRun(DrivenRun):
         context: where bodies run.
         resources: what tasks borrow.
         resting: notified when what rests at a checkpoint is to look again.
+        times: when attempts were under way.
     """
 
+    times: AttemptTimes
     queues: FreesWorkers
     files: RunFiles
     resources: ResourceManager

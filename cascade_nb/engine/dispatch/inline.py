@@ -53,6 +53,8 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
     frozen, plain, nothing = FROZEN, PLAIN, NOTHING
     met = NO_STAMPS
     open_kind, open_version = None, -1  # what nothing stood in the way of, and when that was
+    clock, unfinished = driver.services.clock, core.scheduler.unfinished
+    begun = clock.now()
     began = perf_counter()
     until = began + SLICE
     lock.acquire()
@@ -146,6 +148,8 @@ def run_inline_batch(driver: AdmittingRun, heap: list[int]) -> None:
             if now > until:
                 return
     finally:
+        ended = unfinished - core.scheduler.unfinished  # beside what others did meanwhile
+        driver.times.ran_slice(begun, clock.now(), max(1, ended))
         lock.release()
         finish_body()  # what its nodes left to do, together
 

@@ -40,6 +40,7 @@ def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
         driver.cancel_nested("the task that started it took too long", attempt)
         driver.wake_resting()
         error = timed_out(driver, index, f"; {attempt.goes_on}, its result will be dropped")
+        driver.times.note(attempt, driver.services.clock.now(), limit, "failed")
         driver.outcome(index, attempt.number, limit, None, error)
         driver.carry_out()
         if driver.services.manager.breakers:

@@ -13,6 +13,7 @@ from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.status import Phase
+from cascade_nb.engine.timing.attempt_times import AttemptTimes
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Executor
@@ -61,30 +62,6 @@ class SharingView(Protocol):
         """By index, which kernel computes what is waited for just now."""
 
 
-class AttemptTimeView(Protocol):
-    """How long an attempt took."""
-
-    @property
-    def started(self) -> float:
-        """When it began, on the engine's clock."""
-
-    @property
-    def took(self) -> float:
-        """Seconds that it ran."""
-
-    @property
-    def number(self) -> int:
-        """1 for the first attempt at a node."""
-
-
-class TimesView(Protocol):
-    """When attempts began, and how long they took."""
-
-    @property
-    def of(self) -> Mapping[int, AttemptTimeView]:
-        """By index, the last attempt that is over, as far as that is remembered."""
-
-
 class FilesView(Protocol):
     """What results were made of."""
 
@@ -128,8 +105,8 @@ class RunView(Protocol):
         """What it asks."""
 
     @property
-    def times(self) -> TimesView:
-        """How long attempts took."""
+    def times(self) -> AttemptTimes:
+        """When attempts were under way."""
 
     @property
     def files(self) -> FilesView:

@@ -53,7 +53,9 @@ class RunOnClusters(AdmittingRun, ClusteredRun):
         try:
             if attempt.timer is not None:
                 attempt.timer()
-            self.last_end = self.services.clock.now()
+            self.last_end = now = self.services.clock.now()
+            if why and attempt.started is not None:
+                self.times.note(attempt, now, attempt.worked(now), "lost")
             missing = self._lost_results.missing_for(attempt.index)
             self.core.again(attempt.index, missing)
             if why:

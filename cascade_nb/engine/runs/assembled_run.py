@@ -22,7 +22,6 @@ from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
-from cascade_nb.engine.inspection.attempt_times import AttemptTimes
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
 from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
@@ -35,6 +34,7 @@ from cascade_nb.engine.storage.journal_writer import JournalWriter
 from cascade_nb.engine.storage.result_keys import Keys
 from cascade_nb.engine.storage.result_saver import ResultSaver
 from cascade_nb.engine.storage.sharing import Sharing
+from cascade_nb.engine.timing.attempt_times import AttemptTimes
 from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
@@ -127,7 +127,7 @@ class AssembledRun(RunOnClusters):
         self.nested = {}
         self.lent = set()
         self.failures: list[Failure] = []
-        self.times = AttemptTimes()
+        self.times = AttemptTimes(self.core, self.began)
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: BaseException | None = None

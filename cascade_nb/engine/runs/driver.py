@@ -13,6 +13,7 @@ from typing import Any
 
 from cascade_nb.engine.core.changes import Ended
 from cascade_nb.engine.core.driven_run import InFlight
+from cascade_nb.engine.core.run_core import OF_STOPPED
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
@@ -31,6 +32,7 @@ class RunDriver(AssembledRun):
         """Ask for the targets, and let start what may."""
         core = self.core
         self.services.manager.enter(self.admission)
+        self.admission.note_pauses()
         self.give_figures()
         self.tell.all_skipped(sorted(core.reused), "Reused", "an earlier run made its result")
         pruned = [index for index in core.results.pruned if index not in core.carried]
@@ -49,7 +51,8 @@ class RunDriver(AssembledRun):
                 attempt.timer()
             manager = self.services.manager
             if not attempt.abandoned:
-                self.times.note(attempt, took)
+                outcome = "done" if error is None else _outcome(attempt, error)
+                self.times.note(attempt, self.last_end, took, outcome)
                 if attempt.files is not None and error is None:
                     self.files.met(attempt.index, attempt.files.met)
                 self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
@@ -326,3 +329,8 @@ class RunDriver(AssembledRun):
     def _under_way(self) -> bool:
         in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
         return in_flight or self.inline is not None
+
+
+def _outcome(attempt: Started, error: BaseException) -> str:
+    """What an attempt that raised came to."""
+    return "cancelled" if attempt.stop and isinstance(error, OF_STOPPED) else "failed"

@@ -211,6 +211,7 @@ class Execution:
         if before is not None:
             driver.began, driver.last_end = before.began, before.last_end
             driver.rested = before.rested
+            driver.times = before.times.after_edit(driver.core, before.core.shown_id)
         return driver
 
     async def _come_to_rest(self, driver: RunDriver) -> None:

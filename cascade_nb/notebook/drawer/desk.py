@@ -43,6 +43,7 @@ from cascade_nb.notebook.drawer.tabs import (
     why_tab,
 )
 from cascade_nb.notebook.drawer.texts import SHORT, Json, line, plain
+from cascade_nb.notebook.drawer.timeline_told import TimelineTold
 from cascade_nb.notebook.kernel.shims import LaunchingCell
 from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.view.picture.picture import Picture
@@ -81,6 +82,7 @@ class Desk:
         self._references: References | None = References(run.graph)
         self._members: Mapping[str, Sequence[int]] = {}
         self._homes: Sequence[str] = ()
+        self._timeline = TimelineTold()
         self._latest: dict[str, int] = {}
         self._bound: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -96,7 +98,7 @@ class Desk:
     def hear(self, message: Mapping[str, Any]) -> bool:
         """Take a message of the page, in any thread; False where it is none of these."""
         match message:
-            case {"type": "node", "page": str(page), "ask": int(ask)}:
+            case {"type": "node" | "timeline", "page": str(page), "ask": int(ask)}:
                 if _is_question(message):
                     self._latest[page] = max(ask, self._latest.get(page, 0))
                 context = self._cell.context.copy()
@@ -118,12 +120,12 @@ class Desk:
         if _is_question(message) and ask < self._latest.get(page, 0):
             return
         try:
-            answer = self._answer(message)
+            answer = self._answer(message) if message["type"] == "node" else self._when(message)
         except CascadeError as error:
             answer = {"problem": plain(str(error), SHORT)}
         except Exception as error:  # whatever it is, it is told where it was asked
             answer = {"problem": f"This cannot be shown: {plain(error_text(error), SHORT)}"}
-        self.send({"type": "node", "page": page, "ask": ask, **answer})
+        self.send({"type": message["type"], "page": page, "ask": ask, **answer})
 
     def _answer(self, message: Json) -> Json:
         run, references = self._run(), self._references
@@ -153,6 +155,22 @@ class Desk:
             return {"group": group_of(run, references, indexes)}
         named = Named(run.graph.nodes[indexes[0]], None)
         return self._of_node(run, references, named, message)
+
+    def _when(self, message: Json) -> Json:
+        """When attempts were under way."""
+        run, references = self._run(), self._references
+        if run is not None and references is not None:
+            with self._lock:
+                references.take(run.graph)
+        return self._timeline.answer(run, references, message)
+
+    def keep_timeline(self) -> None:
+        """Remember when attempts were under way, also when nobody has the run any more."""
+        run, references = self._run(), self._references
+        if run is not None and references is not None:
+            with self._lock:
+                references.take(run.graph)
+            self._timeline.keep(run, references)
 
     def _of_node(self, run: Run, references: References, named: Named, message: Json) -> Json:
         facts = node_facts(run, run.graph, named.node, named.item)
@@ -254,7 +272,7 @@ class Desk:
 
 def _is_question(message: Mapping[str, Any]) -> bool:
     """Whether an older question is void when this is asked."""
-    return "do" not in message and "only" not in message
+    return message["type"] == "node" and "do" not in message and "only" not in message
 
 
 def _run_to(run: Run, node: Node) -> Run:

@@ -44,6 +44,11 @@ class References:
             self._serial += 1
             self.graph = graph
 
+    @property
+    def serial(self) -> int:
+        """The number of the graph that they mean, which each of them begins with."""
+        return self._serial
+
     def of(self, index: int, item: int | None = None) -> str:
         """The reference of a node, or of an item of it."""
         return f"{self._serial}:{index}" + ("" if item is None else f":{item}")

@@ -68,7 +68,7 @@ class PageMessages:
                 "seq": int(seq),
             }:
                 self._answer(page, seq, lambda: give_answer(self._run, run_id, name, value))
-            case {"type": "node"}:
+            case {"type": "node" | "timeline"}:
                 self._desk.hear(message)
 
     def _hold(self, scope: str, on: bool) -> None:

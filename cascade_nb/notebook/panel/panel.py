@@ -167,6 +167,7 @@ class Panel:
         await self._save_until_over()
         if self.widget is not None:
             assert self._desk is not None, "it was shown"
+            await run_in_thread(self._desk.keep_timeline)
             self.widget.rest(self._everything(), self._desk.hear)
         _open.discard(self)
 

@@ -16,7 +16,8 @@ from cascade_nb.text import carryable
 _HERE: Final = Path(__file__).parent
 #: How it looks.
 STYLE: Final = "\n".join(
-    (_HERE / name).read_text(encoding="utf-8") for name in ("panel.css", "canvas.css", "drawer.css")
+    (_HERE / name).read_text(encoding="utf-8")
+    for name in ("panel.css", "canvas.css", "drawer.css", "timeline.css")
 )
 
 Listener = Callable[[Mapping[str, Any]], object]

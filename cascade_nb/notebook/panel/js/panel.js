@@ -22,7 +22,7 @@ export default () => {
             drawer.answer(message)
             failures.answer(message)
           }
-        }
+        } else if (message.type === "timeline") for (const { timeline } of shared.views) timeline.answer(message)
       })
       // What was told before this moment, or while the connection was lost, has passed unheard.
       const hello = () => shared.send({ type: "hello" })

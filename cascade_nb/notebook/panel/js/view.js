@@ -9,6 +9,7 @@ import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
 import { section } from "./section.js"
 import { Switch } from "./switch.js"
+import { Timeline } from "./timeline.js"
 import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
 
 const GONE = "The kernel that ran this is gone; this is how it was last seen."
@@ -63,7 +64,8 @@ export class View {
     this.displays = h("div", { class: "cs-displays" })
     this.output.body.append(this.text, this.displays)
     this.output.element.addEventListener("toggle", () => this.drawOutput())
-    this.failures = new Failures(this.shared, (target, opener) => this.drawer.open(target, opener))
+    const parts = [Failures, Timeline].map((Part) => new Part(this.shared, (...what) => this.drawer.open(...what)))
+    ;[this.failures, this.timeline] = parts
     this.root = h(
       "div",
       // Lumino's shortcuts would take Enter and Space from the switches.
@@ -102,6 +104,7 @@ export class View {
         ),
         this.drawer.element,
       )),
+      this.timeline.element,
       this.output.element,
       this.failures.element,
     )
@@ -184,6 +187,7 @@ export class View {
     write(this.time, this.state.ended ? elapsed : elapsed + left)
     if (time.paused !== null) write(this.ago, agoText(time.paused + since))
     this.drawer.update()
+    this.timeline.tick()
   }
 
   drawKinds() {

@@ -1,0 +1,1 @@
+"""When attempts began and ended, and what follows from that: how long the rest may take."""
