@@ -19,6 +19,7 @@ ABSENT: Final = ""
 FOLDER: Final = "folder"
 DEVICE: Final = "device"
 PATTERN: Final = "\0"  # before a path or glob, where the names of all that it leads to are meant
+LINK: Final = "\0@"  # before a path, where it is meant where that leads to and who may use it
 VARIABLE: Final = "\0$"  # before the name of an environment variable, which is meant then
 EVERY: Final = "*"  # instead of that name: the names of all
 # What a kernel, a shell or a terminal sets anew for each session.
@@ -44,7 +45,8 @@ class FileStamp(NamedTuple):
     Attributes:
         path: where it is; a relative one counts from the current folder of whoever looks. With a
             separator at its end it means the names of all that is in a folder, and behind `PATTERN`
-            those of all that a path or glob leads to. Behind `VARIABLE` it is no path.
+            those of all that a path or glob leads to. Behind `LINK` it is meant where it leads to,
+            and behind `VARIABLE` it is no path.
         stamp: see `stamp_of`.
         wrote: whether the task wrote it: then it counts only for what still has to read it.
     """
@@ -80,7 +82,7 @@ NO_FILES: Final[Mapping[int, Stamps]] = MappingProxyType({})
 
 def paths_in(stamps: Iterable[FileStamp]) -> set[str]:
     """The paths of the files and folders among `stamps`."""
-    return {one.path for one in stamps if not one.path.startswith((PATTERN, VARIABLE))}
+    return {one.path for one in stamps if not one.path.startswith((LINK, PATTERN, VARIABLE))}
 
 
 def stamp_of(path: str, *, young: bool = True) -> str:
@@ -104,6 +106,8 @@ def _known_by(path: str) -> str:
     """A stamp without the content of a file."""
     if path.startswith(VARIABLE):
         return _variable(path.removeprefix(VARIABLE))
+    if path.startswith(LINK):
+        return _leads(path.removeprefix(LINK))
     if path.startswith(PATTERN):
         return _names("\0".join(files_at(path.removeprefix(PATTERN))))
     if path.endswith(os.sep):
@@ -188,6 +192,19 @@ def _variable(name: str) -> str:
         return _names("\0".join(names))
     value = os.environ.get(name)
     return ABSENT if value is None else _names(value)
+
+
+def _leads(path: str) -> str:
+    """Where a path leads to, from the current folder, and what this process may do there."""
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        kind = 0
+    may = "".join(str(int(os.access(path, way))) for way in (os.R_OK, os.W_OK, os.X_OK))
+    place = os.path.realpath(path)
+    if not os.path.isabs(path):  # noqa: PTH117 - as above
+        place = os.path.relpath(place, os.path.realpath(os.curdir))
+    return _names(f"{place}\0{kind}\0{may}")
 
 
 def _names(names: str) -> str:

@@ -9,7 +9,7 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -259,6 +259,93 @@ async def test_whether_a_file_is_there_counts_where_it_is_mentioned(
         assert await runs(target) == []
 
 
+def point_to(place: str) -> None:
+    pathlib.Path("now").unlink()
+    pathlib.Path("now").symlink_to(place)
+
+
+def put_a_folder(name: str) -> None:
+    pathlib.Path("now").unlink()
+    pathlib.Path("now").mkdir()
+
+
+def allow(name: str) -> None:
+    pathlib.Path("first/in.csv").chmod(0o755)
+
+
+def realpath() -> str:
+    return os.path.basename(os.path.dirname(os.path.realpath("now/in.csv")))  # noqa: PTH119, PTH120
+
+
+def read_of_what_it_leads_to() -> str:
+    return (pathlib.Path("now").resolve() / "in.csv").read_text()
+
+
+FOLLOWED: dict[str, tuple[Callable[[], Any], Callable[[str], None]]] = {
+    "realpath": (realpath, point_to),
+    "resolve": (lambda: pathlib.Path("now/in.csv").resolve().parent.name, point_to),
+    "read of what it leads to": (read_of_what_it_leads_to, point_to),
+    "readlink": (lambda: os.readlink("now"), point_to),  # noqa: PTH115 - one of the ways
+    "samefile": (lambda: os.path.samefile("now", "first"), point_to),  # noqa: PTH121 - likewise
+    "islink": (lambda: os.path.islink("now"), put_a_folder),  # noqa: PTH114 - likewise
+    "access": (lambda: os.access("first/in.csv", os.X_OK), allow),
+}
+
+
+@pytest.mark.parametrize("way", FOLLOWED)
+async def test_where_a_path_leads_to_counts_where_code_asks_for_it(
+    runs: Runs, folder: pathlib.Path, way: str
+) -> None:
+    for x, name in enumerate(("first", "second")):
+        (folder / name).mkdir()
+        write(folder / name / "in.csv", x)
+    (folder / "now").symlink_to("first")
+    read, change = FOLLOWED[way]
+    target = cs.task(read)().named("x")
+    assert "; " not in (await runs.engine.plan(target)).step("x").reason  # nothing is to be said
+    before = read()
+    assert (await runs(target), runs.value) == (["x"], before)
+    assert await runs(target) == []
+    change("second")
+    assert "leads elsewhere" in (await runs.engine.plan(target)).step("x").reason
+    assert (await runs(target), runs.value) == (["x"], read())
+    assert runs.value != before
+    assert await runs(target) == []
+
+
+async def test_a_task_that_takes_a_file_away_runs_again_when_there_is_another(
+    runs: Runs, folder: pathlib.Path
+) -> None:
+    @cs.task
+    def take(path: str) -> str:
+        if pathlib.Path(path).exists():
+            pathlib.Path(path).replace("taken.csv")
+        return pathlib.Path("taken.csv").read_text()
+
+    target = take("in.csv").named("x")
+    for x in (1, 2):
+        write(folder / "in.csv", x)
+        assert (await runs(target), runs.value) == (["x"], f"a\n{x}\n")
+        assert await runs(target) == []
+
+
+async def test_a_variable_in_the_command_of_a_shell_counts(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @cs.task
+    def told(variables: dict[str, str] | None) -> str:
+        return subprocess.check_output(
+            "echo ${CASCADE_TEST_MODE}", shell=True, text=True, env=variables
+        )
+
+    for x in ("1", "2"):
+        monkeypatch.setenv("CASCADE_TEST_MODE", x)
+        assert (await runs(told(None).named("x")), runs.value) == (["x"], f"{x}\n")
+        assert await runs(told(None).named("x")) == []
+        found = await runs(told({"CASCADE_TEST_MODE": "3"}).named("y"))
+        assert (found, runs.value) == (["y"] if x == "1" else [], "3\n")
+
+
 async def test_what_a_task_changes_in_such_a_way_each_time_it_runs_is_its_own(
     runs: Runs, folder: pathlib.Path
 ) -> None:
@@ -312,21 +399,27 @@ async def test_what_somebody_else_changes_while_the_task_runs_lets_it_run_again(
     runs: Runs, folder: pathlib.Path, way: str, there: bool
 ) -> None:
     read = MEANWHILE[way]
+    has_read, may_end = threading.Lock(), threading.Lock()
 
     @cs.task
     def slow(path: str) -> Any:
         found = read(path)
-        time.sleep(0.5)
-        return found
+        if has_read.locked():
+            has_read.release()
+        with may_end:
+            return found
 
     file = folder / "in.csv"
     if there:
         write(file, 1)
     target = slow("in.csv").named("x")
     before = read("in.csv")
+    assert has_read.acquire()
+    assert may_end.acquire()
     running = asyncio.ensure_future(runs(target))
-    await asyncio.sleep(0.25)
+    assert await asyncio.to_thread(has_read.acquire, timeout=90)
     write(file, 22)
+    may_end.release()
     assert (await running, runs.value) == (["x"], before)
     step = (await runs.engine.plan(target)).step("x")
     assert step.action == "run"

@@ -460,6 +460,22 @@ def test_a_module_imported_by_a_body_and_edited_since_is_said_to_be_old(
     assert cells.key().unkeyed == ()
 
 
+def test_a_module_that_a_body_imported_after_the_last_look_and_edited_since_is_said_to_be_old(
+    folder: Folder, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # so that nothing remembers its text
+    folder.write("mylib", "def g(): return 1\n")
+    cells.run("def f():\n    import mylib\n    return mylib.g()")
+    assert cells.key().unkeyed == ()
+    assert cells.names["f"]() == 1
+    folder.write("mylib", "def g(): return 22\n")
+    assert "changed on disk" in cells.key().unkeyed[0]
+    del sys.modules["mylib"]
+    assert cells.key().unkeyed == ()
+    assert cells.names["f"]() == 22
+    assert cells.key().unkeyed == ()
+
+
 def test_an_edit_between_import_and_first_look_is_noticed_too(
     folder: Folder, cells: Cells, monkeypatch: pytest.MonkeyPatch
 ) -> None:

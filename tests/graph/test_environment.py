@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import shutil
 from typing import Any
 
 import pytest
@@ -100,6 +102,26 @@ def key_of(source: str) -> Any:
     cells = Cells()
     cells.run(source.format(n=NAME))
     return code_key(cells.names["f"])
+
+
+def found_program() -> Any:
+    return shutil.which("cascade-test-tool")
+
+
+def test_where_a_program_is_found_counts_for_who_looks_for_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [code_key(found_program).digest]
+    for folder in ("a", "b"):
+        tool = tmp_path / folder / "cascade-test-tool"
+        tool.parent.mkdir()
+        tool.write_text("")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tool.parent))
+        keys.append(code_key(found_program).digest)
+        assert code_key(found_program).digest == keys[-1]
+    assert len(set(keys)) == 3
+    assert "programs that are found" in code_key(found_program).parts
 
 
 @pytest.mark.parametrize("source", READS.values(), ids=READS)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
+import csv
 import locale
+import logging
 import os
+import sqlite3
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from decimal import Decimal, localcontext
+from fractions import Fraction
+from sqlite3 import dbapi2 as sqlite_parts
 from typing import Any
 
 import matplotlib as mpl
@@ -74,6 +81,31 @@ def recursion() -> int:
     return sys.getrecursionlimit()
 
 
+def read_by_dialect() -> Any:
+    return next(csv.reader(["a;b"], dialect="cascade"))
+
+
+def adapted() -> Any:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        return connection.execute("SELECT ?", (Fraction(1),)).fetchone()
+
+
+def weeks() -> Any:
+    return calendar.monthcalendar(2026, 11)
+
+
+def is_logged() -> bool:
+    return logging.getLogger("cascade.test").isEnabledFor(logging.DEBUG)
+
+
+def warned() -> str:
+    try:
+        warnings.warn("old", UserWarning, stacklevel=1)
+    except UserWarning:
+        return "raised"
+    return "told"
+
+
 def nothing_of_this(x: int) -> int:
     return len(f"{x:,}") + 1
 
@@ -120,6 +152,50 @@ def precise() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def semicolons() -> Iterator[None]:
+    csv.register_dialect("cascade", delimiter=";")
+    try:
+        yield
+    finally:
+        csv.unregister_dialect("cascade")
+
+
+@contextlib.contextmanager
+def fractions_as_text() -> Iterator[None]:
+    sqlite3.register_adapter(Fraction, str)
+    try:
+        yield
+    finally:
+        sqlite_parts.adapters.pop((Fraction, sqlite3.PrepareProtocol))
+
+
+@contextlib.contextmanager
+def sundays_first() -> Iterator[None]:
+    calendar.setfirstweekday(calendar.SUNDAY)
+    try:
+        yield
+    finally:
+        calendar.setfirstweekday(calendar.MONDAY)
+
+
+@contextlib.contextmanager
+def all_logged() -> Iterator[None]:
+    logger = logging.getLogger("cascade.test")
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def warnings_as_errors() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="cascade")
+        yield
+
+
 Change = Callable[[], AbstractContextManager[Any]]
 CHANGES: dict[str, tuple[Callable[..., Any], Change]] = {
     "decimal's context": (divided, precise),
@@ -133,6 +209,11 @@ CHANGES: dict[str, tuple[Callable[..., Any], Change]] = {
     "Polars' settings": (written_by_polars, lambda: pl.Config(float_precision=1)),
     "scikit-learn's settings": (scaled, lambda: sklearn.config_context(transform_output="pandas")),
     "Matplotlib's settings": (line_width, lambda: mpl.rc_context({"lines.linewidth": 9})),
+    "the dialects of CSV": (read_by_dialect, semicolons),
+    "SQLite's adapters": (adapted, fractions_as_text),
+    "the first day of a week": (weeks, sundays_first),
+    "the levels of logging": (is_logged, all_logged),
+    "which warnings are errors": (warned, warnings_as_errors),
     "the time zone": (hour, in_tokyo),
     "the arguments of the process": (arguments, lambda: as_arguments("--n", "2")),
     "limits of the interpreter": (recursion, more_recursion),
@@ -174,7 +255,13 @@ def _shares_a_library(words: str, chosen: set[str]) -> bool:
 
 
 def test_where_nobody_has_set_anything_no_setting_is_a_part() -> None:
-    usual = {"the time zone", "the arguments of the process", "limits of the interpreter"}
+    usual = {
+        "the time zone",
+        "the arguments of the process",
+        "limits of the interpreter",
+        "which warnings are errors",
+        "the levels of logging",
+    }
     for words, (function, _) in CHANGES.items():
         if words not in usual:
             assert not CHANGES.keys() & code_key(function).parts.keys(), words

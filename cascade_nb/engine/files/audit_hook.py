@@ -249,10 +249,11 @@ def _remove(files: OpenedFiles, frame: FrameType, path: Any, *_: Any) -> None:
 
 
 def _open_process(
-    files: OpenedFiles, frame: FrameType, program: Any, args: Any, folder: Any, *_: Any
+    files: OpenedFiles, frame: FrameType, program: Any, args: Any, folder: Any, variables: Any
 ) -> None:
     words: Any = [args] if isinstance(args, (str, bytes, os.PathLike)) else args
-    files.started([program, *words] if program is not None else words, folder)
+    command = [program, *words] if program is not None else words
+    files.started(command, folder, own_environment=variables is None)
 
 
 def _command(files: OpenedFiles, frame: FrameType, command: Any) -> None:

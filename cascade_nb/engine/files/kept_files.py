@@ -9,7 +9,16 @@ from typing import Final
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import ago
-from cascade_nb.file_stamps import ABSENT, EVERY, PATTERN, VARIABLE, FileStamp, Stamps, standing
+from cascade_nb.file_stamps import (
+    ABSENT,
+    EVERY,
+    LINK,
+    PATTERN,
+    VARIABLE,
+    FileStamp,
+    Stamps,
+    standing,
+)
 from cascade_nb.graph.graph import Graph
 from cascade_nb.protocols import Known
 from cascade_nb.text import readable
@@ -89,6 +98,8 @@ def what_became_of(one: FileStamp) -> str:
         return "environment variables are others now"
     if path.startswith(VARIABLE):
         return f"environment variable {readable(path.removeprefix(VARIABLE))} changed"
+    if path.startswith(LINK):
+        return f"{readable(path.removeprefix(LINK))} leads elsewhere, or may be used otherwise, now"
     if path.startswith(PATTERN):
         return f"files at {readable(path.removeprefix(PATTERN))} are others now"
     if not os.path.isabs(path):  # noqa: PTH117 - it is text, from whatever kernel kept it

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -17,6 +18,7 @@ from cascade_nb.file_stamps import PATTERN
 
 _BELOW: Final = 1_000  # files and folders that are looked at below one
 _LONGEST: Final = 1_024  # characters of a path
+_VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _NOT_MEANT: Final = frozenset({"", ".", "..", "/", "~", os.sep})
 
 
@@ -55,6 +57,11 @@ def words_of(command: Iterable[str | bytes | os.PathLike[str]]) -> Iterator[str]
             yield word
             if "=" in word:
                 yield word.partition("=")[2]
+
+
+def variables_in(word: str) -> list[str]:
+    """The environment variables that a shell would put into a word of its command."""
+    return _VARIABLE.findall(word)
 
 
 def files_below(folder: str) -> Iterator[str]:

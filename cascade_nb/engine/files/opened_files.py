@@ -4,16 +4,20 @@ result points to.
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
-import pathlib
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cascade_nb.engine.files.changed_meanwhile import changed_by
-from cascade_nb.engine.files.mentioned_files import files_below, paths_at, words_of
+from cascade_nb.engine.files.links import as_left, links_at
+from cascade_nb.engine.files.mentioned_files import (
+    files_below,
+    paths_at,
+    variables_in,
+    words_of,
+)
+from cascade_nb.engine.files.places import is_of_system
 from cascade_nb.engine.files.result_paths import paths_in
 from cascade_nb.file_stamps import (
     ABSENT,
@@ -27,14 +31,12 @@ from cascade_nb.file_stamps import (
     is_of_session,
     stamp_of,
 )
-from cascade_nb.graph.code.origin import code_folders
 from cascade_nb.graph.effects.unseen import Mentions, is_like_a_path, texts_and_paths_in
 
 # Hot: asked at each open, where a Path would cost more than the look at the disk.
 _join, _exists = os.path.join, os.path.exists
 
 _ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
-_SYSTEM: Final = ("/proc/", "/dev/", "/sys/")
 
 
 class OpenedFiles:
@@ -117,19 +119,30 @@ class OpenedFiles:
                 self._found[place] = FileStamp(name, stamp_of(name))
         if self._mentions is not None:
             absent, below = self._mentions.absent, self._mentions.below
-            for text in self._mentions.texts:
+            given = [t for value in (*args, *kwargs.values()) for t in texts_and_paths_in(value)]
+            if self._mentions.links:
+                links = links_at((*self._mentions.texts, *given))
+                self._found.update((one.path, one) for one in links)
+            for text in self._mentions.texts if self._mentions.content else ():
                 self._mention(text, False, below)
-            for value in (*args, *kwargs.values()):
-                for text in texts_and_paths_in(value):
-                    self._mention(text, absent, below)
+            for text in given if self._mentions.content else ():
+                self._mention(text, absent, below)
         self.closed = not self._tracked
 
-    def started(self, command: Iterable[str], folder: Any) -> None:
-        """Another process is about to be started: it may read, or write, what it is told of."""
+    def started(self, command: Iterable[str], folder: Any, own_environment: bool = True) -> None:
+        """Another process is about to be started: it may read, or write, what it is told of.
+
+        Args:
+            command: its words.
+            folder: where it begins; None for the current one.
+            own_environment: whether it has the variables of this process.
+        """
         self._may_write = True
         for word in words_of(command):
             path = word if folder is None else _join(os.fsdecode(folder), word)
             self._mention(path, absent=False, below=False)
+            for name in variables_in(word) if own_environment else ():
+                self.asked(name)
 
     def _mention(self, text: str, absent: bool, below: bool) -> None:
         """Note the files that a text leads to, if it is a path or a glob.
@@ -265,7 +278,10 @@ class OpenedFiles:
         )
         for place in self._mentioned | self._databases:
             if self._is_own(place):
-                del found[place]
+                one = found.pop(place)
+                if one.stamp != ABSENT and not _exists(place):  # it took it away
+                    found[place] = FileStamp(one.path, ABSENT)
+        found.update((one.path, one) for one in as_left(found.values(), self._is_own))
         if VARIABLE + EVERY in found:
             found = {name: one for name, one in found.items() if not is_of_session(name)}
         pointed_to = set(self._pointed_to(result)) if self._tracked else set()
@@ -332,18 +348,3 @@ class OpenedFiles:
             if stamp == FOLDER:
                 for inner in files_below(place):
                     yield FileStamp(_join(name, inner), stamp_of(_join(name, inner)))
-
-
-def is_of_system(place: str) -> bool:
-    """Whether a path is of Python, an installed library, the system or a cache, not of the user."""
-    return place.startswith(_not_the_users()) or "__pycache__" in place
-
-
-@functools.cache
-def _not_the_users() -> tuple[str, ...]:
-    home = pathlib.Path.home()
-    caches = [pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")]
-    if sys.platform == "darwin":
-        caches.append(home / "Library" / "Caches")
-    folders = [*code_folders(), *caches]
-    return (*_SYSTEM, *(_join(str(folder), "") for folder in folders))

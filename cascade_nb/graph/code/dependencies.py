@@ -72,8 +72,7 @@ class CodeWalk:
 
     def run(self, thing: Any) -> str:
         """Look at `thing` and all that it leads to; the name of its own piece."""
-        if isinstance(thing, Task):
-            self._ignored = thing.ignore
+        self._ignored = thing.ignore if isinstance(thing, Task) else frozenset()
         thing = self._plain(thing)
         if not counts(thing, origin_of(thing)):
             root = self._unused(f"function {title_of(thing)}")
@@ -82,16 +81,20 @@ class CodeWalk:
             root = self._name_chain(thing)
         else:
             root = self._admit(thing, "class", title_of(thing))
-        while self._todo:
-            self._look(*self._todo.popleft())
-            if not self._todo:
-                self._subclasses()
+        self._look_at_all()
         variables = self.environment.found().items()
         self.parts.update((f"environment variable {n}", digest(text(v))) for n, v in variables)
         self.parts.update(self._reflection.parts())
         for words, value in self.environment.around():
             self._value(words, value)
+        self._look_at_all()  # what is set may be a function
         return root
+
+    def _look_at_all(self) -> None:
+        while self._todo:
+            self._look(*self._todo.popleft())
+            if not self._todo:
+                self._subclasses()
 
     def refer(self, thing: Any) -> bytes:
         """The bytes that stand for a function, class or module; it is looked at later."""
@@ -193,9 +196,7 @@ class CodeWalk:
         return said + self._closure(function, whose, origin, wrapped)
 
     def _attributes(self, whose: str, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
-        """What was set on a function; only plain values where that is a library's wrapper, which
-        may keep its books there.
-        """
+        """What was set on a function; of a library's wrapper, which keeps books, plain values."""
         said = b""
         for name in sorted(set_on.keys() - _NOT_ATTRIBUTES):
             if whole or type(set_on[name]) in ATOMS:

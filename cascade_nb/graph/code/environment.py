@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ ASKING_FOR_FOLDER: Final = frozenset(
     {"getcwd", "getcwdb", "cwd", "abspath", "absolute", "realpath", "resolve", "relpath"}
 )
 
+#: Names that code uses when it looks for a program.
+ASKING_FOR_PROGRAMS: Final = frozenset({"which"})
+
 _ASKED: Final = tuple(
     value for name in sorted(ASKING - {"expandvars"}) if (value := getattr(os, name, None))
 )
@@ -36,7 +40,8 @@ _ASKED_FOLDER: Final = (
     os.path.realpath,
     os.path.relpath,
 )
-_BY_NAME: Final = (*_ASKED, *_ASKED_FOLDER)
+_BY_NAME: Final = (*_ASKED, *_ASKED_FOLDER, shutil.which)
+_PROGRAM: Final = re.compile(r"[\w.+-]{1,64}")
 _FOLDER_IN_TEXT: Final = re.compile(r"\b(?:getcwdb?|cwd|abspath)\b")
 _DOLLAR: Final = re.compile(r"\$\{?(\w+)")
 _QUOTED: Final = re.compile(r"""['"]([^'"\\\n]{1,200})['"]""")
@@ -50,11 +55,12 @@ class EnvironmentReads:
         asked: whether any of the code asks for it.
         settings: which settings of the process it goes by.
         folder: whether any asks for the current folder.
+        programs: whether any looks for programs.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self.folder = False
+        self.folder = self.programs = False
         self.settings = SettingReads()
         self._texts: set[str] = set()
 
@@ -62,6 +68,7 @@ class EnvironmentReads:
         """Take note of the names that a body uses, and of the texts in it."""
         self.settings.code(names)
         self.folder = self.folder or not ASKING_FOR_FOLDER.isdisjoint(names)
+        self.programs = self.programs or not ASKING_FOR_PROGRAMS.isdisjoint(names)
         self.asked = self.asked or not ASKING.isdisjoint(names)
         self._texts.update(texts)
 
@@ -70,14 +77,16 @@ class EnvironmentReads:
         self.settings.value(value)
         self.asked = self.asked or any(value is one for one in _ASKED)
         self.folder = self.folder or any(value is one for one in _ASKED_FOLDER)
+        self.programs = self.programs or value is shutil.which
         self._texts.update(texts_in(value))
 
     def module(self, source: str) -> None:
         """Take note of a whole file."""
         self.settings.module(source)
         self.folder = self.folder or _FOLDER_IN_TEXT.search(source) is not None
-        if any(name in source for name in ASKING):
-            self.asked = True
+        self.programs = self.programs or "which(" in source
+        self.asked = self.asked or any(name in source for name in ASKING)
+        if self.asked or self.programs:
             self._texts.update(_QUOTED.findall(source))
 
     def found(self) -> dict[str, str]:
@@ -88,6 +97,9 @@ class EnvironmentReads:
         """What else counts of what is around the code, by the words for it."""
         if self.folder:
             yield "current folder", current_folder()
+        if self.programs:
+            words = sorted(filter(_PROGRAM.fullmatch, self._texts))
+            yield "programs that are found", [(w, at) for w in words if (at := shutil.which(w))]
         yield from self.settings.found()
 
 

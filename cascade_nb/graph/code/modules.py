@@ -58,20 +58,24 @@ def changed_since_import(name: str) -> bool:
     """Whether the file of an imported module was changed and the module not reloaded.
 
     What runs is then not what the file says. The file's time and size at the import are those that
-    the compiled file recorded; where there is none, those when the module was first looked at.
+    the compiled file recorded; where there is none, those when the module was first looked at. What
+    was looked at before the import must not have changed until then.
     """
     module = sys.modules.get(name)
     spec = getattr(module, "__spec__", None)
     file = getattr(module, "__file__", None)
+    if module is None and (place := file_of_module(name)) is not None:
+        _imported[name] = (None, file_version(place))
     if spec is None or not isinstance(file, str):
         return False
     now = file_version(file)
     known = _imported.get(name)
     if known is None or known[0] is not spec:  # a reload makes a new spec
         compiled = _compiled_from(getattr(spec, "cached", None))
-        _imported[name] = known = (spec, now)
-        if compiled is not None and now is not None and compiled != _seconds(now):
-            _imported[name] = known = (spec, None)
+        same = known is None or known[0] is not None or known[1] == now
+        if compiled is not None and now is not None:
+            same = compiled == _seconds(now)
+        _imported[name] = known = (spec, now if same else None)
     return known[1] != now
 
 

@@ -12,7 +12,12 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from cascade_nb.graph.code.environment import ASKING, ASKING_FOR_FOLDER, is_asked
+from cascade_nb.graph.code.environment import (
+    ASKING,
+    ASKING_FOR_FOLDER,
+    ASKING_FOR_PROGRAMS,
+    is_asked,
+)
 from cascade_nb.graph.code.modules import FileVersion, file_version, resolved
 from cascade_nb.graph.code.origin import (
     Origin,
@@ -30,7 +35,7 @@ from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 # What these look up is found when the code runs, by itself or by a library.
-_ASKING: Final = ASKING | ASKING_FOR_FOLDER | LOOKING_UP
+_ASKING: Final = ASKING | ASKING_FOR_FOLDER | ASKING_FOR_PROGRAMS | LOOKING_UP
 _FEW: Final = 16  # functions whose key takes microseconds
 _LONG: Final = 4_096  # characters of a text from which on it is not hashed in a moment
 _FIXED: Final = (

@@ -26,19 +26,15 @@ from cascade_nb.graph.effects.global_writes import (
 )
 from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.effects.unseen import (
-    ASKS,
     BUILTINS,
     FILES,
-    LOOKS_UP,
+    FOLLOWS,
     LOOKUPS,
     OPENS,
-    STARTS,
     Mentions,
-    may_be_paths,
-    may_write,
+    follows_links,
+    mentions_in,
     opens_for_later,
-    texts_and_paths_in,
-    texts_of_code,
     unseen_in_words,
     unseen_use,
     used_to_read,
@@ -226,6 +222,8 @@ class _Look:
                 self.written.update({one.kind: None for one in written_global(use, space)})
             if name:
                 yield name, use.how
+                if follows_links(name):
+                    self.unseen[FOLLOWS] = {}
                 way, told = unseen_use(use, name, space, of_task)
                 if id(function) in self._opened_before and (opener := opens_for_later(name)):
                     way, told = OPENS, opener
@@ -240,12 +238,7 @@ class _Look:
 
     def mentions(self) -> Mentions | None:
         """The texts in all that was looked at, where they may matter."""
-        if self.unseen.keys() <= {LOOKS_UP}:
-            return None
-        texts = [one for code in self._codes for one in texts_of_code(code)]
-        texts += [one for value in self._values for one in texts_and_paths_in(value)]
-        writes = STARTS in self.unseen or any(map(may_write, self._codes))
-        return Mentions(may_be_paths(texts), ASKS in self.unseen, OPENS in self.unseen, writes)
+        return mentions_in(self._codes, self._values, self.unseen.keys())
 
 
 def _beside(function: types.FunctionType) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import os
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
@@ -111,6 +112,8 @@ _ASKS: Final = dict.fromkeys(
         " getatime samefile"
     ),
 )
+_FOLLOWS: Final = _names("access realpath readlink islink lexists lstat samefile")
+_PATH_FOLLOWS: Final = _names("is_symlink lstat readlink resolve samefile")
 _LOOKUPS: Final = _names(
     "builtins.eval builtins.exec builtins.globals builtins.__import__ importlib.import_module"
     " sys.modules sys._getframe inspect.currentframe inspect.stack pkgutil.resolve_name"
@@ -145,6 +148,7 @@ BUILTINS: Final = _names("eval exec globals __import__ getattr vars open input h
 OPENS: Final = "reads files in a way that is not seen"
 STARTS: Final = "starts other processes, whose files are not seen"
 ASKS: Final = "asks whether files are there"
+FOLLOWS: Final = "follows links"  # which is never said, since nothing else comes of most
 LOOKS_UP: Final = "looks names up at run time"
 
 FILES: Final = (OPENS, STARTS, ASKS)
@@ -159,12 +163,16 @@ class Mentions(NamedTuple):
         absent: whether an argument that leads to nothing and is not like a path counts too.
         below: whether those that lead to a folder mean all that is in it.
         writes: whether the code may write files in a way that is not seen either.
+        links: whether it counts where they lead to.
+        content: whether it counts what is in them.
     """
 
     texts: tuple[str, ...]
     absent: bool
     below: bool
     writes: bool = False
+    links: bool = False
+    content: bool = True
 
 
 def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> tuple[str, str]:
@@ -184,6 +192,8 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     last = rest.rpartition(".")[2]
     if root == PATH_METHOD and last in OF_READERS:
         return OPENS, last
+    if root == PATH_METHOD and last == "resolve":
+        return "", ""
     if root == PATH_METHOD:
         if len(use.names) == 2 and use.names[0] != PATH_METHOD:  # of a global path
             use = use._replace(given=(PlainArgument(GLOBAL, use.names[0]),))
@@ -200,6 +210,13 @@ def unseen_use(use: Use, name: str, space: Mapping[str, Any], of_task: bool) -> 
     if name in ("builtins.getattr", "builtins.vars") and _of_a_module(use, space):
         return LOOKS_UP, name.removeprefix("builtins.")
     return "", ""
+
+
+def follows_links(name: str) -> bool:
+    """Whether it is told by what has this full name where a path leads to."""
+    root, _, rest = name.partition(".")
+    last = rest.rpartition(".")[2]
+    return last in (_PATH_FOLLOWS if root == PATH_METHOD else _FOLLOWS if root in _ASKS else ())
 
 
 def opens_for_later(name: str) -> str:
@@ -289,6 +306,26 @@ def may_be_paths(texts: Iterable[str]) -> tuple[str, ...]:
     if len(words) > _MANY:
         words = [one for one in words if is_like_a_path(one)]
     return tuple(words)
+
+
+def mentions_in(
+    codes: Iterable[types.CodeType], values: Iterable[object], unseen: AbstractSet[str]
+) -> Mentions | None:
+    """What code mentions that may be paths; None where that does not matter.
+
+    Args:
+        codes, values: all that it leads to.
+        unseen: in which of the ways above it reads what is not seen.
+    """
+    if unseen <= {LOOKS_UP}:
+        return None
+    bodies = list(codes)
+    texts = [one for code in bodies for one in texts_of_code(code)]
+    texts += [one for value in values for one in texts_and_paths_in(value)]
+    writes = STARTS in unseen or any(map(may_write, bodies))
+    content = not unseen <= {LOOKS_UP, FOLLOWS}
+    found = may_be_paths(texts)
+    return Mentions(found, ASKS in unseen, OPENS in unseen, writes, FOLLOWS in unseen, content)
 
 
 def texts_of_code(code: types.CodeType) -> Iterator[str]:

@@ -47,7 +47,19 @@ GLOBAL: Final = "global"
 PARAMETER: Final = "parameter"
 LOCAL: Final = "local"
 
-OF_PATHS: Final = frozenset({"exists", "is_file", "is_dir", "is_symlink", "lstat", "stat"})
+OF_PATHS: Final = frozenset(
+    {
+        "exists",
+        "is_file",
+        "is_dir",
+        "is_symlink",
+        "lstat",
+        "stat",
+        "readlink",
+        "resolve",
+        "samefile",
+    }
+)
 """Methods through which a path is asked what is there; they are seen of whatever object."""
 
 OF_READERS: Final = frozenset(
@@ -58,7 +70,6 @@ OF_READERS: Final = frozenset(
 
 PATH_METHOD: Final = "Path"
 """What the object is called then."""
-
 
 _TELLING: Final = OF_PATHS | OF_READERS
 

@@ -15,16 +15,21 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.concurrency.thread_settings import Settings, sklearn_config
 from cascade_nb.graph.values.settings import (
     arguments,
+    csv_dialects,
     decimal_context,
+    first_weekday,
     limits,
     locale_used,
+    logging_levels,
     matplotlib_looks,
     numpy_errors,
     numpy_text,
     pandas_options,
     pandas_text,
     polars_text,
+    sqlite_adapters,
     time_zone,
+    warnings_raised,
 )
 
 
@@ -68,6 +73,13 @@ _SETTINGS: Final = (
     _Setting("Polars' settings", polars_text, _names("polars"), _TEXT),
     _Setting("scikit-learn's settings", sklearn_config, _names("sklearn")),
     _Setting("Matplotlib's settings", matplotlib_looks, _names("matplotlib pylab seaborn")),
+    _Setting("the dialects of CSV", csv_dialects, _names("csv _csv")),
+    _Setting("SQLite's adapters", sqlite_adapters, _names("sqlite3 _sqlite3")),
+    _Setting("the first day of a week", first_weekday, _names("calendar")),
+    _Setting(
+        "the levels of logging", logging_levels, names=_names("isEnabledFor getEffectiveLevel")
+    ),
+    _Setting("which warnings are errors", warnings_raised, names=_names("warn catch_warnings")),
     _Setting(
         "the time zone",
         time_zone,

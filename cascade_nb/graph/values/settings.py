@@ -11,6 +11,7 @@ import contextlib
 import locale
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ _DECIMAL: Final = {
     "prec": 28, "rounding": "ROUND_HALF_EVEN", "Emin": -999999, "Emax": 999999, "capitals": 1,
     "clamp": 0,
 }  # fmt: skip
+_OF_DIALECTS: Final = (
+    "delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting",
+    "skipinitialspace", "strict",
+)  # fmt: skip
 _TRAPS: Final = frozenset({"DivisionByZero", "InvalidOperation", "Overflow"})
 # Where figures go, and what windows look like, is not what they are.
 _NOT_LOOKS: Final = ("backend", "interactive", "toolbar", "tk.", "webagg.", "figure.max_open")
@@ -116,6 +121,58 @@ def limits() -> Settings:
         "longest number in text": getattr(sys, "get_int_max_str_digits", int)(),
         "timeout of sockets": None if socket is None else socket.getdefaulttimeout(),
     }
+
+
+def csv_dialects() -> Settings:
+    """The dialects of CSV that somebody has registered."""
+    csv = sys.modules.get("csv")
+    if csv is None:
+        return {}
+    own = [name for name in csv.list_dialects() if name not in ("excel", "excel-tab", "unix")]
+    kinds = {name: csv.get_dialect(name) for name in own}
+    return {
+        name: {part: getattr(kind, part) for part in _OF_DIALECTS} for name, kind in kinds.items()
+    }
+
+
+def sqlite_adapters() -> Settings:
+    """What somebody has registered to turn values into those of SQLite, and back."""
+    sqlite = sys.modules.get("sqlite3.dbapi2")
+    if sqlite is None:
+        return {}
+    found = {
+        **{f"{kind.__module__}.{kind.__qualname__}": one
+           for (kind, _), one in sqlite.adapters.items()},
+        **{str(name): one for name, one in sqlite.converters.items()},
+    }  # fmt: skip
+    return {
+        name: one
+        for name, one in found.items()
+        if str(getattr(one, "__module__", "")).partition(".")[0] not in ("sqlite3", "pandas")
+    }
+
+
+def first_weekday() -> Settings:
+    """With which day the weeks of a calendar begin."""
+    calendar = sys.modules.get("calendar")
+    return {} if calendar is None else _other({"first": calendar.firstweekday()}, {"first": 0})
+
+
+def logging_levels() -> Settings:
+    """From which level on something is logged."""
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return {}
+    loggers = logging.root.manager.loggerDict.items()
+    levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
+    own = {"": logging.root.level, "below": logging.root.manager.disable}
+    return {**levels, **_other(own, {"": logging.WARNING, "below": 0})}
+
+
+def warnings_raised() -> Settings:
+    """Which warnings are errors."""
+    errors = [one for one in warnings.filters if one[0] == "error"]
+    return {str(place): repr(one) for place, one in enumerate(errors)}
 
 
 #: By package, the settings that values of its classes go by, whoever computes with them.
