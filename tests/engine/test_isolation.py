@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
 
@@ -74,6 +77,38 @@ class Settings:
         return Settings(copy.deepcopy(self.limits, memo))
 
 
+class Recipe:
+    """It says what it is made of again."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        self.steps = steps
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Recipe, (self.steps,)
+
+
+class Measured(pd.DataFrame):  # type: ignore[misc] # pandas has no types here
+    _metadata = ["units"]  # noqa: RUF012 - as pandas wants it
+    units: list[str]
+
+    @property
+    def _constructor(self) -> type[Measured]:
+        return Measured
+
+
+def measured() -> Any:
+    frame = Measured({"a": [1, 2]})
+    frame.units = ["m"]
+    return frame
+
+
+def drawn() -> Any:
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1, 2])
+    return {"figure": figure, "axes": axes}
+
+
 def change(value: Any) -> Any:
     """Change a value in place, as deep as it goes."""
     if isinstance(value, dict):
@@ -94,6 +129,8 @@ def change(value: Any) -> Any:
     elif isinstance(value, np.ndarray):
         value[...] = -1
     elif isinstance(value, pd.DataFrame):
+        if isinstance(value, Measured):
+            value.units.append("changed")
         for name in value.columns:
             with contextlib.suppress(ValueError):
                 value[name].array[0] = value[name].array[1]
@@ -118,6 +155,12 @@ def change(value: Any) -> Any:
         value.fit([[1.0], [2.0]], [1.0, 9.0])
     elif isinstance(value, sparse.csr_array):
         value.data[:] = 9
+    elif isinstance(value, Figure):
+        value.axes[0].plot([3])
+    elif isinstance(value, Axes):
+        value.set_title("changed")
+    elif isinstance(value, Recipe):
+        change(value.steps)
     elif isinstance(value, Settings):
         change(value.limits)
     elif isinstance(value, ET.Element):
@@ -137,6 +180,15 @@ def seen(value: Any) -> str:
         return f"{type(value)} {[seen(held) for held in value]}"
     if isinstance(value, dict):
         return f"{type(value)} {[(key, seen(held)) for key, held in value.items()]}"
+    if isinstance(value, Recipe):
+        return f"recipe {seen(value.steps)}"
+    if isinstance(value, Figure):
+        return f"figure of {seen(value.axes)}"
+    if isinstance(value, Axes):
+        there = value in value.figure.axes
+        return f"axes {value.get_title()} of {len(value.lines)} lines, on the figure: {there}"
+    if isinstance(value, Measured):
+        return f"{pd.DataFrame(value)!r} in {value.units}"
     if isinstance(value, Settings):
         return f"settings {seen(value.limits)}"
     if isinstance(value, ET.Element):
@@ -186,6 +238,9 @@ VALUES: dict[str, Callable[[], Any]] = {
     "an estimator": lambda: LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]),
     "a sparse matrix": lambda: sparse.csr_array(np.eye(2)),
     "a model with a copy of its own": lambda: Settings([1, [2]]),
+    "a recipe": lambda: Recipe([1, [2]]),
+    "a figure and its axes": drawn,
+    "a frame with attributes of its own": measured,
     "an element of XML": lambda: ET.fromstring("<a><b/></a>"),
     "a decimal context": lambda: decimal.Context(prec=5),
 }
@@ -523,6 +578,24 @@ def test_a_value_of_ones_own_is_the_same_and_shares_nothing_that_can_change(valu
     change(mine)
     assert seen(kept) == before
     assert seen(reader_copy(kept)) == before
+
+
+def test_a_copy_of_a_figure_is_no_figure_of_pyplot_s() -> None:
+    figure = plt.figure()
+    try:
+        open_ones = plt.get_fignums()
+        mine = reader_copy(figure)
+        assert mine is not figure
+        assert plt.get_fignums() == open_ones
+        assert plt.gcf() is figure
+    finally:
+        plt.close(figure)
+
+
+def test_what_is_on_a_figure_and_cannot_be_pickled_lets_all_have_the_same() -> None:
+    figure = Figure()
+    figure.note = lambda: 1  # type: ignore[attr-defined]
+    assert reader_copy(figure) is figure
 
 
 def test_containers_nested_beyond_the_stack_are_copied_too() -> None:

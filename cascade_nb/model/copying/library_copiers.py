@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from cascade_nb.model.containers.arrays import array_kind
-from cascade_nb.model.copying.immutable import FROZEN
+from cascade_nb.model.copying.figures import figure_copy, figure_of, is_drawn, same_in
+from cascade_nb.model.copying.immutable import FROZEN, is_of_a_library
 
 
 class OneCopy(Protocol):
@@ -55,6 +56,7 @@ COPIES_WELL: Final = frozenset(
         "PIL", "xarray", "xml", "lxml",
     }
 )  # fmt: skip
+_MADE_AGAIN: Final = ("__reduce__", "__reduce_ex__")
 _VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 _COPIED: Final = (
     bytearray, array.array, io.BytesIO, io.StringIO, random.Random, decimal.Context,
@@ -74,6 +76,8 @@ def library_copier(cls: type) -> Copier | None:
         return _array
     if kind == "frame":
         return _frame
+    if is_drawn(cls):
+        return _drawing
     library = library_of(cls)
     if library == "pandas" and hasattr(cls, "_concat_same_type"):  # an array of pandas' own
         return lambda copying, value: copying.keep(value, value.copy())
@@ -85,12 +89,15 @@ def library_copier(cls: type) -> Copier | None:
 
 
 def own_copier(cls: type) -> Copier | None:
-    """How values of `cls` are copied by its own `__deepcopy__`, as pydantic's models are; None
-    where it has none.
+    """How values of `cls` are copied by its own `__deepcopy__`, as pydantic's models are, or, in a
+    class of the user's, by what it says that it is made again of; None where it says nothing.
     """
-    if issubclass(cls, (type, enum.Enum)) or not callable(getattr(cls, "__deepcopy__", None)):
+    if issubclass(cls, (type, enum.Enum, BaseException)):
         return None
-    return _by_its_own_way
+    if callable(getattr(cls, "__deepcopy__", None)):
+        return _by_its_own_way
+    ways = any(getattr(cls, way, None) is not getattr(object, way) for way in _MADE_AGAIN)
+    return _by_its_own_way if ways and not is_of_a_library(cls) else None
 
 
 def _by_its_own_way(copying: OneCopy, value: Any) -> Any:
@@ -108,6 +115,17 @@ def library_of(cls: type) -> str:
 def is_buffer(value: Any) -> bool:
     """Whether it is a plain piece of memory."""
     return isinstance(value, (bytearray, array.array, memoryview))
+
+
+def _drawing(copying: OneCopy, value: Any) -> Any:
+    """A figure of one's own, and what is on it."""
+    figure = figure_of(value)
+    if figure is None:
+        return value
+    if value is figure:
+        return copying.keep(value, figure_copy(figure))
+    new = copying.part(figure)
+    return copying.keep(value, same_in(new, figure, value) or value)
 
 
 def _view(copying: OneCopy, value: Any) -> Any:
@@ -198,6 +216,9 @@ def _frame(copying: OneCopy, value: Any) -> Any:
     if isinstance(value, pandas.Index):
         return copying.keep(value, value.view() if hasattr(value, "view") else value)
     new = copying.keep(value, value.copy(deep=_is_copied_whole(pandas, value)))
+    for name in value._metadata:  # attributes that subclasses hand on
+        if name.lstrip("_") != "name" and hasattr(value, name):
+            object.__setattr__(new, name, copying.part(getattr(value, name)))
     if hasattr(value, "columns"):
         for place, kind in enumerate(value.dtypes.to_numpy()):
             if kind.kind == "O":
