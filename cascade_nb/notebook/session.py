@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from unicodedata import normalize
 from weakref import WeakSet
@@ -35,6 +35,8 @@ class Session:
         asked: the names that it was to run.
         done: ids of named nodes that a run was through with.
         panels: by id of a run, the widget that shows it.
+        chosen: by name, the values that parameters were given for all runs from then on.
+        form: what those are given in, once it was shown.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -45,6 +47,8 @@ class Session:
         self.asked: list[str] = []
         self.done: set[str] = set()
         self.panels: dict[str, Any] = {}
+        self.chosen: dict[str, Any] = {}
+        self.form: Any = None
         self._noticed: WeakSet[Run] = WeakSet()
 
     @property
@@ -56,6 +60,21 @@ class Session:
     def params(self) -> dict[str, Any]:
         """Parameters as runs were given them last."""
         return self.engine.given
+
+    def chosen_for(self, known: Collection[str]) -> dict[str, Any]:
+        """What was chosen for these parameters."""
+        return {name: value for name, value in self.chosen.items() if name in known}
+
+    def params_of(self, target: object, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run of `target` is given: what was chosen, and `given`, which goes before that.
+
+        Raises:
+            GraphError: there is nothing to run, or it needs itself.
+        """
+        if not self.chosen:
+            return dict(given)
+        known = self.engine.graph_of(target, self.workspace).params()
+        return {**self.chosen_for(known), **given}
 
     @property
     def engines(self) -> list[Engine]:

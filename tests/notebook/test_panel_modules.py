@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright._impl._driver import compute_driver_executable
 
-from cascade_nb.notebook.panel.source import PANEL_SOURCE
+from cascade_nb.notebook.panel.source import FORM_SOURCE, PANEL_SOURCE
 from tests.project.sources import PACKAGE
 
 MODULES = PACKAGE / "notebook" / "panel" / "js"
@@ -43,19 +43,21 @@ def test_what_a_module_does_is_what_its_tests_claim(claims: Path, folder: Path) 
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE)
 
 
-def test_the_modules_find_each_other(folder: Path) -> None:
-    ran = node("--input-type=module", "-e", "await import('./panel.js')", cwd=folder)
+@pytest.mark.parametrize("entry", ["panel", "params_form"])
+def test_the_modules_find_each_other(entry: str, folder: Path) -> None:
+    ran = node("--input-type=module", "-e", f"await import('./{entry}.js')", cwd=folder)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_put_together_they_are_one_module_that_imports_nothing(tmp_path: Path) -> None:
-    (tmp_path / "whole.mjs").write_text(PANEL_SOURCE, encoding="utf-8")
+@pytest.mark.parametrize("source", [PANEL_SOURCE, FORM_SOURCE], ids=["panel", "form"])
+def test_put_together_they_are_one_module_that_imports_nothing(source: str, tmp_path: Path) -> None:
+    (tmp_path / "whole.mjs").write_text(source, encoding="utf-8")
     # a name that two of them had would be an error of its syntax
     ask = "const { default: made } = await import('./whole.mjs'); console.log(Object.keys(made()))"
     ran = node("--input-type=module", "-e", ask, cwd=tmp_path)
     assert ran.stdout == "[ 'initialize', 'render' ]\n", ran.stderr
-    assert not re.search(r"^import ", PANEL_SOURCE, re.MULTILINE)
-    assert PANEL_SOURCE.count("export ") == 1
+    assert not re.search(r"^import ", source, re.MULTILINE)
+    assert source.count("export ") == 1
 
 
 def test_they_are_short_and_so_is_the_whole() -> None:

@@ -91,7 +91,7 @@ INSIDE = {
         ("cells", "session", "tracebacks", "prompt"),
         ("drawer",),
         ("panel", "startables"),
-        ("reprs",),
+        ("reprs", "parameters"),
         ("magics",),
         ("extension",),
         ("headless",),
@@ -107,6 +107,7 @@ NOTEBOOK_ONLY = {"IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "tra
 
 #: Imported under another name than the distribution's, or brought along by one that is declared.
 BROUGHT_BY = {
+    "annotated_types": "annotated-types",
     "attrs": "nbformat",
     "axe_playwright_python": "axe-playwright-python",
     "scipy": "scikit-learn",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -97,11 +98,22 @@ class PanelPage:
         browser: where.
         svg: the picture of the graph.
         still: whether the page's clock goes on only when it is told to, by `page.clock.run_for`.
+        source: the widget's JavaScript.
+        style: its sheet.
+        state: what the kernel says first.
         context: further options of the browser context.
     """
 
     def __init__(
-        self, browser: Browser, *, svg: str = "", still: bool = False, **context: Any
+        self,
+        browser: Browser,
+        *,
+        svg: str = "",
+        still: bool = False,
+        source: str = PANEL_SOURCE,
+        style: str = STYLE,
+        state: Mapping[str, Any] = STATE,
+        **context: Any,
     ) -> None:
         self.context = browser.new_context(**context)
         self.page: Page = self.context.new_page()
@@ -112,9 +124,9 @@ class PanelPage:
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.set_content("<!doctype html><title>panel</title><body></body>")
-        self.page.add_style_tag(content=STYLE)
-        self.page.evaluate(_MODEL, {"snapshot": STATE, "svg": svg, "displays": None})
-        self.page.evaluate(_SHOW, PANEL_SOURCE)
+        self.page.add_style_tag(content=style)
+        self.page.evaluate(_MODEL, {"snapshot": dict(state), "svg": svg, "displays": None})
+        self.page.evaluate(_SHOW, source)
         self.panel: Locator = self.page.locator(".cascade-panel").first
 
     def tell(self, **news: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cascade_nb.errors import ParamError, nearest
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy
 from cascade_nb.model.options.checks import checked_name
-from cascade_nb.model.params.param_types import param_type_of
+from cascade_nb.model.params.param_types import ParamType, param_type_of
 
 
 class _Required:
@@ -32,8 +32,12 @@ class Param(Lazy):
         default: its value when none is given; without one a run must give it.
         type: what a value is checked against and, where nothing is lost, coerced to: a class,
             `list[int]`, `dict[str, float]`, `Literal["fast", "exact"]`, an `Enum`, a date, a union
-            such as `int | None`. Text is read, as a terminal, a form or JSON gives it.
+            such as `int | None`; `range(1, 11)`, or `Annotated[float, …]` with bounds of
+            `annotated_types` or pydantic. Text is read, as a terminal, a form or JSON gives it.
         description: one line for people.
+
+    Attributes:
+        kind: its type as values are checked against it; None where it has none.
 
     Raises:
         ParamError: the default does not fit the type, or no value can be checked against that.
@@ -45,7 +49,7 @@ class Param(Lazy):
         6
     """
 
-    __slots__ = ("_kind", "default", "description", "name", "type")
+    __slots__ = ("default", "description", "kind", "name", "type")
 
     def __init__(
         self,
@@ -56,7 +60,7 @@ class Param(Lazy):
     ) -> None:
         self.name = checked_name(name, "parameter name")
         self.type = type
-        self._kind = None if type is None else param_type_of(type)
+        self.kind: ParamType | None = None if type is None else param_type_of(type)
         self.description = description
         self.identity = object()
         self.inputs = ()
@@ -84,7 +88,7 @@ class Param(Lazy):
             >>> cs.Param("size", type=int).checked("12")
             12
         """
-        kind = self._kind
+        kind = self.kind
         if kind is None:
             return value
         try:

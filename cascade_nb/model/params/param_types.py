@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import ParamError, UsageError
 from cascade_nb.model.options.caching import seconds_of
+from cascade_nb.model.params.bounds import UNBOUNDED, Bounds, bounds_in, bounds_of_range
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
@@ -43,11 +44,17 @@ class ParamType(NamedTuple):
         name: as a message calls it.
         take: gives the value that is meant, or raises ValueError or TypeError.
         fits: whether a value is one already, so that taking it changes nothing.
+        choices: all the values there are, where they are few: of `Literal`, of an `Enum`.
+        bounds: between what a value lies.
+        made: the class of a value, where it is one class.
     """
 
     name: str
     take: Callable[[Any], Any]
     fits: Callable[[Any], bool]
+    choices: tuple[Any, ...] = ()
+    bounds: Bounds = UNBOUNDED
+    made: type[Any] | None = None
 
 
 def param_type_of(annotation: Any) -> ParamType:
@@ -55,7 +62,8 @@ def param_type_of(annotation: Any) -> ParamType:
 
     Args:
         annotation: a class; `list[int]`, `tuple[A, B]`, `dict[str, int]` and the like; `Literal`,
-            `Enum`; a union such as `int | None`; what `Annotated` and `NewType` stand for.
+            `Enum`; a union such as `int | None`; `range(1, 11)`, for a whole number of it; what
+            `Annotated` and `NewType` stand for, with the bounds that are given there.
 
     Raises:
         ParamError: values cannot be checked against it.
@@ -64,9 +72,11 @@ def param_type_of(annotation: Any) -> ParamType:
     if annotation is Any or annotation is object:
         return ParamType("anything", _same, lambda value: True)
     if annotation is None or annotation is type(None):
-        return ParamType("None", _none, lambda value: value is None)
+        return ParamType("None", _none, lambda value: value is None, (None,))
+    if isinstance(annotation, range):
+        return _bounded(param_type_of(int), bounds_of_range(annotation))
     if origin is typing.Annotated:
-        return param_type_of(inner[0])
+        return _bounded(param_type_of(inner[0]), bounds_in(inner[1:]))
     if origin is typing.Literal:
         return _literal(inner)
     if origin in (typing.Union, types.UnionType):
@@ -97,7 +107,25 @@ def _class(kind: type[Any]) -> ParamType:
     def take(value: Any) -> Any:
         return value if fits(value) else _coerced(value, kind)
 
-    return ParamType(kind.__name__, take, fits)
+    choices = tuple(kind) if issubclass(kind, enum.Enum) else ()
+    return ParamType(kind.__name__, take, fits, choices, made=kind)
+
+
+def _bounded(kind: ParamType, bounds: Bounds) -> ParamType:
+    """The same between bounds."""
+    if bounds == UNBOUNDED:
+        return kind
+
+    def fits(value: Any) -> bool:
+        return kind.fits(value) and bounds.hold(value)
+
+    def take(value: Any) -> Any:
+        taken = kind.take(value)
+        if not bounds.hold(taken):
+            raise ValueError(value)
+        return taken
+
+    return kind._replace(name=kind.name + bounds.words, take=take, fits=fits, bounds=bounds)
 
 
 def _coerced(value: Any, kind: type[Any]) -> Any:
@@ -158,7 +186,7 @@ def _literal(options: tuple[Any, ...]) -> ParamType:
                 return one
         raise ValueError(value)
 
-    return ParamType("one of " + ", ".join(map(repr, options)), take, fits)
+    return ParamType("one of " + ", ".join(map(repr, options)), take, fits, options)
 
 
 def _union(kinds: list[ParamType]) -> ParamType:
@@ -174,8 +202,13 @@ def _union(kinds: list[ParamType]) -> ParamType:
                 continue
         raise ValueError(value)
 
-    name = " | ".join(kind.name for kind in kinds)
-    return ParamType(name, take, lambda value: any(kind.fits(value) for kind in kinds))
+    few = all(kind.choices for kind in kinds)
+    return ParamType(
+        " | ".join(kind.name for kind in kinds),
+        take,
+        lambda value: any(kind.fits(value) for kind in kinds),
+        tuple(choice for kind in kinds for choice in kind.choices) if few else (),
+    )
 
 
 def _rows(made: type[Any], asked: Any, inner: tuple[Any, ...]) -> ParamType:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import typing
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import AnswerError, ParamError, UsageError, nearest
+from cascade_nb.model.params.field import field_of
 from cascade_nb.model.params.param import REQUIRED
 from cascade_nb.model.params.param_types import ParamType, param_type_of
 
@@ -88,8 +88,8 @@ class Question(NamedTuple):
         and the choices.
         """
         if isinstance(self.type, Mapping):
-            return [_field(name, one) for name, one in self.type.items()]
-        return [_field("", self.type)]
+            return [_asked_for(name, param_type_of(one)) for name, one in self.type.items()]
+        return [_asked_for("", param_type_of(self.type))]
 
 
 def checked_question(text: object, type_: object, default: object, topic: str = "") -> Question:
@@ -138,15 +138,5 @@ def _taken(kind: ParamType, answer: Any) -> Any:
     return kind.take(answer)
 
 
-def _field(name: str, type_: Any) -> dict[str, Any]:
-    kind = param_type_of(type_)
-    choices: list[str] = []
-    if kind.name == "bool":
-        shape = "bool"
-    elif typing.get_origin(type_) is typing.Literal:
-        shape, choices = "choice", [str(one) for one in typing.get_args(type_)]
-    elif hasattr(type_, "__members__"):
-        shape, choices = "choice", list(type_.__members__)
-    else:
-        shape = "number" if kind.name in ("int", "float") else "text"
-    return {"name": name, "kind": shape, "words": _kind_words(kind), "choices": choices}
+def _asked_for(name: str, kind: ParamType) -> dict[str, Any]:
+    return {**field_of(name, kind), "words": _kind_words(kind)}

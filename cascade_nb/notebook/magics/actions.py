@@ -78,7 +78,7 @@ def _executor(session: Session, word: str | None) -> Any:
 def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
     """Say what a run would do."""
     _, target = session.targets(given.name)
-    params = dict(parameter_of(text) for text in given.param)
+    params = session.params_of(target, dict(parameter_of(text) for text in given.param))
     if not awaited:
         graph = session.engine.graph_of(target, session.workspace)
         show_plan(session, plan(graph, params=params))

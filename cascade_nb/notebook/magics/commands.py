@@ -27,6 +27,7 @@ from cascade_nb.notebook.magics.actions import (
 )
 from cascade_nb.notebook.magics.answering import answer_question
 from cascade_nb.notebook.magics.panels import show_panel
+from cascade_nb.notebook.magics.parameters import show_params
 from cascade_nb.notebook.magics.state_and_runs import go_on, keep_in, tell_runs
 from cascade_nb.notebook.session import Session
 
@@ -37,7 +38,7 @@ class Command(NamedTuple):
     Attributes:
         takes: its arguments.
         kind: what its arguments name, for completion: "nodes", "scopes", "runs", "live",
-            "questions" or "names".
+            "questions", "params" or "names".
         act: does it; what it gives is the value of the magic. The last argument says whether that
             is awaited.
     """
@@ -112,6 +113,19 @@ def _commands() -> dict[str, Command]:
     plan.add_argument("name", nargs="*", help=_TARGET)
     add_params(plan)
 
+    params = _arguments(
+        "params",
+        "Show a form of the parameters; what is chosen there holds for all runs after that. Where "
+        "there is no page, a table.",
+        [
+            ("%cascade params", "a form, and what a run would cost with what it says"),
+            ("%cascade params size=10 mode=fast", "choose without a form; size= means its default"),
+            ("%cascade params --reset", "all mean their defaults again"),
+        ],
+    )
+    params.add_argument("value", nargs="*", metavar="NAME=VALUE", help="choose a value")
+    params.add_argument("--reset", action="store_true", help="have all mean their defaults again")
+
     drop = _arguments(
         "drop",
         "Take names out of the workspace.",
@@ -156,6 +170,7 @@ def _commands() -> dict[str, Command]:
         "answer": Command(shared["answer"], "questions", answer_question),
         "guard": Command(shared["guard"], "scopes", keep_free),
         "cancel": Command(shared["cancel"], "live", end),
+        "params": Command(params, "params", show_params),
         "drop": Command(drop, "names", drop_names),
         "runs": Command(runs, "", tell_runs),
         "times": Command(times, "runs", tell_times),
@@ -168,4 +183,4 @@ def _commands() -> dict[str, Command]:
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 COMMANDS: Final = _commands()
 # These wait for the state backend.
-ASKING: Final = frozenset({"plan", "why", "runs", "answer", "attach", "state"})
+ASKING: Final = frozenset({"plan", "params", "why", "runs", "answer", "attach", "state"})

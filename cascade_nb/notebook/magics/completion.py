@@ -101,5 +101,6 @@ _NAMED: Final[dict[str, Callable[[Session], Iterable[str]]]] = {
     "names": lambda session: [*session.workspace.meanings(), *session.workspace.tasks()],
     "runs": lambda session: [str(status.number) for status in session.statuses()],
     "live": lambda session: [str(run.number) for run in session.live_runs()],
+    "params": _params,
     "scopes": _scopes,
 }

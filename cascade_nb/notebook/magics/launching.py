@@ -54,11 +54,12 @@ def launch(session: Session, options: LaunchOptions) -> Any:
         RunError: the cell waited, and the run ended without a value.
     """
     chosen, target = session.targets(list(options.names), again=options.again)
+    params = session.params_of(target, options.params)
 
     def begin(run_id: str) -> Run:
         return session.engine.start(
             target,
-            params=options.params,
+            params=params,
             bindings=session.workspace,
             on_error=options.on_error,
             on=options.on,

@@ -17,12 +17,21 @@ _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js"\n', re.MULTI
 _EXPORT: Final = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
-def _put_together() -> str:
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.js")}
+def _put_together(entry: str) -> str:
+    """One text of a module and of all that it imports."""
+    texts: dict[str, str] = {}
+    left = [entry]
+    while left:
+        name = left.pop()
+        if name not in texts:
+            texts[name] = (_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+            left += _IMPORT.findall(texts[name])
     needs = {name: _IMPORT.findall(text) for name, text in sorted(texts.items())}
     in_order = TopologicalSorter(needs).static_order()
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", texts[name])) for name in in_order)
 
 
-#: All of it as one module, whose default export is the widget.
-PANEL_SOURCE: Final = _put_together()
+#: The panel of one run as one module, whose default export is the widget; the same for the form of
+#: the parameters.
+PANEL_SOURCE: Final = _put_together("panel")
+FORM_SOURCE: Final = _put_together("params_form")

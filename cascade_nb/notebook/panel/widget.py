@@ -13,24 +13,21 @@ import traitlets
 from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
-_HERE: Final = Path(__file__).parent
+#: Where the sheets are.
+SHEETS: Final = Path(__file__).parent
+_NAMES: Final = ("panel.css", "canvas.css", "drawer.css", "timeline.css")
 #: How it looks.
-STYLE: Final = "\n".join(
-    (_HERE / name).read_text(encoding="utf-8")
-    for name in ("panel.css", "canvas.css", "drawer.css", "timeline.css")
-)
+STYLE: Final = "\n".join((SHEETS / name).read_text(encoding="utf-8") for name in _NAMES)
 
 Listener = Callable[[Mapping[str, Any]], object]
 
 
-class PanelWidget(anywidget.AnyWidget):
-    """The browser's side is `js/panel.js`.
+class SnapshotWidget(anywidget.AnyWidget):
+    """A widget that tells a browser everything when it is asked, and else what changed.
 
     Attributes:
-        svg: the picture of the graph, set once for each topology; patches name what changed on it.
-        snapshot: everything the panel shows, for browsers that ask for it late: a second window, a
+        snapshot: everything that is shown, for browsers that ask for it late: a second window, a
             page that was loaded again. It is made when it is asked for and never sent as an update.
-        displays: what tasks displayed, or None as long as nothing was.
 
     Args:
         name: what a frontend without widgets shows.
@@ -38,13 +35,7 @@ class PanelWidget(anywidget.AnyWidget):
         listener: is given the browser's custom messages, in whatever thread they come.
     """
 
-    _esm = PANEL_SOURCE
-    _css = STYLE
-    svg = traitlets.Unicode("").tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
-    displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
-        sync=True, **ipywidgets.widget_serialization
-    )
 
     def __init__(
         self, name: str, snapshot: Callable[[], dict[str, Any]], listener: Listener
@@ -63,8 +54,27 @@ class PanelWidget(anywidget.AnyWidget):
         return carryable(state)  # type: ignore[no-any-return]
 
     def send(self, content: Any, buffers: Any = None) -> None:
-        """Tell the browser, whatever text tasks have put into it."""
+        """Tell the browser, whatever text people and tasks have put into it."""
         super().send(carryable(content), buffers)
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+class PanelWidget(SnapshotWidget):
+    """The panel of a run. The browser's side is `js/panel.js`.
+
+    Attributes:
+        svg: the picture of the graph, set once for each topology; patches name what changed on it.
+        displays: what tasks displayed, or None as long as nothing was.
+    """
+
+    _esm = PANEL_SOURCE
+    _css = STYLE
+    svg = traitlets.Unicode("").tag(sync=True)
+    displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
 
     def show_displays(self, bundles: tuple[dict[str, Any], ...]) -> None:
         """Show these display outputs, as nbformat has them, and no others."""
@@ -90,6 +100,3 @@ class PanelWidget(anywidget.AnyWidget):
             self.send({"type": "patch", **last})
         else:
             also(message)
-
-    def __repr__(self) -> str:
-        return self._name

@@ -86,7 +86,7 @@ def _one(node: Node) -> tuple[str, str]:
     if isinstance(lazy, MappedLazyResult):
         return _mapped(node, lazy)
     if isinstance(lazy, Param):
-        kind = f": {lazy.type.__name__}" if lazy.type is not None else ""
+        kind = f": {lazy.kind.name}" if lazy.kind is not None else ""
         return clean(lazy.name, _TITLE), clean(f"parameter{kind}", _CAPTION)
     if isinstance(lazy, Router):
         title = node.name or lazy.label

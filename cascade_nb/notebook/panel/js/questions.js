@@ -94,7 +94,7 @@ function input({ name, kind, words, choices }, several) {
   const field = offered.length
     ? h("select", { class: "cs-field" }, h("option", { value: "" }, "…"), ...offered.map((value) => h("option", { value }, value)))
     : h("input", { class: "cs-field", type: "text", placeholder: words, autocomplete: "off" })
-  if (kind === "number") mark(field, "inputmode", "decimal")
+  if (kind === "number" || kind === "slider") mark(field, "inputmode", "decimal")
   mark(field, "aria-label", name || "Answer")
   return { element: name ? h("label", {}, name, " ", field) : field, field }
 }

@@ -1,0 +1,102 @@
+"""The form of a notebook's parameters: what is chosen there, and what a run would cost with it.
+
+There is one of a kernel, however often and in however many browsers it is shown, so that all of
+them show the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from IPython.display import display
+
+from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.errors import CascadeError
+from cascade_nb.notebook.parameters.values import Cost, choose, cost, fields, forget
+from cascade_nb.notebook.parameters.widget import ParamsWidget
+from cascade_nb.notebook.session import Session
+
+_BUSY: Final = "The running cell holds the kernel: this is taken up when it awaits or ends."
+
+
+class ParamsForm:
+    """Make it on the kernel's loop.
+
+    Args:
+        session: whose parameters it shows.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self._portal = LoopPortal(self._loop)
+        self._lock = threading.Lock()
+        self._state: dict[str, Any] = {"fields": [], "cost": "", "stale": []}
+        self._asked = 0
+        self._at_work: set[asyncio.Task[None]] = set()
+        self.widget = ParamsWidget(self._everything, self.hear)
+
+    async def show(self) -> None:
+        """Show it below the current cell, once more if it is shown already."""
+        self._take_up(await cost(self._session))
+        display(self.widget)  # type: ignore[no-untyped-call]
+
+    def _everything(self) -> dict[str, Any]:
+        """For browsers that ask late."""
+        with self._lock:
+            return {**self._state, "busyWords": _BUSY}
+
+    def _take_up(self, now: Cost | None = None) -> None:
+        """See what there is now. On the loop, since cells change the workspace there."""
+        state = {"fields": fields(self._session), "working": now is None}
+        if now is not None:
+            state |= {"cost": now.words, "stale": list(now.stale)}
+        with self._lock:
+            self._state |= state
+
+    # ---- hearing the browser: in any thread ------------------------------------------------------
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take a message; what means nothing does nothing."""
+        match message:
+            case {"type": "hello"}:
+                self._tell()
+            case {
+                "type": "choose",
+                "name": str(name),
+                "value": str(value) | bool(value),
+                "page": str(page),
+                "seq": int(seq),
+            }:
+                self._answer_soon(page, seq, lambda: choose(self._session, name, value))
+            case {"type": "reset", "name": str(name), "page": str(page), "seq": int(seq)}:
+                self._answer_soon(page, seq, lambda: forget(self._session, name))
+
+    def _answer_soon(self, page: str, seq: int, do: Callable[[], None]) -> None:
+        self._portal.call(lambda: self._answer(page, seq, do))
+
+    def _answer(self, page: str, seq: int, do: Callable[[], None]) -> None:
+        """Do what was asked, acknowledge it, and then say what a run would cost. On the loop."""
+        error = None
+        try:
+            do()
+        except CascadeError as refused:
+            error = str(refused)
+        self._take_up()
+        self._tell(ack=seq, page=page, error=error)
+        self._asked += 1
+        task = self._loop.create_task(self._say_cost(self._asked))
+        self._at_work.add(task)  # the loop itself holds a task only weakly
+        task.add_done_callback(self._at_work.discard)
+
+    async def _say_cost(self, asked: int) -> None:
+        now = await cost(self._session)
+        if asked == self._asked:  # else another value was chosen meanwhile
+            self._take_up(now)
+            self._tell()
+
+    def _tell(self, **more: Any) -> None:
+        self.widget.send({"type": "patch", **self._everything(), **more})

@@ -1,0 +1,158 @@
+"""Keeps the values that parameters were given for the runs of a notebook, and says what they cost.
+
+A value that was chosen here holds for each `%cascade run`, plan and graph after that, until another
+is chosen; what a single run is given with ``-p`` goes before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.concurrency.safe_parse import literal
+from cascade_nb.control.words import count_text
+from cascade_nb.engine.planning.plan import time_text
+from cascade_nb.errors import CascadeError, UnknownNameError
+from cascade_nb.model.params.field import field_of, text_of
+from cascade_nb.model.params.param import REQUIRED, Param
+from cascade_nb.notebook.panel.drawing import whole_graph
+from cascade_nb.notebook.session import Session
+
+_NAMED: Final = 5  # stale nodes that are named
+_LONG: Final = 300  # characters of a value that are shown
+NONE_HERE: Final = "; cs.Param('size', default=3, type=int), given to a task, makes one"
+
+
+class Cost(NamedTuple):
+    """What a run of everything would do with the values of now.
+
+    Attributes:
+        words: in a sentence or two.
+        stale: names of the nodes that were done and would run again.
+    """
+
+    words: str
+    stale: tuple[str, ...] = ()
+
+
+def params_here(session: Session) -> dict[str, Param]:
+    """The parameters that some node of the notebook reads, or a name means, by their names."""
+    graph, _ = whole_graph(session.workspace)
+    return {} if graph is None else dict(graph.params())
+
+
+def choose(session: Session, name: str, text: str | bool) -> None:
+    """Give a parameter the value that somebody wrote, for all runs after that.
+
+    Raises:
+        UnknownNameError: nothing reads such a parameter.
+        ParamError: the text is no value of its type.
+    """
+    param = _named(session, name)
+    value = param.checked(_literally(text) if param.kind is None else text)
+    session.chosen[name] = session.engine.given[name] = value
+
+
+def forget(session: Session, name: str | None = None) -> None:
+    """Have a parameter, or each, mean its default again.
+
+    Raises:
+        UnknownNameError: nothing reads such a parameter.
+    """
+    names = [*session.chosen] if name is None else [_named(session, name).name]
+    for one in names:
+        session.chosen.pop(one, None)
+        session.engine.given.pop(one, None)
+
+
+def fields(session: Session) -> list[dict[str, Any]]:
+    """What a form shows of each parameter, as JSON: what `field_of` says, and its `description`,
+    `words` for its type, its `value` and its `default` as texts, None where there is none.
+    """
+    return [_field(session, param) for param in params_here(session).values()]
+
+
+def _field(session: Session, param: Param) -> dict[str, Any]:
+    value = session.chosen.get(param.name, param.default)
+    return {
+        **field_of(param.name, param.kind),
+        "description": str(param.description),
+        "words": "" if param.kind is None else param.kind.name,
+        "value": _shown(param, value),
+        "default": _shown(param, param.default),
+    }
+
+
+def _shown(param: Param, value: Any) -> str | None:
+    if value is REQUIRED:
+        return None
+    text = repr(value) if param.kind is None else text_of(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]} …"
+
+
+async def cost(session: Session) -> Cost:
+    """What a run of everything would do now; nothing runs."""
+    graph, _ = whole_graph(session.workspace)
+    if graph is None:
+        return Cost("There is nothing to run yet.")
+    known = graph.params()
+    given = session.chosen_for(known)
+    missing = [name for name, one in known.items() if one.default is REQUIRED and name not in given]
+    if missing:
+        return Cost(f"{_listed(missing)} needs a value before what reads it can run.")
+    try:
+        plan = await session.engine.plan(graph, params=given)
+    except CascadeError as error:
+        return Cost(f"What a run would do cannot be said: {error}")
+    left = [step for step in plan.steps if step.action in ("run", "hold", "queue")]
+    if not left:
+        return Cost("All results stand: a run would compute nothing.")
+    stale = tuple(step.node for step in left if step.node in session.done)
+    time = f", {time_text(plan.seconds)} of work" if time_text(plan.seconds) else ""
+    first = f"Stale with these values: {_listed(stale)}. " if stale else ""
+    every = count_text(len(plan.steps), "node")
+    return Cost(f"{first}A run of everything computes {len(left):,} of {every}{time}.", stale)
+
+
+def in_words(session: Session, of: list[dict[str, Any]]) -> str:
+    """A table of these fields, for where there is no form."""
+    if not of:
+        return f"No task reads a parameter yet{NONE_HERE}."
+    names = max(len(one["name"]) for one in of)
+    values = [_value_words(one) for one in of]
+    width = max(map(len, values))
+    return "\n".join(
+        f"  {one['name']:<{names}}  {value:<{width}}  {_about(one)}".rstrip()
+        for one, value in zip(of, values, strict=True)
+    )
+
+
+def _value_words(field: Mapping[str, Any]) -> str:
+    return "needs a value" if field["value"] is None else str(field["value"])
+
+
+def _about(field: Mapping[str, Any]) -> str:
+    other = field["default"] not in (None, field["value"])
+    parts = [field["words"], f"default {field['default']}" if other else "", field["description"]]
+    return "; ".join(filter(None, parts))
+
+
+def _named(session: Session, name: str) -> Param:
+    here = params_here(session)
+    if name not in here:
+        raise UnknownNameError("parameter", name, here, "" if here else NONE_HERE)
+    return here[name]
+
+
+def _literally(text: str | bool) -> Any:
+    """What a text says as a Python literal; the text where it is none."""
+    try:
+        return literal(text) if isinstance(text, str) else text
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    more = len(names) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
