@@ -79,5 +79,6 @@ def test_a_script_finds_what_the_notebook_has_computed(execute: Execute) -> None
     assert "'last': 90.0" in of_notebook
     assert "'last': 88.0" in text_of(cell(done, "-p weeks=8"))
     planned = text_of(cell(done, "plan prices_flow.py:report"))
-    assert "1 to reuse, 1 to skip" in planned
+    assert "2 to reuse" in planned
+    assert "to run" not in planned
     assert "'last': 88.0" in text_of(done.cells[-1])
