@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from cascade_nb.errors import CycleError, TargetError, TaskCallError
 from cascade_nb.graph.graph import FREE, Control, Graph, Node
+from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.arguments.inputs import OutOfReachError, scan
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -16,6 +17,7 @@ from cascade_nb.model.tasks.task import Task
 from cascade_nb.model.upstream import otherwise_of, upstream_of
 
 _OPEN = -1
+_SHOWN = 80  # characters of what is no target
 
 
 class Bindings(Protocol):
@@ -80,7 +82,8 @@ def build_graph(target: Any, bindings: Bindings | None = None) -> Graph:
             fix = f"call the task: {target.name}(…)"
         else:
             fix = "a target is what calling a task gives, or a container of such"
-        raise TargetError(f"{target!r:.80} is no lazy value, so there is nothing to run; {fix}")
+        what = repr(target) if isinstance(target, Task) else short_repr(target, _SHOWN)
+        raise TargetError(f"{what} is no lazy value, so there is nothing to run; {fix}")
     builder = _Builder(bindings)
     for lazy in wanted:
         builder.add(builder.now(lazy))

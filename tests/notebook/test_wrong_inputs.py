@@ -179,6 +179,7 @@ cs.guard("85%", suspend="yes") → suspend is True or False, not 'yes'
 %%cascade⏎q = {raw: 1} → load is not computed yet, so it has no hash, by which it could be a key of
 %%cascade⏎q = raw() → load is not computed yet, so it cannot be called
 cs.run(3) → 3 is no lazy value, so there is nothing to run
+cs.run(__import__("pandas").DataFrame({"a": [1]})) → <1 by 1 DataFrame> is no lazy value
 cs.run("raw") → 'raw' is no lazy value, so there is nothing to run
 cs.run(load) → <task load(n)> is no lazy value, so there is nothing to run; call the task: load(…)
 cs.run(raw, params={"siez": 3}) → nothing here reads a parameter 'siez'; did you mean 'size'?
