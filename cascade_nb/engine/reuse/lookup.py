@@ -211,8 +211,8 @@ async def find_reusable(
                 values[index] = had[keys[index]]
             else:  # it had to go since it was looked for, or may not be read
                 lost.add(index)
-    if come_again(values):
-        values.update(await run_in_thread(lambda: each_its_own(values)))
+    if again := come_again(values, keys):
+        values.update(await run_in_thread(lambda: each_its_own(values, again)))
     values = {index: value for index, value in values.items() if index in found}
     return Reuse(
         keys,

@@ -143,8 +143,8 @@ class Keys:
         there.difference_update(keys[n] for n in await files.outdated())
         values = await state.values(list(there)) if there else {}
         found = {n: values[key] for n, key in enumerate(keys) if key in values}
-        if come_again(found):
-            found.update(await run_in_thread(lambda: each_its_own(found)))
+        if again := come_again(found, dict(enumerate(keys))):
+            found.update(await run_in_thread(lambda: each_its_own(found, again)))
         return {n: Standing(value, known[keys[n]].files) for n, value in found.items()}
 
     def _made(self, node: Node, columns: Mapping[str, list[Any]], count: int) -> list[str]:

@@ -58,24 +58,24 @@ def reader_copy(value: Any) -> Any:
     return Copying().of(value)
 
 
-def each_its_own(values: Mapping[Place, Any]) -> dict[Place, Any]:
-    """Copies of those of several results that are the same object as one before them.
+def each_its_own(values: Mapping[Place, Any], places: Iterable[Place]) -> dict[Place, Any]:
+    """Copies of those of several results that stand at these places."""
+    return {place: reader_copy(values[place]) for place in places}
+
+
+def come_again(values: Mapping[Place, Any], keys: Mapping[Place, str]) -> list[Place]:
+    """The places of those results that could be changed and whose key came before.
 
     What is kept of equal calls is one object, but each call gives one of its own.
     """
-    return {place: reader_copy(values[place]) for place in come_again(values)}
-
-
-def come_again(values: Mapping[Place, Any]) -> list[Place]:
-    """The places of those that could be changed and came already."""
-    seen: set[int] = set()
+    seen: set[str] = set()
     again = []
     for place, value in values.items():
         if value.__class__ in FROZEN:
             continue
-        if id(value) in seen:
+        if keys[place] in seen:
             again.append(place)
-        seen.add(id(value))
+        seen.add(keys[place])
     return again
 
 
