@@ -7,11 +7,15 @@ Playwright's runs in this thread meanwhile, and async tests elsewhere need the t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
+from cascade_nb.view.picture.states import LOOKS
+from tests.support.graph_page import OpenGraph, chains
 from tests.support.lab import LabServer, chromium
+from tests.support.panel_page import PanelPage
 
 
 @pytest.fixture(scope="package")
@@ -26,3 +30,19 @@ def lab() -> Iterator[LabServer]:
     """A JupyterLab with a kernelspec for each ipykernel version."""
     with LabServer.start() as running:
         yield running
+
+
+@pytest.fixture
+def open_graph(browser: Browser) -> Iterator[OpenGraph]:
+    """Opens panels with pictures of chains; they move without gliding."""
+    pages: list[PanelPage] = []
+
+    def make(count: int = 6, length: int = 12, **options: Any) -> PanelPage:
+        page = PanelPage(browser, svg=chains(count, length), reduced_motion="reduce", **options)
+        page.tell(looks={state: [look.word, look.icon] for state, look in LOOKS.items()})
+        pages.append(page)
+        return page
+
+    yield make
+    for page in pages:
+        page.close()

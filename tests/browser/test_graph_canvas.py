@@ -2,128 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import expect
 
-from cascade_nb.graph.build import build_graph
-from cascade_nb.model.tasks.decorator import task
-from cascade_nb.view.picture.states import LOOKS
-from cascade_nb.view.visual import Visual
-from tests.support.panel_page import PanelPage
-
-Open = Callable[..., PanelPage]
-
-
-@lru_cache
-def chains(count: int, length: int) -> str:
-    """The picture of chains side by side that end in one node, each of tasks of its own."""
-
-    @task
-    def gather(parts: list[int]) -> int:
-        return sum(parts)
-
-    ends = []
-    for chain in range(count):
-        value: Any = chain
-        for step in range(length):
-
-            @task(name=f"step_{chain}_{step}")
-            def work(value: int) -> int:
-                return value
-
-            value = work(value).named(f"c{chain}s{step}")
-        ends.append(value)
-    svg = Visual(build_graph(gather(ends).named("all"))).svg
-    assert svg is not None
-    return svg
-
-
-@pytest.fixture
-def open_panel(browser: Browser) -> Iterator[Open]:
-    pages: list[PanelPage] = []
-
-    def make(count: int = 6, length: int = 12, **options: Any) -> PanelPage:
-        page = PanelPage(browser, svg=chains(count, length), reduced_motion="reduce", **options)
-        page.tell(looks={state: [look.word, look.icon] for state, look in LOOKS.items()})
-        pages.append(page)
-        return page
-
-    yield make
-    for page in pages:
-        page.close()
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How the picture stands in its window, in pixels of the page."""
-
-    x: float
-    y: float
-    scale: float
-
-
-def seen(panel: PanelPage) -> Seen:
-    """How it stands."""
-    told: Sequence[float] = panel.panel.locator(".cs-graph > svg").evaluate(
-        "e => { const m = new DOMMatrix(getComputedStyle(e).transform); return [m.e, m.f, m.a] }"
-    )
-    return Seen(*told)
-
-
-def graph(panel: PanelPage) -> Locator:
-    return panel.panel.locator(".cs-graph")
-
-
-def box(panel: PanelPage, name: str) -> Locator:
-    return panel.panel.locator(f"[id='node-{name}']")
-
-
-def is_in_sight(panel: PanelPage, name: str) -> bool:
-    """Whether the whole box is seen in the window of the graph."""
-    at, room = box(panel, name).bounding_box(), graph(panel).bounding_box()
-    assert at is not None
-    assert room is not None
-    return (
-        room["x"] <= at["x"]
-        and room["y"] <= at["y"]
-        and at["x"] + at["width"] <= room["x"] + room["width"]
-        and at["y"] + at["height"] <= room["y"] + room["height"]
-    )
-
-
-def middle(panel: PanelPage) -> tuple[float, float]:
-    """The middle of the window, on the page."""
-    room = graph(panel).bounding_box()
-    assert room is not None
-    return room["x"] + room["width"] / 2, room["y"] + room["height"] / 2
-
-
-def until_not_at(panel: PanelPage, scale: float) -> None:
-    """Wait until the picture has another scale."""
-    panel.page.wait_for_function(
-        """scale => {
-            const picture = document.querySelector('.cs-graph > svg')
-            return new DOMMatrix(picture.style.transform).a !== scale }""",
-        arg=scale,
-    )
-
-
-def click_beside_boxes(panel: PanelPage) -> None:
-    """Click the graph where there is no box."""
-    room = graph(panel).bounding_box()
-    assert room is not None
-    panel.page.mouse.click(room["x"] + room["width"] / 2, room["y"] + 4)
+from tests.support.graph_page import (
+    OpenGraph,
+    box,
+    click_beside_boxes,
+    graph,
+    is_in_sight,
+    middle,
+    seen,
+    until_not_at,
+)
 
 
 def test_the_wheel_is_the_pages_until_a_key_is_held_or_the_graph_was_clicked(
-    open_panel: Open,
+    open_graph: OpenGraph,
 ) -> None:
-    panel = open_panel()
+    panel = open_graph()
     panel.page.evaluate("() => { document.body.style.paddingBottom = '3000px' }")
     scrolled = "() => scrollY"
     before = seen(panel)
@@ -150,8 +49,8 @@ def test_the_wheel_is_the_pages_until_a_key_is_held_or_the_graph_was_clicked(
     panel.page.wait_for_function("() => scrollY > 0")
 
 
-def test_what_is_under_the_pointer_stays_there_while_the_wheel_turns(open_panel: Open) -> None:
-    panel = open_panel()
+def test_what_is_under_the_pointer_stays_there_while_the_wheel_turns(open_graph: OpenGraph) -> None:
+    panel = open_graph()
     name = "c3s4"
     panel.page.keyboard.down("Control")
     for turn in (-120, -200, 150):
@@ -169,8 +68,8 @@ def test_what_is_under_the_pointer_stays_there_while_the_wheel_turns(open_panel:
     panel.page.keyboard.up("Control")
 
 
-def test_a_drag_moves_the_picture_and_opens_nothing(open_panel: Open) -> None:
-    panel = open_panel()
+def test_a_drag_moves_the_picture_and_opens_nothing(open_graph: OpenGraph) -> None:
+    panel = open_graph()
     before = seen(panel)
     x, y = middle(panel)
     at = box(panel, "c3s1").bounding_box()
@@ -189,8 +88,8 @@ def test_a_drag_moves_the_picture_and_opens_nothing(open_panel: Open) -> None:
     assert len(panel.sent("node")) == 1
 
 
-def test_its_buttons_and_its_keys_do_the_same(open_panel: Open) -> None:
-    panel = open_panel()
+def test_its_buttons_and_its_keys_do_the_same(open_graph: OpenGraph) -> None:
+    panel = open_graph()
     fits = "e => [e.parentNode, e].map(part => part.getBoundingClientRect().toJSON())"
     percent = panel.panel.get_by_role("button", name="Show at 100 %")
 
@@ -226,8 +125,8 @@ def test_its_buttons_and_its_keys_do_the_same(open_panel: Open) -> None:
     assert all_is_seen()
 
 
-def test_keys_are_the_pages_where_the_panel_has_no_focus(open_panel: Open) -> None:
-    panel = open_panel()
+def test_keys_are_the_pages_where_the_panel_has_no_focus(open_graph: OpenGraph) -> None:
+    panel = open_graph()
     panel.page.evaluate(
         "() => { window.keys = []; document.addEventListener('keydown', e => {"
         " window.keys.push([e.key, e.defaultPrevented]) }) }"
@@ -241,8 +140,8 @@ def test_keys_are_the_pages_where_the_panel_has_no_focus(open_panel: Open) -> No
     assert seen(panel) == before
 
 
-def test_it_opens_at_full_size_on_what_runs(open_panel: Open) -> None:
-    panel = open_panel()
+def test_it_opens_at_full_size_on_what_runs(open_graph: OpenGraph) -> None:
+    panel = open_graph()
     assert seen(panel).scale == 1
     assert is_in_sight(panel, "c3s0")
     assert not is_in_sight(panel, "c3s11")
@@ -260,9 +159,9 @@ def test_it_opens_at_full_size_on_what_runs(open_panel: Open) -> None:
 
 
 def test_it_follows_what_runs_until_it_is_moved_and_not_from_under_the_pointer(
-    open_panel: Open,
+    open_graph: OpenGraph,
 ) -> None:
-    panel = open_panel()
+    panel = open_graph()
     follow = panel.panel.get_by_role("button", name="Follow what runs")
     expect(follow).to_have_attribute("aria-pressed", "true")
     panel.page.mouse.move(*middle(panel))
@@ -289,8 +188,8 @@ def test_it_follows_what_runs_until_it_is_moved_and_not_from_under_the_pointer(
     assert is_in_sight(panel, "c3s0")
 
 
-def test_what_fits_stands_in_the_middle_and_at_its_size(open_panel: Open) -> None:
-    panel = open_panel(1, 2)
+def test_what_fits_stands_in_the_middle_and_at_its_size(open_graph: OpenGraph) -> None:
+    panel = open_graph(1, 2)
     room, picture = (
         graph(panel).bounding_box(),
         panel.panel.locator(".cs-graph > svg").bounding_box(),
@@ -307,8 +206,8 @@ def test_what_fits_stands_in_the_middle_and_at_its_size(open_panel: Open) -> Non
 
 
 @pytest.mark.parametrize("width", [1400, 700])
-def test_no_text_is_below_11_pixels_at_full_size(open_panel: Open, width: int) -> None:
-    panel = open_panel(viewport={"width": width, "height": 900})
+def test_no_text_is_below_11_pixels_at_full_size(open_graph: OpenGraph, width: int) -> None:
+    panel = open_graph(viewport={"width": width, "height": 900})
     panel.tell(notes={"node-c3s0": "attempt 2 of 3"})
     sizes = panel.panel.locator(".cs-stage").evaluate(
         "e => [...e.querySelectorAll('text, button')].filter(t => t.textContent)"

@@ -1,13 +1,14 @@
 // The boxes of the picture as buttons: one of them is in the page's order of tabs, arrows go on from there.
 
 import { mark } from "./dom.js"
-import { nearest } from "./nearest.js"
 
 export class Boxes {
-  // `open` is called with the id of a box, `reveal` with a box that is to be seen.
-  constructor(graph, open, reveal) {
+  // `open` is called with the id of a box, `reveal` with a box that is to be seen; `walk` says to which box an arrow
+  // key leads from one of them, by their numbers.
+  constructor(graph, open, reveal, walk) {
     this.open = open
     this.reveal = reveal
+    this.walk = walk
     this.all = []
     this.chosen = null // the id of the box whose node is open
     graph.addEventListener("click", ({ target }) => {
@@ -27,6 +28,11 @@ export class Boxes {
     }
     if (this.all.length) mark(this.all.find(({ id }) => id === this.chosen) ?? this.all[0], "tabindex", "0")
     this.show(this.chosen)
+  }
+
+  // The one that Tab leads to.
+  get first() {
+    return this.all.find((box) => box.getAttribute("tabindex") === "0")
   }
 
   find(id) {
@@ -54,11 +60,10 @@ export class Boxes {
 
   key(event) {
     const box = event.target.closest("g.node")
-    if (!box || event.altKey || event.ctrlKey || event.metaKey) return
+    if (!box || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
     if (event.key === "Enter" || event.key === " ") this.choose(box)
     else if (event.key.startsWith("Arrow")) {
-      const places = this.all.map((one) => one.getBoundingClientRect())
-      const next = nearest(places, this.all.indexOf(box), event.key)
+      const next = this.walk(this.all.indexOf(box), event.key)
       if (next !== null) this.go(this.all[next])
     } else return
     event.preventDefault()

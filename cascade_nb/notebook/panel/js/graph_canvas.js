@@ -7,12 +7,19 @@ import { drawNote } from "./box_note.js"
 import { Boxes } from "./boxes.js"
 import { centred, densest, fit, inRoom, moved, sees, tidy, toward, zoomed } from "./camera.js"
 import { h, mark, write } from "./dom.js"
+import { Finder } from "./finder.js"
 import { Gestures } from "./gestures.js"
+import { Lights } from "./lights.js"
+import { Links } from "./links.js"
+import { Minimap } from "./minimap.js"
 import { safePicture } from "./safe_picture.js"
+import { Sheets } from "./sheets.js"
 import { number } from "./words.js"
 
 const STEP = 1.25 // of the buttons and keys that zoom
 const GLIDE = 240 // ms
+const PUSH = 60 // pixels
+const PUSHES = { ArrowLeft: [PUSH, 0], ArrowRight: [-PUSH, 0], ArrowUp: [0, PUSH], ArrowDown: [0, -PUSH] }
 const AT_WORK = new Set(["running", "asking"])
 
 export class GraphCanvas {
@@ -27,9 +34,13 @@ export class GraphCanvas {
     this.follows = true
     this.hovered = false
     this.graph = h("div", { class: "cs-graph", role: "group", tabindex: "-1" })
-    this.boxes = new Boxes(this.graph, open, (box) => this.reveal(box))
+    this.boxes = new Boxes(this.graph, open, (box) => this.reveal(box), (at, key) => this.links.walk(this.all, at, key))
+    this.lights = new Lights(this.graph)
+    this.finder = new Finder(this.graph, (box) => this.reveal(box), (box) => this.enter(box))
+    this.minimap = new Minimap((point) => this.goTo(point))
+    this.sheets = new Sheets()
     this.tools = this.buildTools()
-    this.element = h("div", { class: "cs-stage" }, h("div", { class: "cs-canvas" }, this.graph), this.tools)
+    this.element = h("div", { class: "cs-stage" }, h("div", { class: "cs-canvas" }, this.graph, this.minimap.element), this.tools, this.sheets.element)
     const moves = { zoom: (factor, at) => this.zoom(factor, at), pan: (dx, dy) => this.pan(dx, dy) }
     this.gestures = new Gestures(this.graph, moves)
     this.graph.addEventListener("pointerenter", () => (this.hovered = true))
@@ -58,6 +69,8 @@ export class GraphCanvas {
       tool("+", "Zoom in", "Zoom in (+, or Ctrl and the wheel)", () => this.zoom(STEP)),
       tool("fit", "Fit the whole graph", "The whole graph (0)", () => this.showAll()),
       this.following,
+      this.finder.element,
+      ...this.sheets.buttons,
     )
   }
 
@@ -85,11 +98,22 @@ export class GraphCanvas {
     this.picture = picture
     this.graph.replaceChildren(picture)
     this.boxes.take(picture)
+    const lines = [...picture.querySelectorAll("g.edge[data-ends]")]
+    this.links = new Links(this.boxes.all.length, lines.map((line) => line.dataset.ends.split(" ").map(Number)))
+    this.lights.take(this.boxes.all, lines, this.links)
+    this.finder.take(this.boxes.all)
+    this.minimap.take()
     this.graph.style.height = `${Math.min(Math.max(this.size.height + 2, 120), 460)}px`
     this.camera = null
     this.untouched = true
     this.whole = false
     this.resized()
+  }
+
+  // The keys go on from there.
+  enter(box) {
+    if (box) this.boxes.go(box)
+    else this.graph.focus({ preventScroll: true })
   }
 
   // The box whose node is open, or none.
@@ -122,6 +146,9 @@ export class GraphCanvas {
     }
     for (const [id, known] of this.states) drawNote(known, notes?.[id] ?? "")
     if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${told}`)
+    if (looks) this.sheets.looks = looks
+    this.finder.look(false)
+    this.minimap.drawStates(this.boxes.all)
     this.followOn()
   }
 
@@ -153,6 +180,8 @@ export class GraphCanvas {
     const { x, y, k } = camera
     this.picture.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) scale(${k})`
     write(this.percent, `${Math.round(100 * k)} %`)
+    this.minimap.draw(this.size, () => this.all, this.boxes.all)
+    this.minimap.stand(camera, this.size, this.room)
   }
 
   // What leaves the place that the reader looks at is seen to go.
@@ -194,6 +223,12 @@ export class GraphCanvas {
     if (!this.touch()) return
     this.follow(false)
     this.stand(moved(this.camera, dx, dy, this.size, this.room))
+  }
+
+  goTo({ x, y }) {
+    if (!this.touch()) return
+    this.follow(false)
+    this.stand(centred({ left: x, right: x, top: y, bottom: y }, this.camera.k, this.size, this.room))
   }
 
   showAt(k) {
@@ -253,18 +288,25 @@ export class GraphCanvas {
   // ---- keys: only those that come while the graph or its tools have the focus
 
   key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input")) return
-    const act = {
-      "+": () => this.zoom(STEP),
-      "=": () => this.zoom(STEP),
-      "-": () => this.zoom(1 / STEP),
-      0: () => this.showAll(),
-      1: () => this.showAt(1),
-      f: () => this.follow(!this.follows),
-      F: () => this.follow(!this.follows),
-    }[event.key]
-    if (!act) return
-    act()
+    const { key, shiftKey, target } = event
+    if (event.altKey || event.ctrlKey || event.metaKey || target.matches("input")) return
+    const push = shiftKey && this.graph.contains(target) ? PUSHES[key] : undefined
+    const act = push
+      ? () => this.pan(...push)
+      : {
+          "+": () => this.zoom(STEP),
+          "=": () => this.zoom(STEP),
+          "-": () => this.zoom(1 / STEP),
+          0: () => this.showAll(),
+          1: () => this.showAt(1),
+          f: () => this.follow(!this.follows),
+          "/": () => this.finder.field.select(),
+          "?": () => this.sheets.turn("keys"),
+        }[key.toLowerCase()]
+    if (act) act()
+    else if (key === "Escape" && this.sheets.shown) this.sheets.turn(this.sheets.shown)
+    else if (key.startsWith("Arrow") && target === this.graph && this.boxes.all.length) this.enter(this.boxes.first)
+    else return
     event.preventDefault()
     event.stopPropagation()
   }

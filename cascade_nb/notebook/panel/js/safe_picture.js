@@ -1,6 +1,6 @@
 // A picture that cannot act.
 
-const SVG = "http://www.w3.org/2000/svg"
+import { SVG } from "./dom.js"
 
 const HARMLESS = new Set(
   ("svg g path polygon polyline rect ellipse circle line text tspan title desc defs marker style use " +
