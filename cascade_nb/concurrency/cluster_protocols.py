@@ -6,8 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
+class TakenBackError(BaseException):
+    """A call was taken back before its body began; no body can catch it."""
+
+
 class Tells(Protocol):
     """The way from a body on a cluster to whoever asked for it."""
+
+    def begin(self) -> None:
+        """The body begins with the next statement: from now on nobody can take it back.
+
+        Raises:
+            TakenBackError: somebody has.
+        """
+        ...
 
     def tell(self, kind: str, what: Any) -> None:
         """Send word, while the body runs."""
@@ -80,7 +92,7 @@ class ClusterJob(Protocol):
         """Hand in the outcome; gives the job to go on with, or None."""
         ...
 
-    def lost(self, why: str, with_it: bool = True) -> Any:
+    def lost(self, why: str, blame: float = 1.0) -> Any:
         """Its worker is gone, which may be its own doing, or what it was to read is: it did not
         end. Gives the same.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -13,6 +14,7 @@ from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
 from cascade_nb.control.holders import Holder
+from cascade_nb.protocols import Clock
 
 HOLD: Final = "hold"  # no type that anybody can ask for
 
@@ -26,6 +28,8 @@ class GateIndex:
     Raises:
         PolicyError: an amount is negative or no number.
     """
+
+    clock: Clock
 
     def __init__(self, resources: Mapping[str, float] | None = None) -> None:
         self.lock = threading.RLock()
@@ -50,6 +54,15 @@ class GateIndex:
             gates = (gate for key, gate in self._gates.items() if key[1] != HOLD)
             found = (gate.constraint for gate in gates if gate.constraint is not None)
             return sorted(found, key=lambda constraint: constraint.since)
+
+    def next_change(self) -> float:
+        """When `tick` has something to do, on the clock; infinity when only events can."""
+        with self.lock:
+            now = self.clock.now()
+            ends = [c.expires for c in self.constraints() if c.expires is not None]
+            gates = (*self._gates.values(), *self._process.all())
+            opens = [gate.opens_at(now) for gate in gates if gate.first() is not None]
+            return min([*ends, *opens], default=math.inf)
 
     def find(
         self, scope: str | Scope, type: str = "pause", holder: Holder | None = None

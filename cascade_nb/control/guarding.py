@@ -12,7 +12,6 @@ from cascade_nb.control.gate_kinds.machine_memory import Reading, User
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.words import size_text
-from cascade_nb.protocols import Clock
 from cascade_nb.text import readable
 
 _NAMED: Final = 3  # processes that are told of
@@ -24,7 +23,6 @@ class Guarding(GateIndex):
     restriction_epoch: int
     _owners: list[TicketOwner]
     _freed: FreedGates
-    clock: Clock
     timer_changed: Callable[[], None]
 
     def guards(self) -> list[GuardGate]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cascade_nb.control.confirming import Confirming
 from cascade_nb.control.constraint import (
     TYPES,
     Constraint,
@@ -17,7 +18,6 @@ from cascade_nb.control.constraint import (
     new_constraint,
     parse_scope,
 )
-from cascade_nb.control.constraint_events import applied, lifted
 from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, gate_for
@@ -31,13 +31,12 @@ from cascade_nb.control.gates import (
     Ticket,
     TicketOwner,
 )
-from cascade_nb.control.guarding import Guarding
 from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock
 
 
-class ConstraintManager(Guarding):
+class ConstraintManager(Confirming):
     """Every constraint in force, and who waits for it.
 
     `apply` and `lift` are safe from any thread and in force when they return. `admit`, `release`
@@ -132,7 +131,8 @@ class ConstraintManager(Guarding):
         """Pause what a breaker that has tripped is about, beside the pauses of others."""
         left = gate.probe_at - self.clock.now()
         ttl = None if left == math.inf else max(left, 1e-9)
-        gate.pause = self.apply(gate.rule.scope, reason=gate.story, by=gate.holder, ttl=ttl)
+        about = gate.rule.scope
+        gate.pause = self.apply(about, reason=gate.story, by=gate.holder, ttl=ttl, wait=False)
         gate.retime(self._pause_of(gate))
 
     def hand_out(self) -> None:
@@ -184,6 +184,7 @@ class ConstraintManager(Guarding):
         reason: str = "",
         by: str | Holder = "",
         ttl: float | None = None,
+        wait: bool = True,
     ) -> Constraint:
         """Put a constraint into force, in the place of an earlier one of the same scope, type and
         holder, and beside those of others.
@@ -195,6 +196,7 @@ class ConstraintManager(Guarding):
             reason: why, for people.
             by: whose it is; as text see `holder_of`.
             ttl: seconds until it ends by itself.
+            wait: for the word of those that were handed work elsewhere; False under `lock`.
 
         Raises:
             ConstraintError: a scope, type or number that no constraint can have; nothing changed.
@@ -224,12 +226,13 @@ class ConstraintManager(Guarding):
                 assert gate.constraint is not None
                 constraint = dataclasses.replace(constraint, since=gate.constraint.since)
                 gate.constraint = constraint
+                self._tell_owners(gate)
             self._gates[constraint.key].moves += 1
             self.timer_changed()
-            if self.bus.listening:
-                self.bus.publish(applied(constraint, self.clock.wall(), lasts))
+            untold = self._in_force(constraint, lasts, wait)
             self.hand_out()
-            return constraint
+        self._confirm(untold)
+        return constraint
 
     def lift(
         self,
@@ -282,15 +285,6 @@ class ConstraintManager(Guarding):
         if key in self._gates:
             self._remove(key, "lifted")
 
-    def next_change(self) -> float:
-        """When `tick` has something to do, on the clock; infinity when only events can."""
-        with self.lock:
-            now = self.clock.now()
-            ends = [c.expires for c in self.constraints() if c.expires is not None]
-            gates = (*self._gates.values(), *self._process.all())
-            opens = [gate.opens_at(now) for gate in gates if gate.first() is not None]
-            return min([*ends, *opens], default=math.inf)
-
     def tick(self) -> None:
         """Do what time brings about: end what expired, let pass what has a token now."""
         with self.lock:
@@ -312,6 +306,9 @@ class ConstraintManager(Guarding):
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.restriction_epoch += 1
         self.breakers += isinstance(gate, BreakerGate)
+        self._tell_owners(gate)
+
+    def _tell_owners(self, gate: Gate) -> None:
         for owner in self._owners:
             if isinstance(gate, PauseGate):
                 owner.paused()
@@ -331,8 +328,7 @@ class ConstraintManager(Guarding):
         self._take_out(gate)
         self.breakers -= isinstance(gate, BreakerGate)
         self.timer_changed()
-        if self.bus.listening and constraint.type != HOLD:
-            self.bus.publish(lifted(constraint, self.clock.wall(), cause, by.words))
+        self._tell_lifted(constraint, cause, by)
         freed: dict[TicketOwner, list[Ticket]] = {}
         for ticket in gate.pop_all():
             freed.setdefault(ticket.owner, []).append(ticket)

@@ -163,8 +163,10 @@ class RunsOnCluster(RunsElsewhere, Protocol):
     def cancel(self, job: Any) -> None:
         """Drop a job, or have it stop at its next checkpoint."""
 
-    def ask_back(self, job: Any) -> None:
-        """Have a job back that its worker has not begun: it is told that it is lost."""
+    def ask_back(self, job: Any) -> threading.Event | None:
+        """Have a job back that its worker has not begun: it is told that it is lost. Gives what is
+        set when its worker has said so, and begins it never; None where there is none to ask.
+        """
 
     def connect(self) -> None:
         """Have a cluster that answers and fits; not for a loop.
@@ -286,11 +288,11 @@ class ClusteredRun(DispatchedRun):
     """A run of which something may run on a cluster.
 
     Attributes:
-        deaths: by index, how often a worker was lost with it.
+        deaths: by index, how often a worker was lost with it; less for each where others were, too.
         lost_values: by index, what stood for results that are lost and made again.
     """
 
-    deaths: dict[int, int]
+    deaths: dict[int, float]
     lost_values: dict[int, Elsewhere]
 
     @abc.abstractmethod

@@ -53,8 +53,11 @@ class ClusterAttempt(ThreadAttempt):
 
     def pause_came(self) -> None:
         """Have it back where a pause is about it and its worker has not begun; under the lock."""
-        if self.driver.services.manager.pause_over(self.ticket) is not None:
-            self._runner.ask_back(self)
+        manager = self.driver.services.manager
+        if manager.pause_over(self.ticket) is not None:
+            answered = self._runner.ask_back(self)
+            if answered is not None:
+                manager.await_word(answered)
 
     def end(self, result: Any, error: BaseException | None) -> ThreadAttempt | None:
         """Hand in the outcome; gives the attempt to go on with, if any."""
@@ -70,21 +73,21 @@ class ClusterAttempt(ThreadAttempt):
                 lost.become(result)
             return cast("ThreadAttempt | None", super().end(result, error))
 
-    def lost(self, why: str, with_it: bool = True) -> ThreadAttempt | None:
+    def lost(self, why: str, blame: float = 1.0) -> ThreadAttempt | None:
         """Its worker is gone, or what it was to read: it is begun anew, as the same attempt.
 
         Args:
             why: in words.
-            with_it: whether that may be its own doing.
+            blame: how likely that is its own doing.
         """
         driver = self.driver
         with driver.lock:
             if self.stop or self.late or self.abandoned:
                 return self.end(None, ClusterError(why))
-            deaths = driver.deaths.get(self.index, 0) + with_it
+            deaths = driver.deaths.get(self.index, 0.0) + blame
             driver.deaths[self.index] = deaths
             if deaths > DEATHS:
-                words = f"{why}, and so it was {deaths} times: it may be its own doing"
+                words = f"{why}, and so it was again and again: it may be its own doing"
                 return self.end(None, ClusterError(words))
             driver.begin_anew(self, why)
             return None

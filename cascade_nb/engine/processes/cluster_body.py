@@ -46,6 +46,7 @@ def run_on_cluster(
 
     Raises:
         BaseException: whatever the body does.
+        TakenBackError: it was taken back.
     """
     context = contextvars.copy_context()
     return context.run(_run, channel, said, noted, partial(fn, *args, **kwargs))
@@ -65,6 +66,7 @@ def _run(channel: Tells, said: bytes, noted: FilesToNote, call: partial[Any]) ->
     stands_for_it.begin()
     try:
         with settings or contextlib.nullcontext():
+            channel.begin()
             result = returned(call.func(*args, **kwargs))
         files.finish(result)
     finally:

@@ -84,6 +84,7 @@ class RunOnClusters(AdmittingRun, ClusteredRun):
                 "pause",
                 reason=f"{why}; this goes on by itself when it is back, or give another address",
                 by=THE_CLUSTER,
+                wait=False,  # this is the thread that hears of clusters
             )
 
     def cluster_back(self) -> None:

@@ -142,7 +142,7 @@ class AssembledRun(RunOnClusters):
         self.within = () if outer is None else (*outer.driver.within, outer.ticket)
         self.context.run(self._enter_context)
         self.queues = ReadyQueues(self, self.workers_at(services.workers.at(depth)), services)
-        self.deaths: dict[int, int] = {}
+        self.deaths: dict[int, float] = {}
         self.lost_values: dict[int, Elsewhere] = {}
         self.tell = EventPublisher(self)
         self.admission = Admission(self)

@@ -164,7 +164,7 @@ class Edits:
         """
         manager, code = driver.services.manager, driver.code
         if driver.core.stopping is None and trouble is not None:
-            manager.apply(self._run.scope, "pause", reason=cannot_be_taken_up(trouble))
+            manager.apply(self._run.scope, reason=cannot_be_taken_up(trouble), wait=False)
         elif driver.core.stopping is None and revision is not None:
             if code is not None:
                 code.catch_up()

@@ -150,7 +150,7 @@ class ResultSaver:
         services = self._driver.services
         if self._paused() != reason:  # one that is in force keeps its time
             scope = f"run:{self._driver.run_id}"
-            services.manager.apply(scope, "pause", reason=reason, by=THE_STATE)
+            services.manager.apply(scope, reason=reason, by=THE_STATE, wait=False)
         if not self._looks_later:
             self._looks_later = True
             services.timer(next(self._waits), self._look)

@@ -25,7 +25,8 @@ class DaskExecutor:
 
     Results stay on it and go from task to task there; what the notebook, a local task or a state
     that lasts reads comes here, once. Each call is handed to a worker that has room, so that a
-    pause holds everything but what runs, and what would run within a moment.
+    pause holds everything but what runs: it takes back what waits there, and is acknowledged when
+    the workers have said what they had not begun.
 
     Args:
         cluster: the address of a scheduler, a `Client`, a `LocalCluster`; None for processes on
@@ -124,12 +125,14 @@ class DaskExecutor:
         checkpoint, and nobody waits for it any more.
         """
         if (session := self._session) is not None:
-            session.ask_back(job, unwanted=True)
+            session.take_back(job, unwanted=True)
 
-    def ask_back(self, job: ClusterJob) -> None:
-        """Have a job back that its worker has not begun."""
-        if (session := self._session) is not None:
-            session.ask_back(job, unwanted=False)
+    def ask_back(self, job: ClusterJob) -> threading.Event | None:
+        """Have a job back that its worker has not begun. Gives what is set when its worker has
+        answered; None where nobody has to.
+        """
+        session = self._session
+        return None if session is None else session.take_back(job, unwanted=False)
 
     def obstacle(self, value: Any, name: str) -> str | None:
         """What in a value cannot go to a cluster, in words; None where all of it can."""

@@ -47,6 +47,7 @@ class Flights:
         self._flights: dict[str, Flight] = {}
         self._told = 0
         self._gone: set[str] = set()
+        self._preparing: dict[ClusterJob, bool | None] = {}
         self.futures: dict[str, Any] = {}
         self.unwanted: set[str] = set()
 
@@ -76,11 +77,37 @@ class Flights:
         with self._lock:
             return self._seats.can_ever(resources)
 
+    def prepare(self, job: ClusterJob) -> None:
+        """A job is about to begin, and not handed over yet."""
+        with self._lock:
+            self._preparing[job] = None
+
+    def prepared(self, job: ClusterJob) -> bool | None:
+        """It is handed over, or will not be. Gives None, or where it was taken back meanwhile,
+        whether nobody waits for it.
+        """
+        with self._lock:
+            return self._preparing.pop(job, None)
+
+    def take_back(self, job: ClusterJob, unwanted: bool) -> list[Flight]:
+        """A job is not to begin any more; gives what its workers have of it."""
+        with self._lock:
+            found = [flight for flight in self._flights.values() if flight.job is job]
+            if unwanted:
+                self.unwanted.update(flight.key for flight in found)
+            if not found and job in self._preparing:
+                self._preparing[job] = unwanted or bool(self._preparing[job])
+        return found
+
     def book(
         self, job: ClusterJob, work: ClusterWork, key: str, inputs: list[ClusterValue]
     ) -> tuple[Flight | None, str]:
-        """A call goes to the best worker; gives that worker's name for itself. None: to none."""
+        """A call goes to the best worker; gives that worker's name for itself. None: to none, or it
+        was taken back.
+        """
         with self._lock:
+            if self._preparing.get(job) is not None:
+                return None, ""
             seat = self._seats.choose(inputs, work.resources)
             if seat is None:
                 return None, ""
@@ -92,9 +119,11 @@ class Flights:
         """A call that is under way."""
         return self._flights.get(key)
 
-    def of_job(self, job: ClusterJob) -> list[Flight]:
-        """Those of a job."""
-        return [flight for flight in list(self._flights.values()) if flight.job is job]
+    def sent(self, key: str, future: Any) -> None:
+        """A call was handed over; what was taken back meanwhile is let go."""
+        with self._lock:
+            if key in self._flights:
+                self.futures[key] = future
 
     def take(self, key: str) -> tuple[Flight | None, Any, bool]:
         """A call is over: gives it, its future, and whether nobody waits for it."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob, ClusterWork
-from cascade_nb.errors import ClusterError, TransferError, UsageError
+from cascade_nb.errors import ClusterError, RunCancelledError, TransferError, UsageError
 from cascade_nb.executors.dask.cluster import Cluster, size_of
 from cascade_nb.executors.dask.flights import Flight, Flights
 from cascade_nb.executors.dask.packing import LARGE, packed_call
@@ -21,6 +21,7 @@ from cascade_nb.executors.remote_calls import unsendable
 
 TOGETHER: Final = 0.004  # seconds in which calls gather before they go, while all workers are busy
 _SENT_ONCE: Final = 16  # large arguments of which it is remembered that they are there
+_DROPPED: Final = "its worker had not begun it"
 _Groups = dict[tuple[str, int], list[tuple[Flight, tuple[Any, ...]]]]
 
 
@@ -87,9 +88,11 @@ class Sender:
                 job = self._jobs.popleft()
             except IndexError:
                 break
+            self._flights.prepare(job)
             work = job.begin()
             if work is not None:
                 self._prepare(job, work, functions, groups)
+            self._flights.prepared(job)
         for (worker, priority), together in groups.items():
             self._hand_over(worker, priority, together)
 
@@ -122,8 +125,11 @@ class Sender:
         key = f"{work.name}-{self._name}-{next(self._numbers)}"
         flight, ident = self._flights.book(job, work, key, inputs)
         if flight is None:
-            if self._flights.can_ever(work.resources):
-                self._go_on(job.lost("its worker went before it began", with_it=False))
+            unwanted = self._flights.prepared(job)
+            if unwanted is not None:
+                self._go_on(given_back(job, unwanted))
+            elif self._flights.can_ever(work.resources):
+                self._go_on(job.lost("its worker went before it began", blame=0.0))
             else:
                 self._go_on(job.end(None, _too_much(work.resources)))
             return
@@ -138,6 +144,7 @@ class Sender:
         priority: int,
         together: list[tuple[Flight, tuple[Any, ...]]],
     ) -> None:
+        together = [one for one in together if self._flights.find(one[0].key) is not None]
         keys = [flight.key for flight, _ in together]
         try:
             futures = self._cluster.submit(
@@ -153,7 +160,7 @@ class Sender:
                 self._note(key, f"{type(error).__name__}: {error}")
             return
         for key, future in zip(keys, futures, strict=True):
-            self._flights.futures[key] = future
+            self._flights.sent(key, future)
             future.add_done_callback(partial(self._note, key))
 
     def _reference(self, value: Any) -> ClusterValue | None:
@@ -180,6 +187,15 @@ class Sender:
             self._sent.pop(next(iter(self._sent)))
         self._sent[id(value)] = value, made
         return made
+
+
+def given_back(job: ClusterJob, unwanted: bool, why: str = "") -> ClusterJob | None:
+    """A job is here again that its worker has not begun, for a reason that is told where it is
+    none of ours; gives the one to go on with.
+    """
+    dropped = RunCancelledError(_DROPPED)
+    goes_on: ClusterJob | None = job.end(None, dropped) if unwanted else job.lost(why, blame=0.0)
+    return goes_on
 
 
 def packed_whole_call(run: Callable[..., Any], fn: Callable[..., Any]) -> bytes:

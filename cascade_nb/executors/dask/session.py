@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import weakref
@@ -12,18 +13,18 @@ from typing import Any, Final, Protocol
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob
 from cascade_nb.errors import ClusterError, RunCancelledError, TransferError
+from cascade_nb.executors.dask.asking import Asking
 from cascade_nb.executors.dask.cluster import Cluster
 from cascade_nb.executors.dask.flights import Flight, Flights
-from cascade_nb.executors.dask.sender import Sender
+from cascade_nb.executors.dask.sender import Sender, given_back
 from cascade_nb.executors.dask.values import ClusterValue, Gathers
-from cascade_nb.executors.dask.worker import End, give_back
+from cascade_nb.executors.dask.worker import End
 from cascade_nb.executors.processes.carried_errors import raised_here
 from cascade_nb.executors.processes.pickles import unpacked
 
 _WAITING: Final = 4  # threads that may wait for the cluster at once
-_ASKED: Final = 16  # those that may wait for workers
+_LEAST_BLAME: Final = 0.25  # so that what ends worker after worker is found out in any company
 _LEFT: Final = "its worker has begun it, and goes on with it to its next checkpoint"
-_DROPPED: Final = "its worker had not begun it"
 
 
 class Owner(Gathers, Protocol):
@@ -61,14 +62,20 @@ class Session:
         self._owner = owner
         self._jobs = jobs
         self._ends: dict[str, End] = {}
+        self._missed: dict[
+            str, str
+        ] = {}  # of calls that are asked for, what was lost that they read
+        self._orphans: dict[str, str] = {}  # the same of those that had begun nevertheless
+        self._looks = itertools.count()
+        self._looked = -1
+        self._looking = threading.Lock()
         self._values: weakref.WeakValueDictionary[str, ClusterValue] = weakref.WeakValueDictionary()
         self._heard: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         self._is_down = False
-        self._asked_back: set[str] = set()
-        self._asking = False
         self._pool = ThreadPoolExecutor(_WAITING, thread_name_prefix="cascade-dask")
-        # A worker that was just killed does not answer for long, and holds up one of these.
-        self._asking_pool = ThreadPoolExecutor(_ASKED, thread_name_prefix="cascade-dask-ask")
+        self._asking = Asking(
+            cluster, lambda key, is_back: self._heard.put(("back", (key, is_back)))
+        )
         self._thread = threading.Thread(target=self._hear, name="cascade-dask-hear", daemon=True)
         self._sender = Sender(cluster, owner, jobs, self.flights, self._go_on, self._note)
         self._thread.start()
@@ -82,22 +89,25 @@ class Session:
         """There is something to hand over."""
         self._sender.wake()
 
-    def ask_back(self, job: ClusterJob, unwanted: bool) -> None:
-        """Have what a job has under way back, where its worker has not begun it."""
-        for flight in self.flights.of_job(job):
-            if unwanted:
-                self.flights.unwanted.add(flight.key)
-            self._asked_back.add(flight.key)
-        if self._asked_back and not self._asking:
-            self._asking = True
-            self._asking_pool.submit(self._ask_back)
+    def take_back(self, job: ClusterJob, unwanted: bool) -> threading.Event | None:
+        """Have what a job has under way back, where its worker has not begun it. Gives what is set
+        when its worker has answered; None where there is none to ask.
+        """
+        flights = self.flights.take_back(job, unwanted)
+        return self._asking.ask(flights) if flights and not self._is_down else None
 
     def look_at_workers(self) -> None:
         """See which there are; it waits for the cluster."""
+        number = next(self._looks)
         try:
-            left = self.flights.set(self.cluster.workers())
+            workers = self.cluster.workers()
         except ClusterError:
             return  # whoever waits for a result notices, and says so
+        with self._looking:
+            if number < self._looked:
+                return  # an answer that was overtaken knows nothing of who came since
+            self._looked = number
+            left = self.flights.set(workers)
         for one in left:
             self._heard.put(("left", one.key))
         self._sender.wake()
@@ -110,47 +120,37 @@ class Session:
             self._thread.join()
         self.cluster.close()
         self._pool.shutdown()
-        self._asking_pool.shutdown()
+        self._asking.close()
         self.flights.set(())
 
     def _cancel(self, futures: list[Any]) -> None:
         if futures and not self._is_down:
             self._pool.submit(self.cluster.cancel, futures)
 
-    def _ask_back(self) -> None:
-        """In a thread that may wait: ask the workers, for all that were asked for meanwhile."""
-        self._asking = False
-        keys: set[str] = set()
-        while self._asked_back:
-            keys.add(self._asked_back.pop())
-        by_worker: dict[str, list[str]] = {}
-        for key in keys:
-            if (flight := self.flights.find(key)) is not None:
-                by_worker.setdefault(flight.worker, []).append(key)
-        for worker, of_one in by_worker.items():
-            self._asking_pool.submit(self._ask_one, worker, of_one)
-
-    def _ask_one(self, worker: str, keys: list[str]) -> None:
-        try:
-            back = self.cluster.ask_back(give_back, worker, keys)
-        except ClusterError:
-            return  # that it is gone is told otherwise
-        for key in keys:
-            self._heard.put(("back", (key, key in back)))
-
-    def _given_back(self, key: str, is_back: bool) -> None:
-        """A worker has said whether it has begun a call that was asked back."""
+    def _given_back(self, key: str, is_back: bool | None) -> None:
+        """A worker has said whether it has begun a call that was asked back; None: it is silent."""
+        missed = self._missed.pop(key, "")
         if not is_back and key not in self.flights.unwanted:
-            return  # it goes on
+            if is_back is None and missed:
+                self._left_alone(key, missed)
+            elif missed:  # it goes on, and Dask may have forgotten it with what it reads
+                self._orphans[key] = missed
+                if key in self._ends:
+                    self._orphan_ended(key)
+            return
         flight, future, unwanted = self.flights.take(key)
         if future is not None:
             self._cancel([future])
         if flight is None:
             return
-        if unwanted:
-            self._go_on(flight.job.end(None, RunCancelledError(_DROPPED if is_back else _LEFT)))
+        if is_back:
+            self._go_on(given_back(flight.job, unwanted, missed))
         else:
-            self._go_on(flight.job.lost("", with_it=False))
+            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+
+    def _orphan_ended(self, key: str) -> None:
+        """Nobody but its worker may tell of the end of a call."""
+        self._left_alone(key, self._orphans.pop(key))
 
     def _note(self, key: str, future: Any) -> None:
         """Something became of a call; on a thread of Dask's."""
@@ -172,7 +172,7 @@ class Session:
                 self._left_alone(what)
             elif kind == "lost":
                 flight, why = what
-                self._go_on(flight.job.lost(why, with_it=False))
+                self._go_on(flight.job.lost(why, blame=0.0))
             else:
                 self._came_or_went(what)
 
@@ -183,11 +183,14 @@ class Session:
             return
         if kind == "end":
             self._ends[key] = what
+            if key in self._orphans:
+                self._orphan_ended(key)
         else:
             flight.work.listener.told(kind, what)
 
     def _done(self, key: str, status: str) -> None:
         end = self._ends.pop(key, None)
+        self._orphans.pop(key, None)
         if self.flights.find(key) is None:
             return
         if end is None and status != "error" and not self.cluster.is_up:
@@ -204,8 +207,8 @@ class Session:
         else:
             self._go_on(flight.job.lost(f"worker {flight.worker} was lost"))
 
-    def _left_alone(self, key: str) -> None:
-        """A call was handed to a worker that had just gone."""
+    def _left_alone(self, key: str, missed: str = "", blame: float = 1.0) -> None:
+        """A call was handed to a worker that had just gone, or what it reads was lost."""
         flight, future, unwanted = self.flights.take(key)
         if future is not None:
             self._cancel([future])
@@ -217,7 +220,8 @@ class Session:
         elif unwanted:
             self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
         else:
-            self._go_on(flight.job.lost(f"worker {flight.worker} ended"))
+            why = missed or f"worker {flight.worker} ended"
+            self._go_on(flight.job.lost(why, blame=0.0 if missed else blame))
 
     def _ended(self, flight: Flight, future: Any, end: End) -> None:
         self.flights.took(end.seconds)
@@ -284,19 +288,13 @@ class Session:
             if one.worker != address and any(value.is_lost for value in one.inputs)
         ]
         self._owner.values_lost()
-        futures = [self.flights.futures.get(one.key) for one in waited]
-        self._cancel([future for future in futures if future is not None])
-        for one in gone:
-            self._left_alone(one.key)
+        for one in gone:  # which of them ran, and may have ended it, nobody knows
+            self._left_alone(one.key, blame=max(1 / len(gone), _LEAST_BLAME))
+        # Some may have what they read already, and have begun: only their workers know.
         for one in waited:
-            flight, _, unwanted = self.flights.take(one.key)
-            if flight is not None:
-                why = f"what it reads was lost with worker {address}"
-                self._go_on(
-                    flight.job.end(None, RunCancelledError(_LEFT))
-                    if unwanted
-                    else flight.job.lost(why, with_it=False)
-                )
+            self._missed[one.key] = f"what it reads was lost with worker {address}"
+        if waited:
+            self._asking.ask(waited)
 
     def _went_down(self) -> None:
         """The scheduler is gone, and all that was there with it."""
@@ -316,7 +314,7 @@ class Session:
             elif unwanted:
                 self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
             else:
-                self._go_on(flight.job.lost(why, with_it=False))
+                self._go_on(flight.job.lost(why, blame=0.0))
 
 
 def _error_of(future: Any) -> BaseException | None:

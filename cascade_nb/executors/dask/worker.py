@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.concurrency.cluster_protocols import TakenBackError
 from cascade_nb.errors import TransferError
 from cascade_nb.executors.dask.cluster import Here, size_of
 from cascade_nb.executors.dask.values import Kept
@@ -88,11 +89,14 @@ def serve(packed_call: tuple[Any, ...], inputs: Sequence[Any]) -> Kept | None:
     """
     one = Packed(*packed_call)
     header, here = Header(*one.header), Here()
-    if header.ident != here.ident or not _once.take(header.key):
+    if header.ident != here.ident or header.key in _once:
         return None
     channel = _Channel(header, here)
     began = time.perf_counter()
-    result, error, made_of = _run(channel, one, inputs)
+    try:
+        result, error, made_of = _run(channel, one, inputs)
+    except TakenBackError:
+        return None
     end, kept = _end_of(result, error, made_of, time.perf_counter() - began, here.address)
     here.tell(header.topic, packed_whole((header.key, "end", end)))
     return kept
@@ -114,6 +118,9 @@ class _Once:
         self._lock = threading.Lock()
         self._seen: set[str] = set()
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._seen
+
     def take(self, key: str) -> bool:
         """Whether it was neither so far; from now on it is."""
         with self._lock:
@@ -132,6 +139,10 @@ class _Channel:
     def __init__(self, header: Header, here: Here) -> None:
         self._header = header
         self._here = here
+
+    def begin(self) -> None:
+        if not _once.take(self._header.key):
+            raise TakenBackError
 
     def tell(self, kind: str, what: Any) -> None:
         self._here.tell(self._header.topic, packed_whole((self._header.key, kind, what)))
@@ -184,6 +195,8 @@ def _run(
         return None, carried(unreadable), None
     try:
         result, made_of = run(channel, said, noted, fn, args, kwargs)
+    except TakenBackError:
+        raise
     except BaseException as error:  # also what would end this process: it is the task's
         return None, carried(error, skip=_OWN_FRAMES), None
     return result, None, made_of

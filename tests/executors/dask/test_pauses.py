@@ -1,0 +1,110 @@
+"""Nothing begins on a worker once a pause is acknowledged, by a ledger that the workers write."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import threading
+import time
+from typing import Any
+
+import cascade_nb as cs
+from cascade_nb.control import confirming
+from cascade_nb.engine import Engine
+from cascade_nb.executors.dask.sender import Sender
+from tests.executors.dask.test_chaos import note
+from tests.executors.dask.test_faults import until
+
+PAUSES = 12
+LOOK = 0.1  # seconds in which what is on its way would have begun
+
+
+def noting(ledger: str) -> Any:
+    """A short body: many of them wait on each worker."""
+
+    def work(n: int) -> int:
+        note(ledger, f"begin {n}")
+        time.sleep(0.002)
+        return n
+
+    return work
+
+
+def begun(ledger: str) -> list[str]:
+    return pathlib.Path(ledger).read_text().splitlines()
+
+
+def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
+    engine: Engine, tmp_path: pathlib.Path
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    pathlib.Path(ledger).touch()
+    dice = random.Random(0)
+    work = cs.task(noting(ledger), name="work", reuse=False)
+    run = engine.start(work.map(n=list(range(1_500))))
+    until(lambda: len(begun(ledger)) > 100)  # by now they are known to be short
+    judged = 0
+    for _ in range(PAUSES):
+        time.sleep(dice.uniform(0, 0.04))
+        asked = time.monotonic()
+        run.pause()
+        if time.monotonic() - asked < confirming.CONFIRMED_WITHIN:  # else a worker did not answer
+            before = begun(ledger)
+            time.sleep(LOOK)
+            assert begun(ledger) == before
+            judged += not run.done()
+        run.resume()
+    assert judged
+    assert run.result() == list(range(1_500))
+    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))  # each of them once
+
+
+def test_what_a_pause_meets_before_it_is_handed_over_stays_here(
+    engine: Engine, tmp_path: pathlib.Path, monkeypatch: Any
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    pathlib.Path(ledger).touch()
+    prepare = Sender._prepare
+    packing, paused = threading.Event(), threading.Event()
+
+    def slow(self: Sender, *given: Any) -> None:
+        packing.set()
+        assert paused.wait(60)
+        prepare(self, *given)
+
+    monkeypatch.setattr(Sender, "_prepare", slow)
+    work = cs.task(noting(ledger), name="work", reuse=False)
+    run = engine.start(work(1))
+    until(packing.is_set)  # it is begun here, and its worker knows nothing of it
+    run.pause()
+    paused.set()
+    until(lambda: run.status.held == 1)
+    assert not begun(ledger)
+    run.resume()
+    assert run.result() == 1
+    assert begun(ledger) == ["begin 1"]
+
+
+def test_what_a_cancel_meets_before_it_is_handed_over_never_begins(
+    engine: Engine, tmp_path: pathlib.Path, monkeypatch: Any
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    pathlib.Path(ledger).touch()
+    prepare = Sender._prepare
+    packing, cancelled = threading.Event(), threading.Event()
+
+    def slow(self: Sender, *given: Any) -> None:
+        packing.set()
+        assert cancelled.wait(60)
+        prepare(self, *given)
+
+    monkeypatch.setattr(Sender, "_prepare", slow)
+    work = cs.task(noting(ledger), name="work", reuse=False)
+    run = engine.start(work(1))
+    until(packing.is_set)
+    run.cancel()
+    cancelled.set()
+    until(run.done)
+    assert engine.start(cs.task(os.getpid, reuse=False)()).result() > 0  # it has come to its turn
+    assert not begun(ledger)
