@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -187,3 +188,28 @@ async def test_an_error_of_the_machinery_ends_the_run_with_its_cause(
     assert isinstance(error.__cause__, AssertionError)
     assert [e.status for e in spy.events_of_type(RunFinished)] == ["failed"]
     assert await engine.run(work) == [1, 2, 3]  # the engine goes on
+
+
+@every_lane
+async def test_an_error_that_never_says_what_it_is_holds_up_nobody(
+    engine: Engine, spy: SpySubscriber, lane: str
+) -> None:
+    asked = threading.Event()
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            asked.wait(60)
+            return "too late"
+
+    def fail() -> None:
+        raise MuteError
+
+    run = engine.start(task_for(lane, fail)())
+    try:
+        with pytest.raises(TaskFailedError, match=r"MuteError: <its text cannot be had: it takes"):
+            await run
+        (failure,) = run.failures
+        assert failure.traceback == failure.text  # a panel that shows it does not wait, either
+        assert await engine.run(task_for(lane, lambda: 1)()) == 1
+    finally:
+        asked.set()

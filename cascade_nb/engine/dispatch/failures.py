@@ -7,7 +7,9 @@ import dataclasses
 import linecache
 import os
 import sys
+import threading
 import traceback
+import types
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,6 +19,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.run_core import OF_STOPPED, RunCore
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.dispatch.failure_classes import group, with_cause
+from cascade_nb.engine.files.result_paths import PLAIN
 from cascade_nb.engine.source_names import known_place, place_of
 from cascade_nb.errors import RunError, RunFailures, TaskFailedError, TaskTimeoutError
 from cascade_nb.events.thread_warnings import warn
@@ -27,7 +30,12 @@ from cascade_nb.text import readable
 
 _HOME: Final = str(Path(__file__).resolve().parents[2]) + os.sep
 _LIBRARY: Final = (sys.prefix, sys.base_prefix, str(Path(os.__file__).parent))
+_TEXT_WITHIN: Final = 1.0  # seconds in which an error has to say what it says
+_MUTE: Final = "<its text cannot be had: it takes too long>"
 _SHORT: Final = 80  # characters of an argument of what failed
+
+# The numbers of errors that are being asked for their text: the thread that asks keeps them alive.
+_mute: Final[set[int]] = set()
 
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
@@ -69,6 +77,9 @@ class Failure:
     @property
     def traceback(self) -> str:
         """The whole traceback, without this library's frames."""
+        text = self.text
+        if id(self.error) in _mute:  # it would be asked again, and waited for
+            return text
         lines = traceback.TracebackException.from_exception(self.error)
         lines.stack = traceback.StackSummary.from_list(
             [f for f in lines.stack if not f.filename.startswith(_HOME)]
@@ -145,15 +156,42 @@ def call_unharmed(callback: Callable[[T], object], given: T, when: str) -> None:
 
 def error_text(error: BaseException) -> str:
     """An exception in one line of bounded length."""
-    try:
-        words = str(error)
-    except BaseException as inner:
-        words = f"<its text cannot be had: {type(inner).__name__}>"
+    words = _words_of(error)
     first = words.strip().splitlines()[0] if words.strip() else ""
     told = readable(first[:300])
     if is_of_read_only(error, first):
         told = f"{told} ({COPY_FIRST})"
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def _words_of(error: BaseException) -> str:
+    """What it says. A class of the user's is asked in a thread, and not waited for without end:
+    whoever asks holds the engine's lock.
+    """
+    if isinstance(type(error).__str__, types.WrapperDescriptorType) and all(
+        type(one) in PLAIN for one in error.args
+    ):
+        return str(error)
+    if id(error) in _mute:
+        return _MUTE
+    found: list[str] = []
+
+    def ask() -> None:
+        try:
+            found.append(str(error))
+        except BaseException as inner:
+            found.append(f"<its text cannot be had: {type(inner).__name__}>")
+        finally:
+            _mute.discard(id(error))
+
+    thread = threading.Thread(target=ask, name="cascade-error-text", daemon=True)
+    thread.start()
+    thread.join(_TEXT_WITHIN)
+    if not found:
+        _mute.add(id(error))
+        if found:  # just now
+            _mute.discard(id(error))
+    return found[0] if found else _MUTE
 
 
 def note_failure(
