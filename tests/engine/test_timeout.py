@@ -9,6 +9,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.dispatch.timeouts import ENDS_WITHIN
 from cascade_nb.errors import RunFailures, TaskTimeoutError
 from cascade_nb.events import RunFinished, TaskExecutionFinished, TaskRetrying
 from cascade_nb.testing import SpySubscriber, VirtualClock
@@ -58,6 +59,31 @@ async def test_an_async_task_that_swallows_its_cancellation_fails_all_the_same(
     await until(lambda: started(spy))
     await pass_time(clock, 2)
     assert isinstance(await outcome(run), TaskTimeoutError)
+
+
+async def test_an_async_task_that_never_ends_though_it_is_cancelled_is_left_behind_and_named(
+    engine: Engine, spy: SpySubscriber, clock: VirtualClock
+) -> None:
+    enough, cancelled = asyncio.Event(), asyncio.Event()
+
+    @cs.task
+    async def stubborn() -> None:
+        while not enough.is_set():
+            try:
+                await enough.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+
+    run = engine.start([stubborn().with_timeout(1)])
+    await until(lambda: started(spy))
+    await pass_time(clock, 1.1)
+    await asyncio.wait_for(cancelled.wait(), 30)
+    await pass_time(clock, ENDS_WITHIN + 0.1)
+    error = await outcome(run)
+    enough.set()
+    assert isinstance(error, TaskTimeoutError)
+    assert "took longer than 1 s; it was told to end and goes on" in str(error)
+    assert run.still_running == ("stubborn",)
 
 
 @pytest.mark.parametrize("executor", ["thread", "inline"])

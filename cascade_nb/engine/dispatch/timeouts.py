@@ -11,6 +11,9 @@ from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
 from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.errors import TaskTimeoutError
 
+ENDS_WITHIN: Final = 3.0
+"""Seconds in which a body ends that was told to, since its time is over; then nobody waits for it."""
+
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
 
@@ -32,19 +35,33 @@ def time_is_up(driver: DispatchedRun, attempt: Started) -> None:
             return
         attempt.late = True
         if attempt.end_now():
-            return
-        # Its ticket stays in flight: the body goes on, and what it holds is not free.
-        attempt.abandoned = True
-        if attempt.workers is not None:
-            attempt.workers.replace(attempt)
-        driver.cancel_nested("the task that started it took too long", attempt)
-        driver.wake_resting()
-        error = timed_out(driver, index, f"; {attempt.goes_on}, its result will be dropped")
-        driver.times.note(attempt, driver.services.clock.now(), limit, "failed")
-        driver.outcome(index, attempt.number, limit, None, error)
-        driver.carry_out()
-        if driver.services.manager.breakers:
-            note_failure(driver.services.manager, driver.core, attempt.ticket, error)
+            driver.services.timer(ENDS_WITHIN, partial(_has_not_ended, driver, attempt), attempt)
+        else:
+            _leave_behind(driver, attempt, attempt.goes_on)
+
+
+def _has_not_ended(driver: DispatchedRun, attempt: Started) -> None:
+    """On the loop, without the lock: what was to end has had its time."""
+    with driver.moving():
+        if attempt.ticket in driver.in_flight and not attempt.abandoned:
+            _leave_behind(driver, attempt, "it was told to end and goes on")
+
+
+def _leave_behind(driver: DispatchedRun, attempt: Started, goes_on: str) -> None:
+    # Its ticket stays in flight: the body goes on, and what it holds is not free.
+    index = attempt.index
+    limit = driver.core.options_of(index).timeout or 0.0
+    attempt.abandoned = True
+    if attempt.workers is not None:
+        attempt.workers.replace(attempt)
+    driver.cancel_nested("the task that started it took too long", attempt)
+    driver.wake_resting()
+    error = timed_out(driver, index, f"; {goes_on}, its result will be dropped")
+    driver.times.note(attempt, driver.services.clock.now(), limit, "failed")
+    driver.outcome(index, attempt.number, limit, None, error)
+    driver.carry_out()
+    if driver.services.manager.breakers:
+        note_failure(driver.services.manager, driver.core, attempt.ticket, error)
 
 
 def timed_out(driver: DrivenRun, index: int, rest: str = "") -> TaskTimeoutError:
