@@ -226,7 +226,8 @@ class ConstraintManager(Confirming):
                 assert gate.constraint is not None
                 constraint = dataclasses.replace(constraint, since=gate.constraint.since)
                 gate.constraint = constraint
-                self._tell_owners(gate)
+                for owner in self._owners:
+                    owner.paused()
             self._gates[constraint.key].moves += 1
             self.timer_changed()
             untold = self._in_force(constraint, lasts, wait)
@@ -306,9 +307,6 @@ class ConstraintManager(Confirming):
             gate.members = {owner: owner.members(scope) for owner in self._owners}
         self.restriction_epoch += 1
         self.breakers += isinstance(gate, BreakerGate)
-        self._tell_owners(gate)
-
-    def _tell_owners(self, gate: Gate) -> None:
         for owner in self._owners:
             if isinstance(gate, PauseGate):
                 owner.paused()

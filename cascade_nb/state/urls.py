@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
@@ -40,14 +41,15 @@ def state_from(url: str) -> StateBackend:
         return MemoryState(LIMIT if limit is None else limit)
     if parts.scheme == "sqlite":
         _only(asked, ("limit",), "sqlite")
-        if parts.netloc or parts.path in ("", "/"):
+        path = unquote(parts.path)[1:]
+        if parts.netloc or not Path(path).name or "\0" in path:
             raise UsageError(
                 f"{_safe(url)!r} names no file; write sqlite:///results.db for one in this "
                 "folder, sqlite:////data/results.db for one elsewhere"
             )
         from cascade_nb.state.sqlite.backend import SqliteState  # noqa: PLC0415 - only who asks pays for it
 
-        return SqliteState(unquote(parts.path)[1:], limit_bytes=limit)
+        return SqliteState(path, limit_bytes=limit)
     return _redis(urlunsplit(parts._replace(query="")), asked, limit)
 
 

@@ -500,6 +500,9 @@ def test_a_type_that_no_answer_can_be_checked_against_is_refused_at_once() -> No
             cs.ask("What?", type=type_)
     with pytest.raises(TaskCallError):
         cs.ask()
+    with pytest.raises(TaskCallError, match=r"say cs\.ask\(…\)\.with_timeout\(seconds\)"):
+        cs.ask("Go?", timeout=3)
+    cs.ask("Go on for {timeout} s?", timeout=3)
     with pytest.raises(UsageError):
         cs.ask_again("q")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no question"):

@@ -220,6 +220,9 @@ cs.clean(-1) → a length of time is text such as '30d', or seconds, not -1
 cs.use_state("bogus") → 'bogus' is no place for results
 cs.use_state(3) → 3 is no place for results; give a URL, such as 'sqlite:///results.db'
 cs.use_state("sqlite:") → 'sqlite:' names no file
+cs.use_state("sqlite:////") → 'sqlite:////' names no file
+cs.use_state("sqlite:///.") → 'sqlite:///.' names no file
+cs.use_state("sqlite:///a%00b") → 'sqlite:///a%00b' names no file
 run.why("nope") → there is no node 'nope'
 run.why("doubled[99]") → there is no item 'doubled[99]'; doubled has 3, from 0
 run.why(3) → there is no node 3

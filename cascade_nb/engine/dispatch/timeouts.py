@@ -12,7 +12,7 @@ from cascade_nb.engine.dispatch.failures import note_failure
 from cascade_nb.errors import TaskTimeoutError
 
 ENDS_WITHIN: Final = 3.0
-"""Seconds in which a body ends that was told to, since its time is over; then nobody waits for it."""
+"""Seconds for a body to end that was told to, when its time is over; then nobody waits for it."""
 
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 

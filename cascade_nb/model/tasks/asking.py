@@ -34,6 +34,12 @@ class Asking(Task[P, Any]):
 
     def _node(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LazyResult[Any]:
         _check_given(kwargs)
+        words = str(kwargs.get("question", args[0] if args else ""))
+        if "timeout" in kwargs and "{timeout" not in words:
+            raise TaskCallError(
+                f"cs.{self.name} takes no timeout=: say cs.{self.name}(…).with_timeout(seconds), "
+                "and default= for the answer that it has then"
+            )
         return super()._node(args, kwargs)
 
     def mapped(
