@@ -122,7 +122,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "nobody is told when a constraint ends by itself",
-        f"{_MANAGER}.next_change",
+        "cascade_nb.control.gate_index:GateIndex.next_change",
         "[*ends, *opens]",
         "opens",
     ),
