@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine, Phase
+from cascade_nb.engine import Engine, Phase, Run
 from cascade_nb.engine.observing.report import inside_lines, status_of
 from cascade_nb.errors import CascadeError, RunCancelledError, RunError, TaskTimeoutError
 from cascade_nb.executors import LocalExecutor
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import PATIENCE, until
+from tests.engine.tools import PATIENCE, outcome, until
 
 
 def _inner(engine: Engine, target: Any) -> Any:
@@ -337,3 +337,30 @@ async def test_not_all_threads_are_replaced_and_why_says_where_they_are(
     assert await asyncio.wait_for(waits, PATIENCE) == 1
     with pytest.raises(cs.errors.RunFailures):
         await run
+
+
+@pytest.mark.parametrize("inner", [False, True])
+async def test_a_task_that_waits_for_its_own_run_fails_instead_of_waiting_for_ever(
+    engine: Engine, inner: bool
+) -> None:
+    runs: list[Run] = []
+
+    @cs.task
+    async def waits() -> Any:
+        return await runs[0]
+
+    @cs.task
+    def blocks() -> Any:
+        return runs[0].result()
+
+    def within(one: Any) -> Any:
+        @cs.task
+        async def outer() -> Any:
+            return await engine.start(one.lazy())
+
+        return outer
+
+    for one in (waits, blocks):
+        runs[:] = [engine.start((within(one) if inner else one)())]
+        error = await outcome(runs[0])
+        assert f"{one.name} cannot wait for the run that it is part of" in str(error)

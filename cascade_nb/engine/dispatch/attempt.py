@@ -8,8 +8,7 @@ under the lock that a pause takes. After that it is in flight, and it finishes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -53,28 +52,6 @@ def node_here(depth: int = 0) -> str:
         return above[depth]
     index = None if user is None else user.index
     return "" if user is None or index is None else user.driver.core.shown_id(index)
-
-
-@contextlib.contextmanager
-def waiting_for_others() -> Iterator[None]:
-    """While a task waits here for a run, its places in limits are for others."""
-    attempt = asking_attempt()
-    if attempt is None or attempt.ticket in attempt.driver.lent:
-        yield
-        return
-    driver, ticket = attempt.driver, attempt.ticket
-    with driver.lock:
-        driver.lent.add(ticket)
-        driver.services.manager.lend(ticket)
-        driver.services.manager.hand_out()
-    try:
-        yield
-    finally:
-        with driver.lock:
-            driver.lent.discard(ticket)
-            if ticket in driver.in_flight:
-                driver.services.manager.lend(ticket, back=True)
-                driver.services.manager.hand_out()
 
 
 class Attempt:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from cascade_nb.engine.body_context import progress_told
-from cascade_nb.engine.dispatch.attempt import Attempt, current_attempt
+from cascade_nb.engine.dispatch.attempt import Attempt, asking_attempt, current_attempt
 from cascade_nb.errors import BlockingError, RunCancelledError, UsageError
 
 T = TypeVar("T")
@@ -195,3 +196,44 @@ def end_rest(attempt: Attempt) -> None:
     attempt.driver.times.rested(attempt, attempt.rests_since, now)
     attempt.rests_since = None
     attempt.driver.core.moved(attempt.index)
+
+
+@contextlib.contextmanager
+def waiting_for_others(run_id: str) -> Iterator[None]:
+    """While a task waits here for a run, its places in limits are for others.
+
+    Args:
+        run_id: of the run; "" for one that is over.
+
+    Raises:
+        BlockingError: the task is part of that run, which would wait for it in turn.
+    """
+    attempt = asking_attempt()
+    if attempt is not None and _waits_for_itself(attempt, run_id):
+        label = attempt.driver.core.label(attempt.index)
+        raise BlockingError(
+            f"{label} cannot wait for the run that it is part of, which waits for it"
+        )
+    if attempt is None or attempt.ticket in attempt.driver.lent:
+        yield
+        return
+    driver, ticket = attempt.driver, attempt.ticket
+    with driver.lock:
+        driver.lent.add(ticket)
+        driver.services.manager.lend(ticket)
+        driver.services.manager.hand_out()
+    try:
+        yield
+    finally:
+        with driver.lock:
+            driver.lent.discard(ticket)
+            if ticket in driver.in_flight:
+                driver.services.manager.lend(ticket, back=True)
+                driver.services.manager.hand_out()
+
+
+def _waits_for_itself(attempt: Attempt, run_id: str) -> bool:
+    if not run_id or not attempt.ticket.subject.is_of(run_id):
+        return False
+    # What a coroutine has begun beside itself may wait; it is not waited for.
+    return attempt.task is None or attempt.task is asyncio.current_task()

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.asking.answering import Answering
-from cascade_nb.engine.dispatch.attempt import Attempt, waiting_for_others
+from cascade_nb.engine.dispatch.attempt import Attempt
+from cascade_nb.engine.dispatch.checkpoint import waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.observer import RunObserver
@@ -153,7 +154,7 @@ class Run(RunControls, Readings, Answering):
         # Whoever waits may be interrupted: nobody is to report it as never retrieved.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            with waiting_for_others():
+            with waiting_for_others("" if waiting.done() else self.id):
                 while not waiting.done():
                     # Tornado tells the kernel's loop of an interrupt without waking it.
                     if not (await asyncio.wait([waiting], timeout=_LOOK))[0]:
@@ -183,7 +184,7 @@ class Run(RunControls, Readings, Answering):
         if not self.done() and self._engine.is_own_thread():
             return self._engine.loop_binding.wait_within(self, timeout)
         try:
-            with waiting_for_others():
+            with waiting_for_others("" if self.done() else self.id):
                 return self._engine.loop_binding.wait(
                     self._future, timeout, WaitMessages(self, self._blocked_by).look
                 )
