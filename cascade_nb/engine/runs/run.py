@@ -347,5 +347,4 @@ class Run(RunControls, Readings, Answering):
             self._future.set_result(value)
 
     def __repr__(self) -> str:
-        status = self.status
-        return f"<run {self.number} of {status.title}: {status.headline}>"
+        return f"<run {self.number} of {self.graph.title}: {self.status.headline}>"

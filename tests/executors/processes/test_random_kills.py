@@ -20,7 +20,7 @@ from cascade_nb.executors import ProcessExecutor
 from tests.support.examples import KILLED_PROCESSES, PROFILE
 from tests.support.leaks import is_running
 
-KILLS = KILLED_PROCESSES[PROFILE] if PROFILE == "soak" else 20
+KILLS = KILLED_PROCESSES[PROFILE] if PROFILE == "soak" else 40
 PAUSES = KILLS // 4
 
 
