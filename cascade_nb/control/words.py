@@ -23,6 +23,21 @@ def seconds_text(seconds: float) -> str:
     return f"{whole} s"
 
 
+def left_text(seconds: float | None) -> str:
+    """How long something will still take, after how long it took so far: ``, about 2 min left``;
+    empty where nobody knows.
+    """
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return ", a few seconds left"
+    if seconds < 60:
+        return f", about {round(seconds / 5) * 5} s left"
+    if seconds < 3600:
+        return f", about {round(seconds / 60)} min left"
+    return f", about {seconds / 3600:.1f} h left"
+
+
 def ago(seconds: float) -> str:
     """How long ago: ``just now``, ``12 s ago``, ``2 min ago``."""
     if seconds < 1.5:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cascade_nb.concurrency.own_loop import on_own_loop
-from cascade_nb.control.words import seconds_text
+from cascade_nb.control.words import left_text, seconds_text
 from cascade_nb.defaults import default_engine, state_of
 from cascade_nb.door.opening import DOOR
 from cascade_nb.engine.engine import Engine
@@ -220,8 +220,7 @@ def _told_to_end() -> Iterator[threading.Event]:
 
 def progress_line(status: RunStatus) -> str:
     """How a run goes, in a line."""
-    left = "" if status.remaining is None else f", about {seconds_text(status.remaining)} left"
-    so_far = f"{seconds_text(status.elapsed)}{left}"
+    so_far = f"{seconds_text(status.elapsed)}{left_text(status.remaining)}"
     return " · ".join([status.title, status.headline, counts_line(status), so_far])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple
 
-from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.control.words import count_text, left_text, seconds_text
 from cascade_nb.door.asked import Answer
 from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.terminal.output import CANCELLED, DONE, FAILED
@@ -71,10 +71,7 @@ def counts(run: Answer) -> str:
 
 def times(run: Answer) -> str:
     """How long it has taken, and will."""
-    left = run["remaining"]
-    return seconds_text(run["elapsed"]) + (
-        "" if left is None else f", about {seconds_text(left)} left"
-    )
+    return seconds_text(run["elapsed"]) + left_text(run["remaining"])
 
 
 def kind_words(kind: Answer, rate: float | None) -> list[str]:

@@ -46,14 +46,15 @@ def test_an_end_a_question_and_a_hold_by_itself_are_told(panel: PanelPage) -> No
     panel.tell(questions=[asked("Go on?")])
     panel.tell(headline=["Running 3 tasks"])
     panel.tell(
-        questions=[], headline=["Waiting · fetch tasks paused just now by the breaker: 3 failures"]
+        questions=[],
+        headline=["Nothing is running: fetch tasks paused just now by the breaker: 3 failures"],
     )
     panel.tell(headline=["Paused just now by you"])
     panel.tell(ended=True, phase="failed", headline=["Failed after 3 s · <b>x</b>"])
     panel.tell(ended=True)
     assert told(panel) == [
         "report: q asks: Go on?",
-        "report: Waiting · fetch tasks paused just now by the breaker: 3 failures",
+        "report: Nothing is running: fetch tasks paused just now by the breaker: 3 failures",
         "report: Failed after 3 s · <b>x</b>",
     ]
 

@@ -73,7 +73,7 @@ async def test_nothing_starts_while_the_memory_is_above(
     assert started(spy) == []
     status = run.status
     assert status.queued == 3
-    assert "Waiting · 3 tasks queued" in status.headline
+    assert "Nothing is running: 3 tasks queued" in status.headline
     assert "used by" in status.headline
     assert "cs.guard(None) lifts it" in (status.blocked_by or "")
     assert "is queued: the memory of the" in run.why(f"map({task.name})[1]")[0]

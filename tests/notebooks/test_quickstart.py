@@ -90,6 +90,6 @@ def test_who_sits_at_it_sees_a_panel_and_a_pause_in_the_first_minute() -> None:
     assert time.monotonic() - began < 60
     assert not build.displays
     assert any("application/vnd.jupyter.widget-view+json" in shown for shown in run.displays)
-    assert re.search(r"Waiting · [2-9] tasks held", pause.stdout)
+    assert re.search(r"Nothing is running: [2-9] tasks held", pause.stdout)
     assert "12 cups: cup 1, cup 2, " in resume.stdout
     assert not load.error

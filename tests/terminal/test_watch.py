@@ -168,7 +168,7 @@ def test_the_picture_has_kinds_rates_what_is_left_and_what_holds_it() -> None:
     text = readable(painted(seen()))
     for words in (
         "report · run 1 (3f2a)", "10 of 41 done, 1 failed, 2 running, 1 waiting, 5 queued",
-        "5 s, about 12 s left", "10 of 40 nodes", "2 running, 5 queued, 1 failed",
+        "5 s, about 10 s left", "10 of 40 nodes", "2 running, 5 queued, 1 failed",
         "2 s each · 30 a minute", "paused, at most 2", "in force:", "task:part: paused, since 3 s",
     ):  # fmt: skip
         assert words in text, text

@@ -170,6 +170,11 @@ class TaskGroups:
             node.control is FREE and node.lazy.__class__ is LazyResult for node in graph.nodes
         ]
 
+    @property
+    def all(self) -> list[TaskGroup]:
+        """Each of them once."""
+        return list(self._known.values())
+
     def kind_of(self, node: Node) -> TaskGroup:
         """The kind of a node."""
         options = node.lazy.options

@@ -20,7 +20,6 @@ from cascade_nb.engine.observing.run_view import ObservedRun, RunView
 from cascade_nb.engine.observing.state_counts import (
     StateCounts,
     kind_status,
-    remaining,
     suspended_of,
     through_pauses,
 )
@@ -147,7 +146,7 @@ class RunObserver:
                 held=held,
                 elapsed=moment.elapsed,
                 paused_for=paused_for,
-                remaining=None if phase.is_over else self._remaining(kinds),
+                remaining=None if held or asking else self._remaining(phase),
                 headline=headline(moment),
                 kinds=tuple(
                     kind_status(self._manager, name, of_one, spent.get(name))
@@ -337,9 +336,9 @@ class RunObserver:
             rested += max(0.0, now - max(since, view.last_end))
         return max(0.0, now - view.began - rested)
 
-    def _remaining(self, kinds: Mapping[str, Counter[NodeState]]) -> float | None:
-        timings = {} if self._view is None else self._view.core.kinds.timings()
-        return remaining(kinds, timings, self._elapsed())
+    def _remaining(self, phase: Phase) -> float | None:
+        view = self._view
+        return None if view is None or phase is not Phase.RUNNING else view.left(view)
 
     def _blocker(self) -> str | None:
         if (view := self._view) is None:

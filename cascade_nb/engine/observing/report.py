@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from cascade_nb.control.constraint import Constraint, Key
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.words import count_text, seconds_text, size_text
+from cascade_nb.control.words import count_text, left_text, seconds_text, size_text
 from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import KindStatus, Phase, RunStatus
 from cascade_nb.protocols import Clock
@@ -112,7 +112,8 @@ def standing_lines(status: RunStatus) -> list[str]:
     """What it is doing, and how many of its nodes stand how."""
     if status.phase is Phase.STARTING:  # nothing is counted yet
         return [status.headline]
-    return [status.headline, f"{counts_line(status)} · {seconds_text(status.elapsed)}"]
+    so_far = f"{seconds_text(status.elapsed)}{left_text(status.remaining)}"
+    return [status.headline, f"{counts_line(status)} · {so_far}"]
 
 
 def inside_lines(status: RunStatus, indent: str = "  ") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -107,6 +107,10 @@ class RunView(Protocol):
     @property
     def times(self) -> AttemptTimes:
         """When attempts were under way."""
+
+    @property
+    def left(self) -> Callable[[RunView], float | None]:
+        """Estimates the seconds until it is over; None where nobody knows."""
 
     @property
     def files(self) -> FilesView:

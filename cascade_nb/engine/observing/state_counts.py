@@ -1,4 +1,4 @@
-"""Counts how the nodes of a run stand, by what changed since the last time, and estimates the ETA.
+"""Counts how the nodes of a run stand, by what changed since the last time.
 
 A run of 100,000 small nodes changes tens of thousands of times between two looks of a panel, and
 each look holds up the kernel's loop. So nothing is looked at twice, and inside states are numbers.
@@ -7,7 +7,7 @@ each look holds up the kernel's loop. So nothing is looked at twice, and inside 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Scope
@@ -306,36 +306,3 @@ def suspended_of(view: RunView | None, index: int | None = None) -> tuple[int, f
 def through_pauses(view: RunView | None) -> int:
     """How many attempts run in other processes that nothing can suspend. Under the lock."""
     return 0 if view is None else sum(a.runs_through_pauses for a in view.in_flight.values())
-
-
-def remaining(
-    kinds: Mapping[str, Counter[NodeState]],
-    timings: Mapping[str, tuple[int, float]],
-    elapsed: float,
-) -> float | None:
-    """Seconds that a run will still take: what is left of each kind at its mean so far, shared by
-    as many as were busy on the average. None where most of what is left was never measured.
-
-    Args:
-        kinds: by task name, how many nodes stand how.
-        timings: by task name, how many attempts there were and how long they took together.
-        elapsed: seconds since the start, paused time not counted.
-    """
-    if not timings:
-        return None
-    spent = sum(seconds for _, seconds in timings.values())
-    overall = spent / sum(times for times, _ in timings.values())
-    left = measured = unknown = 0.0
-    for name, counts in kinds.items():
-        todo: float = counts[NodeState.WAITING] + counts[NodeState.QUEUED] + counts[NodeState.HELD]
-        todo += counts[NodeState.RUNNING] / 2
-        if name in timings:
-            measured += todo
-        else:
-            unknown += todo
-        times, seconds = timings.get(name, (1, overall))
-        left += seconds / times * todo
-    if unknown > measured:
-        return None  # forty tasks that were never seen may take an hour or a moment
-    busy = spent / elapsed if elapsed > 0 else 1.0
-    return left / max(1.0, busy)

@@ -182,7 +182,7 @@ class RunStatus:
         held: how many a pause does.
         elapsed: seconds since its start, paused time not counted.
         paused_for: seconds since the pause that holds all of it, or None.
-        remaining: seconds it will still take by its own measure, or None when there is none yet.
+        remaining: seconds it will still take, see `inspection.time_left`; None where nobody knows.
         headline: the one line that says what is happening and why.
         blocked_by: what keeps one of its nodes from starting, a pause or a limit, in words; None
             where nothing does.
@@ -316,6 +316,8 @@ def _first_words(moment: HeadlineFacts) -> str:
         words.append(moment.blocker)
     if not moment.running and moment.retrying:
         words.append(moment.retrying.short)
+    if words[0] == "Waiting" and (words[1:] or moment.asking):
+        return f"Nothing is running: {' · '.join(words[1:])}".rstrip(": ")
     return " · ".join(words)
 
 
@@ -327,11 +329,9 @@ def stopped_words(held: int, queued: int, noun: str = "") -> list[str]:
 
 
 def _suspended(moment: HeadlineFacts) -> list[str]:
-    if not moment.suspended:
-        return []
     seconds = round(moment.suspended_for)
     since = f" for {seconds_text(seconds)}" if seconds else ""
-    return [f"{count_text(moment.suspended, 'task')} suspended{since}"]
+    return [f"{count_text(moment.suspended, 'task')} suspended{since}"] if moment.suspended else []
 
 
 def _paused(moment: HeadlineFacts) -> str:

@@ -22,6 +22,7 @@ from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.engine.inspection.time_left import TimeLeft
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
 from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
@@ -39,6 +40,7 @@ from cascade_nb.errors import LeaseLostError
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.elsewhere import Elsewhere
+from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.protocols import Lease, StateBackend
 
@@ -63,12 +65,14 @@ class AssembledRun(RunOnClusters):
         lease: the right to write about this run, where runs are journaled.
         journal_writer: who writes the run down, where anybody does.
         depth: how many runs are above this one, each of which has started the next.
+        means: by task name, seconds that an attempt took in earlier runs.
 
     Attributes:
         began: when it did, on the engine's clock.
         code: whether code is what the keys say.
         failures: what failed for good.
-        times: of attempts that are over.
+        times: when attempts were under way.
+        left: estimates when it will be over.
         expander: grows the items of mapped nodes.
         questions: whose answers its nodes wait for.
         left_behind: what ran when the run was over, and whose end nobody waited for.
@@ -103,6 +107,7 @@ class AssembledRun(RunOnClusters):
         lease: Lease | None = None,
         journal_writer: JournalWriter | None = None,
         depth: int = 0,
+        means: Mapping[str, float] = NOTHING,
     ) -> None:
         manager = services.manager
         self.run_id, self.services, self.state, self.request = run_id, services, state, request
@@ -128,6 +133,7 @@ class AssembledRun(RunOnClusters):
         self.lent = set()
         self.failures: list[Failure] = []
         self.times = AttemptTimes(self.core, self.began)
+        self.left = TimeLeft(run_id, means)
         self.left_behind: list[int] = []
         self.is_over = False
         self.accident: BaseException | None = None

@@ -207,6 +207,7 @@ class Execution:
             lease=ready.lease,
             journal_writer=engine.journal_writer,
             depth=run.depth,
+            means=engine.means,
         )
         if before is not None:
             driver.began, driver.last_end = before.began, before.last_end

@@ -142,11 +142,7 @@ class Portrait:
 
     def _fields(self, status: RunStatus) -> Json:
         """Everything that may change but for the graph, the clock and the output."""
-        # While a pause keeps it from going on nobody knows when it will be over.
-        stands = status.phase in (Phase.PAUSING, Phase.PAUSED) or (
-            status.held and not status.running
-        )
-        known = None if stands else status.remaining
+        known = status.remaining
         self._time = {
             "elapsed": round(status.elapsed, 2),
             "ticking": status.phase is not Phase.PAUSED and not status.phase.is_over,
