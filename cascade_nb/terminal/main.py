@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
+from cascade_nb.engine.dispatch.failures import is_users
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
 from cascade_nb.grammar.arguments import HelpAskedError
 from cascade_nb.terminal.commands import COMMANDS, PROGRAM
@@ -76,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except (
         Exception
     ) as error:  # a module that is to run raises what it likes, in what words it likes
-        complain(*"".join(traceback.format_exception(error)).splitlines())
+        complain(*"".join(traceback.format_exception(_of_its_own(error))).splitlines())
         return _told(error, FAILED, as_json, words=False)
 
 
@@ -103,6 +104,16 @@ def _do(words: list[str]) -> int:
             raise
         raise help_of(named[0], str(asked)) from None
     return command.act(given)
+
+
+def _of_its_own(error: Exception) -> Exception:
+    """An error without the frames that led to the code of the user's, where it is of such."""
+    step = error.__traceback__
+    while step is not None and not is_users(step.tb_frame.f_code.co_filename):
+        step = step.tb_next
+    # The error of a file that is no Python has no frame there; its text says where.
+    theirs = step is not None or isinstance(error, SyntaxError)
+    return error.with_traceback(step) if theirs else error
 
 
 def _told(error: BaseException, code: int, as_json: bool, *, words: bool = True) -> int:

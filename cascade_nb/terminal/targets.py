@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -202,7 +203,8 @@ def _from_file(path: Path) -> types.ModuleType:
         raise UsageError(f"{path} has no name of a module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    with _is_to_stay(str(path)):
+        spec.loader.exec_module(module)
     return module
 
 
@@ -211,11 +213,23 @@ def _imported(name: str) -> types.ModuleType:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        return importlib.import_module(name)
+        with _is_to_stay(name):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise UsageError(f"there is no file or module {name!r:.60}, {_EXAMPLE}") from None
         raise
+
+
+@contextlib.contextmanager
+def _is_to_stay(name: str) -> Iterator[None]:
+    try:
+        yield
+    except SystemExit as error:
+        raise UsageError(
+            f"{name} ended itself while it was imported (SystemExit: {error.code!s:.60}): put "
+            'what it does as a script below `if __name__ == "__main__":`'
+        ) from error
 
 
 def _is_of(module: types.ModuleType, value: object) -> bool:

@@ -75,10 +75,13 @@ nothing = 3
 def flow(here: Place, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = here.folder / "a_flow.py"
     path.write_text(FLOW, encoding="utf-8")
+    path.with_name("ends.py").write_text("raise SystemExit(5)", encoding="utf-8")
+    path.with_name("no_python.py").write_text("def (", encoding="utf-8")
     monkeypatch.chdir(here.folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield path
-    sys.modules.pop("a_flow", None)
+    for name in ("a_flow", "ends", "no_python"):
+        sys.modules.pop(name, None)
 
 
 pytestmark = pytest.mark.may_block("a command waits in the thread that it is typed in")
@@ -163,6 +166,8 @@ here = where()
         ([], 2, "say which PLACE:NAME"),
         (["a_flow.py:broken"], 1, "fails: ValueError: no good"),
         (["none.ipynb:report"], 2, "none.ipynb cannot be read"),
+        (["ends.py:x"], 2, "ends.py ended itself while it was imported (SystemExit: 5)"),
+        (["no_python.py:x"], 1, "SyntaxError"),
     ],
 )
 @pytest.mark.usefixtures("flow")
@@ -286,6 +291,8 @@ def test_what_a_module_raises_cannot_command_the_terminal(
     said = terminal.type("run", "c_flow.py:x", "--json")
     assert said.code == 1
     assert "ValueError: gone" in said.err
+    assert "importlib" not in said.err
+    assert "targets.py" not in said.err
     assert "\x1b" not in said.err
     assert said.json["kind"] == "ValueError"
 
