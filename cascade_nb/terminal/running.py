@@ -159,13 +159,13 @@ def follow(start: Callable[[Engine], Run], as_json: bool, name: str = "") -> int
     return code
 
 
-def _wait(run: Run, heard: Subscription | None, asked: threading.Event) -> int:
+def _wait(run: Run, heard: Subscription | None, asked: list[int]) -> int:
     """Wait until a run is over, and tell how it goes.
 
     Args:
         run: it.
         heard: its events, where these are told; else its progress is.
-        asked: set when this process is to end.
+        asked: gets the exit code when this process is to end.
 
     Returns:
         the exit code, where something else than the run's outcome says it; else 0.
@@ -177,8 +177,8 @@ def _wait(run: Run, heard: Subscription | None, asked: threading.Event) -> int:
     while not over.is_set():
         try:
             over.wait(_LOOK)
-            if asked.is_set() and not code:
-                code = TOLD_TO_END
+            if asked and not code:
+                code = asked[0]
                 run.interrupt()
             if heard is not None:
                 _tell(heard)
@@ -205,17 +205,29 @@ def _tell(heard: Subscription) -> None:
 
 
 @contextlib.contextmanager
-def _told_to_end() -> Iterator[threading.Event]:
-    """Set when this process is told to end, as cron's and a container's owner do it."""
-    asked = threading.Event()
+def _told_to_end() -> Iterator[list[int]]:
+    """Gets an exit code when this process is told to end, by Ctrl-C or as cron's and a container's
+    owner do it. An exception, which may come anywhere, could be taken for one of the user's code,
+    that is asked for a text just then, and be lost; the second Ctrl-C is one.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+
+    def interrupted(*_: object) -> None:
+        if INTERRUPTED in asked:
+            raise KeyboardInterrupt
+        asked.append(INTERRUPTED)
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: asked.append(TOLD_TO_END))}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupted)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def progress_line(status: RunStatus) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cascade_nb.terminal import running
 from tests.support.doors import Place, until
 from tests.terminal.conftest import Terminal
 from tools.environments import ROOT
@@ -393,3 +394,16 @@ def test_a_cell_that_fails_is_named(here: Place) -> None:
     assert child.returncode == 2
     assert "cell 2 of study.ipynb failed: ZeroDivisionError: division by zero" in err
     assert out == ""
+
+
+def test_the_first_ctrl_c_is_no_exception_that_somebody_could_swallow() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with running._told_to_end() as asked:
+            signal.raise_signal(signal.SIGINT)
+            assert asked == [130]
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
