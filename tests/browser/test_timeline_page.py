@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from tests.browser.test_panel_page import picture_of_three
 from tests.support.axe import complaints
 from tests.support.panel_page import STATE, PanelPage
 
@@ -298,3 +299,24 @@ def test_when_nobody_has_the_run_any_more_it_says_so(open_panel: Open) -> None:
     answer(panel, serial=-1)
     expect(timeline(panel).get_by_role("status")).to_contain_text("nobody has it any more")
     assert STATE["ended"] is False
+
+
+def test_boxes_say_how_long_they_took_and_what_the_end_waited_for_is_marked(
+    open_panel: Open,
+) -> None:
+    panel = open_panel(svg=picture_of_three())
+    best = panel.panel.locator("[id='node-best']")
+    load = panel.panel.locator("[id='node-load_x23_1']")
+    done = {"node-best": ["done"], "node-load_x23_1": ["running"]}
+    panel.tell(boxes=done, took={"node-best": "2.5 s", "node-load_x23_1": "9 s"})
+    expect(best.locator("text.progress")).to_have_text(re.compile("2.5 s$"))
+    # What runs once more has a time of before, which says nothing now.
+    assert load.get_attribute("data-note") is None
+    panel.tell(boxes={"node-load_x23_1": ["failed"]}, path=["node-best"])
+    expect(load).to_have_attribute("data-note", "9 s")
+    expect(best).to_have_attribute("data-path", "")
+    assert load.get_attribute("data-path") is None
+    panel.tell(took={"node-best": EVIL})
+    assert panel.page.locator("img").count() == 0
+    assert panel.page.evaluate("() => window.hacked") is None
+    assert complaints(panel.page, ".cascade-panel") == []

@@ -355,3 +355,28 @@ async def test_what_tasks_wrote_is_told_once_and_again_to_who_asks_late(
     assert "output" not in portrait.changes()
     gate.open()
     await run
+
+
+async def test_boxes_say_how_long_their_nodes_took_and_which_the_end_waited_for(
+    engine: Engine, gate: Gate
+) -> None:
+    run = engine.start(flow(gate).named("best"))
+    browser = watch(run)
+    assert (browser.shown["times"], browser.shown["path"]) == ({}, [])
+    gate.open()
+    took: dict[str, str] = {}
+    while not run.done():
+        await asyncio.sleep(0.005)
+        took |= browser.hear().get("took", {})
+    took |= browser.hear().get("took", {})
+    portrait = browser.portrait
+    single = {box.id for box in portrait._boxes if not box.stacked}
+    assert single
+    assert took.keys() == single
+    assert all(told.endswith((" ms", " s")) for told in took.values())
+    assert portrait.everything()["times"] == took
+    path = portrait.mark_path([0, len(run.graph) - 1], run.graph)
+    assert path[1] == "node-best"
+    assert portrait.everything()["path"] == path
+    # Another graph's nodes are no news of this one's picture.
+    assert portrait.mark_path([0], cs.build_graph(flow(gate, items=3))) == path

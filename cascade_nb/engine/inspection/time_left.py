@@ -63,8 +63,8 @@ class TimeLeft:
 
     def __init__(self, run_id: str, means: Mapping[str, float]) -> None:
         self._run_id, self._means = run_id, means
-        self._known: float | None = None
-        self._at = 0.0  # when that was so, on the engine's clock
+        # When that was so on the engine's clock, too: one object, since a thread may change it.
+        self._known: tuple[float | None, float] = (None, 0.0)
         self._key: object = None
         self._next = 0.0  # when another may be made, on this machine's
         self._thinking = False
@@ -94,12 +94,13 @@ class TimeLeft:
                     name="cascade-estimate",
                     daemon=True,
                 ).start()
-        return None if self._known is None else max(0.0, self._known - (now - self._at))
+        known, at = self._known
+        return None if known is None else max(0.0, known - (now - at))
 
     def _think(self, moment: Moment, key: object, now: float) -> None:
         began = perf_counter()
         try:
-            self._known, self._at, self._key = estimate(moment), now, key
+            self._known, self._key = (estimate(moment), now), key
         finally:
             ended = perf_counter()
             self._next = ended + REST * (ended - began)

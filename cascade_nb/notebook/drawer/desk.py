@@ -164,13 +164,16 @@ class Desk:
                 references.take(run.graph)
         return self._timeline.answer(run, references, message)
 
-    def keep_timeline(self) -> None:
-        """Remember when attempts were under way, also when nobody has the run any more."""
+    def keep_timeline(self) -> list[int]:
+        """Remember when attempts were under way, also when nobody has the run any more; gives the
+        nodes that its end waited for.
+        """
         run, references = self._run(), self._references
         if run is not None and references is not None:
             with self._lock:
                 references.take(run.graph)
-            self._timeline.keep(run, references)
+            return self._timeline.keep(run, references)
+        return []
 
     def _of_node(self, run: Run, references: References, named: Named, message: Json) -> Json:
         facts = node_facts(run, run.graph, named.node, named.item)

@@ -40,9 +40,11 @@ class TimelineTold:
         start = since if known and isinstance(since, int) else 0
         return _told(run, references, max(0, start), message.get("folded") is True)
 
-    def keep(self, run: Run, references: References) -> None:
-        """Remember how it was in the end; not for the loop."""
-        self._last = json.dumps(_told(run, references, 0, True, EACH))
+    def keep(self, run: Run, references: References) -> list[int]:
+        """Remember how it was in the end; gives the nodes that this waited for. Takes a while."""
+        told = _told(run, references, 0, True, EACH)
+        self._last = json.dumps(told)
+        return [node for node, _ in told.get("path", ())]
 
 
 def _told(run: Run, references: References, since: int, folded: bool, most: int = 0) -> Json:

@@ -167,7 +167,10 @@ class Panel:
         await self._save_until_over()
         if self.widget is not None:
             assert self._desk is not None, "it was shown"
-            await run_in_thread(self._desk.keep_timeline)
+            path = await run_in_thread(self._desk.keep_timeline)
+            with self._lock:
+                marked = self._portrait.mark_path(path, self._graph)
+            self._cell.call(lambda: self.tell(path=marked) if self._heard else None)
             self.widget.rest(self._everything(), self._desk.hear)
         _open.discard(self)
 

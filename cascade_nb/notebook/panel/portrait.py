@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from cascade_nb.control.words import ago
+from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.observing.report import COUNTED
+from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import KindStatus, NodeState, Phase, RunStatus
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
@@ -25,6 +26,7 @@ _COUNTS: Final = ("total", "done", *COUNTED)
 _ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
 _GOES_ON: Final = ("asking", "running", "held", "queued", "failed")
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
+_TIMED: Final = (NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED)
 
 
 class Portrait:
@@ -52,6 +54,7 @@ class Portrait:
         self._version = -1
         self._states = [NodeState.WAITING] * len(graph)  # by index of node
         self._boxes: list[_Box] = []
+        self._path: list[str] = []
         self._homes: Sequence[int] = ()  # by index of node, the place of its box
         self._moved: set[int] = set()  # places of boxes that may look different from what was told
 
@@ -81,6 +84,8 @@ class Portrait:
         boxes = {box.id: box.tell(self._run) for box in self._boxes}
         return {
             **self._told,
+            "times": self._times(self._boxes),
+            "path": self._path,
             "time": self._time,
             "boxes": boxes,
             "output": {"anew": True, "chunks": _pairs(self._output.tail())},
@@ -98,12 +103,31 @@ class Portrait:
         self._told = fields
         if boxes:
             news["boxes"] = boxes
+            if took := self._times([box for box in moved if box.id in boxes]):
+                news["took"] = took
         anew, chunks = self._output.take_new()
         if anew or chunks:
             news["output"] = {"anew": anew, "chunks": _pairs(chunks)}
         if news:
             news["time"] = self._time
         return news
+
+    def mark_path(self, nodes: Sequence[int], graph: Graph) -> list[str]:
+        """The end waited for these nodes of the graph; gives their boxes."""
+        if graph is self._graph and self._boxes:
+            self._path = list(dict.fromkeys(self._boxes[self._homes[i]].id for i in nodes))
+        return self._path
+
+    def _times(self, boxes: Sequence[_Box]) -> dict[str, str]:
+        """Of those boxes of a single node each that are over, how long its last attempt took."""
+        over = [box for box in boxes if not box.stacked and self._states[box.node] in _TIMED]
+        graph = self._graph
+
+        def read(view: RunView, _: object) -> dict[str, str]:
+            of = view.times.of if view.core.graph is graph else {}
+            return {box.id: seconds_text(of[box.node].took) for box in over if box.node in of}
+
+        return (self._run.look(read) or {}) if over else {}
 
     def marker(self) -> Callable[[], Marks]:
         """What makes the marks of this moment, on the picture that is saved; in any thread."""

@@ -26,3 +26,13 @@ export function drawNote(known, note) {
     mark(known.line, "textLength", room)
   }
 }
+
+const OVER = ["done", "failed", "cancelled"]
+
+// How long a node took that is over, beside what else its second line says.
+export function tookNote(known, took, state) {
+  if (!took || !OVER.includes(state)) return ""
+  known.caption ??= known.box.querySelector(".caption")?.textContent ?? ""
+  const whole = known.caption ? `${known.caption} · ${took}` : took
+  return whole.length > known.box.querySelector(".title").textContent.length + 12 ? took : whole
+}

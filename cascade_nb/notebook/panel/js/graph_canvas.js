@@ -3,7 +3,7 @@
 // The layout is the kernel's: a picture comes laid out, and only moves and grows here. At 100 % one of its units is a
 // pixel, so that its smallest text is 11 pixels high.
 
-import { drawNote } from "./box_note.js"
+import { drawNote, tookNote } from "./box_note.js"
 import { Boxes } from "./boxes.js"
 import { centred, densest, fit, inRoom, moved, sees, tidy, toward, zoomed } from "./camera.js"
 import { h, mark, write } from "./dom.js"
@@ -123,7 +123,7 @@ export class GraphCanvas {
   }
 
   // How a box is built, and what shows a state, is said in cascade_nb/view/svg/markup.py.
-  drawStates({ counts, looks, boxes, notes }, told) {
+  drawStates({ counts, looks, boxes, notes, times, path }, told) {
     for (const [id, [name, done, total]] of Object.entries(boxes ?? {})) {
       const known = this.states.get(id)
       const shown = `${name} ${done}/${total}`
@@ -144,7 +144,11 @@ export class GraphCanvas {
       if (title) write(title, said)
       mark(box, "aria-label", said)
     }
-    for (const [id, known] of this.states) drawNote(known, notes?.[id] ?? "")
+    for (const [id, known] of this.states) drawNote(known, notes?.[id] ?? tookNote(known, times?.[id], boxes?.[id]?.[0]))
+    for (const id of path ?? []) {
+      const known = this.states.get(id)
+      if (known) mark(known.box, "data-path", "")
+    }
     if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${told}`)
     if (looks) this.sheets.looks = looks
     this.finder.look(false)
