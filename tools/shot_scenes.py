@@ -152,6 +152,9 @@ SCENES: Final = (
         "running",
     ),
     Scene("drawer", _LIMITED, _RUN, (_FIVE_DONE,), "running", ("[id='node-joined']",)),
+    Scene(
+        "timeline", (_PIPELINE,), _RUN, (_OVER,), "succeeded", (".cs-section-timeline > summary",)
+    ),
     Scene("items", _LIMITED, _RUN, (_FIVE_DONE,), "running", ("[id='node-scores']",)),
 )
 

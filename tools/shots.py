@@ -73,6 +73,7 @@ def take(lab: LabServer, browser: Browser, shown: Scene, kernel: str, into: Path
         panel.root.locator("svg").first.wait_for()
         for selector in shown.clicks:
             panel.root.locator(selector).click()
+            page.wait_for_timeout(1000)  # what it opens has asked the kernel, and is painted
         made = []
         for theme, name in THEMES.items():
             _change_theme(page, name)
