@@ -133,15 +133,23 @@ def stops_in_words(constraint: Constraint) -> str | None:
     return None
 
 
+def what_it_does(constraint: Constraint) -> str:
+    """What a constraint does, in words: "paused", "at most 2 at once"."""
+    match constraint.type:
+        case "concurrency":
+            return f"at most {constraint.limit} at once"
+        case "rate_limit":
+            return f"at most {constraint.rate * 60:.4g} starts a minute"
+        case "breaker":
+            return breaker_text(constraint.params)
+        case "guard":
+            return guard_text(constraint.params)
+    return "paused"
+
+
 def constraint_line(constraint: Constraint, now: float) -> str:
     """A constraint in a line; `now` is on the clock of its manager."""
-    words = {
-        "pause": "paused",
-        "concurrency": f"at most {constraint.limit} at once",
-        "rate_limit": f"at most {constraint.rate * 60:.4g} starts a minute",
-        "breaker": breaker_text(constraint.params) if constraint.type == "breaker" else "",
-        "guard": guard_text(constraint.params) if constraint.type == "guard" else "",
-    }[constraint.type]
+    words = what_it_does(constraint)
     line = f"{constraint.scope}: {words}, since {seconds_text(now - constraint.since)}"
     if constraint.expires is not None:
         line += f", for {seconds_text(constraint.expires - now)} more"

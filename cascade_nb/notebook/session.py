@@ -37,6 +37,7 @@ class Session:
         panels: by id of a run, the widget that shows it.
         chosen: by name, the values that parameters were given for all runs from then on.
         form: what those are given in, once it was shown.
+        overview: the panel of all runs, once it was asked for.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -49,6 +50,7 @@ class Session:
         self.panels: dict[str, Any] = {}
         self.chosen: dict[str, Any] = {}
         self.form: Any = None
+        self.overview: Any = None
         self._noticed: WeakSet[Run] = WeakSet()
 
     @property
@@ -155,9 +157,10 @@ class Session:
             if not known:
                 raise UsageError(nothing)
             return known[0]
-        for status in known:
-            if str(status.number) == name or status.run_id.startswith(name):
-                return status
+        for of_this_name in (lambda one: str(one.number), lambda one: one.run_id[: len(name)]):
+            for status in known:
+                if of_this_name(status) == name:
+                    return status
         there = [str(status.number) for status in known]
         raise UnknownNameError("run", name, there, "" if known else f"; {nothing}")
 

@@ -317,7 +317,7 @@ def test_a_page_that_is_loaded_again_shows_the_run_as_it_is(
 
 def test_a_panel_that_is_shown_again_is_the_same_panel(lab: LabServer, browser: Browser) -> None:
     long, let_go = LONG.replace("panel =", "#"), "go.set(); await run"
-    cells = [SETUP, "%load_ext cascade_nb", long, "%cascade panel", let_go, "%cascade panel"]
+    cells = [SETUP, "%load_ext cascade_nb", long, "%cascade panel 1", let_go, "%cascade panel 1"]
     with lab.open(browser, cells, NEWEST) as notebook:
         for index in range(4):
             notebook.run(index)
@@ -330,6 +330,37 @@ def test_a_panel_that_is_shown_again_is_the_same_panel(lab: LabServer, browser: 
         notebook.run(4)
         second.wait_for_phase("succeeded")
         first.wait_for_phase("succeeded")
+
+
+def test_all_runs_stand_in_one_panel_which_two_browsers_share(
+    lab: LabServer, browser: Browser
+) -> None:
+    long = LONG.replace("run = cs.start", "whole = ").replace("panel =", "#")
+    cells = [SETUP, "%load_ext cascade_nb", long, "run = %cascade run whole", "%cascade panel"]
+    with lab.open(browser, [*cells, "go.set(); await run"], NEWEST) as notebook:
+        for index in range(5):
+            notebook.run(index)
+        first = notebook.output(4, ".cascade-panel[data-kind=runs]")
+        expect(first.locator(".cs-one")).to_have_count(1)
+        expect(notebook.output(4, ".jp-RenderedText pre").first).to_be_hidden()
+        notebook.save()
+        with lab.reopen(browser, notebook.name) as again:
+            second = again.output(4, ".cascade-panel[data-kind=runs]")
+            second.get_by_role("switch", name="Hold everything").click()
+            for one in (first, second):
+                switch = one.get_by_role("switch", name="Hold everything")
+                expect(switch).to_have_attribute("aria-checked", "true")
+                expect(one.locator(".cs-force")).to_contain_text("everything: paused by you")
+            second.locator(".cs-called").click()
+            inside = second.locator(".cs-inside .cascade-panel")
+            expect(inside.locator(".cs-graph g.node").first).to_be_visible()
+            second.get_by_role("button", name="Lift").click()
+            expect(second.get_by_text("In force")).to_be_hidden()
+            no_errors(again)
+        expect(first.get_by_text("In force")).to_be_hidden()
+        notebook.run(5)
+        expect(first.locator(".cs-one")).to_have_attribute("data-phase", "succeeded")
+        no_errors(notebook)
 
 
 def test_what_tasks_print_and_display_is_seen_in_the_panel(

@@ -411,9 +411,8 @@ def test_a_panel_is_shown_again_while_its_run_goes_on_and_when_it_is_over(
     number = re.search(r"run (\d+)", title)
     assert number is not None
     shown = [d for d in first.displays if WIDGET in d]
-    for command in ("%cascade panel", f"%cascade panel {number[1]}"):
-        again = [d for d in kernel.check(command).displays if WIDGET in d]
-        assert [d[WIDGET]["model_id"] for d in again] == [d[WIDGET]["model_id"] for d in shown]
+    again = [d for d in kernel.check(f"%cascade panel {number[1]}").displays if WIDGET in d]
+    assert [d[WIDGET]["model_id"] for d in again] == [d[WIDGET]["model_id"] for d in shown]
     kernel.check("go.set()\nimport cascade_nb as cs\nawait cs.start(load())")
     kernel.check("import time\nwhile cs.status().runs[0].running: time.sleep(0.05)")
     over = kernel.check(f"%cascade panel {number[1]}")
@@ -426,10 +425,11 @@ def test_a_run_that_code_has_started_is_given_a_panel_when_one_is_asked_for(
 ) -> None:
     kernel.check("%load_ext cascade_nb")
     kernel.check(RUN.replace("panel =", "# "))
-    cell = kernel.check("%cascade panel")
+    number = kernel.check("print(run.number)").stdout.strip()
+    cell = kernel.check(f"%cascade panel {number}")
     client = PanelClient(kernel, cell)
     client.hello()
     client.wait_until(lambda: client.shown["counts"]["running"] > 1)
-    again = kernel.check("%cascade panel")
+    again = kernel.check(f"%cascade panel {number}")
     assert [d for d in again.displays if WIDGET in d] == [d for d in cell.displays if WIDGET in d]
     kernel.check("go.set(); await run")

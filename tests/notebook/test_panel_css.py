@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from cascade_nb.notebook.panel.widget import STYLE
+from cascade_nb.notebook.overview.widget import RUNS_STYLE
 
-CSS = STYLE
+#: What both panels have, and what that of all runs adds.
+CSS = RUNS_STYLE
 
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (
-    r"\.cs-(kinds|graph|failures|facts|given|frames?|causes|map|items|timetable)\b",
+    r"\.cs-(kinds|graph|failures|facts|given|frames?|causes|map|items|timetable|pick)\b",
+    r"\.cs-tools > \[hidden\]",
     r"\.cs-section\S* > summary",
     r"\.cs-displays \*\)",
     r"\.cs-section-output >",

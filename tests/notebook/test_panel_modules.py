@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright._impl._driver import compute_driver_executable
 
-from cascade_nb.notebook.panel.source import FORM_SOURCE, PANEL_SOURCE
+from cascade_nb.notebook.panel.source import FORM_SOURCE, PANEL_SOURCE, RUNS_SOURCE
 from tests.project.sources import PACKAGE
 
 MODULES = PACKAGE / "notebook" / "panel" / "js"
@@ -43,13 +43,15 @@ def test_what_a_module_does_is_what_its_tests_claim(claims: Path, folder: Path) 
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("entry", ["panel", "params_form"])
+@pytest.mark.parametrize("entry", ["panel", "params_form", "runs_panel"])
 def test_the_modules_find_each_other(entry: str, folder: Path) -> None:
     ran = node("--input-type=module", "-e", f"await import('./{entry}.js')", cwd=folder)
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("source", [PANEL_SOURCE, FORM_SOURCE], ids=["panel", "form"])
+@pytest.mark.parametrize(
+    "source", [PANEL_SOURCE, FORM_SOURCE, RUNS_SOURCE], ids=["panel", "form", "runs"]
+)
 def test_put_together_they_are_one_module_that_imports_nothing(source: str, tmp_path: Path) -> None:
     (tmp_path / "whole.mjs").write_text(source, encoding="utf-8")
     # a name that two of them had would be an error of its syntax

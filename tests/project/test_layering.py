@@ -91,6 +91,7 @@ INSIDE = {
         ("cells", "session", "tracebacks", "prompt"),
         ("drawer",),
         ("panel", "startables"),
+        ("overview",),
         ("reprs", "parameters"),
         ("magics",),
         ("extension",),

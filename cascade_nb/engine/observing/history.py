@@ -15,10 +15,11 @@ from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.reuse.provenance_cache import MOST, ROOM, ProvenanceComparison
 from cascade_nb.graph.fingerprint.provenance import Provenance
-from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.graph.graph import Graph, Node, NodeKind
 from cascade_nb.model.lazy.lazy import Lazy
 
 RUNS: Final = 200
+_NODES: Final = 20_000  # that are remembered of all runs together, to compare them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,24 @@ class EndedRun:
 
     status: RunStatus
     started: float
+
+
+class EndedNode(NamedTuple):
+    """A node of a run that is over, as far as it is remembered.
+
+    Attributes:
+        task: the name of its task; of a parameter its own.
+        named: whether it has a name of its own.
+        is_param: whether it is a parameter.
+        done: whether its result was there in the end, made or reused.
+        made_of: what it was made of.
+    """
+
+    task: str
+    named: bool
+    is_param: bool
+    done: bool
+    made_of: Provenance
 
 
 class LastSeen(NamedTuple):
@@ -158,6 +177,8 @@ class History:
         self._lock = threading.Lock()
         self._runs: deque[EndedRun] = deque(maxlen=RUNS)
         self._last: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
+        self._nodes: OrderedDict[str, Mapping[str, EndedNode]] = OrderedDict()  # by id of a run
+        self._size = 0  # of all of them
 
     @property
     def runs(self) -> list[EndedRun]:
@@ -181,7 +202,15 @@ class History:
             if view is not None:
                 with view.services.manager.lock:
                     self._enter(status.number, view, grounds)
+                    self._enter_nodes(status.run_id, view, grounds)
                     self.unkeyed.enter(status.number, view, grounds)
+
+    def nodes_of(self, run_id: str) -> Mapping[str, EndedNode] | None:
+        """The nodes of a run that is over, by id; of a large graph those with a name. None where
+        they are not remembered any more.
+        """
+        with self._lock:
+            return self._nodes.get(run_id)
 
     def last_seen(self, node: Node, identity: Mapping[str, str]) -> LastSeen | None:
         """What became of a node in the last run that had it; None where none did, as far as that
@@ -189,6 +218,24 @@ class History:
         """
         with self._lock:
             return self._last.get((node.task_name, identity.get(node.id, node.id)))
+
+    def _enter_nodes(self, run_id: str, view: RunView, grounds: ProvenanceComparison) -> None:
+        state, nodes = view.core.scheduler.state, view.core.graph.nodes
+        found = {
+            name: EndedNode(
+                nodes[index].task_name,
+                nodes[index].name is not None,
+                nodes[index].kind is NodeKind.PARAM,
+                state[index] == DONE,
+                grounds.now[name],
+            )
+            for name, index in grounds.place.items()
+            if name in grounds.now
+        }
+        self._nodes[run_id] = found
+        self._size += len(found)
+        while self._size > _NODES or len(self._nodes) > RUNS:
+            self._size -= len(self._nodes.popitem(last=False)[1])
 
     def _enter(self, number: int, view: RunView, grounds: ProvenanceComparison) -> None:
         state, reused, graph = view.core.scheduler.state, view.core.reused, view.core.graph

@@ -189,7 +189,15 @@ class Reasons:
 
     def _told(self, node: Node, cause: _Cause) -> Reason:
         source = self._graph.nodes[cause.where]
-        common, told = _common(source, cause)
+        common, told = common_cause(
+            source.id,
+            source.task_name,
+            cause.words,
+            line=cause.line,
+            of_code=cause.of_code,
+            is_param=source.kind is NodeKind.PARAM,
+            named=source.name is not None,
+        )
         if cause.where == node.index:
             return Reason(f"its {cause.words}", cause.lines, common, told)
         verb = "reads" if cause.where in node.inputs else "depends on"
@@ -206,19 +214,30 @@ class Reasons:
         return Reason(", and ".join(filter(None, [cause, needs])), cause=cause, own=needs)
 
 
-def _common(source: Node, cause: _Cause) -> tuple[str, str]:
-    """A cause as the heading of all nodes that run for it, and what that leaves out of it."""
-    words, at = cause.words, f", line {cause.line}" if cause.line else ""
-    if source.kind is NodeKind.PARAM:
-        return f"parameter `{source.id}` {words.removeprefix('value ')}", ""
+def common_cause(
+    node: str, task: str, words: str, *, line: int, of_code: bool, is_param: bool, named: bool
+) -> tuple[str, str]:
+    """A change as the heading of all nodes that it concerns, and what that leaves out of it.
+
+    Args:
+        node: the id of the node that changed.
+        task: the name of its task.
+        words: what changed, after "its".
+        line, of_code: as a `Change` has them.
+        is_param: whether it is a parameter.
+        named: whether it has a name of its own.
+    """
+    at = f", line {line}" if line else ""
+    if is_param:
+        return f"parameter `{node}` {words.removeprefix('value ')}", ""
     if words == "code changed":
-        return f"`{source.task_name}` changed{at}", ""
-    if cause.of_code:
-        return f"`{source.task_name}`: its {words}{at}", ""
-    if source.name is None:  # there may be a thousand of them, each with an argument of its own
+        return f"`{task}` changed{at}", ""
+    if of_code:
+        return f"`{task}`: its {words}{at}", ""
+    if not named:  # there may be a thousand of them, each with an argument of its own
         head, _, values = words.partition(": ")
-        return f"`{source.task_name}`: its {head}", values
-    return f"`{source.id}`: its {words}", ""
+        return f"`{task}`: its {head}", values
+    return f"`{node}`: its {words}", ""
 
 
 def _since(before: Provenance | None, now: Provenance) -> list[Change]:

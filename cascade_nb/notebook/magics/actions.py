@@ -33,6 +33,7 @@ from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.magics.launching import LaunchOptions, launch
 from cascade_nb.notebook.magics.plan_and_why import show_plan, why
+from cascade_nb.notebook.overview.in_words import in_force_in_words
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own, show_graph, whole_graph
 from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session
@@ -99,11 +100,7 @@ def tell_status(session: Session, given: Namespace, _awaited: bool) -> None:
         live = outermost([run.status for run in session.live_runs()])
         named = live or [one for one in session.statuses() if one.parent is None][:1]
     parts = [summary(one, TaskOutput()) for one in named]
-    in_force = session.constraints().values()
-    if in_force:
-        now = session.engine.clock.now()
-        lines = [f"  {constraint_line(constraint, now)}" for constraint in in_force]
-        parts.append("\n".join(["In force:", *lines]))
+    parts += filter(None, [in_force_in_words(session)])
     say("\n\n".join(parts) or "Nothing was run yet, and nothing is held.")
 
 

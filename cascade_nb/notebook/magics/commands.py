@@ -137,9 +137,15 @@ def _commands() -> dict[str, Command]:
 
     runs = _arguments(
         "runs",
-        "List the runs of this kernel, and those that are written down where results are kept.",
-        [("%cascade runs", "their numbers, ids, and how they ended")],
+        "List the runs of this kernel, and those that are written down where results are kept; or "
+        "compare two that are over.",
+        [
+            ("%cascade runs", "their numbers, ids, and how they ended"),
+            ("%cascade runs 6 7", "what changed, what got slower, which values differ"),
+        ],
     )
+    runs.add_argument("before", nargs="?", help="the number or id of a run that is over")
+    runs.add_argument("after", nargs="?", help="that of the one to compare it with")
 
     times = _arguments(
         "times",
@@ -150,10 +156,15 @@ def _commands() -> dict[str, Command]:
 
     panel = _arguments(
         "panel",
-        "Show the panel of a run again, below this cell: in a second tab, or a reopened notebook.",
-        [("%cascade panel", "of the latest run"), ("%cascade panel 3", "of run 3")],
+        "Show all runs in one panel, which can stand at the side: what holds them, how each goes, "
+        "and what two of them differ in. With a number, the panel of that run again: in a second "
+        "tab, or a reopened notebook.",
+        [
+            ("%cascade panel", "all runs; a click on one opens its own panel"),
+            ("%cascade panel 3", "the panel of run 3"),
+        ],
     )
-    panel.add_argument("run", nargs="?", help="its number or id; without one, the latest")
+    panel.add_argument("run", nargs="?", help="its number or id; without one, all of them")
 
     shared = {name: make(MAGIC) for name, make in SHARED.items()}
     return {
@@ -172,7 +183,7 @@ def _commands() -> dict[str, Command]:
         "cancel": Command(shared["cancel"], "live", end),
         "params": Command(params, "params", show_params),
         "drop": Command(drop, "names", drop_names),
-        "runs": Command(runs, "", tell_runs),
+        "runs": Command(runs, "runs", tell_runs),
         "times": Command(times, "runs", tell_times),
         "panel": Command(panel, "runs", show_panel),
         "attach": Command(shared["attach"], "", go_on),

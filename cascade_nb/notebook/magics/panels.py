@@ -14,6 +14,7 @@ from IPython.display import display
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.notebook.overview.in_words import here_in_words, in_force_in_words
 from cascade_nb.notebook.panel.panel import Panel
 from cascade_nb.notebook.panel.saved import summary
 from cascade_nb.notebook.session import Session
@@ -43,7 +44,10 @@ def open_panel(session: Session, run: Run, output: TaskOutput | None = None) -> 
 
 
 def show_panel(session: Session, given: Namespace, _awaited: bool) -> None:
-    """Show a run's panel again; where there can be none, say how the run stands."""
+    """Show the panel of all runs, or that of one again; where there can be none, say how it is."""
+    if given.run is None:
+        _show_overview(session)
+        return
     status = session.status_named(given.run)
     widget = session.panels.get(status.run_id)
     if widget is not None:
@@ -52,3 +56,16 @@ def show_panel(session: Session, given: Namespace, _awaited: bool) -> None:
     run = next((one for one in session.runs() if one.id == status.run_id), None)
     if run is None or is_headless() or open_panel(session, run) is None:
         say(summary(status, TaskOutput()))
+
+
+def _show_overview(session: Session) -> None:
+    """All runs: alive where there is a page, and in words, which stay in the saved notebook."""
+    say("\n\n".join(filter(None, [here_in_words(session), in_force_in_words(session)])))
+    if running_kernel() is None or is_headless():
+        return
+    if session.overview is None:
+        # Loading ipywidgets takes a while, and not every notebook asks for this.
+        from cascade_nb.notebook.overview.overview import Overview  # noqa: PLC0415
+
+        session.overview = Overview(session)
+    session.overview.show()

@@ -6,21 +6,19 @@ import time
 from argparse import Namespace
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from cascade_nb.concurrency.own_loop import on_own_loop
-from cascade_nb.control.words import ago, count_text, seconds_text, size_text
+from cascade_nb.control.words import count_text, seconds_text, size_text
 from cascade_nb.defaults import state_of
-from cascade_nb.engine.observing.history import EndedRun
-from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.errors import LeaseHeldError, UsageError
 from cascade_nb.grammar.tables import kept_in_words, runs_in_words
 from cascade_nb.model.options.caching import checked_older
 from cascade_nb.notebook.magics.launching import present
+from cascade_nb.notebook.overview.comparing import compared
+from cascade_nb.notebook.overview.in_words import here_in_words
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
-
-_SHOWN: Final = 20
 
 
 def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
@@ -41,13 +39,18 @@ def keep_in(session: Session, given: Namespace, awaited: bool) -> Any:
     return _done(move(), awaited)
 
 
-def tell_runs(session: Session, _given: Namespace, awaited: bool) -> Any:
-    """List the runs of this kernel's memory, and what is written down."""
-    here = here_in_words(
-        [run.status for run in session.live_runs()],
-        [one for engine in session.engines for one in engine.history.runs],
-        session.engine.clock.wall(),
-    )
+def tell_runs(session: Session, given: Namespace, awaited: bool) -> Any:
+    """List the runs of this kernel's memory, and what is written down; or compare two of them."""
+    if given.before is not None:
+        if given.after is None:
+            raise UsageError("two runs are compared, so give two numbers: `%cascade runs 6 7`")
+        before, after = session.status_named(given.before), session.status_named(given.after)
+
+        async def tell_difference() -> None:
+            say(str(await compared(session, before.run_id, after.run_id)))
+
+        return _done(tell_difference(), awaited)
+    here = here_in_words(session)
     if session.engine.journal_writer is None:
         where = "They are only in this kernel's memory; `%cascade state sqlite:///results.db`"
         say(f"{here}\n{where} keeps results and runs.")
@@ -58,45 +61,6 @@ def tell_runs(session: Session, _given: Namespace, awaited: bool) -> Any:
         say(f"{here}\n\nWritten down in {session.engine.state.where}:\n{recorded}")
 
     return _done(tell(), awaited)
-
-
-def here_in_words(live: list[RunStatus], ended: list[EndedRun], now: float) -> str:
-    """A table of this kernel's runs, latest first; `now` is in seconds since the epoch."""
-    latest = sorted(ended, key=lambda one: -one.started)
-    rows = [(status, "goes on") for status in live]
-    rows += [(one.status, ago(now - one.started)) for one in latest]
-    if not rows:
-        return "Nothing was run in this kernel yet."
-    shown = _below_their_own(rows)
-    titles = [
-        f"{'  ' * (depth - 1)}{'↳ ' if depth else ''}{status.title} "
-        f"({count_text(status.total, 'node')})"
-        for depth, status, _ in shown[:_SHOWN]
-    ]
-    width = max(map(len, titles))
-    lines = [
-        f"  {status.number:>3}  {status.run_id}  {title:<{width}}  {when:>14}  {status.headline}"
-        for (_, status, when), title in zip(shown, titles, strict=False)
-    ]
-    if len(rows) > _SHOWN:
-        lines.append(f"  … and {count_text(len(rows) - _SHOWN, 'run')} before these")
-    return "\n".join(["Runs of this kernel:", *lines])
-
-
-def _below_their_own(rows: list[tuple[RunStatus, str]]) -> list[tuple[int, RunStatus, str]]:
-    """The same, those that a task of another has started below that one, with how deep."""
-    known = {status.run_id for status, _ in rows}
-    inside: dict[str | None, list[tuple[RunStatus, str]]] = {}
-    for row in rows:
-        parent = row[0].parent
-        inside.setdefault(parent if parent in known else None, []).append(row)
-    found: list[tuple[int, RunStatus, str]] = []
-    left = [(0, *row) for row in reversed(inside.get(None, []))]
-    while left:
-        depth, status, when = left.pop()
-        found.append((depth, status, when))
-        left += [(depth + 1, *row) for row in inside.get(status.run_id, [])]
-    return found
 
 
 def go_on(session: Session, given: Namespace, awaited: bool) -> Any:

@@ -32,6 +32,7 @@ def _put_together(entry: str) -> str:
 
 
 #: The panel of one run as one module, whose default export is the widget; the same for the form of
-#: the parameters.
+#: the parameters, and for the panel of all runs.
 PANEL_SOURCE: Final = _put_together("panel")
 FORM_SOURCE: Final = _put_together("params_form")
+RUNS_SOURCE: Final = _put_together("runs_panel")

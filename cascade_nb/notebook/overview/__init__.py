@@ -1,0 +1,1 @@
+"""Shows all runs of a kernel in one small panel: what holds them, and how two of them differ."""

@@ -1,0 +1,52 @@
+// What is in force, by whom and since when, each with a button that lifts it.
+
+import { h, mark, write } from "./dom.js"
+import { agoText, lengthText } from "./words.js"
+
+const OF_KIND = { pause: "‖", concurrency: "⋯", rate_limit: "⋯", breaker: "↯", guard: "▤" }
+
+export class InForce {
+  constructor(shared) {
+    this.shared = shared
+    this.rows = new Map()
+    this.list = h("ul", { class: "cs-force" })
+    this.element = h("div", { class: "cs-inforce" }, h("div", { class: "cs-label" }, "In force"), this.list)
+  }
+
+  update(constraints, gone) {
+    this.element.hidden = !constraints.length
+    const known = new Set()
+    constraints.forEach((one, place) => {
+      const key = `${one.scope}\n${one.kind}`
+      known.add(key)
+      if (!this.rows.has(key)) this.rows.set(key, this.row())
+      const row = this.rows.get(key)
+      row.one = one
+      if (this.list.children[place] !== row.element) this.list.insertBefore(row.element, this.list.children[place] ?? null)
+      write(row.sign, OF_KIND[one.kind] ?? "·")
+      write(row.words, [`${one.what}: ${one.does}`, one.whose].filter(Boolean).join(" "))
+      mark(row.lift, "aria-label", `Lift: ${one.what}: ${one.does}`)
+      row.lift.disabled = gone
+    })
+    for (const [key, { element }] of this.rows) {
+      if (known.has(key)) continue
+      element.remove()
+      this.rows.delete(key)
+    }
+  }
+
+  row() {
+    const row = { one: null, sign: h("span", { class: "cs-mark", "aria-hidden": "true" }), words: h("span"), time: h("span", { class: "cs-since" }) }
+    row.lift = h("button", { type: "button", class: "cs-button" }, "Lift")
+    row.lift.addEventListener("click", () => this.shared.ask({ type: "lift", scope: row.one.scope, kind: row.one.kind }))
+    row.element = h("li", { class: "cs-held-by" }, row.sign, h("div", { class: "cs-what" }, row.words, row.time), row.lift)
+    return row
+  }
+
+  tick(now) {
+    for (const { one, time } of this.rows.values()) {
+      const left = one.until === null ? "" : ` · ends in ${lengthText(Math.max(0, one.until - now))}`
+      write(time, ` · ${agoText(Math.max(0, now - one.since))}${left}`)
+    }
+  }
+}
