@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 from weakref import WeakSet
 
@@ -17,11 +17,25 @@ from cascade_nb.engine.scopes import node_names, read_scope
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.notebook.shell import Shell, running_cell
+from cascade_nb.notebook.shell import Running, Shell, running_cell
 from cascade_nb.notebook.workspace.workspace import Workspace
 
 _ASSIGNED: Final = re.compile(r"^[ \t]*(\w+)[ \t]*=[ \t]*%cascade[ \t]+(.*)$", re.MULTILINE)
 _ITEM: Final = re.compile(r"([^\[\]]+)\[(\d+)\]")
+
+
+class Launched(NamedTuple):
+    """What a cell has started last.
+
+    Attributes:
+        run: the run.
+        names: what it was to run.
+        number: which execution of the cell that was.
+    """
+
+    run: Run
+    names: list[str]
+    number: int
 
 
 class Session:
@@ -51,6 +65,7 @@ class Session:
         self.chosen: dict[str, Any] = {}
         self.form: Any = None
         self.overview: Any = None
+        self._launched: dict[Hashable, Launched] = {}
         self._noticed: WeakSet[Run] = WeakSet()
 
     @property
@@ -104,6 +119,22 @@ class Session:
         for node in run.graph.nodes:
             if node.name is not None and states[node.index] in (NodeState.DONE, NodeState.REUSED):
                 self.done.add(node.id)
+
+    def launched(self, here: Running, run: Run, names: Sequence[str]) -> None:
+        """A cell has started this run of these names."""
+        gone = [key for key, one in self._launched.items() if one.run.done()]
+        for key in gone:
+            del self._launched[key]
+        self._launched[here.cell.key] = Launched(run, list(names), here.number)
+
+    def goes_on_of(self, here: Running, names: Sequence[str]) -> Run | None:
+        """The run of these names that a cell started when it was run before, if it goes on. Where
+        the frontend gives cells no identity, and within one execution: None.
+        """
+        before = self._launched.get(here.cell.key)
+        if before is None or before.number == here.number or before.names != list(names):
+            return None
+        return None if before.run.done() else before.run
 
     def live_runs(self) -> list[Run]:
         """Those that are not over, the newest of each engine first."""

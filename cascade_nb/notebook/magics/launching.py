@@ -13,6 +13,7 @@ from cascade_nb.errors import RunError, RunFailures
 from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.notebook.magics.again import ask_whether_again
 from cascade_nb.notebook.magics.panels import open_panel
 from cascade_nb.notebook.panel.panel import Panel
 from cascade_nb.notebook.panel.saved import summary
@@ -45,6 +46,9 @@ class LaunchOptions(NamedTuple):
 def launch(session: Session, options: LaunchOptions) -> Any:
     """Start a run and show its panel.
 
+    A cell that is run again while the run goes on that it has started shows that one, and asks
+    whether another is to be started; nothing waits for the answer.
+
     Returns:
         the run, at once, or, where the cell waits, when it is over; where it waits and `awaited`,
         something to await that gives the run.
@@ -55,6 +59,7 @@ def launch(session: Session, options: LaunchOptions) -> Any:
     """
     chosen, target = session.targets(list(options.names), again=options.again)
     params = session.params_of(target, options.params)
+    here = running_cell(session.shell)
 
     def begin(run_id: str) -> Run:
         return session.engine.start(
@@ -69,10 +74,18 @@ def launch(session: Session, options: LaunchOptions) -> Any:
             run_id=run_id,
         )
 
-    def begun() -> None:
+    def begun(run: Run) -> None:
         session.asked = chosen
+        session.launched(here, run, chosen)
         if not options.names:
             say(f"No name was given, so this runs `{chosen[0]}`.")
+
+    going = None if options.wait or is_headless() else session.goes_on_of(here, chosen)
+    if going is not None and running_kernel() is not None:
+        ask_whether_again(
+            session, going, lambda: present(session, begin, new_run_id(), begun, wait=False)
+        )
+        return going
 
     return present(session, begin, new_run_id(), begun, wait=options.wait, awaited=options.awaited)
 
@@ -81,7 +94,7 @@ def present(
     session: Session,
     begin: Callable[[str], Run],
     run_id: str,
-    begun: Callable[[], object] = lambda: None,
+    begun: Callable[[Run], object] = lambda _: None,
     *,
     wait: bool = False,
     awaited: bool = False,
@@ -103,7 +116,7 @@ def present(
     except BaseException:
         unroute()
         raise
-    begun()
+    begun(run)
     session.notice(run)
     session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
     try:

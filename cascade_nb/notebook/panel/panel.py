@@ -119,6 +119,18 @@ class Panel:
         run.add_done_callback(panel._run_is_over)
         return panel
 
+    @classmethod
+    def of(cls, run: Run) -> Panel | None:
+        """The panel of a run that goes on, if it has one."""
+        return next((panel for panel in _open if panel.run is run), None)
+
+    def show_again(self) -> None:
+        """Show it below the current cell, whose earlier outputs are gone."""
+        self._cell = LaunchingCell()
+        self._saved.show_again()
+        if self.widget is not None:
+            display(self.widget)  # type: ignore[no-untyped-call]
+
     async def finished(self) -> None:
         """Wait until the run is over and everything that is saved says so."""
         await asyncio.shield(self._drawing)

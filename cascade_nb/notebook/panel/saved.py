@@ -52,9 +52,17 @@ class SavedRun:
         self._started = time.time()
         self._told: object = None
         self._handles: dict[str, DisplayHandle] = {}
+        self._picture: Rendered | None = None
+
+    def show_again(self) -> None:
+        """Show both below the current cell, whose earlier outputs are gone."""
+        self._handles, self._told = {}, None
+        self.show_picture(self._picture)
+        self.show_text()
 
     def show_picture(self, rendered: Rendered | None) -> None:
         """Show it, or show it anew; None keeps its place until it is laid out."""
+        self._picture = rendered
         if rendered is None:
             text = f"The graph of run {self._run.id} is being drawn."
             self._show("picture", {"text/plain": text}, {})
