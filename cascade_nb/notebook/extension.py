@@ -26,6 +26,7 @@ from cascade_nb.notebook.kernel.turns import take_turns_often
 from cascade_nb.notebook.magics.awaiting import transformer
 from cascade_nb.notebook.magics.completion import matcher
 from cascade_nb.notebook.magics.magics import CascadeMagics, waits
+from cascade_nb.notebook.magics.panels import open_panel
 from cascade_nb.notebook.prompt import cells_can_be_interrupted
 from cascade_nb.notebook.reprs import lazy_text, show_lazy, show_run, ways_out
 from cascade_nb.notebook.roles.plain_functions import (
@@ -241,7 +242,7 @@ def _put_ways(shell: Shell, session: Session) -> list[Undo]:
 
 def _put_reprs(shell: Shell, session: Session) -> list[Undo]:
     def show(run: Run) -> None:
-        show_run(session, run)
+        show_run(session, run, partial(open_panel, session))
 
     texts = shell.display_formatter.formatters["text/plain"]
     return [

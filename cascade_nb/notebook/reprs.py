@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Callable
 
 from IPython.display import display
 
@@ -12,7 +14,7 @@ from cascade_nb.engine.planning.planner import Found
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
 from cascade_nb.model.lazy.lazy import Lazy
-from cascade_nb.notebook.kernel.shims import running_kernel
+from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
 from cascade_nb.shortcuts import find_soon
@@ -90,8 +92,22 @@ def _name(session: Session, lazy: Lazy) -> str | None:
     return name or next((n for n, v in names if v is lazy and n.strip("_")), None)
 
 
-def show_run(session: Session, run: Run) -> None:
-    """A run in a line, unless its panel is in the same cell already; a terminal has no panels."""
-    has_panel = running_kernel() is not None
-    if not has_panel or session.shown_in != (run, running_cell(session.shell).number):
+def show_run(session: Session, run: Run, open_panel: Callable[[Run], object]) -> None:
+    """A run by its panel, which is alive, unless that is in the same cell already; in a line where
+    there can be none: in a terminal, in a headless execution, of a run that is over and had none.
+
+    Args:
+        session: has the panels that there are.
+        run: to be shown.
+        open_panel: shows a panel of its own below the cell, for a run that has none.
+    """
+    if running_kernel() is None or is_headless():
         say(repr(run))
+    elif session.shown_in == (run, running_cell(session.shell).number):
+        return
+    elif (widget := session.panels.get(run.id)) is not None:
+        display(widget)  # type: ignore[no-untyped-call]
+    elif run.done() or asyncio._get_running_loop() is None:
+        say(repr(run))
+    else:
+        open_panel(run)

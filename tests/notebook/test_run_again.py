@@ -23,9 +23,9 @@ NUMBERS = "print(sorted(run.number for run in live_runs()))"
 OVER = "while live_runs(): await asyncio.sleep(0.02)"
 
 
-@pytest.fixture(params=LABELS)
-def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
-    with RealKernel.start(request.param) as running:
+@pytest.fixture
+def kernel() -> Iterator[RealKernel]:
+    with RealKernel.start(LABELS[0]) as running:
         running.check("%load_ext cascade_nb")
         running.check(CELL)
         yield running
@@ -94,6 +94,16 @@ def test_what_is_over_is_run_anew_and_a_loop_in_a_cell_is_not_asked(kernel: Real
     kernel.check("go.set()")
     kernel.check(OVER)
     assert question(again(kernel)) == ""
+
+
+def test_a_run_shows_itself_by_its_panel_and_where_none_can_be_in_a_line(
+    kernel: RealKernel,
+) -> None:
+    started = again(kernel, "import cascade_nb as cs\nrun = cs.start(long)\nrun")
+    assert len(models(started)) == 1
+    assert models(again(kernel, "run")) == models(started), "the same panel once more"
+    assert models(again(kernel, "run", allow_stdin=False)) == []
+    assert "<run 1 of wait, wait: Running" in str(again(kernel, "print(run)").stdout)
 
 
 def test_a_headless_execution_is_not_asked_and_comes_to_its_end(kernel: RealKernel) -> None:
