@@ -10,6 +10,7 @@ from tests.support.graph_page import (
     OpenGraph,
     box,
     click_beside_boxes,
+    fan_of,
     graph,
     is_in_sight,
     seen,
@@ -166,3 +167,37 @@ def test_legend_and_keys_say_what_there_is_and_axe_finds_nothing(
     panel.page.keyboard.press("Escape")
     expect(panel.panel.locator(".cs-sheet")).to_be_hidden()
     assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_group_opens_where_it_stands_and_the_reader_goes_on_there(open_graph: OpenGraph) -> None:
+    panel = open_graph()
+    first = "train_x23_1"
+    panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20))
+    chip = box(panel, first).locator("[data-fold]")
+    assert panel.panel.locator("[data-fold]").count() == 1
+    chip.click()
+    asked = {"type": "fold", "box": f"node-{first}", "open": True, "seq": 1}
+    assert panel.sent("fold") == [asked]
+    assert panel.sent("node") == []
+    panel.tell(ack=1, error=None)
+    before = box(panel, first).bounding_box()
+    panel.tell(boxes={"node-train_x23_7": ["failed"]})
+    panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20, opened=True))
+    after = box(panel, first).bounding_box()
+    assert before is not None
+    assert after is not None
+    assert (after["x"], after["y"]) == pytest.approx((before["x"], before["y"]), abs=9)
+    expect(box(panel, "train_x23_7")).to_have_attribute("data-state", "failed")
+    assert panel.panel.locator("[data-fold='close']").count() == 20
+    assert seen(panel).scale == 1
+    # by keys: from one of its nodes
+    box(panel, "train_x23_7").focus()
+    panel.page.keyboard.press("o")  # there is nothing more to open
+    panel.page.keyboard.press("c")
+    assert panel.sent("fold")[1:] == [{**asked, "box": "node-train_x23_7", "open": False, "seq": 2}]
+    panel.tell(ack=2, error=None)
+    panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20))
+    # that box is gone: the keys go on from what was nearest to it
+    assert focused(panel).startswith("node-")
+    panel.page.keyboard.press("ArrowRight")
+    assert complaints(panel.page, ".cascade-panel") == []

@@ -11,6 +11,9 @@ from playwright.sync_api import Locator
 
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.tasks.decorator import task
+from cascade_nb.view.graphviz.layout import lay_out_now
+from cascade_nb.view.picture.opening import name_of
+from cascade_nb.view.picture.picture import picture_of
 from cascade_nb.view.visual import Visual
 from tests.support.panel_page import PanelPage
 
@@ -38,6 +41,31 @@ def chains(count: int, length: int) -> str:
             value = work(value).named(f"c{chain}s{step}")
         ends.append(value)
     svg = Visual(build_graph(gather(ends).named("all"))).svg
+    assert svg is not None
+    return svg
+
+
+@lru_cache
+def fan_of(count: int, opened: bool = False) -> str:
+    """The picture of one node, so many siblings after it, as a group or one by one, and a last."""
+
+    @task
+    def load() -> int:
+        return 1
+
+    @task
+    def train(data: int, i: int) -> int:
+        return i
+
+    @task
+    def choose(models: list[int]) -> int:
+        return max(models)
+
+    data = load()
+    graph = build_graph(choose([train(data, i) for i in range(count)]).named("best"))
+    group = picture_of(graph).members["node-train_x23_1"]
+    picture = picture_of(graph, opened={name_of(group)} if opened else ())
+    svg = lay_out_now(picture, ("svg",)).svg
     assert svg is not None
     return svg
 

@@ -37,6 +37,18 @@ def test_thirteen_siblings_are_drawn_as_one() -> None:
     assert folded.links == ((0, 1, EdgeType.DATA), (1, 2, EdgeType.DATA))
 
 
+def test_a_link_counts_the_edges_between_the_nodes_of_two_groups() -> None:
+    start = made("load")()
+    features = [made("feature")(start, i) for i in range(15)]
+    models = [made("train")(one, k) for one in features for k in range(2)]
+    folded = fold(build_graph(made("choose")(models)))
+    assert dict(zip(folded.links, folded.counts, strict=True)) == {
+        (0, 1, EdgeType.DATA): 15,
+        (1, 2, EdgeType.DATA): 30,
+        (2, 3, EdgeType.DATA): 30,
+    }
+
+
 def test_a_chain_of_one_task_is_not_folded() -> None:
     assert len(fold(chain(60)).groups) == 60
 

@@ -207,6 +207,28 @@ def test_types_of_lines_have_different_dashes_and_heads() -> None:
     assert len(looks) == len(EdgeType)
 
 
+def test_a_line_for_several_edges_says_how_many_in_its_middle() -> None:
+    picture = picture_of(siblings(1_300))
+    root = ET.fromstring(draw(picture, in_rows(picture)))
+    counts = [text for text in root.iter(f"{SVG}text") if text.get("class") == "count"]
+    assert [(text.text, text.get("x")) for text in counts] == [("1,300", "225"), ("1,300", "475")]
+    one_by_one = picture_of(siblings(3))
+    assert 'class="count"' not in draw(one_by_one, in_rows(one_by_one))
+
+
+@pytest.mark.parametrize(
+    ("points", "middle"),
+    [
+        (((0, 0), (0, 0), (8, 4), (8, 4)), (4, 2)),
+        (((0, 0), (1, 1), (2, 2), (3, 0), (4, 0), (5, 0), (9, 9)), (3, 0)),
+    ],
+)
+def test_the_middle_of_a_curve_is_on_it(
+    points: tuple[tuple[float, float], ...], middle: tuple[float, float]
+) -> None:
+    assert Curve(tuple(Point(*point) for point in points), None).middle == middle
+
+
 def test_dashes_are_explained_where_there_are_some() -> None:
     words = [e.text for e in drawn(every_kind()).iter() if e.get("class") == "note"]
     assert words == ["starts only afterwards", "runs only if"]

@@ -13,6 +13,7 @@ from cascade_nb.notebook.panel.answers import give_answer
 if TYPE_CHECKING:
     from cascade_nb.engine.runs.run import Run
     from cascade_nb.notebook.drawer.desk import Desk
+    from cascade_nb.notebook.panel.unfolding import Unfolding
 
 
 class TellsPage(Protocol):
@@ -36,10 +37,14 @@ class PageMessages:
         panel: tells the page.
         portal: the way to the kernel's loop.
         desk: answers what is asked about single nodes.
+        unfolding: opens and closes groups of the picture.
     """
 
-    def __init__(self, run: Run, panel: TellsPage, portal: LoopPortal, desk: Desk) -> None:
-        self._run, self._panel, self._portal, self._desk = run, panel, portal, desk
+    def __init__(
+        self, run: Run, panel: TellsPage, portal: LoopPortal, desk: Desk, unfolding: Unfolding
+    ) -> None:
+        self._run, self._panel, self._portal = run, panel, portal
+        self._desk, self._unfolding = desk, unfolding
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take a message; what means nothing does nothing."""
@@ -70,6 +75,8 @@ class PageMessages:
                 self._answer(page, seq, lambda: give_answer(self._run, run_id, name, value))
             case {"type": "node" | "timeline"}:
                 self._desk.hear(message)
+            case {"type": "fold"}:
+                self._unfolding.hear(message)
 
     def _hold(self, scope: str, on: bool) -> None:
         where = None if scope == "run" else scope

@@ -39,6 +39,7 @@ from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.page_messages import PageMessages
 from cascade_nb.notebook.panel.portrait import Portrait
 from cascade_nb.notebook.panel.saved import SavedRun
+from cascade_nb.notebook.panel.unfolding import Unfolding, unfold_after
 from cascade_nb.view.graphviz.layout import Rendered, lay_out
 from cascade_nb.view.picture.picture import Picture, picture_of
 from cascade_nb.view.picture.states import LOOKS, UNMARKED, Marks
@@ -89,6 +90,7 @@ class Panel:
         self._lock = threading.Lock()
         self.widget: PanelWidget | None = None
         self._desk: Desk | None = None
+        self._unfolding: Unfolding | None = None
         self._undo: list[Callable[[], None]] = []
         self._clicks: ClickDelivery | None = None
         self._heard = False
@@ -155,9 +157,12 @@ class Panel:
         status = self.run.status
         name = f"{status.title} · run {status.number} (panel)"
         self._desk = desk = Desk(self.run, self.output, self._cell, type(self).open)
-        heard = PageMessages(self.run, self, self._door, desk)
+        self._unfolding = unfolding = Unfolding(self.run, self._door)
+        unfolding.put = lambda rendered, run: self._put_into_widget(rendered, run.graph)
+        heard = PageMessages(self.run, self, self._door, desk, unfolding)
         self.widget = PanelWidget(name, self._everything, heard.hear)
-        desk.send = self.widget.send  # and not this panel's: it outlives the run
+        # and not this panel's: they outlive the run
+        desk.send = unfolding.send = self.widget.send
         self._clicks = clicks = ClickDelivery(self.widget.comm)
         clicks.install()
         self._undo += [
@@ -179,11 +184,12 @@ class Panel:
         await self._save_until_over()
         if self.widget is not None:
             assert self._desk is not None, "it was shown"
+            assert self._unfolding is not None, "it was shown"
             path = await run_in_thread(self._desk.keep_timeline)
             with self._lock:
                 marked = self._portrait.mark_path(path, self._graph)
             self._cell.call(lambda: self.tell(path=marked) if self._heard else None)
-            self.widget.rest(self._everything(), self._desk.hear)
+            unfold_after(self._unfolding, self._desk, self.widget, self._everything(), path)
         _open.discard(self)
 
     async def _redraw(self, graph: Graph) -> None:
@@ -192,17 +198,21 @@ class Panel:
         if graph is not self._graph:
             return  # and another one since: that has a drawing of its own
         self._picture = (await lay_out_for_file(graph, rendered)).picture
+        if self._unfolding is not None:
+            rendered = await self._unfolding.opened(graph, rendered)
         self._put_into_widget(rendered, graph)
 
     def _put_into_widget(self, rendered: Rendered, graph: Graph) -> None:
         if self.widget is not None:
             with self._lock:
                 self._portrait.place(rendered.picture, graph)
-            if self._desk is not None and graph is self._graph:
+            if self._desk is not None and self._unfolding is not None and graph is self._graph:
                 self._desk.drawn(rendered.picture)
-            self.widget.svg = rendered.svg or ""
+                self._unfolding.drawn(rendered.picture)
+            # What is told of boxes that are not there yet shows as soon as they are.
             if self._heard:
                 self._tell_everything()
+            self.widget.svg = rendered.svg or ""
 
     def _notice_edits(self) -> None:
         """See whether the run goes on with another graph."""

@@ -42,7 +42,8 @@ def words_of(group: Group, *, decides: bool, target: bool) -> Words:
     if len(group.nodes) > 1:
         name = _name_of_many(group)
         count = f"{len(group.nodes):,}"
-        title, caption, stacked = f"{name} {TIMES}{count}", _SEVERAL[group.because], True
+        caption = _SEVERAL.get(group.because) or f"{first.id} to {group.nodes[-1].id}"
+        title, stacked = f"{name} {TIMES}{count}", True
         what = f"{count} nodes, {first.id} to {group.nodes[-1].id}: {caption}"
     else:
         title, caption = _one(first)

@@ -26,6 +26,7 @@ class Because(enum.Enum):
     CROWDED = "crowded"  # there are many nodes: all of one task with the same place
     KIND = "kind"  # there are too many nodes: all of one task
     LAYER = "layer"  # there are too many tasks: all of about one depth, but for the commonest
+    PART = "part"  # a reader opened a larger group, which has too many nodes to draw one by one
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class Folded:
     Attributes:
         groups: in the order of their first nodes.
         links: by index of group; each once, none from a group to itself.
+        counts: for each of these, how many edges between nodes of the two groups it stands for.
         ranks: by index of group, how many others are on the longest way to it.
     """
 
     groups: tuple[Group, ...]
     links: tuple[tuple[int, int, EdgeType], ...]
+    counts: tuple[int, ...]
     ranks: tuple[int, ...]
 
     @property
@@ -106,6 +109,11 @@ def fold(
         kinds = kinds or _kinds(graph)
         folded = _grouped(graph, parents, _in_layers(kinds, depths, most_boxes), Because.KIND, 1)
     return folded
+
+
+def with_groups(graph: Graph, groups: Iterable[Group]) -> Folded:
+    """`graph` with these groups, which have each of its nodes once."""
+    return _connected(list(groups), [_parents(node) for node in graph.nodes])
 
 
 def _parents(node: Node) -> _Parents:
@@ -185,12 +193,17 @@ def _grouped(
             groups.append(Group(tuple(nodes), Because.LAYER if is_layer else because))
         else:
             groups += [Group((node,), Because.ALONE) for node in nodes]
+    return _connected(groups, parents)
+
+
+def _connected(groups: list[Group], parents: Sequence[_Parents]) -> Folded:
+    """These groups, which have each node once, in their order and with what connects them."""
     groups.sort(key=lambda group: group.nodes[0].index)
     home = [0] * len(parents)
     for place, group in enumerate(groups):
         for node in group.nodes:
             home[node.index] = place
-    links = dict.fromkeys(
+    links = Counter(
         (home[source], home[i], why)
         for i, edges in enumerate(parents)
         for source, why in edges
@@ -199,6 +212,7 @@ def _grouped(
     return Folded(
         groups=tuple(groups),
         links=tuple((a, b, _TYPES[why]) for a, b, why in links),
+        counts=tuple(links.values()),
         ranks=_ranks(len(groups), links),
     )
 

@@ -23,6 +23,15 @@ class Curve(NamedTuple):
     points: tuple[Point, ...]
     tip: Point | None
 
+    @property
+    def middle(self) -> Point:
+        """Halfway along it, by its pieces."""
+        half, odd = divmod(len(self.points) // 3, 2)
+        if not odd:
+            return self.points[3 * half]
+        a, b, c, d = self.points[3 * half : 3 * half + 4]
+        return Point((a.x + 3 * b.x + 3 * c.x + d.x) / 8, (a.y + 3 * b.y + 3 * c.y + d.y) / 8)
+
 
 @dataclass(frozen=True)
 class Geometry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -20,6 +20,7 @@ from cascade_nb.view.picture.folding import (
     fold,
 )
 from cascade_nb.view.picture.labels import clean, digest, dom_id, width_of
+from cascade_nb.view.picture.opening import GroupName, open_groups
 
 TITLE_SIZE: Final = 12.0
 CAPTION_SIZE: Final = 11.0
@@ -66,6 +67,8 @@ class Box:
         stacked: whether it is drawn as a stack, because it stands for several pieces of work.
         target: whether it is what was asked for.
         width, height: of its front card, in points.
+        size: for how many nodes it stands.
+        part: whether it is of a group that was opened.
     """
 
     id: str
@@ -78,6 +81,8 @@ class Box:
     target: bool
     width: int
     height: int
+    size: int = 1
+    part: bool = False
 
     @property
     def inset(self) -> int:
@@ -93,12 +98,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
-    """What is drawn for the edges of one type between two boxes."""
+    """What is drawn for the edges of one type between two boxes.
+
+    Attributes:
+        count: how many edges it stands for.
+    """
 
     id: str
     source: str
     target: str
     type: EdgeType
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -128,23 +138,30 @@ class Picture:
     length: int
 
 
-def picture_of(graph: Graph, most: Bounds = USUAL) -> Picture:
-    """What is drawn of `graph`: at most 400 boxes, whatever its size; see `fold` for what
-    becomes one.
+def picture_of(graph: Graph, most: Bounds = USUAL, opened: Collection[GroupName] = ()) -> Picture:
+    """What is drawn of `graph`: at most 400 boxes, whatever its size, and the parts of those that
+    were `opened`; see `fold` for what becomes one.
     """
     folded = fold(graph, *most)
+    whole = {(group.nodes[0].index, len(group.nodes)) for group in folded.groups}
+    if opened:
+        folded = open_groups(graph, folded, opened)
     deciding = {node.control.condition for node in graph.nodes}
     targets = frozenset(graph.targets)
     boxes: list[Box] = []
     members: dict[str, tuple[str, ...]] = {}
     homes = [0] * len(graph)
     for place, group in enumerate(folded.groups):
-        box = _box(group, deciding, targets)
+        part = (group.nodes[0].index, len(group.nodes)) not in whole
+        box = _box(group, deciding, targets, part)
         boxes.append(box)
         for node in group.nodes:
             homes[node.index] = place
         members[box.id] = tuple(node.id for node in group.nodes)
-    lines = tuple(_line(boxes[a], boxes[b], kind) for a, b, kind in folded.links)
+    lines = tuple(
+        _line(boxes[a], boxes[b], kind, count)
+        for (a, b, kind), count in zip(folded.links, folded.counts, strict=True)
+    )
     ranks = _ranks(folded, boxes)
     return Picture(
         title=clean(graph.title, 80),
@@ -160,7 +177,7 @@ def picture_of(graph: Graph, most: Bounds = USUAL) -> Picture:
     )
 
 
-def _box(group: Group, deciding: Container[int | None], targets: Container[int]) -> Box:
+def _box(group: Group, deciding: Container[int | None], targets: Container[int], part: bool) -> Box:
     first = group.nodes[0]
     decides = any(node.index in deciding for node in group.nodes)
     target = any(node.index in targets for node in group.nodes)
@@ -176,6 +193,8 @@ def _box(group: Group, deciding: Container[int | None], targets: Container[int])
         target=target,
         width=_width(words),
         height=_TWO_LINES if words.caption or words.stacked else _ONE_LINE,
+        size=len(group.nodes),
+        part=part,
     )
 
 
@@ -189,9 +208,9 @@ def _width(words: Words) -> int:
     return max(_LEAST_WIDTH, even + 2 * _PADDING)
 
 
-def _line(source: Box, target: Box, kind: EdgeType) -> Line:
+def _line(source: Box, target: Box, kind: EdgeType, count: int) -> Line:
     name = digest(f"{source.id} {target.id} {kind.value}")
-    return Line(f"edge-{name}", source.id, target.id, kind)
+    return Line(f"edge-{name}", source.id, target.id, kind, count)
 
 
 def _notes(graph: Graph, folded: Folded) -> tuple[str, ...]:

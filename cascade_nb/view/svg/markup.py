@@ -16,7 +16,9 @@ What changes while a run goes on changes without a new layout. Each box of the p
       <g class="badge"><circle/><path class="icon" d=""/></g>
 
 Each line is a group of class `edge`; its `data-ends` are the places of its two boxes among all of
-them.
+them. Where it stands for several edges it has a text of class `count`. A
+box that stands for several nodes has their number as `data-size`, and one of a group that was
+opened has `data-part`.
 
 To show a state, set `data-state` and give the icon the `d` of `states.LOOKS`. To show progress, set
 `data-progress`, the text of `.progress`, and the width of `.bar` to its part of `data-full`.
@@ -112,6 +114,9 @@ def _line(parent: Element, line: Line, ends: str, curves: tuple[Curve, ...]) -> 
         _stroke(group, line.type, f"M{start}{pieces}")
         if curve.tip is not None:
             _head(group, line.type, curve.points[-1], curve.tip)
+    if line.count > 1 and curves:
+        x, y = curves[0].middle
+        _text(group, "count", f"{line.count:,}", x, y + 4, CAPTION_SIZE, _FAINT)
 
 
 def _stroke(parent: Element, kind: EdgeType, d: str) -> None:
@@ -147,6 +152,10 @@ def _box(parent: Element, box: Box, centre: Point, mark: Mark) -> None:
     y = centre.y - room_height / 2 + box.inset
     group = _add(parent, "g", id=box.id, **{"class": "node", "data-state": mark.state})
     group.set("data-task", box.task)
+    if box.size > 1:
+        group.set("data-size", str(box.size))
+    if box.part:
+        group.set("data-part", "")
     told = mark.progress_text or (look.word if mark.state != "waiting" else "")
     _add(group, "title", f"{box.tooltip}: {told}" if told else box.tooltip)
     paint = {"stroke": look.ink, "stroke-width": "1.2", "stroke-linejoin": "round"}

@@ -66,6 +66,8 @@ _LOOK: Final[Mapping[str, str]] = {
     ".edge path": f"stroke: {_mixed('faint', 62)}",
     ".edge .head": f"fill: {_mixed('faint', 62)}",
     ".edge .open": "fill: var(--cs-paper)",
+    ".count": "fill: var(--cs-faint); paint-order: stroke; stroke: var(--cs-paper);"
+    " stroke-width: 4px",
     ".node": _accent(_mixed("faint", 70), 7),
     "[data-state=running]": _accent("var(--cs-running)", 15),
     "[data-state=planned]": _accent("var(--cs-running)", 0),

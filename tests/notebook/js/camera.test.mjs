@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { test } from "node:test"
 
-import { centred, densest, fit, inRoom, moved, seenAt, sees, toward, wheelFactor, zoomed } from "./camera.js"
+import { anchored, centred, densest, fit, inRoom, moved, seenAt, sees, toward, wheelFactor, zoomed } from "./camera.js"
 
 const room = { width: 400, height: 300 }
 const large = { width: 2000, height: 1600 }
@@ -73,4 +73,12 @@ test("a turn of the wheel is a step, a pinch is fine, and the sign says which wa
   assert.ok(turn(-3, { deltaMode: 1 }) > 1.1)
   assert.ok(turn(-2, { ctrlKey: true }) > turn(-2))
   assert.ok(turn(-1e9) < 2)
+})
+
+test("in another picture what one looked at stays where it was seen", () => {
+  const camera = { x: -100, y: -50, k: 1.5 }
+  const after = anchored(camera, place(700, 600), place(350, 900))
+  const { left, top } = seenAt(camera, place(700, 600))
+  const now = seenAt(after, place(350, 900))
+  assert.deepEqual([now.left, now.top, after.k], [left, top, 1.5])
 })

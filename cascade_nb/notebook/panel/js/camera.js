@@ -54,6 +54,11 @@ export function inRoom({ x, y, k }, size, before, room) {
   return kept({ x: x + (room.width - before.width) / 2, y: y + (room.height - before.height) / 2, k }, size, room)
 }
 
+// Another picture, in which what was at one place is at another: that stays where it is seen.
+export function anchored({ x, y, k }, before, after) {
+  return { x: x + k * (before.left - after.left), y: y + k * (before.top - after.top), k }
+}
+
 // A place of the picture as it is seen in the window.
 export function seenAt({ x, y, k }, { left, top, right, bottom }) {
   return { left: x + k * left, top: y + k * top, right: x + k * right, bottom: y + k * bottom }

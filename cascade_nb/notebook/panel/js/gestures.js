@@ -63,7 +63,7 @@ export class Gestures {
   click(event) {
     if (!this.dragged) return
     this.dragged = false
-    event.stopPropagation()
+    event.stopImmediatePropagation()
   }
 
   scrolled() {

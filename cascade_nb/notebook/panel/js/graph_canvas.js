@@ -3,18 +3,18 @@
 // The layout is the kernel's: a picture comes laid out, and only moves and grows here. At 100 % one of its units is a
 // pixel, so that its smallest text is 11 pixels high.
 
-import { drawNote, tookNote } from "./box_note.js"
+import { BoxStates } from "./box_states.js"
 import { Boxes } from "./boxes.js"
-import { centred, densest, fit, inRoom, moved, sees, tidy, toward, zoomed } from "./camera.js"
+import { anchored, centred, densest, fit, inRoom, kept, moved, seenAt, sees, tidy, toward, zoomed } from "./camera.js"
 import { h, mark, write } from "./dom.js"
 import { Finder } from "./finder.js"
+import { Folds } from "./folds.js"
 import { Gestures } from "./gestures.js"
 import { Lights } from "./lights.js"
 import { Links } from "./links.js"
 import { Minimap } from "./minimap.js"
 import { safePicture } from "./safe_picture.js"
 import { Sheets } from "./sheets.js"
-import { number } from "./words.js"
 
 const STEP = 1.25 // of the buttons and keys that zoom
 const GLIDE = 240 // ms
@@ -23,9 +23,9 @@ const PUSHES = { ArrowLeft: [PUSH, 0], ArrowRight: [-PUSH, 0], ArrowUp: [0, PUSH
 const AT_WORK = new Set(["running", "asking"])
 
 export class GraphCanvas {
-  // `open` is called with the id of a box that was chosen.
-  constructor(open) {
-    this.states = new Map() // by id of a box, what is shown of it
+  // `open` is called with the id of a box that was chosen, `fold` with that of one and whether its group is to open.
+  constructor(open, fold) {
+    this.states = new BoxStates()
     this.camera = null // nothing was shown yet
     this.size = { width: 0, height: 0 }
     this.room = { width: 0, height: 0 }
@@ -43,6 +43,10 @@ export class GraphCanvas {
     this.element = h("div", { class: "cs-stage" }, h("div", { class: "cs-canvas" }, this.graph, this.minimap.element), this.tools, this.sheets.element)
     const moves = { zoom: (factor, at) => this.zoom(factor, at), pan: (dx, dy) => this.pan(dx, dy) }
     this.gestures = new Gestures(this.graph, moves)
+    this.folds = new Folds(this.graph, (id, opens) => {
+      this.turned = id
+      fold(id, opens)
+    })
     this.graph.addEventListener("pointerenter", () => (this.hovered = true))
     this.graph.addEventListener("pointerleave", () => (this.hovered = false))
     // Whatever leads there by keys: a screen reader has ways of its own.
@@ -77,7 +81,7 @@ export class GraphCanvas {
   // ---- the picture
 
   take(source) {
-    this.states.clear()
+    const before = this.standing()
     this.places = null
     const picture = source ? safePicture(source) : null
     if (!picture) {
@@ -91,23 +95,49 @@ export class GraphCanvas {
     this.size = { width: width || picture.getAttribute("width"), height: height || picture.getAttribute("height") }
     mark(picture, "width", this.size.width)
     mark(picture, "height", this.size.height)
-    for (const box of picture.querySelectorAll("g.node")) {
-      const title = box.querySelector("title")
-      this.states.set(box.id, { box, title, words: title?.textContent ?? "", shown: "", note: "" })
-    }
     this.picture = picture
     this.graph.replaceChildren(picture)
+    this.states.take(picture.querySelectorAll("g.node"))
     this.boxes.take(picture)
     const lines = [...picture.querySelectorAll("g.edge[data-ends]")]
     this.links = new Links(this.boxes.all.length, lines.map((line) => line.dataset.ends.split(" ").map(Number)))
     this.lights.take(this.boxes.all, lines, this.links)
     this.finder.take(this.boxes.all)
     this.minimap.take()
+    this.folds.take(this.boxes.all)
     this.graph.style.height = `${Math.min(Math.max(this.size.height + 2, 120), 460)}px`
     this.camera = null
-    this.untouched = true
-    this.whole = false
+    this.untouched ||= !before
     this.resized()
+    if (before) this.goOn(before)
+  }
+
+  // Where the reader is in this picture, for when another one takes its place.
+  standing() {
+    if (!this.camera || !this.boxes.all.length) return null
+    const { camera, middle, turned } = this
+    const at = this.boxes.find(turned) ?? this.boxes.all.find((box) => box === document.activeElement)
+    const here = seenAt(camera, at ? this.placeOf(at) : { left: 0, top: 0, right: 0, bottom: 0 })
+    const { x, y } = at ? { x: here.left, y: here.top } : middle
+    const far = ({ left, top }) => Math.abs(camera.x + camera.k * left - x) + Math.abs(camera.y + camera.k * top - y)
+    const places = this.boxes.all.map((box, i) => ({ id: box.id, place: this.all[i], far: far(this.all[i]) }))
+    const focus = this.gestures.hasFocus && (document.activeElement.matches("g.node:focus-visible") ? "box" : "graph")
+    return { camera, focus, near: places.sort((a, b) => a.far - b.far), turned: Boolean(turned) }
+  }
+
+  // What is in both pictures and was nearest to the reader stays where it is.
+  goOn({ camera, focus, near, turned }) {
+    const same = near.find(({ id }) => this.boxes.find(id))
+    this.turned = null
+    if (!this.room.width || !same) return
+    const box = this.boxes.find(same.id)
+    if (turned || !this.untouched) {
+      this.untouched = false
+      const all = fit(this.size, this.room)
+      this.stand(camera)
+      this.stand(all.k === 1 || this.whole ? all : kept(anchored(camera, same.place, this.placeOf(box)), this.size, this.room))
+    }
+    if (focus) this.enter(focus === "box" ? box : null)
   }
 
   // The keys go on from there.
@@ -122,33 +152,9 @@ export class GraphCanvas {
     this.reveal(this.boxes.find(id))
   }
 
-  // How a box is built, and what shows a state, is said in cascade_nb/view/svg/markup.py.
-  drawStates({ counts, looks, boxes, notes, times, path }, told) {
-    for (const [id, [name, done, total]] of Object.entries(boxes ?? {})) {
-      const known = this.states.get(id)
-      const shown = `${name} ${done}/${total}`
-      if (!known || known.shown === shown) continue
-      known.shown = shown
-      const { box, title, words } = known
-      const [word, icon] = looks[name] ?? [name, ""]
-      box.dataset.state = name
-      box.querySelector(".icon")?.setAttribute("d", icon)
-      const counted = total !== undefined && name !== "waiting" ? `${number(done)}/${number(total)}` : ""
-      const bar = box.querySelector(".bar")
-      if (counted && bar) {
-        box.dataset.progress = counted
-        write(box.querySelector(".progress"), counted)
-        bar.setAttribute("width", (bar.dataset.full * done) / (total || 1))
-      } else delete box.dataset.progress
-      const said = [words, word, counted].filter(Boolean).join(" · ")
-      if (title) write(title, said)
-      mark(box, "aria-label", said)
-    }
-    for (const [id, known] of this.states) drawNote(known, notes?.[id] ?? tookNote(known, times?.[id], boxes?.[id]?.[0]))
-    for (const id of path ?? []) {
-      const known = this.states.get(id)
-      if (known) mark(known.box, "data-path", "")
-    }
+  drawStates(state, told) {
+    const { counts, looks } = state
+    this.states.draw(state)
     if (counts) mark(this.graph, "aria-label", `Graph of ${counts.total} nodes: ${told}`)
     if (looks) this.sheets.looks = looks
     this.finder.look(false)
@@ -163,7 +169,7 @@ export class GraphCanvas {
     const before = this.room
     this.room = { width: this.graph.clientWidth, height: this.graph.clientHeight }
     if (!this.picture || !this.room.width || !this.room.height) return
-    if (this.untouched) this.begin()
+    if (this.untouched || !this.camera) this.begin()
     else if (this.whole) this.stand(fit(this.size, this.room))
     else if (before.width) this.stand(inRoom(this.camera, this.size, before, this.room))
     if (this.boxes.chosen) this.reveal(this.boxes.find(this.boxes.chosen), false)
@@ -306,6 +312,8 @@ export class GraphCanvas {
           f: () => this.follow(!this.follows),
           "/": () => this.finder.field.select(),
           "?": () => this.sheets.turn("keys"),
+          o: () => this.folds.turn(target.closest("g.node"), "open"),
+          c: () => this.folds.turn(target.closest("g.node"), "close"),
         }[key.toLowerCase()]
     if (act) act()
     else if (key === "Escape" && this.sheets.shown) this.sheets.turn(this.sheets.shown)

@@ -12,6 +12,7 @@ const GRAPH_KEYS = [
   ["/", "find; then Enter for the next one, ↓ to go to it, Esc to end"],
   ["arrows", "along a line to the next box, or to the one beside it"],
   ["Enter", "open the node of a box"],
+  ["O, C", "open a ×N group into its nodes, as + does; close it again, as − does"],
   ["?", "these keys"],
   ["Esc", "close what is open"],
 ]
@@ -26,7 +27,7 @@ const SHAPES = [
 ]
 
 const STROKES = [
-  ["its result goes there", "", "head"],
+  ["its result goes there; a number: so many of them as one line", "", "head"],
   ["starts only afterwards", "5 4", "vee"],
   ["runs only if", "0.1 4", "open"],
 ]

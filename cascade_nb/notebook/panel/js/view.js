@@ -55,7 +55,10 @@ export class View {
     this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
     this.ago = h("span", { "aria-hidden": "true" })
     this.drawer = new Drawer(this.shared, this.model, (box) => this.opened(box))
-    this.canvas = new GraphCanvas((box) => this.drawer.open({ box }, this.canvas.boxes.find(box)))
+    this.canvas = new GraphCanvas(
+      (box) => this.drawer.open({ box }, this.canvas.boxes.find(box)),
+      (box, opens) => ask({ type: "fold", box, open: opens }),
+    )
     this.kinds = h("tbody")
     this.retries = h("ul", { class: "cs-retries", hidden: "" })
     this.rows = new Map()
