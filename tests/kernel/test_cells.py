@@ -96,8 +96,8 @@ def test_run_comes_back_at_once_and_the_notebook_stays_free(shared: RealKernel) 
 def test_a_run_that_is_a_cells_value_is_shown_once_by_its_panel(shared: RealKernel) -> None:
     cell = ok(shared.execute("%cascade run raw"))
     cell.wait_until(lambda cell: "Done in" in words(cell))
-    assert "<run " not in words(cell)
-    assert "<run " in words(ok(shared.execute("_")))
+    assert words(cell).count("(panel)") == 1
+    assert "(panel)" in words(ok(shared.execute("_")))
 
 
 def test_what_is_stale_after_an_edit_is_marked_on_the_picture(shared: RealKernel) -> None:
