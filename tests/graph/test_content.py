@@ -9,7 +9,9 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import functools
 import gc
+import io
 import os
 import pathlib
 import pickle
@@ -21,6 +23,7 @@ import threading
 import types
 import uuid
 import zoneinfo
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -336,6 +339,19 @@ def test_the_memory_of_shared_values_does_not_mistake_new_objects_for_old_ones()
         seen.add(encoder.encode(one))
         gc.collect(0)
     assert len(seen) == len(many)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: functools.partial(max, 1), lambda: io.BytesIO(b"a"), lambda: io.StringIO("a")]
+)
+def test_a_value_has_one_key_whether_its_attributes_were_asked_for_or_not(
+    make: Callable[[], Any],
+) -> None:
+    value = make()
+    before = key(value)
+    assert key(value) == before
+    vars(value)
+    assert key(value) == key(make()) == before
 
 
 def test_a_path_counts_by_what_stands_there(tmp_path: pathlib.Path) -> None:

@@ -225,9 +225,9 @@ class Encoder:
         if hasattr(kind, "__dask_graph__"):
             raise CannotKeyError(type_in_words(value), "it reads its data only when it is computed")
         reducer = copyreg.dispatch_table.get(kind)
-        told: Any
+        attributes(value)  # some tell of a `__dict__` only once somebody has asked for it
         try:
-            told = reducer(value) if reducer is not None else value.__reduce_ex__(_PROTOCOL)
+            told: Any = value.__reduce_ex__(_PROTOCOL) if reducer is None else reducer(value)
         except RecursionError:
             raise
         except Exception as error:
