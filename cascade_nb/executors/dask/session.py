@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
 import weakref
@@ -66,8 +65,6 @@ class Session:
             str, str
         ] = {}  # of calls that are asked for, what was lost that they read
         self._orphans: dict[str, str] = {}  # the same of those that had begun nevertheless
-        self._looks = itertools.count()
-        self._looked = -1
         self._looking = threading.Lock()
         self._values: weakref.WeakValueDictionary[str, ClusterValue] = weakref.WeakValueDictionary()
         self._heard: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
@@ -98,16 +95,13 @@ class Session:
 
     def look_at_workers(self) -> None:
         """See which there are; it waits for the cluster."""
-        number = next(self._looks)
-        try:
-            workers = self.cluster.workers()
-        except ClusterError:
-            return  # whoever waits for a result notices, and says so
+        # One at a time: an answer that was overtaken by a newer one would take from workers that
+        # came since what they were given, and have it run twice.
         with self._looking:
-            if number < self._looked:
-                return  # an answer that was overtaken knows nothing of who came since
-            self._looked = number
-            left = self.flights.set(workers)
+            try:
+                left = self.flights.set(self.cluster.workers())
+            except ClusterError:
+                return  # whoever waits for a result notices, and says so
         for one in left:
             self._heard.put(("left", one.key))
         self._sender.wake()
