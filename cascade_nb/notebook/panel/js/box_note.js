@@ -12,7 +12,7 @@ export function drawNote(known, note) {
     known.line.setAttribute("class", "progress")
     known.line.setAttribute("font-size", "11px")
     known.line.removeAttribute("font-weight")
-    known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 11))
+    known.line.setAttribute("y", Number(name.getAttribute("y")) + (box.querySelector(".caption") ? 13.5 : 8))
     box.append(known.line)
   }
   known.note = note

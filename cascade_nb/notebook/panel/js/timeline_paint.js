@@ -48,7 +48,8 @@ function drawTimes(pen, { left, width, height, from, to, xOf }, { rule, faint })
     if (x < left - 1) continue
     line(pen, x, 0, height, rule)
     pen.fillStyle = faint
-    pen.fillText(timeText(time, step), x + 4, 9)
+    const words = timeText(time, step)
+    if (x + 6 + pen.measureText(words).width <= width) pen.fillText(words, x + 4, 9)
   }
 }
 
