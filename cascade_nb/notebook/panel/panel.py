@@ -56,8 +56,7 @@ OFTEN: Final = 0.1
 SELDOM: Final = 2.0
 #: Seconds between two updates of what tasks displayed, which may be large.
 DISPLAYS: Final = 1.0
-#: Seconds from the start to the first update of the text that is saved, from one to the next, and
-#: between two of the picture, which is painted anew in a child process.
+#: Seconds to the first update of the text that is saved, from one to the next, of two pictures.
 SAVED_FIRST: Final = 1.0
 SAVED: Final = 10.0
 PICTURES: Final = 60.0
@@ -186,9 +185,8 @@ class Panel:
             assert self._desk is not None, "it was shown"
             assert self._unfolding is not None, "it was shown"
             path = await run_in_thread(self._desk.keep_timeline)
-            with self._lock:
-                marked = self._portrait.mark_path(path, self._graph)
-            self._cell.call(lambda: self.tell(path=marked) if self._heard else None)
+            marked = self._portrait.mark_path(path, self._graph)
+            self._cell.call(lambda: self.tell(path=marked))
             unfold_after(self._unfolding, self._desk, self.widget, self._everything(), path)
         _open.discard(self)
 
@@ -271,9 +269,7 @@ class Panel:
             self._arm()
 
     def tell(self, **more: Any) -> None:
-        """Say what changed, and `more`; nothing if there is neither, or nobody ever looked. After a
-        message that was lost, say everything.
-        """
+        """Say what changed, if somebody ever looked, and `more`; all of it after a lost message."""
         with self._lock:
             if self._lost:
                 news = {**self._all_there_is(), **more}
