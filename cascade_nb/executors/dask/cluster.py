@@ -7,19 +7,24 @@ import importlib.util
 import json
 import logging
 import platform
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from dask.sizeof import sizeof
 from distributed import Client, LocalCluster, get_worker, rpc
+from distributed.core import Status
 from distributed.utils import get_mp_context
 
 from cascade_nb.errors import ClusterError
 from cascade_nb.executors.dask.own_process import OwnProcess
 from cascade_nb.text import readable
+
+_LOOK: Final = 1.0  # seconds between two looks at the workers of a cluster of our own
+_ENDED: Final = (Status.closed, Status.failed)
 
 
 class Worker(NamedTuple):
@@ -281,7 +286,17 @@ def host(workers: int, modules: list[str]) -> None:
     ) as made:
         sys.stdout.write(json.dumps({"address": made.scheduler_address}) + "\n")
         sys.stdout.flush()
-        sys.stdin.read()
+        while not select.select([sys.stdin], [], [], _LOOK)[0]:
+            _have_all(made, workers)
+
+
+def _have_all(made: LocalCluster, workers: int) -> None:
+    """A worker that is killed while it starts takes its nanny with it, and nobody else comes."""
+    gone = [name for name, one in made.workers.items() if one.status in _ENDED]
+    for name in gone:
+        del made.workers[name]
+    if gone:
+        made.scale(workers)
 
 
 # What runs in a worker.

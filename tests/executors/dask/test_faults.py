@@ -218,3 +218,14 @@ def test_a_lost_scheduler_pauses_the_run_which_goes_on_when_there_is_one_again(
     assert any("does not answer any more" in reason for reason in held)
     again = len(pathlib.Path(file).read_text().splitlines()) - 60
     assert 0 <= again <= 40  # what was under way
+
+
+def test_workers_of_this_machine_that_end_with_their_nannies_are_replaced(own: Engine) -> None:
+    pid = cs.task(os.getpid, name="pid", reuse=False)
+    own.start(pid()).result(timeout=PATIENCE)
+    executor: Any = own.adapters.executors("dask")
+    client = executor._session.cluster._client
+    before = client.run(os.getpid)
+    client.retire_workers(list(before), close_workers=True)
+    until(lambda: not before.keys() & client.scheduler_info(n_workers=-1)["workers"].keys())
+    assert own.start(pid()).result(timeout=PATIENCE) not in before.values()
