@@ -14,6 +14,7 @@ from tests.support.panel_page import PanelPage
 
 Open = Callable[..., PanelPage]
 EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
+REPAINTED = "([canvas, before]) => canvas.toDataURL() !== before"
 
 
 @pytest.fixture
@@ -407,3 +408,13 @@ def test_a_square_opens_its_item(panel: PanelPage) -> None:
     expect(drawer(panel).get_by_role("button", name="Hold the rest")).to_be_visible()
     drawer(panel).get_by_role("button", name="Hold the rest").click()
     assert panel.sent("node")[-1]["do"] == "hold"
+
+
+def test_the_squares_of_items_are_painted_anew_where_the_page_gets_dark(open_panel: Open) -> None:
+    panel = open_panel(color_scheme="light")
+    box(panel).click()
+    answer(panel, head=head("m", tabs=["Items"]), tab="Items", body=items())
+    squares = drawer(panel).locator("canvas")
+    before = squares.evaluate("canvas => canvas.toDataURL()")
+    panel.page.emulate_media(color_scheme="dark")
+    panel.page.wait_for_function(REPAINTED, arg=[squares.element_handle(), before])

@@ -17,6 +17,7 @@ from tests.support.panel_page import STATE, PanelPage
 Open = Callable[..., PanelPage]
 Json = dict[str, Any]
 EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
+REPAINTED = "([canvas, before]) => canvas.toDataURL() !== before"
 
 
 @pytest.fixture
@@ -320,3 +321,18 @@ def test_boxes_say_how_long_they_took_and_what_the_end_waited_for_is_marked(
     assert panel.page.locator("img").count() == 0
     assert panel.page.evaluate("() => window.hacked") is None
     assert complaints(panel.page, ".cascade-panel") == []
+
+
+def test_it_is_painted_anew_where_the_page_gets_dark(open_panel: Open) -> None:
+    panel = open_panel(color_scheme="light")
+    picture = show(panel)
+    before = picture.evaluate("canvas => canvas.toDataURL()")
+    panel.page.emulate_media(color_scheme="dark")
+    panel.page.wait_for_function(REPAINTED, arg=[picture.element_handle(), before])
+    dark = picture.evaluate("canvas => canvas.toDataURL()")
+    # Lab's way: another sheet, whose name is on the body.
+    panel.page.evaluate(
+        "() => { document.body.style.setProperty('--jp-content-font-color1', '#ff8800')\n"
+        "document.body.dataset.jpThemeName = 'Orange' }"
+    )
+    panel.page.wait_for_function(REPAINTED, arg=[picture.element_handle(), dark])

@@ -5,6 +5,7 @@
 // cascade_nb.view: it is parsed as XML, and whatever could act is taken out once more.
 
 import { connection } from "./connection.js"
+import { whenLooksChange } from "./looks.js"
 import { hideTwins } from "./twins.js"
 import { View } from "./view.js"
 
@@ -48,6 +49,7 @@ export default () => {
       watcher.observe(view.root)
       const resized = new ResizeObserver(() => view.canvas.resized())
       resized.observe(view.canvas.graph)
+      const looksAgain = whenLooksChange(() => view.repaint())
       document.addEventListener("visibilitychange", look)
       shared.views.add(view)
       return () => {
@@ -55,6 +57,7 @@ export default () => {
         document.removeEventListener("visibilitychange", look)
         watcher.disconnect()
         resized.disconnect()
+        looksAgain()
         model.off("change:svg", onPicture)
         model.off("change:displays", onDisplays)
         showTwins?.()

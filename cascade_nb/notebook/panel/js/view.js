@@ -119,6 +119,12 @@ export class View {
     el.append(this.root)
   }
 
+  // What is painted is painted anew, in the colours of now.
+  repaint() {
+    if (this.timeline.isOpen) this.timeline.draw()
+    this.drawer.items?.draw()
+  }
+
   // The drawer shows a node, of this box where it was opened from one; or it is closed.
   opened(box) {
     mark(this.columns, "data-open", this.drawer.isOpen ? "" : null)
