@@ -6,9 +6,17 @@ from argparse import Namespace
 from typing import Any
 
 from cascade_nb.errors import UsageError
+from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own
-from cascade_nb.notebook.parameters.values import choose, cost, fields, forget, in_words
+from cascade_nb.notebook.parameters.values import (
+    choose,
+    cost,
+    fields,
+    forget,
+    graph_here,
+    in_words,
+)
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
 
@@ -17,35 +25,35 @@ def show_params(session: Session, given: Namespace, awaited: bool) -> Any:
     """Choose what is given, and show all parameters with what a run would cost."""
     if given.reset and given.value:
         raise UsageError("either values are chosen, or all mean their defaults again (--reset)")
+    graph = graph_here(session)
     if given.reset:
-        forget(session)
+        forget(session, graph)
     for text in given.value:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name:
             raise UsageError(f"a parameter is given as name=value, not {text!r}")
         if value:
-            choose(session, name, value)
+            choose(session, graph, name, value)
         else:
-            forget(session, name)
+            forget(session, graph, name)
     if not awaited:
-        say(on_a_loop_of_its_own(_told(session)))
+        say(on_a_loop_of_its_own(_told(session, graph)))
         return None
-    return _shown(session)
+    return _shown(session, graph)
 
 
-async def _shown(session: Session) -> None:
-    say(await _told(session))
-    if running_kernel() is None or is_headless() or not fields(session):
+async def _shown(session: Session, graph: Graph | None) -> None:
+    say(await _told(session, graph))
+    if running_kernel() is None or is_headless() or not fields(session, graph):
         return
     if session.form is None:
         # Loading ipywidgets takes a while, and not every notebook asks for this.
         from cascade_nb.notebook.parameters.form import ParamsForm  # noqa: PLC0415
 
         session.form = ParamsForm(session)
-    await session.form.show()
+    await session.form.show(graph)
 
 
-async def _told(session: Session) -> str:
-    here = fields(session)
-    table = in_words(session, here)
-    return f"{table}\n{(await cost(session)).words}" if here else table
+async def _told(session: Session, graph: Graph | None) -> str:
+    here = fields(session, graph)
+    return f"{in_words(here)}\n{(await cost(session, graph)).words}" if here else in_words(here)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from IPython.display import display
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.errors import CascadeError
-from cascade_nb.notebook.parameters.values import Cost, choose, cost, fields, forget
+from cascade_nb.graph.graph import Graph
+from cascade_nb.notebook.parameters.values import Cost, choose, cost, fields, forget, graph_here
 from cascade_nb.notebook.parameters.widget import ParamsWidget
 from cascade_nb.notebook.session import Session
+
+_Change = Callable[[Session, "Graph | None"], None]
 
 _BUSY: Final = "The running cell holds the kernel: this is taken up when it awaits or ends."
 
@@ -39,9 +43,9 @@ class ParamsForm:
         self._at_work: set[asyncio.Task[None]] = set()
         self.widget = ParamsWidget(self._everything, self.hear)
 
-    async def show(self) -> None:
+    async def show(self, graph: Graph | None) -> None:
         """Show it below the current cell, once more if it is shown already."""
-        self._take_up(await cost(self._session))
+        self._take_up(graph, await cost(self._session, graph))
         display(self.widget)  # type: ignore[no-untyped-call]
 
     def _everything(self) -> dict[str, Any]:
@@ -49,9 +53,9 @@ class ParamsForm:
         with self._lock:
             return {**self._state, "busyWords": _BUSY}
 
-    def _take_up(self, now: Cost | None = None) -> None:
+    def _take_up(self, graph: Graph | None, now: Cost | None = None) -> None:
         """See what there is now. On the loop, since cells change the workspace there."""
-        state = {"fields": fields(self._session), "working": now is None}
+        state = {"fields": fields(self._session, graph), "working": now is None}
         if now is not None:
             state |= {"cost": now.words, "stale": list(now.stale)}
         with self._lock:
@@ -71,31 +75,31 @@ class ParamsForm:
                 "page": str(page),
                 "seq": int(seq),
             }:
-                self._answer_soon(page, seq, lambda: choose(self._session, name, value))
+                self._answer_soon(page, seq, partial(choose, name=name, text=value))
             case {"type": "reset", "name": str(name), "page": str(page), "seq": int(seq)}:
-                self._answer_soon(page, seq, lambda: forget(self._session, name))
+                self._answer_soon(page, seq, partial(forget, name=name))
 
-    def _answer_soon(self, page: str, seq: int, do: Callable[[], None]) -> None:
+    def _answer_soon(self, page: str, seq: int, do: _Change) -> None:
         self._portal.call(lambda: self._answer(page, seq, do))
 
-    def _answer(self, page: str, seq: int, do: Callable[[], None]) -> None:
+    def _answer(self, page: str, seq: int, do: _Change) -> None:
         """Do what was asked, acknowledge it, and then say what a run would cost. On the loop."""
-        error = None
+        error, graph = None, graph_here(self._session)
         try:
-            do()
+            do(self._session, graph)
         except CascadeError as refused:
             error = str(refused)
-        self._take_up()
+        self._take_up(graph)
         self._tell(ack=seq, page=page, error=error)
         self._asked += 1
-        task = self._loop.create_task(self._say_cost(self._asked))
+        task = self._loop.create_task(self._say_cost(self._asked, graph))
         self._at_work.add(task)  # the loop itself holds a task only weakly
         task.add_done_callback(self._at_work.discard)
 
-    async def _say_cost(self, asked: int) -> None:
-        now = await cost(self._session)
+    async def _say_cost(self, asked: int, graph: Graph | None) -> None:
+        now = await cost(self._session, graph)
         if asked == self._asked:  # else another value was chosen meanwhile
-            self._take_up(now)
+            self._take_up(graph, now)
             self._tell()
 
     def _tell(self, **more: Any) -> None:

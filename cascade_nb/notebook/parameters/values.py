@@ -13,6 +13,7 @@ from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.planning.plan import time_text
 from cascade_nb.errors import CascadeError, UnknownNameError
+from cascade_nb.graph.graph import Graph
 from cascade_nb.model.params.field import field_of, text_of
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.notebook.panel.drawing import whole_graph
@@ -35,41 +36,42 @@ class Cost(NamedTuple):
     stale: tuple[str, ...] = ()
 
 
-def params_here(session: Session) -> dict[str, Param]:
-    """The parameters that some node of the notebook reads, or a name means, by their names."""
-    graph, _ = whole_graph(session.workspace)
-    return {} if graph is None else dict(graph.params())
+def graph_here(session: Session) -> Graph | None:
+    """All that the notebook could run now, as far as it can; with thousands of nodes that takes a
+    while to build, so what follows is given it.
+    """
+    return whole_graph(session.workspace)[0]
 
 
-def choose(session: Session, name: str, text: str | bool) -> None:
+def choose(session: Session, graph: Graph | None, name: str, text: str | bool) -> None:
     """Give a parameter the value that somebody wrote, for all runs after that.
 
     Raises:
         UnknownNameError: nothing reads such a parameter.
         ParamError: the text is no value of its type.
     """
-    param = _named(session, name)
+    param = _named(graph, name)
     value = param.checked(_literally(text) if param.kind is None else text)
     session.chosen[name] = session.engine.given[name] = value
 
 
-def forget(session: Session, name: str | None = None) -> None:
+def forget(session: Session, graph: Graph | None, name: str | None = None) -> None:
     """Have a parameter, or each, mean its default again.
 
     Raises:
         UnknownNameError: nothing reads such a parameter.
     """
-    names = [*session.chosen] if name is None else [_named(session, name).name]
+    names = [*session.chosen] if name is None else [_named(graph, name).name]
     for one in names:
         session.chosen.pop(one, None)
         session.engine.given.pop(one, None)
 
 
-def fields(session: Session) -> list[dict[str, Any]]:
+def fields(session: Session, graph: Graph | None) -> list[dict[str, Any]]:
     """What a form shows of each parameter, as JSON: what `field_of` says, and its `description`,
     `words` for its type, its `value` and its `default` as texts, None where there is none.
     """
-    return [_field(session, param) for param in params_here(session).values()]
+    return [_field(session, param) for param in _params_in(graph).values()]
 
 
 def _field(session: Session, param: Param) -> dict[str, Any]:
@@ -90,9 +92,8 @@ def _shown(param: Param, value: Any) -> str | None:
     return text if len(text) <= _LONG else f"{text[:_LONG]} …"
 
 
-async def cost(session: Session) -> Cost:
+async def cost(session: Session, graph: Graph | None) -> Cost:
     """What a run of everything would do now; nothing runs."""
-    graph, _ = whole_graph(session.workspace)
     if graph is None:
         return Cost("There is nothing to run yet.")
     known = graph.params()
@@ -114,7 +115,7 @@ async def cost(session: Session) -> Cost:
     return Cost(f"{first}A run of everything computes {len(left):,} of {every}{time}.", stale)
 
 
-def in_words(session: Session, of: list[dict[str, Any]]) -> str:
+def in_words(of: list[dict[str, Any]]) -> str:
     """A table of these fields, for where there is no form."""
     if not of:
         return f"No task reads a parameter yet{NONE_HERE}."
@@ -137,8 +138,12 @@ def _about(field: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _named(session: Session, name: str) -> Param:
-    here = params_here(session)
+def _params_in(graph: Graph | None) -> Mapping[str, Param]:
+    return {} if graph is None else graph.params()
+
+
+def _named(graph: Graph | None, name: str) -> Param:
+    here = _params_in(graph)
     if name not in here:
         raise UnknownNameError("parameter", name, here, "" if here else NONE_HERE)
     return here[name]
