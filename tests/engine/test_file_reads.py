@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import glob
 import importlib
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -409,6 +410,23 @@ async def test_code_that_is_imported_or_shown_is_no_file_that_was_read(
     assert "r" in await runs(both)
     step = (await runs.engine.plan(both)).step("i")
     assert step.action == "reuse"
+
+
+@pytest.mark.may_block("the guard would stand between the listing and who asks for it")
+async def test_what_is_looked_through_for_what_is_installed_is_no_folder_that_was_read(
+    runs: Runs, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Many a library asks when it is first used, and the current folder is in `sys.path`.
+    monkeypatch.syspath_prepend("")
+
+    @cs.task
+    def asks() -> int:
+        return len(importlib.metadata.entry_points(group="nobody.has.such"))
+
+    assert await runs(asks().named("a")) == ["a"]
+    (folder / "new.txt").write_text("1")
+    assert await runs(asks().named("a")) == []
+    assert "files" not in str(await runs.engine.plan(asks()))
 
 
 async def test_a_task_that_says_so_is_not_watched(runs: Runs, folder: pathlib.Path) -> None:

@@ -67,8 +67,9 @@ class TestExecuted:
     def test_the_redefinition_runs_only_what_depends_on_it(self, executed: NotebookNode) -> None:
         plans = [c for c in executed.cells if c.source.startswith("%cascade plan report")]
         words = text_of(plans[1])
-        assert re.search(r"reuse\s+scores", words)
-        assert re.search(r"run\s+best", words)
+        assert re.search(r"2 run: `choose` changed, line 2.*\n  best\n", words, re.DOTALL)
+        assert re.search(r"4 stand\n.*scores", words)
+        assert "files" not in words  # what libraries look through in order to be used is none
         reused = re.search(
             r"(\d+) results reused, (\d+) tasks run", text_of(cell(executed, "reused"))
         )

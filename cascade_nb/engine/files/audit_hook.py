@@ -33,9 +33,14 @@ from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.variable_reads import listen_to_environment
 
 _OWN_THREADS: Final = "cascade"  # how the names of this package's threads begin
+#: Modules that go through all folders of `sys.path`, the current one among them, for code or for
+#: what is installed: libraries have it done when they are first used.
 _MACHINERY: Final = frozenset(
-    {"importlib._bootstrap_external", "zipimport", "linecache", "tokenize", "pkgutil"}
-)
+    {
+        "importlib._bootstrap_external", "importlib.metadata", "importlib_metadata", "zipimport",
+        "linecache", "tokenize", "pkgutil",
+    }
+)  # fmt: skip
 
 
 class FileUser(Protocol):

@@ -25,4 +25,10 @@ def _not_the_users() -> tuple[str, ...]:
     if sys.platform == "darwin":
         caches.append(home / "Library" / "Caches")
     folders = [*code_folders(), *caches]
-    return (*_SYSTEM, *(os.path.join(folder, "") for folder in folders))  # noqa: PTH118 - the separator is wanted
+    return (*_SYSTEM, *_library_as_zip(), *(os.path.join(folder, "") for folder in folders))  # noqa: PTH118 - the separator is wanted
+
+
+def _library_as_zip() -> tuple[str, ...]:
+    """Where Python looks for its library in one file, which is nearly never there."""
+    name = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+    return tuple(place for place in sys.path if pathlib.PurePath(place).name == name)
