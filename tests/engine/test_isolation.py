@@ -77,16 +77,6 @@ class Settings:
         return Settings(copy.deepcopy(self.limits, memo))
 
 
-class Recipe:
-    """It says what it is made of again."""
-
-    def __init__(self, steps: list[Any]) -> None:
-        self.steps = steps
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Recipe, (self.steps,)
-
-
 class Measured(pd.DataFrame):  # type: ignore[misc] # pandas has no types here
     _metadata = ["units"]  # noqa: RUF012 - as pandas wants it
     units: list[str]
@@ -159,8 +149,6 @@ def change(value: Any) -> Any:
         value.axes[0].plot([3])
     elif isinstance(value, Axes):
         value.set_title("changed")
-    elif isinstance(value, Recipe):
-        change(value.steps)
     elif isinstance(value, Settings):
         change(value.limits)
     elif isinstance(value, ET.Element):
@@ -180,8 +168,6 @@ def seen(value: Any) -> str:
         return f"{type(value)} {[seen(held) for held in value]}"
     if isinstance(value, dict):
         return f"{type(value)} {[(key, seen(held)) for key, held in value.items()]}"
-    if isinstance(value, Recipe):
-        return f"recipe {seen(value.steps)}"
     if isinstance(value, Figure):
         return f"figure of {seen(value.axes)}"
     if isinstance(value, Axes):
@@ -238,7 +224,6 @@ VALUES: dict[str, Callable[[], Any]] = {
     "an estimator": lambda: LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]),
     "a sparse matrix": lambda: sparse.csr_array(np.eye(2)),
     "a model with a copy of its own": lambda: Settings([1, [2]]),
-    "a recipe": lambda: Recipe([1, [2]]),
     "a figure and its axes": drawn,
     "a frame with attributes of its own": measured,
     "an element of XML": lambda: ET.fromstring("<a><b/></a>"),
@@ -740,3 +725,22 @@ def test_equal_calls_give_two_results_and_one_result_given_twice_is_one(
             assert cs_run(engine, target) == want
     finally:
         engine.close()
+
+
+class Connection:
+    """It can be pickled, and is then connected anew."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        Connection.made += 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Connection, ()
+
+
+def test_what_says_how_it_is_pickled_is_not_made_anew_for_each_reader() -> None:
+    one = Connection()
+    assert reader_copy(one) is one
+    assert reader_copy([one])[0] is one
+    assert Connection.made == 1

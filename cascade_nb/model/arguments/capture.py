@@ -283,10 +283,8 @@ def _find_way(cls: type) -> _Way:
         return _Way.ARRAY
     if kind == "frame":
         return _Way.FRAME
-    if library_of(cls) in COPIES_WELL:
+    if library_of(cls) in COPIES_WELL or own_copier(cls) is way:
         return _Way.ATTRIBUTES
-    if own_copier(cls) is way:  # it may be made again at great cost: not for each call
-        return _Way.ATTRIBUTES if hasattr(cls, "__deepcopy__") else _Way.NOTHING
     return _Way.BUFFER
 
 

@@ -40,7 +40,7 @@ def is_data(cls: type) -> bool:
     if cls.__module__ in _STANDARD:
         return True
     ways = any(getattr(cls, way, None) is not getattr(object, way, None) for way in _OWN_WAYS)
-    return not ways and not is_of_a_library(cls)
+    return not ways and not _is_of_a_library(cls)
 
 
 def is_frozen_data(cls: type) -> bool:
@@ -49,8 +49,7 @@ def is_frozen_data(cls: type) -> bool:
     return bool(made is not None and made.frozen)
 
 
-def is_of_a_library(cls: type) -> bool:
-    """Whether a class is of Python's own or of an installed library."""
+def _is_of_a_library(cls: type) -> bool:
     if cls.__module__ in sys.stdlib_module_names:
         return True
     place = getattr(sys.modules.get(cls.__module__), "__file__", None)

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.copying.figures import figure_copy, figure_of, is_drawn, same_in
-from cascade_nb.model.copying.immutable import FROZEN, is_of_a_library
+from cascade_nb.model.copying.immutable import FROZEN
 
 
 class OneCopy(Protocol):
@@ -56,7 +56,6 @@ COPIES_WELL: Final = frozenset(
         "PIL", "xarray", "xml", "lxml",
     }
 )  # fmt: skip
-_MADE_AGAIN: Final = ("__reduce__", "__reduce_ex__")
 _VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 _COPIED: Final = (
     bytearray, array.array, io.BytesIO, io.StringIO, random.Random, decimal.Context,
@@ -89,15 +88,15 @@ def library_copier(cls: type) -> Copier | None:
 
 
 def own_copier(cls: type) -> Copier | None:
-    """How values of `cls` are copied by its own `__deepcopy__`, as pydantic's models are, or, in a
-    class of the user's, by what it says that it is made again of; None where it says nothing.
+    """How values of `cls` are copied by its own `__deepcopy__`, as pydantic's models are; None
+    where it has none.
+
+    A class that only says how it is pickled may stand for a connection, and would be connected anew
+    for each reader.
     """
-    if issubclass(cls, (type, enum.Enum, BaseException)):
+    if issubclass(cls, (type, enum.Enum)) or not callable(getattr(cls, "__deepcopy__", None)):
         return None
-    if callable(getattr(cls, "__deepcopy__", None)):
-        return _by_its_own_way
-    ways = any(getattr(cls, way, None) is not getattr(object, way) for way in _MADE_AGAIN)
-    return _by_its_own_way if ways and not is_of_a_library(cls) else None
+    return _by_its_own_way
 
 
 def _by_its_own_way(copying: OneCopy, value: Any) -> Any:
