@@ -40,11 +40,17 @@ class FoldedTimes:
             kind = OTHERS
         cells = self.of.setdefault(kind, {})
         width = self.width
-        cell = cells.setdefault(int(last / width), [0, 0.0, 0])
+        place = int(last / width)
+        cell = cells.get(place)
+        if cell is None:
+            cell = cells[place] = [0, 0.0, 0]
         cell[0] += 1
         cell[2] += badly
         first = max(0.0, started - self.began)
-        for number in range(int(first / width), int(last / width) + 1):
+        if first >= place * width:  # short tasks, of which there are many
+            cell[1] += max(0.0, last - first)
+            return
+        for number in range(int(first / width), place + 1):
             inside = min(last, (number + 1) * width) - max(first, number * width)
             cells.setdefault(number, [0, 0.0, 0])[1] += max(0.0, inside)
 
