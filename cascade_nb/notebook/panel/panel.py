@@ -186,7 +186,7 @@ class Panel:
             assert self._unfolding is not None, "it was shown"
             path = await run_in_thread(self._desk.keep_timeline)
             marked = self._portrait.mark_path(path, self._graph)
-            self._cell.call(lambda: self.tell(path=marked))
+            self._cell.call(lambda: self.tell(path=marked) if self._heard else None)
             unfold_after(self._unfolding, self._desk, self.widget, self._everything(), path)
         _open.discard(self)
 
