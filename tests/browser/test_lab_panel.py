@@ -193,7 +193,7 @@ def test_the_switches_work_from_the_keyboard_in_lab(lab: LabServer, browser: Bro
         expect(panel.pause).to_be_focused()
         notebook.page.keyboard.press("Tab")
         expect(panel.root.get_by_role("button", name="Cancel")).to_be_focused()
-        for _ in range(6):
+        for _ in range(20):  # past the tools of the graph
             notebook.page.keyboard.press("Tab")
             focused = notebook.page.evaluate("() => document.activeElement.ariaLabel")
             if focused == "Hold total":

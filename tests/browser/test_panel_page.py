@@ -314,7 +314,7 @@ def test_boxes_show_their_state_by_shape_and_by_word(open_panel: Open) -> None:
     expect(stack.locator("text.progress")).to_have_text("5/20")
     full = float(stack.locator(".bar").get_attribute("data-full") or "nan")
     assert float(stack.locator(".bar").get_attribute("width") or "nan") == pytest.approx(full / 4)
-    assert "running · 5/20" in (stack.locator("title").text_content() or "")
+    assert "running · 5/20" in (stack.locator("title").first.text_content() or "")
     load = panel.panel.locator("[id='node-load_x23_1']")
     expect(load).to_have_attribute("data-state", "done")
     assert load.get_attribute("data-progress") is None

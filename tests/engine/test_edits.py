@@ -737,6 +737,7 @@ async def test_what_imports_a_file_is_kept_only_where_the_file_is_what_its_key_s
 ) -> None:
     # The guard against calls that hold up the loop sees to it that nobody looks at the file there.
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # else nobody knows what was imported
     module = f"late_{next(_versions)}"
     file = tmp_path / f"{module}.py"
     file.write_text("FACTOR = 2\n")

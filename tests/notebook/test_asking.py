@@ -105,7 +105,7 @@ def test_after_a_failure_the_name_is_that_run_and_a_bare_run_is_its_target(
     with pytest.raises(RunError):
         failed.result()
     plan = built.ok("%cascade plan rows").text
-    assert "it was not started in run" in plan
+    assert "was not started in run" in plan
     assert "fetch failed and the run stops at the first failure" in plan or "raw failed" in plan
     built.ok("BROKEN = False")
     built.ok(CELL, "A")

@@ -408,7 +408,7 @@ def test_a_panel_is_shown_again_while_its_run_goes_on_and_when_it_is_over(
     kernel.check(RUN.replace("run = cs", "# ").replace("panel =", "# "))
     first = kernel.check("%cascade run best --fresh")
     title = first.stdout + str(first.displays)
-    number = re.search(r"run (\d+)", title)
+    number = re.search(r"run (\d+) \(", title)
     assert number is not None
     shown = [d for d in first.displays if WIDGET in d]
     again = [d for d in kernel.check(f"%cascade panel {number[1]}").displays if WIDGET in d]

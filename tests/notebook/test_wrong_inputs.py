@@ -156,7 +156,11 @@ cs.guard("85%", suspend="yes") → suspend is True or False, not 'yes'
 %cascade state --clean --older → %cascade state: --older needs a value behind it
 %cascade state memory: --clean → --clean removes from the place where results are kept now; give no
 %cascade state --claen → %cascade state takes no option '--claen'; did you mean '--clean'?
-%cascade params → there is no %cascade command 'params'
+%cascade prams → there is no %cascade command 'prams'; did you mean 'params' or 'pause'?
+%cascade params siez=3 → there is no parameter 'siez'; did you mean 'size'?
+%cascade params size=abc → parameter 'size' takes int, and 'abc' (str) is none
+%cascade params size → a parameter is given as name=value, not 'size'
+%cascade params size=4 --reset → either values are chosen, or all mean their defaults again
 %cascade export → there is no %cascade command 'export'
 %%cascade → this cell is empty
 %%cascade --run nope⏎def f(x): return x⏎y = f(1) → there is no node 'nope'

@@ -156,6 +156,7 @@ def test_what_is_reused_or_skipped_has_no_span_and_an_answer_is_no_attribute(
     watched: Watched,
 ) -> None:
     watched.engine.start(give(1).named("a")).result()
+    watched.engine.bus.flush()
     watched.exporter.clear()
     question = cs.ask("The secret word?", type=str).named("q")
     run = watched.engine.start([give(1).named("a"), question, give(3).run_if(False).named("no")])
