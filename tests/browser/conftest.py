@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from cascade_nb.view.picture.states import LOOKS
 from tests.support.graph_page import OpenGraph, chains
 from tests.support.lab import LabServer, chromium
-from tests.support.panel_page import PanelPage
+from tests.support.panel_page import OpenPanel, PanelPage
 
 
 @pytest.fixture(scope="package")
@@ -33,16 +33,26 @@ def lab() -> Iterator[LabServer]:
 
 
 @pytest.fixture
-def open_graph(browser: Browser) -> Iterator[OpenGraph]:
-    """Opens panels with pictures of chains; they move without gliding."""
+def open_panel(browser: Browser) -> Iterator[OpenPanel]:
+    """Opens panels in bare pages."""
     pages: list[PanelPage] = []
 
-    def make(count: int = 6, length: int = 12, **options: Any) -> PanelPage:
-        page = PanelPage(browser, svg=chains(count, length), reduced_motion="reduce", **options)
-        page.tell(looks={state: [look.word, look.icon] for state, look in LOOKS.items()})
-        pages.append(page)
-        return page
+    def make(**options: Any) -> PanelPage:
+        pages.append(PanelPage(browser, **options))
+        return pages[-1]
 
     yield make
     for page in pages:
         page.close()
+
+
+@pytest.fixture
+def open_graph(open_panel: OpenPanel) -> OpenGraph:
+    """Opens panels with pictures of chains; they move without gliding."""
+
+    def make(count: int = 6, length: int = 12, **options: Any) -> PanelPage:
+        page = open_panel(svg=chains(count, length), reduced_motion="reduce", **options)
+        page.tell(looks={state: [look.word, look.icon] for state, look in LOOKS.items()})
+        return page
+
+    return make

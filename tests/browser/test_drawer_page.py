@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.test_panel_page import picture_of_three
 from tests.support.axe import complaints
-from tests.support.panel_page import PanelPage
+from tests.support.graph_page import fan_of
+from tests.support.panel_page import EVIL, OpenPanel, PanelPage
 
-Open = Callable[..., PanelPage]
-EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
 REPAINTED = "([canvas, before]) => canvas.toDataURL() !== before"
 
 
 @pytest.fixture
-def open_panel(browser: Browser) -> Iterator[Open]:
-    pages: list[PanelPage] = []
-
-    def make(**options: Any) -> PanelPage:
-        pages.append(PanelPage(browser, svg=picture_of_three(), **options))
-        return pages[-1]
-
-    yield make
-    for page in pages:
-        page.close()
+def open_fan(open_panel: OpenPanel) -> OpenPanel:
+    return partial(open_panel, svg=fan_of(20))
 
 
 @pytest.fixture
-def panel(open_panel: Open) -> PanelPage:
-    return open_panel()
+def panel(open_fan: OpenPanel) -> PanelPage:
+    return open_fan()
 
 
 def head(text: str = "best", **more: Any) -> dict[str, Any]:
@@ -218,8 +208,8 @@ def test_a_row_of_the_table_lists_its_nodes(panel: PanelPage) -> None:
     assert panel.sent("node")[-1]["node"] == "0:3"
 
 
-def test_a_node_that_changed_is_asked_for_again_and_not_too_often(open_panel: Open) -> None:
-    panel = open_panel(still=True)
+def test_a_node_that_changed_is_asked_for_again_and_not_too_often(open_fan: OpenPanel) -> None:
+    panel = open_fan(still=True)
     open_box(panel, state="waiting")
     asked = len(panel.sent("node"))
     panel.tell(boxes={"node-best": ["running"]})
@@ -245,9 +235,9 @@ def test_when_the_kernel_is_gone_it_says_so(panel: PanelPage) -> None:
 
 @pytest.mark.parametrize("width", [1400, 700, 420])
 def test_the_drawer_stands_beside_the_graph_and_below_it_where_it_is_narrow(
-    open_panel: Open, width: int
+    open_fan: OpenPanel, width: int
 ) -> None:
-    panel = open_panel(viewport={"width": width, "height": 900})
+    panel = open_fan(viewport={"width": width, "height": 900})
     before = panel.panel.locator(".cs-graph").bounding_box()
     open_box(panel, "long words " * 300)
     graph, pane = panel.panel.locator(".cs-graph").bounding_box(), drawer(panel).bounding_box()
@@ -268,8 +258,8 @@ def test_the_drawer_stands_beside_the_graph_and_below_it_where_it_is_narrow(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_tab(open_panel: Open, scheme: str) -> None:
-    panel = open_panel(color_scheme=scheme)
+def test_axe_finds_nothing_in_any_tab(open_fan: OpenPanel, scheme: str) -> None:
+    panel = open_fan(color_scheme=scheme)
     panel.page.evaluate(
         "s => { document.body.style.background = s === 'dark' ? '#111' : '#fff' }", scheme
     )
@@ -410,8 +400,10 @@ def test_a_square_opens_its_item(panel: PanelPage) -> None:
     assert panel.sent("node")[-1]["do"] == "hold"
 
 
-def test_the_squares_of_items_are_painted_anew_where_the_page_gets_dark(open_panel: Open) -> None:
-    panel = open_panel(color_scheme="light")
+def test_the_squares_of_items_are_painted_anew_where_the_page_gets_dark(
+    open_fan: OpenPanel,
+) -> None:
+    panel = open_fan(color_scheme="light")
     box(panel).click()
     answer(panel, head=head("m", tabs=["Items"]), tab="Items", body=items())
     squares = drawer(panel).locator("canvas")

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from cascade_nb.graph.build import build_graph
-from cascade_nb.model.tasks.decorator import task
-from cascade_nb.view.visual import Visual
-from tests.support.panel_page import STATE, PanelPage
-
-Open = Callable[..., PanelPage]
+from tests.support.graph_page import fan_of
+from tests.support.panel_page import STATE, OpenPanel, PanelPage
 
 
 @pytest.fixture
-def open_panel(browser: Browser) -> Iterator[Open]:
-    pages: list[PanelPage] = []
-
-    def make(**options: Any) -> PanelPage:
-        pages.append(PanelPage(browser, **options))
-        return pages[-1]
-
-    yield make
-    for page in pages:
-        page.close()
-
-
-@pytest.fixture
-def panel(open_panel: Open) -> PanelPage:
+def panel(open_panel: OpenPanel) -> PanelPage:
     return open_panel()
 
 
@@ -45,7 +26,7 @@ def test_it_says_hello_once_however_many_views_it_has(panel: PanelPage) -> None:
     assert panel.page.locator(".cascade-panel").count() == 2
 
 
-def test_it_shows_what_it_was_told(open_panel: Open) -> None:
+def test_it_shows_what_it_was_told(open_panel: OpenPanel) -> None:
     panel = open_panel(still=True)
     assert panel.text(".cs-title") == "report"
     assert panel.text(".cs-run") == "run 7"
@@ -180,7 +161,7 @@ def test_what_is_over_cannot_be_switched(panel: PanelPage) -> None:
     assert panel.text(".cs-headline") == "✓ Done in 2 s"
 
 
-def test_the_clock_moves_without_messages(open_panel: Open) -> None:
+def test_the_clock_moves_without_messages(open_panel: OpenPanel) -> None:
     panel = open_panel(still=True)
     panel.tell(time={"elapsed": 10, "ticking": True, "remaining": 40, "paused": None})
     expect(panel.panel.locator(".cs-time")).to_have_text("10 s, about 40 s left")
@@ -261,7 +242,7 @@ EVIL_SVG = f"""
 <rect width="9" height="9" fill="url({ELSEWHERE}/z)"/></g></svg>"""
 
 
-def test_a_picture_cannot_act(open_panel: Open) -> None:
+def test_a_picture_cannot_act(open_panel: OpenPanel) -> None:
     asked: list[str] = []
     panel = open_panel()
     panel.page.on("request", lambda request: asked.append(request.url))
@@ -278,34 +259,14 @@ def test_a_picture_cannot_act(open_panel: Open) -> None:
     assert asked == []
 
 
-def test_what_is_no_picture_is_said(open_panel: Open) -> None:
+def test_what_is_no_picture_is_said(open_panel: OpenPanel) -> None:
     panel = open_panel(svg="<svg><unclosed")
     assert panel.text(".cs-graph") == "The graph cannot be shown."
 
 
-def picture_of_three() -> str:
-    @task
-    def load() -> int:
-        return 1
-
-    @task
-    def train(data: int, i: int) -> int:
-        return i
-
-    @task
-    def choose(models: list[int]) -> int:
-        return max(models)
-
-    data = load()
-    graph = build_graph(choose([train(data, i) for i in range(20)]).named("best"))
-    svg = Visual(graph).svg
-    assert svg is not None
-    return svg
-
-
-def test_boxes_show_their_state_by_shape_and_by_word(open_panel: Open) -> None:
+def test_boxes_show_their_state_by_shape_and_by_word(open_panel: OpenPanel) -> None:
     # The picture is the view's own: this fails when its structure and the panel part company.
-    panel = open_panel(svg=picture_of_three())
+    panel = open_panel(svg=fan_of(20))
     stack = panel.panel.locator("[id='node-train_x23_1']")
     panel.tell(boxes={"node-train_x23_1": ["running", 5, 20], "node-load_x23_1": ["done"]})
     expect(stack).to_have_attribute("data-state", "running")
@@ -320,8 +281,8 @@ def test_boxes_show_their_state_by_shape_and_by_word(open_panel: Open) -> None:
     assert load.get_attribute("data-progress") is None
 
 
-def test_a_second_view_shows_the_same_as_the_first(open_panel: Open) -> None:
-    panel = open_panel(svg=picture_of_three(), still=True)  # a second may begin between two looks
+def test_a_second_view_shows_the_same_as_the_first(open_panel: OpenPanel) -> None:
+    panel = open_panel(svg=fan_of(20), still=True)  # a second may begin between two looks
     panel.tell(
         boxes={"node-train_x23_1": ["running", 5, 20]},
         output={"anew": False, "chunks": [["stdout", "spoken\n"]]},
@@ -383,8 +344,8 @@ def test_a_flood_of_output_keeps_its_end(panel: PanelPage) -> None:
 
 
 @pytest.mark.parametrize("width", [1400, 400])
-def test_nothing_moves_when_the_state_changes(open_panel: Open, width: int) -> None:
-    panel = open_panel(svg=picture_of_three(), viewport={"width": width, "height": 900})
+def test_nothing_moves_when_the_state_changes(open_panel: OpenPanel, width: int) -> None:
+    panel = open_panel(svg=fan_of(20), viewport={"width": width, "height": 900})
     # The failures, which open by themselves, are the last of it and have nothing below them.
     parts = ".cs-bar, .cs-headline, .cs-graph, .cs-kinds, .cs-section-output, summary"
     places = f"""e => [...e.querySelectorAll('{parts}')]
@@ -405,8 +366,8 @@ def test_nothing_moves_when_the_state_changes(open_panel: Open, width: int) -> N
     assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_nothing_moves_by_itself_for_those_who_asked_for_that(open_panel: Open) -> None:
-    panel = open_panel(svg=picture_of_three(), reduced_motion="reduce")
+def test_nothing_moves_by_itself_for_those_who_asked_for_that(open_panel: OpenPanel) -> None:
+    panel = open_panel(svg=fan_of(20), reduced_motion="reduce")
     panel.tell(boxes={"node-train_x23_1": ["running", 5, 20]})
     panel.switch("Pause this run").click()
     running = "e => e.getAnimations({ subtree: true }).length"

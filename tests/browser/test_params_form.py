@@ -9,13 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from cascade_nb.notebook.panel.source import FORM_SOURCE
-from cascade_nb.notebook.parameters.widget import ParamsWidget
+from cascade_nb.notebook.parameters.widget import FORM_STYLE
 from tests.support.axe import complaints
 from tests.support.kernels import LABELS
 from tests.support.lab import LabServer
-from tests.support.panel_page import PanelPage
-
-EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
+from tests.support.panel_page import EVIL, PanelPage
 
 
 def field(name: str, kind: str, value: str | None, **more: Any) -> dict[str, Any]:
@@ -41,7 +39,7 @@ STATE: dict[str, Any] = {
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[PanelPage]:
-    made = PanelPage(browser, source=FORM_SOURCE, style=str(ParamsWidget._css), state=STATE)
+    made = PanelPage(browser, source=FORM_SOURCE, style=FORM_STYLE, state=STATE)
     yield made
     made.close()
 

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.test_panel_page import picture_of_three
 from tests.support.axe import complaints
-from tests.support.panel_page import STATE, PanelPage
+from tests.support.graph_page import fan_of
+from tests.support.panel_page import EVIL, STATE, OpenPanel, PanelPage
 
-Open = Callable[..., PanelPage]
 Json = dict[str, Any]
-EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
 REPAINTED = "([canvas, before]) => canvas.toDataURL() !== before"
-
-
-@pytest.fixture
-def open_panel(browser: Browser) -> Iterator[Open]:
-    pages: list[PanelPage] = []
-
-    def make(**options: Any) -> PanelPage:
-        pages.append(PanelPage(browser, **options))
-        return pages[-1]
-
-    yield make
-    for page in pages:
-        page.close()
 
 
 def told(**more: Any) -> Json:
@@ -90,7 +74,7 @@ def answer(panel: PanelPage, **message: Any) -> Json:
 
 
 def show(panel: PanelPage, **more: Any) -> Locator:
-    """Open it, and have it answered; gives its picture."""
+    """OpenPanel it, and have it answered; gives its picture."""
     timeline(panel).locator("summary").first.click()
     answer(panel, **told(**more))
     picture = timeline(panel).get_by_role("application")
@@ -99,7 +83,7 @@ def show(panel: PanelPage, **more: Any) -> Locator:
 
 
 def test_nothing_is_asked_before_it_is_opened_and_nothing_more_when_all_is_known(
-    open_panel: Open,
+    open_panel: OpenPanel,
 ) -> None:
     panel = open_panel(still=True)
     panel.page.clock.run_for(5_000)
@@ -115,7 +99,7 @@ def test_nothing_is_asked_before_it_is_opened_and_nothing_more_when_all_is_known
     expect(timeline(panel)).to_contain_text("timeline · 4")
 
 
-def test_what_is_longer_than_one_answer_comes_in_several(open_panel: Open) -> None:
+def test_what_is_longer_than_one_answer_comes_in_several(open_panel: OpenPanel) -> None:
     panel = open_panel()
     timeline(panel).locator("summary").first.click()
     answer(panel, **told(ended=6))
@@ -124,7 +108,7 @@ def test_what_is_longer_than_one_answer_comes_in_several(open_panel: Open) -> No
     expect(timeline(panel)).to_contain_text("timeline · 6")
 
 
-def test_keys_go_from_bar_to_bar_say_what_they_are_and_open_the_node(open_panel: Open) -> None:
+def test_keys_go_from_bar_to_bar_say_what_they_are_and_open_the_node(open_panel: OpenPanel) -> None:
     panel = open_panel()
     picture = show(panel)
     picture.focus()
@@ -147,7 +131,7 @@ def test_keys_go_from_bar_to_bar_say_what_they_are_and_open_the_node(open_panel:
     expect(picture).to_be_focused()
 
 
-def test_a_click_opens_what_is_under_it_and_a_pause_says_what_it_is(open_panel: Open) -> None:
+def test_a_click_opens_what_is_under_it_and_a_pause_says_what_it_is(open_panel: OpenPanel) -> None:
     panel = open_panel(viewport={"width": 1200, "height": 900})
     picture = show(panel)
     box = picture.bounding_box()
@@ -164,7 +148,7 @@ def test_a_click_opens_what_is_under_it_and_a_pause_says_what_it_is(open_panel: 
     expect(said).to_contain_text("about 12 tiny tasks")
 
 
-def test_zoomed_it_can_be_moved_and_shown_whole_again(open_panel: Open) -> None:
+def test_zoomed_it_can_be_moved_and_shown_whole_again(open_panel: OpenPanel) -> None:
     panel = open_panel(viewport={"width": 1200, "height": 900})
     picture = show(panel)
     said = timeline(panel).get_by_role("status")
@@ -187,7 +171,7 @@ def test_zoomed_it_can_be_moved_and_shown_whole_again(open_panel: Open) -> None:
     expect(said).to_contain_text("load · attempt 2")
 
 
-def test_what_came_before_is_told_together(open_panel: Open) -> None:
+def test_what_came_before_is_told_together(open_panel: OpenPanel) -> None:
     panel = open_panel(viewport={"width": 1200, "height": 900})
     cells = [[1, 0, 512, 3.5, 4], [1, 1, 700, 3.9, 0]]
     picture = show(panel, folded=cells, width=0.5, first=1212, last=1216, ended=1216)
@@ -199,7 +183,7 @@ def test_what_came_before_is_told_together(open_panel: Open) -> None:
     expect(timeline(panel)).to_contain_text("and 1,212 before them")
 
 
-def test_the_table_says_the_same_and_opens_nodes(open_panel: Open) -> None:
+def test_the_table_says_the_same_and_opens_nodes(open_panel: OpenPanel) -> None:
     panel = open_panel()
     show(panel)
     timeline(panel).locator("summary", has_text="as a table").click()
@@ -211,7 +195,7 @@ def test_the_table_says_the_same_and_opens_nodes(open_panel: Open) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_panel: Open, scheme: str) -> None:
+def test_axe_finds_nothing(open_panel: OpenPanel, scheme: str) -> None:
     panel = open_panel(color_scheme=scheme)
     panel.page.evaluate(
         "s => { document.body.style.background = s === 'dark' ? '#111' : '#fff' }", scheme
@@ -222,13 +206,13 @@ def test_axe_finds_nothing(open_panel: Open, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1400, 700, 420])
-def test_nothing_sticks_out(open_panel: Open, width: int) -> None:
+def test_nothing_sticks_out(open_panel: OpenPanel, width: int) -> None:
     panel = open_panel(viewport={"width": width, "height": 900})
     show(panel, names=["n" * 120, "m" * 120], kinds=[["k" * 120, "thread"], ["j" * 120, "x"]])
     assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_five_hundred_texts_of_anybody_are_text(open_panel: Open) -> None:
+def test_five_hundred_texts_of_anybody_are_text(open_panel: OpenPanel) -> None:
     dice = random.Random(20)
     pieces = [
         EVIL,
@@ -273,7 +257,7 @@ def test_five_hundred_texts_of_anybody_are_text(open_panel: Open) -> None:
 
 
 def test_thousands_of_bars_are_drawn_in_a_moment_and_a_view_opened_late_has_them(
-    open_panel: Open,
+    open_panel: OpenPanel,
 ) -> None:
     panel = open_panel(viewport={"width": 1200, "height": 900})
     bars = [[i, -1, 0, i % 2, 1, (i // 8) * 0.5, 0.45, "d"] for i in range(4_000)]
@@ -293,7 +277,7 @@ def test_thousands_of_bars_are_drawn_in_a_moment_and_a_view_opened_late_has_them
     assert (question["since"], question["folded"]) == (0, True)
 
 
-def test_when_nobody_has_the_run_any_more_it_says_so(open_panel: Open) -> None:
+def test_when_nobody_has_the_run_any_more_it_says_so(open_panel: OpenPanel) -> None:
     panel = open_panel()
     panel.tell(phase="succeeded", ended=True, headline=["Done in 2 s"])
     timeline(panel).locator("summary").first.click()
@@ -303,9 +287,9 @@ def test_when_nobody_has_the_run_any_more_it_says_so(open_panel: Open) -> None:
 
 
 def test_boxes_say_how_long_they_took_and_what_the_end_waited_for_is_marked(
-    open_panel: Open,
+    open_panel: OpenPanel,
 ) -> None:
-    panel = open_panel(svg=picture_of_three())
+    panel = open_panel(svg=fan_of(20))
     best = panel.panel.locator("[id='node-best']")
     load = panel.panel.locator("[id='node-load_x23_1']")
     done = {"node-best": ["done"], "node-load_x23_1": ["running"]}
@@ -323,7 +307,7 @@ def test_boxes_say_how_long_they_took_and_what_the_end_waited_for_is_marked(
     assert complaints(panel.page, ".cascade-panel") == []
 
 
-def test_it_is_painted_anew_where_the_page_gets_dark(open_panel: Open) -> None:
+def test_it_is_painted_anew_where_the_page_gets_dark(open_panel: OpenPanel) -> None:
     panel = open_panel(color_scheme="light")
     picture = show(panel)
     before = picture.evaluate("canvas => canvas.toDataURL()")

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from cascade_nb.notebook.overview.widget import RUNS_STYLE
+from cascade_nb.notebook.panel.widget import STYLE
+from cascade_nb.notebook.parameters.widget import FORM_STYLE
 
-#: What both panels have, and what that of all runs adds.
-CSS = RUNS_STYLE
+#: What all widgets have, and what that of all runs and the form add.
+CSS = RUNS_STYLE + FORM_STYLE.removeprefix(STYLE)
 
 #: What no display can be inside of, since they are all in `.cs-displays`.
 ELSEWHERE = (
@@ -35,7 +37,7 @@ def selectors() -> Iterator[str]:
 @pytest.mark.parametrize("selector", list(selectors()))
 def test_a_selector_names_a_part_of_the_panel(selector: str) -> None:
     assert selector.startswith(
-        (".cascade-panel", ".cascade-twin", ".cascade-found", ".cs-section-output")
+        (".cascade-panel", ".cascade-form", ".cascade-twin", ".cascade-found", ".cs-section-output")
     )
     last = re.split(r"[ >]+", selector.replace(":not(.cs-displays *)", ":not(.cs-displays)"))[-1]
     own = ".cs-" in last or last.startswith((".cascade-panel", ".cascade-twin", ".cascade-found"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -53,6 +53,9 @@ STATE: dict[str, Any] = {
     "twin": "",
     "busyWords": "The running cell holds the kernel.",
 }
+
+#: Would leave `window.hacked` on the page, were it anything but text.
+EVIL = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 2</script>\u202e\x1b[31m"
 
 _MODEL = """
 state => {
@@ -156,3 +159,7 @@ class PanelPage:
     def close(self) -> None:
         self.context.close()
         assert not self.problems, self.problems
+
+
+#: Opens a page with the panel; takes what `PanelPage` does.
+OpenPanel = Callable[..., PanelPage]

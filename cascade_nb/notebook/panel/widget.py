@@ -13,13 +13,17 @@ import traitlets
 from cascade_nb.notebook.panel.source import PANEL_SOURCE
 from cascade_nb.text import carryable
 
-#: Where the sheets are.
-SHEETS: Final = Path(__file__).parent
+_SHEETS: Final = Path(__file__).parent
 _NAMES: Final = ("panel.css", "canvas.css", "drawer.css", "timeline.css")
 #: How it looks.
-STYLE: Final = "\n".join((SHEETS / name).read_text(encoding="utf-8") for name in _NAMES)
+STYLE: Final = "\n".join((_SHEETS / name).read_text(encoding="utf-8") for name in _NAMES)
 
 Listener = Callable[[Mapping[str, Any]], object]
+
+
+def with_sheet(sheet: Path) -> str:
+    """The panel's looks, and behind them those of a widget's own sheet."""
+    return "\n".join([STYLE, sheet.read_text(encoding="utf-8")])
 
 
 class SnapshotWidget(anywidget.AnyWidget):

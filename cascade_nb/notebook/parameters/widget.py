@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from cascade_nb.notebook.panel.source import FORM_SOURCE
-from cascade_nb.notebook.panel.widget import SHEETS, STYLE, Listener, SnapshotWidget
+from cascade_nb.notebook.panel.widget import Listener, SnapshotWidget, with_sheet
 
-_SHEET: Final = SHEETS / "form.css"
+#: How it looks.
+FORM_STYLE: Final = with_sheet(Path(__file__).with_name("form.css"))
 
 
 class ParamsWidget(SnapshotWidget):
-    """The browser's side is `panel/js/params_form.js`; its looks are the panel's, and its own."""
+    """The browser's side is `panel/js/params_form.js`."""
 
     _esm = FORM_SOURCE
-    _css = "\n".join([STYLE, _SHEET.read_text(encoding="utf-8")])
+    _css = FORM_STYLE
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]], listener: Listener) -> None:
         super().__init__("Parameters (form)", snapshot, listener)

@@ -21,6 +21,17 @@ export function connection() {
     gone: false,
     model: null,
 
+    // Begins to hear the kernel: `take` is given what it tells to all, `answer` anything else.
+    begin(model, take = (news) => this.take(news), answer = () => {}) {
+      this.model = model
+      take(model.get("snapshot"))
+      model.on("msg:custom", (message) => (message.type === "patch" ? take : answer)(message))
+      // What was told before this moment, or while the connection was lost, has passed unheard.
+      const hello = () => this.send({ type: "hello" })
+      model.on("comm_live_update", hello)
+      hello()
+    },
+
     // A restarted kernel has forgotten the panel, and sending to it fails.
     send(message) {
       const before = this.gone

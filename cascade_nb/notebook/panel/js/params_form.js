@@ -11,15 +11,7 @@ export default () => {
 
   return {
     initialize({ model }) {
-      shared.model = model
-      shared.take(model.get("snapshot"))
-      model.on("msg:custom", (message) => {
-        if (message.type === "patch") shared.take(message)
-      })
-      // What was told before this moment, or while the connection was lost, has passed unheard.
-      const hello = () => shared.send({ type: "hello" })
-      model.on("comm_live_update", hello)
-      hello()
+      shared.begin(model)
     },
 
     render({ el }) {

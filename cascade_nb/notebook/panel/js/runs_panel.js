@@ -3,7 +3,7 @@
 
 import { connection } from "./connection.js"
 import { RunsView } from "./runs_view.js"
-import { hideTwins } from "./twins.js"
+import { putIntoPage } from "./watching.js"
 
 export default () => {
   const shared = connection()
@@ -16,39 +16,14 @@ export default () => {
 
   return {
     initialize({ model }) {
-      shared.model = model
-      take(model.get("snapshot"))
-      model.on("msg:custom", (message) => {
-        if (message.type === "patch") take(message)
-        else if (message.type === "compared" && message.page === shared.page) {
-          for (const { comparison } of shared.views) comparison.take(message)
-        }
+      shared.begin(model, take, (message) => {
+        if (message.type !== "compared" || message.page !== shared.page) return
+        for (const { comparison } of shared.views) comparison.take(message)
       })
-      const hello = () => shared.send({ type: "hello" })
-      model.on("comm_live_update", hello)
-      hello()
     },
 
     render({ model, el }) {
-      const view = new RunsView(shared, model, el)
-      let showTwins = null
-      const look = () => shared.look()
-      const watcher = new IntersectionObserver(([entry]) => {
-        view.seen = entry.isIntersecting
-        if (el.isConnected) showTwins ??= hideTwins(el, shared.state.twin)
-        look()
-      })
-      watcher.observe(view.root)
-      document.addEventListener("visibilitychange", look)
-      shared.views.add(view)
-      return () => {
-        shared.views.delete(view)
-        document.removeEventListener("visibilitychange", look)
-        watcher.disconnect()
-        showTwins?.()
-        view.close()
-        look()
-      }
+      return putIntoPage(shared, new RunsView(shared, model, el), el)
     },
   }
 }
