@@ -13,13 +13,17 @@ import threading
 import time
 import types
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine import Engine, NodeState, Phase
+from cascade_nb.engine.storage import journal_writer
 from cascade_nb.engine.storage.journal_writer import UnwrittenRunWarning
 from cascade_nb.engine.storage.recovery import choose
 from cascade_nb.engine.storage.result_saver import THE_STATE
@@ -543,3 +547,25 @@ async def test_whoever_takes_up_a_run_whose_code_was_edited_can_die_too(
     assert calls.count(("first", 4)) == 1
     for left in (run, again):
         assert isinstance(await outcome(left), RunCancelledError)
+
+
+async def test_who_writes_first_at_one_time_shares_a_thread(
+    make_engine: MakeEngine, state: PaperState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[LoopThread] = []
+
+    def slowly(name: str) -> LoopThread:
+        time.sleep(0.05)  # in which another thread comes here
+        made.append(LoopThread(name))
+        return made[-1]
+
+    monkeypatch.setattr(journal_writer, "LoopThread", slowly)
+    writer = make_engine(state_backend=state).journal_writer
+    assert writer is not None
+
+    def send(n: int) -> int:
+        return writer.wait_on_own_loop(asyncio.sleep(0, n))
+
+    both = [run_in_thread(partial(send, n)) for n in (1, 2)]
+    assert await asyncio.gather(*both) == [1, 2]
+    assert len(made) == 1

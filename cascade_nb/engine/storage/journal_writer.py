@@ -13,6 +13,7 @@ import dataclasses
 import os
 import secrets
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
@@ -85,6 +86,7 @@ class JournalWriter:
         self._manager = manager
         self._runs: dict[str, _RecordedRun] = {}
         self._loop_thread: LoopThread | None = None
+        self._making = threading.Lock()  # of that: what is sent first may come from two threads
         self._sent: set[concurrent.futures.Future[None]] = set()
         self._subscription: Subscription | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -151,10 +153,12 @@ class JournalWriter:
         sent.add_done_callback(self._sent.discard)
 
     def _sent_to_loop(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if self._loop_thread is None:
-            self._loop_thread = loop_thread = LoopThread("cascade-journal")
-            weakref.finalize(self, loop_thread.stop_soon).atexit = False
-        return asyncio.run_coroutine_threadsafe(work, self._loop_thread.loop)
+        with self._making:
+            loop_thread = self._loop_thread
+            if loop_thread is None:
+                self._loop_thread = loop_thread = LoopThread("cascade-journal")
+                weakref.finalize(self, loop_thread.stop_soon).atexit = False
+        return loop_thread.submit(work)
 
     async def _stop_writing(self) -> None:
         if self._writing is not None:
