@@ -30,12 +30,12 @@ class Launched(NamedTuple):
     Attributes:
         run: the run.
         names: what it was to run.
-        number: which execution of the cell that was.
+        here: the cell as it was run then.
     """
 
     run: Run
     names: list[str]
-    number: int
+    here: Running
 
 
 class Session:
@@ -125,16 +125,18 @@ class Session:
         gone = [key for key, one in self._launched.items() if one.run.done()]
         for key in gone:
             del self._launched[key]
-        self._launched[here.cell.key] = Launched(run, list(names), here.number)
+        self._launched[here.cell.key] = Launched(run, list(names), here)
 
     def goes_on_of(self, here: Running, names: Sequence[str]) -> Run | None:
-        """The run of these names that a cell started when it was run before, if it goes on. Where
-        the frontend gives cells no identity, and within one execution: None.
+        """The run of these names that a cell started when it was run before, if it goes on and the
+        text of the cell is the same. Where the frontend gives cells no identity, and within one
+        execution: None.
         """
         before = self._launched.get(here.cell.key)
-        if before is None or before.number == here.number or before.names != list(names):
+        if before is None or before.here.number == here.number or before.run.done():
             return None
-        return None if before.run.done() else before.run
+        same = before.names == list(names) and before.here.text == here.text
+        return before.run if same else None
 
     def live_runs(self) -> list[Run]:
         """Those that are not over, the newest of each engine first."""

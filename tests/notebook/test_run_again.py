@@ -66,7 +66,9 @@ def test_the_run_that_goes_on_is_shown_until_somebody_says_otherwise(kernel: Rea
     second = again(kernel)
     assert models(second)[-1] == models(first)[-1], "its panel stands below the cell again"
     assert len(models(second)) == 2, "and the question above it"
-    assert "Run 1 of wait, wait, which this cell has started, goes on since" in question(second)
+    assert "Run 1 of wait, wait, which this cell has started, has been going on for" in question(
+        second
+    )
     assert going_on(kernel) == [1]
     assert kernel.check("print(got.number)").stdout == "1\n"
 
@@ -83,6 +85,23 @@ def test_the_run_that_goes_on_is_shown_until_somebody_says_otherwise(kernel: Rea
     words = "\n".join(str(shown.get("text/plain", "")) for shown in told.displays)
     assert "  3  " in words
     assert "Cancelled" in words
+
+
+def test_a_cell_that_asks_for_something_else_is_not_asked(kernel: RealKernel) -> None:
+    kernel.check(
+        "%%cascade --quiet\nimport cascade_nb as cs\nn = cs.Param('n', default=1)\nlong = [wait(n)]"
+    )
+    assert question(again(kernel, "got = %cascade run long -p n=1")) == ""
+    assert question(again(kernel, "got = %cascade run long -p n=2")) == ""
+    assert going_on(kernel) == [1, 2]
+    assert "Run 2" in question(again(kernel, "got = %cascade run long -p n=2"))
+    kernel.check("k = 3")
+    assert question(again(kernel, "got = %cascade run long -p n={k}")) == ""
+    assert "Run 3" in question(again(kernel, "got = %cascade run long -p n={k}"))
+    kernel.check("k = 4")
+    assert question(again(kernel, "got = %cascade run long -p n={k}")) == ""
+    kernel.check("go.set()")
+    assert kernel.check("print(await got)").stdout == "[4]\n"
 
 
 def test_what_is_over_is_run_anew_and_a_loop_in_a_cell_is_not_asked(kernel: RealKernel) -> None:

@@ -1,4 +1,4 @@
-"""Asks what is to be done where a cell is run again whose run goes on.
+"""Asks what is to be done where a cell is run again, as it was, whose run goes on.
 
 Nothing waits for the answer, so that Run All comes to its end: until one is given, the run that
 goes on is what the cell shows and gives. A headless execution is not asked.
@@ -56,8 +56,9 @@ class _Question:
         self._cell = LaunchingCell()
         status = going.status
         asks = (
-            f"Run {status.number} of {status.title}, which this cell has started, goes on since "
-            f"{seconds_text(status.elapsed)}. Nothing new was started:"
+            f"Run {status.number} of {status.title}, which this cell has started, has been going "
+            f"on for {seconds_text(status.elapsed)}, with what was defined then. Nothing new was "
+            "started:"
         )
         self._words = ipywidgets.HTML(html.escape(asks))
         chosen = {SHOW: self._show, CANCEL: self._cancel, BOTH: self._both}

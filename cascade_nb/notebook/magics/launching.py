@@ -10,6 +10,7 @@ from cascade_nb.engine.runs.nested_wait import wait_for
 from cascade_nb.engine.runs.request import new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunError, RunFailures
+from cascade_nb.graph.values.atoms import ATOMS
 from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.task_output import TaskOutput
@@ -46,8 +47,8 @@ class LaunchOptions(NamedTuple):
 def launch(session: Session, options: LaunchOptions) -> Any:
     """Start a run and show its panel.
 
-    A cell that is run again while the run goes on that it has started shows that one, and asks
-    whether another is to be started; nothing waits for the answer.
+    A cell that is run again as it was, while the run goes on that it has started, shows that one
+    and asks whether another is to be started; nothing waits for the answer.
 
     Returns:
         the run, at once, or, where the cell waits, when it is over; where it waits and `awaited`,
@@ -81,13 +82,26 @@ def launch(session: Session, options: LaunchOptions) -> Any:
             say(f"No name was given, so this runs `{chosen[0]}`.")
 
     going = None if options.wait or is_headless() else session.goes_on_of(here, chosen)
-    if going is not None and running_kernel() is not None:
+    if going is not None and running_kernel() and _alike(going.request.params, params):
         ask_whether_again(
             session, going, lambda: present(session, begin, new_run_id(), begun, wait=False)
         )
         return going
 
     return present(session, begin, new_run_id(), begun, wait=options.wait, awaited=options.awaited)
+
+
+def _alike(params: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether the same is given; what cannot be compared in a moment is the same object only."""
+    return params.keys() == others.keys() and all(
+        one is others[name]
+        or (
+            one.__class__ in ATOMS
+            and one.__class__ is others[name].__class__
+            and one == others[name]
+        )
+        for name, one in params.items()
+    )
 
 
 def present(
