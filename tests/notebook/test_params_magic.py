@@ -65,6 +65,7 @@ def test_what_no_task_of_a_run_reads_is_not_given_to_it(built: Notebook) -> None
 @pytest.mark.parametrize(
     ("line", "kind", "words"),
     [
+        ("size=8 label=y size=0", errors.ParamError, "takes int from 1 to 99, and '0'"),
         ("size=0", errors.ParamError, "takes int from 1 to 99, and '0'"),
         ("sise=4", errors.UnknownNameError, "did you mean 'size'?"),
         ("size", errors.UsageError, "a parameter is given as name=value, not 'size'"),

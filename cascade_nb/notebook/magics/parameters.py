@@ -7,15 +7,17 @@ from typing import Any
 
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.params.param import Param
 from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.panel.drawing import on_a_loop_of_its_own
 from cascade_nb.notebook.parameters.values import (
-    choose,
     cost,
     fields,
     forget,
     graph_here,
     in_words,
+    keep,
+    read,
 )
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import say
@@ -27,19 +29,22 @@ def show_params(session: Session, given: Namespace, awaited: bool) -> Any:
         raise UsageError("either values are chosen, or all mean their defaults again (--reset)")
     graph = graph_here(session)
     if given.reset:
-        forget(session, graph)
-    for text in given.value:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not name:
-            raise UsageError(f"a parameter is given as name=value, not {text!r}")
-        if value:
-            choose(session, graph, name, value)
-        else:
-            forget(session, graph, name)
+        forget(session)
+    chosen = [_read(graph, text) for text in given.value]  # all, before anything is changed
+    for param, value in chosen:
+        keep(session, param, value)
     if not awaited:
         say(on_a_loop_of_its_own(_told(session, graph)))
         return None
     return _shown(session, graph)
+
+
+def _read(graph: Graph | None, text: str) -> tuple[Param, Any]:
+    """What ``name=value`` means; the default where there is no value."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name:
+        raise UsageError(f"a parameter is given as name=value, not {text!r}")
+    return read(graph, name, value or None)
 
 
 async def _shown(session: Session, graph: Graph | None) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, Final
 
 from IPython.display import display
@@ -17,11 +16,9 @@ from IPython.display import display
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.errors import CascadeError
 from cascade_nb.graph.graph import Graph
-from cascade_nb.notebook.parameters.values import Cost, choose, cost, fields, forget, graph_here
+from cascade_nb.notebook.parameters.values import Cost, cost, fields, graph_here, keep, read
 from cascade_nb.notebook.parameters.widget import ParamsWidget
 from cascade_nb.notebook.session import Session
-
-_Change = Callable[[Session, "Graph | None"], None]
 
 _BUSY: Final = "The running cell holds the kernel: this is taken up when it awaits or ends."
 
@@ -75,18 +72,15 @@ class ParamsForm:
                 "page": str(page),
                 "seq": int(seq),
             }:
-                self._answer_soon(page, seq, partial(choose, name=name, text=value))
+                self._portal.call(lambda: self._answer(page, seq, name, value))
             case {"type": "reset", "name": str(name), "page": str(page), "seq": int(seq)}:
-                self._answer_soon(page, seq, partial(forget, name=name))
+                self._portal.call(lambda: self._answer(page, seq, name, None))
 
-    def _answer_soon(self, page: str, seq: int, do: _Change) -> None:
-        self._portal.call(lambda: self._answer(page, seq, do))
-
-    def _answer(self, page: str, seq: int, do: _Change) -> None:
-        """Do what was asked, acknowledge it, and then say what a run would cost. On the loop."""
+    def _answer(self, page: str, seq: int, name: str, value: str | bool | None) -> None:
+        """Keep what was chosen, acknowledge it, and then say what a run would cost. On the loop."""
         error, graph = None, graph_here(self._session)
         try:
-            do(self._session, graph)
+            keep(self._session, *read(graph, name, value))
         except CascadeError as refused:
             error = str(refused)
         self._take_up(graph)

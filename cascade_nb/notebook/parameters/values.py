@@ -43,28 +43,37 @@ def graph_here(session: Session) -> Graph | None:
     return whole_graph(session.workspace)[0]
 
 
-def choose(session: Session, graph: Graph | None, name: str, text: str | bool) -> None:
-    """Give a parameter the value that somebody wrote, for all runs after that.
+def read(graph: Graph | None, name: str, text: str | bool | None) -> tuple[Param, Any]:
+    """The parameter of this name, and what somebody wrote for it as a value of its type; None, for
+    its default, gives `REQUIRED`.
 
     Raises:
         UnknownNameError: nothing reads such a parameter.
         ParamError: the text is no value of its type.
     """
-    param = _named(graph, name)
-    value = param.checked(_literally(text) if param.kind is None else text)
-    session.chosen[name] = session.engine.given[name] = value
+    here = _params_in(graph)
+    if name not in here:
+        raise UnknownNameError("parameter", name, here, "" if here else NONE_HERE)
+    param = here[name]
+    if text is None:
+        return param, REQUIRED
+    return param, param.checked(_literally(text) if param.kind is None else text)
 
 
-def forget(session: Session, graph: Graph | None, name: str | None = None) -> None:
-    """Have a parameter, or each, mean its default again.
+def keep(session: Session, param: Param, value: Any) -> None:
+    """Give a parameter this value for all runs after that; `REQUIRED` has it mean its default."""
+    for kept in (session.chosen, session.engine.given):
+        if value is REQUIRED:
+            kept.pop(param.name, None)
+        else:
+            kept[param.name] = value
 
-    Raises:
-        UnknownNameError: nothing reads such a parameter.
-    """
-    names = [*session.chosen] if name is None else [_named(graph, name).name]
-    for one in names:
-        session.chosen.pop(one, None)
-        session.engine.given.pop(one, None)
+
+def forget(session: Session) -> None:
+    """Have each parameter mean its default again."""
+    for name in session.chosen:
+        session.engine.given.pop(name, None)
+    session.chosen.clear()
 
 
 def fields(session: Session, graph: Graph | None) -> list[dict[str, Any]]:
@@ -140,13 +149,6 @@ def _about(field: Mapping[str, Any]) -> str:
 
 def _params_in(graph: Graph | None) -> Mapping[str, Param]:
     return {} if graph is None else graph.params()
-
-
-def _named(graph: Graph | None, name: str) -> Param:
-    here = _params_in(graph)
-    if name not in here:
-        raise UnknownNameError("parameter", name, here, "" if here else NONE_HERE)
-    return here[name]
 
 
 def _literally(text: str | bool) -> Any:
