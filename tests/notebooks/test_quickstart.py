@@ -67,7 +67,7 @@ class TestExecuted:
     def test_the_redefinition_runs_only_what_depends_on_it(self, executed: NotebookNode) -> None:
         plans = [c for c in executed.cells if c.source.startswith("%cascade plan report")]
         words = text_of(plans[1])
-        assert re.search(r"2 run: `choose` changed, line 2.*\n  best\n", words, re.DOTALL)
+        assert re.search(r"2 run: `choose` changed, line 2.*\n  best\b", words, re.DOTALL)
         assert re.search(r"4 stand\n.*scores", words)
         assert "files" not in words  # what libraries look through in order to be used is none
         reused = re.search(

@@ -5,6 +5,7 @@ It is driven through Lab's application object and not by keys, so nothing depend
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,9 @@ PATIENCE = 90.0
 
 #: Seconds after which a new kernel that does not answer is connected to once more.
 DEAF = 5.0
+
+#: How often a page is loaded again at most where Lab does not find the models of its widgets.
+_LOADS = 3
 
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 _ANSWERED = "index => window.cellRuns[index] !== 'running'"
@@ -43,18 +47,13 @@ class LabNotebook:
             # that has it open; here there is none, and the server refuses to start one.
             page.route("**/api/sessions*", _no_kernels)
         page.goto(url)
-        page.wait_for_function("() => !!window.jupyterapp")
-        page.evaluate("() => window.jupyterapp.restored")
-        page.wait_for_function(f"() => {_NOTEBOOK}?.content?.widgets?.length > 0")
+        self._wait_for_cells()
         if not with_kernel:
             # A dialog says so, now or later, and dims the page that a test looks at.
             page.add_style_tag(content=".jp-Dialog { display: none !important }")
         else:
-            page.wait_for_function(
-                f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
-                f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
-            )
-            self._greet()
+            self._wait_for_kernel()
+            self._wait_for_widgets()
 
     def run(self, index: int, *, wait: bool = True) -> None:
         """Run a cell; with `wait`, until its reply is there."""
@@ -190,6 +189,36 @@ class LabNotebook:
     def save(self) -> None:
         """Write the notebook to its file."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def _wait_for_cells(self) -> None:
+        self.page.wait_for_function("() => !!window.jupyterapp")
+        self.page.evaluate("() => window.jupyterapp.restored")
+        self.page.wait_for_function(f"() => {_NOTEBOOK}?.content?.widgets?.length > 0")
+
+    def _wait_for_kernel(self) -> None:
+        self.page.wait_for_function(
+            f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
+            f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
+        )
+        self._greet()
+
+    def _wait_for_widgets(self) -> None:
+        """Until the widgets of a notebook that was open before are there again.
+
+        Lab's manager of widgets looks two seconds for a model, without a last look at their end.
+        Where the models come just then it says that there is none (jupyter-widgets/ipywidgets#3823
+        has such reports), and a reader would load the page again.
+        """
+        outputs = self.page.locator(".jp-OutputArea")
+        for _ in range(_LOADS):
+            with contextlib.suppress(TooLate):
+                waiting = outputs.get_by_text("Loading widget...").first
+                waiting.wait_for(state="detached", timeout=DEAF * 1000)
+            if not outputs.get_by_text("widget: model not found").count():
+                return
+            self.page.reload()
+            self._wait_for_cells()
+            self._wait_for_kernel()
 
     def _greet(self) -> None:
         """Until the kernel answers.
