@@ -211,6 +211,49 @@ async def test_what_is_under_way_finishes_before_the_new_code_is_taken(
     assert hold.came == [1]  # what finished while the edit was taken up stands
 
 
+@cs.task
+def tracks(gate: Gate) -> str:
+    gate.wait("tracks")
+    cs.checkpoint()
+    return "tracked"
+
+
+@cs.task
+async def awaits(gate: Gate) -> str:
+    await gate.rest("awaits")
+    await cs.checkpoint()
+    return "awaited"
+
+
+@cs.task
+def nests(gate: Gate) -> str:
+    gate.wait("nests")
+    return str(cs.run(first.lazy(1), fresh=True))
+
+
+@pytest.mark.parametrize(
+    ("task", "value"), [(tracks, "tracked"), (awaits, "awaited"), (nests, "2")]
+)
+async def test_what_stands_still_in_its_body_goes_on_when_an_edit_is_taken_up(
+    engine: Engine, task: Task[..., Any], value: str
+) -> None:
+    # The run was held for its look at the edit until all that was under way had come to its end,
+    # and what rests at a checkpoint, or waits for a nested run, does that only when it is let go.
+    names, gate = Names(), Gate()
+    scale = named(double)
+    run = engine.start(last(task(gate).named("rests"), scale(5)), bindings=names)
+    await until(lambda: gate.came)
+    engine.pause()
+    gate.let_go()
+    await until(lambda: run.status.phase is Phase.PAUSED or len(engine.runs) == 2)
+    names.tasks[scale] = named(triple)
+    engine.edited()
+    engine.resume()
+    await until(run.done, "its end")
+    assert await run == (value, 15)
+    assert len(gate.came) == 1  # what was under way counts, since nothing of it was edited
+
+
 async def test_items_that_are_done_stay_and_the_others_take_a_new_helper(
     engine: Engine, spy: SpySubscriber
 ) -> None:

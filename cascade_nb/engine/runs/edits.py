@@ -171,7 +171,8 @@ class Edits:
             if stale or revision.edited or (code is not None and code.tainted):
                 self.revision = revision
                 driver.stop_for_edits()
-                return
+        # Also where it stops: nothing more starts then, and what is under way comes to its end only
+        # if it may, be it that it rests at a checkpoint, is suspended, or waits for a nested run.
         manager.let_go(self._run.id)
 
 
