@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from cascade_nb.door.protocol import (
 from cascade_nb.errors import RefusedMessageError
 
 PATIENCE: Final = 10.0  # seconds that an answer may take
+_LOOK: Final = 0.01
 
 
 class NoAnswerError(Exception):
@@ -108,7 +110,7 @@ class SocketCaller:
             peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 peer.settimeout(PATIENCE)
-                peer.connect(str(self.path))
+                _connect(peer, str(self.path))
             except BaseException:
                 peer.close()
                 raise
@@ -120,6 +122,25 @@ class SocketCaller:
         peer = socket.create_connection(("127.0.0.1", port), PATIENCE)
         peer.sendall(f"{token}\n".encode())
         return peer
+
+
+def _connect(peer: socket.socket, path: str) -> None:
+    """Connect to a unix socket, also while so many do that the system has no room for one more.
+
+    Raises:
+        OSError: nobody listens there.
+        TimeoutError: there was no room for too long.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            peer.connect(path)
+        except BlockingIOError:  # unlike at a port, the system does not wait for room
+            if time.monotonic() > until:
+                raise TimeoutError from None
+            time.sleep(_LOOK)
+        else:
+            return
 
 
 def _read_line(peer: socket.socket) -> bytes:

@@ -20,7 +20,7 @@ from cascade_nb.door.folder import LONGEST_PATH
 
 HAS_PEERS: Final = hasattr(socket, "AF_UNIX") and hasattr(socket, "SO_PEERCRED")
 HELLO: Final = 2.0  # seconds in which who connects says the token
-_BACKLOG: Final = 16
+_BACKLOG: Final = 128  # who is about to be answered
 _TOKEN: Final = 64  # characters
 
 

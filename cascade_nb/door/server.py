@@ -6,18 +6,21 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.folder import own_folder
-from cascade_nb.door.known_runs import THREADS
+from cascade_nb.door.known_runs import THREADS, wake_who_waits
 from cascade_nb.door.listening import Listener, listen
 from cascade_nb.door.protocol import MOST_BYTES, encoded, parse_json, refusal
 from cascade_nb.errors import RefusedMessageError
 
-AT_ONCE: Final = 8  # connections; more wait
+AT_ONCE: Final = 32  # connections; one more has the longest idle of them closed
 IDLE: Final = 60.0  # seconds without a request after which a connection is closed
+_ROOM: Final = 2.0  # seconds in which those that are told to go make room
+_LOOK: Final = 0.02
 
 
 class Server:
@@ -34,6 +37,7 @@ class Server:
         self._places = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
+        self._idle: dict[socket.socket, None] = {}  # of those, who asks nothing; the longest first
         self._waker, self._woken = socket.socketpair()
         self._closed = False
 
@@ -73,13 +77,31 @@ class Server:
             peer, _ = self._listener.endpoint.accept()
         except OSError:  # whoever it was has gone again
             return
-        if not self._places.acquire(timeout=1.0):
-            peer.close()  # whoever asks hears that nobody answers, and may ask again
-            return
+        until = time.monotonic() + _ROOM
+        while not self._places.acquire(timeout=_LOOK):
+            if time.monotonic() > until:
+                peer.close()  # whoever asks hears that nobody answers, and may ask again
+                return
+            self._make_room()
         thread = threading.Thread(target=self._converse, args=(peer,), name=THREADS, daemon=True)
         with self._lock:
             self._open[peer] = thread
+            self._idle[peer] = None
         thread.start()
+
+    def _make_room(self) -> None:
+        """Have a connection end: the longest of those on which nothing is asked, else those that
+        only wait for the end of a run, who are told at once how it stands.
+        """
+        with self._lock:
+            oldest = next(iter(self._idle), None)
+            if oldest is not None:
+                del self._idle[oldest]  # the next one makes another go
+                # What it has asked this moment is answered still.
+                with contextlib.suppress(OSError):  # it has just gone by itself
+                    oldest.shutdown(socket.SHUT_RD)
+        if oldest is None:
+            wake_who_waits()
 
     def _converse(self, peer: socket.socket) -> None:
         try:
@@ -93,6 +115,7 @@ class Server:
         finally:
             with self._lock:
                 self._open.pop(peer, None)
+                self._idle.pop(peer, None)
             self._places.release()
 
     def _answer_lines(self, peer: socket.socket) -> None:
@@ -105,7 +128,11 @@ class Server:
                     return
                 read += more
                 continue
+            with self._lock:
+                self._idle.pop(peer, None)
             peer.sendall(encoded(self._answer(_parsed(line))) + b"\n")
+            with self._lock:
+                self._idle[peer] = None
             if not end:
                 return  # where the next one begins is not to be told
             read = rest

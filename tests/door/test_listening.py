@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.door import folder
+from cascade_nb.door import folder, opening
 from cascade_nb.door.answers import Process, answer
 from cascade_nb.door.callers import NoAnswerError, SocketCaller, new_request
 from cascade_nb.door.listening import Listener, PortListener, UnixListener, listen, peer_user
 from cascade_nb.door.opening import DOOR
-from cascade_nb.door.server import Server
+from cascade_nb.door.protocol import encoded
+from cascade_nb.door.server import AT_ONCE, Server
 from tests.support.doors import Place, until
 
 HELLO = new_request("hello", {})
@@ -106,17 +107,23 @@ def test_what_a_dead_process_left_is_removed_with_a_word(here: Place) -> None:
         assert not listener.path.exists()
 
 
-def test_many_may_ask_at_once_and_one_who_says_nothing_is_in_nobodys_way(here: Place) -> None:
-    with served(listen(here.folder)) as path:
-        silent = [socket.socket(socket.AF_UNIX) for _ in range(4)]
-        for peer in silent:
-            peer.connect(str(path))
+@pytest.mark.parametrize("kind", [UnixListener, PortListener])
+def test_many_may_ask_at_once_and_those_who_say_nothing_are_in_nobodys_way(
+    here: Place, kind: type
+) -> None:
+    path = here.folder / ("script-1.sock" if kind is UnixListener else "script-1.json")
+    with served(kind(path)), contextlib.ExitStack() as silent:
+        # Each of them has said at most half of something, and none goes.
+        for n in range(3 * AT_ONCE):
+            peer = silent.enter_context(SocketCaller(path)._connected())
+            if n % 2:
+                peer.sendall(b'{"v": 1')
         failed: list[BaseException] = []
 
         def ask() -> None:
             try:
                 for _ in range(10):
-                    assert SocketCaller(path).ask(HELLO)["ok"]
+                    assert SocketCaller(path).ask(HELLO, 30.0)["ok"]
             except BaseException as error:
                 failed.append(error)
 
@@ -125,8 +132,6 @@ def test_many_may_ask_at_once_and_one_who_says_nothing_is_in_nobodys_way(here: P
             thread.start()
         for thread in threads:
             thread.join()
-        for peer in silent:
-            peer.close()
         assert not failed
 
 
@@ -173,8 +178,13 @@ def doors(here: Place, monkeypatch: pytest.MonkeyPatch) -> Path:
     return found
 
 
-def test_a_run_that_is_over_at_once_has_no_door_and_one_that_lasts_has_one(doors: Path) -> None:
-    assert cs.run(nap(0.0)) == 0.0
+def test_a_run_that_is_over_at_once_has_no_door_and_one_that_lasts_has_one(
+    doors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "SOON", 60.0)  # how soon "at once" is, is the machine's to say
+        assert cs.run(nap(0.0)) == 0.0
+        DOOR.close()
     assert not doors.exists()
     run = cs.start(nap(0.6))
     until(lambda: len(list(doors.glob("*.sock"))) if doors.exists() else 0)
@@ -184,6 +194,25 @@ def test_a_run_that_is_over_at_once_has_no_door_and_one_that_lasts_has_one(doors
     assert SocketCaller(next(doors.glob("*.sock"))).ask(HELLO)["live"] == 0
     DOOR.close()
     assert not list(doors.iterdir())
+
+
+def test_those_who_wait_for_the_end_of_a_run_are_in_nobodys_way_and_are_told_how_it_stands(
+    here: Place, doors: Path
+) -> None:
+    go = threading.Event()
+    run = cs.start(cs.task(go.wait)().named("waits"))
+    asked = new_request("wait", {"run": run.id, "seconds": 60.0})
+    with served(listen(here.folder)) as path, contextlib.ExitStack() as stack:
+        stack.callback(DOOR.close)
+        stack.callback(run.result)
+        stack.callback(go.set)
+        waiting = [stack.enter_context(SocketCaller(path)._connected()) for _ in range(AT_ONCE)]
+        for peer in waiting:
+            peer.sendall(encoded(asked.as_dict()) + b"\n")
+        assert SocketCaller(path).ask(HELLO)["ok"]
+        told = [json.loads(peer.makefile().readline()) for peer in waiting]
+        assert {one["runs"][0]["phase"] for one in told} == {"running"}
+    assert not list(doors.glob("*.sock"))
 
 
 def test_a_door_can_be_had_off(doors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
