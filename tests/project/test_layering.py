@@ -276,7 +276,12 @@ def test_what_the_tests_import_is_declared() -> None:
     # What lies on the machine where a test was written is missing on the next.
     ours = {"benchmarks", "cascade_nb", "tests", "tools"}
     later = {"tomllib"}  # part of Python since 3.11; on 3.10 it is tomli that is imported
-    known = {*declared("test", "mcp", "mqtt", "otel"), *sys.stdlib_module_names, *later, *ours}
+    known = {
+        *declared("test", "dask", "mcp", "mqtt", "otel"),
+        *sys.stdlib_module_names,
+        *later,
+        *ours,
+    }
     for path in published():
         if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in {"tests", "tools"}:
             for imported in imports_of(path):

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from cascade_nb.concurrency.cluster_protocols import ClusterWork
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
+from cascade_nb.engine.core.priorities import level_of
 from cascade_nb.engine.dispatch.attempt import Attempt, ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import ClusteredRun, DispatchedRun, RunsOnCluster
 from cascade_nb.engine.files.audit_hook import user_here
@@ -111,7 +112,7 @@ class ClusterAttempt(ThreadAttempt):
             listener=_Ear(self, call.fn),
             comes_here=driver.comes_here(index),
             name=kind.name,
-            priority=0,
+            priority=level_of(self.ticket.rank),
             resources=driver.core.needs_of(index) or {},
         )
         return cast("Callable[[], Any]", work)  # it is called there

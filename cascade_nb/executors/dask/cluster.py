@@ -6,12 +6,10 @@ import asyncio
 import importlib.util
 import json
 import logging
-import platform
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from dask.sizeof import sizeof
@@ -20,6 +18,7 @@ from distributed.core import Status
 from distributed.utils import get_mp_context
 
 from cascade_nb.errors import ClusterError
+from cascade_nb.executors.dask.fit import OURS, misfit
 from cascade_nb.executors.dask.own_process import OwnProcess
 from cascade_nb.text import readable
 
@@ -144,6 +143,7 @@ class Cluster:
         inputs: Sequence[Sequence[Any]],
         worker: str,
         priority: int,
+        resources: Mapping[str, float],
     ) -> list[Any]:
         """Have calls made by one worker and by no other; gives their futures.
 
@@ -154,6 +154,7 @@ class Cluster:
             inputs: of each call, the futures of what it reads.
             worker: its address.
             priority: the higher goes first.
+            resources: what each of them takes of what the worker has.
         """
         made: list[Any] = self._client.map(
             function,
@@ -165,6 +166,7 @@ class Cluster:
             pure=False,
             retries=0,
             priority=priority,
+            resources=dict(resources) or None,
         )
         return made
 
@@ -228,28 +230,13 @@ class Cluster:
             ClusterError: they do not, and what to do.
         """
         try:
-            versions = self._client.get_versions(check=False)
+            versions = self._client.get_versions(check=False, packages=[OURS])
+            imported = self._client.run(_imported, on_error="return")
         except Exception as error:
             raise ClusterError(f"the cluster at {self.address} does not answer: {error}") from error
-        others = {"its scheduler": versions["scheduler"]}
-        others.update((f"worker {name}", one) for name, one in versions["workers"].items())
-        for who, one in others.items():
-            packages = {} if one is None else one["packages"]
-            for name, ours in _own_versions().items():
-                theirs = str(packages.get(name) or "none")
-                if _series(theirs) != _series(ours):
-                    raise ClusterError(
-                        f"{who} of the cluster at {self.address} has {name} {theirs}, and this "
-                        f"process {ours}: functions cannot travel between them; start the cluster "
-                        "from the same environment"
-                    )
-        for who, found in self._client.run(_ident, on_error="return").items():
-            if isinstance(found, BaseException):
-                raise ClusterError(
-                    f"worker {who} of the cluster at {self.address} cannot import cascade_nb "
-                    f"({type(found).__name__}: {readable(str(found)[:200])}): install it there in "
-                    "the version that is here"
-                )
+        words = misfit(versions, imported)
+        if words is not None:
+            raise ClusterError(f"the Dask cluster at {self.address} does not fit: {words}")
 
 
 def address_of(where: Any) -> str | None:
@@ -259,14 +246,6 @@ def address_of(where: Any) -> str | None:
     scheduler = getattr(where, "scheduler", None)
     address = getattr(scheduler, "address", None) or getattr(where, "scheduler_address", None)
     return None if address is None else str(address)
-
-
-def _own_versions() -> dict[str, str]:
-    return {"python": platform.python_version(), "cloudpickle": version("cloudpickle")}
-
-
-def _series(of: str) -> list[str]:
-    return of.split(".")[:2]
 
 
 def host(workers: int, modules: list[str]) -> None:
@@ -302,8 +281,9 @@ def _have_all(made: LocalCluster, workers: int) -> None:
 # What runs in a worker.
 
 
-def _ident(dask_worker: Any = None) -> str:
-    return str(dask_worker.id)
+def _imported() -> bool:
+    """To come so far it was."""
+    return True
 
 
 class Here:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob, ClusterWork
 from cascade_nb.executors.dask.cluster import Worker
-from cascade_nb.executors.dask.seats import Seats
+from cascade_nb.executors.dask.seats import Amounts, Seats
 from cascade_nb.executors.dask.values import ClusterValue
 
 
@@ -20,6 +20,7 @@ class Flight(NamedTuple):
         key: by which the cluster knows its result.
         worker: the address of the one that has it.
         inputs: what it reads of what is there.
+        takes: what it takes of what its worker has.
     """
 
     job: ClusterJob
@@ -27,6 +28,7 @@ class Flight(NamedTuple):
     key: str
     worker: str
     inputs: list[ClusterValue]
+    takes: Amounts
 
 
 class Flights:
@@ -111,8 +113,9 @@ class Flights:
             seat = self._seats.choose(inputs, work.resources)
             if seat is None:
                 return None, ""
-            flight = self._flights[key] = Flight(job, work, key, seat.address, inputs)
-            self._seats.take(seat.address, key, work.resources)
+            takes = self._seats.of_workers(work.resources)
+            flight = self._flights[key] = Flight(job, work, key, seat.address, inputs, takes)
+            self._seats.take(seat.address, key, takes)
         return flight, seat.ident
 
     def find(self, key: str) -> Flight | None:
@@ -130,7 +133,7 @@ class Flights:
         with self._lock:
             flight = self._flights.pop(key, None)
             if flight is not None:
-                self._seats.give_back(flight.worker, key, flight.work.resources)
+                self._seats.give_back(flight.worker, key, flight.takes)
         unwanted = key in self.unwanted
         self.unwanted.discard(key)
         return flight, self.futures.pop(key, None), unwanted

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from cascade_nb.executors.dask.cluster import Worker
 from cascade_nb.executors.dask.values import ClusterValue
 
 AHEAD: Final = 0.05  # seconds of work that may wait on a worker, so that it never waits for us
 MOST_AHEAD: Final = 16  # calls for each thread, however short they are
+Amounts: TypeAlias = tuple[tuple[str, float], ...]  # of what workers have, by name
 _LOCAL: Final = 1_000_000  # bytes of an input for which a busier worker is better
 
 
@@ -69,9 +70,10 @@ class Seats:
         for one in inputs:
             there[one.worker] = there.get(one.worker, 0) + one.size
         best, least = None, 0.0
+        asked = self.of_workers(resources)
         for address, worker in self.workers.items():
             load = len(self.busy[address]) / worker.threads
-            if load >= 1 + self._ahead or not self._has(worker, resources):
+            if load >= 1 + self._ahead or not self._has(worker, asked):
                 continue
             load -= min(0.9, there.get(address, 0) / _LOCAL)
             if best is None or load < least:
@@ -81,36 +83,34 @@ class Seats:
     def can_ever(self, resources: Mapping[str, float]) -> bool:
         """Whether some worker has so much of these."""
         return not self.workers or any(
-            all(
-                one.resources.get(name, 0) >= amount for name, amount in self._of_workers(resources)
-            )
+            all(one.resources.get(name, 0) >= amount for name, amount in self.of_workers(resources))
             for one in self.workers.values()
         )
 
-    def _of_workers(self, resources: Mapping[str, float]) -> list[tuple[str, float]]:
+    def of_workers(self, resources: Mapping[str, float]) -> Amounts:
         """Those that workers have a say in; the others are shared out here alone."""
         if not resources:
-            return []
+            return ()
         known = {name for one in self.workers.values() for name in one.resources}
-        return [(name, amount) for name, amount in resources.items() if name in known]
+        return tuple((name, amount) for name, amount in resources.items() if name in known)
 
-    def take(self, address: str, key: str, resources: Mapping[str, float]) -> None:
+    def take(self, address: str, key: str, amounts: Amounts) -> None:
         """A call goes to a worker."""
         self.busy[address].add(key)
         taken = self._taken[address]
-        for name, amount in resources.items():
+        for name, amount in amounts:
             taken[name] = taken.get(name, 0.0) + amount
 
-    def give_back(self, address: str, key: str, resources: Mapping[str, float]) -> None:
+    def give_back(self, address: str, key: str, amounts: Amounts) -> None:
         """It is over, or its worker is gone."""
         if key in self.busy.get(address, ()):
             self.busy[address].discard(key)
-            for name, amount in resources.items():
+            for name, amount in amounts:
                 self._taken[address][name] -= amount
 
-    def _has(self, worker: Worker, resources: Mapping[str, float]) -> bool:
+    def _has(self, worker: Worker, amounts: Amounts) -> bool:
         taken = self._taken[worker.address]
         return all(
             worker.resources.get(name, 0) - taken.get(name, 0.0) >= amount
-            for name, amount in self._of_workers(resources)
+            for name, amount in amounts
         )

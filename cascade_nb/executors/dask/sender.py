@@ -8,13 +8,14 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob, ClusterWork
 from cascade_nb.errors import ClusterError, RunCancelledError, TransferError, UsageError
 from cascade_nb.executors.dask.cluster import Cluster, size_of
 from cascade_nb.executors.dask.flights import Flight, Flights
 from cascade_nb.executors.dask.packing import LARGE, packed_call
+from cascade_nb.executors.dask.seats import Amounts
 from cascade_nb.executors.dask.values import ClusterValue, Kept
 from cascade_nb.executors.dask.worker import serve
 from cascade_nb.executors.remote_calls import unsendable
@@ -22,7 +23,8 @@ from cascade_nb.executors.remote_calls import unsendable
 TOGETHER: Final = 0.004  # seconds in which calls gather before they go, while all workers are busy
 _SENT_ONCE: Final = 16  # large arguments of which it is remembered that they are there
 _DROPPED: Final = "its worker had not begun it"
-_Groups = dict[tuple[str, int], list[tuple[Flight, tuple[Any, ...]]]]
+_Group: TypeAlias = tuple[str, int, Amounts]  # a worker, a priority, what is taken of the worker
+_Groups: TypeAlias = dict[_Group, list[tuple[Flight, tuple[Any, ...]]]]
 
 
 class Sender:
@@ -93,8 +95,8 @@ class Sender:
             if work is not None:
                 self._prepare(job, work, functions, groups)
             self._flights.prepared(job)
-        for (worker, priority), together in groups.items():
-            self._hand_over(worker, priority, together)
+        for group, together in groups.items():
+            self._hand_over(*group, together)
 
     def _prepare(
         self,
@@ -134,7 +136,7 @@ class Sender:
                 self._go_on(job.end(None, _too_much(work.resources)))
             return
         header = (key, ident, self._cluster.topic)
-        groups.setdefault((flight.worker, work.priority), []).append(
+        groups.setdefault((flight.worker, work.priority, flight.takes), []).append(
             (flight, (header, function, call))
         )
 
@@ -142,6 +144,7 @@ class Sender:
         self,
         worker: str,
         priority: int,
+        takes: Amounts,
         together: list[tuple[Flight, tuple[Any, ...]]],
     ) -> None:
         together = [one for one in together if self._flights.find(one[0].key) is not None]
@@ -154,6 +157,7 @@ class Sender:
                 [[one.future for one in flight.inputs] for flight, _ in together],
                 worker,
                 priority,
+                dict(takes),
             )
         except Exception as error:  # its client was closed, or a future is another client's
             for key in keys:

@@ -19,7 +19,6 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import ClusterError, RunCancelledError, TaskFailedError, UsageError
 from cascade_nb.events import ConstraintApplied, TaskRetrying
 from cascade_nb.executors import DaskExecutor
-from cascade_nb.executors.dask import cluster as inside
 from cascade_nb.testing import SpySubscriber
 
 PATIENCE = 60.0
@@ -67,25 +66,6 @@ def test_an_address_that_cannot_be_one_is_refused(on: str) -> None:
     with pytest.raises((ClusterError, UsageError)):
         engine.start(cs.task(lambda: 1)(), on=on).result()
     engine.close()
-
-
-def test_another_version_there_is_said_with_what_to_do(
-    cluster: DaskExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inside, "_own_versions", lambda: {"python": "3.7.1"})
-    with pytest.raises(ClusterError, match=r"has python 3\.\S+, and this process 3\.7\.1: .*same"):
-        DaskExecutor(cluster.address).connect()
-
-
-def test_workers_without_this_package_are_said(
-    cluster: DaskExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing() -> None:
-        raise ModuleNotFoundError("No module named 'cascade_nb'")
-
-    monkeypatch.setattr(inside, "_ident", missing)
-    with pytest.raises(ClusterError, match=r"cannot import cascade_nb .*install it there"):
-        DaskExecutor(cluster.address).connect()
 
 
 def test_a_pause_takes_back_what_no_worker_has_begun(
