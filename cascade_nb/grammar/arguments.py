@@ -6,9 +6,8 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.errors import UsageError, nearest
 
 
@@ -115,18 +114,3 @@ def split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         raise UsageError(f"a quote is not closed in: {text}") from None
-
-
-def parameter_of(text: str) -> tuple[str, Any]:
-    """Name and value out of ``name=value``. A value is a Python literal where it is one, else text.
-
-    Raises:
-        UsageError: there is no name or no '='.
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"a parameter is given as name=value, not {text!r}")
-    try:
-        return name.strip(), literal(value)
-    except (ValueError, SyntaxError):
-        return name.strip(), value

@@ -1,10 +1,50 @@
-"""Reads values that commands take: the part of the memory for a guard, the priority of a run."""
+"""Reads values that commands take: of parameters, the memory for a guard, a run's priority."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.control.constraint_numbers import parse_memory
 from cascade_nb.errors import UsageError
 from cascade_nb.model.options.checks import checked_priority
+from cascade_nb.model.params.param import Param
+
+
+def parameter_texts(given: list[str]) -> dict[str, str]:
+    """By name, values of parameters as they were typed, ``name=value``.
+
+    Raises:
+        UsageError: there is no name or no '=', or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"a parameter is given as name=value, not {text!r}")
+        if name in found:
+            raise UsageError(f"parameter {name!r:.60} is given twice")
+        found[name] = value
+    return found
+
+
+def read_value(param: Param, text: str) -> Any:
+    """A value as its parameter takes it, out of what was typed: one with a type reads text itself,
+    so that "2024" stays text where that is asked for.
+
+    Raises:
+        ParamError: the text is no value of its type.
+    """
+    return param.checked(text if param.kind is not None else literal_or_text(text))
+
+
+def literal_or_text(text: str) -> Any:
+    """What a text says as a Python literal; the text where it is none."""
+    try:
+        return literal(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def guard_of(words: list[str], command: str) -> tuple[str | None, str | None]:

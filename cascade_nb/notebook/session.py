@@ -15,8 +15,10 @@ from cascade_nb.engine.observing.status import NodeState, Phase, RunStatus
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import node_names, read_scope
 from cascade_nb.errors import UnknownNameError, UsageError
+from cascade_nb.grammar.values import read_value
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.params.param import check_given
 from cascade_nb.notebook.shell import Running, Shell, running_cell
 from cascade_nb.notebook.workspace.workspace import Workspace
 
@@ -82,16 +84,20 @@ class Session:
         """What was chosen for these parameters."""
         return {name: value for name, value in self.chosen.items() if name in known}
 
-    def params_of(self, target: object, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What a run of `target` is given: what was chosen, and `given`, which goes before that.
+    def params_of(self, target: object, given: Mapping[str, str]) -> dict[str, Any]:
+        """What a run of `target` is given: what was chosen, and `given`, which was typed for this
+        run and goes before that.
 
         Raises:
             GraphError: there is nothing to run, or it needs itself.
+            ParamError: no task reads a parameter that is given, or the text does not fit its type.
         """
-        if not self.chosen:
-            return dict(given)
+        if not (self.chosen or given):
+            return {}
         known = self.engine.graph_of(target, self.workspace).params()
-        return {**self.chosen_for(known), **given}
+        check_given(given, known)
+        read = {name: read_value(known[name], text) for name, text in given.items()}
+        return {**self.chosen_for(known), **read}
 
     @property
     def engines(self) -> list[Engine]:

@@ -8,18 +8,20 @@ import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.defaults import default_engine
 from cascade_nb.errors import ParamError, UnknownNameError, UsageError, nearest
-from cascade_nb.grammar.arguments import parameter_of
+from cascade_nb.grammar.values import literal_or_text, parameter_texts, read_value
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph
 from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import REQUIRED, Param, check_given
+from cascade_nb.model.params.param_types import param_type_of
 from cascade_nb.model.tasks.task import Task
 
 _EXAMPLE: Final = "such as `cascade-nb run flow.py:report`"
@@ -93,7 +95,7 @@ def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Grap
         UsageError: it is not clear what, or it cannot be run.
         ParamError: a parameter is unknown or does not fit.
     """
-    said = _texts(given)
+    said = parameter_texts(given)
     if not name and len(place.names) == 1:
         name = place.names[0]
     if not name:
@@ -110,7 +112,7 @@ def graph_of(place: Place, text: str, name: str, given: list[str]) -> tuple[Grap
         raise UsageError(f"{name} of {text} cannot be run: {error}") from None
     known = graph.params()
     check_given(said, known)
-    return graph, {one: known[one].checked(_value(known[one], it)) for one, it in said.items()}
+    return graph, {one: read_value(known[one], it) for one, it in said.items()}
 
 
 def parameter_lines(place: Place, text: str, name: str) -> list[str]:
@@ -152,24 +154,20 @@ def _arguments_of(task: Task[Any, Any]) -> list[inspect.Parameter]:
     return [one for one in found if one.kind not in several]
 
 
-def _texts(given: list[str]) -> dict[str, str]:
-    """By name, values as they were typed.
-
-    Raises:
-        UsageError: there is no name, or it comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in given:
-        name, _ = parameter_of(text)
-        if name in found:
-            raise UsageError(f"parameter {name!r:.60} is given twice")
-        found[name] = text.partition("=")[2]
-    return found
+def _types_of(task: Task[Any, Any]) -> Mapping[str, Any]:
+    """What the arguments of a task are annotated as; nothing where that means nothing here."""
+    try:
+        return typing.get_type_hints(task.fn)
+    except Exception:  # a name that is imported for type checkers alone, or the user's own code
+        return {}
 
 
-def _value(param: Param, text: str) -> Any:
-    """A value as its parameter takes it: one with a type reads text itself."""
-    return text if param.type is not None else parameter_of(f"{param.name}={text}")[1]
+def _read(annotation: Any, text: str) -> Any:
+    """An argument as it is annotated, where that can be read; else a Python literal, or text."""
+    if annotation is not None:
+        with contextlib.suppress(ParamError, TypeError, ValueError, ArithmeticError):
+            return param_type_of(annotation).take(text)
+    return literal_or_text(text)
 
 
 def _called(name: str, task: Task[Any, Any], said: dict[str, str]) -> Any:
@@ -179,11 +177,11 @@ def _called(name: str, task: Task[Any, Any], said: dict[str, str]) -> Any:
         ParamError: it needs an argument that was not given.
     """
     arguments: dict[str, Any] = {}
+    types_of = _types_of(task)
     for parameter in _arguments_of(task):
         if parameter.name in said:
             text = said.pop(parameter.name)
-            read = parameter.annotation in (str, "str")
-            arguments[parameter.name] = text if read else parameter_of(f"x={text}")[1]
+            arguments[parameter.name] = _read(types_of.get(parameter.name), text)
         elif parameter.default is parameter.empty:
             close = nearest(parameter.name, said)
             raise ParamError(f"{name} needs {parameter.name}: -p {parameter.name}=…{close}")

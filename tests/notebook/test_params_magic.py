@@ -52,6 +52,10 @@ def test_what_is_chosen_holds_for_runs_plans_and_marks_until_it_is_its_default_a
     assert built.ok("%cascade run text").result.result() == "073None"
     built.ok("%cascade params free=[1,2] size=4")
     assert built.ok("%cascade run text").result.result() == "074[1, 2]"
+    told = built.ok("%cascade plan text -p label=2024 -p free=2024").text
+    assert "parameter `label` changed" in told
+    run = built.ok("%cascade run text -p label=2024 -p free=2024").result
+    assert run.result() == "202442024"
     built.ok("%cascade params --reset")
     assert built.ok("%cascade run text").result.result() == "x3None"
 
@@ -80,6 +84,19 @@ def test_what_cannot_be_chosen_is_refused_and_changes_nothing(
     assert isinstance(failed.error, kind)
     assert words in str(failed.error)
     assert built.ok("%cascade run rows").result.result() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("-p size=many", "takes int from 1 to 99"),
+        ("-p siez=3", "nothing here reads a parameter 'siez'"),
+        ("-p size=3 -p size=4", "parameter 'size' is given twice"),
+    ],
+)
+def test_what_a_run_cannot_be_given_is_refused(built: Notebook, words: str, refusal: str) -> None:
+    for command in ("run", "plan"):
+        assert refusal in str(built.run(f"%cascade {command} text {words}").error)
 
 
 def test_a_parameter_that_needs_a_value_is_named(built: Notebook) -> None:

@@ -20,7 +20,7 @@ from tools.environments import ROOT
 
 FLOW = """
 import time
-from typing import Literal
+from typing import Literal, Optional
 import cascade_nb as cs
 
 size = cs.Param("size", default=3, type=int, description="how many")
@@ -37,7 +37,7 @@ def total(xs, how="sum"):
     return max(xs) if how == "max" else sum(xs)
 
 @cs.task
-def named(label):
+def named(label: Optional[str]):
     assert isinstance(label, str)
     return label
 
@@ -96,6 +96,7 @@ pytestmark = pytest.mark.may_block("a command waits in the thread that it is typ
         (["a_flow.py:report", "-p", "size=5", "--priority", "2"], "report = 10"),
         (["a_flow.py:chosen", "--param", "how=max", "-p", "size=4"], "chosen = 3"),
         (["a_flow.py:tag", "-p", "label=007"], "tag = '007'"),
+        (["a_flow.py:named", "-p", "label=2024"], "named = '2024'"),
         (["a_flow.py:numbers", "-p", "n=2"], "numbers = [0, 1]"),
         (["a_flow.py:all_of_it", "-p", "size=2"], "all_of_it = {'report': 1, 'inside': [0, 10]}"),
     ],

@@ -25,9 +25,8 @@ from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import nearest
 from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
 from cascade_nb.executors.resolve import NAMES
-from cascade_nb.grammar.arguments import parameter_of
 from cascade_nb.grammar.commands import limit_of, scope_and
-from cascade_nb.grammar.values import guard_of, priority_of
+from cascade_nb.grammar.values import guard_of, parameter_texts, priority_of
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.notebook.kernel.task_output import TaskOutput
@@ -64,7 +63,7 @@ def start(session: Session, given: Namespace, awaited: bool) -> Any:
         on_error=given.on_error,
         on=_executor(session, given.on),
         priority=priority_of(given.priority),
-        params=dict(parameter_of(text) for text in given.param),
+        params=parameter_texts(given.param),
     )
     return launch(session, options)
 
@@ -79,7 +78,7 @@ def _executor(session: Session, word: str | None) -> Any:
 def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
     """Say what a run would do."""
     _, target = session.targets(given.name)
-    params = session.params_of(target, dict(parameter_of(text) for text in given.param))
+    params = session.params_of(target, parameter_texts(given.param))
     if not awaited:
         graph = session.engine.graph_of(target, session.workspace)
         show_plan(session, plan(graph, params=params))

@@ -41,7 +41,7 @@ class LaunchOptions(NamedTuple):
     on_error: str = "stop"
     on: Any = None
     priority: int | None = None
-    params: Mapping[str, Any] = {}
+    params: Mapping[str, str] = {}
 
 
 def launch(session: Session, options: LaunchOptions) -> Any:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.concurrency.safe_parse import literal
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.planning.plan import time_text
 from cascade_nb.errors import CascadeError, UnknownNameError
+from cascade_nb.grammar.values import read_value
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.params.field import field_of, text_of
 from cascade_nb.model.params.param import REQUIRED, Param
@@ -57,7 +57,7 @@ def read(graph: Graph | None, name: str, text: str | bool | None) -> tuple[Param
     param = here[name]
     if text is None:
         return param, REQUIRED
-    return param, param.checked(_literally(text) if param.kind is None else text)
+    return param, read_value(param, text) if isinstance(text, str) else param.checked(text)
 
 
 def keep(session: Session, param: Param, value: Any) -> None:
@@ -149,14 +149,6 @@ def _about(field: Mapping[str, Any]) -> str:
 
 def _params_in(graph: Graph | None) -> Mapping[str, Param]:
     return {} if graph is None else graph.params()
-
-
-def _literally(text: str | bool) -> Any:
-    """What a text says as a Python literal; the text where it is none."""
-    try:
-        return literal(text) if isinstance(text, str) else text
-    except (ValueError, SyntaxError):
-        return text
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
