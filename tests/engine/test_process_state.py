@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import decimal
+import functools
 import heapq
 import io
 import logging
@@ -518,6 +519,11 @@ class Meter:
     def note(self, i: int) -> None:
         self.last = i
 
+    def hit(self, i: int) -> int:
+        self.last = i
+        TOGETHER("written")
+        return self.last
+
     def collect(self, i: int) -> None:
         self.all.append(i)
 
@@ -736,6 +742,124 @@ async def test_tasks_that_write_a_global_run_one_at_a_time(
     assert together.most["written"] == 1
     if task not in (counts, caches, pushes):
         assert got == list(range(12))
+
+
+@cs.task
+def default(i: int, kept: list[int] = []) -> int:  # noqa: B006 - as people write it
+    kept.append(i)
+    TOGETHER("written")
+    return kept[-1]
+
+
+@cs.task
+def named_default(i: int, *, last: dict[str, int] = {}) -> int:  # noqa: B006
+    last["i"] = i
+    TOGETHER("written")
+    return last["i"]
+
+
+@cs.task
+def added_to(i: int, kept: list[int] = []) -> int:  # noqa: B006
+    kept += [i]
+    TOGETHER("written")
+    return kept[-1]
+
+
+@cs.task
+def default_of_a_helper(i: int) -> int:
+    return _keeps(i)
+
+
+def _keeps(i: int, heap: list[int] = []) -> int:  # noqa: B006
+    heapq.heappush(heap, -i)
+    TOGETHER("written")
+    return -heapq.heappop(heap)
+
+
+def _binds(kept: dict[str, int], i: int) -> int:
+    kept["i"] = i
+    TOGETHER("written")
+    return kept["i"]
+
+
+def _calling(function: Any) -> Any:
+    def calls(i: int) -> int:
+        return int(function(i))
+
+    return calls
+
+
+def _closures() -> tuple[Any, Any, Any]:
+    seen: list[int] = []
+    box = types.SimpleNamespace()
+
+    @cs.task
+    def container(i: int) -> int:
+        seen.append(i)
+        TOGETHER("written")
+        return seen[-1]
+
+    @cs.task
+    def attribute(i: int) -> int:
+        box.i = i
+        TOGETHER("written")
+        return int(box.i)
+
+    def inner(i: int) -> int:
+        _collect(seen, i)
+        TOGETHER("written")
+        return seen[-1]
+
+    return container, attribute, cs.task(_calling(inner), name="inner")
+
+
+_CONTAINER, _ATTRIBUTE, _INNER = _closures()
+HELD = {
+    "default": (default, "the default of `kept`"),
+    "named": (named_default, "the default of `last`"),
+    "added": (added_to, "the default of `kept`"),
+    "helper": (default_of_a_helper, "the default of `heap`"),
+    "partial": (cs.task(functools.partial(_binds, {}), name="binds"), "the default of `kept`"),
+    "container": (_CONTAINER, "the variable `seen`"),
+    "attribute": (_ATTRIBUTE, "the variable `box`"),
+    "inner": (_INNER, "the variable `seen`"),
+    "method": (cs.task(Meter().hit, name="hit"), "the object of `hit`"),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_tasks_that_change_what_their_function_carries_along_run_one_at_a_time(
+    engine: Engine, together: Together, name: str
+) -> None:
+    task, words = HELD[name]
+    mapped = task.map(i=range(12)).named("m")
+    assert f"one at a time: writes {words}" in (await engine.plan(mapped)).step("m").reason
+    got = await engine.run(mapped)
+    assert together.most["written"] == 1
+    assert got == list(range(12))
+
+
+async def test_who_reads_what_it_carries_along_or_changes_a_copy_waits_for_nobody(
+    engine: Engine, together: Together
+) -> None:
+    known = {"a": 1}
+
+    def bind(options: dict[str, int], i: int) -> int:
+        return i + options.get("n", 0)
+
+    @cs.task
+    def free(i: int, options: dict[str, int] = {}) -> int:  # noqa: B006
+        options = dict(options)
+        options["i"] = i + known["a"]
+        own = [i]
+        own.append(len(known))
+        TOGETHER("read", seconds=0.02)
+        return bind(options, i)
+
+    target = [free.map(i=range(12)), cs.task(functools.partial(bind, {}), name="b").map(i=[1])]
+    assert "one at a time" not in str(await engine.plan(target))
+    await engine.run(target)
+    assert together.most["read"] > 1
 
 
 async def test_two_tasks_that_write_one_global_exclude_each_other_others_do_not(

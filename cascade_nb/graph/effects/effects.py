@@ -15,15 +15,17 @@ import sys
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.global_writes import (
+    WrittenGlobal,
     closure_written,
     written_global,
     written_in_words,
 )
+from cascade_nb.graph.effects.held_writes import bound_written, held_written
 from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES
 from cascade_nb.graph.effects.unseen import (
     BUILTINS,
@@ -190,9 +192,11 @@ class _Look:
                 if is_followed(thing.__globals__):
                     yield from self._uses(thing, todo)
             elif _is(thing, types.MethodType):
+                self._note(bound_written(thing))
                 todo.extend((thing.__func__, type(thing.__self__)))
             elif _is(thing, functools.partial):
-                todo.extend((thing.func, *thing.args))
+                self._note(bound_written(thing))
+                todo.extend((thing.func, *thing.args, *thing.keywords.values()))
             elif _is(thing, functools._lru_cache_wrapper):
                 if not self._cached and _Look(thing.__wrapped__, cached=True).reads():
                     self.unseen.setdefault(OPENS, {})[f"{thing.__name__}, which is cached"] = None
@@ -211,15 +215,16 @@ class _Look:
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
         space, of_task = function.__globals__, function is self._function
         self._codes.append(function.__code__)
+        self._note(held_written(function))
         for use in uses_of(function.__code__):
             if use.how == REBOUND_CELL:
-                self.written.update({one.kind: None for one in closure_written(function, use)})
+                self._note(closure_written(function, use))
                 continue
             name, leads_to = _resolved(use, space)
             if name == "builtins.hash" and function.__name__ == "__hash__":
                 continue
             if name != "os.environ":
-                self.written.update({one.kind: None for one in written_global(use, space)})
+                self._note(written_global(use, space))
             if name:
                 yield name, use.how
                 if follows_links(name):
@@ -230,6 +235,9 @@ class _Look:
                 if way:
                     self.unseen.setdefault(way, {})[told] = None
             todo.extend(leads_to)
+
+    def _note(self, written: Iterable[WrittenGlobal]) -> None:
+        self.written.update({one.kind: None for one in written})
 
     def reads(self) -> bool:
         """Whether it reads something of outside, by the names that it uses."""

@@ -21,13 +21,15 @@ from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
 # Functions that change what they are given first.
-_CHANGERS: Final = frozenset(
+CHANGERS: Final = frozenset(
     {"setattr", "delattr", "setitem", "delitem", "next", "shuffle", "insort", "insort_left"}
     | {"insort_right", "heappush", "heappop", "heapify", "heapreplace", "heappushpop"}
     | {"copyto", "putmask", "place", "fill_diagonal", "put_along_axis", "at"}
 )
 _GLOBAL: Final = "global"
-_VARIABLE: Final = "variable"
+VARIABLE: Final = "variable"
+DEFAULT: Final = "default"
+OBJECT: Final = "object"
 
 
 class WrittenGlobal(NamedTuple):
@@ -50,7 +52,7 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         yield _written(use.names[0], id(space), use.names[0])
         yield from _contained(use.names[0], space.get(use.names[0]))
         return
-    if use.names[-1] in _CHANGERS and use.given and use.given[0].kind == GLOBAL:
+    if use.names[-1] in CHANGERS and use.given and use.given[0].kind == GLOBAL:
         given = use.given[0].name
         if given in space:
             yield _written(given, id(space[given]))
@@ -95,16 +97,18 @@ def closure_written(function: types.FunctionType, use: Use) -> Iterator[WrittenG
     """The variable of an enclosing function that a function binds anew, if it does."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == use.names[0]:
-            yield WrittenGlobal(name, f"{name} {_VARIABLE} {id(cell)}")
+            yield WrittenGlobal(name, f"{name} {VARIABLE} {id(cell)}")
 
 
 def written_in_words(kind: str) -> str:
-    """What a kind of state means, where that is a variable that is written: "the global `n`"; ""
-    for any other.
+    """What a kind of state means, where that is a variable that is written: "the global `n`", "the
+    default of `rows`"; "" for any other.
     """
     name, _, rest = kind.partition(" ")
     what = rest.partition(" ")[0]
-    return f"the {what} `{name}`" if what in (_GLOBAL, _VARIABLE) else ""
+    if what in (DEFAULT, OBJECT):
+        return f"the {what} of `{name}`"
+    return f"the {what} `{name}`" if what in (_GLOBAL, VARIABLE) else ""
 
 
 def _contained(name: str, value: object) -> Iterator[WrittenGlobal]:

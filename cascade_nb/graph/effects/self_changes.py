@@ -65,7 +65,7 @@ def held_in(value: Any, path: list[str]) -> Any:
     else has where they lead to nothing that an object holds.
     """
     for name in path:
-        value = _MISSING if _is_plain(value) else attributes(value).get(name, _MISSING)
+        value = _MISSING if is_plain(value) else attributes(value).get(name, _MISSING)
     return value
 
 
@@ -79,7 +79,7 @@ def is_changed_by(value: Any, path: list[str]) -> bool:
     if ITEM in path:  # of which nobody knows what it will be
         return path[-1] in _MUTATORS
     inner, method = held_in(value, path[:-1]), path[-1]
-    if len(path) > 1 and not _is_plain(value) and _has_a_guard(value):
+    if len(path) > 1 and not is_plain(value) and has_a_guard(value):
         return False
     if type(inner) in _CONTAINERS:
         return method in _MUTATORS
@@ -94,7 +94,7 @@ def _is_changed(value: Any, method: str, seen: set[int]) -> bool:
     function: Any = found
     if not isinstance(function, types.FunctionType) or not is_followed(function.__globals__):
         return owner is not value and method in _known_to_change(value)
-    if id(function) in seen or (owner is not value and _has_a_guard(value)):
+    if id(function) in seen or (owner is not value and has_a_guard(value)):
         return False
     code = function.__code__
     return bool(code.co_argcount) and _changes(function, code.co_varnames[0], value, seen)
@@ -105,9 +105,16 @@ def changes_argument(function: types.FunctionType, place: int, value: Any) -> bo
     object.
     """
     code = function.__code__
-    if place >= code.co_argcount or _is_plain(value) or _has_a_guard(value):
+    if place >= code.co_argcount or is_plain(value) or has_a_guard(value):
         return False
     return _changes(function, code.co_varnames[place], value, set())
+
+
+def changes_named(function: types.FunctionType, name: str, value: Any) -> bool:
+    """Whether a function changes what a name of its own stands for: a parameter, a variable of a
+    function around it.
+    """
+    return _changes(function, name, value, set())
 
 
 def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]) -> bool:
@@ -123,7 +130,7 @@ def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]
             if path[-1] in _MUTATORS:
                 return True
             continue
-        inner = value if _is_plain(value) else held_in(value, path[:-1])
+        inner = value if is_plain(value) else held_in(value, path[:-1])
         if type(inner) in _CONTAINERS:
             if path[-1] in _MUTATORS:
                 return True
@@ -132,7 +139,7 @@ def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]
     return False
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether it is code, whose attributes are no state of an object."""
     return issubclass(type(value), (type, types.FunctionType, types.ModuleType))
 
@@ -155,5 +162,6 @@ def _has(kind: type, name: str) -> bool:
     return any(name in vars(one) for one in kind.__mro__)
 
 
-def _has_a_guard(value: Any) -> bool:
+def has_a_guard(value: Any) -> bool:
+    """Whether it looks after itself."""
     return any(isinstance(one, _GUARDS) for one in attributes(value).values())

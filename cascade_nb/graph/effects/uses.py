@@ -24,7 +24,7 @@ _CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
 _CALLS_BY_NAME: Final = frozenset({"CALL_KW", "CALL_FUNCTION_KW"})
 _TURNED: Final = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
 _CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
-_PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"})
+_PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_DEREF"})
 # What puts one thing in the place of as many as this.
 _TAKEN: Final[dict[str, Callable[[int], int]]] = {
     **dict.fromkeys(("BUILD_LIST", "BUILD_TUPLE", "BUILD_SET"), lambda count: count),
@@ -119,7 +119,7 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     if known is not None and known[0]() is code:
         return known[1]
     imported: dict[str, tuple[str, str]] = {}
-    parts = [(part, list(instructions_of(part))) for part in _nested(code)]
+    parts = [(part, list(instructions_of(part))) for part in nested(code)]
     for _, instructions in parts:
         _imports(instructions, imported)
     found = tuple(dict.fromkeys(use for part in parts for use in _uses(*part, imported)))
@@ -136,7 +136,7 @@ def uses_of_parameter(code: types.CodeType, name: str) -> tuple[Use, ...]:
         as_if = {name: (name, "")}  # an import is told from other local names too
         found = (
             use
-            for part in _nested(code)
+            for part in nested(code)
             for use in _uses(part, list(instructions_of(part)), as_if)
             if use.module is not None
         )
@@ -144,11 +144,12 @@ def uses_of_parameter(code: types.CodeType, name: str) -> tuple[Use, ...]:
     return known[name]
 
 
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+def nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A code object, and all code inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _nested(constant)
+            yield from nested(constant)
 
 
 def _imports(instructions: list[dis.Instruction], into: dict[str, tuple[str, str]]) -> None:

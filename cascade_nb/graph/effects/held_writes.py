@@ -1,0 +1,110 @@
+"""Finds what a function carries along and changes in place: defaults, variables of a function
+around it, what a partial binds, the object of a bound method.
+
+All calls of it have one such value, so that two threads lose each other's change, as with a global.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from cascade_nb.graph.code.instructions import instructions_of
+from cascade_nb.graph.effects.global_writes import (
+    CHANGERS,
+    DEFAULT,
+    OBJECT,
+    VARIABLE,
+    WrittenGlobal,
+)
+from cascade_nb.graph.effects.self_changes import (
+    changes_argument,
+    changes_named,
+    has_a_guard,
+    is_changed_by,
+    is_container,
+    is_plain,
+)
+from cascade_nb.graph.effects.uses import GLOBAL, nested, uses_of
+
+_STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
+
+
+def held_written(function: types.FunctionType) -> Iterator[WrittenGlobal]:
+    """The defaults and the variables of functions around it that a function changes in place."""
+    code = function.__code__
+    named = code.co_varnames[: code.co_argcount]
+    defaults = function.__defaults__ or ()
+    given = dict(zip(named[len(named) - len(defaults) :], defaults, strict=True))
+    given.update(function.__kwdefaults__ or {})
+    for name, value in given.items():
+        if _changes_given(function, name, value):
+            yield WrittenGlobal(name, f"{name} {DEFAULT} {id(value)}")
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+        if _changes(function, name, value):
+            yield WrittenGlobal(name, f"{name} {VARIABLE} {id(value)}")
+
+
+def bound_written(thing: Any) -> Iterator[WrittenGlobal]:
+    """What a partial or a bound method gives its function, which changes it."""
+    if isinstance(thing, types.MethodType):
+        owner, name = thing.__self__, thing.__func__.__name__
+        if is_changed_by(owner, [name]):
+            yield WrittenGlobal(name, f"{name} {OBJECT} {id(owner)}")
+    elif isinstance(thing, functools.partial) and isinstance(thing.func, types.FunctionType):
+        code = thing.func.__code__
+        named: Mapping[str, Any] = {
+            **dict(zip(code.co_varnames[: code.co_argcount], thing.args, strict=False)),
+            **thing.keywords,
+        }
+        for name, value in named.items():
+            known = name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            if known and _changes_given(thing.func, name, value):
+                yield WrittenGlobal(name, f"{name} {DEFAULT} {id(value)}")
+
+
+def _changes_given(function: types.FunctionType, name: str, value: Any) -> bool:
+    """Whether a function changes what its parameter stands for, as long as that is what it was
+    given.
+    """
+    stores = list(_stores(function.__code__, name))
+    if not all(stores):
+        return False
+    return (bool(stores) and is_container(value)) or _changes(function, name, value)
+
+
+def _changes(function: types.FunctionType, name: str, value: Any) -> bool:
+    if value is None or is_plain(value) or has_a_guard(value):
+        return False
+    if changes_named(function, name, value):
+        return True
+    for use in uses_of(function.__code__):
+        for place, given in enumerate(use.given):
+            if given.kind == GLOBAL or given.name != name:
+                continue
+            if use.names[-1] in CHANGERS and not place:
+                return True
+            called = function.__globals__.get(use.names[0]) if len(use.names) == 1 else None
+            if isinstance(called, types.FunctionType) and changes_argument(called, place, value):
+                return True
+    return False
+
+
+def _stores(code: types.CodeType, name: str) -> Iterator[bool]:
+    """For each value that a body binds to a name of its own whether it is what was there, with more
+    in it: ``rows += […]``.
+    """
+    for part in nested(code):
+        before = ""
+        for one in instructions_of(part):
+            if one.opname in _STORES and one.argval == name:
+                yield before.endswith("=")
+            if one.opname != "CACHE":
+                in_place = one.opname.startswith("INPLACE_")
+                before = "+=" if in_place else one.argrepr if one.opname == "BINARY_OP" else ""
