@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import decimal
 import functools
 import heapq
 import io
 import logging
 import os
+import pathlib
 import random
+import sqlite3
 import sys
 import threading
 import time
@@ -860,6 +863,42 @@ async def test_who_reads_what_it_carries_along_or_changes_a_copy_waits_for_nobod
     assert "one at a time" not in str(await engine.plan(target))
     await engine.run(target)
     assert together.most["read"] > 1
+
+
+async def test_items_that_write_one_file_of_sqlite_lose_nothing_of_each_other(
+    engine: Engine, together: Together, tmp_path: pathlib.Path
+) -> None:
+    file = str(tmp_path / "counts.db")
+    with contextlib.closing(sqlite3.connect(file)) as there:
+        there.execute("create table counts as select 0 as n")
+        there.commit()
+
+    @cs.task
+    def count(i: int, file: str) -> int:
+        with contextlib.closing(sqlite3.connect(file)) as there:
+            (n,) = there.execute("select n from counts").fetchone()
+            TOGETHER("written")
+            there.execute("update counts set n = ?", (n + 1,))
+            there.commit()
+        return int(n)
+
+    mapped = count.partial(file=file).map(i=range(12)).named("m")
+    words = "one at a time: uses SQLite files that are written"
+    assert words in (await engine.plan(mapped)).step("m").reason
+    assert await engine.run(mapped) == list(range(12))
+
+    there = sqlite3.connect(file, check_same_thread=False)
+
+    @cs.task
+    def counts_on(i: int) -> int:
+        (n,) = there.execute("select n from counts").fetchone()
+        TOGETHER("written")
+        there.execute("update counts set n = ?", (n + 1,))
+        return int(n)
+
+    with contextlib.closing(there):
+        assert await engine.run(counts_on.map(i=range(12))) == list(range(12, 24))
+    assert together.most["written"] == 1
 
 
 async def test_two_tasks_that_write_one_global_exclude_each_other_others_do_not(

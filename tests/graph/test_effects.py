@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
+import logging
 import os
 import platform
 import random
 import secrets
+import sqlite3
 import sys
 import time
 import uuid
@@ -196,6 +198,45 @@ def pure(x: float) -> float:
 
 
 NUMPY, CHANCE, CLOCK = {"numpy.random": True}, "draws random numbers", "reads the clock"
+
+
+def finds_modules() -> None:
+    sys.path.insert(0, "lib")
+
+
+def finds_modules_anew() -> None:
+    sys.path[:0] = ["lib"]
+
+
+def listens_to_a_logger() -> None:
+    logging.getLogger("a").addHandler(logging.NullHandler())
+
+
+def logs() -> None:
+    logging.getLogger("a").warning("a")
+
+
+def writes_a_database() -> None:
+    with sqlite3.connect("a.db") as there:
+        there.execute("insert into t values (1)")
+
+
+def writes_through_a_helper() -> None:
+    _bumps(sqlite3.connect("a.db"))
+
+
+def _bumps(there: Any) -> None:
+    there.execute("UPDATE t SET n = n + 1")
+
+
+def reads_a_database() -> Any:
+    return sqlite3.connect("a.db").execute("select n from t").fetchall()
+
+
+def has_a_database_of_its_own() -> Any:
+    return sqlite3.connect(":memory:").execute("create table t (n)")
+
+
 WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
     seeded: (NUMPY, ()),
     imported_name: (NUMPY, (CHANCE,)),
@@ -227,6 +268,14 @@ WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
     network: ({}, ("asks the network",)),
     machine: ({}, ("asks about this machine",)),
     through_a_cache: ({}, (CLOCK,)),
+    finds_modules: ({"imports": True}, ()),
+    finds_modules_anew: ({"imports": True}, ()),
+    listens_to_a_logger: ({"logging": True}, ()),
+    logs: ({}, ()),
+    writes_a_database: ({"sqlite": True}, ()),
+    writes_through_a_helper: ({"sqlite": True}, ()),
+    reads_a_database: ({}, ()),
+    has_a_database_of_its_own: ({}, ()),
     pure: ({}, ()),
 }
 

@@ -10,13 +10,10 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.effects.database_writes import may_change_database
 from cascade_nb.graph.effects.unseen import texts_of_code
 
 _DEEPEST: Final = 50  # frames that are looked at
-_CHANGES: Final = re.compile(
-    r"\b(?:insert|update|delete|replace|create|drop|alter|vacuum|reindex)\b", re.IGNORECASE
-)
-_CHANGING: Final = frozenset({"commit", "to_sql", "executescript", "blobopen", "deserialize"})
 _ATTACHED: Final = re.compile(r"\battach\s+(?:database\s+)?(['\"])(.+?)\1", re.IGNORECASE)
 
 
@@ -40,9 +37,8 @@ def said_by(frame: types.FrameType | None) -> tuple[bool, list[str]]:
     """
     changes, attached = False, []
     for code in _codes(frame):
-        changes = changes or not _CHANGING.isdisjoint(code.co_names)
+        changes = changes or may_change_database(code)
         for text in texts_of_code(code):
-            changes = changes or _CHANGES.search(text) is not None
             attached += [found[2] for found in _ATTACHED.finditer(text)]
     return changes, attached
 

@@ -42,6 +42,7 @@ _OF_KINDS: Final = {
     "getEffectiveLevel": frozenset(
         {"setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter"}
     ),
+    "executescript": frozenset({"execute", "executemany", "executescript", "commit", "rollback"}),
     "zero_grad": frozenset({"zero_grad", "step", "load_state_dict", "train", "eval"}),
 }
 _GUARDS: Final = (

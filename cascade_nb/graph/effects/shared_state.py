@@ -5,6 +5,7 @@ The one table of these: a name stands for itself and, with a dot at its end, for
 
 from __future__ import annotations
 
+import types
 from typing import Final, NamedTuple
 
 
@@ -155,8 +156,29 @@ STATES: Final[dict[str, SharedState]] = {
         "what mock.patch puts in place of others",
         _names("unittest.mock.patch unittest.mock.patch."),
     ),
+    "sqlite": SharedState("SQLite files that are written", frozenset()),
+    "imports": SharedState(
+        "where modules are found",
+        _names(
+            "sys.path= sys.path.insert sys.path.append sys.path.extend sys.path.remove sys.path.pop"
+            " sys.path.clear sys.path.reverse sys.path_hooks= sys.path_hooks. sys.meta_path="
+            " sys.meta_path. sys.modules= sys.modules.pop sys.modules.update importlib.reload"
+            " site.addsitedir"
+        ),
+    ),
     "arguments": SharedState("the arguments of the process", _names("sys.argv=")),
 }
+
+_OF_LOGGERS: Final = _names(
+    "addHandler removeHandler addFilter removeFilter setLevel propagate handlers filters disabled"
+)
+
+
+def sets_loggers(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, that asks for a logger by its name may change that one."""
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    return not _OF_LOGGERS.isdisjoint(code.co_names) or any(map(sets_loggers, inner))
+
 
 #: Below a name with a dot at its end in the table, what is no state: classes to make one's own of.
 NOT_SHARED: Final = _names(

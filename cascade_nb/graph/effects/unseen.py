@@ -230,6 +230,15 @@ def opens_for_later(name: str) -> str:
     return last if root == "builtins" else f"{root.lstrip('_')}.{last}"
 
 
+def opens_by_descriptor(code: types.CodeType) -> bool:
+    """Whether a body, or one inside it, reaches files by the descriptor of their folder, which
+    nobody is told of.
+    """
+    inner = (one for one in code.co_consts if isinstance(one, types.CodeType))
+    named = (one for one in code.co_consts if type(one) is tuple)
+    return any("dir_fd" in one for one in named) or any(map(opens_by_descriptor, inner))
+
+
 def used_to_read(code: types.CodeType) -> bool:
     """Whether a body, or one inside it, uses names by which files or the environment are read."""
     inner = (one for one in code.co_consts if isinstance(one, types.CodeType))

@@ -24,7 +24,6 @@ _CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
 _CALLS_BY_NAME: Final = frozenset({"CALL_KW", "CALL_FUNCTION_KW"})
 _TURNED: Final = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
 _CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
-_PLAIN_LOADS: Final = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_DEREF"})
 # What puts one thing in the place of as many as this.
 _TAKEN: Final[dict[str, Callable[[int], int]]] = {
     **dict.fromkeys(("BUILD_LIST", "BUILD_TUPLE", "BUILD_SET"), lambda count: count),
@@ -319,7 +318,7 @@ class _Given:
             return PlainArgument(CONSTANT, "")
         if one.opname in _GLOBAL_READS:
             return PlainArgument(GLOBAL, str(one.argval))
-        if one.opname not in _PLAIN_LOADS:
+        if one.opname not in _LOCAL_READS:
             return None
         known = one.argval in self._parameters and one.argval not in self._stored
         return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
