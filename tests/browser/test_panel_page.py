@@ -199,6 +199,18 @@ def test_what_is_tried_again_comes_and_goes_and_nothing_moves(panel: PanelPage) 
         assert panel.page.evaluate(places) == before
 
 
+def test_the_page_of_a_cluster_opens_and_nothing_else_does(panel: PanelPage) -> None:
+    link = panel.panel.locator(".cs-names a")
+    page = "http://10.0.0.1:8787/status?<b>"
+    panel.tell(dashboards=["javascript:alert(1)", " file:///etc/passwd", page])
+    expect(link).to_have_count(1)
+    expect(link).to_have_attribute("href", page)
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+    expect(link).to_have_text("Dask dashboard")
+    panel.tell(dashboards=[])
+    expect(link).to_have_count(0)
+
+
 def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:
     evil = "<img src=x onerror='window.hacked = true'>"
     panel.tell(

@@ -41,7 +41,7 @@ class Scheduler:
         """One that ends with the block."""
         with tempfile.TemporaryDirectory(prefix="dask", ignore_cleanup_errors=True) as name:
             told = Path(name) / "scheduler.json"
-            words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+            words = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
             command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *words]
             with _running([*command, "--scheduler-file", str(told)], Path(name)) as process:
                 deadline = time.monotonic() + PATIENCE

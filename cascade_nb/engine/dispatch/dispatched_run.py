@@ -157,6 +157,10 @@ class RunsOnCluster(RunsElsewhere, Protocol):
     def dashboard(self) -> str | None:
         """Where it shows what it does; None where it does not."""
 
+    @property
+    def lacks(self) -> str | None:
+        """What is missing that anything could run there, in words; None where nothing is."""
+
     def submit(self, job: Any) -> None:
         """Hand a `ClusterJob` over when there is room, and return at once."""
 

@@ -240,6 +240,27 @@ def _stopped(view: RunView, index: int) -> list[str]:
     return list(texts)
 
 
+def idle_for(view: RunView) -> str | None:
+    """What keeps nodes from starting that no constraint stops: no loop for them, or no worker."""
+    if view.queues.loop_is_held_up:
+        return HELD_UP
+    for places, heap in view.queues.elsewhere.items():
+        lacks: str | None = getattr(places.executor, "lacks", None)
+        if lacks is None:
+            continue
+        handed = (one for one in view.in_flight.values() if one.workers is places)
+        if heap or any(one.started is None for one in handed):
+            return lacks
+    return None
+
+
+def dashboards_of(view: RunView | None) -> tuple[str, ...]:
+    """Where the clusters that a run uses show what they do."""
+    places = () if view is None else tuple(view.queues.elsewhere)
+    links = (getattr(one.executor, "dashboard", None) for one in places)
+    return tuple(dict.fromkeys(filter(None, links)))
+
+
 def _full(view: RunView, index: int) -> str:
     """What to say of a node that nothing keeps but that no worker is free."""
     queue = view.core.kinds.of[index].queue
@@ -247,7 +268,8 @@ def _full(view: RunView, index: int) -> str:
     workers = view.queues.workers_for(queue)
     there, lost = workers.executor.capacity, workers.lost
     if not there:
-        return "is queued: no worker of its cluster is there"
+        lacks = getattr(workers.executor, "lacks", None)
+        return f"is queued: {lacks or 'no worker of its cluster is there'}"
     noun = getattr(workers.executor, "noun", "thread")
     busy = f"the only {noun} is busy" if there == 1 else f"all {count_text(there, noun)} are busy"
     more = f"; {lost} more are left with tasks that cannot be stopped" if lost else ""

@@ -13,7 +13,7 @@ from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.asking.question_status import QuestionStatus, questions_in
 from cascade_nb.engine.core.driven_run import NestedRun
 from cascade_nb.engine.dispatch.failures import Failure
-from cascade_nb.engine.observing.answers import HELD_UP, item_of, node_named, why_of
+from cascade_nb.engine.observing.answers import dashboards_of, idle_for, item_of, node_named, why_of
 from cascade_nb.engine.observing.partial_value import Missing, partial_of
 from cascade_nb.engine.observing.retries import nested_in, retries_of
 from cascade_nb.engine.observing.run_view import ObservedRun, RunView
@@ -79,16 +79,16 @@ class RunObserver:
                 return f"{pauses[0]} {pauses[0].reason}"
             if phase is not Phase.RUNNING or view is None:
                 return None
-            if view.core.questions or view.core.retry_at or not view.core.parked:
+            if view.core.questions or view.core.retry_at:
                 return f"asks {[*view.core.questions]}" if view.core.questions else None
-            if self._running():  # which counts states, so it is asked last
+            if self._running():
                 return None
             now = self._manager.clock.now()
             for ticket in view.core.parked.values():
                 gate = stopper(self._manager, ticket)
                 if gate is not None and gate.opens_at(now) - now > _SOON:
                     return str(gate.constraint)
-            return None
+            return None if view.queues.loop_is_held_up else idle_for(view)
 
     def status(self) -> RunStatus:
         """The run at this moment."""
@@ -160,6 +160,7 @@ class RunObserver:
                 suspended_for=suspended_for,
                 asking=asking,
                 questions=questions,
+                dashboards=dashboards_of(self._view),
             )
 
     def nested(self) -> list[tuple[Node, str, NestedRun]]:
@@ -346,4 +347,4 @@ class RunObserver:
         for ticket in view.core.parked.values():
             if (gate := stopper(self._manager, ticket)) is not None:
                 return explain(gate, self._manager.clock.now(), ticket)
-        return HELD_UP if view.queues.loop_is_held_up else None
+        return idle_for(view)

@@ -113,7 +113,8 @@ def standing_lines(status: RunStatus) -> list[str]:
     if status.phase is Phase.STARTING:  # nothing is counted yet
         return [status.headline]
     so_far = f"{seconds_text(status.elapsed)}{left_text(status.remaining)}"
-    return [status.headline, f"{counts_line(status)} · {so_far}"]
+    links = [] if status.phase.is_over else [f"  Dask shows it at {u}" for u in status.dashboards]
+    return [status.headline, f"{counts_line(status)} · {so_far}", *links]
 
 
 def inside_lines(status: RunStatus, indent: str = "  ") -> list[str]:

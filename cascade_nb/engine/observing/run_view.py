@@ -11,6 +11,7 @@ from cascade_nb.engine.asking.questions import Questions
 from cascade_nb.engine.core.driven_run import InFlight, NestedRun
 from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.dispatch.failures import Failure
+from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.loops.services import LoopServices
 from cascade_nb.engine.observing.status import Phase
 from cascade_nb.engine.timing.attempt_times import AttemptTimes
@@ -24,6 +25,10 @@ class QueuesView(Protocol):
 
     def workers_for(self, queue: str) -> PlacesView:
         """Whose places those are that a queue is for."""
+
+    @property
+    def elsewhere(self) -> Mapping[Workers, Sequence[int]]:
+        """What is ready, by the places that are not the engine's threads."""
 
     @property
     def loop_is_held_up(self) -> bool:

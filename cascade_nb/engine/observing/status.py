@@ -184,8 +184,7 @@ class RunStatus:
         paused_for: seconds since the pause that holds all of it, or None.
         remaining: seconds it will still take, see `inspection.time_left`; None where nobody knows.
         headline: the one line that says what is happening and why.
-        blocked_by: what keeps one of its nodes from starting, a pause or a limit, in words; None
-            where nothing does.
+        blocked_by: what keeps one of its nodes from starting, in words; None where nothing does.
         parent: the id of the run whose task has started it, if one did.
         retries: what is tried again, at most five of them.
         nested: the runs that its tasks have started and wait for.
@@ -193,6 +192,7 @@ class RunStatus:
         suspended_for: seconds since the first of them was; None where none is.
         asking: how many wait for an answer.
         questions: what these ask, at most twenty of them.
+        dashboards: addresses where the clusters that it uses show what they do.
     """
 
     run_id: str
@@ -223,6 +223,7 @@ class RunStatus:
     suspended_for: float | None = None
     asking: int = 0
     questions: tuple[QuestionStatus, ...] = ()
+    dashboards: tuple[str, ...] = ()
 
     @property
     def standing(self) -> str:
@@ -298,9 +299,8 @@ def _first_words(moment: HeadlineFacts) -> str:
         place = f" · {failure.where}" if failure.where else ""
         return f"{after} · {failure.task}: {failure.error}{place}{more}"
     if phase is Phase.CANCELLED:
-        rest = ""
-        if moment.still_running:
-            rest = f" · {', '.join(moment.still_running)} cannot be stopped and still running"
+        left = ", ".join(moment.still_running)
+        rest = f" · {left} cannot be stopped and still running" if left else ""
         return f"Cancelled after {seconds_text(moment.elapsed)}{rest}"
     if phase is Phase.CANCELLING:
         return f"Cancelling · waiting for {count_text(moment.running, 'task')} to end"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cascade_nb.errors import ClusterError
-from cascade_nb.executors.dask.cluster import Cluster
+from cascade_nb.executors.dask.cluster import Cluster, Worker
 from cascade_nb.executors.dask.flights import Flight
 from cascade_nb.executors.dask.worker import give_back
 
@@ -74,6 +74,22 @@ class Asking:
             for one in flights:
                 made.by_worker.setdefault(one.worker, set()).add(one.key)
             return made.answered
+
+    def about(self, worker: Worker, told: Callable[[str | None], object]) -> None:
+        """Ask a worker that has come whether it fits.
+
+        Args:
+            worker: which.
+            told: called with what does not, or None, from a thread; not where nobody answers.
+        """
+
+        def ask() -> None:
+            with contextlib.suppress(ClusterError):  # that it is gone is told otherwise
+                told(self._cluster.misfit(worker.address))
+
+        with self._lock:
+            if not self._is_closed:
+                self._pool.submit(ask)
 
     def close(self) -> None:
         """Ask nobody any more."""

@@ -18,7 +18,7 @@ from distributed.core import Status
 from distributed.utils import get_mp_context
 
 from cascade_nb.errors import ClusterError
-from cascade_nb.executors.dask.fit import OURS, misfit
+from cascade_nb.executors.dask.fit import misfit, misfit_of, safe_link, versions_here
 from cascade_nb.executors.dask.own_process import OwnProcess
 from cascade_nb.text import readable
 
@@ -61,6 +61,12 @@ class Cluster:
         patience: seconds in which a scheduler has to answer.
         workers: how many processes one of our own has.
 
+    Attributes:
+        address: where its scheduler is.
+        topic: of what workers tell of calls from here.
+        dashboard: the address of Dask's own page; None where there is none.
+        fitting: the idents of workers that fitted when it was connected to.
+
     Raises:
         ClusterError: it does not answer, or does not fit.
     """
@@ -91,8 +97,11 @@ class Cluster:
                 "makes one on this machine"
             ) from error
         self.topic = f"cascade-{self._client.id}"
+        self.dashboard: str | None = None
+        self.fitting: set[str] = set()
         try:
             self._check_fit()
+            self.dashboard = self._dashboard()
         except BaseException:
             self.close()
             raise
@@ -103,12 +112,9 @@ class Cluster:
         return bool(self._client.status == "running")
 
     @property
-    def dashboard(self) -> str | None:
-        """Where Dask shows what it does; None where it does not."""
-        if self._process is not None and importlib.util.find_spec("bokeh") is None:
-            return None  # it would say so, and show nothing
-        link = self._client.dashboard_link
-        return str(link) if link else None
+    def is_own(self) -> bool:
+        """Whether its workers are of this machine, and others come where they end."""
+        return self._process is not None
 
     def listen(
         self, told: Callable[[bytes], object], came_or_went: Callable[[Mapping[str, Any]], object]
@@ -206,6 +212,18 @@ class Cluster:
             raise ClusterError(f"{worker} does not answer: {error}") from error
         return {key for given_back in found.values() for key in given_back}
 
+    def misfit(self, worker: str) -> str | None:
+        """What does not fit of a worker that came later, in words; waits for it.
+
+        Raises:
+            ClusterError: it does not answer.
+        """
+        try:
+            there = self._about([worker])
+        except Exception as error:
+            raise ClusterError(f"{worker} does not answer: {error}") from error
+        return misfit_of(there)  # where it is gone nothing; that is told otherwise
+
     def cancel(self, futures: Sequence[Any]) -> None:
         """Have those not begun that are not; waits for the scheduler."""
         self._client.cancel(list(futures), force=True)
@@ -223,6 +241,19 @@ class Cluster:
         if self._process is not None:
             self._process.end()
 
+    def _about(self, workers: list[str] | None) -> dict[str, Any]:
+        """By address, what workers say of themselves; nothing of those that are gone."""
+        told = self._client.run(_about, workers=workers, on_error="return")
+        return {who: one for who, one in told.items() if not isinstance(one, OSError)}
+
+    def _dashboard(self) -> str | None:
+        if self.is_own and importlib.util.find_spec("bokeh") is None:
+            return None  # it would say so, and show nothing
+        try:
+            return safe_link(self._client.dashboard_link)
+        except Exception:  # the scheduler shows nothing, or its settings make no link
+            return None
+
     def _check_fit(self) -> None:
         """Whether this process and those of the cluster understand each other.
 
@@ -230,11 +261,12 @@ class Cluster:
             ClusterError: they do not, and what to do.
         """
         try:
-            versions = self._client.get_versions(check=False, packages=[OURS])
-            imported = self._client.run(_imported, on_error="return")
+            versions = self._client.get_versions(check=False)
+            there = self._about(None)
         except Exception as error:
             raise ClusterError(f"the cluster at {self.address} does not answer: {error}") from error
-        words = misfit(versions, imported)
+        words = misfit(versions, there)
+        self.fitting.update(one[0] for one in there.values() if isinstance(one, tuple))
         if words is not None:
             raise ClusterError(f"the Dask cluster at {self.address} does not fit: {words}")
 
@@ -259,7 +291,7 @@ def host(workers: int, modules: list[str]) -> None:
     with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
-        dashboard_address=":0",
+        dashboard_address="127.0.0.1:0",  # else it is shown to the whole network
         host="127.0.0.1",
         silence_logs=logging.CRITICAL + 1,
     ) as made:
@@ -281,9 +313,8 @@ def _have_all(made: LocalCluster, workers: int) -> None:
 # What runs in a worker.
 
 
-def _imported() -> bool:
-    """To come so far it was."""
-    return True
+def _about(dask_worker: Any = None) -> tuple[str, dict[str, str]]:
+    return str(dask_worker.local_directory), versions_here()
 
 
 class Here:

@@ -88,6 +88,21 @@ class DaskExecutor:
         """The address of Dask's own page; None where there is none."""
         return None if self._session is None else self._session.cluster.dashboard
 
+    @property
+    def lacks(self) -> str | None:
+        """What is missing that anything could run, in words; None where nothing is."""
+        session = self._session
+        if session is None or session.flights.have_workers:
+            return None
+        cluster = session.cluster
+        if cluster.is_own:
+            return "no worker of this machine is left; others are being started"
+        misfits = "".join(f"; {why}" for why in list(session.misfits.values())[:1])
+        return (
+            f"no worker of the Dask cluster at {cluster.address} is left; this goes on when one "
+            f"comes: `dask worker {cluster.address}`{misfits}"
+        )
+
     def connect(self) -> None:
         """Have a cluster that answers and fits; waits for it, and does nothing where it is there.
 

@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob
@@ -53,6 +54,7 @@ class Session:
     Attributes:
         cluster: the other side.
         flights: what is under way.
+        misfits: by the idents of workers that came and do not fit, why.
     """
 
     def __init__(self, cluster: Cluster, owner: Owner, jobs: deque[ClusterJob]) -> None:
@@ -65,6 +67,9 @@ class Session:
             str, str
         ] = {}  # of calls that are asked for, what was lost that they read
         self._orphans: dict[str, str] = {}  # the same of those that had begun nevertheless
+        self.misfits: dict[str, str] = {}
+        self._fitting = set(cluster.fitting)
+        self._asked: set[str] = set()  # the idents of workers that are asked whether they fit
         self._looking = threading.Lock()
         self._values: weakref.WeakValueDictionary[str, ClusterValue] = weakref.WeakValueDictionary()
         self._heard: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
@@ -99,12 +104,27 @@ class Session:
         # came since what they were given, and have it run twice.
         with self._looking:
             try:
-                left = self.flights.set(self.cluster.workers())
+                there = self.cluster.workers()
             except ClusterError:
                 return  # whoever waits for a result notices, and says so
-        for one in left:
-            self._heard.put(("left", one.key))
+            left = self.flights.set(one for one in there if one.ident in self._fitting)
+            for one in there:
+                if one.ident not in self._fitting | self._asked:
+                    self._asked.add(one.ident)
+                    self._asking.about(one, partial(self._looked_at, one.ident))
+            for ident in self.misfits.keys() - {one.ident for one in there}:
+                self.misfits.pop(ident)
+        for flight in left:
+            self._heard.put(("left", flight.key))
         self._sender.wake()
+
+    def _looked_at(self, ident: str, misfit: str | None) -> None:
+        """A worker that came has said whether it fits; on a thread that asked it."""
+        if misfit is not None:
+            self.misfits[ident] = misfit
+            return
+        self._fitting.add(ident)
+        self.look_at_workers()
 
     def close(self) -> None:
         """End it: what was handed over is nobody's from now on."""

@@ -180,6 +180,7 @@ class Portrait:
             "ended": status.phase.is_over,
             "counts": {name: getattr(status, name) for name in _COUNTS},
             "headline": _headline(status),
+            "dashboards": [] if status.phase.is_over else list(status.dashboards),
             "kinds": _kinds(status),
             "notes": self._notes(status),
             "questions": questions_of(status),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import cascade_nb as cs
@@ -198,6 +199,21 @@ def test_a_lost_scheduler_pauses_the_run_which_goes_on_when_there_is_one_again(
     assert any("does not answer any more" in reason for reason in held)
     again = len(pathlib.Path(file).read_text().splitlines()) - 60
     assert 0 <= again <= 40  # what was under way
+
+
+def test_a_cluster_of_this_machine_can_be_reached_from_this_machine_alone(
+    cluster: DaskExecutor,
+) -> None:
+    executor: Any = cluster
+    host = psutil.Process(executor._session.cluster._process.pid)
+    found = [
+        one.laddr.ip
+        for process in (host, *host.children(recursive=True))
+        for one in process.net_connections()
+        if one.status == psutil.CONN_LISTEN
+    ]
+    assert found
+    assert set(found) == {"127.0.0.1"}
 
 
 def test_workers_of_this_machine_that_end_with_their_nannies_are_replaced(own: Engine) -> None:

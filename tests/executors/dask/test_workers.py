@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +13,11 @@ from distributed import Client
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.observing.report import summary_lines
 from cascade_nb.errors import ClusterError
 from cascade_nb.executors import DaskExecutor
-from tests.executors.dask.test_faults import until
+from cascade_nb.executors.dask.fit import safe_link
+from tests.executors.dask.test_faults import PATIENCE, until
 from tests.support.dask_cluster import Scheduler
 
 
@@ -72,10 +75,31 @@ def test_priorities_and_what_is_taken_of_a_worker_are_told_to_dask(
         in_order = sorted(known, key=lambda name: -known[name][0])
         assert in_order == ["urgent", "first", "plain", "last"]
         assert [known[name][0] for name in in_order[1:]] == [3, 0, -2]
+        (page,) = run.status.dashboards
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status", page)
+        assert f"  Dask shows it at {page}" in summary_lines(run.status)
         (tmp_path / "go").touch()
         assert run.result() == ["plain", "first", "last"]
         assert urgent.result() == "urgent"
+        assert not [line for line in summary_lines(run.status) if page in line]
         engine.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        ("http://10.0.0.1:8787/status", True),
+        ("https://hub/user/a/proxy/8787/status", True),
+        ("javascript:alert(1)", False),
+        ("http:///status", False),
+        ("http://a/\u202ebla", False),
+        ("http://a/ b", False),
+        ("http://a/" + "b" * 3_000, False),
+        (None, False),
+    ],
+)
+def test_only_the_address_of_a_page_is_shown_as_one(given: str | None, safe: bool) -> None:
+    assert safe_link(given) == (given if safe else None)
 
 
 def has_workers(scheduler: Scheduler, several: int = 1) -> bool:
@@ -96,6 +120,7 @@ from distributed import versions
 told = versions.get_package_info
 versions.get_package_info = lambda names: {**told(names), "python": "3.99.0.final.0"}
 """
+WITHOUT = "import sys; sys.modules['cascade_nb'] = None"
 SAME = "start the cluster from the same environment"
 MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "another Python": (
@@ -111,7 +136,7 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
         rf"worker tcp://\S+ has cascade-nb 99\.1, and this process \S+: .*{SAME}",
     ),
     "without this package": (
-        {"first": "import sys; sys.modules['cascade_nb'] = None"},
+        {"first": WITHOUT},
         r"worker tcp://\S+ cannot import cascade_nb \(.*No module named.*\): install it there, in",
     ),
 }
@@ -133,3 +158,37 @@ def test_a_worker_that_does_not_fit_is_named_before_anything_starts(
             engine.start(cs.task((tmp_path / "ran").touch, name="ran")()).result()
         assert not (tmp_path / "ran").exists()
         engine.close()
+
+
+def test_without_workers_a_run_says_so_and_goes_on_with_the_first_that_fits(
+    scheduler: Scheduler, tmp_path: pathlib.Path
+) -> None:
+    def work(n: int) -> int:
+        (tmp_path / f"begun {n}").touch()
+        while not (tmp_path / "go").exists():
+            time.sleep(0.005)
+        return n
+
+    engine = Engine(executor=DaskExecutor(scheduler.address), reuse=False)
+    with scheduler.worker():
+        until(lambda: has_workers(scheduler))
+        run = engine.start([cs.task(work, name="work")(n).named(f"w{n}") for n in range(3)])
+        until(lambda: any(tmp_path.iterdir()))
+    lacks = (
+        f"no worker of the Dask cluster at {scheduler.address} is left; this goes on when one "
+        f"comes: `dask worker {scheduler.address}`"
+    )
+    said = until(lambda: lacks in (status := run.status).headline and status)
+    assert said.headline.startswith("Nothing is running: 3 tasks queued")
+    assert run.why("w1")[0] == f"w1 is queued: {lacks}"
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with scheduler.worker(first=WITHOUT):
+        # One that came later and does not fit is given nothing, and named with what to do.
+        until(lambda: "cannot import cascade_nb" in run.why("w1")[0])
+        assert "install it there, in the version that is here" in run.status.headline
+        assert not list(tmp_path.iterdir())
+        with scheduler.worker():
+            (tmp_path / "go").touch()
+            assert run.result(timeout=PATIENCE) == [0, 1, 2]
+    engine.close()

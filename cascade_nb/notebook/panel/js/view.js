@@ -5,6 +5,7 @@ import { Drawer } from "./drawer.js"
 import { Failures } from "./failures.js"
 import { GraphCanvas } from "./graph_canvas.js"
 import { kindState } from "./kind_state.js"
+import { PageLinks } from "./page_links.js"
 import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
 import { section } from "./section.js"
@@ -43,6 +44,7 @@ export class View {
     this.notices = new PageNotices(this.shared)
     this.title = h("span", { class: "cs-title" })
     this.run = h("span", { class: "cs-run" })
+    this.pages = new PageLinks()
     this.bar = h("div", { class: "cs-bar", role: "progressbar", "aria-valuemin": "0" })
     this.parts = {}
     for (const name of ["done", "reused", "failed", "skipped", "running"]) {
@@ -76,7 +78,7 @@ export class View {
       h(
         "div",
         { class: "cs-head" },
-        h("div", { class: "cs-names" }, this.title, this.run),
+        h("div", { class: "cs-names" }, this.title, this.run, this.pages.element),
         h(
           "div",
           { class: "cs-tools" },
@@ -158,6 +160,7 @@ export class View {
     write(this.counts, told)
     mark(this.counts, "title", told)
     this.drawHeadline()
+    this.pages.draw(state.dashboards)
     this.questions.draw(state.questions, open)
     this.notices.look(state)
     this.drawKinds()
