@@ -18,10 +18,11 @@ from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways
 from cascade_nb.model.tasks.found_lazies import advice_on
+from cascade_nb.notebook.freshness import Freshness
 from cascade_nb.notebook.kernel.control_channel import answer_on_control_channel
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
 from cascade_nb.notebook.kernel.messages import answer_through_the_stream, send_any_text
-from cascade_nb.notebook.kernel.shims import running_kernel
+from cascade_nb.notebook.kernel.shims import is_headless, running_kernel
 from cascade_nb.notebook.kernel.turns import take_turns_often
 from cascade_nb.notebook.magics.awaiting import transformer
 from cascade_nb.notebook.magics.completion import matcher
@@ -74,6 +75,7 @@ def load_ipython_extension(shell: Shell | None) -> None:
             _put_places,
             _put_names,
             _put_edits,
+            _put_freshness,
             _put_plain_callers,
             _put_remarks,
             _put_magics,
@@ -161,6 +163,25 @@ def _put_edits(shell: Shell, session: Session) -> list[Undo]:
     for event, hook in hooks.items():
         shell.events.register(event, hook)
     return [partial(shell.events.unregister, event, hook) for event, hook in hooks.items()]
+
+
+def _put_freshness(shell: Shell, session: Session) -> list[Undo]:
+    """Have what was shown below earlier cells stay true; in a terminal nothing can be."""
+    if asyncio._get_running_loop() is None or running_kernel() is None:
+        return []
+    freshness = Freshness(session)
+    before, session.over = session.over, freshness.run_is_over
+
+    def after(_result: object) -> None:
+        if not is_headless():  # what comes after a cell is lost there
+            freshness.look_again()
+
+    shell.events.register("post_run_cell", after)
+
+    def undo() -> None:
+        session.over = before
+
+    return [partial(shell.events.unregister, "post_run_cell", after), undo]
 
 
 def _put_plain_callers(shell: Shell, session: Session) -> list[Undo]:

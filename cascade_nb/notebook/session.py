@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 from weakref import WeakSet
@@ -54,6 +54,8 @@ class Session:
         chosen: by name, the values that parameters were given for all runs from then on.
         form: what those are given in, once it was shown.
         overview: the panel of all runs, once it was asked for.
+        graphs: by cell, the graph that stands below it.
+        over: is told of a run that is over, and of the named nodes that it was through with.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -67,6 +69,8 @@ class Session:
         self.chosen: dict[str, Any] = {}
         self.form: Any = None
         self.overview: Any = None
+        self.graphs: dict[Hashable, Any] = {}
+        self.over: Callable[[Run, frozenset[str]], object] = lambda run, through: None
         self._launched: dict[Hashable, Launched] = {}
         self._noticed: WeakSet[Run] = WeakSet()
 
@@ -122,9 +126,13 @@ class Session:
 
     def _over(self, run: Run) -> None:
         states = run.changed_since(-1)[1]
-        for node in run.graph.nodes:
-            if node.name is not None and states[node.index] in (NodeState.DONE, NodeState.REUSED):
-                self.done.add(node.id)
+        through = frozenset(
+            node.id
+            for node in run.graph.nodes
+            if node.name is not None and states[node.index] in (NodeState.DONE, NodeState.REUSED)
+        )
+        self.done |= through
+        self.over(run, through)
 
     def launched(self, here: Running, run: Run, names: Sequence[str]) -> None:
         """A cell has started this run of these names."""

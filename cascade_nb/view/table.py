@@ -137,7 +137,7 @@ _LOOK: Final = {
     " font-size: 0.95em; overflow-wrap: anywhere",
     ".left": "padding-left: 1.5em",
     ".words, .left": "color: var(--cs-faint)",
-    ".sign": "display: inline-block; width: 1.1em; text-align: center",
+    ".sign": "display: inline-block; width: 1.1em; text-align: center; text-indent: 0",
     "[data-state=planned] .sign": "color: var(--cs-running)",
     "[data-state=reused] .sign": "color: var(--cs-done)",
     "[data-state=held] .sign": "color: var(--cs-held)",

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.graph_page import fan_of
-from tests.support.panel_page import STATE, OpenPanel, PanelPage
+from tests.support.panel_page import EVIL, STATE, OpenPanel, PanelPage
 
 
 @pytest.fixture
@@ -159,6 +159,18 @@ def test_what_is_over_cannot_be_switched(panel: PanelPage) -> None:
     expect(panel.switch("Hold train")).to_be_disabled()
     expect(panel.panel.get_by_role("button", name="Cancel")).to_be_disabled()
     assert panel.text(".cs-headline") == "✓ Done in 2 s"
+
+
+def test_what_became_stale_since_is_said_as_text_while_it_is_so(panel: PanelPage) -> None:
+    panel.tell(phase="succeeded", ended=True)
+    since = panel.panel.locator(".cs-since")
+    expect(since).to_be_hidden()
+    panel.page.evaluate("words => window.model.set('since', words)", f"Changed since: {EVIL}")
+    expect(since).to_contain_text("Changed since: <img")
+    expect(since).to_be_visible()
+    assert panel.page.evaluate("() => window.hacked") is None
+    panel.page.evaluate("() => window.model.set('since', '')")
+    expect(since).to_be_hidden()
 
 
 def test_the_clock_moves_without_messages(open_panel: OpenPanel) -> None:

@@ -171,6 +171,17 @@ def test_zoomed_it_can_be_moved_and_shown_whole_again(open_panel: OpenPanel) -> 
     expect(said).to_contain_text("load · attempt 2")
 
 
+def test_a_run_of_which_nothing_ran_says_so_instead_of_showing_nothing(
+    open_panel: OpenPanel,
+) -> None:
+    panel = open_panel(state={**STATE, "phase": "succeeded", "ended": True})
+    timeline(panel).locator("summary").first.click()
+    answer(panel, **told(bars=[], last=0, ended=0, slices=[], path=[]))
+    expect(timeline(panel)).to_contain_text("Nothing was under way: every result stood already.")
+    expect(timeline(panel).get_by_role("application")).to_be_hidden()
+    expect(timeline(panel).get_by_role("button", name="By task")).to_be_hidden()
+
+
 def test_what_came_before_is_told_together(open_panel: OpenPanel) -> None:
     panel = open_panel(viewport={"width": 1200, "height": 900})
     cells = [[1, 0, 512, 3.5, 4], [1, 1, 700, 3.9, 0]]

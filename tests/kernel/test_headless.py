@@ -58,6 +58,7 @@ def test_a_run_is_waited_for_and_its_output_stays_in_the_cell(shared: RealKernel
     assert "Done in" in texts(cell)
     pictures = [b for b in cell.displays if "image/svg+xml" in b]
     assert any("✓" in b["text/plain"] for b in pictures)
+    assert not any("cascade-times" in b["image/svg+xml"] for b in pictures)  # one attempt only
     assert not any("widget-view" in kind for b in cell.displays for kind in b)
 
 

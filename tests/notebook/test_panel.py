@@ -237,8 +237,8 @@ def test_a_late_browser_is_given_the_state_of_that_moment(panel: PanelClient) ->
     assert int(length) > 1000
 
 
-def pictures(cell: Execution) -> list[dict[str, Any]]:
-    return [shown for shown in cell.displays if "image/svg+xml" in shown]
+def pictures(cell: Execution, of: str = "cascade-graph") -> list[dict[str, Any]]:
+    return [shown for shown in cell.displays if of in shown.get("image/svg+xml", "")]
 
 
 def texts(cell: Execution) -> list[str]:
@@ -294,6 +294,9 @@ def test_what_is_saved_says_how_the_run_ended(kernel: RealKernel) -> None:
     assert {"image/png", "text/plain"} < set(picture)
     (text,) = texts(cell)
     assert "42 of 42 done" in text
+    (times,) = pictures(cell, of="cascade-times")
+    assert re.search(r"\ntrain +[·█]+  40 · ", times["text/plain"])
+    assert ">40 · " in times["image/svg+xml"]
 
 
 def test_the_saved_outputs_come_before_the_panel(kernel: RealKernel) -> None:
@@ -303,7 +306,7 @@ def test_the_saved_outputs_come_before_the_panel(kernel: RealKernel) -> None:
         "svg" if "image/svg+xml" in shown else "widget" if len(shown) > 1 else "text"
         for shown in cell.displays
     ]
-    assert kinds == ["svg", "text", "widget"]
+    assert kinds == ["svg", "text", "widget", "svg"]
 
 
 def test_a_failure_is_saved_with_the_users_line(kernel: RealKernel) -> None:

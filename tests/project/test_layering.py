@@ -91,7 +91,7 @@ INSIDE = {
         ("cells", "session", "tracebacks", "prompt"),
         ("drawer",),
         ("panel", "startables"),
-        ("overview",),
+        ("freshness", "overview"),
         ("reprs", "parameters"),
         ("magics",),
         ("extension",),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from IPython.display import display
 
@@ -17,17 +17,34 @@ from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.shims import LaunchingCell, is_headless, running_kernel
 from cascade_nb.notebook.session import Session
-from cascade_nb.notebook.shell import say
+from cascade_nb.notebook.shell import running_cell, say
 from cascade_nb.notebook.workspace.layers import Meaning
 from cascade_nb.notebook.workspace.workspace import Workspace
 from cascade_nb.view.graphviz.layout import Rendered, lay_out
-from cascade_nb.view.picture.picture import picture_of
+from cascade_nb.view.picture.picture import Picture, picture_of
 from cascade_nb.view.picture.states import UNMARKED, Marks
 from cascade_nb.view.visual import Visual, lay_out_for_file, static_bundle, static_metadata
 
 T = TypeVar("T")
 
 _drawing: Final[set[asyncio.Task[None]]] = set()
+GRAPHS: Final = 12  # graphs below cells, the latest ones, that are kept true
+
+
+class ShownGraph(NamedTuple):
+    """A graph that stands below a cell.
+
+    Attributes:
+        nodes: ids of what is in it.
+        picture: what is drawn.
+        states: what is marked, by id of a node.
+        update: shows it anew.
+    """
+
+    nodes: frozenset[str]
+    picture: Picture
+    states: Mapping[str, str]
+    update: Callable[[Rendered], object]
 
 
 def whole_graph(workspace: Workspace) -> tuple[Graph | None, list[str]]:
@@ -67,10 +84,11 @@ def show_graph(
     if graph is None:
         return
     if running_kernel() is None:
-        marked = marks or on_a_loop_of_its_own(_marks(session, graph))
+        marked = marks or on_a_loop_of_its_own(marks_of(session, graph))
         say(Visual(graph, marked).text)
     elif is_headless():
-        rendered = on_a_loop_of_its_own(_rendered(session, graph, marks))
+        marked = marks or on_a_loop_of_its_own(marks_of(session, graph))
+        rendered = on_a_loop_of_its_own(_rendered(graph, marked))
         data, metadata = static_bundle(rendered), static_metadata(rendered)
         display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
     else:
@@ -80,37 +98,52 @@ def show_graph(
 def _show_soon(session: Session, graph: Graph, marks: Marks | None) -> None:
     size = f"{graph.title}: {count_text(len(graph), 'node')}"
     handle = display({"text/plain": size}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-    cell = LaunchingCell()
+    cell, key = LaunchingCell(), running_cell(session.shell).cell.key
+    session.graphs.pop(key, None)
+
+    def update(rendered: Rendered) -> None:
+        data, metadata = static_bundle(rendered), static_metadata(rendered)
+        cell.call(lambda: handle.update(data, metadata=metadata, raw=True))
 
     async def draw() -> None:
         try:
-            rendered = await _rendered(session, graph, marks)
-            data, metadata = static_bundle(rendered), static_metadata(rendered)
+            marked = marks or await marks_of(session, graph)
+            rendered = await _rendered(graph, marked)
+            update(rendered)
         except Exception as error:  # whatever it is, it belongs where the picture would be
-            data, metadata = {"text/plain": f"{size}\nNo picture: {error!r}"}, {}
-        cell.call(lambda: handle.update(data, metadata=metadata, raw=True))
+            words = {"text/plain": f"{size}\nNo picture: {error!r}"}
+            cell.call(lambda: handle.update(words, raw=True))
+            return
+        if marks is None:
+            nodes = frozenset(node.id for node in graph.nodes)
+            session.graphs[key] = ShownGraph(nodes, rendered.picture, marked.states, update)
+            while len(session.graphs) > GRAPHS:
+                del session.graphs[next(iter(session.graphs))]
 
     task = asyncio.get_running_loop().create_task(draw())
     _drawing.add(task)  # the loop itself holds a task only weakly
     task.add_done_callback(_drawing.discard)
 
 
-async def _rendered(session: Session, graph: Graph, marks: Marks | None) -> Rendered:
-    marked = marks or await _marks(session, graph)
+async def _rendered(graph: Graph, marked: Marks) -> Rendered:
     # Folding a large graph takes a while too, so it happens off the loop.
     rendered = await lay_out(await run_in_thread(partial(picture_of, graph)), marks=marked)
     return await lay_out_for_file(graph, rendered, marked)
 
 
-async def _marks(session: Session, graph: Graph) -> Marks:
-    """What was done in an earlier run: done still, or stale, because it would run again."""
+async def marks_of(session: Session, graph: Graph) -> Marks:
+    """What a run would not run is done, and what was done in an earlier run and would run again is
+    stale. What has no name is no node of before once it would run again, so that it is never stale.
+    """
     once = {node.id: node.index for node in graph.nodes if node.id in session.done}
     if not once:
         return UNMARKED
     known = graph.params()
     params = {name: value for name, value in session.params.items() if name in known}
     reuse = await session.engine.standing(graph, params)
-    return Marks({i: "stale" if index in reuse.wanted else "done" for i, index in once.items()})
+    stands = frozenset(range(len(graph))) - reuse.wanted - graph.param_indexes
+    states = {graph.nodes[index].id: "done" for index in stands}
+    return Marks({**states, **{i: "stale" for i, index in once.items() if index in reuse.wanted}})
 
 
 def on_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:

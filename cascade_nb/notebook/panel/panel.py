@@ -63,7 +63,6 @@ PICTURES: Final = 60.0
 
 #: The panels of runs that go on; nobody else need hold one.
 _open: Final[set[Panel]] = set()
-
 _BUSY: Final = "The running cell holds the kernel: clicks arrive when it awaits or ends."
 _DEAF: Final = "The running cell holds the kernel: clicks arrive when the cell ends."
 
@@ -181,6 +180,7 @@ class Panel:
         self._cell.call(self._saved.show_picture, filed)
         self._picture = self._picture or filed.picture  # unless an edit was drawn meanwhile
         await self._save_until_over()
+        await self._saved.show_times(self._cell)
         if self.widget is not None:
             assert self._desk is not None, "it was shown"
             assert self._unfolding is not None, "it was shown"

@@ -1,9 +1,10 @@
-"""Keeps the picture and a few lines of text of a run in the notebook's file.
+"""Keeps the picture of a run, a few lines of text and its times in the notebook's file.
 
 A widget is not saved, and a notebook that is opened without its kernel says in its place that a
 model was not found, even where the same output has a picture as well. So these are outputs of their
 own, which are shown before the run, now and then while it goes on, since the notebook may be saved
-or its kernel be lost meanwhile, and once more when it is over.
+or its kernel be lost meanwhile, and once more when it is over. When tasks were under way is shown
+then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.display import display
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
 from cascade_nb.engine.observing.report import (
     counts_line,
@@ -23,9 +25,12 @@ from cascade_nb.engine.observing.report import (
     title_line,
 )
 from cascade_nb.engine.observing.status import Phase, RunStatus
+from cascade_nb.notebook.kernel.shims import LaunchingCell
 from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.notebook.panel.recorded_times import times_of
 from cascade_nb.text import carryable, readable
 from cascade_nb.view.graphviz.layout import Rendered
+from cascade_nb.view.svg.times import draw_times, times_text
 from cascade_nb.view.visual import static_bundle, static_metadata
 
 if TYPE_CHECKING:
@@ -38,10 +43,10 @@ OUTPUT: Final = 8_000
 
 
 class SavedRun:
-    """Two outputs of the current cell: a picture, and text.
+    """Outputs of the current cell: a picture, text, and in the end when tasks were under way.
 
     Args:
-        run: just started. Its id stands in both outputs, so that a panel beside them can tell that
+        run: just started. Its id stands in all of them, so that a panel beside them can tell that
             they say the same as it.
         output: what its tasks write.
     """
@@ -70,8 +75,7 @@ class SavedRun:
         data = static_bundle(rendered)
         svg = data.get("image/svg+xml")
         if svg is not None:
-            named = f'<svg data-run="{self._run.id}" '
-            data["image/svg+xml"] = svg.replace("<svg ", named, 1)
+            data["image/svg+xml"] = self._named(svg)
         else:
             data["text/plain"] = f"The graph of run {self._run.id}:\n{data['text/plain']}"
         self._show("picture", data, static_metadata(rendered))
@@ -94,6 +98,26 @@ class SavedRun:
             inside = [*standing_lines(status), *inside_lines(status)]
             lines[:1] = [head, f"As of {_clock(time.time())}:", *inside]
         self._show("text", {"text/plain": readable("\n".join(lines))}, {})
+
+    async def show_times(self, cell: LaunchingCell) -> None:
+        """Show below `cell` when the tasks of the run, which is over, were under way."""
+
+        def made() -> dict[str, str] | None:
+            times = times_of(self._run)
+            if times is None:
+                return None
+            words = f"When the tasks of run {self._run.id} were under way:\n{times_text(times)}"
+            return {
+                "text/plain": readable(words),
+                "image/svg+xml": self._named(draw_times(times)),
+            }
+
+        data = await run_in_thread(made)
+        if data is not None:
+            cell.call(self._show, "times", data, {})
+
+    def _named(self, svg: str) -> str:
+        return svg.replace("<svg ", f'<svg data-run="{self._run.id}" ', 1)
 
     def _show(self, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         data = carryable(data)

@@ -71,11 +71,13 @@ class PanelWidget(SnapshotWidget):
     Attributes:
         svg: the picture of the graph, set once for each topology; patches name what changed on it.
         displays: what tasks displayed, or None as long as nothing was.
+        since: what became stale since the run was over, in a sentence.
     """
 
     _esm = PANEL_SOURCE
     _css = STYLE
     svg = traitlets.Unicode("").tag(sync=True)
+    since = traitlets.Unicode("").tag(sync=True)
     displays = traitlets.Instance(ipywidgets.Output, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )

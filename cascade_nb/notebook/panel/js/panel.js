@@ -30,7 +30,10 @@ export default () => {
       const onPicture = () => view.drawPicture()
       const onDisplays = () => view.drawDisplays()
       model.on("change:svg", onPicture)
+      const onSince = () => view.drawSince()
       model.on("change:displays", onDisplays)
+      model.on("change:since", onSince)
+      view.drawSince()
       view.drawDisplays()
       const resized = new ResizeObserver(() => view.canvas.resized())
       resized.observe(view.canvas.graph)
@@ -41,6 +44,7 @@ export default () => {
         looksAgain()
         model.off("change:svg", onPicture)
         model.off("change:displays", onDisplays)
+        model.off("change:since", onSince)
         takeOut()
       }
     },

@@ -75,8 +75,9 @@ export class Timeline {
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false })
     this.scroller = h("div", { class: "cs-lanes" }, this.canvas)
     this.said = h("p", { class: "cs-told", role: "status" })
+    this.none = h("p", { class: "cs-none" })
     this.table = new TimelineTable(this.data, this.open)
-    this.section.body.append(this.tools, this.scroller, this.said, this.table.element)
+    this.section.body.append(this.none, this.tools, this.scroller, this.said, this.table.element)
     this.element.addEventListener("toggle", () => this.look())
   }
 
@@ -152,6 +153,9 @@ export class Timeline {
     paintTimeline(this.canvas, drawn, this.colours())
     const count = data.ended + data.going.length
     this.section.show(count)
+    const none = data.over && !count && !data.slices.length
+    write(this.none, none ? "Nothing was under way: every result stood already." : "")
+    mark(this.element, "data-none", none ? "" : null)
     const told = `Timeline: ${number(count)} attempts in ${exactText(now)}`
     mark(this.canvas, "aria-label", `${told}. ${KEYS}`)
   }

@@ -56,6 +56,7 @@ export class View {
     this.questions = new Questions(this.shared)
     this.headline = h("div", { class: "cs-headline", role: "status", "aria-live": "polite" })
     this.ago = h("span", { "aria-hidden": "true" })
+    this.since = h("p", { class: "cs-since", role: "status" })
     this.drawer = new Drawer(this.shared, this.model, (box) => this.opened(box))
     this.canvas = new GraphCanvas(
       (box) => this.drawer.open({ box }, this.canvas.boxes.find(box)),
@@ -91,6 +92,7 @@ export class View {
       this.bar,
       h("div", { class: "cs-line" }, this.counts, this.time),
       this.headline,
+      this.since,
       this.questions.element,
       (this.columns = h(
         "div",
@@ -187,6 +189,11 @@ export class View {
     const parts = this.headline.childNodes
     if (parts.length !== 3 || parts[0].data !== before || parts[2].data !== after)
       this.headline.replaceChildren(before, this.ago, after)
+  }
+
+  // What became stale since the run was over.
+  drawSince() {
+    write(this.since, this.model.get("since") ?? "")
   }
 
   tick() {

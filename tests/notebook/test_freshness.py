@@ -1,0 +1,92 @@
+"""What was shown below earlier cells stays true while cells are changed and runs end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.kernels import LABELS, Execution, RealKernel
+
+DEFINE = """%%cascade
+def load(n): return list(range(n))
+def clean(rows): return rows[1:]
+rows = load(5)
+tidy = clean(rows)
+more = [clean(load(6))]"""
+RUN = "run = %cascade run tidy more --wait"
+CHANGED = "%%cascade --quiet\ndef clean(rows): return rows[2:]\ntidy = clean(rows)"
+READS_A_NAME = CHANGED.replace("[2:]", "[START:]")
+
+
+def ok(cell: Execution) -> Execution:
+    assert cell.error is None, cell.error
+    return cell
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[RealKernel]:
+    with RealKernel.start(LABELS[0]) as running:
+        running.check("%load_ext cascade_nb\nimport asyncio\nimport cascade_nb as cs")
+        yield running
+
+
+def states(cell: Execution) -> dict[str, str]:
+    """By node, what the picture below a cell shows now."""
+    svg = next((b["image/svg+xml"] for b in cell.displays if "image/svg+xml" in b), "")
+    return dict(re.findall(r'id="node-(\w+)" class="node" data-state="(\w+)"', svg))
+
+
+def named(cell: Execution) -> dict[str, str]:
+    return {node: state for node, state in states(cell).items() if node in ("rows", "tidy")}
+
+
+def test_a_graph_below_a_cell_and_a_panel_that_is_over_follow_what_happens(
+    kernel: RealKernel,
+) -> None:
+    graph = ok(kernel.execute(DEFINE, cellId="graph"))
+    graph.wait_until(states)
+    assert set(states(graph).values()) == {"waiting"}
+    kernel.check(RUN)
+    graph.wait_until(lambda cell: set(states(cell).values()) == {"done"})
+    assert (
+        len(states(graph)) == 4
+    )  # two of them have no name, and of one not even its result is kept
+    since = "print(repr(session.panels[run.id].since))"
+    kernel.check(
+        "from cascade_nb.notebook.extension import session_of\nsession = session_of(get_ipython())"
+    )
+    assert kernel.check(since).stdout == "''\n"
+    ok(kernel.execute(CHANGED, cellId="changed"))
+    graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "stale"})
+    assert "stale" not in {s for node, s in states(graph).items() if node != "tidy"}
+    assert kernel.check(since).stdout == "'Changed since: tidy is stale now.'\n"
+    # What a plain cell changes counts too, and a run mends it.
+    ok(kernel.execute(READS_A_NAME, cellId="changed"))
+    kernel.check("START = 2")
+    kernel.check(RUN)
+    graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "done"})
+    kernel.check("START = 3")
+    graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "stale"})
+    kernel.check("START = 2")
+    graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "done"})
+
+
+def test_many_cells_in_a_row_are_looked_at_together_and_a_cycle_changes_nothing(
+    kernel: RealKernel,
+) -> None:
+    kernel.check(
+        "from cascade_nb.notebook import freshness\nlooks = 0\nreal = freshness.Freshness._look"
+    )
+    kernel.check(
+        "async def counted(self):\n    global looks\n    looks += 1\n    await real(self)\n"
+        "freshness.Freshness._look = counted"
+    )
+    kernel.check("; ".join(f"get_ipython().run_cell('x{i} = {i}')" for i in range(40)))
+    kernel.check("await asyncio.sleep(1)")
+    assert 1 <= int(kernel.check("print(looks)").stdout) <= 4
+    kernel.check("freshness.Freshness._look = real")
+    kernel.execute("%%cascade --quiet\nrows = clean(tidy)", cellId="cycle")
+    cell = kernel.check("await asyncio.sleep(1)")
+    assert not [m for m in cell.messages if m["msg_type"] == "stream"]
