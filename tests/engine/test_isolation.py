@@ -251,6 +251,27 @@ async def test_siblings_the_caller_and_later_runs_do_not_see_a_change(
     assert await engine.run(look(source)) == want
 
 
+@pytest.mark.parametrize("size", [2, 5_000])
+async def test_who_asks_a_run_again_is_given_what_its_task_returned(
+    engine: Engine, size: int
+) -> None:
+    @cs.task
+    def rows() -> dict[str, list[int]]:
+        return {"rows": list(range(size))}
+
+    run = engine.start(rows())
+    first = await run
+    first["rows"].append(-1)
+    second = run.result()
+    second["rows"].clear()
+    assert await run == run.result() == {"rows": list(range(size))}
+    whole = engine.start([rows(), rows()])
+    (await whole).clear()
+    assert len(whole.result()) == 2
+    same = engine.start(cs.task(lambda: "text", name="text")())
+    assert (await same) is same.result()  # what nobody can change is no copy
+
+
 @every_lane
 async def test_another_attempt_is_given_what_the_first_was_given(engine: Engine, lane: str) -> None:
     tried: list[str] = []

@@ -31,7 +31,6 @@ from cascade_nb.engine.storage.carry_over import (
 )
 from cascade_nb.errors import DependencyMissingError, LeaseLostError, RunCancelledError, RunError
 from cascade_nb.events.events import Event, RunFinished, RunStarted
-from cascade_nb.model.copying.isolation import are_quick_to_copy, reader_copy
 from cascade_nb.model.lazy.lazy import PLAIN
 from cascade_nb.model.params.param import check_given
 
@@ -150,10 +149,7 @@ class Execution:
                 driver.services.manager.let_go(run.id)
             await self._come_to_rest(driver)
             if driver.core.stopping != "edited":
-                value = self._value(driver)
-                if not run.graph.targets or are_quick_to_copy((value,)):
-                    return reader_copy(value) if run.graph.targets else value
-                return await run_in_thread(partial(reader_copy, value))
+                return self._value(driver)
             before = driver
             with driver.lock:
                 self._engine.remember(driver.core.kinds.timings())
@@ -251,7 +247,7 @@ class Execution:
         self._services.portal.call(partial(self.cancel, str(error)))
 
     def _value(self, driver: RunDriver) -> Any:
-        """The target's value, which nobody has been handed yet.
+        """The target's value, of which everybody who asks the run for it is handed a copy.
 
         Raises:
             RunError, RunFailures: there is none.

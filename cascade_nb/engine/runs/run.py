@@ -29,6 +29,7 @@ from cascade_nb.engine.runs.services import RunHost
 from cascade_nb.engine.storage.carry_over import PriorResults, left_by
 from cascade_nb.errors import UsageError, WaitTimeoutError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.copying.isolation import reader_copy, reader_copy_beside
 
 INTERRUPTED: Final = 0.7  # seconds in which an interrupted run ends
 _LOOK: Final = 0.25  # seconds after which who waits on a loop looks whether it was interrupted
@@ -165,7 +166,8 @@ class Run(RunControls, Readings, Answering):
                 self.cancel("the cell that waited for it was interrupted", within=within)
                 await asyncio.wait([waiting])
             raise in_a_line(interrupt, self.number, self.graph.title) from None
-        return waiting.result()
+        value = waiting.result()
+        return await reader_copy_beside(value) if self.graph.targets else value
 
     def result(self, timeout: float | None = None) -> Any:
         """Block until its value is there; in a notebook's cell the loop is run from within.
@@ -185,9 +187,9 @@ class Run(RunControls, Readings, Answering):
             return self._engine.loop_binding.wait_within(self, timeout)
         try:
             with waiting_for_others("" if self.done() else self.id):
-                return self._engine.loop_binding.wait(
-                    self._future, timeout, WaitMessages(self, self._blocked_by).look
-                )
+                told = WaitMessages(self, self._blocked_by).look
+                value = self._engine.loop_binding.wait(self._future, timeout, told)
+                return reader_copy(value) if self.graph.targets else value
         except concurrent.futures.TimeoutError:
             if self._future.done():  # the task's own TimeoutError comes as a cause, never bare
                 raise
@@ -259,8 +261,7 @@ class Run(RunControls, Readings, Answering):
     def left(self) -> PriorResults:
         """What it leaves to the next try; for the engine."""
         with self._engine.constraints.lock:
-            driver = self._driver
-            if driver is None:
+            if (driver := self._driver) is None:
                 return self.request.given
             return left_by(driver, driver.code, driver.sight)
 
@@ -286,8 +287,7 @@ class Run(RunControls, Readings, Answering):
         own = self._observer.status()
         # Each may be another engine's, which has a lock of its own: none is held here.
         nested = self._observer.nested()
-        inside = [(node, task, r.status) for node, task, r in nested if isinstance(r, Run)]
-        return with_nested(own, inside)
+        return with_nested(own, [(n, t, r.status) for n, t, r in nested if isinstance(r, Run)])
 
     def rests(self, manager: ConstraintManager) -> bool:
         """Whether it goes by these constraints and nothing of it is under way; for the engine."""

@@ -12,8 +12,10 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.model.containers.arrays import array_kind
 from cascade_nb.model.containers.containers import container_kind
 from cascade_nb.model.containers.kinds import PLAIN_OBJECT, ContainerKind
@@ -56,6 +58,13 @@ def reader_copy(value: Any) -> Any:
     if value.__class__ in FROZEN:
         return value
     return Copying().of(value)
+
+
+async def reader_copy_beside(value: Any) -> Any:
+    """The same on a loop: a copy that takes longer is made in a thread beside it."""
+    if are_quick_to_copy((value,)):
+        return reader_copy(value)
+    return await run_in_thread(partial(reader_copy, value))
 
 
 def each_its_own(values: Mapping[Place, Any], places: Iterable[Place]) -> dict[Place, Any]:
