@@ -308,5 +308,10 @@ class ClusteredRun(DispatchedRun):
         """An attempt was lost, or was not begun: its node is ready again. `why` is "" for that."""
 
     @abc.abstractmethod
-    def timed_out_there(self, index: int) -> BaseException:
-        """What is raised for a body there that took longer than it may."""
+    def timed_out_there(self, index: int, error: BaseException | None) -> BaseException:
+        """What is raised for a body there that took longer than it may.
+
+        Args:
+            index: whose.
+            error: what became of it there.
+        """

@@ -65,7 +65,7 @@ class ClusterAttempt(ThreadAttempt):
         driver = self.driver
         with driver.lock:
             if self.late:
-                result, error = None, driver.timed_out_there(self.index)
+                result, error = None, driver.timed_out_there(self.index, error)
             elif self.stop and error is not None:
                 label = driver.core.label(self.index)
                 error = RunCancelledError(f"{label} was cancelled: {error}")

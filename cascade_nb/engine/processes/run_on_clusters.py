@@ -14,7 +14,7 @@ from cascade_nb.engine.processes.cluster_attempt import DEATHS, ClusterAttempt
 from cascade_nb.engine.processes.cluster_places import ClusterPlaces
 from cascade_nb.engine.processes.cluster_reads import read_here
 from cascade_nb.engine.processes.lost_results import LostResults
-from cascade_nb.errors import ClusterError
+from cascade_nb.errors import ClusterError, RunCancelledError
 
 THE_CLUSTER: Final = "the Dask cluster"
 """Who pauses a run whose cluster does not answer."""
@@ -43,9 +43,10 @@ class RunOnClusters(AdmittingRun, ClusteredRun):
             return True
         return self.state.journal is not None and index in self.keys.of
 
-    def timed_out_there(self, index: int) -> BaseException:
+    def timed_out_there(self, index: int, error: BaseException | None) -> BaseException:
         """What is raised for a body there that took longer than it may."""
-        return timed_out(self, index, "; its worker goes on with it, its result will be dropped")
+        said = isinstance(error, RunCancelledError)  # what became of it there
+        return timed_out(self, index, f"; {error if said else 'its result is dropped'}")
 
     def begin_anew(self, attempt: Started, why: str) -> None:
         """An attempt was lost with its worker, or given back: its node is ready again."""

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cascade_nb.errors import ClusterError
-from cascade_nb.executors.dask.cluster import Cluster, Worker
+from cascade_nb.executors.dask.cluster import Cluster
 from cascade_nb.executors.dask.flights import Flight
+from cascade_nb.executors.dask.seats import Worker
 from cascade_nb.executors.dask.worker import give_back
 
 _ASKED: Final = 16  # threads that may wait for workers

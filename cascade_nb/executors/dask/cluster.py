@@ -10,7 +10,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dask.sizeof import sizeof
 from distributed import Client, LocalCluster, get_worker, rpc
@@ -20,26 +20,11 @@ from distributed.utils import get_mp_context
 from cascade_nb.errors import ClusterError
 from cascade_nb.executors.dask.fit import misfit, misfit_of, safe_link, versions_here
 from cascade_nb.executors.dask.own_process import OwnProcess
+from cascade_nb.executors.dask.seats import Worker
 from cascade_nb.text import readable
 
 _LOOK: Final = 1.0  # seconds between two looks at the workers of a cluster of our own
 _ENDED: Final = (Status.closed, Status.failed)
-
-
-class Worker(NamedTuple):
-    """A worker of a cluster.
-
-    Attributes:
-        address: where it is.
-        ident: the folder that it has for itself: another process at the same address has another.
-        threads: how many bodies it runs at once.
-        resources: what it has of what tasks may ask for, by name.
-    """
-
-    address: str
-    ident: str
-    threads: int
-    resources: Mapping[str, float]
 
 
 async def _answers(address: str, security: Any, patience: float) -> None:
@@ -229,8 +214,15 @@ class Cluster:
         self._client.cancel(list(futures), force=True)
 
     def restart(self, worker: str) -> None:
-        """End the process of a worker; another takes its place."""
-        self._client.restart_workers([worker], raise_for_error=False)
+        """End the process of a worker; another takes its place.
+
+        Raises:
+            ClusterError: nobody would start another.
+        """
+        try:
+            self._client.restart_workers([worker], raise_for_error=False)
+        except ValueError as error:  # it has no nanny
+            raise ClusterError(f"{worker} cannot be restarted from here: {error}") from error
 
     def close(self) -> None:
         """Leave it, and end it where it is our own."""

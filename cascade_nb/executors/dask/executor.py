@@ -92,9 +92,14 @@ class DaskExecutor:
     def lacks(self) -> str | None:
         """What is missing that anything could run, in words; None where nothing is."""
         session = self._session
-        if session is None or session.flights.have_workers:
+        if session is None or session.flights.capacity:
             return None
         cluster = session.cluster
+        if left := session.flights.left:
+            return (
+                f"{left[0].work.name} was given up and holds a worker: "
+                f"{session.flights.goes_on(left[0])}"
+            )
         if cluster.is_own:
             return "no worker of this machine is left; others are being started"
         misfits = "".join(f"; {why}" for why in list(session.misfits.values())[:1])
@@ -173,10 +178,15 @@ class DaskExecutor:
         """End the process of a worker with all that it runs; another takes its place.
 
         Args:
-            address: of the worker.
+            address: of the worker, as `run.why` and the failure of a task that took too long say.
+
+        Raises:
+            ClusterError: it cannot be restarted; the message says why.
         """
-        if (session := self._session) is not None:
-            session.cluster.restart(address)
+        session = self._session
+        if session is None or address not in {one.address for one in session.cluster.workers()}:
+            raise ClusterError(f"no worker {address!r:.80} is there")
+        session.cluster.restart(address)
 
     def attach(self, cluster: Any) -> None:
         """Go on with another cluster.

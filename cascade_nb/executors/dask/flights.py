@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cascade_nb.concurrency.cluster_protocols import ClusterJob, ClusterWork
-from cascade_nb.executors.dask.cluster import Worker
-from cascade_nb.executors.dask.seats import Amounts, Seats
+from cascade_nb.executors.dask.seats import Amounts, Seats, Worker
 from cascade_nb.executors.dask.values import ClusterValue
 
 
@@ -49,6 +48,7 @@ class Flights:
         self._flights: dict[str, Flight] = {}
         self._told = 0
         self._gone: set[str] = set()
+        self._left: dict[str, Flight] = {}
         self._preparing: dict[ClusterJob, bool | None] = {}
         self.futures: dict[str, Any] = {}
         self.unwanted: set[str] = set()
@@ -128,15 +128,43 @@ class Flights:
             if key in self._flights:
                 self.futures[key] = future
 
-    def take(self, key: str) -> tuple[Flight | None, Any, bool]:
-        """A call is over: gives it, its future, and whether nobody waits for it."""
+    @property
+    def left(self) -> list[Flight]:
+        """Those that nobody waits for, and that go on where they are."""
+        with self._lock:
+            return [one for key, one in self._left.items() if key in self._seats.left[one.worker]]
+
+    def take(self, key: str, goes_on: bool = False) -> tuple[Flight | None, Any, bool]:
+        """A call is over, or nobody waits for it and it `goes_on`: gives it, its future, and
+        whether nobody waits for it.
+        """
         with self._lock:
             flight = self._flights.pop(key, None)
-            if flight is not None:
+            if flight is not None and goes_on and key in self._seats.busy.get(flight.worker, ()):
+                # Its worker is not free before it ends: what came behind it would wait there.
+                self._left[key] = flight
+                self._seats.left[flight.worker].add(key)
+            elif flight is not None:
                 self._seats.give_back(flight.worker, key, flight.takes)
         unwanted = key in self.unwanted
         self.unwanted.discard(key)
         return flight, self.futures.pop(key, None), unwanted
+
+    def goes_on(self, flight: Flight) -> str:
+        """What to say of a call that nobody waits for any more, and that its worker has begun."""
+        worker = self._seats.workers.get(flight.worker)
+        words = f"worker {flight.worker} goes on with it to its next checkpoint, for nobody"
+        if worker is None or worker.threads > 1:  # others run there, too
+            return words
+        return f"{words}; `executor.restart_worker('{flight.worker}')` ends it with its process"
+
+    def ended_alone(self, key: str) -> bool:
+        """Whether a call is one that nobody waited for; it is over now."""
+        with self._lock:
+            flight = self._left.pop(key, None)
+            if flight is not None:
+                self._seats.give_back(flight.worker, key, flight.takes)
+        return flight is not None
 
     def took(self, seconds: float) -> None:
         """A body took so long."""
@@ -149,7 +177,7 @@ class Flights:
         what is under way on none of them.
         """
         with self._lock:
-            self._seats.set(one for one in workers if one.address not in self._gone)
+            self._set(one for one in workers if one.address not in self._gone)
             there = self._seats.workers
             left = [one for one in self._flights.values() if one.worker not in there]
         self.tell()
@@ -166,9 +194,14 @@ class Flights:
             self._gone.add(address)
             left = [one for one in self._seats.workers.values() if one.address != address]
             gone = [one for one in self._flights.values() if one.worker == address]
-            self._seats.set(left)
+            self._set(left)
         self.tell()
         return gone
+
+    def _set(self, workers: Iterable[Worker]) -> None:
+        self._seats.set(workers)
+        for key in [key for key, one in self._left.items() if one.worker not in self._seats.left]:
+            del self._left[key]  # it ended with its worker
 
     def all(self) -> list[Flight]:
         """All that are under way."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from cascade_nb.executors.dask.cluster import Worker
 from cascade_nb.executors.dask.values import ClusterValue
 
 AHEAD: Final = 0.05  # seconds of work that may wait on a worker, so that it never waits for us
@@ -14,17 +13,35 @@ Amounts: TypeAlias = tuple[tuple[str, float], ...]  # of what workers have, by n
 _LOCAL: Final = 1_000_000  # bytes of an input for which a busier worker is better
 
 
+class Worker(NamedTuple):
+    """A worker of a cluster.
+
+    Attributes:
+        address: where it is.
+        ident: the folder that it has for itself: another process at the same address has another.
+        threads: how many bodies it runs at once.
+        resources: what it has of what tasks may ask for, by name.
+    """
+
+    address: str
+    ident: str
+    threads: int
+    resources: Mapping[str, float]
+
+
 class Seats:
     """The workers of a cluster, with what is under way on each.
 
     Attributes:
         workers: by address.
         busy: by address, the keys of the calls that were handed over.
+        left: by address, the keys of those of them that nobody waits for and that go on.
     """
 
     def __init__(self) -> None:
         self.workers: dict[str, Worker] = {}
         self.busy: dict[str, set[str]] = {}
+        self.left: dict[str, set[str]] = {}
         self._taken: dict[str, dict[str, float]] = {}
         self._mean: float | None = None
 
@@ -32,12 +49,16 @@ class Seats:
         """These are there now."""
         self.workers = {one.address: one for one in workers}
         self.busy = {address: self.busy.get(address, set()) for address in self.workers}
+        self.left = {address: self.left.get(address, set()) for address in self.workers}
         self._taken = {address: self._taken.get(address, {}) for address in self.workers}
 
     @property
     def threads(self) -> int:
         """How many bodies run at once."""
-        return sum(one.threads for one in self.workers.values())
+        return sum(map(self._threads_at, self.workers))
+
+    def _threads_at(self, address: str) -> int:
+        return max(0, self.workers[address].threads - len(self.left[address]))
 
     @property
     def capacity(self) -> int:
@@ -72,8 +93,11 @@ class Seats:
         best, least = None, 0.0
         asked = self.of_workers(resources)
         for address, worker in self.workers.items():
-            load = len(self.busy[address]) / worker.threads
-            if load >= 1 + self._ahead or not self._has(worker, asked):
+            threads = self._threads_at(address)
+            if not threads or not self._has(worker, asked):
+                continue
+            load = (len(self.busy[address]) - len(self.left[address])) / threads
+            if load >= 1 + self._ahead:
                 continue
             load -= min(0.9, there.get(address, 0) / _LOCAL)
             if best is None or load < least:
@@ -105,6 +129,7 @@ class Seats:
         """It is over, or its worker is gone."""
         if key in self.busy.get(address, ()):
             self.busy[address].discard(key)
+            self.left[address].discard(key)
             for name, amount in amounts:
                 self._taken[address][name] -= amount
 

@@ -24,7 +24,6 @@ from cascade_nb.executors.processes.pickles import unpacked
 
 _WAITING: Final = 4  # threads that may wait for the cluster at once
 _LEAST_BLAME: Final = 0.25  # so that what ends worker after worker is found out in any company
-_LEFT: Final = "its worker has begun it, and goes on with it to its next checkpoint"
 
 
 class Owner(Gathers, Protocol):
@@ -152,15 +151,17 @@ class Session:
                 if key in self._ends:
                     self._orphan_ended(key)
             return
-        flight, future, unwanted = self.flights.take(key)
+        goes_on = is_back is False and self._ends.pop(key, None) is None
+        flight, future, unwanted = self.flights.take(key, goes_on)
         if future is not None:
             self._cancel([future])
         if flight is None:
             return
+        self.flights.tell()
         if is_back:
             self._go_on(given_back(flight.job, unwanted, missed))
         else:
-            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+            self._go_on(flight.job.end(None, RunCancelledError(self.flights.goes_on(flight))))
 
     def _orphan_ended(self, key: str) -> None:
         """Nobody but its worker may tell of the end of a call."""
@@ -194,6 +195,9 @@ class Session:
         key, kind, what = unpacked([memoryview(message)])
         flight = self.flights.find(key)
         if flight is None:
+            if kind == "end" and self.flights.ended_alone(key):
+                self.flights.tell()
+                self._sender.wake()
             return
         if kind == "end":
             self._ends[key] = what
@@ -215,7 +219,7 @@ class Session:
         if end is not None and (status == "finished" or end.stays is None):
             self._ended(flight, future, end)
         elif unwanted:
-            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+            self._go_on(flight.job.end(None, RunCancelledError(self.flights.goes_on(flight))))
         elif status == "error" and (error := _error_of(future)) is not None:
             self._go_on(flight.job.end(None, error))
         else:
@@ -232,7 +236,7 @@ class Session:
         if end is not None and end.stays is None:  # its word came before its end
             self._ended(flight, future, end)
         elif unwanted:
-            self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+            self._go_on(flight.job.end(None, RunCancelledError(self.flights.goes_on(flight))))
         else:
             why = missed or f"worker {flight.worker} ended"
             self._go_on(flight.job.lost(why, blame=0.0 if missed else blame))
@@ -326,7 +330,7 @@ class Session:
             if end is not None and end.stays is None:
                 self._ended(flight, None, end)
             elif unwanted:
-                self._go_on(flight.job.end(None, RunCancelledError(_LEFT)))
+                self._go_on(flight.job.end(None, RunCancelledError(self.flights.goes_on(flight))))
             else:
                 self._go_on(flight.job.lost(why, blame=0.0))
 

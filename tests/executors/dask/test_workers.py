@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import time
@@ -14,7 +15,7 @@ from distributed import Client
 import cascade_nb as cs
 from cascade_nb.engine import Engine
 from cascade_nb.engine.observing.report import summary_lines
-from cascade_nb.errors import ClusterError
+from cascade_nb.errors import ClusterError, RunCancelledError, TaskTimeoutError
 from cascade_nb.executors import DaskExecutor
 from cascade_nb.executors.dask.fit import safe_link
 from tests.executors.dask.test_faults import PATIENCE, until
@@ -100,6 +101,49 @@ def test_priorities_and_what_is_taken_of_a_worker_are_told_to_dask(
 )
 def test_only_the_address_of_a_page_is_shown_as_one(given: str | None, safe: bool) -> None:
     assert safe_link(given) == (given if safe else None)
+
+
+def test_a_worker_that_goes_on_with_what_was_given_up_is_named_and_can_be_restarted(
+    tmp_path: pathlib.Path,
+) -> None:
+    def slow() -> None:
+        (tmp_path / "begun").touch()
+        while not (tmp_path / "go").exists():
+            time.sleep(0.005)
+
+    executor = DaskExecutor(workers=1)
+    engine = Engine(executor=executor, reuse=False)
+    given_up = cs.task(slow, name="slow")
+    next_one = cs.task(os.getpid, name="next")
+    offer = r"worker (tcp://\S+) goes on with it .*; `executor\.restart_worker\('\1'\)` ends it"
+
+    # It ends by itself: until then nothing is handed over to wait behind it.
+    run = engine.start(given_up())
+    until((tmp_path / "begun").exists)
+    run.cancel("enough")
+    with pytest.raises(RunCancelledError, match="enough"):
+        run.result()
+    waiting = engine.start(next_one().named("waits"))
+    until(lambda: "slow was given up and holds a worker" in waiting.status.headline)
+    assert re.search(offer, waiting.why("waits")[0])
+    assert not waiting.status.running
+    (tmp_path / "go").touch()
+    before = waiting.result(timeout=PATIENCE)
+
+    # Or its worker is restarted.
+    (tmp_path / "go").unlink()
+    late = engine.start(given_up().with_timeout(0.5))
+    with pytest.raises(TaskTimeoutError, match=offer) as caught:
+        late.result(timeout=PATIENCE)
+    found = re.search(offer, str(caught.value))
+    assert found is not None
+    waiting = engine.start(next_one())
+    until(lambda: "slow was given up" in waiting.status.headline)
+    executor.restart_worker(found[1])
+    assert waiting.result(timeout=PATIENCE) != before
+    with pytest.raises(ClusterError, match=f"no worker '{found[1]}' is there"):
+        executor.restart_worker(found[1])
+    engine.close()
 
 
 def has_workers(scheduler: Scheduler, several: int = 1) -> bool:
