@@ -20,7 +20,12 @@ from cascade_nb.model.lazy.lazy import Lazy
 
 
 def pause(
-    scope: str = "global", *, reason: str = "", ttl: float | None = None, by: str | Holder = "you"
+    scope: str = "global",
+    *,
+    reason: str = "",
+    ttl: float | None = None,
+    by: str | Holder = "you",
+    before: bool = False,
 ) -> None:
     """Let nothing of `scope` start any more, in every run of this process, also of engines that are
     made later; see `Engine.pause`.
@@ -32,6 +37,7 @@ def pause(
         by: who holds it: "you", a person's name, "program:nightly" or "agent:claude". What two of
             them hold stands beside each other, and both must go.
         ttl: seconds until it ends by itself.
+        before: whether it is a breakpoint, where what would start is held; see `Engine.pause`.
 
     Raises:
         ConstraintError: there is no such scope, or `ttl` is not above zero.
@@ -41,16 +47,18 @@ def pause(
         >>> cs.resume("fetch")
         True
     """
-    key = _everywhere(scope, "pause", by)
-    _each(key, lambda engine, of: engine.pause(of, reason=reason, ttl=ttl, by=by))
+    key = _everywhere(scope, "breakpoint" if before else "pause", by)
+    _each(key, lambda engine, of: engine.pause(of, reason=reason, ttl=ttl, by=by, before=before))
 
 
-def resume(scope: str = "global", *, by: str | Holder = "you") -> bool:
-    """Lift the pause of `scope` in every run of this process; see `pause`.
+def resume(scope: str = "global", *, by: str | Holder = "you", before: bool = False) -> bool:
+    """Lift the pause of `scope` in every run of this process; see `pause`. Where there is none,
+    what is held at a breakpoint within it goes on.
 
     Args:
-        scope: as it was given to `pause`.
+        scope: as it was given to `pause`, or what is held at a breakpoint: "t[17]".
         by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
+        before: whether the breakpoint itself is to go.
 
     Returns:
         False when there was none.
@@ -63,8 +71,8 @@ def resume(scope: str = "global", *, by: str | Holder = "you") -> bool:
         >>> cs.resume()
         False
     """
-    key = _everywhere(scope, "pause", by)
-    return _each(key, lambda engine, of: engine.resume(of, by=by))
+    key = _everywhere(scope, "breakpoint" if before else "pause", by, items=not before)
+    return _each(key, lambda engine, of: engine.resume(of, by=by, before=before))
 
 
 def limit(
@@ -124,10 +132,8 @@ def rate(
         >>> cs.rate("task:fetch", None)
     """
     key = _everywhere(scope, "rate_limit", by)
-    _each(
-        key,
-        lambda engine, of: engine.rate(of, rate, capacity=capacity, reason=reason, ttl=ttl, by=by),
-    )
+    given: Any = {"capacity": capacity, "reason": reason, "ttl": ttl, "by": by}
+    _each(key, lambda engine, of: engine.rate(of, rate, **given))
 
 
 def breaker(
@@ -159,12 +165,8 @@ def breaker(
         >>> cs.breaker("task:fetch", None)
     """
     key = _everywhere(scope, "breaker", by)
-    _each(
-        key,
-        lambda engine, of: engine.breaker(
-            of, rule, probe_after=probe_after, reason=reason, ttl=ttl, by=by
-        ),
-    )
+    given: Any = {"probe_after": probe_after, "reason": reason, "ttl": ttl, "by": by}
+    _each(key, lambda engine, of: engine.breaker(of, rule, **given))
 
 
 def guard(
@@ -195,10 +197,8 @@ def guard(
         >>> cs.guard(None)
     """
     key = _everywhere(scope, "guard", by)
-    _each(
-        key,
-        lambda engine, of: engine.guard(memory, of, suspend=suspend, reason=reason, ttl=ttl, by=by),
-    )
+    given: Any = {"suspend": suspend, "reason": reason, "ttl": ttl, "by": by}
+    _each(key, lambda engine, of: engine.guard(memory, of, **given))
 
 
 def status() -> Status:
@@ -243,11 +243,7 @@ def answer(name: str, value: Any, *, by: str | Holder = "you") -> Any:
 
 
 def answer_among(runs: list[Run], name: str, value: Any, by: str | Holder) -> Any:
-    """Answer the question of this name that one of these runs asks.
-
-    Raises:
-        AnswerError: as `answer`.
-    """
+    """Answer the question of this name that one of these runs asks; see `answer`."""
     asked = [(run, one) for run in runs for one in run.questions]
     asking = [run for run, one in asked if name in (one.name, one.node)]
     asking = list(dict.fromkeys(asking)) or [
@@ -297,9 +293,10 @@ def ask_again(question: Lazy) -> bool:
 _asked: Final[set[Key]] = set()
 
 
-def _everywhere(scope: str, kind: str, by: str | Holder) -> Key:
+def _everywhere(scope: str, kind: str, by: str | Holder, *, items: bool = False) -> Key:
     """What `scope` means, for whom, noted for engines that are made later."""
-    of = read_scope(scope, (run.graph for engine in _engines() for run in engine.runs))
+    graphs = [run.graph for engine in _engines() for run in engine.runs]
+    of = read_scope(scope, graphs, items=items)
     key = of, kind, holder_of(by)
     _asked.add(key)
     return key

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from cascade_nb.control.constraint import Constraint, Key
 from cascade_nb.control.constraint_events import applied, lifted
+from cascade_nb.control.continuing import Continuing
 from cascade_nb.control.gate_index import HOLD
-from cascade_nb.control.guarding import Guarding
 from cascade_nb.control.holders import Holder
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintApplied
@@ -34,7 +34,7 @@ class Unconfirmed(NamedTuple):
     event: ConstraintApplied | None
 
 
-class Confirming(Guarding):
+class Confirming(Continuing):
     """The part of a constraint manager that says what is in force."""
 
     bus: MessageBus

@@ -22,7 +22,7 @@ from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
-TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker", "guard")
+TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker", "guard", "breakpoint")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Constraint:
 
     Attributes:
         scope: which nodes.
-        type: "pause", "concurrency", "rate_limit", "breaker" or "guard".
+        type: "pause", "concurrency", "rate_limit", "breaker", "guard" or "breakpoint".
         limit: how many may run at once, for "concurrency"; 0 holds everything.
         rate: starts per second, for "rate_limit".
         capacity: how many starts may come at once after a quiet time, for "rate_limit"; at least 1.
@@ -251,4 +251,5 @@ _PARAMS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "rate_limit": (("rate", "capacity"), ("rate",)),
     "breaker": (("failures", "within", "probe_after"), ("failures", "within")),
     "guard": (("memory", "suspend"), ("memory",)),
+    "breakpoint": ((), ()),
 }

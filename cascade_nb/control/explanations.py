@@ -11,6 +11,7 @@ from typing import Any, Final
 from cascade_nb.advice import advised_no_guard, advised_no_limit, advised_resume
 from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGate
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
@@ -31,6 +32,7 @@ LIFTED: Final = {
     "rate_limit": "no rate limit",
     "breaker": "no breaker",
     "guard": "no memory guard",
+    "breakpoint": "no breakpoint",
 }
 
 
@@ -67,6 +69,8 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
         return f"needs {amount_text(need)} {gate.name}, and {free}" + _taken_by("; used by ", gate)
     if isinstance(gate, ProcessGate):
         return one_at_a_time([gate.kind]) + _taken_by("; now: ", gate)
+    if isinstance(gate, BreakpointGate) and ticket is not None:
+        return _at_breakpoint(gate, ticket)
     constraint = gate.constraint
     assert constraint is not None
     scope = constraint.scope
@@ -93,6 +97,14 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
     also = f", and{whose_words(others)}" if others else ""
     since = ago(now - constraint.since)
     return f"{scope.words} paused {since}{tail}{also}; {advised_resume(str(scope))} frees it"
+
+
+def _at_breakpoint(gate: BreakpointGate, ticket: Ticket) -> str:
+    """What a breakpoint holds, how to look at that, and how to let it go."""
+    constraint, name = gate.constraint, ticket.owner.attempt_of(ticket)[0]
+    whose = "" if constraint is None else f" before {constraint.scope.words}{_by_whom(constraint)}"
+    look = f"its inputs are there, run.inputs({name!r}) gives them"
+    return f"at a breakpoint{whose}; {look}; {advised_resume(f'node:{name}')} lets it start"
 
 
 def _guarded(gate: GuardGate, tail: str) -> str:
@@ -130,6 +142,8 @@ def stops_in_words(constraint: Constraint) -> str | None:
         return f"{constraint.scope.words} paused{_by_whom(constraint)}"
     if constraint.type == "concurrency" and constraint.limit == 0:
         return f"at most 0 of {constraint.scope.words} at once{_by_whom(constraint)}"
+    if constraint.type == "breakpoint":
+        return f"a breakpoint before {constraint.scope.words}{_by_whom(constraint)}"
     return None
 
 
@@ -144,6 +158,8 @@ def what_it_does(constraint: Constraint) -> str:
             return breaker_text(constraint.params)
         case "guard":
             return guard_text(constraint.params)
+        case "breakpoint":
+            return "held before it starts"
     return "paused"
 
 
@@ -167,6 +183,8 @@ def applied_in_words(event: ConstraintApplied) -> str:
         text = f"{words}: {breaker_text(event.params)}"
     elif event.type == "guard":
         text = f"{words}: {guard_text(event.params)}"
+    elif event.type == "breakpoint":
+        text = f"a breakpoint before {words}"
     else:
         text = f"{words} paused"
     text += _by_whom(event)
@@ -186,9 +204,9 @@ def whose_words(constraints: Collection[Constraint]) -> str:
 def others_words(holder: Holder, others: Collection[Constraint]) -> str:
     """That a program or an agent may not lift what others hold."""
     one = next(iter(others))
-    does = {"pause": "paused", "breaker": "under a breaker", "guard": "under a guard"}.get(
-        one.type, "limited"
-    )
+    words = {"pause": "paused", "breakpoint": "at a breakpoint"}
+    words |= {"breaker": "under a breaker", "guard": "under a guard"}
+    does = words.get(one.type, "limited")
     whose = whose_words(others)
     return (
         f"{one.scope.words}: {does}{whose}; {holder.words} lifts only what is its own, and a "

@@ -9,6 +9,7 @@ from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Key, Scope, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
@@ -17,6 +18,8 @@ from cascade_nb.control.holders import Holder
 from cascade_nb.protocols import Clock
 
 HOLD: Final = "hold"  # no type that anybody can ask for
+#: The kinds of gates that are asked before others.
+_FIRST: Final = (PauseGate, BreakerGate, BreakpointGate)
 
 
 class GateIndex:
@@ -85,6 +88,17 @@ class GateIndex:
         """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
+    def breakpoints(self) -> list[BreakpointGate]:
+        """Those in force. Call under `lock`."""
+        return [gate for gate in self._gates.values() if isinstance(gate, BreakpointGate)]
+
+    def stops_start(self, ticket: Ticket) -> bool:
+        """Whether a pause or a breakpoint is over the node of `ticket`, which may have been handed
+        over and not have begun. Call under `lock`.
+        """
+        now, kinds = self.clock.now(), (PauseGate, BreakpointGate)
+        return any(isinstance(g, kinds) and g.refuses(ticket, now) for g in self._gates_of(ticket))
+
     def _put(self, gate: Gate) -> bool:
         """Know this one too. Gives whether it is about nodes by name."""
         assert gate.constraint is not None
@@ -152,6 +166,8 @@ def gate_for(constraint: Constraint, now: float) -> Gate:
         return BreakerGate(constraint)
     if constraint.type == "guard":
         return GuardGate(constraint)
+    if constraint.type == "breakpoint":
+        return BreakpointGate(constraint)
     return (ConcurrencyGate if constraint.type == "concurrency" else PauseGate)(constraint)
 
 
@@ -161,4 +177,4 @@ def in_order_of_asking(gates: Iterable[Gate]) -> tuple[Gate, ...]:
 
 
 def _place(gate: Gate) -> int:
-    return 0 if isinstance(gate, PauseGate) else 1 if isinstance(gate, BreakerGate) else 2
+    return next((place for place, kind in enumerate(_FIRST) if isinstance(gate, kind)), len(_FIRST))

@@ -28,13 +28,11 @@ class TicketOwner(Protocol):
 
     def offer(self, ticket: Ticket) -> None:
         """A gate may let this ticket pass now: ask for admission again, at once."""
-        ...
 
     def take_back(self, tickets: Iterable[Ticket], since: float) -> None:
         """What held these, since that moment of the clock, is gone: they are ready again, and
         start when every owner knows of its own, with `lifted`.
         """
-        ...
 
     def paused(self) -> None:
         """A pause is there: what waits at other gates is held now, too."""
@@ -47,19 +45,20 @@ class TicketOwner(Protocol):
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that runs."""
-        ...
 
     def process_of(self, ticket: Ticket) -> int | None:
         """The process where it runs and may be suspended."""
-        ...
 
     def members(self, scope: Scope) -> frozenset[int]:
         """The nodes of a `node:` or `from:` scope."""
-        ...
 
     def label_of(self, ticket: Ticket) -> str:
         """What a person calls it."""
-        ...
+
+    def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
+        """The id of its node or item, and the how manieth attempt it is; and whether it is the
+        start of that: not where it continues one.
+        """
 
 
 class Subject:

@@ -22,6 +22,7 @@ from cascade_nb.control.constraint_numbers import checked_ttl
 from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, gate_for
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import (
     ConcurrencyGate,
@@ -191,7 +192,7 @@ class ConstraintManager(Confirming):
 
         Args:
             scope: see `parse_scope`.
-            type: "pause", "concurrency", "rate_limit", "breaker" or "guard".
+            type: "pause", "concurrency", "rate_limit", "breaker", "guard" or "breakpoint".
             params: its numbers, as the wire has them; see `Constraint.params`.
             reason: why, for people.
             by: whose it is; as text see `holder_of`.
@@ -308,7 +309,7 @@ class ConstraintManager(Confirming):
         self.restriction_epoch += 1
         self.breakers += isinstance(gate, BreakerGate)
         for owner in self._owners:
-            if isinstance(gate, PauseGate):
+            if isinstance(gate, (PauseGate, BreakpointGate)):
                 owner.paused()
             if isinstance(gate, ConcurrencyGate):
                 # What runs already counts, or its number would start on top of it.
@@ -320,7 +321,7 @@ class ConstraintManager(Confirming):
         gate = self._gates[key]
         constraint = gate.constraint
         assert constraint is not None
-        if constraint.type == "pause":
+        if isinstance(gate, (PauseGate, BreakpointGate)):
             for owner in self._owners:
                 owner.lifting()
         self._take_out(gate)

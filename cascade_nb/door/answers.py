@@ -104,29 +104,31 @@ def _hello(_request: Request) -> dict[str, Any]:
 
 
 def _pause(request: Request) -> dict[str, Any]:
-    scope = _scope(request)
-    pause(scope, reason=request.text("reason"), ttl=request.given.get("seconds"), by=_by(request))
-    return _applied(scope, "pause", _by(request))
+    scope, (kind, before) = _scope(request), _paused_how(request)
+    reason, ttl = request.text("reason"), request.given.get("seconds")
+    pause(scope, reason=reason, ttl=ttl, by=_by(request), before=before)
+    return _applied(scope, kind, _by(request))
 
 
 def _resume(request: Request) -> dict[str, Any]:
-    paused = {str(one.scope) for one in _in_force() if one.type == "pause"}
+    kind, before = _paused_how(request)
+    paused = {str(one.scope) for one in _in_force() if one.type == kind}
     named = "scope" in request.given or "run" in request.given
-    scope = paused.pop() if not named and len(paused) == 1 else _scope(request)
-    return _lift(scope, "pause", lambda: resume(scope, by=_by(request)))
+    scope = paused.pop() if not named and len(paused) == 1 else _scope(request, items=True)
+    return _lift(scope, kind, lambda: resume(scope, by=_by(request), before=before))
+
+
+def _paused_how(request: Request) -> tuple[str, bool]:
+    before = bool(request.given.get("before"))
+    return "breakpoint" if before else "pause", before
 
 
 def _limit(request: Request) -> dict[str, Any]:
     scope, n = _scope(request), request.given["n"]
     if n is None:
         return _lift(scope, "concurrency", lambda: limit(scope, None, by=_by(request)))
-    limit(
-        scope,
-        n,
-        reason=request.text("reason"),
-        ttl=request.given.get("seconds"),
-        by=_by(request),
-    )
+    reason, ttl = request.text("reason"), request.given.get("seconds")
+    limit(scope, n, reason=reason, ttl=ttl, by=_by(request))
     return _applied(scope, "concurrency", _by(request))
 
 
@@ -316,14 +318,14 @@ def _in_force() -> list[Constraint]:
     return list(found.values())
 
 
-def _scope(request: Request) -> str:
+def _scope(request: Request, *, items: bool = False) -> str:
     """The scope that is meant: a run's own where only a run is named."""
     run, text = request.given.get("run"), request.given.get("scope")
     if text is None:
         return "global" if run is None else live_run(run).scope
     if run is not None:
         live_run(run)  # it is of this process, or it is refused
-    of = read_scope(text, (one.graph for one in live_runs()))
+    of = read_scope(text, [one.graph for one in live_runs()], items=items)
     if of.kind == "run":
         return live_run(of.value).scope
     return str(of)

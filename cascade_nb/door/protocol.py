@@ -59,8 +59,8 @@ MARK: Final = "cascade"
 _HOLDING: Final = ("scope", "run", "seconds", "reason", "by", "holder")
 TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": (),
-    "pause": _HOLDING,
-    "resume": ("scope", "run", "holder"),
+    "pause": ("before", *_HOLDING),
+    "resume": ("before", "scope", "run", "holder"),
     "limit": ("n", *_HOLDING),
     "rate": ("rate", "capacity", *_HOLDING),
     "breaker": ("rule", "probe", *_HOLDING),
@@ -238,7 +238,7 @@ def _checked(name: str, value: object) -> Any:
         raise RefusedMessageError("its params are no object of values by name")
     if name in ("rate", "memory") and (value is None or isinstance(value, str)):
         return value
-    if name == "suspend" and isinstance(value, bool):
+    if name in ("before", "suspend") and isinstance(value, bool):
         return value
     if name in ("rate", "memory", "capacity", "seconds", "probe"):
         return _number(name, value)

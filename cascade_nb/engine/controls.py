@@ -34,11 +34,12 @@ class Controls:
     constraints: ConstraintManager
     runs: Sequence[HasGraph]
 
-    def scope(self, text: str | Scope) -> Scope:
+    def scope(self, text: str | Scope, *, items: bool = False) -> Scope:
         """A scope out of its text, or out of the bare name of a task or a node.
 
         Args:
             text: such as "tag:gpu", or "fetch".
+            items: whether it may be an item of a mapped node, too: "t[17]".
 
         Returns:
             The scope; as text it has its kind before the name.
@@ -50,7 +51,7 @@ class Controls:
             >>> str(engine.scope("task:fetch"))
             'task:fetch'
         """
-        return read_scope(text, (run.graph for run in self.runs))
+        return read_scope(text, (run.graph for run in self.runs), items=items)
 
     def pause(
         self,
@@ -59,8 +60,13 @@ class Controls:
         reason: str = "",
         ttl: float | None = None,
         by: str | Holder = "you",
+        before: bool = False,
     ) -> Constraint:
         """Let nothing of `scope` start any more; in force when this returns, from any thread.
+
+        With `before` it is a breakpoint: everything goes on, and what is of `scope` is held when it
+        would start, each node, item and attempt for itself, with its inputs there for `Run.inputs`.
+        `resume` lets go on what is held, and the breakpoint stays.
 
         Args:
             scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of
@@ -69,6 +75,7 @@ class Controls:
             by: who holds it: "you", a person's name, "program:nightly" or "agent:claude". What two
                 of them hold stands beside each other, and both must go.
             ttl: seconds until it ends by itself.
+            before: whether it is a breakpoint.
 
         Returns:
             The constraint that is in force now.
@@ -82,14 +89,20 @@ class Controls:
             >>> engine.resume("task:fetch")
             True
         """
-        return self.constraints.apply(self.scope(scope), "pause", reason=reason, ttl=ttl, by=by)
+        kind = "breakpoint" if before else "pause"
+        return self.constraints.apply(self.scope(scope), kind, reason=reason, ttl=ttl, by=by)
 
-    def resume(self, scope: str = "global", *, by: str | Holder = "you") -> bool:
-        """Lift the pause of `scope`; what is ready starts at once.
+    def resume(
+        self, scope: str = "global", *, by: str | Holder = "you", before: bool = False
+    ) -> bool:
+        """Lift the pause of `scope`; what is ready starts at once. Where there is none, what is
+        held at a breakpoint within `scope` goes on.
 
         Args:
-            scope: as it was given to `pause`.
+            scope: as it was given to `pause`; of what is held at a breakpoint also a narrower one,
+                such as a node, or an item of a mapped one: "t[17]".
             by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
+            before: whether the breakpoint of `scope` itself is to go.
 
         Returns:
             False when there was none.
@@ -102,7 +115,17 @@ class Controls:
             >>> engine.resume("task:fetch")
             False
         """
-        return self._lift(scope, "pause", by)
+        if before:
+            return self._lift(scope, "breakpoint", by)
+        wanted, holder = self.scope(scope, items=True), holder_of(by)
+        if self.constraints.lift(wanted, "pause", by=holder):
+            return True
+        if self.constraints.go_on(wanted, holder):
+            return True
+        others = self.constraints.holding(wanted)
+        if others:
+            raise HolderError(others_words(holder, others))
+        return False
 
     def limit(
         self,

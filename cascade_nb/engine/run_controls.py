@@ -17,10 +17,13 @@ class Holds(Protocol):
         reason: str = "",
         ttl: float | None = None,
         by: str | Holder = "you",
+        before: bool = False,
     ) -> object:
         """Let nothing of `scope` start any more."""
 
-    def resume(self, scope: str = "global", *, by: str | Holder = "you") -> bool:
+    def resume(
+        self, scope: str = "global", *, by: str | Holder = "you", before: bool = False
+    ) -> bool:
         """Lift the pause of `scope`."""
 
     def limit(self, scope: str, n: int | None, *, by: str | Holder = "you") -> None:
@@ -76,6 +79,7 @@ class RunControls:
         reason: str = "",
         ttl: float | None = None,
         by: str | Holder = "you",
+        before: bool = False,
     ) -> None:
         """Let nothing of this run start any more; in force when this returns.
 
@@ -84,6 +88,8 @@ class RunControls:
             reason: for people.
             by: who holds it: "you", a person's name, "program:nightly" or "agent:claude".
             ttl: seconds until it ends by itself.
+            before: whether it is a breakpoint: what is of `scope` is held when it would start, each
+                for itself, with what `inputs` tells; see `Engine.pause`.
 
         Raises:
             ConstraintError: there is no such scope.
@@ -95,14 +101,20 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.pause(self.scope if scope is None else scope, reason=reason, ttl=ttl, by=by)
+        of = self.scope if scope is None else scope
+        self._controls.pause(of, reason=reason, ttl=ttl, by=by, before=before)
 
-    def resume(self, scope: str | None = None, *, by: str | Holder = "you") -> None:
-        """Lift the pause of this run, or of `scope`.
+    def resume(
+        self, scope: str | None = None, *, by: str | Holder = "you", before: bool = False
+    ) -> None:
+        """Lift the pause of this run, or of `scope`. Where there is none, what is held at a
+        breakpoint within it goes on.
 
         Args:
-            scope: as it was given to `pause`; None for this run.
+            scope: as it was given to `pause`, or a node or item that is held at a breakpoint, such
+                as "t[17]"; None for this run.
             by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
+            before: whether the breakpoint itself is to go.
 
         Raises:
             ConstraintError: there is no such scope.
@@ -115,7 +127,7 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.resume(self.scope if scope is None else scope, by=by)
+        self._controls.resume(self.scope if scope is None else scope, by=by, before=before)
 
     def limit(self, scope: str | None, n: int | None, *, by: str | Holder = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.

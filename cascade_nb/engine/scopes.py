@@ -34,12 +34,13 @@ def node_names(graphs: Iterable[Graph]) -> set[str]:
     return found.union(*({node.name for node in graph.nodes if node.name} for graph in graphs))
 
 
-def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
+def read_scope(text: object, graphs: Iterable[Graph], *, items: bool = False) -> Scope:
     """A scope out of its text; the bare name of a task or node is one too, where it is clear.
 
     Args:
         text: a scope, or such a name.
         graphs: of the runs that go on.
+        items: whether it may be an item of a mapped node, too: ``t[17]``.
 
     Raises:
         ConstraintError: there is no such scope, or a bare name can mean two things.
@@ -48,6 +49,8 @@ def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
         return parse_scope(text)
     graphs = list(graphs)
     tasks, nodes = task_names(graphs), node_names(graphs)
+    if items and text.endswith("]") and _has_items(text.partition("[")[0], tasks | nodes, graphs):
+        return parse_scope(f"node:{text}")
     as_task = Scope("task", text)
     is_task = any(as_task.matches(name) for name in tasks)
     if is_task and text in nodes:
@@ -62,6 +65,10 @@ def read_scope(text: object, graphs: Iterable[Graph]) -> Scope:
         f"there is no scope, task or node {text!r}{nearest(text, there)}; a "
         "scope is global, task:…, tag:…, node:…, from:… or run:…"
     )
+
+
+def _has_items(name: str, known: set[str], graphs: Iterable[Graph]) -> bool:
+    return name in known or any(name == node.label for graph in graphs for node in graph.nodes)
 
 
 def nodes_under(scope: Scope, graph: Graph) -> frozenset[int]:

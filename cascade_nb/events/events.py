@@ -173,7 +173,7 @@ class ConstraintEvent(Event):
 
     Attributes:
         scope: what it is about.
-        type: "pause", "concurrency", "rate_limit", "breaker" or "guard".
+        type: "pause", "concurrency", "rate_limit", "breaker", "guard" or "breakpoint".
         by: who asked for it, in words, where known.
         holder: who that is: "person:ada", "program:nightly", "agent:claude".
     """

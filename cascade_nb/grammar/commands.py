@@ -66,14 +66,17 @@ def pause(caller: str) -> Arguments:
     """Hold a scope."""
     made = Arguments(
         f"{caller} pause",
-        "Let nothing of a scope start any more; what is under way finishes.",
+        "Let nothing of a scope start any more; what is under way finishes. Or set a breakpoint: "
+        "all goes on, and what is of the scope is held when it would start.",
         [
             (f"{caller} pause", "everything"),
             (f"{caller} pause train", "the task train, in every run"),
             (f"{caller} pause from:clean --for 10m", "clean and all after it, for ten minutes"),
+            (f"{caller} pause --before train", "a breakpoint; resume lets go on what it holds"),
         ],
     )
     made.add_argument("scope", nargs="?", help=SCOPE)
+    made.add_argument("--before", action="store_true", help="set a breakpoint before each of them")
     made.add_argument("--reason", default="", help="why, for whoever looks")
     made.add_argument("--for", dest="span", metavar="TIME", help=TIME)
     return made
@@ -83,13 +86,17 @@ def resume(caller: str) -> Arguments:
     """Lift a pause."""
     made = Arguments(
         f"{caller} resume",
-        "Lift a pause; what is ready starts at once.",
+        "Lift a pause; what is ready starts at once. Where there is none, what is held at a "
+        "breakpoint goes on.",
         [
             (f"{caller} resume", "the only pause, or that of everything"),
             (f"{caller} resume train", "of the task train"),
+            (f"{caller} resume {_typed('t[17]', caller)}", "an item that a breakpoint holds"),
+            (f"{caller} resume --before train", "no breakpoint before train any more"),
         ],
     )
     made.add_argument("scope", nargs="?", help=f"{SCOPE}; without one, the only pause")
+    made.add_argument("--before", action="store_true", help="take a breakpoint away")
     return made
 
 

@@ -302,14 +302,17 @@ class Session:
             if self.latest is not None and found[2].split() == line.split():
                 self.shell.user_ns[found[1]] = self.latest
 
-    def scope(self, text: str | None) -> Scope:
-        """A scope out of its text; the bare name of a task or node is one too, where it is clear.
+    def scope(self, text: str | None, *, items: bool = False) -> Scope:
+        """A scope out of its text; the bare name of a task or node is one too, where it is clear,
+        and where `items` may be meant that of an item.
 
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
             UsageError: it is of a run that is over.
         """
-        scope = GLOBAL if text is None else read_scope(self.spelled(text), self._graphs())
+        if text is None:
+            return GLOBAL
+        scope = read_scope(self.spelled(text), self._graphs(), items=items)
         if scope.kind != "run":
             return scope
         try:  # people know a run by its number

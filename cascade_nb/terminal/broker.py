@@ -131,7 +131,8 @@ async def _answers(given: Namespace, wish: Wish, run: str, controller: Any) -> l
 
 
 def _pause(given: Namespace) -> Wish:
-    return Wish(_scope(one_of(given.scope, given.scope_option, "scope")), "pause", {})
+    kind = "breakpoint" if given.before else "pause"
+    return Wish(_scope(one_of(given.scope, given.scope_option, "scope")), kind, {})
 
 
 def _resume(given: Namespace) -> Wish:

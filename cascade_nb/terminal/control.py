@@ -19,20 +19,20 @@ from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.output import some, tell
 
-_HELD: Final = {"pause": "paused", "breaker": "set", "guard": "set"}
+_HELD: Final = {"pause": "paused", "breaker": "set", "guard": "set", "breakpoint": "set"}
 _NOTHING: Final = "nothing is running, so nothing was {}"
 
 
 def pause(given: Namespace) -> int:
     """Hold a scope in every process in which something runs."""
     scope = one_of(given.scope, given.scope_option, "scope")
-    return _put(given, "pause", {"scope": scope}, "paused")
+    return _put(given, "pause", {"scope": scope, "before": given.before or None}, "paused")
 
 
 def resume(given: Namespace) -> int:
     """Lift a pause, wherever it stands."""
     scope = one_of(given.scope, given.scope_option, "scope")
-    return _lift(given, "resume", {"scope": _checked(scope)})
+    return _lift(given, "resume", {"scope": _checked(scope), "before": given.before or None})
 
 
 def limit(given: Namespace) -> int:
@@ -163,7 +163,8 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
             "resume": f"{asked_of} was not paused",
             "breaker": f"there was no breaker of {said['scope'] or 'everything'}",
             "guard": f"there was no memory guard of {said['scope'] or 'everything'}",
-        }.get(do, f"{asked_of} was not limited")
+            "breakpoint": f"there was no breakpoint before {said['scope'] or 'everything'}",
+        }.get("breakpoint" if said.get("before") else do, f"{asked_of} was not limited")
         lines.insert(0, f"{nothing} ({some(len(asked.good))} answered)")
     return tell(asked, given.json, lines)
 
@@ -202,6 +203,8 @@ def applied_words(one: Answer) -> str:
         text = f"{words} paused: nothing of it starts any more"
     elif one["type"] == "concurrency":
         text = f"at most {params['limit']} of {words} at once"
+    elif one["type"] == "breakpoint":
+        text = f"a breakpoint before {words}: what would start is held"
     elif one["type"] == "breaker":
         text = f"{words}: {breaker_text(params)}"
     elif one["type"] == "guard":

@@ -227,6 +227,7 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     engine.pause("task:total", by="agent:claude")
     engine.limit("task:first", 2)
     engine.pause("tag:old", ttl=0.001)
+    engine.pause("task:total", before=True)
     run.pause()
     engine.constraints.apply(f"run:{run.id}", reason="no room here", by=THE_STATE)
     written = state.paper.parts
@@ -250,6 +251,8 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     assert ("tag:old", "pause") not in found
     gate.set()
     again.resume()
+    again.resume("task:total")
+    await until(lambda: "at a breakpoint" in again.why("total#1")[0])
     again.resume("task:total")
     assert await again == 22
 

@@ -11,13 +11,14 @@ import pathlib
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine
+from cascade_nb.engine import Engine, NodeState
 from cascade_nb.errors import (
     DependencyMissingError,
     ResultError,
@@ -29,6 +30,7 @@ from cascade_nb.errors import (
 from cascade_nb.events import TaskExecutionFinished, TaskExecutionStarted
 from cascade_nb.executors import DaskExecutor, ProcessExecutor
 from cascade_nb.testing import SpySubscriber
+from tests.engine.tools import until_blocking
 from tests.executors.pools import POOLS, warm_pool
 
 PATIENCE = 30.0
@@ -78,6 +80,22 @@ def test_each_begins_once_and_ends_once(engine: Engine, place: Any) -> None:
     ended = [one.task_id for one in spy.events_of_type(TaskExecutionFinished)]
     assert sorted(begun) == sorted(ended)
     assert len(set(begun)) == len(begun) == 10
+
+
+def test_a_breakpoint_holds_each_before_its_body_with_its_inputs_there(
+    engine: Engine, place: Any
+) -> None:
+    spy = SpySubscriber(engine.bus)
+    double = cs.task(lambda xs: [2 * x for x in xs], executor=place, name="double")
+    target = double(double([1]).named("first")).named("second")
+    engine.pause("double", before=True)
+    run = engine.start(target)
+    for name, given in (("first", [1]), ("second", [2])):
+        until_blocking(partial(lambda name: run.states()[name] is NodeState.HELD, name))
+        assert run.inputs(name) == {"xs": given}
+        assert name not in [one.task_id for one in spy.events_of_type(TaskExecutionStarted)]
+        run.resume()
+    assert run.result() == [4]
 
 
 @pytest.mark.parametrize(

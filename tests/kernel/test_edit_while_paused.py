@@ -31,6 +31,11 @@ def held(kernel: RealKernel) -> None:
     kernel.check("import asyncio\nwhile not run.status.held: await asyncio.sleep(0.01)")
 
 
+def told(kernel: RealKernel, code: str) -> str:
+    """What a cell shows."""
+    return "".join(str(one["text/plain"]) for one in kernel.check(code).displays)
+
+
 def result(kernel: RealKernel) -> str:
     return kernel.check("print(await run, run.edits)").stdout.strip()
 
@@ -67,6 +72,31 @@ def test_an_input_that_is_bound_anew_is_computed_and_read(kernel: RealKernel) ->
     kernel.check("%%cascade --quiet\nrows = load(2)")
     kernel.check("%cascade resume clean")
     assert result(kernel) == "[1, 2] ('rows',)"
+
+
+def test_at_a_breakpoint_one_sees_the_inputs_edits_and_goes_on_with_the_new_code(
+    kernel: RealKernel,
+) -> None:
+    kernel.check("%load_ext cascade_nb\nimport asyncio")
+    kernel.check(WORKFLOW + "sums = clean.map(rows=[[1], [2]])\n")
+    said = told(kernel, "%cascade pause --before clean --for 1h")
+    assert "A breakpoint before clean tasks for 1 h" in said
+    kernel.check("run = %cascade run cleaned sums")
+    kernel.check("while run.status.held < 3: await asyncio.sleep(0.01)")
+    assert kernel.check("print(run.inputs('cleaned'))").stdout == "{'rows': [0, 1, 2]}\n"
+    why = told(kernel, "%cascade why cleaned")
+    assert "run.inputs('cleaned') gives them; `%cascade resume cleaned` lets it start" in why
+    assert "task:clean: held before it starts" in told(kernel, "%cascade status")
+    assert "Resumed: sums[1]" in told(kernel, "%cascade resume sums[1]")
+    kernel.check("while run.status.held > 2 or run.status.running: await asyncio.sleep(0.01)")
+    kernel.check("%%cascade --quiet\ndef clean(rows):\n    return [row * 100 for row in rows]")
+    kernel.check("%cascade resume cleaned")
+    kernel.check("while run.states()['cleaned'].value != 'done': await asyncio.sleep(0.01)")
+    kernel.check("while run.status.held < 2: await asyncio.sleep(0.01)")  # the new code is new work
+    assert "was not paused" in told(kernel, "%cascade resume cleaned")
+    assert "No breakpoint any more" in told(kernel, "%cascade resume --before")
+    assert "There was no breakpoint" in told(kernel, "%cascade resume --before clean")
+    assert result(kernel) == "[[0, 100, 200], [[100], [200]]] ('clean',)"
 
 
 def test_an_edit_that_does_not_fit_holds_the_run_and_says_what_to_do(kernel: RealKernel) -> None:

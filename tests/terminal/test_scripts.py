@@ -178,6 +178,20 @@ def test_a_breaker_is_set_listed_and_lifted(terminal: Terminal) -> None:
     assert "There is none." in terminal.type("breaker").out
 
 
+@at_work
+def test_a_breakpoint_is_set_and_taken_away(terminal: Terminal) -> None:
+    said = terminal.type("pause", "--before", "report", "--for", "10m", "--json").json
+    (applied,) = said["answers"][0]["applied"]
+    assert (applied["type"], applied["scope"]) == ("breakpoint", "node:report")
+    told = terminal.type("pause", "part", "--before").out
+    assert "a breakpoint before part tasks: what would start is held" in told
+    assert "task:part: held before it starts, since" in terminal.type("status").out
+    assert "part tasks: no breakpoint" in terminal.type("resume", "--before", "part").out
+    assert "no breakpoint before part" in terminal.type("resume", "--before", "part").out
+    assert "part was not paused" in terminal.type("resume", "part").out
+    assert "no breakpoint" in terminal.type("resume", "--before").out  # the only one
+
+
 def test_status_runs_and_why_say_how_it_stands(script: Script, terminal: Terminal) -> None:
     status = terminal.type("status")
     assert "report · run 1" in status.out

@@ -214,6 +214,12 @@ class Admission:
         """What a person calls it."""
         return self._driver.core.label(ticket.key)
 
+    def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
+        """Its node or item, the how manieth attempt it is, and whether it does not continue one."""
+        core, index = self._driver.core, ticket.key
+        starts = core.node_of(index).index < self._own
+        return core.shown_id(index), core.tries.get(index, 1), starts
+
     def _blocked(self, index: int, ticket: Ticket) -> None:
         driver = self._driver
         driver.core.park(index, ticket)

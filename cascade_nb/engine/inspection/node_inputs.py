@@ -63,6 +63,19 @@ def real_call(view: RunView, index: int) -> RealCall:
     Raises:
         UsageError: a value is not there yet, or was let go, or nothing is called.
     """
+    call, node = call_with_values(view, index), view.core.node_of(index)
+    if call.resources():
+        raise UsageError(f"{node.id} is given a resource, which a run alone opens")
+    assert node.task is not None  # or there were no call
+    return _by_name(node.task, call)
+
+
+def call_with_values(view: RunView, index: int) -> Call:
+    """The call of a node or an item, with resources that are not open. Under the view's lock.
+
+    Raises:
+        UsageError: a value is not there yet, or was let go, or nothing is called.
+    """
     core, work = view.core, view.core.results.work[index]
     node = core.node_of(index)
     if node.task is None or (isinstance(work, Node) and node.kind.value != "task"):
@@ -80,10 +93,7 @@ def real_call(view: RunView, index: int) -> RealCall:
                     f"the result of {label}, which it read, was let go after its last reader; "
                     "with a name it is kept"
                 )
-    call = core.call_of(index)
-    if call.resources():
-        raise UsageError(f"{node.id} is given a resource, which a run alone opens")
-    return _by_name(node.task, call)
+    return core.call_of(index)
 
 
 def _by_name(task: AnyTask, call: Call) -> RealCall:

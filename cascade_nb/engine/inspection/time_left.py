@@ -22,7 +22,7 @@ from cascade_nb.model.lazy.calls import MappedLazyResult, length_of
 from cascade_nb.model.lazy.lazy import Lazy
 
 FEW: Final = 300  # nodes of which an estimate is made where it is asked for, and not in a thread
-_STOPPING: Final = ("pause", "concurrency", "rate_limit")
+_STOPPING: Final = ("pause", "concurrency", "rate_limit", "breakpoint")
 REST: Final = 50  # so many times longer than one took there is no other
 
 

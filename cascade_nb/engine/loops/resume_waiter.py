@@ -99,3 +99,7 @@ class ResumeWaiter:
     def label_of(self, ticket: Ticket) -> str:
         """Nothing of it is ever spoken of."""
         return ""
+
+    def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
+        """Nothing of it ever starts."""
+        return "", 0, False

@@ -270,7 +270,7 @@ class _PlanMaker:
         words = stops_in_words(constraint)
         if words is None:
             return
-        action = "hold" if constraint.type == "pause" else "queue"
+        action = "queue" if constraint.type == "concurrency" else "hold"
         nodes = self._graph.nodes
         for index in nodes_under(constraint.scope, self._graph):
             if index in self._asked and nodes[index].task is not None:

@@ -53,9 +53,9 @@ class ClusterAttempt(ThreadAttempt):
         self._runner.cancel(self)
 
     def pause_came(self) -> None:
-        """Have it back where a pause is about it and its worker has not begun; under the lock."""
+        """Have it back where it is not to start and its worker has not begun; under the lock."""
         manager = self.driver.services.manager
-        if manager.pause_over(self.ticket) is not None:
+        if manager.stops_start(self.ticket):
             answered = self._runner.ask_back(self)
             if answered is not None:
                 manager.await_word(answered)

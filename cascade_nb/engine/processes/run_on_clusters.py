@@ -64,7 +64,10 @@ class RunOnClusters(AdmittingRun, ClusteredRun):
                 self.tell.retrying(attempt.index, attempt.number, most, 0.0, ClusterError(why))
             assert isinstance(attempt.workers, Workers)
             attempt.workers.free += 1
+            let = self.services.manager.passed(attempt.ticket)
             self.services.manager.release(attempt.ticket)
+            for gate in let:  # it begins anew as the same attempt
+                gate.let(attempt.ticket)
             self.settle()
         except BaseException as broken:
             self.break_off(broken)

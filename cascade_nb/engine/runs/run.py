@@ -12,6 +12,7 @@ from cascade_nb.engine.asking.answering import Answering
 from cascade_nb.engine.dispatch.attempt import Attempt
 from cascade_nb.engine.dispatch.checkpoint import waiting_for_others
 from cascade_nb.engine.dispatch.failures import call_unharmed, in_a_line
+from cascade_nb.engine.inspection.inputs_of_run import GivesInputs
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.observer import RunObserver
 from cascade_nb.engine.observing.readings import Readings
@@ -78,7 +79,7 @@ class HandleHost(RunHost, Holds, Protocol):
         """What `Run.retry_failed` does."""
 
 
-class Run(RunControls, Readings, Answering):
+class Run(RunControls, Readings, Answering, GivesInputs):
     """One run of a graph, as `cs.start` gives it: wait for it, look at it, hold it, end it.
 
     Attributes:
@@ -179,7 +180,6 @@ class Run(RunControls, Readings, Answering):
             WaitTimeoutError: the time is up; the run goes on.
             BlockingError: as `cs.run`.
             RunError, RunFailures: the run ended without a value.
-            UsageError: the timeout is no number.
         """
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise UsageError(f"a timeout is a number of seconds, not {timeout!r:.60}")

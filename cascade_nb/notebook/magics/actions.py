@@ -120,23 +120,31 @@ def hold(session: Session, given: Namespace, _awaited: bool) -> None:
     """Pause a scope."""
     scope = session.scope(given.scope)
     ttl = seconds_of(given.span) if given.span is not None else None
-    pause(str(scope), reason=given.reason, ttl=ttl)
+    pause(str(scope), reason=given.reason, ttl=ttl, before=given.before)
     lasts = f" for {seconds_text(ttl)}" if ttl is not None else ""
-    say(f"Paused: {scope.words}{lasts}.{_standing(session, scope)}")
+    done = "A breakpoint before" if given.before else "Paused:"
+    say(f"{done} {scope.words}{lasts}.{_standing(session, scope)}")
 
 
 def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
-    """Resume a scope, or the only one that is paused."""
-    pauses = [one for one in session.constraints().values() if one.type == "pause"]
-    paused = list(dict.fromkeys(one.scope for one in pauses))
-    only = given.scope is None and len(paused) == 1
-    scope = paused[0] if only else session.scope(given.scope)
-    theirs = _theirs(session, scope, "pause")
-    if resume(str(scope)):
-        say(f"Resumed: {scope.words}{theirs}.")
+    """Resume a scope, or the only one that is paused; or take its breakpoint away."""
+    kind = "breakpoint" if given.before else "pause"
+    standing = [one for one in session.constraints().values() if one.type == kind]
+    scopes = list(dict.fromkeys(one.scope for one in standing))
+    only = given.scope is None and len(scopes) == 1
+    scope = scopes[0] if only else session.scope(given.scope, items=not given.before)
+    theirs = _theirs(session, scope, kind)
+    if resume(str(scope), before=given.before):
+        done = "No breakpoint any more before" if given.before else "Resumed:"
+        say(f"{done} {scope.words}{theirs}.")
         return
-    stands = ", ".join(map(str, paused))
-    say(f"{scope.words} was not paused" + (f"; paused is {stands}." if stands else "."))
+    stands = ", ".join(map(str, scopes))
+    if given.before:
+        known = f"; there is one before {stands}" if stands else ""
+        say(f"There was no breakpoint before {scope.words}{known}.")
+    else:
+        known = f"; paused is {stands}" if stands else ""
+        say(f"{scope.words} was not paused{known}.")
 
 
 def cap(session: Session, given: Namespace, _awaited: bool) -> None:

@@ -37,6 +37,7 @@ _LIFTS: Final[Mapping[str, Callable[[str], object]]] = {
     "concurrency": lambda scope: limit(scope, None, by=the_user()),
     "rate_limit": lambda scope: rate(scope, None, by=the_user()),
     "breaker": lambda scope: breaker(scope, None, by=the_user()),
+    "breakpoint": lambda scope: resume(scope, by=the_user(), before=True),
     "guard": lambda scope: guard(None, scope, by=the_user()),
 }
 

@@ -93,6 +93,9 @@ class Owner:
     def label_of(self, ticket: Ticket) -> str:
         return f"{self.run}/{ticket.key}"
 
+    def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
+        return self.label_of(ticket), 1, True
+
     # ---- moves -----------------------------------------------------------------------------
 
     def ask_next(self) -> bool:

@@ -3,7 +3,7 @@
 import { h, mark, write } from "./dom.js"
 import { agoText, lengthText } from "./words.js"
 
-const OF_KIND = { pause: "‖", concurrency: "⋯", rate_limit: "⋯", breaker: "↯", guard: "▤" }
+const OF_KIND = { pause: "‖", concurrency: "⋯", rate_limit: "⋯", breaker: "↯", guard: "▤", breakpoint: "◆" }
 
 export class InForce {
   constructor(shared) {
