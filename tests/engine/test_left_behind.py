@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.engine import Run
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning
 from cascade_nb.engine.runs import lifecycle as execution
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
-from cascade_nb.testing import SpySubscriber
+from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import PATIENCE, Hold, until
+from tests.engine.tools import PATIENCE, Hold, pass_time, until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::cascade_nb.engine.dispatch.failures.LeftBehindWarning"
@@ -145,3 +146,56 @@ async def test_what_was_told_at_the_end_of_a_run_is_not_told_again_while_it_leav
     hold.let_go()
     await until(lambda: not engine.loop_binding.services().workers.threads.lost)
     assert [e.status for e in spy.events_of_type(TaskExecutionFinished)] == ["cancelled"] * told
+
+
+@pytest.mark.parametrize("kind", ["thread", "async", "async with a thread's"])
+async def test_a_task_counts_though_its_own_resource_does_not_close(
+    make_engine: MakeEngine, clock: VirtualClock, kind: str
+) -> None:
+    let_go, hangs = threading.Event(), threading.Event()
+
+    @cs.resource(scope="task")
+    def db() -> Iterator[int]:
+        yield 1
+        hangs.set()
+        assert let_go.wait(PATIENCE)
+
+    @cs.resource(scope="task")
+    async def session() -> AsyncIterator[int]:
+        yield 1
+        hangs.set()
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):  # nothing helps with one like that
+                await asyncio.sleep(0.02)
+
+    @cs.task
+    def use(it: int = cs.inject(db)) -> int:
+        return it
+
+    @cs.task
+    async def use_there(it: int = cs.inject(session if kind == "async" else db)) -> int:
+        return it
+
+    @cs.task
+    def reads(x: int) -> int:
+        return x + 1
+
+    async def end_of(run: Run) -> None:
+        while not run.done():
+            await pass_time(clock, 1.0)
+
+    engine = make_engine(clock=clock)
+    spy = SpySubscriber(engine.bus)
+    run = engine.start(reads((use if kind == "thread" else use_there)()))
+    await until(hangs.is_set)
+    name = "session" if kind == "async" else "db"
+    with pytest.warns(LeftBehindWarning, match=f"ended without resource {name}: not closed"):
+        await end_of(run)
+    assert await run == 2
+    assert run.status.failed == 0
+    (end,) = spy.events_of_type(RunFinished)
+    assert [one.partition("#")[0] for one in end.still_running] == [
+        "use" if kind == "thread" else "use_there"
+    ]
+    let_go.set()
+    await engine.aclose()

@@ -18,7 +18,7 @@ from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.body_context import at_end, finish_body, nodes_above
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, PlacesInThreads
-from cascade_nb.engine.dispatch.timeouts import timed_out
+from cascade_nb.engine.dispatch.timeouts import timed_out, watch_closing
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
@@ -250,6 +250,7 @@ class ThreadAttempt(Attempt):
     def _call_body(self, call: Call) -> Any:
         if self.files is not None:
             self.files.begin(call.args, call.kwargs)
+        result: Any = None
         if not call.injects:
             try:
                 result = call.fn(*call.args, **call.kwargs)
@@ -260,12 +261,19 @@ class ThreadAttempt(Attempt):
                 if at_end.get() is not None:
                     finish_body()
         borrowed = self.driver.resources.borrow_from_thread(self, call.resources())
+        failure: BaseException | None = None
         try:
             ready = call.with_resources(borrowed)
-            return self._noted(returned(ready.fn(*ready.args, **ready.kwargs)))
+            result = self._noted(returned(ready.fn(*ready.args, **ready.kwargs)))
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             finish_body()
+            watch_closing(self.driver, self, result, failure)
+            failure = None  # or it would hold this frame, and this frame it
             self.driver.resources.give_back_from_thread(self)
+        return result
 
 
 class AsyncAttempt(Attempt):
@@ -312,12 +320,19 @@ class AsyncAttempt(Attempt):
                     finish_body()
         resources = self.driver.resources
         borrowed = await resources.borrow(self, call.resources())
+        result, failure = None, None
         try:
             ready = call.with_resources(borrowed)
-            return self._noted(await _returned(await ready.fn(*ready.args, **ready.kwargs)))
+            result = self._noted(await _returned(await ready.fn(*ready.args, **ready.kwargs)))
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             finish_body()
+            watch_closing(self.driver, self, result, failure)
+            failure = None  # as above
             await resources.give_back(self)
+        return result
 
 
 async def _returned(result: Any) -> Any:

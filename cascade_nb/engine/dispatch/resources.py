@@ -1,16 +1,15 @@
 """Opens what tasks borrow, once for each run or attempt, and closes it in reverse order.
 
 Run resources live on the engine's loop, those that are coroutines on that of coroutines: a task
-that opens one shares it with everybody who comes meanwhile.
-A task resource of a thread task is opened and closed in that very thread, since many things (a
-database connection, for one) may only be used where they were made.
+that opens one shares it with everybody who comes meanwhile. A task resource of a thread task is
+opened and closed in that thread, since many things may only be used where they were made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -74,7 +73,7 @@ class ResourceManager:
 
     async def _give_back(self, attempt: InFlight) -> None:
         problem: BaseException | None = None
-        for opened in reversed(self._lent.pop(attempt, [])):
+        for opened in self._last_first(attempt):
             try:
                 await self._close(opened, attempt)
             except (ResourceError, asyncio.CancelledError) as raised:
@@ -101,7 +100,7 @@ class ResourceManager:
     def give_back_from_thread(self, attempt: InFlight) -> None:
         """`give_back` for a task in a worker thread."""
         problem: ResourceError | None = None
-        for opened in reversed(self._lent.pop(attempt, [])):
+        for opened in self._last_first(attempt):
             try:
                 if self._opens_here(opened.resource):
                     self._close_here(opened, attempt)
@@ -112,14 +111,20 @@ class ResourceManager:
         if problem is not None:
             raise problem
 
+    def unclosed(self, attempt: InFlight) -> list[str]:
+        """The names of what was opened for one attempt and is not closed yet, next one first."""
+        return [one.resource.name for one in reversed(self._lent.get(attempt, ()))]
+
+    def _last_first(self, attempt: InFlight) -> Iterator[_Opened]:
+        lent = self._lent.get(attempt, [])
+        while lent:
+            yield lent[-1]
+            lent.pop()
+        self._lent.pop(attempt, None)
+
     async def close(self, within: float | None = None) -> tuple[list[ResourceError], list[str]]:
-        """Close everything that lasts for the run, last opened first.
-
-        Args:
-            within: seconds to wait for it; `give_up` makes them fewer.
-
-        Returns:
-            what did not close, and the names of those whose opening or closing still goes on.
+        """Close what lasts for the run, last opened first, within so many seconds, or until
+        `give_up`. Gives what did not close, and the names of those where that still goes on.
         """
         if not self._shared and not self._order:
             self._left = True
@@ -190,7 +195,7 @@ class ResourceManager:
         except BaseException as raised:
             raise _failed("open", resource, raised) from raised
         lent.append(_Opened(resource, generator, value))
-        self._tell_opened(resource, attempt)
+        self._tell(ResourceAcquired, resource, attempt)
         return value
 
     def _close_here(self, opened: _Opened, attempt: InFlight) -> None:
@@ -237,7 +242,7 @@ class ResourceManager:
         except BaseException as raised:  # as it is it could end the loop
             raise _failed("open", resource, raised) from raised
         into.append(_Opened(resource, generator, value))
-        self._tell_opened(resource, attempt)
+        self._tell(ResourceAcquired, resource, attempt)
         if interrupted is not None:
             raise interrupted
         return value
@@ -288,9 +293,6 @@ class ResourceManager:
         if error is not None:
             raise error
         return value, interrupted
-
-    def _tell_opened(self, resource: Resource, attempt: InFlight | None) -> None:
-        self._tell(ResourceAcquired, resource, attempt)
 
     def _tell_closed(
         self, resource: Resource, attempt: InFlight | None, error: ResourceError | None

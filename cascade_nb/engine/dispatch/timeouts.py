@@ -1,18 +1,24 @@
-"""Ends attempts whose timeout expires: cancels what can be ended, leaves threads behind."""
+"""Ends attempts whose timeout expires, or whose resources do not close: cancels what can be ended,
+leaves threads behind.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
-from cascade_nb.engine.dispatch.failures import note_failure
+from cascade_nb.engine.dispatch.failures import LeftBehindWarning, note_failure
 from cascade_nb.errors import TaskTimeoutError
+from cascade_nb.events.thread_warnings import warn
 
 ENDS_WITHIN: Final = 3.0
 """Seconds for a body to end that was told to, when its time is over; then nobody waits for it."""
+
+CLOSES_WITHIN: Final = 10.0
+"""Seconds for the resources of a body that is over to close; then nobody waits for them."""
 
 _MOMENT: Final = 1e-3  # seconds by which a timer may come too early
 
@@ -45,6 +51,51 @@ def _has_not_ended(driver: DispatchedRun, attempt: Started) -> None:
     with driver.moving():
         if attempt.ticket in driver.in_flight and not attempt.abandoned:
             _leave_behind(driver, attempt, "it was told to end and goes on")
+
+
+def watch_closing(
+    driver: DispatchedRun, attempt: Started, result: Any, error: BaseException | None
+) -> None:
+    """A body is over, in whatever thread this is, and what was opened for it is about to be closed:
+    when that hangs, what the body came to counts without it.
+    """
+    with driver.lock:
+        if attempt.abandoned or not driver.resources.unclosed(attempt):
+            return
+        if attempt.timer is not None:
+            attempt.timer()  # it was in time
+        took = attempt.worked(driver.services.clock.now())
+        gone = partial(_does_not_close, driver, attempt, took, result, error)
+        driver.services.timer(CLOSES_WITHIN, gone, attempt)
+
+
+def _does_not_close(
+    driver: DispatchedRun,
+    attempt: Started,
+    took: float,
+    result: Any,
+    error: BaseException | None,
+) -> None:
+    """On the loop, without the lock: what was opened for an attempt has had its time to close."""
+    with driver.moving():
+        left = driver.resources.unclosed(attempt)
+        if attempt.ticket not in driver.in_flight or attempt.abandoned or not left:
+            return
+        attempt.abandoned = True
+        if attempt.workers is not None:
+            attempt.workers.replace(attempt)
+        outcome = "done" if error is None else "failed"
+        driver.times.note(attempt, driver.services.clock.now(), took, outcome)
+        if attempt.files is not None and error is None:
+            driver.files.met(attempt.index, attempt.files.met)
+        driver.outcome(attempt.index, attempt.number, took, result, error)
+        driver.carry_out()
+        if error is not None and driver.services.manager.breakers:
+            note_failure(driver.services.manager, driver.core, attempt.ticket, error)
+        attempt.end_now()
+        label = driver.core.label(attempt.index)
+    words = f"{label} ended without resource {', '.join(left)}: not closed, left behind"
+    warn(words, LeftBehindWarning)
 
 
 def _leave_behind(driver: DispatchedRun, attempt: Started, goes_on: str) -> None:
