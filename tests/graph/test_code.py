@@ -420,6 +420,58 @@ def test_lines_that_moved_on_disk_do_not_hide_the_source(folder: Folder, cells: 
     assert cells.key().digest == before.digest
 
 
+MOVED = """
+import functools
+LIMIT = 3
+def step(x, k=LIMIT): return x + k
+step.unit = "m"
+def logged(g):
+    @functools.wraps(g)
+    def call(*given): return g(*given)
+    return call
+@logged
+def shown(x): return [LIMIT, step(x)]
+def f(x): return shown(step(x)) + [LIMIT, f, step.unit]
+"""
+
+
+def test_a_key_does_not_tell_in_which_module_functions_and_constants_stand(
+    folder: Folder, cells: Cells
+) -> None:
+    folder.write("one", MOVED)
+    folder.write("other", MOVED)
+    keys = [code_key(folder.load(name).f) for name in ("one", "other")]
+    keys.append(cells.run(MOVED).key())
+    assert len({key.digest for key in keys}) == 1
+    assert {"helper one.step", "constant one.LIMIT"} <= keys[0].parts.keys()
+    folder.write("third", MOVED.replace("LIMIT = 3", "LIMIT = 4"))
+    assert code_key(folder.load("third").f).digest != keys[0].digest
+
+
+def test_a_class_counts_with_its_module_whose_instances_no_other_module_knows(
+    folder: Folder, cells: Cells
+) -> None:
+    written = "class P:\n    x = 1\ndef f(): return P()\n"
+    folder.write("one", written)
+    assert code_key(folder.load("one").f).digest != cells.run(written).key().digest
+
+
+def test_helpers_of_one_name_out_of_two_modules_do_not_stand_for_one_another(
+    folder: Folder, cells: Cells
+) -> None:
+    folder.write("one", "def g(): return 1\n")
+    folder.write("other", "def g(): return 2\n")
+    cells.run("import one, other", "def f(): return one.g(), other.g()")
+    before = cells.key()
+    folder.forget()
+    folder.write("one", "def g(): return 2\n")
+    folder.write("other", "def g(): return 1\n")
+    cells.run("import one, other")
+    after = cells.key()
+    assert after.digest != before.digest
+    assert {"helper one.g", "helper other.g"} <= before.parts.keys() & after.parts.keys()
+
+
 def test_a_module_handed_on_whole_counts_whole(folder: Folder, cells: Cells) -> None:
     folder.write("mylib", "def g(): return 1\n")
     cells.run("import mylib", "def f(): return getattr(mylib, 'g')()")

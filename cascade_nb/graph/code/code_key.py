@@ -17,11 +17,11 @@ from typing import Any, Final
 from cascade_nb.graph.code.dependencies import CodeWalk
 from cascade_nb.graph.code.origin import qualified_name
 from cascade_nb.graph.code.source import carried
-from cascade_nb.graph.code.titles import title_of
+from cascade_nb.graph.code.titles import keyed, keyed_title
 from cascade_nb.graph.values.atoms import CannotKeyError, digest, text
 from cascade_nb.graph.values.short_repr import ValueSnapshot
 
-_SCHEME: Final = b"code 2"
+_SCHEME: Final = b"code 3"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,18 +58,19 @@ def code_key(thing: Any) -> CodeKey:
     Args:
         thing: a function, lambda, partial, bound method, callable object, built-in, class or task.
             A bound method and a callable object count by their state too. The name of a function
-            does not count: one that was merely renamed keeps its key. That of a class does.
+            does not count, nor does that of its module: one that was merely renamed, or moved,
+            keeps its key. Those of a class do.
     """
     walk = CodeWalk()
     root = walk.run(thing)
     # under one name for all, so that renaming a function does not change its key
     renamed = "" if root.startswith("class ") else root
-    named = {"function" if one == renamed else one: part for one, part in walk.parts.items()}
+    named = {"function" if one == renamed else keyed(one): p for one, p in walk.parts.items()}
     said = b"".join(text(label) + named[label] for label in sorted(named))
     said += b"".join(map(text, walk.unkeyed))
     return CodeKey(
         digest(_SCHEME + said).hex(),
-        {label: part.hex() for label, part in walk.parts.items()},
+        {str(label): part.hex() for label, part in walk.parts.items()},
         walk.sources,
         tuple(walk.unkeyed),
         walk.values,
@@ -100,4 +101,4 @@ def reference(thing: Any) -> bytes:
     if key.unkeyed:
         raise CannotKeyError(f"the code of {qualified_name(thing)}", key.unkeyed[0])
     # Who has it can ask for its name.
-    return b"@" + digest(text(title_of(thing)) + bytes.fromhex(key.digest))
+    return b"@" + digest(text(keyed_title(thing)) + bytes.fromhex(key.digest))

@@ -24,7 +24,16 @@ from cascade_nb.graph.code.origin import (
 from cascade_nb.graph.code.reflection import Reflection
 from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
 from cascade_nb.graph.code.targets import names_in_texts, put_on_tables, target_of
-from cascade_nb.graph.code.titles import name_with_module, plain_of, title_of, written_name
+from cascade_nb.graph.code.titles import (
+    Label,
+    Labels,
+    constant_label,
+    label_of,
+    plain_of,
+    title_of,
+    wrapped_chain,
+    written_name,
+)
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.code_objects import is_code
 from cascade_nb.graph.values.encoder import Encoder
@@ -42,7 +51,7 @@ _OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
 class CodeWalk:
     """One look at a function and at what it leads to.
 
-    Pieces refer to each other by their readable names, and each is looked at once, off a queue:
+    Pieces refer to each other by their names, and each is looked at once, off a queue:
     cycles end, and long chains of helpers need no deep stack.
 
     Attributes:
@@ -58,11 +67,12 @@ class CodeWalk:
         self.sources: dict[str, str] = {}
         self.values: dict[str, ValueSnapshot] = {}
         self.unkeyed: list[str] = []
-        self._names: dict[int, str] = {}
+        self._names: dict[int, Label] = {}
+        self._labels = Labels()
         self._alive: list[Any] = []
-        self._modules: dict[str, str] = {}
-        self._constants: dict[tuple[int, str], str] = {}
-        self._todo: deque[tuple[str, Any]] = deque()
+        self._modules: dict[str, Label] = {}
+        self._constants: dict[tuple[int, str], Label] = {}
+        self._todo: deque[tuple[Label, Any]] = deque()
         # a lazy value in code is a default; what a call really gets is among its arguments
         self._encoder = Encoder(self.refer, lambda lazy: frame(b"L", text(type(lazy).__name__)))
         self.environment, self._reflection = EnvironmentReads(), Reflection()
@@ -70,23 +80,23 @@ class CodeWalk:
         # What was set on tasks beside what a task has, by the id of their function.
         self._set_on: dict[int, Mapping[str, Any]] = {}
 
-    def run(self, thing: Any) -> str:
+    def run(self, thing: Any) -> Label:
         """Look at `thing` and all that it leads to; the name of its own piece."""
         self._ignored = thing.ignore if isinstance(thing, Task) else frozenset()
         thing = self._plain(thing)
         if not counts(thing, origin_of(thing)):
-            root = self._unused(f"function {title_of(thing)}")
+            root = self._unused(label_of("function", thing))
             self._value(root, thing)
         elif isinstance(thing, types.FunctionType):
             root = self._name_chain(thing)
         else:
-            root = self._admit(thing, "class", title_of(thing))
+            root = self._admit(thing, label_of("class", thing))
         self._look_at_all()
         variables = self.environment.found().items()
         self.parts.update((f"environment variable {n}", digest(text(v))) for n, v in variables)
         self.parts.update(self._reflection.parts())
         for words, value in self.environment.around():
-            self._value(words, value)
+            self._value(Label.of(words), value)
         self._look_at_all()  # what is set may be a function
         return root
 
@@ -101,13 +111,13 @@ class CodeWalk:
         thing = self._plain(thing)
         label = self._names.get(id(thing))
         if label is not None:
-            return b"@" + text(label)
+            return b"@" + text(label.keyed)
         if isinstance(thing, types.ModuleType):
             return self._module(thing.__name__, thing)
         origin = origin_of(thing)
         if isinstance(thing, functools._lru_cache_wrapper) or counts(thing, origin):
             kind = "class" if isinstance(thing, type) else "helper"
-            return b"@" + text(self._admit(thing, kind, title_of(thing)))
+            return b"@" + text(self._admit(thing, label_of(kind, thing)).keyed)
         name = frame(b"n", text(origin.module) + text(title_of(thing)))
         if origin.owner is CodeOwner.INSTALLED:
             self.parts[origin.part] = digest(text(origin.part))
@@ -118,38 +128,30 @@ class CodeWalk:
     def _subclasses(self) -> None:
         """Look at the subclasses of all classes, where code goes through those."""
         for label, found in self._reflection.subclasses():
-            self.parts[f"subclasses of {label}"] = digest(b"".join(map(self.refer, found)))
+            self.parts[label.told("subclasses")] = digest(b"".join(map(self.refer, found)))
 
-    def _admit(self, thing: Any, kind: str, title: str) -> str:
+    def _admit(self, thing: Any, wanted: Label) -> Label:
         """Give `thing` a name among the parts, and put it on the queue."""
-        label = self._unused(f"{kind} {title}")
+        label = self._unused(wanted)
         self._names[id(thing)] = label
         self._alive.append(thing)  # an id is a name only while its object lives
         self._todo.append((label, thing))
         return label
 
-    def _unused(self, label: str) -> str:
-        count, wanted = 1, label
-        while label in self.parts:
-            count += 1
-            label = f"{wanted}#{count}"
+    def _unused(self, wanted: Label) -> Label:
+        label = self._labels.unused(wanted)
         self.parts[label] = b""
         return label
 
-    def _name_chain(self, thing: types.FunctionType) -> str:
+    def _name_chain(self, thing: types.FunctionType) -> Label:
         """Name the innermost of wrapped functions as the user does, the others as decorators."""
-        root = inner = thing
-        seen = {id(thing)}
-        while isinstance(wrapped := inner.__dict__.get("__wrapped__"), types.FunctionType):
-            if id(wrapped) in seen:
-                break
-            self._admit(inner, "decorator", written_name(inner))
-            seen.add(id(wrapped))
-            inner = wrapped
-        self._admit(inner, "function", title_of(inner))
-        return self._names[id(root)]
+        *outer, inner = wrapped_chain(thing)
+        for one in outer:
+            self._admit(one, Label.of(f"decorator {written_name(one)}"))
+        self._admit(inner, label_of("function", inner))
+        return self._names[id(thing)]
 
-    def _look(self, label: str, thing: Any) -> None:
+    def _look(self, label: Label, thing: Any) -> None:
         if isinstance(thing, types.FunctionType):
             said = self._function(label, thing)
         elif isinstance(thing, type):
@@ -160,13 +162,11 @@ class CodeWalk:
         else:  # functools.lru_cache around a function
             said = self.refer(thing.__wrapped__)
             said += self._encoder.encode(thing.cache_parameters())
-            said += self._attributes(f" of {title_of(thing)}", vars(thing), whole=True)
+            said += self._attributes(label, vars(thing), whole=True)
         self.parts[label] = digest(said)
 
-    def _function(self, label: str, function: types.FunctionType) -> bytes:
+    def _function(self, label: Label, function: types.FunctionType) -> bytes:
         code, space = function.__code__, function.__globals__
-        kind, _, title = label.partition(" ")
-        whose = "" if kind == "function" else f" of {title}"
         origin = origin_of_namespace(space)
         wrapped = function.__dict__.get("__wrapped__", _MISSING)
         said = b""
@@ -182,25 +182,25 @@ class CodeWalk:
             said += text(origin.module) + text(written_name(function))
             if origin.owner is CodeOwner.INSTALLED:
                 self.parts[origin.part] = digest(text(origin.part))
-        ignored = self._ignored if kind == "function" else ()
+        ignored = self._ignored if label.startswith("function ") else ()
         for name, value in defaults_of(function).items():
             if name not in ignored:
-                said += text(name) + self._value(f"default {name}{whose}", value)
+                said += text(name) + self._value(label.part(f"default {name}"), value)
         if wrapped is not _MISSING:
             said += self._wrapped(wrapped)
         registry = function.__dict__.get("registry")
         if isinstance(registry, types.MappingProxyType):  # functools.singledispatch
-            return said + self._value(f"registry{whose}", registry)
+            return said + self._value(label.part("registry"), registry)
         set_on = {**function.__dict__, **self._set_on.get(id(function), {})}
-        said += self._attributes(whose, set_on, whole=origin.followed)
-        return said + self._closure(function, whose, origin, wrapped)
+        said += self._attributes(label, set_on, whole=origin.followed)
+        return said + self._closure(function, label, origin, wrapped)
 
-    def _attributes(self, whose: str, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
+    def _attributes(self, whose: Label, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
         """What was set on a function; of a library's wrapper, which keeps books, plain values."""
         said = b""
         for name in sorted(set_on.keys() - _NOT_ATTRIBUTES):
             if whole or type(set_on[name]) in ATOMS:
-                said += text(name) + self._value(f"attribute {name}{whose}", set_on[name])
+                said += text(name) + self._value(whose.part(f"attribute {name}"), set_on[name])
         return b"a" + said if said else b""
 
     def _plain(self, thing: Any) -> Any:
@@ -222,7 +222,7 @@ class CodeWalk:
         return said
 
     def _closure(
-        self, function: types.FunctionType, whose: str, origin: Origin, wrapped: Any
+        self, function: types.FunctionType, whose: Label, origin: Origin, wrapped: Any
     ) -> bytes:
         said = b""
         names, cells = function.__code__.co_freevars, function.__closure__ or ()
@@ -238,7 +238,7 @@ class CodeWalk:
                 except CannotKeyError:
                     said += b"".join(one.digest for one in decorators_of(wrapped))
                 continue
-            said += text(name) + self._value(f"closure {name}{whose}", value)
+            said += text(name) + self._value(whose.part(f"closure {name}"), value)
         return said
 
     def _wrapped(self, inner: Any) -> bytes:
@@ -258,7 +258,7 @@ class CodeWalk:
         said = b"".join(map(self.refer, shape.bases))
         said += self._encoder.encode(shape.annotations)
         if shape.fields:
-            said += self._value(f"fields of {title_of(cls)}", shape.fields)
+            said += self._value(Label.of(f"fields of {title_of(cls)}"), shape.fields)
         for member in shape.members:
             said += text(member.name) + text(member.role) + self._member(cls, member)
         return said
@@ -267,11 +267,11 @@ class CodeWalk:
         if not member.functions:
             what = f"attribute {title_of(cls)}.{member.name}"
             what = what if member.name else f"members of {title_of(cls)}"
-            return self._value(what, member.value)
+            return self._value(Label.of(what), member.value)
         said = b""
         for function in member.functions:
             if id(function) not in self._names and counts(function, origin_of(function)):
-                self._admit(function, "method", title_of(function))
+                self._admit(function, label_of("method", function))
             said += self.refer(function)
         return said
 
@@ -288,16 +288,16 @@ class CodeWalk:
         label = self._constants.get((id(space), name))
         if label is None:
             origin = origin_of_namespace(space)
-            label = self._unused(f"constant {name_with_module(origin, name)}")
+            label = self._unused(constant_label(origin, name))
             self._constants[id(space), name] = label
             self._value(label, value)
             if not origin.followed:  # of a library, whose version counts all the same
                 self._module(origin.module, None)
-        return b"@" + text(label)
+        return b"@" + text(label.keyed)
 
-    def _value(self, label: str, value: Any) -> bytes:
+    def _value(self, label: Label, value: Any) -> bytes:
         """Make `value` a part of its own; the bytes that stand for it."""
-        if self.parts.get(label):
+        if self.parts.get(label, _MISSING):  # it was not made for this
             label = self._unused(label)
         self.values[label] = value_snapshot(value)
         self.environment.value(value)
@@ -306,7 +306,7 @@ class CodeWalk:
         except CannotKeyError as error:
             self.parts[label] = b"?"
             self.unkeyed.append(f"{label} ({error.what}) cannot be keyed: {error.why}")
-        return b"@" + text(label)
+        return b"@" + text(label.keyed)
 
     def _module(self, name: str, module: types.ModuleType | None) -> bytes:
         """The bytes of a module, which is looked at later if its content counts."""
@@ -318,15 +318,15 @@ class CodeWalk:
             return frame(b"n", text(name))
         label = self._modules.get(name)
         if label is None:
-            label = self._modules[name] = self._unused(f"module {name}")
+            label = self._modules[name] = self._unused(Label.of(f"module {name}"))
             if origin.file is None and module is not None:  # made by hand
                 held = {k: v for k, v in vars(module).items() if k not in _NOT_CONSTANTS}
                 self._value(label, held)
             else:
                 self._todo.append((label, name))
-        return b"@" + text(label)
+        return b"@" + text(label.keyed)
 
-    def _module_said(self, label: str, name: str) -> bytes:
+    def _module_said(self, label: Label, name: str) -> bytes:
         found = module_text(name)
         if found is None:
             return b"absent"

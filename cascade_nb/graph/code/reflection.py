@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.classes import type_text
 from cascade_nb.graph.code.source import Facts
+from cascade_nb.graph.code.titles import Label
 from cascade_nb.graph.values.atoms import digest, text
 from cascade_nb.model.annotations import annotations_of
 
@@ -27,9 +28,9 @@ class Reflection:
 
     def __init__(self) -> None:
         self._types_asked = self._docs_asked = self._subclasses_asked = False
-        self._classes: dict[str, type] = {}
-        self._types: dict[str, bytes] = {}
-        self._docs: dict[str, str] = {}
+        self._classes: dict[Label, type] = {}
+        self._types: dict[Label, bytes] = {}
+        self._docs: dict[Label, str] = {}
 
     def code(self, names: Collection[str]) -> None:
         """Take note of the names that a body uses."""
@@ -37,7 +38,7 @@ class Reflection:
         self._docs_asked = self._docs_asked or not _ASKS_FOR_DOCS.isdisjoint(names)
         self._subclasses_asked = self._subclasses_asked or "__subclasses__" in names
 
-    def function(self, label: str, function: types.FunctionType, facts: Facts) -> None:
+    def function(self, label: Label, function: types.FunctionType, facts: Facts) -> None:
         """Take note of what a function says."""
         kind = b"text" if function.__code__.co_flags & _FUTURE else b"value"
         said = facts.annotations
@@ -47,25 +48,25 @@ class Reflection:
         self._types[label] = kind + said
         self._doc(label, function.__doc__)
 
-    def cls(self, label: str, cls: type) -> None:
+    def cls(self, label: Label, cls: type) -> None:
         """Take note of a class, and of what it says."""
         self._classes[label] = cls
         self._doc(label, vars(cls).get("__doc__"))
 
-    def subclasses(self) -> Iterator[tuple[str, list[type]]]:
+    def subclasses(self) -> Iterator[tuple[Label, list[type]]]:
         """The subclasses of each class that was noted since this was last asked."""
         if self._subclasses_asked:
             new, self._classes = self._classes, {}
             yield from ((label, type.__subclasses__(cls)) for label, cls in new.items())
 
-    def parts(self) -> Iterator[tuple[str, bytes]]:
+    def parts(self) -> Iterator[tuple[Label, bytes]]:
         """Name and digest of what counts."""
         if self._types_asked:
-            yield from ((f"annotations of {label}", digest(t)) for label, t in self._types.items())
+            yield from ((label.told("annotations"), digest(t)) for label, t in self._types.items())
         if self._docs_asked:
             for label, doc in self._docs.items():
-                yield f"documentation of {label}", digest(text(doc))
+                yield label.told("documentation"), digest(text(doc))
 
-    def _doc(self, label: str, doc: Any) -> None:
+    def _doc(self, label: Label, doc: Any) -> None:
         if isinstance(doc, str):
             self._docs[label] = doc
