@@ -73,6 +73,7 @@ __all__ = [
     "inject",
     "limit",
     "load_ipython_extension",
+    "main",
     "notify",
     "pause",
     "pipeline",
@@ -103,6 +104,29 @@ def load_ipython_extension(shell: Shell) -> None:
     )
 
     load(shell)
+
+
+def main(file: str, target: str = "") -> None:
+    """Make a program of a module of tasks: run what its command line names, and end as that ends.
+
+    ``python flow.py`` runs `target`, ``python flow.py other -p size=3`` another node or task with a
+    parameter, and ``python flow.py -h`` says what there is; all that ``cascade-nb run`` takes can
+    stand behind it.
+
+    Args:
+        file: the module's `__file__`.
+        target: the name of what runs where none is given; empty for the only thing there is.
+
+    Raises:
+        SystemExit: always, with the exit code of ``cascade-nb run``.
+
+    Example:
+        >>> if __name__ == "__main__":  # the last lines of flow.py
+        ...     cs.main(__file__, "report")  # doctest: +SKIP
+    """
+    from cascade_nb.terminal.main import run_file  # noqa: PLC0415 - a module is mostly imported
+
+    run_file(file, target)
 
 
 def unload_ipython_extension(shell: Shell) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from cascade_nb.engine.dispatch.failures import is_users
 from cascade_nb.errors import CascadeError, UnknownNameError, UsageError
@@ -79,6 +79,20 @@ def main(words: Sequence[str] | None = None) -> int:
     ) as error:  # a module that is to run raises what it likes, in what words it likes
         complain(*"".join(traceback.format_exception(_of_its_own(error))).splitlines())
         return _told(error, FAILED, as_json, words=False)
+
+
+def run_file(file: str, target: str, words: Sequence[str] | None = None) -> NoReturn:
+    """Run what a file of Python defines, and end this process as that ends.
+
+    Args:
+        file: it.
+        target: what runs where nothing else is named; empty for the only thing there is.
+        words: what was typed behind the file; default what was behind this process's.
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    if given and not given[0].startswith("-"):
+        target = given.pop(0)
+    raise SystemExit(main(["run", f"{file}:{target}" if target else file, *given]))
 
 
 def _do(words: list[str]) -> int:

@@ -93,6 +93,7 @@ INSIDE = {
         ("panel", "startables"),
         ("freshness", "overview"),
         ("reprs", "parameters"),
+        ("export",),
         ("magics",),
         ("extension",),
         ("headless",),

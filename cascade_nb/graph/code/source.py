@@ -168,10 +168,15 @@ def _read(code: types.CodeType) -> Facts:
 
 
 def _without_magic(lines: list[str]) -> list[str]:
-    """The text of a cell whose first line may be a cell magic, which stands there as it was typed
-    so that tracebacks count lines as the notebook does.
+    """The text of a cell without the cell magic at its beginning, which stands there as it was
+    typed so that tracebacks count lines as the notebook does; comments may stand above it.
     """
-    return ["\n", *lines[1:]] if lines and lines[0].startswith("%%") else lines
+    for place, line in enumerate(lines):
+        if line.startswith("%%"):
+            return [*lines[:place], "\n", *lines[place + 1 :]]
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+    return lines
 
 
 def bytecode_digest(code: types.CodeType) -> bytes:
@@ -250,7 +255,7 @@ class _Text:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._codes: dict[int, dict[tuple[str, int], list[types.CodeType]]] = {}
+        self._codes: dict[tuple[int, bool], dict[tuple[str, int], list[types.CodeType]]] = {}
         self._nodes: dict[tuple[str, int], list[Function]] = {}
         for node in ast.walk(parse(source)):
             if isinstance(node, FUNCTIONS):
@@ -258,7 +263,10 @@ class _Text:
 
     def find(self, code: types.CodeType) -> Function | None:
         """The one function that compiles to `code`, on its line or, if lines moved, elsewhere."""
-        compiled = self._compiled(code.co_flags & _FUTURE)
+        return self._found(code, apart=False) or self._found(code, apart=True)
+
+    def _found(self, code: types.CodeType, *, apart: bool) -> Function | None:
+        compiled = self._compiled(code.co_flags & _FUTURE, apart)
         place = (code.co_name, code.co_firstlineno)
         for where in (place, *(other for other in self._nodes if other[0] == code.co_name)):
             nodes, codes = self._nodes.get(where, ()), compiled.get(where, ())
@@ -266,14 +274,24 @@ class _Text:
                 return nodes[0]
         return None
 
-    def _compiled(self, flags: int) -> dict[tuple[str, int], list[types.CodeType]]:
-        known = self._codes.get(flags)
+    def _compiled(self, flags: int, apart: bool) -> dict[tuple[str, int], list[types.CodeType]]:
+        """The codes of the text, by name and first line.
+
+        Args:
+            flags: of features of the future.
+            apart: whether each statement was compiled by itself, as those of cells are: code knows
+                then of no import of another statement, and calls what that brought otherwise.
+        """
+        known = self._codes.get((flags, apart))
         if known is None:
-            known = self._codes[flags] = {}
+            known = self._codes[flags, apart] = {}
             mode = flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            whole = compile(self._source, "<text>", "exec", flags=mode, dont_inherit=True)
-            for code in _nested(whole):
-                known.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+            tree = parse(self._source)
+            pieces = [ast.Module([one], []) for one in tree.body] if apart else [tree]
+            for piece in pieces:
+                whole = compile(piece, "<text>", "exec", flags=mode, dont_inherit=True)
+                for code in _nested(whole):
+                    known.setdefault((code.co_name, code.co_firstlineno), []).append(code)
         return known
 
 

@@ -41,19 +41,19 @@ def needed_cells(cells: Sequence[SourceCell], wanted: Iterable[str]) -> list[Sou
     needed, defined = set(wanted), set[str]()
     for cell in cells:
         if cell.defines:
-            needed |= _read(cell.python)
-            defined.update(*map(_bound, _parsed(cell.python).body))
+            needed |= reads_of(cell.python)
+            defined.update(*map(bound_by, parsed(cell.python).body))
     needed -= defined
-    statements = {cell: _parsed(cell.python).body for cell in cells if not cell.defines}
+    statements = {cell: parsed(cell.python).body for cell in cells if not cell.defines}
     chosen: set[ast.stmt] = set()
     while more := [  # what is bound further down may be needed further up, inside of a function
         statement
         for body in statements.values()
         for statement in body
-        if statement not in chosen and not _runs_a_magic(statement) and _bound(statement) & needed
+        if statement not in chosen and not runs_a_magic(statement) and bound_by(statement) & needed
     ]:
         chosen.update(more)
-        needed.update(*(_read(ast.unparse(statement)) - defined for statement in more))
+        needed.update(*(reads_of(ast.unparse(statement)) - defined for statement in more))
     kept = []
     for cell in cells:
         mine = [statement for statement in statements.get(cell, ()) if statement in chosen]
@@ -64,7 +64,7 @@ def needed_cells(cells: Sequence[SourceCell], wanted: Iterable[str]) -> list[Sou
     return kept
 
 
-def _parsed(text: str) -> ast.Module:
+def parsed(text: str) -> ast.Module:
     """A cell as Python; empty where it is none, which its own run will say."""
     try:
         found: ast.Module = parse(text)
@@ -73,7 +73,7 @@ def _parsed(text: str) -> ast.Module:
     return found
 
 
-def _read(python: str) -> set[str]:
+def reads_of(python: str) -> set[str]:
     """The names that some Python looks up outside of its functions."""
     try:
         left = [safely(lambda: symtable.symtable(python, "cell", "exec"))]
@@ -92,10 +92,10 @@ def _read(python: str) -> set[str]:
     return found
 
 
-def _bound(statement: ast.stmt) -> set[str]:
+def bound_by(statement: ast.stmt) -> set[str]:
     """The names that a statement binds, or of whose values it sets an item or an attribute."""
     found: set[str] = set()
-    for node in _outside_functions(statement):
+    for node in outside_functions(statement):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.alias):
@@ -110,7 +110,7 @@ def _bound(statement: ast.stmt) -> set[str]:
     return found
 
 
-def _outside_functions(statement: ast.stmt) -> Iterable[ast.AST]:
+def outside_functions(statement: ast.stmt) -> Iterable[ast.AST]:
     """What stands in a statement, but for the bodies of functions and classes in it."""
     left: list[ast.AST] = [statement]
     while left:
@@ -120,7 +120,8 @@ def _outside_functions(statement: ast.stmt) -> Iterable[ast.AST]:
             left.extend(ast.iter_child_nodes(node))
 
 
-def _runs_a_magic(statement: ast.stmt) -> bool:
+def runs_a_magic(statement: ast.stmt) -> bool:
+    """Whether there is a call of IPython's in a statement, as its own syntax becomes one."""
     return any(
         isinstance(node, ast.Attribute)
         and node.attr in ("run_line_magic", "run_cell_magic", "system", "getoutput")

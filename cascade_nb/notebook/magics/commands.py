@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import MAGIC, SHARED, add_params, add_priority
+from cascade_nb.notebook.export.action import export
 from cascade_nb.notebook.magics.actions import (
     break_off,
     cap,
@@ -166,6 +167,23 @@ def _commands() -> dict[str, Command]:
     )
     panel.add_argument("run", nargs="?", help="its number or id; without one, all of them")
 
+    written = _arguments(
+        "export",
+        "Write the workspace as a module with a command line, which runs without a notebook.",
+        [
+            (
+                "%cascade export flow.py",
+                "then `python flow.py -h`, `cascade-nb run flow.py:report`",
+            ),
+            ("%cascade export flow.py report", "report, and what it needs"),
+            ("%cascade export flow.py --tests", "and test_flow.py"),
+        ],
+    )
+    written.add_argument("file", help="what to write, such as flow.py")
+    written.add_argument("name", nargs="*", help="nodes and tasks; without one, all")
+    written.add_argument("--tests", action="store_true", help="write a test of each end, too")
+    written.add_argument("--force", action="store_true", help="write over files that are there")
+
     shared = {name: make(MAGIC) for name, make in SHARED.items()}
     return {
         "graph": Command(graph, "nodes", draw),
@@ -182,6 +200,7 @@ def _commands() -> dict[str, Command]:
         "guard": Command(shared["guard"], "scopes", keep_free),
         "cancel": Command(shared["cancel"], "live", end),
         "params": Command(params, "params", show_params),
+        "export": Command(written, "names", export),
         "drop": Command(drop, "names", drop_names),
         "runs": Command(runs, "runs", tell_runs),
         "times": Command(times, "runs", tell_times),
@@ -194,4 +213,4 @@ def _commands() -> dict[str, Command]:
 _TARGET: Final = "what to run; without one, what the last cell defined last, else the only end"
 COMMANDS: Final = _commands()
 # These wait for the state backend.
-ASKING: Final = frozenset({"plan", "params", "why", "runs", "answer", "attach", "state"})
+ASKING: Final = frozenset({"plan", "params", "why", "runs", "answer", "attach", "state", "export"})

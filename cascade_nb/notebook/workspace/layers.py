@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from gc import get_referents, is_tracked
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.task import Task
 
@@ -186,6 +187,12 @@ def meaning_of(value: Any, has_place: Callable[[Lazy], bool]) -> Meaning:
         return Meaning(own, own, {}, frozenset())
     parts = {path: lazy for path, lazy in lazies_in(value) if not has_place(lazy)}
     return Meaning(value, standing_for(value), parts, frozenset(parts))
+
+
+def is_second_name(meaning: Meaning) -> bool:
+    """Whether a name is bound to what another name has."""
+    whole = meaning.whole
+    return meaning.is_node and isinstance(whole, LazyResult) and whole.task is _VALUE
 
 
 def lazies_in(value: Any) -> Iterator[tuple[Path, Lazy]]:

@@ -1,0 +1,51 @@
+"""Finds the cells that a shell has run, as Python, in the order in which it ran them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cascade_nb.notebook.export.statements import RunCell
+from cascade_nb.notebook.session import Session
+from cascade_nb.notebook.shell import running_cell
+
+_DEFINES: Final = re.compile(r"%%cascade\b[^\n]*")
+#: What runs the rest of a cell in the user's namespace.
+_AROUND: Final = re.compile(r"%%(?:time|capture)\b[^\n]*")
+_FUTURE: Final = re.compile(r"^from __future__ import [^\n]*\bannotations\b", re.MULTILINE)
+
+
+def run_cells(session: Session) -> list[RunCell]:
+    """The cells that were run."""
+    history = getattr(session.shell, "history_manager", None)
+    texts = history.input_hist_raw if history is not None else []
+    found = []
+    first = running_cell(session.shell).number - len(texts) + 1  # above 0 after a %reset
+    for number, text in enumerate(texts, first):
+        if text.strip():
+            found.append(_cell(session, number, text))
+    return found
+
+
+def has_annotations_as_texts(session: Session) -> bool:
+    """Whether a cell has asked for that, which holds for all after it."""
+    return any(_FUTURE.search(cell.python) for cell in run_cells(session))
+
+
+def _cell(session: Session, number: int, text: str) -> RunCell:
+    """A cell whose lines stand where they were."""
+    lines = text.split("\n")
+    defines, head = False, 0
+    for place, line in enumerate(map(str.strip, lines), 1):
+        if defines := _DEFINES.match(line) is not None:
+            head = place
+            break
+        if _AROUND.match(line):
+            head = place
+        elif line and not line.startswith("#"):
+            break
+    body = "\n".join(lines[head:])
+    # IPython takes empty lines away at the beginning.
+    blank = next((i for i, line in enumerate(lines[head:]) if line.strip()), 0)
+    python = "\n" * (head + blank) + session.shell.transform_cell(body)
+    return RunCell(f"In[{number}]", python, defines)

@@ -1,0 +1,89 @@
+"""`%cascade export flow.py`: the workspace as a module that runs without a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cascade_nb.errors import UsageError
+from cascade_nb.notebook.export.check import Check, check, refusal
+from cascade_nb.notebook.export.child import keys_of
+from cascade_nb.notebook.export.draft import Draft, drafted
+from cascade_nb.notebook.export.written import formatted, refuse_what_is_there, write
+from cascade_nb.notebook.session import Session
+
+_OTHERS: Final = (
+    "what the lines of their cells give now is not what the notebook has; run their cells again, "
+    "or write into a cell what was changed since"
+)
+
+
+class Wanted(NamedTuple):
+    """What was asked for.
+
+    Attributes:
+        path: of the module.
+        names: the nodes and tasks that it is to have; all without any.
+        tests: whether a file of tests is written too.
+        force: whether files that are there are written over.
+    """
+
+    path: Path
+    names: list[str]
+    tests: bool
+    force: bool
+
+    @property
+    def files(self) -> list[Path]:
+        """What is to be written."""
+        tests = [self.path.with_name(f"test_{self.path.name}")] if self.tests else []
+        return [self.path, *tests]
+
+
+def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
+    """What tries a module, writes it, and gives lines that say so. It takes a while, and any thread
+    will do.
+
+    Raises:
+        UsageError: there is nothing to write, or what there is cannot be a module.
+    """
+    name = wanted.path.stem
+    if not name.isidentifier():
+        raise UsageError(f"{wanted.path.name} is no name of a module: letters, digits and _")
+    refuse_what_is_there(wanted.files, wanted.force)
+    draft = drafted(session, name, wanted.names)
+    if draft.problems:
+        raise refusal(wanted.path, draft.problems)
+
+    def work() -> list[str]:
+        keys = keys_of(draft.values, session.workspace)
+        done = check(name, draft.module, keys)
+        problems = done.problems
+        if done.anew and not draft.classes:
+            problems = [f"{_listed(done)}: {_OTHERS}"]
+        if problems:
+            raise refusal(wanted.path, problems)
+        texts = zip(wanted.files, [draft.module.text, draft.tests], strict=False)
+        write({path: formatted(text) for path, text in texts}, wanted.force)
+        return _told(wanted, draft, done)
+
+    return work
+
+
+def _told(wanted: Wanted, draft: Draft, done: Check) -> list[str]:
+    files = " and ".join(str(path) for path in wanted.files)
+    lines = [f"Wrote {files}; `python {wanted.path} -h` says what it runs."]
+    if done.anew:
+        lines.append(
+            f"Computed anew by the module: {_listed(done)}, since its classes "
+            f"({', '.join(draft.classes)}) are others than the notebook's; those of a module that "
+            "both import would be the same."
+        )
+    elif draft.values:
+        lines.append("Its nodes have the keys of the notebook's: with one state, results stand.")
+    return [*lines, *draft.told]
+
+
+def _listed(done: Check) -> str:
+    return ", ".join(f"`{name}`" for name in done.anew)

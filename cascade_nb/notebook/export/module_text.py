@@ -1,0 +1,126 @@
+"""Writes statements as a module: imports, parameters, definitions, the lines of the graph, and a
+line that makes a program of it; and a test of each of its ends.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from cascade_nb.notebook.export.statements import FUNCTIONS, Statement
+from cascade_nb.notebook.roles.top_level import is_explicit
+
+PACKAGE: Final = "cascade_nb"
+_SHORT: Final = "cs"
+
+
+class ModuleText(NamedTuple):
+    """A module.
+
+    Attributes:
+        text: of it.
+        places: by number of a line, the statement that it is of.
+    """
+
+    text: str
+    places: Mapping[int, Statement]
+
+    def at(self, line: int) -> Statement | None:
+        """The statement of a line."""
+        return self.places.get(line)
+
+
+def rank_of(one: Statement, params: Collection[str], nodes: Collection[str]) -> int:
+    """Where in a module a statement stands that need not stand before another: parameters, then
+    what defines something, then the lines of the graph.
+    """
+    if one.is_import:
+        return 0
+    if one.binds & set(params):
+        return 1
+    return 3 if (one.binds | one.changes) & set(nodes) else 2
+
+
+def module_text(
+    title: str,
+    statements: Sequence[Statement],
+    tasks: Collection[str],
+    ends: Sequence[str],
+    future: bool,
+) -> ModuleText:
+    """The text of a module.
+
+    Args:
+        title: what it is, in a sentence.
+        statements: its own, in order.
+        tasks: the names of functions that are tasks.
+        ends: the nodes that no other reads.
+        future: whether its annotations are texts.
+    """
+    body = [one for one in statements if not one.is_import]
+    imports = list(dict.fromkeys(one.text for one in statements if one.is_import))
+    package, needed = _package(statements)
+    imports = [*(["from __future__ import annotations"] if future else []), *imports]
+    if needed is not None:
+        imports.append(needed)
+    lines = [f'"""{title}"""', "", *_sorted_imports(imports), ""]
+    places: dict[int, Statement] = {}
+    for one in body:
+        if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
+            lines += ["", ""]
+        text = _decorated(one, tasks, package).splitlines()
+        places.update(dict.fromkeys(range(len(lines) + 1, len(lines) + len(text) + 1), one))
+        lines += text
+        if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
+            lines += ["", ""]
+    default = f", {ends[0]!r}" if len(ends) == 1 else ""
+    lines += ["", "", 'if __name__ == "__main__":', f"    {package}.main(__file__{default})", ""]
+    return ModuleText("\n".join(lines), places)
+
+
+def tests_text(module: str, ends: Iterable[str], params: Mapping[str, Any]) -> str:
+    """A test of each end: that it comes to a value.
+
+    Args:
+        module: the name of the module.
+        ends: the names of its nodes that no other reads.
+        params: values of the parameters that have no default.
+    """
+    given = f", params={params!r}" if params else ""
+    lines = [f'"""Runs what {module}.py defines."""', "", "import cascade_nb as cs", ""]
+    lines += [f"import {module}", ""]
+    for end in ends:
+        lines += ["", f"def test_{end}_comes_to_a_value() -> None:"]
+        lines += [f"    cs.run({module}.{end}{given})", ""]
+    return "\n".join(lines)
+
+
+def _package(statements: Iterable[Statement]) -> tuple[str, str | None]:
+    """How the module calls this package, and the import that this needs."""
+    taken: set[str] = set()
+    for one in statements:
+        if isinstance(one.node, ast.Import) and one.node.names[0].name == PACKAGE:
+            return one.node.names[0].asname or PACKAGE, None
+        taken |= one.binds
+    if _SHORT in taken:
+        return PACKAGE, f"import {PACKAGE}"
+    return _SHORT, f"import {PACKAGE} as {_SHORT}"
+
+
+def _decorated(one: Statement, tasks: Collection[str], package: str) -> str:
+    """A statement, in which the functions that a notebook makes tasks say so."""
+    if not one.cell.defines:
+        return one.text
+    lines = one.text.splitlines()
+    marked = [it for it in one.functions() if it.name in tasks and not is_explicit(it)]
+    for function in sorted(marked, key=one.first_line_of, reverse=True):
+        first = one.first_line_of(function)
+        indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
+        lines.insert(first, f"{indent}@{package}.task")
+    return "\n".join(lines)
+
+
+def _sorted_imports(imports: Iterable[str]) -> list[str]:
+    """As they were, but what comes from the future first."""
+    return sorted(dict.fromkeys(imports), key=lambda one: not one.startswith("from __future__"))

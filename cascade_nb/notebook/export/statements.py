@@ -1,0 +1,183 @@
+"""Takes the cells of a notebook apart into statements: what each binds, what each reads."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from cascade_nb.notebook.cells.needed_lines import (
+    bound_by,
+    outside_functions,
+    parsed,
+    reads_of,
+    runs_a_magic,
+)
+
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+IMPORTS: Final = (ast.Import, ast.ImportFrom)
+_CHANGES: Final = frozenset(
+    {"append", "add", "insert", "extend", "update", "setdefault", "appendleft", "sort", "remove"}
+    | {"pop", "clear", "discard", "reverse"}
+)
+
+
+class RunCell(NamedTuple):
+    """A cell as it was run.
+
+    Attributes:
+        label: how messages call it, such as ``In[3]``.
+        python: its text without IPython's syntax, each line at its place.
+        defines: whether it is a `%%cascade` cell.
+    """
+
+    label: str
+    python: str
+    defines: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """A statement of the top level of a cell.
+
+    Attributes:
+        cell: where it stands.
+        order: which cell that is, and which statement of it.
+        node: it.
+        text: its lines as they were written, with the comments right above.
+        binds: the names that it binds.
+        changes: the names of whose values it changes something.
+        reads: the names that it, or a function in it, looks up.
+    """
+
+    cell: RunCell
+    order: tuple[int, int]
+    node: ast.stmt
+    text: str
+    binds: frozenset[str]
+    changes: frozenset[str]
+    reads: frozenset[str]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return f"{self.cell.label}, line {_first_line(self.node)}"
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it does nothing but import."""
+        return isinstance(self.node, IMPORTS)
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether what it reads it reads later, when it is called."""
+        return isinstance(self.node, (*FUNCTIONS, ast.ClassDef))
+
+    @property
+    def is_magic(self) -> bool:
+        """Whether there is something of IPython's in it."""
+        return runs_a_magic(self.node)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it awaits at the top level."""
+        waiting = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+        return any(
+            isinstance(one, waiting) or (isinstance(one, ast.comprehension) and one.is_async)
+            for one in outside_functions(self.node)
+            if not isinstance(one, FUNCTIONS)
+        )
+
+    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Those that it defines at the top level, in whatever `if`, `for` or `with`."""
+        for node in outside_functions(self.node):
+            if isinstance(node, FUNCTIONS):
+                yield node
+
+    def first_line_of(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+        """Where in its text a function begins, from 0."""
+        begins = len(self.text.splitlines()) - (_last_line(self.node) - _first_line(self.node)) - 1
+        return begins + _first_line(function) - _first_line(self.node)
+
+
+def statements_of(cells: Sequence[RunCell]) -> list[Statement]:
+    """The statements of all cells, in the order in which they were run; an import of several names
+    is as many statements.
+    """
+    found: list[Statement] = []
+    for number, cell in enumerate(cells):
+        body = parsed(cell.python).body
+        lines = cell.python.splitlines()
+        for place, node in enumerate(body):
+            alone = not _shares_a_line(body, place)
+            text = _text(lines, body, place) if alone else ast.unparse(node)
+            whole = Statement(
+                cell,
+                (number, place),
+                node,
+                text,
+                frozenset(bound_by(node)),
+                frozenset(_changed(node)),
+                frozenset(reads_of(ast.unparse(node))),
+            )
+            found += _one_by_one(whole) if whole.is_import else [whole]
+    return found
+
+
+def _one_by_one(whole: Statement) -> Iterator[Statement]:
+    node = whole.node
+    assert isinstance(node, IMPORTS)
+    for alias in node.names:
+        one: ast.stmt
+        if isinstance(node, ast.Import):
+            one = ast.Import([alias])
+        else:
+            one = ast.ImportFrom(node.module, [alias], node.level)
+        ast.copy_location(one, node)
+        yield replace(whole, node=one, text=ast.unparse(one), binds=frozenset(bound_by(one)))
+
+
+def _changed(statement: ast.stmt) -> Iterator[str]:
+    """The names of whose values a statement changes something: ``xs.append(…)``, ``d[k] = …``."""
+    for node in outside_functions(statement):
+        inner: ast.AST | None = None
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name, value=of)) if name in _CHANGES:
+                inner = of
+            case ast.AugAssign(target=inner):
+                pass
+            case (
+                ast.Subscript(ctx=ast.Store() | ast.Del())
+                | ast.Attribute(ctx=ast.Store() | ast.Del())
+            ):
+                inner = node
+        while isinstance(inner, (ast.Subscript, ast.Attribute)):
+            inner = inner.value
+        if isinstance(inner, ast.Name):
+            yield inner.id
+
+
+def _shares_a_line(body: Sequence[ast.stmt], place: int) -> bool:
+    node = body[place]
+    before = place > 0 and _last_line(body[place - 1]) == _first_line(node)
+    behind = place + 1 < len(body) and _first_line(body[place + 1]) == _last_line(node)
+    return before or behind
+
+
+def _text(lines: Sequence[str], body: Sequence[ast.stmt], place: int) -> str:
+    """The lines of a statement, and the comments right above it."""
+    node = body[place]
+    first, least = _first_line(node), _last_line(body[place - 1]) + 1 if place else 1
+    while first > least and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return "\n".join(lines[first - 1 : _last_line(node)]).rstrip().removesuffix(";")
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(one.lineno for one in decorators)])
+
+
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno

@@ -1,0 +1,80 @@
+"""Writes files as a whole or not at all, and formats Python where ruff is there to do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cascade_nb.errors import UsageError
+
+_PATIENCE: Final = 60.0  # seconds
+
+
+def refuse_what_is_there(paths: list[Path], force: bool) -> None:
+    """Refuse to write over files, or where there is no folder.
+
+    Raises:
+        UsageError: one of them is there and is not to be written over, or has no folder.
+    """
+    for path in paths:
+        if path.is_dir() or (path.exists() and not force):
+            raise UsageError(f"{path} is there already; --force writes over it, if it is a file")
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
+
+
+def write(files: Mapping[Path, str], force: bool) -> None:
+    """Write files, each as a whole.
+
+    Raises:
+        UsageError: one of them is there and is not to be written over, or cannot be written.
+    """
+    for path, text in files.items():
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
+            ) as file:
+                file.write(text)
+            made = Path(file.name)
+            try:
+                made.chmod(0o666 & ~_umask())
+                if force:
+                    made.replace(path)
+                else:
+                    os.link(made, path)  # which fails where another has made it meanwhile
+            finally:
+                made.unlink(missing_ok=True)
+        except FileExistsError:
+            raise UsageError(f"{path} is there already; --force writes over it") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def formatted(text: str) -> str:
+    """Python as ruff formats it; as it is where there is no ruff."""
+    ruff = shutil.which("ruff")
+    if ruff is None:
+        return text
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own ruff
+            [ruff, "format", "--quiet", "-"],
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return text
+    return done.stdout or text
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,254 @@
+"""`%cascade export flow.py` writes the workspace as a module that computes the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import cascade_nb
+from cascade_nb.notebook.export.child import keys_of, look
+from cascade_nb.notebook.export.draft import Draft, drafted
+from cascade_nb.notebook.extension import _sessions, session_of
+from tests.notebook.conftest import Notebook
+from tests.support.examples import examples
+
+pytestmark = pytest.mark.may_block("programs are waited for")
+
+PLAIN = """import os, json
+import math
+import cascade_nb as cs
+# how many weeks
+weeks = cs.Param('weeks', default=2, type=int)
+LIMIT = 3  # at most
+UNUSED = 5
+def _helper(x):
+    # a root, and more
+    return math.sqrt(x) + LIMIT"""
+LOADS = """# the beginning
+%%cascade --quiet
+
+def load(weeks):
+    '''Load.'''
+    return [100 + day for day in range(7 * weeks)]
+
+@cs.task(executor="inline", tags=["sum"])
+def total(xs):
+    return sum(_helper(x) for x in xs)
+
+raw = load(weeks)
+parts = [load(n) for n in range(1, 3)]
+"""
+ENDS = """%%cascade --quiet
+totals = []
+for p in parts:
+    totals.append(total(p))
+def report(totals, raw): return {"n": len(raw), "t": json.dumps(totals)}
+out = report(totals, raw).with_retry(2)
+more = total.map(xs=parts)
+"""
+
+
+@pytest.fixture
+def here(notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    """A notebook whose folder is empty."""
+    monkeypatch.chdir(tmp_path)
+    return notebook
+
+
+def python(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONWARNINGS": ""},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_workspace_becomes_a_module_that_finds_what_the_notebook_has_computed(
+    here: Notebook, tmp_path: Path
+) -> None:
+    here.ok(f"%cascade state sqlite:///{tmp_path}/results.db")
+    for number, cell in enumerate((PLAIN, LOADS, ENDS)):
+        here.ok(cell, cell=str(number))
+    value = here.ok("cs.run(out)").result
+    told = here.ok("%cascade export flow.py --tests").text
+    here.ok("%cascade state memory:")
+    assert "Wrote flow.py and test_flow.py" in told
+    assert "the keys of the notebook's" in told
+    text = Path("flow.py").read_text()
+    assert "import os" not in text
+    assert "UNUSED" not in text
+    assert "# how many weeks\nweeks = cs.Param(" in text
+    order = ["import json", "import math", "weeks =", "LIMIT = 3  # at most", "# a root, and more"]
+    order += ["@cs.task\ndef load", '@cs.task(executor="inline"', "raw =", "totals =", "out ="]
+    order += ['if __name__ == "__main__":', "cs.main(__file__)"]
+    places = [text.index(one) for one in order]
+    assert places == sorted(places)
+
+    lines = python("flow.py", "out", "--json", "--state", "sqlite:///results.db").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert "TaskExecutionStarted" not in {event["event"] for event in events}
+    assert events[-1]["value"] == repr(value)
+    called = "t.test_out_comes_to_a_value(), t.test_more_comes_to_a_value()"
+    python("-c", f"import test_flow as t; {called}")
+
+    again = here.run("%cascade export flow.py")
+    assert again.error is not None
+    assert "flow.py is there already; --force" in again.text
+    here.ok("%cascade export flow.py total --force")
+    assert "def load" not in Path("flow.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["files = !ls", "%%cascade --quiet\nx = f(files)"], "In[3], line 1"),
+        (["%%cascade --quiet\nx = f(1)\nx = f(x)", "%%cascade --quiet\nx = f(x)"], "another name"),
+        (["%%cascade --quiet\nx = f(1)", "%%cascade --quiet\ny = x", "z = 1 / 0"], None),
+        (["%%cascade --quiet\nx = f(1)\ny = x\nz = f(y)"], "line 3, `y = x`"),
+        (["%%cascade --quiet\ndef g(x):\n    display(x)\n    return x\nx = g(1)"], "`display`"),
+        (["from math import *", "%%cascade --quiet\nx = f(sqrt(4))"], "`sqrt`"),
+        (["globals()['k'] = 3", "%%cascade --quiet\nx = f(k)"], "reads `k`, which no line"),
+        (["k = 3", "globals()['k'] = 4", "%%cascade --quiet\nx = f(k)"], "`x`: what the lines"),
+        (
+            ["import asyncio as a\nk = await a.sleep(0, 1)", "%%cascade --quiet\nx = f(k)"],
+            "awaits",
+        ),
+        (
+            ["%%cascade --quiet\nn = f(2)\nfor i in range(n):\n    x = f(i)"],
+            "as a module it raises",
+        ),
+    ],
+)
+def test_what_a_module_cannot_have_is_listed_and_nothing_is_written(
+    here: Notebook, cells: list[str], words: str | None
+) -> None:
+    here.ok("%%cascade --quiet\ndef f(x): return x")
+    for cell in cells:
+        here.run(cell)
+    done = here.run("%cascade export flow.py")
+    if words is None:
+        assert done.error is None, done.text
+        return
+    assert done.error is not None
+    assert words in done.text
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("flow.txt", "no file of Python"),
+        ("my-flow.py", "no name of a module"),
+        ("nowhere/flow.py", "no folder nowhere"),
+        ("flow.py repport", "did you mean"),
+        ("", "say which file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(here: Notebook, line: str, words: str) -> None:
+    here.ok("%%cascade --quiet\ndef f(x): return x\nreport = f(1)")
+    done = here.run(f"%cascade export {line}")
+    assert done.error is not None
+    assert words in done.text
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_what_is_otherwise_in_a_module_is_told(here: Notebook) -> None:
+    here.ok("import cascade_nb as cs\nn = cs.Param('n', default=1, type=int)\nnow = sorted([2, 1])")
+    here.ok(
+        "%%cascade --quiet\nclass P:\n    def __init__(self, x): self.x = x\n"
+        "def make(n): return P(n)\ndef f(x): return x\nmade = make(n)\nplain = f(now)"
+    )
+    here.ok("%cascade params n=4")
+    told = here.ok("%cascade export flow.py").text
+    assert "Computed anew by the module: `made`, since its classes (P)" in told
+    assert "`now` (In[2], line 3) is worked out whenever" in told
+    assert "chosen here was 4" in told
+
+
+# ---- random workspaces -----------------------------------------------------------------------
+
+
+def cells_of(seed: int) -> list[tuple[str, str]]:
+    """Cells, each with an identity: constants, helpers, tasks and nodes, some of them edited. What
+    is edited is read by functions alone: a call keeps what it was given.
+    """
+    random = Random(seed)
+    constants = [f"K{n} = {random.randrange(9)}" for n in range(3)]
+    helpers = [
+        f"def _h{n}(x): return x + K{random.randrange(3)}"
+        + (f" + _h{random.randrange(n)}(x)" if n else "")
+        for n in range(3)
+    ]
+    tasks = [
+        f"def t{n}(x, k=K{random.randrange(1, 3)}):\n    return [_h{random.randrange(3)}(k), x]"
+        for n in range(3)
+    ]
+    nodes = ["n0 = t0(size)"]
+    for n in range(1, 5):
+        other = random.randrange(n)
+        nodes.append(
+            random.choice(
+                [
+                    f"n{n} = t{random.randrange(3)}(n{other})",
+                    f"n{n} = [t0(n{other}), t1({n})]",
+                    f"n{n} = t2([n{other}, K2], k={n})",
+                    f"n{n} = t1.map(x=[1, {n}])",
+                    f"n{n}, m{n} = t0(n{other}), t1(K1).tagged('m')",
+                    f"n{n} = []\nfor i{n} in range(2):\n    n{n}.append(t0([i{n}, n{other}]))",
+                ]
+            )
+        )
+    plain = [*constants, *helpers]
+    cells = [("size", "import cascade_nb as cs\nsize = cs.Param('size', default=2)")]
+    cells += [(f"p{n}", text) for n, text in enumerate(plain)]
+    split = random.randrange(1, 5)
+    cells += [("tasks", "%%cascade --quiet\n" + "\n".join(tasks))]
+    cells += [("n1", "%%cascade --quiet\n" + "\n".join(nodes[:split]))]
+    cells += [("n2", "%%cascade --quiet\n" + "\n".join(nodes[split:]))]
+    for _ in range(random.randrange(3)):  # edited and run again, in whatever order
+        place = random.randrange(1, len(cells))
+        name, text = cells[place]
+        cells.append((name, text.replace("return x", "return 1 + x")))
+    if random.random() < 0.5:  # what is bound below may be read further up
+        cells.append(("p0", f"K0 = {random.randrange(9)}"))
+    return cells
+
+
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**9))
+def test_the_module_of_any_workspace_has_its_keys(here: Notebook, seed: int) -> None:
+    shell = here.shell
+    cascade_nb.unload_ipython_extension(shell)
+    _sessions.pop(shell)
+    here.run("%reset -f")
+    cascade_nb.load_ipython_extension(shell)
+    for name, text in cells_of(seed):
+        here.ok(text, cell=name)
+    session = session_of(shell)
+    drafts: list[Draft] = []
+    here.names["_draft"] = lambda: drafts.append(drafted(session, "flow", []))
+    here.ok("_draft()")
+    (draft,) = drafts
+    assert draft.problems == []
+    assert draft.values.keys() >= {"n0", "n4"}
+    file = Path("flow.py")
+    file.write_text(draft.module.text)
+    keys = keys_of(draft.values, session.workspace)
+    try:
+        there = look({"path": sys.path, "file": str(file), "names": [*keys]})
+    finally:
+        del sys.modules["flow"]
+    assert there == {"keys": keys}, draft.module.text
+    assert all(None not in one for one in keys.values())
