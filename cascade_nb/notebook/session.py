@@ -338,10 +338,8 @@ class Session:
 
     def tags(self) -> set[str]:
         """The tags of nodes that are defined here or part of a run."""
-        graphs = [run.graph for run in self.live_runs()]
         here = self.workspace.overview()
-        if here is not None:
-            graphs.append(here)
+        graphs = [*self._graphs(), *([here] if here is not None else [])]
         return {tag for graph in graphs for node in graph.nodes for tag in node.options.tags}
 
     def node_names(self) -> set[str]:
