@@ -213,3 +213,66 @@ async def test_an_error_that_never_says_what_it_is_holds_up_nobody(
         assert await engine.run(task_for(lane, lambda: 1)()) == 1
     finally:
         asked.set()
+
+
+@every_lane
+async def test_no_code_of_an_error_runs_while_the_engine_is_locked(
+    engine: Engine, lane: str
+) -> None:
+    lock: Any = engine.constraints.lock
+    asked_under_lock: set[str] = set()
+
+    def look(name: str) -> None:
+        if lock._is_owned():
+            asked_under_lock.add(name)
+
+    class Kind(type):
+        def __getattribute__(cls, name: str) -> Any:
+            look(f"class.{name}")
+            return super().__getattribute__(name)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            look("__subclasscheck__")
+            return super().__subclasscheck__(other)
+
+        def __instancecheck__(cls, other: object) -> bool:
+            look("__instancecheck__")
+            return super().__instancecheck__(other)
+
+    class NosyError(Exception, metaclass=Kind):
+        def __getattribute__(self, name: str) -> Any:
+            look(name)
+            return super().__getattribute__(name)
+
+        def __str__(self) -> str:
+            look("__str__")
+            return "nosy"
+
+        def __eq__(self, other: object) -> bool:
+            look("__eq__")
+            return self is other
+
+        def __hash__(self) -> int:
+            look("__hash__")
+            return 1
+
+    def fail(x: int) -> None:
+        raise NosyError(x)
+
+    def odd() -> Any:
+        return 1
+
+    task = task_for(lane, fail)
+    for target in (
+        task(1),
+        task.map(x=[1, 2]),
+        task(task_for(lane, odd)()).with_retry(2, on=(OSError, NosyError)),
+        [task(3), task_for(lane, odd)()],
+    ):
+        run = engine.start(target, on_error="continue")
+        assert "nosy" in str(await outcome(run)) or len(run.failures) > 1
+        assert run.failures[0].text == "NosyError: nosy"
+        assert len(run.status.failures) == len(run.failures)
+        assert run.why(run.graph.nodes[0].id)
+        await outcome(run.retry_failed())
+    assert asked_under_lock == set()

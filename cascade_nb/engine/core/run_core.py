@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Expansion
@@ -144,7 +145,7 @@ class RunCore(RunState):
         kind.lost += took
         if took > kind.longest:  # noqa: PLR1730 - `max` costs more
             kind.longest = took
-        if stopped and isinstance(error, OF_STOPPED):
+        if stopped and is_raised_as(error, OF_STOPPED):
             self._cancel(index, number, took)
             return
         retry = self.options_of(index).retry

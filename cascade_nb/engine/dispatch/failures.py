@@ -9,11 +9,17 @@ import os
 import sys
 import threading
 import traceback
-import types
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from cascade_nb.concurrency.raised import (
+    args_of,
+    class_name,
+    is_raised_as,
+    is_told_by_python,
+    traceback_of,
+)
 from cascade_nb.control.gates import Ticket
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.run_core import OF_STOPPED, RunCore
@@ -161,16 +167,14 @@ def error_text(error: BaseException) -> str:
     told = readable(first[:300])
     if is_of_read_only(error, first):
         told = f"{told} ({COPY_FIRST})"
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    return f"{class_name(error)}: {told}" if told else class_name(error)
 
 
 def _words_of(error: BaseException) -> str:
     """What it says. A class of the user's is asked in a thread, and not waited for without end:
     whoever asks holds the engine's lock.
     """
-    if isinstance(type(error).__str__, types.WrapperDescriptorType) and all(
-        type(one) in PLAIN for one in error.args
-    ):
+    if is_told_by_python(error) and all(type(one) in PLAIN for one in args_of(error)):
         return str(error)
     if id(error) in _mute:
         return _MUTE
@@ -209,7 +213,7 @@ def note_failure(
     Args:
         stopped: whether it was asked to end, which is no failure where it did.
     """
-    cancelled = stopped and isinstance(error, OF_STOPPED)
+    cancelled = stopped and is_raised_as(error, OF_STOPPED)
     words = None if cancelled else f"{core.label(ticket.key)} {error_text(error)}"
     manager.failed(ticket, words)
 
@@ -217,7 +221,7 @@ def note_failure(
 def where_raised(error: BaseException) -> str | None:
     """The innermost line of the user's own code in the traceback: ``cell [4], line 7: x / 0``."""
     best: tuple[str, int] | None = None
-    step = error.__traceback__
+    step = traceback_of(error)
     while step is not None:
         name = step.tb_frame.f_code.co_filename
         if is_users(name):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.engine.core.changes import Ended
 from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_core import OF_STOPPED
@@ -81,9 +82,9 @@ class RunDriver(AssembledRun):
         core = self.core
         if error is not None:
             core.failed(index, number, took, error, stopped)
-        elif result.__class__ is Continued and result.value.__class__ is Question:
+        elif type(result) is Continued and type(result.value) is Question:
             self.questions.ask(index, number, took, result.value)
-        elif result.__class__ is Continued:
+        elif type(result) is Continued:
             heir = core.continuations.heir_of(index)
             if heir is not None:  # its own part is over, and its place may be used for another
                 self.files.hand_on(index, heir)
@@ -333,4 +334,4 @@ class RunDriver(AssembledRun):
 
 def _outcome(attempt: Started, error: BaseException) -> str:
     """What an attempt that raised came to."""
-    return "cancelled" if attempt.stop and isinstance(error, OF_STOPPED) else "failed"
+    return "cancelled" if attempt.stop and is_raised_as(error, OF_STOPPED) else "failed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.model.containers.arrays import array_kind
 
 #: As NumPy says it, and pandas and Cython after it.
@@ -17,7 +18,7 @@ COPY_FIRST: Final = (
 
 def is_of_read_only(error: BaseException, text: str) -> bool:
     """Whether an error with this text came of a write to an array that cannot be written to."""
-    return isinstance(error, ValueError) and any(said in text for said in _READ_ONLY)
+    return is_raised_as(error, (ValueError,)) and any(said in text for said in _READ_ONLY)
 
 
 def is_read_only(value: Any) -> bool:

@@ -7,6 +7,7 @@ import math
 import random
 from typing import Final
 
+from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.errors import LazyValueError, PolicyError, ResultError
 
 #: What the next attempt would raise as well.
@@ -108,8 +109,8 @@ class Retry:
         """
         return (
             attempt < self.max_attempts
-            and isinstance(error, self.on)
-            and not isinstance(error, _IN_VAIN)
+            and is_raised_as(error, self.on)
+            and not is_raised_as(error, _IN_VAIN)
         )
 
 
