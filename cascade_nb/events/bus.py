@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.errors import UsageError
 from cascade_nb.events.events import Event
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.forking import forget_after_fork
@@ -193,7 +194,15 @@ class MessageBus:
             kinds: event classes to hear; none means all.
             wake: called by whoever publishes when there is something to drain. It must not wait,
                 raise or publish; `loop.call_soon_threadsafe` is what it is for.
+
+        Raises:
+            UsageError: `kinds` are no classes, or the callback is one.
         """
+        if any(not isinstance(kind, type) for kind in kinds) or isinstance(callback, type):
+            raise UsageError(
+                "a bus is given the callback first and the classes of events behind it, "
+                "`bus.subscribe(callback, RunFinished)`"
+            )
         subscription = Subscription(self, kinds, callback, wake)
         with self._lock:
             self._these_listen(*self._subscriptions, subscription)

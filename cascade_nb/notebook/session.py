@@ -89,19 +89,17 @@ class Session:
         return {name: value for name, value in self.chosen.items() if name in known}
 
     def params_of(self, target: object, given: Mapping[str, str]) -> dict[str, Any]:
-        """What a run of `target` is given: what was chosen, and `given`, which was typed for this
-        run and goes before that.
+        """What a run of `target` is given: what was chosen, and before that what was typed.
 
         Raises:
-            GraphError: there is nothing to run, or it needs itself.
-            ParamError: no task reads a parameter that is given, or the text does not fit its type.
+            GraphError, ParamError: there is nothing to run, or something given does not fit it.
         """
         if not (self.chosen or given):
             return {}
         known = self.engine.graph_of(target, self.workspace).params()
         check_given(given, known)
-        read = {name: read_value(known[name], text) for name, text in given.items()}
-        return {**self.chosen_for(known), **read}
+        typed = {name: read_value(known[name], text) for name, text in given.items()}
+        return self.chosen_for(known) | typed
 
     @property
     def engines(self) -> list[Engine]:

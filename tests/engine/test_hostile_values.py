@@ -272,6 +272,8 @@ async def test_no_code_of_an_error_runs_while_the_engine_is_locked(
         run = engine.start(target, on_error="continue")
         assert "nosy" in str(await outcome(run)) or len(run.failures) > 1
         assert run.failures[0].text == "NosyError: nosy"
+        # An error that were of its class, too, would be asked in its way.
+        assert not issubclass(type(await outcome(run)), NosyError)
         assert len(run.status.failures) == len(run.failures)
         assert run.why(run.graph.nodes[0].id)
         await outcome(run.retry_failed())

@@ -527,6 +527,9 @@ class Meter:
         TOGETHER("written")
         return self.last
 
+    def __call__(self, i: int) -> int:
+        return self.hit(i)
+
     def collect(self, i: int) -> None:
         self.all.append(i)
 
@@ -827,6 +830,7 @@ HELD = {
     "attribute": (_ATTRIBUTE, "the variable `box`"),
     "inner": (_INNER, "the variable `seen`"),
     "method": (cs.task(Meter().hit, name="hit"), "the object of `hit`"),
+    "called": (cs.task(Meter(), name="meter"), "the object of `Meter`"),
 }
 
 

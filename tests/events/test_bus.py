@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cascade_nb.errors import UsageError
 from cascade_nb.events import (
     Event,
     MessageBus,
@@ -278,3 +279,12 @@ def test_many_threads_may_publish_subscribe_and_close_at_once(bus: MessageBus) -
         thread.join()
     flushed(bus)
     assert len(heard) == 800
+
+
+@pytest.mark.parametrize("given", [(RunFinished, print), (print, print), (print, RunFinished, 3)])
+def test_what_cannot_be_heard_is_refused_where_it_is_asked_for(given: Any) -> None:
+    # Else it would end the first run that has something to tell.
+    bus = MessageBus()
+    with pytest.raises(UsageError, match="the callback first and the classes of events behind it"):
+        bus.subscribe(*given)
+    assert not bus.listening

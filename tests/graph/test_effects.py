@@ -229,6 +229,13 @@ def _bumps(there: Any) -> None:
     there.execute("UPDATE t SET n = n + 1")
 
 
+CHANGE = "update t set n = 1"
+
+
+def writes_what_a_constant_says() -> None:
+    sqlite3.connect("a.db", isolation_level=None).execute(CHANGE)
+
+
 def reads_a_database() -> Any:
     return sqlite3.connect("a.db").execute("select n from t").fetchall()
 
@@ -274,6 +281,7 @@ WANTED: dict[Callable[..., Any], tuple[dict[str, bool], tuple[str, ...]]] = {
     logs: ({}, ()),
     writes_a_database: ({"sqlite": True}, ()),
     writes_through_a_helper: ({"sqlite": True}, ()),
+    writes_what_a_constant_says: ({"sqlite": True}, ()),
     reads_a_database: ({}, ()),
     has_a_database_of_its_own: ({}, ()),
     pure: ({}, ()),

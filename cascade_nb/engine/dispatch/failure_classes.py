@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final
 
+from cascade_nb.concurrency.raised import is_asked_by_python
 from cascade_nb.errors import (
     CascadeError,
     ExceptionGroup,
@@ -71,12 +72,14 @@ _COMMON: Final = (CascadeError, UsageError, Exception, BaseException, object)
 
 def _also(cause: BaseException) -> type[Exception] | None:
     """The class that an error caused by `cause` can be of."""
-    if isinstance(cause, TaskFailedError):  # a run in a task's body failed
-        also: type[Exception] | None = getattr(type(cause), "also", None)
-        return also
-    if isinstance(cause, RunFailures):  # several of its tasks did
-        return ExceptionGroup
     kind = type(cause)
+    if not is_asked_by_python(kind):
+        return None  # it may never answer, and so would what is made of it
+    if issubclass(kind, TaskFailedError):  # a run in a task's body failed
+        also: type[Exception] | None = getattr(kind, "also", None)
+        return also
+    if issubclass(kind, RunFailures):  # several of its tasks did
+        return ExceptionGroup
     if kind is Exception or not issubclass(kind, Exception) or issubclass(kind, _NEVER):
         return None
     if issubclass(kind, CascadeError) and not issubclass(kind, UsageError):

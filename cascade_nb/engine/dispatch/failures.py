@@ -103,7 +103,7 @@ class Failure:
             message = (
                 f"{target} could not be computed, because {self.task} failed: {self.text}{place}"
             )
-        if isinstance(self.error, TaskTimeoutError):
+        if is_raised_as(self.error, (TaskTimeoutError,)):
             return TaskTimeoutError(message, task=self.task, target=target, where=self.where)
         made = TaskFailedError(message, task=self.task, target=target, where=self.where)
         return with_cause(made, self.error)

@@ -14,10 +14,15 @@ import threading
 import types
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.database_writes import connects, may_change_database
+from cascade_nb.graph.effects.database_writes import (
+    connects,
+    may_change_database,
+    says_change,
+)
 from cascade_nb.graph.effects.full_names import GENERATOR, is_of, module_of, resolved
 from cascade_nb.graph.effects.global_writes import (
     WrittenGlobal,
@@ -37,6 +42,7 @@ from cascade_nb.graph.effects.unseen import (
     mentions_in,
     opens_by_descriptor,
     opens_for_later,
+    texts_and_paths_in,
     unseen_in_words,
     unseen_use,
     used_to_read,
@@ -205,6 +211,8 @@ class _Look:
                 if is_of(module, types.ModuleType) and is_followed(vars(module)):
                     todo.extend((*vars(thing).values(), *thing.__bases__))
             else:
+                if thing is self._function:
+                    self._note(bound_written(thing))
                 self._values.append(thing)
 
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:
@@ -241,7 +249,10 @@ class _Look:
 
     def changes_databases(self) -> bool:
         """Whether it opens an SQLite database in a file and may change that."""
-        return self._connects and any(map(may_change_database, self._codes))
+        return self._connects and (
+            any(map(may_change_database, self._codes))
+            or any(map(says_change, chain.from_iterable(map(texts_and_paths_in, self._values))))
+        )
 
     def reads(self) -> bool:
         """Whether it reads something of outside, by the names that it uses."""

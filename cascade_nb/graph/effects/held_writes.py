@@ -52,12 +52,18 @@ def held_written(function: types.FunctionType) -> Iterator[WrittenGlobal]:
 
 
 def bound_written(thing: Any) -> Iterator[WrittenGlobal]:
-    """What a partial or a bound method gives its function, which changes it."""
+    """What a partial, a bound method or an object that is called gives its function, which changes
+    it.
+    """
     if isinstance(thing, types.MethodType):
         owner, name = thing.__self__, thing.__func__.__name__
         if is_changed_by(owner, [name]):
             yield WrittenGlobal(name, f"{name} {OBJECT} {id(owner)}")
-    elif isinstance(thing, functools.partial) and isinstance(thing.func, types.FunctionType):
+    elif not isinstance(thing, functools.partial):  # an object that is called
+        if is_changed_by(thing, ["__call__"]):
+            name = type(thing).__name__
+            yield WrittenGlobal(name, f"{name} {OBJECT} {id(thing)}")
+    elif isinstance(thing.func, types.FunctionType):
         code = thing.func.__code__
         named: Mapping[str, Any] = {
             **dict(zip(code.co_varnames[: code.co_argcount], thing.args, strict=False)),
