@@ -291,18 +291,15 @@ class Session:
     def bind_failed(self, line: str) -> None:
         """Bind the latest run where the cell that runs was to, as in `run = %cascade run x --wait`.
 
-        What raises binds nothing, and the name would go on to mean an older run.
-
-        Args:
-            line: the arguments of the magic that failed.
+        What raises binds nothing, and the name would go on to mean an older run. `line` is what
+        stands behind the magic that failed.
         """
         for found in _ASSIGNED.finditer(running_cell(self.shell).text):
             if self.latest is not None and found[2].split() == line.split():
                 self.shell.user_ns[found[1]] = self.latest
 
     def scope(self, text: str | None, *, items: bool = False) -> Scope:
-        """A scope out of its text; the bare name of a task or node is one too, where it is clear,
-        and where `items` may be meant that of an item.
+        """A scope out of its text, or a clear bare name of a task, node or, with `items`, an item.
 
         Raises:
             ConstraintError: there is no such scope, or a bare name can mean two things.
@@ -321,8 +318,9 @@ class Session:
     def short_scope(self, text: str) -> str:
         """The shortest text that means this scope here; quick, since it may be asked for often."""
         kind, _, value = text.partition(":")
-        if kind in ("task", "node") and value.isidentifier() and value not in KINDS:
-            is_node = isinstance(self.shell.user_ns.get(value), Lazy)
+        name = value.partition("[")[0] if kind == "node" else value  # or an item, to be resumed
+        if kind in ("task", "node") and name.isidentifier() and value not in KINDS:
+            is_node = isinstance(self.shell.user_ns.get(name), Lazy)
             if is_node == (kind == "node"):
                 return value
         return text

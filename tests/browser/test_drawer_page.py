@@ -168,6 +168,24 @@ def test_an_answer_to_an_older_question_is_not_shown(panel: PanelPage) -> None:
     assert "an older one" not in drawer(panel).inner_text()
 
 
+def test_what_a_hold_would_do_is_read_before_it_is_done(open_fan: OpenPanel) -> None:
+    panel = open_fan()
+    does = {"hold": "Holds 1.", "hold_after": "Holds 14, 3 will finish."}
+    open_box(panel, can=["hold", "hold_after", "break"], does=does)
+    said = drawer(panel).get_by_role("status")
+    drawer(panel).get_by_role("button", name="Hold with all after it").focus()
+    expect(said).to_have_text("Holds 14, 3 will finish.")
+    drawer(panel).get_by_role("button", name="Breakpoint before").hover()
+    expect(said).to_have_text(
+        "Goes on until it would start, and holds it then with its inputs there."
+    )
+    drawer(panel).get_by_role("button", name="Hold", exact=True).focus()
+    expect(said).to_have_text("Holds 1.")
+    drawer(panel).get_by_role("button", name="Breakpoint before").click()
+    asked = panel.sent("node")[-1]
+    assert (asked["do"], asked["node"]) == ("break", "0:21")
+
+
 def test_deeds_ask_and_say_what_came_of_it(panel: PanelPage) -> None:
     open_box(panel)
     drawer(panel).get_by_role("button", name="Hold").click()

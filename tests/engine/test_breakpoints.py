@@ -77,6 +77,9 @@ async def test_each_item_of_a_map_is_held_for_itself_wherever_it_runs(
         run.inputs("m")
     with pytest.raises(UnknownNameError, match="has 3, from 0"):
         run.inputs("m[3]")
+    (why,) = run.why("m")
+    assert "run.inputs('m[0]') gives them" in why
+    assert why.endswith("; so are 2 more of its items")
     assert run.why("m[1]")[0].startswith("m[1] is held: at a breakpoint before work tasks by you")
     assert engine.resume("m[1]")
     await until(lambda: run.progress_of(run.graph.node("m").index) == (1, 3))

@@ -87,6 +87,7 @@ def test_at_a_breakpoint_one_sees_the_inputs_edits_and_goes_on_with_the_new_code
     why = told(kernel, "%cascade why cleaned")
     assert "run.inputs('cleaned') gives them; `%cascade resume cleaned` lets it start" in why
     assert "task:clean: held before it starts" in told(kernel, "%cascade status")
+    assert "`%cascade resume sums[0]` lets it start" in told(kernel, "%cascade why sums")
     assert "Resumed: sums[1]" in told(kernel, "%cascade resume sums[1]")
     kernel.check("while run.status.held > 2 or run.status.running: await asyncio.sleep(0.01)")
     kernel.check("%%cascade --quiet\ndef clean(rows):\n    return [row * 100 for row in rows]")

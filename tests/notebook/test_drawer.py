@@ -520,13 +520,64 @@ async def test_a_node_is_held_and_let_go(start: Start) -> None:
 
     run, page = start(double(first()).named("twice"))
     await until(lambda: run.status.running)
-    assert (await page.head("twice"))["can"] == ["hold"]
+    shown = await page.head("twice")
+    assert shown["can"] == ["hold", "hold_after", "break"]
+    assert shown["does"] == {"hold": "Holds 1.", "hold_after": "Holds 1."}
     assert await page.do("twice", "hold") == "twice is held."
     go.set()
     await until(lambda: run.states()["twice"].value == "held")
     assert await page.do("twice", "resume") == "twice may go on."
     await over(run)
     assert (await page.head("twice"))["state"] == "done"
+
+
+async def test_what_a_hold_would_do_is_told_first_and_then_it_does_that(start: Start) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def wait(x: int) -> list[int]:
+        assert go.wait(PATIENCE)
+        return [x]
+
+    each = wait.map(x=list(range(9))).named("each")
+    run, page = start(fails_never(double(each[0]).named("twice")).named("last"))
+    await until(lambda: run.status.running)
+    run.limit("task:wait", 1)  # from now on it stays at what runs
+    shown = await page.head("each")
+    holds = 9 - run.status.running
+    assert shown["does"]["hold"] == f"Holds {holds}, {9 - holds} will finish."
+    assert shown["does"]["hold_after"] == f"Holds {holds + 3}, {9 - holds} will finish."
+    assert await page.do("each", "hold_after") == "each and what comes after it are held."
+    go.set()
+    await until(lambda: run.status.held and not run.status.running)
+    assert run.states()["twice"].value == "waiting"
+    run.resume("from:each")
+    await over(run)
+
+
+async def test_a_breakpoint_is_set_let_go_and_taken_away_in_the_drawer(start: Start) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def first() -> list[int]:
+        assert go.wait(PATIENCE)
+        return [1]
+
+    run, page = start(fails_never(double(first()).named("twice")).named("last"))
+    await until(lambda: run.status.running)
+    told = await page.do("twice", "break")
+    assert told == "twice will be held when it would start, with its inputs there."
+    assert (await page.head("twice"))["can"] == ["hold", "hold_after", "no_break"]
+    go.set()
+    await until(lambda: run.states()["twice"].value == "held")
+    why = await page.tab("twice", "Why")
+    assert "at a breakpoint before twice" in why["lines"][0]
+    assert why["pause"] == "node:twice"
+    assert (await page.head("twice"))["can"] == ["resume", "no_break"]
+    assert await page.do("twice", "resume") == "twice may go on."
+    await over(run)
+    assert await page.do("twice", "no_break") == "There is no breakpoint before twice any more."
+    assert not run.engine.constraints.constraints()
 
 
 async def test_a_run_that_nobody_has_any_more_says_so(engine: Engine, start: Start) -> None:

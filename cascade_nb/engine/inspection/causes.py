@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from cascade_nb.control.explanations import stopper
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.answers import why_of
 from cascade_nb.engine.observing.readings import Readings
@@ -24,7 +25,8 @@ class Cause(NamedTuple):
     Attributes:
         node: its id.
         lines: why it stands as it does.
-        pause: the scope of the pause that holds it; empty where none does.
+        pause: the scope with which it goes on: of the pause that holds it, or its own where it is
+            held at a breakpoint; empty where neither holds it.
     """
 
     node: str
@@ -56,10 +58,12 @@ def causes_of(run: Readings, graph: Graph, index: int) -> list[Cause]:
 
 
 def pause_of(view: RunView, index: int) -> str:
-    """The scope of the pause that holds a node, or one of its items. Under the view's lock."""
+    """With which scope a node, or one of its items, goes on. Under the view's lock."""
     for item, ticket in view.core.parked.items():
         if view.core.root_of(item) == index:
             gate = stopper(view.services.manager, ticket)
+            if isinstance(gate, BreakpointGate):
+                return f"node:{view.core.graph.nodes[index].id}"
             constraint = None if gate is None else gate.constraint
             if constraint is not None and constraint.type == "pause":
                 return str(constraint.scope)

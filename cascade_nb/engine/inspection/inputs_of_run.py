@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.engine.core.arguments import Call, Expansion
-from cascade_nb.engine.inspection.node_facts import place_of
+from cascade_nb.engine.inspection.node_facts import at_breakpoints, place_of
 from cascade_nb.engine.inspection.node_inputs import call_with_values
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.run_view import RunView
@@ -82,14 +81,14 @@ def _place_named(view: RunView, name: str) -> int:
         item = item_of(graph, name)
         node = node_named(graph, name) if item is None else item[0]
     except UnknownNameError:
-        held = [i for i in _at_breakpoints(view) if core.kinds.of[i].name == name]
+        held = [i for i in at_breakpoints(view) if core.kinds.of[i].name == name]
         if len(held) == 1:
             return held[0]
         raise
     if node.kind is not NodeKind.MAP:
         return node.index
     if item is None:
-        held = [i for i in _at_breakpoints(view) if core.root_of(i) == node.index]
+        held = [i for i in at_breakpoints(view) if core.root_of(i) == node.index]
         if len(held) == 1:
             return held[0]
         raise UsageError(f"{node.id} is a map, whose items have inputs; say which: {node.id}[0]")
@@ -99,8 +98,3 @@ def _place_named(view: RunView, name: str) -> int:
     if number is None:
         raise UnknownNameError("item", name, (), f"; {node.id} has {len(places)}, from 0")
     return place_of(view, node, number)
-
-
-def _at_breakpoints(view: RunView) -> list[int]:
-    parked = view.core.parked.items()
-    return [index for index, ticket in parked if isinstance(ticket.parked, BreakpointGate)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.dispatch.failures import Failure
 from cascade_nb.engine.inspection.node_inputs import NodeInput, inputs_of, is_there
@@ -41,7 +42,8 @@ class NodeFacts:
         took: seconds of its last attempt that is over.
         place: where its body runs; empty for what has none.
         items: of a map that has grown, how many are done and how many there are.
-        held: whether a pause of exactly this node is in force.
+        held: whether a pause of exactly this node is in force, or it is held at a breakpoint.
+        breaks: whether a breakpoint of exactly this node stands.
         inputs: what it is given.
         files: that it met while it ran, those of everything before it among them.
         failures: the first few, of a map those of its items.
@@ -63,6 +65,7 @@ class NodeFacts:
     place: str
     items: tuple[int, int] | None
     held: bool
+    breaks: bool
     inputs: tuple[NodeInput, ...]
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
@@ -135,7 +138,8 @@ def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts
         took=took,
         place=_place(view, index) if node.task is not None else "",
         items=items,
-        held=view.services.manager.find(Scope("node", node.id)) is not None,
+        held=_is_held(view, node, None if not is_item else index),
+        breaks=view.services.manager.find(Scope("node", node.id), "breakpoint") is not None,
         inputs=tuple(inputs_of(view, index)),
         files=_files(view, index),
         failures=tuple(failures[:_FAILURES]),
@@ -143,6 +147,19 @@ def _facts(view: RunView, node: Node, index: int, state: NodeState) -> NodeFacts
         value=core.results.values[index] if there else None,
         key=view.keys.of.get(index),
     )
+
+
+def at_breakpoints(view: RunView) -> list[int]:
+    """What is held at breakpoints, items one by one. Under the view's lock."""
+    parked = view.core.parked.items()
+    return [index for index, ticket in parked if isinstance(ticket.parked, BreakpointGate)]
+
+
+def _is_held(view: RunView, node: Node, item: int | None) -> bool:
+    if view.services.manager.find(Scope("node", node.id)) is not None:
+        return True
+    held = at_breakpoints(view)
+    return any(view.core.root_of(i) == node.index for i in held) if item is None else item in held
 
 
 def _times(

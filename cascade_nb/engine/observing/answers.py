@@ -9,6 +9,8 @@ from typing import Final
 
 from cascade_nb.advice import advised_answer
 from cascade_nb.control.explanations import explain, stopper
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
+from cascade_nb.control.gates import Gate
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.engine.asking.question_status import question_of
 from cascade_nb.engine.core.arguments import Expansion
@@ -228,16 +230,28 @@ def _inputs(view: RunView, expansion: Expansion, number: int) -> list[str]:
 
 
 def _stopped(view: RunView, index: int) -> list[str]:
-    """What holds a node, its items or what continues it, or lets them queue, each once."""
+    """What holds a node, its items or what continues it, or lets them queue, each once; of what is
+    held at a breakpoint one is spoken of, and the others are counted.
+    """
     texts: dict[str, None] = {}
+    at: dict[Gate, str] = {}
+    more: Counter[str] = Counter()
     now = view.services.clock.now()
     for item, ticket in view.core.parked.items():
         if view.core.root_of(item) != index:
             continue
         gate = stopper(view.services.manager, ticket)
-        if gate is not None:
-            texts[f"is {gate.word}: {explain(gate, now, ticket)}"] = None
-    return list(texts)
+        if gate is None:
+            continue
+        if gate in at:
+            more[at[gate]] += 1
+            continue
+        text = f"is {gate.word}: {explain(gate, now, ticket)}"
+        texts[text] = None
+        if isinstance(gate, BreakpointGate):
+            at[gate] = text
+    rest = {text: f"; so are {more[text]:,} more of its items" for text in more}
+    return [text + rest.get(text, "") for text in texts]
 
 
 def idle_for(view: RunView) -> str | None:

@@ -28,7 +28,7 @@ from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.drawer.code_tab import code_tab
 from cascade_nb.notebook.drawer.groups import group_of
-from cascade_nb.notebook.drawer.head import head_of
+from cascade_nb.notebook.drawer.head import head_of, what_holds_do
 from cascade_nb.notebook.drawer.items_tab import items_tab
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.results import Results
@@ -178,6 +178,7 @@ class Desk:
     def _of_node(self, run: Run, references: References, named: Named, message: Json) -> Json:
         facts = node_facts(run, run.graph, named.node, named.item)
         head = head_of(facts, named, references, run.outcome is not None)
+        head["does"] = what_holds_do(run, named.node, head["can"])
         head["box"] = self._homes[named.node.index] if named.node.index < len(self._homes) else ""
         if message.get("only") == "head":
             return {"head": head}
@@ -222,9 +223,18 @@ class Desk:
             case "hold":
                 run.pause(scope, by=the_user())
                 return f"{named.node.id} is held."
+            case "hold_after":
+                run.pause(f"from:{named.node.id}", by=the_user())
+                return f"{named.node.id} and what comes after it are held."
             case "resume":
-                run.resume(scope, by=the_user())
-                return f"{named.node.id} may go on."
+                run.resume(f"node:{named.name}", by=the_user())
+                return f"{named.name} may go on."
+            case "break":
+                run.pause(scope, by=the_user(), before=True)
+                return f"{named.node.id} will be held when it would start, with its inputs there."
+            case "no_break":
+                run.resume(scope, by=the_user(), before=True)
+                return f"There is no breakpoint before {named.node.id} any more."
             case "put":
                 facts = node_facts(run, run.graph, named.node, named.item)
                 if facts is None:

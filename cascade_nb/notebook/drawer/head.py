@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from cascade_nb.control.constraint import Scope
 from cascade_nb.control.words import ago, seconds_text
+from cascade_nb.engine.inspection.hold_effects import hold_effect
 from cascade_nb.engine.inspection.node_facts import NodeFacts
 from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.runs.run import Run
+from cascade_nb.graph.graph import Node
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.texts import Json, line, plain
 
 _NAME: Final = 10_000  # characters of a name that is copied
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.FAILED, NodeState.CANCELLED)
+_STARTS: Final = (NodeState.WAITING, NodeState.QUEUED)
 
 #: The tabs, by kind; Error comes where there is one.
 _TABS: Final = {
@@ -64,11 +70,22 @@ def _can(facts: NodeFacts | None, is_over: bool) -> list[str]:
     if is_over:
         again = ["retry"] if facts.state in (NodeState.FAILED, NodeState.CANCELLED) else []
         return [*again, "run_to"] if facts.kind != "item" else again
-    if facts.held:
-        return ["resume"]
-    if facts.kind in ("task", "map") and facts.state not in (*_OVER, NodeState.SKIPPED):
-        return ["hold"]
-    return []
+    may_hold = facts.kind in ("task", "map") and facts.state not in (*_OVER, NodeState.SKIPPED)
+    found = ["resume"] if facts.held else ["hold", "hold_after"] if may_hold else []
+    if facts.breaks and facts.kind != "item":
+        return [*found, "no_break"]
+    starts = may_hold and not facts.held and (facts.kind == "map" or facts.state in _STARTS)
+    return [*found, "break"] if starts else found
+
+
+def what_holds_do(run: Run, node: Node, can: Sequence[str]) -> Json:
+    """By deed, what it would do, in words that stand there before it is done."""
+    scopes = {"hold": Scope("node", node.id), "hold_after": Scope("from", node.id)}
+    return {
+        deed: hold_effect(run, run.graph, scope).words
+        for deed, scope in scopes.items()
+        if deed in can
+    }
 
 
 def _facts(facts: NodeFacts) -> list[list[str]]:

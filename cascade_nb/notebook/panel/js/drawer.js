@@ -9,7 +9,16 @@ import { number } from "./words.js"
 const AGAIN = 1000 // ms between two questions of one open drawer
 const WAITS = 400 // ms until it says that it waits
 const LOST = "The kernel that ran this is gone, so this node cannot be looked at any more."
-const DEEDS = { hold: "Hold", resume: "Resume", retry: "Retry what failed", run_to: "Run to here" }
+const DEEDS = {
+  hold: "Hold",
+  hold_after: "Hold with all after it",
+  resume: "Resume",
+  break: "Breakpoint before",
+  no_break: "No breakpoint",
+  retry: "Retry what failed",
+  run_to: "Run to here",
+}
+const DOES = { break: "Goes on until it would start, and holds it then with its inputs there." }
 let drawers = 0
 
 export class Drawer {
@@ -200,6 +209,7 @@ export class Drawer {
       this.deeds.dataset.shown = deeds
       this.deeds.replaceChildren(...head.can.map((deed) => this.deed(deed)), this.deed("copy"))
     }
+    for (const element of this.deeds.children) mark(element, "title", head.does?.[element.dataset.deed] ?? DOES[element.dataset.deed] ?? null)
     const tabs = head.tabs.join()
     if (this.tabs.dataset.shown === tabs && this.tabs.childElementCount) return
     this.tabs.dataset.shown = tabs
@@ -211,6 +221,11 @@ export class Drawer {
     const act = deed === "copy" ? () => this.copyText(this.head.whole) : () => this.act({ do: deed })
     const element = button(DEEDS[deed] ?? "Copy name", act)
     element.dataset.deed = deed
+    // What it would do stands there before it is done.
+    const tell = () => element.title && write(this.said, element.title)
+    const untell = () => this.said.textContent === element.title && write(this.said, "")
+    for (const name of ["pointerenter", "focus"]) element.addEventListener(name, tell)
+    for (const name of ["pointerleave", "blur"]) element.addEventListener(name, untell)
     return element
   }
 
