@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cascade_nb.door.broker.responding import answer_over_brokers
 from cascade_nb.door.opening import open_for_runs
 from cascade_nb.engine.devices import gpu_ids
 from cascade_nb.engine.dispatch.checkpoint import checkpoint, track
@@ -95,6 +96,7 @@ __all__ = [
 ]
 
 open_for_runs()
+answer_over_brokers()
 
 
 def load_ipython_extension(shell: Shell) -> None:

@@ -21,6 +21,7 @@ from cascade_nb.door.as_json import (
     run_dict,
 )
 from cascade_nb.door.known_runs import (
+    asked_engines,
     ended_runs,
     is_called,
     live_run,
@@ -199,8 +200,7 @@ def _is_ending(run: Run) -> bool:
 
 
 def _status(request: Request) -> dict[str, Any]:
-    name = request.given.get("run")
-    if name is not None:
+    if (name := request.given.get("run")) is not None:
         found = status_named(name)
         return {"live": len(live_runs()), "runs": [run_dict(found)], "lines": summary_lines(found)}
     return _standing(*live_runs(), also_last=True)
@@ -277,9 +277,8 @@ def _standing(*runs: Run, also_last: bool = False) -> dict[str, Any]:
     """How runs stand, all that go on where none is named, and what is in force."""
     live = live_runs()
     told = [run.status for run in runs or live]
-    if not told and also_last:
-        told = [one.status for one in ended_runs()][:1]
-    now = default_engine().clock.now()
+    told = told or [one.status for one in ended_runs()[: int(also_last)]]
+    now = _engines()[0].clock.now()
     in_force = [(constraint_dict(one, now), constraint_line(one, now)) for one in _in_force()]
     return {
         "live": len(live),
@@ -293,26 +292,30 @@ def _standing(*runs: Run, also_last: bool = False) -> dict[str, Any]:
 def _applied(scope: str, kind: str, holder: Holder) -> dict[str, Any]:
     """What is in force of this scope, type and holder now, and how runs stand."""
     engine = default_engine()
-    found = engine.constraints.find(scope, kind, holder)
-    now = engine.clock.now()
+    found, now = engine.constraints.find(scope, kind, holder), engine.clock.now()
     return {"applied": [] if found is None else [constraint_dict(found, now)], **_standing()}
 
 
 def _lift(scope: str, kind: str, lift: Callable[[], object]) -> dict[str, Any]:
     """What was lifted of this scope and type, and of whom, and how runs stand."""
     before = [one for one in _in_force() if (str(one.scope), one.type) == (scope, kind)]
-    done = lift()
-    left = {one.key for one in _in_force()}
+    done, left = lift(), {one.key for one in _in_force()}
     lifted = [lifted_dict(one) for one in before if one.key not in left]
     if done and not before:  # the pause of a breaker was over, and what tries it again was not
         lifted = [lifted_dict(Constraint(parse_scope(scope), kind))]
     return {"lifted": lifted, **_standing()}
 
 
+def _engines() -> list[Engine]:
+    """Those that are asked, first the one on whose clock times are told."""
+    default = default_engine()  # what was said before the first run is in force there
+    return sorted(asked_engines(), key=lambda engine: engine is not default)
+
+
 def _in_force() -> list[Constraint]:
-    """What is in force, by any engine, once for each scope, type and holder."""
+    """What is in force, once for each scope, type and holder."""
     found: dict[Key, Constraint] = {}
-    for engine in (default_engine(), *Engine.alive()):
+    for engine in _engines():
         for one in engine.constraints.constraints():
             found.setdefault(one.key, one)
     return list(found.values())
@@ -340,9 +343,7 @@ def _by(request: Request) -> Holder:
 
 
 def _tell_refused(error: BaseException) -> None:
-    for engine in Engine.alive():
+    for engine in asked_engines():
         if engine.bus.listening:
-            told = short(str(error))
-            engine.bus.publish(
-                ConstraintRejected(timestamp=engine.clock.wall(), topic="door", error=told)
-            )
+            when, told = engine.clock.wall(), short(str(error))
+            engine.bus.publish(ConstraintRejected(timestamp=when, topic="door", error=told))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cascade_nb.door.callers import Caller, new_request
-from cascade_nb.door.discovery import ask_all, neighbours
+from cascade_nb.door.discovery import Neighbours, ask_all, neighbours
 from cascade_nb.door.known_runs import is_called
 from cascade_nb.errors import UnknownNameError, UsageError
 
 Answer = dict[str, Any]
+Among = Callable[[], Neighbours]  # finds those that can be asked: of this machine, or on a broker
 
 
 class Asked(NamedTuple):
@@ -40,25 +41,33 @@ def ask(callers: Iterable[Caller], skipped: list[str], do: str, given: Mapping[s
     return Asked(ask_all(callers, new_request(do, given), skipped), skipped)
 
 
-def ask_everybody(do: str, given: Mapping[str, Any]) -> Asked:
+def ask_everybody(do: str, given: Mapping[str, Any], among: Among = neighbours) -> Asked:
     """Ask whoever is there."""
-    found = neighbours()
+    found = among()
     return ask(found.callers, found.skipped, do, given)
 
 
-def ask_those_with(run: str | None, do: str, given: Mapping[str, Any], *, live: bool) -> Asked:
+def ask_those_with(
+    run: str | None,
+    do: str,
+    given: Mapping[str, Any],
+    *,
+    live: bool,
+    among: Among = neighbours,
+) -> Asked:
     """Ask those whose runs are meant.
 
     Args:
         run: a run's number or id, whose process is asked alone.
         do, given: the question.
         live: whether only those are meant in which something runs, where no run is named.
+        among: finds those that can be asked.
 
     Raises:
         UnknownNameError: nobody has such a run.
         UsageError: several have.
     """
-    said = ask_everybody("runs", {})
+    said = ask_everybody("runs", {}, among)
     if run is None:
         meant = [caller for caller, it in said.answers if it["ok"] and (it["live"] or not live)]
         return ask(meant, said.skipped, do, given)
@@ -82,4 +91,5 @@ def ask_those_with(run: str | None, do: str, given: Mapping[str, Any], *, live: 
 def who(answer: Answer) -> str:
     """Who has answered."""
     process = answer.get("process") or {}
-    return f"{process.get('kind')} {process.get('title')} (process {process.get('pid')})"
+    where = process.get("source") or f"process {process.get('pid')}"  # that of another machine
+    return f"{process.get('kind')} {process.get('title')} ({where})"

@@ -1,9 +1,13 @@
-"""Knows the runs of this process, and which of them a name means; safe from any thread."""
+"""Knows the runs of this process, or of one engine of it, and which of them a name means; safe from
+any thread.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Container, Iterator
+from contextvars import ContextVar
 from typing import Final
 from weakref import WeakSet
 
@@ -40,13 +44,30 @@ class _Seen:
 
 
 _seen: Final = _Seen()
-_waiters: Final[set[threading.Event]] = set()
+_waiters: Final[dict[threading.Event, Run]] = {}
 _waiting: Final = threading.Lock()
+_only: Final[ContextVar[Engine | None]] = ContextVar("cascade_only_engine", default=None)
+
+
+@contextlib.contextmanager
+def only_of(engine: Engine) -> Iterator[None]:
+    """What is asked inside is asked of one engine: whoever reaches that alone sees no other."""
+    token = _only.set(engine)
+    try:
+        yield
+    finally:
+        _only.reset(token)
+
+
+def asked_engines() -> list[Engine]:
+    """Those that are asked."""
+    only = _only.get()
+    return Engine.alive() if only is None else [only]
 
 
 def live_runs() -> list[Run]:
-    """The runs of this process that are not over, the newest of each engine first."""
-    return [run for engine in Engine.alive() for run in reversed(list(engine.runs))]
+    """The runs that are not over, the newest of each engine first."""
+    return [run for engine in asked_engines() for run in reversed(list(engine.runs))]
 
 
 def remember(run: Run) -> None:
@@ -56,32 +77,40 @@ def remember(run: Run) -> None:
 
 def remembered(but: Container[Run] = ()) -> list[Run]:
     """The runs that somebody holds, the latest first, without some."""
-    return sorted((run for run in _seen.all() if run not in but), key=lambda run: -run.number)
+    asked = asked_engines()
+    found = (run for run in _seen.all() if run not in but and run.engine in asked)
+    return sorted(found, key=lambda run: -run.number)
 
 
 def wait_for_end(run: Run, seconds: float) -> None:
-    """Wait until a run is over, for so long at most, or until this process is about to end."""
+    """Wait until a run is over, for so long at most, or until whoever waits is woken."""
     woken = threading.Event()
     with _waiting:
-        _waiters.add(woken)
+        _waiters[woken] = run
     try:
         run.add_done_callback(lambda _: woken.set())
-        woken.wait(seconds)
+        if not run.status.phase.is_over:
+            woken.wait(seconds)
     finally:
         with _waiting:
-            _waiters.discard(woken)
+            del _waiters[woken]
 
 
-def wake_who_waits() -> None:
-    """Whoever waits for a run is to say at once how it stands."""
+def wake_who_waits(*, for_ended: bool = False) -> None:
+    """Whoever waits for a run is to say at once how it stands.
+
+    Args:
+        for_ended: only who waits for one that is over.
+    """
     with _waiting:
-        for woken in _waiters:
-            woken.set()
+        for woken, run in _waiters.items():
+            if not for_ended or run.status.phase.is_over:
+                woken.set()
 
 
 def ended_runs() -> list[EndedRun]:
     """How those stood that are over, the latest first."""
-    ended = [one for engine in Engine.alive() for one in engine.history.runs]
+    ended = [one for engine in asked_engines() for one in engine.history.runs]
     return sorted(ended, key=lambda one: -one.started)
 
 

@@ -168,19 +168,19 @@ def refusal(error: BaseException, content: object = None) -> dict[str, Any]:
     return {"v": VERSION, "id": name, "ok": False, "kind": kind, "error": short(str(error) or kind)}
 
 
-def encoded(answer: Mapping[str, Any]) -> bytes:
-    """An answer as a line without its end, within the bound: what is too much of its longest lists
-    is left off, and `left_off` says so.
+def encoded(answer: Mapping[str, Any], room: int = MOST_BYTES) -> bytes:
+    """An answer as a line without its end, shorter than `room`: what is too much of its longest
+    lists is left off, and `left_off` says so.
     """
     fit: dict[str, Any] = dict(answer)
-    while len(data := json.dumps(fit, ensure_ascii=True, default=str).encode()) >= MOST_BYTES:
+    while len(data := json.dumps(fit, ensure_ascii=True, default=str).encode()) >= room:
         runs = fit.get("runs") or []
         if any(run.get("kinds") or run.get("failures") for run in runs):
             fit["runs"] = [{**run, "kinds": [], "failures": []} for run in runs]
         else:
             lists = [name for name, value in fit.items() if isinstance(value, list) and value]
             if not lists:
-                return encoded(refusal(RefusedMessageError("no answer has room for that"), fit))
+                return encoded(refusal(RefusedMessageError("no answer has room for that")), room)
             longest = max(lists, key=lambda name: len(fit[name]))
             fit[longest] = fit[longest][: len(fit[longest]) // 2]
         fit["left_off"] = True

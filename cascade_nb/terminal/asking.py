@@ -9,19 +9,21 @@ from cascade_nb.control.words import ago
 from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.terminal.output import tell
+from cascade_nb.terminal.remote.place import asked_at, nobody_at
 
 
 def tell_status(given: Namespace) -> int:
     """Say what runs are doing, and what holds them."""
     run = one_of(given.run, given.run_option, "run")
-    if run is None:
-        asked = ask_everybody("status", {})
-    else:
-        asked = ask_those_with(run, "status", {}, live=False)
+    with asked_at(given) as among:
+        if run is None:
+            asked = ask_everybody("status", {}, among)
+        else:
+            asked = ask_those_with(run, "status", {}, live=False, among=among)
     # Those in which something goes on are told last, where one looks.
     answers = sorted(asked.good, key=lambda answer: bool(answer.get("live")))
     lines = [line for answer in answers for line in status_lines(answer)]
-    return tell(asked, given.json, lines)
+    return tell(asked, given.json, lines, nobody_at(given))
 
 
 def status_lines(answer: Answer) -> list[str]:
@@ -39,18 +41,21 @@ def status_lines(answer: Answer) -> list[str]:
 
 def why(given: Namespace) -> int:
     """Say why a node stands as it does."""
-    asked = ask_those_with(given.run, "why", {"node": given.node}, live=False)
+    with asked_at(given) as among:
+        said = {"node": given.node}
+        asked = ask_those_with(given.run, "why", said, live=False, among=among)
     known = [answer for _, answer in asked.answers if answer["ok"]]
     lines = [f"{who(answer)}: {line}" for answer in known for line in answer["lines"]]
     if known:  # that others have no such node is not worth a word
         kept = [(caller, answer) for caller, answer in asked.answers if answer["ok"]]
         asked = asked._replace(answers=kept)
-    return tell(asked, given.json, lines)
+    return tell(asked, given.json, lines, nobody_at(given))
 
 
 def tell_runs(given: Namespace) -> int:
     """List the runs."""
-    asked = ask_everybody("runs", {})
+    with asked_at(given) as among:
+        asked = ask_everybody("runs", {}, among)
     now = time.time()
     lines = []
     for answer in asked.good:
@@ -67,7 +72,7 @@ def tell_runs(given: Namespace) -> int:
         lines += [f"{head:<{width}}  {when:>12}  {how}" for head, when, how in rows]
         if not rows:
             lines.append("  nothing was run yet")
-    return tell(asked, given.json, lines)
+    return tell(asked, given.json, lines, nobody_at(given))
 
 
 def one_of(positional: str | None, option: str | None, what: str) -> str | None:

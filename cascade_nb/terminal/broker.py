@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,14 +12,14 @@ from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
 from cascade_nb.control.holders import A_PERSON, parse_holder
-from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.grammar.values import guard_of
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
-from cascade_nb.terminal.control import holder_of_command, probe_of
+from cascade_nb.terminal.control import probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
+from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
 
 WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
@@ -44,14 +42,13 @@ class Wish(NamedTuple):
 
 def may_be_over_broker(takes: Arguments, name: str, act: Act) -> Act:
     """Have a command take `--broker`, and go over that where it is given."""
-    takes.add_argument(
-        "--broker",
-        metavar="URL",
-        help="for runs on other machines: mqtt://localhost, mqtts://user:password@host",
-    )
+    take_broker(takes)
 
     def do(given: Namespace) -> int:
-        return act(given) if given.broker is None else over_broker(given, _WISHES[name](given))
+        lists = name in _AMOUNTS and not getattr(given, _AMOUNTS[name])
+        if given.broker is None or lists:
+            return act(given)
+        return over_broker(given, _WISHES[name](given))
 
     return do
 
@@ -140,14 +137,14 @@ def _resume(given: Namespace) -> Wish:
 
 
 def _limit(given: Namespace) -> Wish:
-    text, number = _two(given.scope_and_number, "limit", "a number", "4")
+    text, number = scope_and(given.scope_and_number, "cascade-nb limit", "a number", "4")
     n = limit_of(number, "cascade-nb limit")
     scope = _scope(one_of(text, given.scope_option, "scope"))
     return Wish(scope, "concurrency", {"limit": n}, lift=n is None)
 
 
 def _rate(given: Namespace) -> Wish:
-    text, rate = _two(given.scope_and_rate, "rate", "a rate", "10/m")
+    text, rate = scope_and(given.scope_and_rate, "cascade-nb rate", "a rate", "10/m")
     scope = _scope(one_of(text, given.scope_option, "scope"))
     wish = Wish(scope, "rate_limit", {"rate": rate}, lift=rate == "off")
     if not wish.lift:
@@ -156,7 +153,7 @@ def _rate(given: Namespace) -> Wish:
 
 
 def _breaker(given: Namespace) -> Wish:
-    text, rule = _two(given.scope_and_rule, "breaker", "failures per time", "3/1m")
+    text, rule = scope_and(given.scope_and_rule, "cascade-nb breaker", "failures per time", "3/1m")
     scope = _scope(one_of(text, given.scope_option, "scope"))
     if rule == "off":
         return Wish(scope, "breaker", {}, lift=True)
@@ -166,10 +163,7 @@ def _breaker(given: Namespace) -> Wish:
 
 
 def _guard(given: Namespace) -> Wish:
-    words = given.scope_and_part
-    if not words:
-        raise UsageError("a broker does not say what is in force; give a part, such as memory 85%")
-    text, memory = guard_of(words, "cascade-nb guard")
+    text, memory = guard_of(given.scope_and_part, "cascade-nb guard")
     scope = _scope(one_of(text, given.scope_option, "scope"))
     if memory is None:
         return Wish(scope, "guard", {}, lift=True)
@@ -185,12 +179,13 @@ _WISHES: Final[dict[str, Callable[[Namespace], Wish]]] = {
     "breaker": _breaker,
     "guard": _guard,
 }
-
-
-def _two(words: list[str], command: str, what: str, example: str) -> tuple[str | None, str]:
-    if not words:
-        raise UsageError(f"a broker does not say what is in force; give {what}, such as {example}")
-    return scope_and(words, f"cascade-nb {command}", what, example)
+#: Where an amount stands that one of these may be typed without: it lists what is in force then.
+_AMOUNTS: Final = {
+    "limit": "scope_and_number",
+    "rate": "scope_and_rate",
+    "breaker": "scope_and_rule",
+    "guard": "scope_and_part",
+}
 
 
 def _scope(text: str | None) -> str:
@@ -202,11 +197,3 @@ def _scope(text: str | None) -> str:
     if text is None or text == "global":
         return "global"
     return str(parse_scope(text if ":" in text else f"task:{text}"))
-
-
-def myself() -> str:
-    """What this terminal calls itself."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a user without a name
-        return socket.gethostname()

@@ -15,6 +15,7 @@ from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import breaker, cancel, guard, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
 from cascade_nb.terminal.planning import plan, serve_agent
+from cascade_nb.terminal.remote.place import take_broker
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
 
@@ -78,16 +79,13 @@ def _commands() -> dict[str, Command]:
     answers = shared["answer"]
     answers.add_argument("--run", metavar="RUN", help=_RUN)
     answers.add_argument("--as", dest="holder", metavar="HOLDER", help=_AS)
-    answers.add_argument(
-        "--broker",
-        metavar="URL",
-        help="for a run on another machine: mqtt://localhost, mqtts://user:password@host",
-    )
     made["answer"] = Command(answers, answer)
+    made["watch"] = Command(_watch(), watch)
+    for name in ("status", "why", "runs", "cancel", "answer", "watch"):
+        take_broker(made[name].takes)
     run_takes, attach_takes = _run(), shared["attach"]
     for takes in (run_takes, attach_takes):
         takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
-    made["watch"] = Command(_watch(), watch)
     made["run"] = Command(run_takes, run)
     made["plan"] = Command(_plan(), plan)
     made["attach"] = Command(attach_takes, attach)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from typing import Any, Final
 
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
 from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text
-from cascade_nb.control.holders import VARIABLE, own_holder, parse_holder
 from cascade_nb.control.words import amount_text, seconds_text
-from cascade_nb.door.asked import Answer, ask_everybody, ask_those_with, who
+from cascade_nb.door.asked import Among, Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.grammar.values import guard_of
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.output import some, tell
+from cascade_nb.terminal.remote.place import asked_at, holder_of_command, nobody_at
 
 _HELD: Final = {"pause": "paused", "breaker": "set", "guard": "set", "breakpoint": "set"}
 _NOTHING: Final = "nothing is running, so nothing was {}"
@@ -86,17 +85,6 @@ def guard(given: Namespace) -> int:
     return _put(given, "guard", said, "done")
 
 
-def holder_of_command(given: Namespace) -> str | None:
-    """Who asks, where it is somebody else than the person who types.
-
-    Raises:
-        ConstraintError: what was given, or `CASCADE_HOLDER`, names no holder.
-    """
-    if given.holder is not None:
-        return str(parse_holder(given.holder))
-    return str(own_holder()) if os.environ.get(VARIABLE) else None
-
-
 def probe_of(text: str | None) -> float | None:
     """The seconds after which a probe comes.
 
@@ -109,26 +97,33 @@ def probe_of(text: str | None) -> float | None:
 def cancel(given: Namespace) -> int:
     """End a run."""
     run = one_of(given.run, given.run_option, "run")
-    if run is None:
-        going = [
-            one
-            for answer in ask_everybody("runs", {}).good
-            for one in answer["runs"]
-            if one["started"] is None
-        ]
-        if len(going) > 1:
-            names = ", ".join(f"{one['run_id']} ({one['title']})" for one in going)
-            raise UsageError(f"several runs go on, so say which by its id: {names}")
-        run = going[0]["run_id"] if going else None
     said = {"reason": given.reason or None, "holder": holder_of_command(given)}
-    asked = ask_those_with(run, "cancel", said, live=True)
+    with asked_at(given) as among:
+        if run is None:
+            run = _only_one(among)
+        asked = ask_those_with(run, "cancel", said, live=True, among=among)
     lines = []
     for answer in asked.good:
         done = "is being cancelled: nothing of it starts any more"
         late = "was told to end, and has not heard it yet: its loop is busy"
         lines.append(f"{who(answer)}: {run} {done if answer['applied'] else late}")
         lines += _runs_of(answer)
-    return tell(asked, given.json, lines, _NOTHING.format("cancelled"))
+    nothing = _NOTHING.format("cancelled")
+    return tell(asked, given.json, lines, nobody_at(given, nothing))
+
+
+def _only_one(among: Among) -> str | None:
+    """The id of the run that goes on; None where none does.
+
+    Raises:
+        UsageError: several do.
+    """
+    answers = ask_everybody("runs", {}, among).good
+    going = [one for answer in answers for one in answer["runs"] if one["started"] is None]
+    if len(going) > 1:
+        names = ", ".join(f"{one['run_id']} ({one['title']})" for one in going)
+        raise UsageError(f"several runs go on, so say which by its id: {names}")
+    return going[0]["run_id"] if going else None
 
 
 def _put(given: Namespace, do: str, said: dict[str, Any], word: str) -> int:
@@ -170,14 +165,15 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
 
 
 def _list(given: Namespace, kind: str) -> int:
-    asked = ask_everybody("status", {})
+    with asked_at(given) as among:
+        asked = ask_everybody("status", {}, among)
     lines = [
         f"{who(answer)}: {line}"
         for answer in asked.good
         for one, line in zip(answer["constraints"], answer["in_force"], strict=False)
         if one["type"] == kind
     ]
-    return tell(asked, given.json, lines or ["There is none."])
+    return tell(asked, given.json, lines or ["There is none."], nobody_at(given))
 
 
 def _checked(scope: str | None) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from cascade_nb.door.answers import MOST_WAIT
-from cascade_nb.door.asked import Answer, who
+from cascade_nb.door.asked import Among, Answer, who
 from cascade_nb.door.callers import PATIENCE, Caller, new_request
 from cascade_nb.door.discovery import Neighbours, ask_each, neighbours
 from cascade_nb.door.known_runs import is_called
@@ -18,6 +18,7 @@ from cascade_nb.door.protocol import Request
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.output import DONE, NOBODY, complain, say, say_json
+from cascade_nb.terminal.remote.place import asked_at, nobody_at
 from cascade_nb.terminal.seen_runs import ENDED, Rates, SeenRun, run_line
 
 LOOK_AROUND: Final = 10.0  # seconds after which new processes are looked for
@@ -37,10 +38,11 @@ class Watch:
 
     Args:
         run: a run's number or how its id begins; None for all that go on.
+        among: finds those that can be asked.
     """
 
-    def __init__(self, run: str | None) -> None:
-        self._run = run
+    def __init__(self, run: str | None, among: Among = neighbours) -> None:
+        self._run, self._among = run, among
         self._found = Neighbours([], [])
         self._looked = -LOOK_AROUND
         self._rates = Rates()
@@ -61,7 +63,7 @@ class Watch:
         """
         now = time.monotonic()
         if now - self._looked > LOOK_AROUND:
-            self._found, self._looked = neighbours(), now
+            self._found, self._looked = self._among(), now
         told = _asked([(caller, STATUS) for caller in self._found.callers])
         for caller, answer in told:
             for run in answer.get("runs", ()):
@@ -138,10 +140,14 @@ def _asked(
 def watch(given: Namespace) -> int:
     """Tell how runs go until they are over; a run that was named gives its outcome as exit code."""
     every = seconds_of(given.every)
-    looked = Watch(given.run)
+    with asked_at(given) as among:
+        return _watch(given, Watch(given.run, among), every)
+
+
+def _watch(given: Namespace, looked: Watch, every: float) -> int:
     seen = looked.look()
     if not seen:
-        return _nothing(given.json)
+        return _nothing(given.json, nobody_at(given, "nothing is running"))
     with _view(given.json) as view:
         while True:
             if given.json:
@@ -164,11 +170,11 @@ def _outcome(seen: list[SeenRun]) -> int:
     return ENDED.get(run["phase"], NOBODY)
 
 
-def _nothing(as_json: bool) -> int:
+def _nothing(as_json: bool, words: str) -> int:
     if as_json:
-        say_json({"ok": False, "error": "nothing is running", "exit": NOBODY})
+        say_json({"ok": False, "error": words, "exit": NOBODY})
     else:
-        complain("nothing is running")
+        complain(words)
     return NOBODY
 
 

@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.control.remote.request_messages import parse_remote_request
 from cascade_nb.door.answers import Process, answer
+from cascade_nb.door.broker.responding import BrokerResponder
 from cascade_nb.door.listening import listen
 from cascade_nb.door.protocol import MOST_BYTES
 from cascade_nb.door.server import Server
+from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events import ConstraintApplied, ConstraintLifted, ConstraintRejected
 from cascade_nb.executors import LocalExecutor
 from cascade_nb.testing import SpySubscriber
@@ -109,6 +112,32 @@ def test_each_message_at_the_socket_is_answered_once_and_applied_or_rejected(doo
     assert refused > MESSAGES / 4
     assert done > MESSAGES / 20
     assert spy.events_of_type(ConstraintApplied)
+
+
+def test_each_question_over_a_broker_is_answered_or_refused_once() -> None:
+    engine = cs.Engine()
+    spy = SpySubscriber(engine.bus)
+    refused, topic = 0, "cascade/requests/any"
+    for n, line in enumerate(islice(lines(3), MESSAGES)):
+        said = line.replace(b"{", b'{"sender": "ann", ', 1) if n % 4 else line
+        try:
+            request = parse_remote_request(topic, said, 0.0)
+        except RefusedMessageError:
+            continue  # which has one event where it came
+        reply = BrokerResponder().reply(
+            engine.constraints, request.content, request.holder, {"engine": "x"}, MOST_BYTES
+        )
+        if reply is not None:  # where it is about a run of nobody's here
+            told = json.loads(reply)
+            assert len(reply) <= MOST_BYTES
+            assert told["process"]["engine"] == "x"
+            refused += not told["ok"]
+    engine.close()
+    spy.close()
+    engine.bus.flush()
+    assert len(spy.events_of_type(ConstraintRejected)) == refused
+    assert refused > MESSAGES / 10
+    assert not spy.events_of_type(ConstraintApplied)
 
 
 @pytest.mark.soak

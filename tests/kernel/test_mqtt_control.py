@@ -6,9 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cascade_nb.concurrency.loop_thread import LoopThread
+from cascade_nb.control.holders import A_PERSON
+from cascade_nb.door.broker.callers import broker_at
+from cascade_nb.door.callers import new_request
 from cascade_nb.testing import MqttControllerApp
 from tests.connectors.mqtt_tools import Listener
 from tests.engine.tools import until_blocking
@@ -142,3 +146,49 @@ def test_of_two_kernels_on_one_broker_the_one_that_is_meant_is_held() -> None:
         outside.resume(f"run:{ids[0]}", 2)
         outside.resume("task:step", 2)
         until_blocking(lambda: look(one)[0] > count)
+
+
+#: A run that ends when it is cancelled, and a cell that blocks until a file is there.
+WAITS = """
+%load_ext cascade_nb
+import os, time
+import cascade_nb as cs
+engine = cs.Engine(connector={url!r})
+@cs.task
+def waits(x):
+    for _ in cs.track(range(10**6)):
+        time.sleep(.01)
+run = engine.start(waits(1).named("waiting"))
+while not run.status.running: await asyncio.sleep(.01)
+"""
+BLOCKED = "print('here', flush=True)\nwhile not os.path.exists({flag!r}): time.sleep(.01)"
+
+
+def test_a_blocked_kernel_says_over_its_broker_how_its_run_stands_and_ends_it(
+    tmp_path: Path,
+) -> None:
+    with (
+        Mosquitto.start() as broker,
+        RealKernel.start(OWN) as kernel,
+        broker_at(broker.url, "ada", A_PERSON) as asks,
+    ):
+        kernel.check("import asyncio")
+        kernel.check(WAITS.format(url=broker.url))
+        flag = tmp_path / "flag"
+        cell = kernel.send(BLOCKED.format(flag=str(flag)))
+        cell.wait_until(lambda done: done.stdout)
+        (caller,) = asks.neighbours().callers
+        said = caller.ask(new_request("status", {}))
+        assert said["process"]["kind"] == "kernel"
+        (run,) = said["runs"]
+        assert run["running"] == 1
+        assert (
+            "waiting is running" in caller.ask(new_request("why", {"node": "waiting"}))["lines"][0]
+        )
+        told = caller.ask(new_request("cancel", {"run": run["run_id"], "holder": "person:ada"}))
+        assert told["applied"] or told["asked"]
+        assert not cell.done
+        flag.touch()
+        cell.wait()
+        look = "try: await run\nexcept BaseException as error: print(error)"
+        assert "cancelled by ada" in kernel.check(look).stdout

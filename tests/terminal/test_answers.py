@@ -62,7 +62,7 @@ def test_a_script_that_asks_is_answered_from_a_terminal(here: Place, terminal: T
 
 def test_words_that_are_missing_are_asked_for(terminal: Terminal) -> None:
     assert terminal.type("answer", "approve").code == 2
-    assert terminal.type("answer", "--broker", "mqtt://localhost").code == 2
+    assert terminal.type("answer", "approve", "--broker", "mqtt://localhost").code == 2
 
 
 def test_a_run_on_another_machine_is_answered_over_a_broker(

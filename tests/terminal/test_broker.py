@@ -136,9 +136,11 @@ def test_that_nobody_answered_is_said(broker: Mosquitto, terminal: Terminal) -> 
         (["pause", "--broker", "mqtt://u:sesame@elsewhere"], 2, "is another machine"),
         (["pause", "--broker", "localhost"], 2, "begins with mqtt://"),
         (["pause", "tusk:x", "--broker", "mqtt://localhost"], 2, "no scope"),
-        (["limit", "--broker", "mqtt://localhost"], 2, "does not say what is in force"),
+        (["limit", "--broker", "mqtt://127.0.0.1:1"], 1, "cannot be reached"),
         (["rate", "step", "often", "--broker", "mqtt://localhost"], 2, "rate"),
-        (["status", "--broker", "mqtt://localhost"], 2, "--broker"),
+        (["status", "--broker", "mqtt://127.0.0.1:1"], 1, "cannot be reached"),
+        (["why", "x", "--broker", "mqtt://u:sesame@elsewhere"], 2, "is another machine"),
+        (["plan", "x:y", "--broker", "mqtt://localhost"], 2, "--broker"),
     ],
 )
 def test_what_cannot_be_is_said_and_has_its_exit_code(

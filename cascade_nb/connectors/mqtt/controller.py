@@ -1,4 +1,4 @@
-"""Holds and lets go what engines on a broker run, from any program."""
+"""Holds, lets go and asks about what engines on a broker run, from any program."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
+from cascade_nb.connectors.mqtt.subscriptions import STATUS
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.remote.answer_messages import answer_payload, question_topic
@@ -23,9 +24,17 @@ from cascade_nb.control.remote.messages import (
     payload_of,
     topic_of,
 )
+from cascade_nb.control.remote.request_messages import (
+    ANY,
+    REPLIES,
+    parse_reply,
+    request_payload,
+    request_topic,
+)
 from cascade_nb.errors import RefusedMessageError
 
 PATIENCE = 10.0
+_NAMED = "controller-"
 
 
 class MqttController:
@@ -38,13 +47,16 @@ class MqttController:
         by: what to call the person that it speaks for.
         holder: who that is, where it has topics of its own: a program, an agent, a person by name.
         patience: seconds that it tries to send.
+        heard: called in the connector's thread when a reply has come, or somebody has come or gone.
 
     Raises:
         UsageError: this is no URL of a broker.
         OSError: from the block, the broker cannot be reached, or does not let us in.
 
     Attributes:
-        sender: what it calls itself in its messages.
+        sender: what it calls itself in its messages, and on the broker.
+        online: by client id, what the connectors on the broker say of themselves, once something
+            was asked; without controllers.
     """
 
     def __init__(
@@ -54,11 +66,14 @@ class MqttController:
         *,
         holder: Holder = A_PERSON,
         patience: float = PATIENCE,
+        heard: Callable[[], object] = lambda: None,
         **options: Any,
     ) -> None:
-        self.connector = MqttConnector(url, **options)
-        self.sender = f"controller-{uuid.uuid4().hex[:12]}"
-        self._by, self._holder, self._patience = by, holder, patience
+        self.sender = f"{_NAMED}{uuid.uuid4().hex[:12]}"
+        self.connector = MqttConnector(url, **{"client_id": self.sender, **options})
+        self._by, self._holder, self._patience, self._heard = by, holder, patience, heard
+        self.online: dict[str, dict[str, Any]] = {}
+        self._asks = False
         self._kept: dict[str, dict[str, bytes]] = {}  # by filter, what the broker keeps, by topic
         self._sequence = itertools.count(1)
         self._answers: dict[str, list[dict[str, Any]]] = {}
@@ -183,6 +198,30 @@ class MqttController:
                 return list(found)
             await asyncio.sleep(0.001)
 
+    async def ask(self, content: Mapping[str, Any], engine: str = ANY) -> str:
+        """Ask one engine something, or all.
+
+        Args:
+            content: a request as the door of a machine takes it, without an id.
+            engine: what it calls itself in its replies.
+
+        Returns:
+            The id of the message, which `replies` takes.
+
+        Raises:
+            OSError: the broker cannot be reached, or does not take it.
+        """
+        if not self._asks:
+            await self._done(self._listen)
+            self._asks = True
+        said = {name: value for name, value in self._envelope().items() if name != "answer"}
+        payload = request_payload(content, engine=engine, **said)
+        return await self._publish(request_topic(engine), payload, retain=False)
+
+    def replies(self, message: str) -> list[dict[str, Any]]:
+        """What was said so far to what was asked; from any thread."""
+        return list(self._answers[message])
+
     def _envelope(self) -> dict[str, Any]:
         return {
             "by": self._by,
@@ -226,8 +265,36 @@ class MqttController:
         self._kept.clear()
         await self.connector.connect()
         await self.connector.subscribe(f"{ANSWERS}/{self.sender}/+", self._hear)
+        if self._asks:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        await self.connector.subscribe(f"{REPLIES}/{self.sender}/+", self._hear_reply)
+        self.online.clear()
+        # Who may not read who is there waits a little longer for replies.
+        with contextlib.suppress(PermissionError):
+            await self.connector.subscribe(f"{STATUS}/+", self._hear_of)
 
     async def _hear(self, topic: str, payload: bytes) -> None:
         found = self._answers.get(topic.rpartition("/")[2])
         if found is not None:
             found.append(json.loads(payload))
+
+    async def _hear_reply(self, topic: str, payload: bytes) -> None:
+        found = self._answers.get(topic.rpartition("/")[2])
+        # What is not signed as it has to be is nobody's reply.
+        with contextlib.suppress(RefusedMessageError):
+            if found is not None:
+                found.append(parse_reply(topic, payload, control_key()))
+                self._heard()
+
+    async def _hear_of(self, topic: str, payload: bytes) -> None:
+        client = topic.rpartition("/")[2]
+        said = {}
+        with contextlib.suppress(ValueError):  # somebody else's message
+            said = json.loads(payload or b"{}")
+        if client.startswith(_NAMED) or not isinstance(said, dict) or not said.get("online"):
+            self.online.pop(client, None)
+        else:
+            self.online[client] = said
+        self._heard()

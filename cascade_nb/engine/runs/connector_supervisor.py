@@ -21,6 +21,7 @@ from cascade_nb.control.remote.messages import FILTER, answer_to
 from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.asking.listening import AnswerListener
+from cascade_nb.engine.asking.requests import RequestDesk
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import (
@@ -66,6 +67,7 @@ class ConnectorSupervisor:
         self._org, self._project = org, project
         self._source = f"{socket.gethostname()}:{os.getpid()}"
         self._answers = AnswerListener(bus, clock, constraints, self._source, self._lose)
+        self._requests = RequestDesk(bus, clock, constraints, self._source)
         self._members: set[object] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._sender: TelemetrySender | None = None
@@ -83,7 +85,7 @@ class ConnectorSupervisor:
     def trouble(self) -> str | None:
         """What to say of a connector that is away, or takes nothing; None where all is well."""
         doubt = getattr(self._connector, "doubt", None)
-        words = [self._trouble, self._unsent, self._answers.trouble, doubt]
+        words = [self._trouble, self._unsent, self._answers.trouble, self._requests.trouble, doubt]
         sender = self._sender
         if sender is not None and sender.refusal is not None:
             words.append(f"no telemetry goes out ({error_text(sender.refusal)})")
@@ -117,6 +119,7 @@ class ConnectorSupervisor:
         """A run has ended: send what it told, and let go of the connector after the last one."""
         if self._connector is None:
             return
+        self._requests.wake()
         if member in self._members:
             await self.flush()
         async with self._turn:
@@ -169,6 +172,7 @@ class ConnectorSupervisor:
                 await self._within_reason(task)
             if self._answered is not None:  # it may be what let the last run come to its end
                 await asyncio.wait([asyncio.wrap_future(self._answered)], timeout=FLUSH)
+            await self._requests.end(FLUSH)
         finally:
             if self._connected:
                 await self._disconnect(self._connector, None, None)
@@ -215,6 +219,7 @@ class ConnectorSupervisor:
                 self._remote.begin()
                 await connector.subscribe(FILTER, self._on_message)
                 await self._answers.begin(connector)
+                await self._requests.begin(connector)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # of the connector's, which ends nothing but itself

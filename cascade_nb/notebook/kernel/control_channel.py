@@ -34,15 +34,15 @@ def answer_on_control_channel() -> Undo:
     handlers = getattr(kernel, "control_handlers", None)
     if kernel is None or not isinstance(handlers, dict) or os.environ.get(VARIABLE) == "off":
         return lambda: None
+    DOOR.elsewhere, DOOR.title = True, _title()
+    DOOR.close()
     channel = _ControlChannel(kernel, handlers.get(_INFO))
     handlers[REQUEST] = channel.take
     if channel.usual_info is not None:
         handlers[_INFO] = channel.info
-    DOOR.elsewhere = True
-    DOOR.close()
 
     def undo() -> None:
-        DOOR.elsewhere = False
+        DOOR.elsewhere, DOOR.title = False, ""
         handlers.pop(REQUEST, None)
         if handlers.get(_INFO) == channel.info:
             handlers[_INFO] = channel.usual_info
@@ -58,7 +58,7 @@ class _ControlChannel:
     def __init__(self, kernel: Any, usual_info: Callable[..., Any] | None) -> None:
         self._kernel = kernel
         self.usual_info = usual_info
-        self._process = Process("kernel", _title())
+        self._process = Process("kernel", DOOR.title)
         self._answering: set[asyncio.Task[None]] = set()
         self._loop = asyncio._get_running_loop()  # of the thread that parses cells
 

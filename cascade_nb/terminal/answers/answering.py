@@ -9,8 +9,8 @@ from cascade_nb.control.words import seconds_text
 from cascade_nb.door.asked import Answer, ask, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
 from cascade_nb.terminal.answers.over_broker import over_broker
-from cascade_nb.terminal.control import holder_of_command
 from cascade_nb.terminal.output import tell
+from cascade_nb.terminal.remote.place import asked_at, holder_of_command, nobody_at
 
 _NOBODY = "nothing is running, so nothing is asked"
 
@@ -19,10 +19,10 @@ def answer(given: Namespace) -> int:
     """Answer what a run asks; without a name, say what is asked."""
     if given.name is not None and not given.value:
         raise UsageError(f"`cascade-nb answer {shlex.quote(given.name)} VALUE` needs the answer")
-    if given.broker is not None:
-        return over_broker(given)
     if given.name is None:
         return _tell_questions(given)
+    if given.broker is not None:
+        return over_broker(given)
     holder = holder_of_command(given)
     said = {"node": given.name, "value": " ".join(given.value), "holder": holder}
     asked = ask_everybody("status", {}) if given.run is None else None
@@ -54,7 +54,8 @@ def _runs_that_ask(answers: list[Answer], name: str) -> list[str]:
 
 
 def _tell_questions(given: Namespace) -> int:
-    asked = ask_everybody("status", {})
+    with asked_at(given) as among:
+        asked = ask_everybody("status", {}, among)
     lines = []
     for it in asked.good:
         for run in it.get("runs", ()):
@@ -64,4 +65,4 @@ def _tell_questions(given: Namespace) -> int:
                 question = " ".join(one["text"].split())
                 text = f"{one['name']}: {question} ({one['takes']}), {when}"
                 lines.append(f"{who(it)}: run {run['number']} ({run['run_id']}): {text}")
-    return tell(asked, given.json, lines or ["Nothing is asked."])
+    return tell(asked, given.json, lines or ["Nothing is asked."], nobody_at(given))

@@ -6,7 +6,6 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
-from cascade_nb.errors import UsageError
 from cascade_nb.terminal.broker import WAIT, heard_over_broker
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
@@ -15,10 +14,8 @@ def over_broker(given: Namespace) -> int:
     """Send an answer to a broker, and say what came of it. Gives the exit code.
 
     Raises:
-        UsageError: no question is named, this is no URL of a broker, or paho-mqtt is not installed.
+        UsageError: this is no URL of a broker, or paho-mqtt is not installed.
     """
-    if given.name is None:
-        raise UsageError("a broker does not say what is asked; give a name and an answer")
     answers = heard_over_broker(given, partial(_answers, given))
     if answers is None:
         return FAILED

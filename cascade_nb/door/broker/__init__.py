@@ -1,0 +1,1 @@
+"""Asking engines on other machines over a broker, and being asked there."""
