@@ -328,9 +328,7 @@ class Session:
     def task_names(self) -> set[str]:
         """The names of tasks that are defined here or part of a run."""
         defined = {task.name for task in self.workspace.tasks().values()}
-        return defined.union(
-            *({node.task_name for node in graph.nodes} for graph in self._graphs())
-        )
+        return defined.union(*({node.task_name for node in one.nodes} for one in self._graphs()))
 
     def tags(self) -> set[str]:
         """The tags of nodes that are defined here or part of a run."""
