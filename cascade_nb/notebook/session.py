@@ -46,14 +46,12 @@ class Session:
     Attributes:
         shell: IPython's.
         workspace: the names that its cells defined.
-        latest: the run that a magic started last.
+        latest, asked: the run that a magic started last, and the names that it was to run.
         shown_in: that run, and the number of the cell that has its panel.
-        asked: the names that it was to run.
         done: ids of named nodes that a run was through with.
         panels: by id of a run, the widget that shows it.
         chosen: by name, the values that parameters were given for all runs from then on.
-        form: what those are given in, once it was shown.
-        overview: the panel of all runs, once it was asked for.
+        form, overview: what those are given in, and the panel of all runs, once they were shown.
         graphs: by cell, the graph that stands below it.
         over: is told of a run that is over, and of the named nodes that it was through with.
     """
@@ -186,8 +184,8 @@ class Session:
     def statuses(self) -> list[RunStatus]:
         """Of the runs that are not over, and of those that were, the newest first."""
         ended = [one for engine in self.engines for one in reversed(engine.history.runs)]
-        over = [one.status for one in sorted(ended, key=lambda one: -one.started)]
-        return [*(run.status for run in self.live_runs()), *over]
+        over = sorted(ended, key=lambda one: -one.started)
+        return [*(run.status for run in self.live_runs()), *(one.status for one in over)]
 
     def status_named(self, name: str | None) -> RunStatus:
         """The status of the run of this number or id; without one, of the latest. Runs that are

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.axe import complaints
 from tests.support.graph_page import fan_of
 from tests.support.panel_page import EVIL, STATE, OpenPanel, PanelPage
 
@@ -355,6 +356,76 @@ def test_output_is_shown_as_a_terminal_would(panel: PanelPage) -> None:
     assert panel.text(".cs-section-output summary") == "output · 3"
     panel.tell(output={"anew": True, "chunks": [["stdout", "anew\n"]]})
     assert panel.text(".cs-text").strip() == "anew"
+
+
+def by_several(panel: PanelPage) -> None:
+    panel.panel.locator(".cs-section-output summary").click()
+    chunks = [
+        ["stdout", "epoch 1\n", "train[0]"],
+        ["stderr", "slow\n", "train[1]"],
+        ["stdout", "read\n", EVIL],
+    ]
+    panel.tell(output={"anew": True, "chunks": chunks})
+
+
+def test_output_says_which_task_wrote_it_and_is_filtered_by_task_stream_and_words(
+    panel: PanelPage,
+) -> None:
+    by_several(panel)
+    output = panel.panel.locator(".cs-section-output")
+    blocks = output.locator(".cs-block")
+    assert [one.get_attribute("data-who") for one in blocks.all()] == ["train[0]", "train[1]", EVIL]
+    assert panel.text(".cs-text") == "epoch 1\nslow\nread"  # and so it is copied
+    choice = output.get_by_label("Of which task")
+    choice.select_option("train")
+    expect(blocks).to_have_count(2)
+    expect(output).to_contain_text("2 of 3 lines")
+    output.get_by_label("stderr only").check()
+    expect(blocks).to_have_text(["slow"])
+    output.get_by_label("stderr only").uncheck()
+    choice.select_option("")
+    for words, found in (("EPOCH", 1), ("train", 2), ("nothing like it", 0), ("", 3)):
+        output.get_by_label("Find in the output").fill(words)
+        expect(blocks).to_have_count(found)
+    assert panel.page.evaluate("() => window.hacked") is None
+    assert complaints(panel.page, ".cascade-panel") == []
+
+
+def test_output_is_followed_until_somebody_scrolls_up(panel: PanelPage) -> None:
+    panel.panel.locator(".cs-section-output summary").click()
+    follow = panel.panel.get_by_role("button", name="follow").last
+    text = panel.panel.locator(".cs-text")
+    at_end = "e => e.scrollHeight - e.scrollTop - e.clientHeight < 20"
+    panel.tell(output={"anew": True, "chunks": [["stdout", "line\n" * 200, "a"]]})
+    assert text.evaluate(at_end)
+    text.evaluate("e => { e.scrollTop = 0 }")
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    panel.tell(output={"anew": False, "chunks": [["stdout", "more\n", "a"]]})
+    expect(text).to_contain_text("more")
+    assert not text.evaluate(at_end)
+    follow.click()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    assert text.evaluate(at_end)
+
+
+def test_all_that_was_written_is_saved_as_the_kernel_has_it(panel: PanelPage) -> None:
+    by_several(panel)
+    output = panel.panel.locator(".cs-section-output")
+    for told, words, written in (
+        ({"text": "all of it\n", "dropped": 0}, "Saved all of it.", "all of it\n"),
+        ({"text": "the end\n", "dropped": 9}, "Saved the end of it", "the end\n"),
+        ({"problem": "nobody has it"}, "Saved the end of it", "epoch 1\nslow\nread\n"),
+    ):
+        with panel.page.expect_download() as saved:
+            output.get_by_role("button", name="Save as a file").click()
+            panel.page.evaluate(
+                "told => { const { page, ask } = window.sent.findLast(m => m.type === 'output')\n"
+                "window.call('msg:custom', { type: 'output', page, ask, ...told }) }",
+                told,
+            )
+        assert saved.value.suggested_filename == "run 7.txt"
+        assert saved.value.path().read_text() == written
+        expect(output).to_contain_text(words)
 
 
 def test_a_flood_of_output_keeps_its_end(panel: PanelPage) -> None:

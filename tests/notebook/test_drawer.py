@@ -28,7 +28,7 @@ from cascade_nb.notebook.drawer import results, shown_value
 from cascade_nb.notebook.drawer.desk import Desk
 from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.shims import LaunchingCell
-from cascade_nb.notebook.kernel.task_output import TaskOutput
+from cascade_nb.notebook.kernel.task_output import KEPT, TaskOutput
 from cascade_nb.view.picture.picture import picture_of
 from tests.notebook.conftest import Notebook
 
@@ -59,10 +59,14 @@ class Page:
 
     async def when(self, **what: Any) -> Json:
         """When what ran."""
+        return await self.asked("timeline", **what)
+
+    async def asked(self, kind: str, **what: Any) -> Json:
+        """The answer to a message about the whole run."""
         number = next(self._asks)
-        assert self.desk.hear({"type": "timeline", "page": "one", "ask": number, **what})
+        assert self.desk.hear({"type": kind, "page": "one", "ask": number, **what})
         answer = await asyncio.to_thread(self.answers.get, True, PATIENCE)
-        assert (answer.pop("type"), answer.pop("ask")) == ("timeline", number)
+        assert (answer.pop("type"), answer.pop("ask")) == (kind, number)
         assert answer.pop("page") == "one"
         return answer
 
@@ -818,6 +822,23 @@ async def test_when_what_ran_is_told_in_numbers_with_each_name_once_and_kept_whe
     page.desk.keep_timeline()
     page.desk._forget()
     assert json.dumps(await page.when()) == json.dumps(told)
+
+
+async def test_all_that_was_written_can_be_had_as_long_as_somebody_has_the_run(
+    start: Start,
+) -> None:
+    @cs.task
+    def part(i: int) -> int:
+        sys.stdout.write(f"part {i}\n")
+        return i
+
+    run, page = start(part.map(i=[0]).named("parts"))
+    await over(run)
+    page.output.write("stdout", "x" * (KEPT + 1))
+    told = await page.asked("output")
+    assert (len(told["text"]), told["dropped"]) == (KEPT, len("part 0\n") + 1)
+    page.desk._forget()
+    assert "nobody has it any more" in (await page.asked("output"))["problem"]
 
 
 async def test_a_hundred_more_attempts_are_told_in_a_few_bytes_each(start: Start) -> None:

@@ -348,10 +348,13 @@ async def test_what_tasks_wrote_is_told_once_and_again_to_who_asks_late(
     output = TaskOutput()
     run = engine.start(flow(gate))
     portrait = Portrait(run, output)
-    output.write("stdout", "early\n")
-    assert portrait.everything()["output"] == {"anew": True, "chunks": [("stdout", "early\n")]}
+    output.write("stdout", "early\n", "train[1]")
+    assert portrait.everything()["output"] == {
+        "anew": True,
+        "chunks": [("stdout", "early\n", "train[1]")],
+    }
     output.write("stderr", "more\n")
-    assert portrait.changes()["output"] == {"anew": False, "chunks": [("stderr", "more\n")]}
+    assert portrait.changes()["output"] == {"anew": False, "chunks": [("stderr", "more\n", "")]}
     assert "output" not in portrait.changes()
     gate.open()
     await run

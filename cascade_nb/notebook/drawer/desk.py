@@ -98,7 +98,7 @@ class Desk:
     def hear(self, message: Mapping[str, Any]) -> bool:
         """Take a message of the page, in any thread; False where it is none of these."""
         match message:
-            case {"type": "node" | "timeline", "page": str(page), "ask": int(ask)}:
+            case {"type": "node" | "timeline" | "output", "page": str(page), "ask": int(ask)}:
                 if _is_question(message):
                     self._latest[page] = max(ask, self._latest.get(page, 0))
                 context = self._cell.context.copy()
@@ -120,7 +120,8 @@ class Desk:
         if _is_question(message) and ask < self._latest.get(page, 0):
             return
         try:
-            answer = self._answer(message) if message["type"] == "node" else self._when(message)
+            answers = {"node": self._answer, "timeline": self._when, "output": self._all_written}
+            answer = answers[message["type"]](message)
         except CascadeError as error:
             answer = {"problem": plain(str(error), SHORT)}
         except Exception as error:  # whatever it is, it is told where it was asked
@@ -163,6 +164,13 @@ class Desk:
             with self._lock:
                 references.take(run.graph)
         return self._timeline.answer(run, references, message)
+
+    def _all_written(self, _message: Json) -> Json:
+        """All of the output that is kept, and how many characters there were before."""
+        output = self._output
+        if output is None:
+            return {"problem": _GONE}
+        return {"text": output.text, "dropped": output.dropped}
 
     def keep_timeline(self) -> list[int]:
         """Remember when attempts were under way, also when nobody has the run any more; gives the

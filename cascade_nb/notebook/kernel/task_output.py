@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.text import readable
@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
 
     Attributes:
         stream: "stdout" or "stderr".
-        node: the id of the node, or the item, that wrote it; empty for several.
+        node: the id of the node, or the item, that wrote it; empty where that is not known.
     """
 
     stream: str
@@ -152,11 +152,6 @@ class TaskOutput:
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:
-    """The same with neighbours of one stream as one."""
-    joined: list[tuple[str, list[str]]] = []
-    for chunk in chunks:
-        if joined and joined[-1][0] == chunk.stream:
-            joined[-1][1].append(chunk.text)
-        else:
-            joined.append((chunk.stream, [chunk.text]))
-    return [Chunk(stream, "".join(texts)) for stream, texts in joined]
+    """The same with neighbours of one stream and one node as one."""
+    joined = groupby(chunks, key=lambda chunk: (chunk.stream, chunk.node))
+    return [Chunk(s, "".join(chunk.text for chunk in some), node) for (s, node), some in joined]

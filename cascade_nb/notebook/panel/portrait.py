@@ -14,6 +14,7 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.notebook.panel.failures import FailuresTold
+from cascade_nb.text import readable
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
 
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 _COUNTS: Final = ("total", "done", *COUNTED)
 _ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
 _GOES_ON: Final = ("asking", "running", "held", "queued", "failed")
+_NAME: Final = 100  # characters of the name of a node
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
 _TIMED: Final = (NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED)
 
@@ -88,7 +90,7 @@ class Portrait:
             "path": self._path,
             "time": self._time,
             "boxes": boxes,
-            "output": {"anew": True, "chunks": _pairs(self._output.tail())},
+            "output": {"anew": True, "chunks": _told(self._output.tail())},
         }
 
     def changes(self) -> Json:
@@ -107,7 +109,7 @@ class Portrait:
                 news["took"] = took
         anew, chunks = self._output.take_new()
         if anew or chunks:
-            news["output"] = {"anew": anew, "chunks": _pairs(chunks)}
+            news["output"] = {"anew": anew, "chunks": _told(chunks)}
         if news:
             news["time"] = self._time
         return news
@@ -251,8 +253,8 @@ class _Box:
         return run.progress_of(self.node)
 
 
-def _pairs(chunks: Sequence[Chunk]) -> list[tuple[str, str]]:
-    return [(chunk.stream, chunk.text) for chunk in chunks]
+def _told(chunks: Sequence[Chunk]) -> list[tuple[str, str, str]]:
+    return [(chunk.stream, chunk.text, readable(chunk.node)[:_NAME]) for chunk in chunks]
 
 
 def _headline(status: RunStatus) -> list[str]:

@@ -17,9 +17,8 @@ test("two streams do not share a line", () => {
   lines.add("stderr", "err\n")
   lines.add("stdout", "more\n")
   assert.deepEqual(lines.lines, [
-    { stream: "stdout", text: "out" },
-    { stream: "stderr", text: "err" },
-    { stream: "stdout", text: "more" },
+    { stream: "stdout", node: "", text: "outmore" },
+    { stream: "stderr", node: "", text: "err" },
   ])
 })
 
@@ -28,6 +27,24 @@ test("a progress bar is one line that is written over", () => {
   for (let done = 0; done <= 100; done++) lines.add("stderr", `\r${done} %`)
   lines.add("stderr", "\n")
   assert.deepEqual(texts(lines), ["100 %"])
+})
+
+test("two nodes do not share a line, and each has one bar that is written over", () => {
+  const lines = new Lines()
+  for (let done = 0; done <= 3; done++) for (const node of ["a", "b"]) lines.add("stderr", `\r${node} ${done}`, node)
+  lines.add("stdout", "half", "a")
+  lines.add("stdout", "other\n", "b")
+  lines.add("stdout", " whole\n", "a")
+  assert.deepEqual(texts(lines), ["a 3", "b 3", "half whole", "other"])
+})
+
+test("a line that has gone is not written on", () => {
+  const lines = new Lines()
+  lines.add("stdout", "open", "a")
+  for (let n = 0; n < 1000; n++) lines.add("stdout", `${n}\n`, "b")
+  lines.add("stdout", " again\n", "a")
+  assert.equal(texts(lines).at(-1), " again")
+  assert.equal(lines.count, 1002)
 })
 
 test("a line that ends as other systems end it is no bar", () => {

@@ -68,7 +68,7 @@ export function connection() {
       if (took) this.state.times = { ...this.state.times, ...took }
       if (output) {
         if (output.anew) this.output.clear()
-        for (const [stream, text] of output.chunks) this.output.add(stream, text)
+        for (const [stream, text, node] of output.chunks) this.output.add(stream, text, node)
         this.output.version = (this.output.version ?? 0) + 1
       }
       if (ack !== undefined && page === this.page) {

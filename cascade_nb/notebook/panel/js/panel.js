@@ -21,7 +21,8 @@ export default () => {
             drawer.answer(message)
             failures.answer(message)
           }
-        } else if (message.type === "timeline") for (const { timeline } of shared.views) timeline.answer(message)
+        } else if (message.type === "output") for (const { output } of shared.views) output.answer(message)
+        else if (message.type === "timeline") for (const { timeline } of shared.views) timeline.answer(message)
       })
     },
 

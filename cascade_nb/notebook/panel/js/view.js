@@ -6,9 +6,9 @@ import { Failures } from "./failures.js"
 import { GraphCanvas } from "./graph_canvas.js"
 import { kindState } from "./kind_state.js"
 import { PageLinks } from "./page_links.js"
+import { Output } from "./output.js"
 import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
-import { section } from "./section.js"
 import { Switch } from "./switch.js"
 import { Timeline } from "./timeline.js"
 import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
@@ -65,11 +65,7 @@ export class View {
     this.kinds = h("tbody")
     this.retries = h("ul", { class: "cs-retries", hidden: "" })
     this.rows = new Map()
-    this.output = section("output")
-    this.text = h("pre", { class: "cs-text", tabindex: "0" })
-    this.displays = h("div", { class: "cs-displays" })
-    this.output.body.append(this.text, this.displays)
-    this.output.element.addEventListener("toggle", () => this.drawOutput())
+    this.output = new Output(this.shared)
     const parts = [Failures, Timeline].map((Part) => new Part(this.shared, (...what) => this.drawer.open(...what)))
     ;[this.failures, this.timeline] = parts
     this.root = h(
@@ -168,7 +164,7 @@ export class View {
     this.drawKinds()
     this.drawStates()
     this.failures.draw(state)
-    this.drawOutput()
+    this.output.draw()
     this.tick()
     this.drawer.update()
   }
@@ -276,30 +272,12 @@ export class View {
     this.canvas.drawStates(this.state, this.counts.textContent)
   }
 
-  drawOutput() {
-    const { output } = this.shared
-    this.output.show(output.count)
-    if (!this.output.element.open || this.drawn === output.version) return
-    this.drawn = output.version
-    const box = this.text
-    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 20
-    const earlier = output.dropped ? [`… ${number(output.dropped)} earlier lines\n`] : []
-    const runs = []
-    for (const { stream, text } of output.lines) {
-      const last = runs[runs.length - 1]
-      if (last?.stream === stream) last.text += `${text}\n`
-      else runs.push({ stream, text: `${text}\n` })
-    }
-    box.replaceChildren(...earlier, ...runs.map(({ stream, text }) => h("span", { class: `cs-${stream}` }, text)))
-    if (atEnd) box.scrollTop = box.scrollHeight
-  }
-
   // What tasks displayed is shown by Jupyter's own Output widget, which knows every kind of output.
   async drawDisplays() {
     const reference = this.model.get("displays")
-    if (!reference || this.displays.childElementCount) return
+    if (!reference || this.output.displays.childElementCount) return
     const holder = h("div")
-    this.displays.append(holder)
+    this.output.displays.append(holder)
     const child = await this.model.widget_manager.get_model(reference.replace("IPY_MODEL_", ""))
     const view = await this.model.widget_manager.create_view(child)
     holder.append(view.el)
