@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from cascade_nb.model.params.question import Question
+from cascade_nb.text import readable
+from tests.support.hostile_texts import hostile_texts
 from tests.support.panel_page import PanelPage
 
 
@@ -87,6 +89,24 @@ def test_texts_of_others_are_text_and_a_signal_has_no_form(panel: PanelPage) -> 
     second = panel.panel.locator(".cs-question").nth(1)
     expect(second).to_contain_text("waits for a message on plant/ready")
     assert second.locator("button").count() == 0
+
+
+def test_hundreds_of_hostile_questions_names_and_answers_are_text_and_run_nothing(
+    panel: PanelPage,
+) -> None:
+    shown_as = (readable(text) for text in hostile_texts(800))
+    texts = list(dict.fromkeys(text for text in shown_as if text.strip()))[:500]
+    one_of: Any = Literal
+    for at in range(0, len(texts), 100):
+        part = texts[at : at + 100]
+        panel.tell(questions=[asked(text, one_of[text], text) for text in part])
+        shown = panel.panel.locator(".cs-asks")
+        expect(shown).to_have_count(len(part))
+        assert shown.evaluate_all("all => all.map(one => one.textContent)") == part
+    panel.panel.locator(".cs-question").last.locator("button").last.click()
+    assert panel.sent("answer")[0]["value"] == texts[-1]
+    assert panel.page.title() == "panel"
+    assert panel.panel.locator(".cs-questions img, .cs-questions svg, script").count() == 0
 
 
 def test_a_run_that_is_over_cannot_be_answered(panel: PanelPage) -> None:

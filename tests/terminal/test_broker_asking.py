@@ -6,11 +6,12 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors import MqttConnector
 from cascade_nb.control.remote.envelope import KEY_VARIABLE, MOST_BYTES, sealed
 from cascade_nb.control.remote.request_messages import (
@@ -27,7 +28,9 @@ from cascade_nb.engine import Engine, Run
 from cascade_nb.errors import RefusedMessageError, RunCancelledError
 from cascade_nb.events import ConstraintRejected
 from cascade_nb.testing import SpySubscriber
+from tests.connectors.mqtt_tools import Listener
 from tests.engine.tools import until_blocking
+from tests.support.hostile_texts import hostile_texts
 from tests.support.mosquitto import Mosquitto
 from tests.terminal.conftest import Terminal
 
@@ -185,6 +188,43 @@ def asked(content: dict[str, Any], key: bytes | None = None, **said: Any) -> tup
     """Topic and payload of a request."""
     said = {"sender": "ann", "issued_at": 0.0, **said}
     return request_topic(), request_payload(content, key=key, **said)
+
+
+WORDS = (["status"], ["answer"], ["runs"])
+EVIL = "\x1b[2Jyes\u202e"
+
+
+def test_hostile_questions_and_answers_command_nothing_and_forge_nothing(
+    terminal: Terminal, there: Elsewhere, over: list[str]
+) -> None:
+    thread, listener = LoopThread("listener"), Listener(over[1], "cascade/#")
+    thread.submit(listener.__aenter__()).result()
+    until_blocking(lambda: terminal.type("status").code == 0)  # its door is open
+    texts = hostile_texts(500)
+    one_of: Any = Literal
+    asks = [cs.ask(text, type=str).named(f"q{n}") for n, text in enumerate(texts)]
+    try:
+        run = there.engine.start([*asks, cs.ask(EVIL, type=one_of[EVIL]).named("last one")])
+        until_blocking(lambda: run.status.asking == 501)
+        said = [terminal.type(*words, *over) for words in (*WORDS, ["why", "q1"], ["why", "q400"])]
+        said += [terminal.type(*words) for words in WORDS]
+        for one in said:
+            assert one.code == 0, one
+            assert all(line.isprintable() for line in one.out.split("\n")), one
+            assert one.out.startswith("script "), one
+        assert "asks 481 more" in terminal.type("answer", *over).out
+        assert terminal.type("status", "--json", *over).out.isascii()
+        for n, text in enumerate(texts):
+            assert run.answer(f"q{n}", text, by="ada") == text
+        assert terminal.type("answer", "last one", EVIL, *over).code == 0
+        assert run.result() == [*texts, EVIL]
+    finally:
+        thread.submit(listener.__aexit__()).result()
+        thread.stop()
+    assert len(listener.messages) > len(texts)
+    for _, payload in listener.messages:
+        assert payload.isascii()
+        assert payload.decode().isprintable()
 
 
 def test_that_nobody_is_there_is_said(

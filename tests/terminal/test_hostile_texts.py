@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 from cascade_nb.terminal.output import line_of
 from tests.support.doors import Place
 from tests.support.examples import examples
+from tests.support.hostile_texts import HOSTILE
 from tests.terminal.conftest import Terminal
-
-HOSTILE = [
-    "\x1b]0;owned\x07", "\x1b[2J\x1b[H", "\x9b2J", "\u202egnp.exe", "\u2066x\u2069", "a\nIn force:",
-    "a\r\x1b[Kdone", "\ud800", "\x00", "\x07", "\x1bP1$r\x1b\\", "a\u2028b", "e\u0301" * 3, "\x7f",
-]  # fmt: skip
 
 SCRIPT = """
 import base64, json

@@ -20,8 +20,8 @@ from cascade_nb.terminal.live_view import live_view
 from cascade_nb.terminal.seen_runs import Rates, SeenRun
 from cascade_nb.text import readable
 from tests.support.doors import Place, place, until
+from tests.support.hostile_texts import HOSTILE
 from tests.terminal.conftest import Terminal
-from tests.terminal.test_hostile_texts import HOSTILE
 from tests.terminal.test_run import command
 from tools.environments import ROOT
 

@@ -65,4 +65,7 @@ def _tell_questions(given: Namespace) -> int:
                 question = " ".join(one["text"].split())
                 text = f"{one['name']}: {question} ({one['takes']}), {when}"
                 lines.append(f"{who(it)}: run {run['number']} ({run['run_id']}): {text}")
+            more = run.get("asking", 0) - len(run.get("questions", ()))
+            if more > 0:
+                lines.append(f"{who(it)}: run {run['number']} asks {more:,} more")
     return tell(asked, given.json, lines or ["Nothing is asked."], nobody_at(given))
