@@ -34,8 +34,7 @@ class ShownPlan(Plan):
     @functools.cached_property
     def html(self) -> str:
         """The plan as a table, grouped by what becomes of nodes and why."""
-        notes = [note for note in (self.timing, self.reading) if note]
-        return table_html(self.summary, notes, [self._rows(group) for group in self.groups])
+        return table_html(self.summary, self.notes, [self._rows(group) for group in self.groups])
 
     @property
     def marks(self) -> Marks:

@@ -194,13 +194,14 @@ def _did_nothing(run: Run) -> bool:
     return all(states.get(index) is NodeState.REUSED for index in run.graph.targets)
 
 
-def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
+def plan(target: Any, *, params: Mapping[str, Any] | None = None, on: Any = None) -> ShownPlan:
     """What a run of `target` would do, node by node, and why; nothing runs. It displays itself as a
     table in a notebook.
 
     Args:
         target: what a call of a task gives, or a container of such.
         params: values of parameters by name.
+        on: where sync tasks run, as for `run`; nothing is started there, and no cluster is asked.
 
     Returns:
         The plan, which prints as text.
@@ -214,7 +215,7 @@ def plan(target: Any, *, params: Mapping[str, Any] | None = None) -> ShownPlan:
     """
     from cascade_nb.plan_view import ShownPlan  # noqa: PLC0415 - it shows itself, with the view's help
 
-    return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params)))
+    return ShownPlan.of(on_own_loop(default_engine().plan(target, params=params, on=on)))
 
 
 def find_soon(engine: Engine, lazy: Lazy) -> Found:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
+_NAMES: Final = 8  # that are told one by one
+
 
 def seconds_text(seconds: float) -> str:
     """A length of time: ``350 ms``, ``4 s``, ``1 min 12 s``, ``2 h 5 min``, ``3 d 4 h``."""
@@ -47,6 +52,12 @@ def ago(seconds: float) -> str:
     if seconds < 3600:
         return f"{round(seconds / 60)} min ago"
     return f"{seconds_text(seconds)} ago"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
 
 
 def count_text(number: int, noun: str) -> str:

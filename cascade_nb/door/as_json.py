@@ -81,6 +81,7 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "summary": short(plan.summary),
         "timing": short(plan.timing),
         "reading": short(plan.reading),
+        "where": [short(one) for one in plan.where],
         "counts": dict(plan.counts),
         "seconds": plan.seconds,
         "groups": [short(group.heading) for group in plan.groups[:_KINDS]],

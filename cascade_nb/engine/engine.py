@@ -125,8 +125,8 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
     ) -> None:
         Planner.__init__(self)
         HearsOfEdits.__init__(self)
-        adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
-        self.adapters = adapters
+        self.adapters = adapters = _fill_in(solver, executor, bus, connector, state_backend, clock)
+        self.executors = adapters.executors
         self.bus = adapters.bus
         self.clock = adapters.clock
         self.grace = checked_amount("grace", grace)
@@ -221,7 +221,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = self.graph_of(target, bindings)
         else:
             graph = Graph((), (), target, {})
-        place = None if on is None else self.adapters.executors.place(on)
+        place = None if on is None else self.executors.place(on)
         asked = checked_params(params), bindings, on_error, fresh, log, shares, place, priority
         request = RunRequest(*asked)
         run = self.begin(graph, request, run_id)
@@ -294,7 +294,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         if self.journal_writer is not None:
             await self.journal_writer.close()
         await self.state.close()
-        await run_in_thread(self.adapters.executors.close)  # a cluster may take a moment to end
+        await run_in_thread(self.executors.close)  # a cluster may take a moment to end
         Engine._alive.discard(self)
         if self.loop_binding.own is not None and not self.loop_binding.is_on_own:
             await run_in_thread(self.loop_binding.leave)

@@ -140,9 +140,15 @@ def _plan() -> Arguments:
         [
             (f"{PROGRAM} plan flow.py:report", "what of report would run, and what is there"),
             (f"{PROGRAM} plan study.ipynb:report -p size=10", "with a parameter"),
+            (f"{PROGRAM} plan flow.py:report --on processes", "and what travels, and what cannot"),
         ],
     )
     _add_target(made)
+    made.add_argument(
+        "--on",
+        metavar="WHERE",
+        help="where tasks would run that do not say it, as for run; nothing is started there",
+    )
     made.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
     return made
 

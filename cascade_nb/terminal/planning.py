@@ -9,14 +9,15 @@ from cascade_nb.defaults import default_engine
 from cascade_nb.door.as_json import plan_dict
 from cascade_nb.errors import UsageError
 from cascade_nb.terminal.output import DONE, prints_of_others_aside, say, say_json
-from cascade_nb.terminal.running import meant
+from cascade_nb.terminal.running import executor_of, meant
 
 
 def plan(given: Namespace) -> int:
     """Say what a run would do; nothing runs."""
     with prints_of_others_aside(given.json):
         place, graph, params = meant(given)
-        made = on_own_loop(default_engine().plan(graph, params=params, bindings=place.bindings))
+        planner, on = default_engine(), executor_of(place, given.on)
+        made = on_own_loop(planner.plan(graph, params=params, bindings=place.bindings, on=on))
         if given.json:
             say_json({"ok": True, **plan_dict(made), "exit": DONE})
         else:

@@ -59,7 +59,7 @@ def run(given: Namespace) -> int:
     """Run a target, and wait for its end."""
     with prints_of_others_aside(given.json):
         place, graph, params = meant(given)
-        on = _executor(place, given.on)
+        on = executor_of(place, given.on)
 
         def start(engine: Engine) -> Run:
             return engine.start(
@@ -96,7 +96,7 @@ def meant(given: Namespace) -> tuple[Place, Graph, dict[str, Any]]:
     return place, *graph_of(place, where, name, given.param)
 
 
-def _executor(place: Place, word: str | None) -> Any:
+def executor_of(place: Place, word: str | None) -> Any:
     """What is meant by a word behind `--on`: an executor of the module, or else the word."""
     if word is None or word in NAMES:
         return word

@@ -98,6 +98,9 @@ def test_a_run_that_code_started_counts_for_the_marks_too(built: Notebook) -> No
 def test_plan_says_what_would_run_and_runs_nothing(built: Notebook) -> None:
     text = built.ok("%cascade plan report").text
     assert "report: 2 to run" in text
+    assert (
+        "It runs load, total in processes." in built.ok("%cascade plan report --on processes").text
+    )
     assert not built.ok("%cascade status").text.startswith("report")
     built.ok("%cascade run report")
     assert "report: 2 to reuse" in built.ok("%cascade plan").text

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from cascade_nb.control.words import count_text, seconds_text
+from cascade_nb.control.words import count_text, seconds_text, some_of
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.graph.graph import Graph
 
 ACTIONS: Final = ("run", "reuse", "skip", "hold", "queue")
+WORK: Final = ("run", "hold", "queue")  # what runs, now or when it may
 _SHOWN: Final = 40  # lines of nodes
 _NAMES: Final = 8
 _WIDTH: Final = 48
@@ -131,6 +132,7 @@ class Plan:
         reads: ids of the nodes whose kept results it will read.
         files: paths of what the nodes that run have read before.
         params: by name, the values of the parameters that they read, as a person can read them.
+        where: sentences of where it runs, what travels and what cannot; none for threads alone.
     """
 
     graph: Graph
@@ -140,6 +142,7 @@ class Plan:
     reads: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     params: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    where: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -175,12 +178,17 @@ class Plan:
         told = []
         if self.reads:
             results = "result" if len(self.reads) == 1 else "results"
-            told.append(f"the kept {results} of {_some(self.reads)}")
+            told.append(f"the kept {results} of {some_of(self.reads)}")
         if self.files:
-            told.append(f"{'file' if len(self.files) == 1 else 'files'} {_some(self.files)}")
+            told.append(f"{'file' if len(self.files) == 1 else 'files'} {some_of(self.files)}")
         if self.params:
-            told.append(_some([f"{name} = {value}" for name, value in self.params.items()]))
+            told.append(some_of([f"{name} = {value}" for name, value in self.params.items()]))
         return f"It reads {'; '.join(told)}." if told else ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the whole: how long it takes, what it reads, where it runs."""
+        return [note for note in (self.timing, self.reading, *self.where) if note]
 
     @property
     def summary(self) -> str:
@@ -241,13 +249,13 @@ class Plan:
             else:
                 plain.append(shown)
                 count += len(steps)
-        return [*([StepLine(_some(plain), "", "", count)] if plain else []), *lines]
+        return [*([StepLine(some_of(plain), "", "", count)] if plain else []), *lines]
 
     def _name(self, step: Step) -> str:
         return self.graph.node(step.node).name or ""
 
     def __str__(self) -> str:
-        lines = [self.summary, *filter(None, [self.timing, self.reading])]
+        lines = [self.summary, *self.notes]
         room = _SHOWN
         for group in self.groups:
             lines += ["", ", ".join(filter(None, [group.heading, group.time]))]
@@ -266,15 +274,9 @@ class Plan:
     __repr__ = __str__
 
     def _work(self) -> list[Step]:
-        return [step for step in self.steps if step.action in ("run", "hold", "queue")]
+        return [step for step in self.steps if step.action in WORK]
 
     def _told_path(self) -> list[str]:
         named = [name for name in self.path if self.graph.node(name).name is not None]
         told = named or [*self.path[:1], *self.path[1:][-1:]]
         return told if len(told) <= 6 else [*told[:3], "…", *told[-2:]]
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are."""
-    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
-    return ", ".join(names[:_NAMES]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
@@ -12,7 +13,9 @@ from cascade_nb.engine.observing.history import History
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.doubts import Doubts
 from cascade_nb.engine.planning.outlook import Outlook, plan_of
-from cascade_nb.engine.planning.plan import Plan
+from cascade_nb.engine.planning.plan import WORK, Plan
+from cascade_nb.engine.planning.whereabouts import whereabouts
+from cascade_nb.engine.processes.executors import Executors
 from cascade_nb.engine.reuse.answers_kept import asks, forgotten, is_known, put_and_wait
 from cascade_nb.engine.reuse.lookup import Reuse, find_reusable, fingerprint_graph
 from cascade_nb.engine.reuse.provenance_cache import ProvenanceCache
@@ -86,10 +89,12 @@ class Planner:
         history: what became of runs.
         given: values of parameters, by name, as runs were given them last.
         means: by task name, the mean seconds of an attempt in earlier runs.
+        executors: where bodies run, by place.
     """
 
     constraints: ConstraintManager
     clock: Clock
+    executors: Executors
     state: StateBackend
     reuse: bool
     runs: Sequence[LiveRun]
@@ -124,6 +129,7 @@ class Planner:
         *,
         params: Mapping[str, Any] | None = None,
         bindings: Bindings | None = None,
+        on: Any = None,
     ) -> Plan:
         """What a run of `target` would do, node by node, and why; nothing runs.
 
@@ -131,9 +137,10 @@ class Planner:
             target: a lazy value, a container of such, or a `Graph`.
             params: values of parameters by name.
             bindings: what names mean now; without it what the engine's `bindings` say.
+            on: where sync tasks run that do not say it, as for `Engine.start`.
 
         Returns:
-            A `Plan`: a step for each node, and how long it may take.
+            A `Plan`: a step for each node, how long it may take, and where it runs.
 
         Raises:
             GraphError, ParamError: as `Engine.start`.
@@ -155,7 +162,16 @@ class Planner:
             {i: paths_in(f for f in known.files if not f.wrote) for i, known in before.items()},
             given,
         )
-        return await run_in_thread(lambda: plan_of(graph, outlook))
+        executors = self.executors
+        place = None if on is None else executors.place(on)
+
+        def made() -> Plan:
+            plan = plan_of(graph, outlook)
+            going = {step.node for step in plan.steps if step.action in WORK}
+            where = whereabouts(graph, going, place, executors)
+            return dataclasses.replace(plan, where=where) if where else plan
+
+        return await run_in_thread(made)
 
     async def find(
         self,

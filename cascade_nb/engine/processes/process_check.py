@@ -14,6 +14,7 @@ from cascade_nb.engine.processes.executors import is_cluster
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Graph
 from cascade_nb.model.copying.elsewhere import Elsewhere
+from cascade_nb.model.lazy.any_task import AnyTask
 
 
 async def check_processes(
@@ -44,18 +45,32 @@ async def check_processes(
         for name, (task, queue) in going.items():
             assert task is not None
             assert queue is not None
-            obstacle = runner_of(queue).obstacle(task.fn, name)
+            obstacle = obstacle_of(task, name, runner_of(queue))
             if obstacle is not None:
-                raise UsageError(
-                    f"{name} cannot run {_where(runner_of(queue))}: {obstacle}; make that inside "
-                    "of the task, or let the task run in threads: executor='thread'"
-                )
+                raise UsageError(obstacle)
         for queue in {queue for _, queue in going.values() if queue is not None}:
             runner: Any = runner_of(queue)
             if is_cluster(runner):
                 runner.connect()
 
     await run_in_thread(check)
+
+
+def obstacle_of(task: AnyTask, name: str, runner: RunsInProcesses) -> str | None:
+    """Why a task cannot run elsewhere, in a sentence with what to do; None where it can.
+
+    Args:
+        task: which.
+        name: how it is called.
+        runner: what would run it there.
+    """
+    found = runner.obstacle(task.fn, name)
+    if found is None:
+        return None
+    return (
+        f"{name} cannot run {_where(runner)}: {found}; make that inside of the task, or let the "
+        "task run in threads: executor='thread'"
+    )
 
 
 async def _bring_here(

@@ -79,13 +79,15 @@ def tell_plan(session: Session, given: Namespace, awaited: bool) -> Any:
     """Say what a run would do."""
     _, target = session.targets(given.name)
     params = session.params_of(target, parameter_texts(given.param))
+    on = _executor(session, given.on)
     if not awaited:
         graph = session.engine.graph_of(target, session.workspace)
-        show_plan(session, plan(graph, params=params))
+        show_plan(session, plan(graph, params=params, on=on))
         return None
 
     async def tell() -> None:
-        made = await session.engine.plan(target, params=params, bindings=session.workspace)
+        bindings = session.workspace
+        made = await session.engine.plan(target, params=params, bindings=bindings, on=on)
         show_plan(session, await run_in_thread(ShownPlan.of(made).prepare))
 
     return tell()

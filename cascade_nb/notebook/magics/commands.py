@@ -109,10 +109,16 @@ def _commands() -> dict[str, Command]:
         [
             ("%cascade plan report", "a table, and the graph with what would run"),
             ("%cascade plan report -p size=10", "with a parameter"),
+            ("%cascade plan report --on processes", "and what would travel, and what cannot"),
         ],
     )
     plan.add_argument("name", nargs="*", help=_TARGET)
     add_params(plan)
+    plan.add_argument(
+        "--on",
+        metavar="WHERE",
+        help="where tasks would run that do not say it, as for run; nothing is started there",
+    )
 
     params = _arguments(
         "params",
