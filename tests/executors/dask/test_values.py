@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import TaskFailedError, UsageError
 from cascade_nb.executors import DaskExecutor
 from cascade_nb.executors.dask.executor import DaskExecutor as Executor
+from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def gathered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 big = cs.task(lambda n: np.full(200_000, n), name="big")
+small = cs.task(lambda n: n, name="small")
 total = cs.task(lambda a: int(a.sum()), name="total")
 pid = cs.task(lambda a: (os.getpid(), int(a[0])), name="pid", reuse=False)
 
@@ -85,19 +88,40 @@ def test_a_result_that_went_with_its_cluster_is_made_anew(cluster: DaskExecutor)
     engine.close()
 
 
-def test_a_state_that_lasts_has_it_and_a_local_run_finds_it(
-    cluster: DaskExecutor, tmp_path: pathlib.Path
+@pytest.fixture(params=["sqlite", "redis"])
+def lasting(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[str]:
+    """The URL of a place for results that outlives an engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'results.db'}"
+        return
+    with RedisServer.start() as server:
+        yield server.url
+
+
+def test_a_state_that_lasts_has_what_was_made_there_and_what_it_has_is_used_there(
+    cluster: DaskExecutor, lasting: str, gathered: list[Any]
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'results.db'}"
-    engine = Engine(executor=DaskExecutor(cluster.address), state_backend=url)
-    assert engine.start(total(big(8).named("made"))).result() == 1_600_000
-    engine.close()
-    local = Engine(state_backend=url)
+    there = Engine(executor=DaskExecutor(cluster.address), state_backend=lasting)
     made = big(8).named("made")
-    run = local.start([made, total(made)])
-    assert run.result()[1] == 1_600_000
+    assert there.start(total(made)).result() == 1_600_000
+    there.close()
+    assert len(gathered) == 1  # on its way to where it is kept
+
+    local = Engine(state_backend=lasting)
+    run = local.start([made, total(made), small(3).named("little")])
+    assert run.result()[1:] == [1_600_000, 3]
     assert run.status.reused == 2
+    large_here = big(9).named("large_here")
+    local.start(large_here).result()
     local.close()
+
+    again = Engine(executor=DaskExecutor(cluster.address), state_backend=lasting)
+    run = again.start([pid(made), pid(large_here), small(3).named("little")])
+    (first, eight), (second, nine), little = run.result()
+    assert (eight, nine, little) == (8, 9, 3)
+    assert os.getpid() not in {first, second}
+    assert run.status.reused == 3
+    again.close()
 
 
 def test_a_large_argument_goes_there_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
