@@ -161,3 +161,35 @@ panel.widget.comm.send = send
     assert "'failed'" in said.stdout
     launch.wait_until(lambda cell: "no file \ufffd" in str(cell.displays))
     assert "\x1b" not in str([shown.get("text/plain") for shown in launch.displays])
+
+
+def test_what_a_process_draws_and_displays_arrives_as_from_a_thread(kernel: RealKernel) -> None:
+    kernel.check(
+        """
+from IPython.display import HTML, display as shown
+def paint(k):
+    import matplotlib.pyplot as plt
+    display(HTML(f"<b>{k}</b>"))
+    shown({"text/plain": "raw", "application/x-own": k}, raw=True)
+    plt.plot([k, 1])
+    plt.show()
+    plt.plot([k, 2])
+    if k == 2: raise ValueError("after it has drawn")
+    return k
+def opened(executor):
+    painted = cs.task(paint, executor=executor, reuse=False).map(k=[1, 2])
+    return Panel.open(cs.start(painted, on_error="continue"))
+def kinds(panel): return sorted(str([sorted(b), b.get("text/html")]) for b in bundles(panel))
+panels = [opened(executor) for executor in ("thread", "processes")]
+"""
+    )
+    told = kernel.check(
+        """
+for panel in panels: await panel.finished()
+print(kinds(panels[0]) == kinds(panels[1]), len(kinds(panels[0])))
+print([panel.run.status.failed for panel in panels])
+print(sum("image/png" in one for one in kinds(panels[1])))
+"""
+    )
+    assert told.stdout == "True 8\n[1, 1]\n4\n"
+    assert told.displays == []

@@ -57,7 +57,7 @@ class TaskFigures:
             ending = ending if ending is not None else []
             mine = ending, OrderedDict()
             _here.set(mine)
-            ending.append(partial(_show_left, mine[1]))
+            ending.append(partial(show_left, mine[1]))
             at_end.set(ending)
         return mine[1]
 
@@ -109,7 +109,7 @@ def _install() -> None:
     if _MODULE in sys.modules:
         _put(sys.modules[_MODULE])
         return
-    finder = _AfterImport(_put)
+    finder = AfterImport(_MODULE, _put)
     sys.meta_path.insert(0, finder)
     _undo.append(lambda: finder in sys.meta_path and sys.meta_path.remove(finder))  # type: ignore[func-returns-value, arg-type]
 
@@ -125,7 +125,7 @@ def _put(module: types.ModuleType) -> None:
     _undo.append(undo)
 
 
-def _show_left(figures: OrderedDict[int, Any]) -> None:
+def show_left(figures: OrderedDict[int, Any]) -> None:
     """Show what a task that is over has left open, and close it; in the task's own context."""
     inline = sys.modules.get(_INLINE)
     try:
@@ -137,20 +137,25 @@ def _show_left(figures: OrderedDict[int, Any]) -> None:
         figures.clear()
 
 
-class _AfterImport:
-    """A finder of modules that calls back when that of pyplot's list was imported.
+class AfterImport:
+    """A finder of modules, on `sys.meta_path`, that calls back when one was imported, once.
 
     It derives from no class of `importlib.abc`: to import that takes as long as fifty of ours.
+
+    Args:
+        module: its name.
+        then: called with it.
     """
 
-    def __init__(self, then: Callable[[types.ModuleType], None]) -> None:
+    def __init__(self, module: str, then: Callable[[types.ModuleType], None]) -> None:
+        self._module = module
         self._then = then
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """As the import system asks; only that one module is answered for."""
-        if name != _MODULE:
+        if name != self._module:
             return None
         sys.meta_path.remove(self)
         for finder in tuple(sys.meta_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,12 +11,12 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from cascade_nb.engine.body_context import at_end, finish_body, own_gpus, progress_told
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
+from cascade_nb.engine.processes.displays import show_what_is_left, shown_elsewhere
 from cascade_nb.engine.processes.surroundings import Place, Telling
 from cascade_nb.file_stamps import Stamps
 from cascade_nb.model.tasks.body import enter_body
 from cascade_nb.model.tasks.present import returned
 
-_FIGURES: Final = "matplotlib._pylab_helpers"
 _OFTEN: Final = 0.05  # seconds between two words of progress
 
 
@@ -70,6 +69,7 @@ def _run(channel: Channel, body: Body) -> Outcome:
 
     settings = _telling.begin(body.said, tell).enter()
     progress_told.set(partial(_Progress().told, tell))
+    shown_elsewhere(tell)
     own_gpus.set(body.gpus)
     enter_body()
     at_end.set(None)
@@ -84,17 +84,10 @@ def _run(channel: Channel, body: Body) -> Outcome:
     finally:
         finish_body()
         stands_for_it.end()
+        show_what_is_left()
         _telling.end()
-        _leave_nothing(body)
+        body.place.go()  # whatever it changed of its process is no other body's
     return Outcome(result, files.met)
-
-
-def _leave_nothing(body: Body) -> None:
-    """Whatever a body changed of its process is no other body's."""
-    body.place.go()
-    pyplot = sys.modules.get(_FIGURES)
-    if pyplot is not None:
-        pyplot.Gcf.destroy_all()
 
 
 _telling: Final = Telling()

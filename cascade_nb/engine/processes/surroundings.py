@@ -18,6 +18,7 @@ from contextvars import Context
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.thread_settings import sklearn_config
+from cascade_nb.engine.processes.displays import put_up
 
 Record = Callable[[str, Any], None]  # tells the other process something
 
@@ -107,6 +108,7 @@ def folder_here() -> str | None:
 def _gone_to(*where: Any) -> Place:
     place = Place(*where)
     place.go()
+    put_up()
     return place
 
 

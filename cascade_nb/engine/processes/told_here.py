@@ -1,4 +1,4 @@
-"""Has what a body logs and warns of in another process logged and warned of here."""
+"""Has what a body logs, warns of and displays in another process logged, told and shown here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from cascade_nb.engine.dispatch.attempt import Attempt
 from cascade_nb.engine.dispatch.checkpoint import tell_progress
+from cascade_nb.engine.processes.displays import show_here
 
 
 class ToldHere:
@@ -22,7 +23,7 @@ class ToldHere:
         self._warned: dict[Any, Any] = {}
 
     def hear(self, kind: str, what: Any) -> None:
-        """It logged or warned, or says how far it is."""
+        """It logged, warned or displayed, or says how far it is."""
         if kind == "log":
             record = logging.makeLogRecord(what)
             logger = logging.getLogger(record.name)
@@ -31,5 +32,7 @@ class ToldHere:
         elif kind == "warning":
             text, category, file, line = what
             warnings.warn_explicit(text, category, file, line, registry=self._warned)
+        elif kind == "display":
+            show_here(what)
         elif kind == "progress":
             tell_progress(self._attempt, *what)
