@@ -9,10 +9,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from typing import Final
 
 from cascade_nb.errors import ClusterError
 
+STARTING: Final = 120.0  # seconds in which it has to answer
 ENDING: Final = 10.0  # seconds in which it ends by itself
 _HOST: Final = """\
 import sys
@@ -40,25 +43,39 @@ class OwnProcess:
     def __init__(self, workers: int) -> None:
         modules = [name for name in sys.modules if name.startswith(_NEEDED)]
         code = _HOST.format(path=sys.path, workers=workers, modules=modules)
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter
-            [sys.executable or "python", "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # Workers are forked from a server without threads that has imported what they need: in
-            # a tenth of the time, which matters most when one has ended.
-            env={**os.environ, "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver"},
-        )
+        program = sys.executable or "python"
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter
+                [program, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                # Workers are forked from a server without threads that has imported what they
+                # need: in a tenth of the time, which matters most when one has ended.
+                env={
+                    **os.environ,
+                    "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
+                },
+            )
+        except OSError as error:
+            raise ClusterError(
+                f"no local Dask cluster can be started: {program} cannot be run: {error}"
+            ) from error
         self.pid = self._process.pid
         assert self._process.stdout is not None
+        began = time.monotonic()
+        late = threading.Timer(STARTING, self._process.kill)
+        late.start()
         line = self._process.stdout.readline()
+        late.cancel()
+        late.join()
         if not line:
-            code_of_end = self._process.wait()
+            how = f"its process ended with {self._process.wait()}"
+            if time.monotonic() - began >= STARTING:
+                how = f"it did not answer within {STARTING:g} s"
             self.end()
-            raise ClusterError(
-                f"no local Dask cluster can be started: its process ended with {code_of_end}"
-            )
+            raise ClusterError(f"no local Dask cluster can be started: {how}")
         self.address = str(json.loads(line)["address"])
 
     def end(self) -> None:

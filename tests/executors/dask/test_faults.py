@@ -20,6 +20,7 @@ from cascade_nb.engine import Engine
 from cascade_nb.errors import ClusterError, RunCancelledError, TaskFailedError, UsageError
 from cascade_nb.events import ConstraintApplied, TaskRetrying
 from cascade_nb.executors import DaskExecutor
+from cascade_nb.executors.dask import own_process
 from cascade_nb.testing import SpySubscriber
 
 PATIENCE = 60.0
@@ -67,6 +68,31 @@ def test_an_address_that_cannot_be_one_is_refused(on: str) -> None:
     with pytest.raises((ClusterError, UsageError)):
         engine.start(cs.task(lambda: 1)(), on=on).result()
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import time; time.sleep(600)", r"it did not answer within 0\.5 s"),
+        ("raise SystemExit(7)", "its process ended with 7"),
+    ],
+)
+def test_a_cluster_of_this_machine_that_does_not_start_is_said(
+    monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    monkeypatch.setattr(own_process, "_HOST", code)
+    if "sleep" in code:
+        monkeypatch.setattr(own_process, "STARTING", 0.5)
+    engine = Engine(executor=DaskExecutor(workers=1))
+    with pytest.raises(ClusterError, match=f"no local Dask cluster can be started: {said}"):
+        engine.start(cs.task(lambda: 1)()).result()
+    engine.close()
+
+
+def test_a_broken_interpreter_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(ClusterError, match=r"/nowhere/python cannot be run: .*No such file"):
+        DaskExecutor(workers=1).connect()
 
 
 def test_a_pause_takes_back_what_no_worker_has_begun(
