@@ -22,8 +22,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
-from cascade_nb.executors.processes.carried_errors import CarriedError
-from cascade_nb.executors.processes.link import Link, Message
+from cascade_nb.errors import TransferError
+from cascade_nb.executors.processes.carried_errors import CarriedError, carried
+from cascade_nb.executors.processes.link import Link, Message, NoRoomError
 from cascade_nb.executors.processes.pickles import packed
 from cascade_nb.executors.processes.stale_code import LoadedModules
 from cascade_nb.executors.processes.usage import Meter, Usage
@@ -116,7 +117,13 @@ def _serve(link: Link, message: Message, meter: Meter) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # the task closed it
             stream.flush()
-    link.send(RESULT, reply_of(result, error, meter.end()))
+    used = meter.end()
+    reply = reply_of(result, error, used)
+    try:
+        link.send(RESULT, reply)
+    except NoRoomError as full:
+        words = f"{sum(map(len, reply)) / 1e6:,.0f} MB of its result cannot come back: {full}"
+        link.send(RESULT, reply_of(None, carried(TransferError(words)), used))
 
 
 def _text(fd: int) -> io.TextIOWrapper:

@@ -37,6 +37,10 @@ class Message(NamedTuple):
     parts: Sequence[memoryview]
 
 
+class NoRoomError(OSError):
+    """There is no memory that two processes could have for a message."""
+
+
 class Link:
     """One end of the connection. Any thread may send; one receives.
 
@@ -59,7 +63,8 @@ class Link:
         """Send a message.
 
         Raises:
-            OSError: the other end is gone, or a large message finds no room in memory.
+            NoRoomError: a large message finds no room in memory; nothing of it was sent.
+            OSError: the other end is gone.
         """
         if sum(map(len, parts)) <= SMALL:
             sizes = struct.pack(f"<{len(parts)}I", *map(len, parts))
@@ -70,7 +75,10 @@ class Link:
             return
         views = [memoryview(part).cast("B") for part in parts]
         sizes = struct.pack(f"<{len(views)}Q", *map(len, views))
-        fd = write_segment(views)
+        try:
+            fd = write_segment(views)
+        except OSError as error:
+            raise NoRoomError(*error.args) from error
         try:
             frame = _HEAD.pack(_HEAD.size + len(sizes), kind, 1, len(views)) + sizes
             with self._sending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from cascade_nb.concurrency.process_protocols import ProcessHandle
-from cascade_nb.errors import ProcessDiedError, ProcessStartError, UsageError
+from cascade_nb.errors import ProcessDiedError, ProcessStartError, TransferError, UsageError
 from cascade_nb.executors.processes import process
 from cascade_nb.executors.processes.executor import ProcessExecutor
 from tests.support.leaks import is_running
@@ -344,6 +345,18 @@ def test_no_room_for_a_value_is_said_and_the_process_stays(
     monkeypatch.undo()
     assert executor.call(abs, -1) == 1
     until(lambda: not is_running(pid))
+
+
+def test_no_room_for_a_result_is_said_and_the_process_stays(executor: ProcessExecutor) -> None:
+    def large() -> bytes:
+        # The memory that both processes have is a file, of which this one may make no large one.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, resource.RLIM_INFINITY))
+        return b"x" * 2_000_000
+
+    pid = executor.call(os.getpid)
+    with pytest.raises(TransferError, match=r"2 MB of its result cannot come back: .*too large"):
+        executor.call(large)
+    assert executor.call(os.getpid) == pid
 
 
 def test_an_unused_process_ends_by_itself_and_another_takes_its_place() -> None:
