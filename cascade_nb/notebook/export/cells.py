@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from cascade_nb.notebook.export.statements import RunCell
 from cascade_nb.notebook.session import Session
@@ -15,13 +16,24 @@ _AROUND: Final = re.compile(r"%%(?:time|capture)\b[^\n]*")
 _FUTURE: Final = re.compile(r"^from __future__ import [^\n]*\bannotations\b", re.MULTILINE)
 
 
+#: By number of a cell that imported a module as the workspace, its name and text.
+_imported: Final[WeakKeyDictionary[Session, dict[int, tuple[str, str]]]] = WeakKeyDictionary()
+
+
+def note_import(session: Session, number: int, name: str, text: str) -> None:
+    """Cell `number` has imported a module of this name and text as the workspace."""
+    _imported.setdefault(session, {})[number] = name, text
+
+
 def run_cells(session: Session) -> list[RunCell]:
-    """The cells that were run."""
+    """The cells that were run, and before the cell that imported a module the lines of that."""
     history = getattr(session.shell, "history_manager", None)
     texts = history.input_hist_raw if history is not None else []
-    found = []
+    found, imported = [], _imported.get(session, {})
     first = running_cell(session.shell).number - len(texts) + 1  # above 0 after a %reset
     for number, text in enumerate(texts, first):
+        if number in imported:
+            found.append(RunCell(*imported[number], defines=False))
         if text.strip():
             found.append(_cell(session, number, text))
     return found

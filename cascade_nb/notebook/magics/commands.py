@@ -10,6 +10,7 @@ from cascade_nb.engine.runs.request import ON_ERROR
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import MAGIC, SHARED, add_params, add_priority
 from cascade_nb.notebook.export.action import export
+from cascade_nb.notebook.export.importing import bring_in
 from cascade_nb.notebook.magics.actions import (
     break_off,
     cap,
@@ -190,6 +191,14 @@ def _commands() -> dict[str, Command]:
     written.add_argument("--tests", action="store_true", help="write a test of each end, too")
     written.add_argument("--force", action="store_true", help="write over files that are there")
 
+    taken = _arguments(
+        "import",
+        "Take the tasks, parameters and nodes of a module as if its lines stood in a cell.",
+        [("%cascade import flow.py", "again after an edit, and what it changed runs again")],
+    )
+    taken.add_argument("file", help="a file of Python, such as flow.py")
+    taken.add_argument("--quiet", action="store_true", help="do not show the graph")
+
     shared = {name: make(MAGIC) for name, make in SHARED.items()}
     return {
         "graph": Command(graph, "nodes", draw),
@@ -207,6 +216,7 @@ def _commands() -> dict[str, Command]:
         "cancel": Command(shared["cancel"], "live", end),
         "params": Command(params, "params", show_params),
         "export": Command(written, "names", export),
+        "import": Command(taken, "", bring_in),
         "drop": Command(drop, "names", drop_names),
         "runs": Command(runs, "runs", tell_runs),
         "times": Command(times, "runs", tell_times),
