@@ -149,7 +149,7 @@ def test_what_a_module_cannot_have_is_listed_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("flow.txt", "no file of Python"),
+        ("flow.txt", "no module and no page"),
         ("my-flow.py", "no name of a module"),
         ("nowhere/flow.py", "no folder nowhere"),
         ("flow.py repport", "did you mean"),

@@ -92,7 +92,7 @@ INSIDE = {
         ("drawer",),
         ("panel", "startables"),
         ("freshness", "overview"),
-        ("reprs", "parameters"),
+        ("reprs", "parameters", "report"),
         ("export",),
         ("magics",),
         ("extension",),

@@ -176,7 +176,8 @@ def _commands() -> dict[str, Command]:
 
     written = _arguments(
         "export",
-        "Write the workspace as a module with a command line, which runs without a notebook.",
+        "Write the workspace as a module with a command line, which runs without a notebook, or a "
+        "run as a page that needs nothing beside itself.",
         [
             (
                 "%cascade export flow.py",
@@ -184,10 +185,14 @@ def _commands() -> dict[str, Command]:
             ),
             ("%cascade export flow.py report", "report, and what it needs"),
             ("%cascade export flow.py --tests", "and test_flow.py"),
+            ("%cascade export report.html", "the last run: graph, time, failures, results"),
+            ("%cascade export report.html 6", "run 6"),
         ],
     )
-    written.add_argument("file", help="what to write, such as flow.py")
-    written.add_argument("name", nargs="*", help="nodes and tasks; without one, all")
+    written.add_argument("file", help="what to write: flow.py, report.html")
+    written.add_argument(
+        "name", nargs="*", help="nodes and tasks, or a run; without one, all, or the last"
+    )
     written.add_argument("--tests", action="store_true", help="write a test of each end, too")
     written.add_argument("--force", action="store_true", help="write over files that are there")
 
