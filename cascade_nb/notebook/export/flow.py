@@ -42,21 +42,21 @@ class Wanted(NamedTuple):
 
 
 def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
-    """What tries a module, writes it, and gives lines that say so. It takes a while, and any thread
-    will do.
+    """What drafts a module, tries it, writes it, and gives lines that say so, or raises a
+    `UsageError` that says why it cannot be one. It takes a while, and any thread will do.
 
     Raises:
-        UsageError: there is nothing to write, or what there is cannot be a module.
+        UsageError: it cannot be written there.
     """
     name = wanted.path.stem
     if not name.isidentifier():
         raise UsageError(f"{wanted.path.name} is no name of a module: letters, digits and _")
     refuse_what_is_there(wanted.files, wanted.force)
-    draft = drafted(session, name, wanted.names)
-    if draft.problems:
-        raise refusal(wanted.path, draft.problems)
 
     def work() -> list[str]:
+        draft = drafted(session, name, wanted.names)
+        if draft.problems:
+            raise refusal(wanted.path, draft.problems)
         keys = keys_of(draft.values, session.workspace)
         done = check(name, draft.module, keys)
         problems = done.problems

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from cascade_nb.errors import UsageError
 
@@ -36,23 +36,34 @@ def write(files: Mapping[Path, str], force: bool) -> None:
     """
     for path, text in files.items():
         try:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-            ) as file:
-                file.write(text)
-            made = Path(file.name)
+            made = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
             try:
-                made.chmod(0o666 & ~_umask())
-                if force:
+                made.write_text(text, encoding="utf-8")
+                if force or not _linked(made, path):
                     made.replace(path)
-                else:
-                    os.link(made, path)  # which fails where another has made it meanwhile
             finally:
                 made.unlink(missing_ok=True)
         except FileExistsError:
             raise UsageError(f"{path} is there already; --force writes over it") from None
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _linked(made: Path, path: Path) -> bool:
+    """Give a file its name, unless another has it meanwhile; False where files have one name each.
+
+    Raises:
+        FileExistsError: another has it.
+    """
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError from None
+        return False
+    return True
 
 
 def formatted(text: str) -> str:
@@ -72,9 +83,3 @@ def formatted(text: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return text
     return done.stdout or text
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
