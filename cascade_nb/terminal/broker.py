@@ -12,6 +12,7 @@ from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
 from cascade_nb.control.holders import A_PERSON, parse_holder
+from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.grammar.values import guard_of
@@ -21,6 +22,7 @@ from cascade_nb.terminal.control import probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
 
+_DIGITS: Final = 12  # from here on it may be an id
 WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
 Ask = Callable[[Any], Awaitable[list[dict[str, Any]]]]
@@ -93,9 +95,14 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         The exit code: that nobody answered is one, though the broker keeps what it was sent.
 
     Raises:
-        UsageError: as `heard_over_broker`.
+        UsageError: a run is named by its number; or as `heard_over_broker`.
     """
     run = given.run or ""
+    if run.isdigit() and len(run) < _DIGITS:  # each process counts its own
+        raise UsageError(
+            f"over a broker a run is named by its whole id, and not as {run}; `cascade-nb runs "
+            "--broker URL` says it"
+        )
     answers = heard_over_broker(given, partial(_answers, given, wish, run))
     if answers is None:
         return FAILED
@@ -106,11 +113,21 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         say_json({**said, "answers": answers, "exit": code})
         return code
     done = "lifted" if wish.lift else "in force"
-    say(*(f"{one['source']}: the {wish.type} of {scope.words} is {done}" for one in answers))
+    holder = _own_of(given)
+    whose = f", as far as it is that of {holder}" if wish.lift and holder else ""
+    told = f"the {wish.type} of {scope.words} is {done}{whose}"
+    say(*(f"{one['source']}: {told}" for one in answers))
     if code == NOBODY:
         kept = "" if wish.lift else "; the broker keeps it for whatever connects"
         complain(f"nobody answered within {WAIT:g} s{kept}")
     return code
+
+
+def _own_of(given: Namespace) -> str:
+    """Whose alone is lifted, in words; empty for a person, who lifts what all have there."""
+    said = holder_of_command(given)
+    holder = A_PERSON if said is None else parse_holder(said)
+    return "" if holder.kind == "person" else holder.words
 
 
 async def _answers(given: Namespace, wish: Wish, run: str, controller: Any) -> list[dict[str, Any]]:

@@ -65,6 +65,9 @@ def test_it_holds_and_lets_go_and_says_who_did(
         ("task:step", "concurrency"),
         ("tag:x", "rate_limit"),
     }
+    agent = terminal.type("resume", "step", "--as", "agent:claude", *over)
+    assert "is lifted, as far as it is that of the agent claude" in agent.out
+    assert ("task:step", "pause") in {one[:2] for one in in_force(run)}
     said = terminal.type("resume", "step", *over, "--json")
     assert said.json["ok"]
     assert said.json["lift"]
@@ -138,6 +141,7 @@ def test_that_nobody_answered_is_said(broker: Mosquitto, terminal: Terminal) -> 
         (["pause", "tusk:x", "--broker", "mqtt://localhost"], 2, "no scope"),
         (["limit", "--broker", "mqtt://127.0.0.1:1"], 1, "cannot be reached"),
         (["rate", "step", "often", "--broker", "mqtt://localhost"], 2, "rate"),
+        (["pause", "--run", "1", "--broker", "mqtt://127.0.0.1:1"], 2, "by its whole id"),
         (["status", "--broker", "mqtt://127.0.0.1:1"], 1, "cannot be reached"),
         (["why", "x", "--broker", "mqtt://u:sesame@elsewhere"], 2, "is another machine"),
         (["plan", "x:y", "--broker", "mqtt://localhost"], 2, "--broker"),
