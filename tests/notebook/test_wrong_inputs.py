@@ -161,7 +161,13 @@ cs.guard("85%", suspend="yes") → suspend is True or False, not 'yes'
 %cascade params size=abc → parameter 'size' takes int, and 'abc' (str) is none
 %cascade params size → a parameter is given as name=value, not 'size'
 %cascade params size=4 --reset → either values are chosen, or all mean their defaults again
-%cascade export → there is no %cascade command 'export'
+%cascade export → %cascade export: say which file, name
+%cascade export flow.txt → flow.txt is no module and no page: `%cascade export flow.py` writes
+%cascade export report.html 77 → there is no run '77'
+%cascade export no/such/folder/flow.py → there is no folder no/such/folder to write flow.py to
+%cascade import → %cascade import: say which file
+%cascade import nope.py → nope.py cannot be read: No such file
+%cascade pause --before nope → there is no scope, task or node 'nope'
 %%cascade → this cell is empty
 %%cascade --run nope⏎def f(x): return x⏎y = f(1) → there is no node 'nope'
 %%cascade --rum⏎y = load(1) → %%cascade takes no option '--rum'; did you mean '--run'?
