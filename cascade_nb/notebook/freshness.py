@@ -74,7 +74,7 @@ class Freshness:
                 except CascadeError:
                     # A cycle in what cells define, or a state that cannot be read: whoever plans or
                     # runs is told, and what is shown stays as it was.
-                    return
+                    continue
         finally:
             self._at_work = None
 

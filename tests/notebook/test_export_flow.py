@@ -177,6 +177,80 @@ def test_what_is_otherwise_in_a_module_is_told(here: Notebook) -> None:
     assert "chosen here was 4" in told
 
 
+@pytest.mark.parametrize(
+    ("cells", "defines"),
+    [
+        (
+            ["rows = [5, 1, 3]", "import heapq\nheapq.heapify(rows)"],
+            "%%cascade --quiet\nclass P: pass\ndef f(x): return x[0]\nr = f(rows)\nq = f([P])",
+        ),
+        (
+            ["class P: pass\np = P()\np.v = 1", "setattr(p, 'v', 99)"],
+            "%%cascade --quiet\ndef f(): return p.v\ndef g(x): return x\nr = f()\nq = g(P())",
+        ),
+        (
+            ["CFG = {}\ndef put(): CFG['k'] = 5", "put()"],
+            "%%cascade --quiet\nclass P: pass\ndef f(): return CFG['k'], P\nr = f()\nq = f()",
+        ),
+    ],
+)
+def test_a_class_does_not_hide_what_no_line_of_the_module_does(
+    here: Notebook, cells: list[str], defines: str
+) -> None:
+    for cell in [*cells, defines]:
+        here.ok(cell)
+    done = here.run("%cascade export flow.py")
+    assert done.error is not None
+    assert "`r`" in done.text
+    assert "what the lines of their cells give now" in done.text
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sets", "reads"),
+    [
+        ("import os\nos.environ['A_MODE'] = 'fast'", "import os\nk = os.environ['A_MODE']"),
+        ("import sys\nsys.path.append('lib')", "from a_neighbour import K as k"),
+    ],
+)
+def test_what_cells_set_in_the_process_is_nothing_that_the_module_has(
+    here: Notebook, sets: str, reads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    Path("lib").mkdir()
+    Path("lib/a_neighbour.py").write_text("K = 3\n")
+    for cell in (sets, reads, "%%cascade --quiet\ndef f(): return k\nr = f()"):
+        here.ok(cell)
+    sys.modules.pop("a_neighbour", None)
+    done = here.run("%cascade export flow.py")
+    assert done.error is not None
+    assert "as a module it raises" in done.text
+    assert not Path("flow.py").exists()
+
+
+def test_a_path_object_among_the_folders_of_imports_is_in_nobodys_way(
+    here: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("lib")])
+    here.ok("%%cascade --quiet\ndef f(): return 1\nr = f()")
+    here.ok("%cascade export flow.py")
+
+
+def test_imports_below_one_name_are_all_in_the_module(here: Notebook) -> None:
+    here.ok("import xml.sax.saxutils")
+    here.ok("import xml.dom.minidom")
+    here.ok("n = 5")
+    here.ok("squares = [n for n in range(3)]")
+    here.ok("%%cascade --quiet\ndef f(): return xml.sax.saxutils.escape('<') + str(n)\nr = f()")
+    here.ok("%cascade export flow.py")
+    text = Path("flow.py").read_text()
+    assert "import xml.sax.saxutils" in text
+    assert "import xml.dom.minidom" in text
+    assert "squares" not in text
+    assert "n = 5" in text
+
+
 # ---- random workspaces -----------------------------------------------------------------------
 
 
@@ -247,7 +321,7 @@ def test_the_module_of_any_workspace_has_its_keys(here: Notebook, seed: int) -> 
     file.write_text(draft.module.text)
     keys = keys_of(draft.values, session.workspace)
     try:
-        there = look({"path": sys.path, "file": str(file), "names": [*keys]})
+        there = look({"name": "flow", "file": str(file), "names": [*keys]})
     finally:
         del sys.modules["flow"]
     assert there == {"keys": keys}, draft.module.text

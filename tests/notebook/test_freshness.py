@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from cascade_nb.errors import CascadeError
+from cascade_nb.notebook.freshness import Freshness
 from tests.support.kernels import LABELS, Execution, RealKernel
 
 DEFINE = """%%cascade
@@ -90,3 +95,20 @@ def test_many_cells_in_a_row_are_looked_at_together_and_a_cycle_changes_nothing(
     kernel.execute("%%cascade --quiet\nrows = clean(tidy)", cellId="cycle")
     cell = kernel.check("await asyncio.sleep(1)")
     assert not [m for m in cell.messages if m["msg_type"] == "stream"]
+
+
+async def test_what_happens_during_a_look_that_fails_is_looked_at_too() -> None:
+    session: Any = SimpleNamespace(done=True)
+    fresh, looks, both = Freshness(session), [0], asyncio.Event()
+
+    async def look() -> None:
+        looks[0] += 1
+        if looks[0] == 2:
+            both.set()
+            return
+        fresh.look_again()  # a cell was executed meanwhile
+        raise CascadeError("a cycle")
+
+    fresh._look = look  # type: ignore[method-assign]
+    fresh.look_again()
+    await asyncio.wait_for(both.wait(), 30)

@@ -95,13 +95,26 @@ def reads_of(python: str) -> set[str]:
 def bound_by(statement: ast.stmt) -> set[str]:
     """The names that a statement binds, or of whose values it sets an item or an attribute."""
     found: set[str] = set()
-    for node in outside_functions(statement):
+    nodes = list(outside_functions(statement))
+    # The variables of a comprehension are nobody else's.
+    inner_names = {
+        id(name)
+        for node in nodes
+        if isinstance(node, ast.comprehension)
+        for name in ast.walk(node.target)
+    }
+    for node in nodes:
+        if id(node) in inner_names:
+            continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).partition(".")[0])
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
+        elif isinstance(node, (ast.MatchAs, ast.MatchStar, ast.MatchMapping)):
+            captured = node.rest if isinstance(node, ast.MatchMapping) else node.name
+            found |= {captured} if captured is not None else set()
         elif isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
             inner: ast.expr = node
             while isinstance(inner, (ast.Subscript, ast.Attribute)):

@@ -5,6 +5,7 @@ the keys of the notebook's.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from cascade_nb.notebook.export.module_text import ModuleText
 _CHILD: Final = "cascade_nb.notebook.export.child"
 _PATIENCE: Final = 300.0  # seconds that a module may take to be imported
 _SAID: Final = 300
+#: As it was when the magics came: what cells set in it since is nothing that a module has.
+_AT_FIRST: Final = dict(os.environ)
 
 
 class Check(NamedTuple):
@@ -25,31 +28,58 @@ class Check(NamedTuple):
 
     Attributes:
         problems: why it cannot stand for the workspace, in words.
-        anew: names of nodes whose keys are others.
+        others: names of nodes that are others than the notebook's.
+        anew: names of nodes that are the same but for the module in which their classes are.
     """
 
     problems: list[str]
+    others: list[str]
     anew: list[str]
 
 
-def check(name: str, module: ModuleText, here: Mapping[str, list[str | None]]) -> Check:
+def check(path: Path, module: ModuleText, here: Mapping[str, list[str | None]]) -> Check:
     """Import a module in a Python of its own, and compare its keys.
 
+    A class is another class in a module of another name. So where keys differ, the module is
+    imported once more under the name that a notebook has; what differs then too is no such matter.
+
     Args:
-        name: what the module is called.
+        path: where the module is to be.
         module: its text.
         here: by name, the keys of the workspace's nodes.
     """
+    found = _differing(path, path.stem, module.text, module, here)
+    if isinstance(found, str):
+        return Check([found], [], [])
+    if not found:
+        return Check([], [], [])
+    again = _differing(path, "__main__", module.body, module, here)
+    others = found if isinstance(again, str) else [one for one in found if one in again]
+    return Check([], others, [one for one in found if one not in others])
+
+
+def _differing(
+    path: Path, name: str, text: str, module: ModuleText, here: Mapping[str, list[str | None]]
+) -> list[str] | str:
+    """The names of nodes whose keys are others where a text is a module of this name; or why it
+    cannot be one.
+    """
     with tempfile.TemporaryDirectory(prefix="cascade-export-") as folder:
-        file, asked = Path(folder, f"{name}.py"), Path(folder, "asked.json")
+        file, asked = Path(folder, f"{path.stem}.py"), Path(folder, "asked.json")
         answer = Path(folder, "answer.json")
-        file.write_text(module.text, encoding="utf-8")
-        told = {"file": str(file), "names": list(here), "path": sys.path}
+        file.write_text(text, encoding="utf-8")
+        told = {
+            "name": name,
+            "file": str(file),
+            "names": list(here),
+            "folder": str(path.parent.resolve()),
+        }
         asked.write_text(json.dumps(told), encoding="utf-8")
         try:
             done = subprocess.run(  # noqa: S603 - this Python
                 [sys.executable, "-m", _CHILD, str(asked), str(answer)],
                 stdin=subprocess.DEVNULL,
+                env=_AT_FIRST,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
@@ -57,15 +87,15 @@ def check(name: str, module: ModuleText, here: Mapping[str, list[str | None]]) -
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Check([f"the module takes longer than {_PATIENCE:g} s to be imported"], [])
+            return f"the module takes longer than {_PATIENCE:g} s to be imported"
         if not answer.exists():
             last = (done.stderr.strip().splitlines() or ["it ended itself"])[-1]
-            return Check([f"the module cannot be imported: {last:.{_SAID}}"], [])
+            return f"the module cannot be imported: {last:.{_SAID}}"
         said = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in said:
-        return Check([_failure(module, said["error"], said["line"])], [])
+        return _failure(module, said["error"], said["line"])
     there = said["keys"]
-    return Check([], [one for one, keys in here.items() if there[one] != keys])
+    return [one for one, keys in here.items() if there[one] != keys]
 
 
 def refusal(path: Path, problems: list[str]) -> UsageError:

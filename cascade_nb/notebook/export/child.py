@@ -51,13 +51,12 @@ def _lazies(value: Any) -> list[Lazy]:
 
 def look(asked: dict[str, Any]) -> dict[str, Any]:
     """The keys of the nodes of a module, or what it raised and at which line of it."""
-    sys.path[:] = asked["path"]
     file = Path(asked["file"])
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    spec = importlib.util.spec_from_file_location(asked["name"], file)
     assert spec is not None, "it is a file of Python"
     assert spec.loader is not None, "it is a file of Python"
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[asked["name"]] = module
     try:
         spec.loader.exec_module(module)
         return {"keys": keys_of({name: getattr(module, name) for name in asked["names"]})}
@@ -69,5 +68,8 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    said = look(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    # As where Python runs the file: it finds what is in its folder, not in the one of the notebook.
+    sys.path[:] = [asked["folder"], *sys.path[sys.path[0] in ("", str(Path.cwd())) :]]
+    said = look(asked)
     Path(sys.argv[2]).write_text(json.dumps(said), encoding="utf-8")

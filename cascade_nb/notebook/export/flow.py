@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -58,32 +58,37 @@ def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
         if draft.problems:
             raise refusal(wanted.path, draft.problems)
         keys = keys_of(draft.values, session.workspace)
-        done = check(name, draft.module, keys)
+        done = check(wanted.path, draft.module, keys)
         problems = done.problems
-        if done.anew and not draft.classes:
-            problems = [f"{_listed(done)}: {_OTHERS}"]
+        if done.others:
+            problems = [f"{_listed(done.others)}: {_OTHERS}"]
         if problems:
             raise refusal(wanted.path, problems)
         texts = zip(wanted.files, [draft.module.text, draft.tests], strict=False)
         write({path: formatted(text) for path, text in texts}, wanted.force)
-        return _told(wanted, draft, done)
+        return _told(wanted, draft, done, [one for one, its in keys.items() if None in its])
 
     return work
 
 
-def _told(wanted: Wanted, draft: Draft, done: Check) -> list[str]:
+def _told(wanted: Wanted, draft: Draft, done: Check, unkeyed: Sequence[str]) -> list[str]:
     files = " and ".join(str(path) for path in wanted.files)
     lines = [f"Wrote {files}; `python {wanted.path} -h` says what it runs."]
     if done.anew:
+        names = f" ({', '.join(draft.classes)})" if draft.classes else ""
         lines.append(
-            f"Computed anew by the module: {_listed(done)}, since its classes "
-            f"({', '.join(draft.classes)}) are others than the notebook's; those of a module that "
-            "both import would be the same."
+            f"Computed anew by the module: {_listed(done.anew)}, since its classes{names} are "
+            "others than the notebook's; those of a module that both import would be the same."
         )
-    elif draft.values:
+    elif draft.values and not unkeyed:
         lines.append("Its nodes have the keys of the notebook's: with one state, results stand.")
+    if unkeyed:
+        lines.append(
+            f"Nothing could compare {_listed(unkeyed)} with the notebook's: `%cascade why` says "
+            "what has no key there."
+        )
     return [*lines, *draft.told]
 
 
-def _listed(done: Check) -> str:
-    return ", ".join(f"`{name}`" for name in done.anew)
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -20,10 +20,12 @@ class ModuleText(NamedTuple):
 
     Attributes:
         text: of it.
+        body: its text without the lines that make a program of it.
         places: by number of a line, the statement that it is of.
     """
 
     text: str
+    body: str
     places: Mapping[int, Statement]
 
     def at(self, line: int) -> Statement | None:
@@ -75,8 +77,9 @@ def module_text(
         if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
             lines += ["", ""]
     default = f", {ends[0]!r}" if len(ends) == 1 else ""
+    body_text = "\n".join([*lines, ""])
     lines += ["", "", 'if __name__ == "__main__":', f"    {package}.main(__file__{default})", ""]
-    return ModuleText("\n".join(lines), places)
+    return ModuleText("\n".join(lines), body_text, places)
 
 
 def tests_text(module: str, ends: Iterable[str], params: Mapping[str, Any]) -> str:

@@ -125,6 +125,8 @@ class Needed:
             else:
                 others = [] if _binder_of(name)(one) else self._of_other_cells(name, one.order[0])
                 found.update(dict.fromkeys([*others, *before]))
+            if any(_adds_to(name)(it) for it in found):
+                found.update(dict.fromkeys(filter(_adds_to(name), self._binding[name])))
         self._needed[one] = list(found)
         return self._needed[one]
 
@@ -191,6 +193,17 @@ class Needed:
     def _refuse(self, one: Statement, why: str) -> None:
         line = one.text.splitlines()[-1 if not one.is_definition else 0].strip()
         self.problems[f"{one.place}, `{line:.60}`: {why}"] = None
+
+
+def _adds_to(name: str) -> Callable[[Statement], bool]:
+    """Whether a statement is ``import name.part``, which keeps what others import below `name`."""
+
+    def adds(one: Statement) -> bool:
+        node = one.node
+        plain = isinstance(node, ast.Import) and node.names[0].asname is None
+        return plain and name in one.binds
+
+    return adds
 
 
 def _binder_of(name: str) -> Callable[[Statement], bool]:
