@@ -58,8 +58,8 @@ def code_key(thing: Any) -> CodeKey:
     Args:
         thing: a function, lambda, partial, bound method, callable object, built-in, class or task.
             A bound method and a callable object count by their state too. The name of a function
-            does not count, nor does that of its module: one that was merely renamed, or moved,
-            keeps its key. Those of a class do.
+            does not count, nor does that of its module unless code asks for it: one that was
+            merely renamed, or moved, keeps its key. Those of a class do.
     """
     walk = CodeWalk()
     root = walk.run(thing)

@@ -23,7 +23,7 @@ from cascade_nb.graph.code.origin import (
 )
 from cascade_nb.graph.code.reflection import Reflection
 from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
-from cascade_nb.graph.code.targets import names_in_texts, put_on_tables, target_of
+from cascade_nb.graph.code.targets import SET_BY_PYTHON, names_in_texts, put_on_tables, target_of
 from cascade_nb.graph.code.titles import (
     Label,
     Labels,
@@ -41,8 +41,6 @@ from cascade_nb.graph.values.short_repr import ValueSnapshot, value_snapshot
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
-# Set by Python itself, and differently in a worker process.
-_NOT_CONSTANTS: Final = frozenset({"__name__", "__builtins__", "__spec__", "__package__"})
 # What `functools` itself sets on functions; a signature only says how another function is called.
 _NOT_ATTRIBUTES: Final = frozenset({"__wrapped__", "cache_parameters", "__signature__"})
 _OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
@@ -174,7 +172,7 @@ class CodeWalk:
             facts = facts_of(code)
             said += facts.digest + self._read(facts, space)
             self.environment.code(facts.names, facts.texts)
-            self._reflection.code(facts.names)
+            self._reflection.code(facts.names, facts.texts)
             self._reflection.function(label, function, facts)
             if facts.source is not None:
                 self.sources[label] = facts.source
@@ -278,7 +276,7 @@ class CodeWalk:
     def _target(self, space: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
         """What ``a.b.c`` leads to; nothing where the name is not set."""
         found = target_of(space, names)
-        if found is None or found.name in _NOT_CONSTANTS:
+        if found is None:
             return b""
         self.environment.value(found.value)
         code = is_code(self._plain(found.value))
@@ -320,7 +318,7 @@ class CodeWalk:
         if label is None:
             label = self._modules[name] = self._unused(Label.of(f"module {name}"))
             if origin.file is None and module is not None:  # made by hand
-                held = {k: v for k, v in vars(module).items() if k not in _NOT_CONSTANTS}
+                held = {k: v for k, v in vars(module).items() if k not in SET_BY_PYTHON}
                 self._value(label, held)
             else:
                 self._todo.append((label, name))

@@ -1,4 +1,4 @@
-"""Keys annotations, documentation and subclasses, for code that reads them at run time.
+"""Keys annotations, documentation, subclasses and modules, for code that reads them at run time.
 
 They do nothing, so they do not count, but for who asks for them at run time.
 """
@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from cascade_nb.graph.code.classes import type_text
+from cascade_nb.graph.code.origin import origin_of_module, origin_of_namespace
 from cascade_nb.graph.code.source import Facts
 from cascade_nb.graph.code.titles import Label
 from cascade_nb.graph.values.atoms import digest, text
@@ -20,6 +21,11 @@ _ASKS_FOR_TYPES: Final = frozenset(
     {"__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec"}
 )
 _ASKS_FOR_DOCS: Final = frozenset({"__doc__", "getdoc"})
+# In which module a function stands, of which its file is another sign.
+_ASKS_FOR_MODULES: Final = frozenset(
+    {"__module__", "__globals__", "f_globals", "getmodule"}
+    | {"co_filename", "getfile", "getsourcefile"}
+)
 _FUTURE: Final = __future__.annotations.compiler_flag
 
 
@@ -28,15 +34,19 @@ class Reflection:
 
     def __init__(self) -> None:
         self._types_asked = self._docs_asked = self._subclasses_asked = False
+        self._modules_asked = False
+        self._modules: dict[Label, str] = {}
         self._classes: dict[Label, type] = {}
         self._types: dict[Label, bytes] = {}
         self._docs: dict[Label, str] = {}
 
-    def code(self, names: Collection[str]) -> None:
-        """Take note of the names that a body uses."""
+    def code(self, names: Collection[str], texts: Collection[str]) -> None:
+        """Take note of the names that a body uses, and of the texts in it."""
         self._types_asked = self._types_asked or not _ASKS_FOR_TYPES.isdisjoint(names)
         self._docs_asked = self._docs_asked or not _ASKS_FOR_DOCS.isdisjoint(names)
         self._subclasses_asked = self._subclasses_asked or "__subclasses__" in names
+        used = (*names, *texts)  # texts as in `getattr(f, "__module__")`
+        self._modules_asked = self._modules_asked or not _ASKS_FOR_MODULES.isdisjoint(used)
 
     def function(self, label: Label, function: types.FunctionType, facts: Facts) -> None:
         """Take note of what a function says."""
@@ -47,6 +57,8 @@ class Reflection:
             said = text(repr([(name, type_text(one)) for name, one in found]))
         self._types[label] = kind + said
         self._doc(label, function.__doc__)
+        named = origin_of_module(str(function.__module__)).module
+        self._modules[label] = f"{named} {origin_of_namespace(function.__globals__).module}"
 
     def cls(self, label: Label, cls: type) -> None:
         """Take note of a class, and of what it says."""
@@ -63,6 +75,10 @@ class Reflection:
         """Name and digest of what counts."""
         if self._types_asked:
             yield from ((label.told("annotations"), digest(t)) for label, t in self._types.items())
+        if self._modules_asked:
+            yield from (
+                (label.told("module"), digest(text(m))) for label, m in self._modules.items()
+            )
         if self._docs_asked:
             for label, doc in self._docs.items():
                 yield label.told("documentation"), digest(text(doc))

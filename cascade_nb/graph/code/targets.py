@@ -11,7 +11,12 @@ import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.graph.code.origin import is_followed, origin_of, origin_of_module
+from cascade_nb.graph.code.origin import (
+    is_followed,
+    origin_of,
+    origin_of_module,
+    origin_of_namespace,
+)
 
 _MISSING: Final = object()
 _AT_NAME: Final = re.compile(r"@([A-Za-z_]\w*)")
@@ -22,6 +27,9 @@ _EVALUATES: Final = frozenset({"eval", "exec"})
 _SQL: Final = frozenset({"sql", "query", "execute"})
 LOOKING_UP: Final = _QUERIES | _EVALUATES | _SQL
 """Names of what looks names up in a text that it is given."""
+
+SET_BY_PYTHON: Final = frozenset({"__name__", "__builtins__", "__spec__", "__package__"})
+"""Names that Python itself sets in each module, and otherwise in a worker process."""
 
 _PLAIN: Final = (int, float, str, bytes, list, dict, tuple, set, frozenset)
 _SETTABLE: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
@@ -44,7 +52,25 @@ class Target(NamedTuple):
 
 
 def target_of(space: Mapping[str, Any], names: tuple[str, ...]) -> Target | None:
-    """What ``a.b.c`` leads to, through modules under edit; None where the name is not set."""
+    """What ``a.b.c`` leads to, through modules under edit; None where the name is not set, and for
+    the built-in names. What a module is called is given as it is in every process.
+    """
+    found = _led_to(space, names)
+    if found is None or found.name not in SET_BY_PYTHON:
+        return found
+    match found.name:
+        case "__builtins__":
+            return None
+        case "__name__":
+            said: Any = origin_of_namespace(found.space).module
+        case "__package__":
+            said = found.value or ""
+        case _:
+            said = getattr(found.value, "name", None), getattr(found.value, "origin", None)
+    return found._replace(value=said)
+
+
+def _led_to(space: Mapping[str, Any], names: tuple[str, ...]) -> Target | None:
     value, name = space.get(names[0], _MISSING), names[0]
     if value is _MISSING:
         return _added(name)
@@ -87,7 +113,8 @@ def _is_put_there(value: Any) -> bool:
 
 def names_in_texts(names: Collection[str], texts: Iterable[str]) -> Iterator[str]:
     """The global names that libraries look up by themselves, out of the texts in a body: pandas'
-    ``query("x > @limit")`` and ``eval``, the tables of an SQL text.
+    ``query("x > @limit")`` and ``eval``, the tables of an SQL text. That of the module, where a
+    body asks for all of them.
 
     Args:
         names: those that the body uses.
@@ -98,11 +125,15 @@ def names_in_texts(names: Collection[str], texts: Iterable[str]) -> Iterator[str
         for pattern, calls in ((_AT_NAME, _QUERIES), (_NAME, _EVALUATES), (_TABLE, _SQL))
         if not calls.isdisjoint(names)
     ]
+    found: set[str] = set()
     if patterns:
         for one in texts:
             if len(one) <= _LONGEST:
                 for pattern in patterns:
-                    yield from pattern.findall(one)
+                    found.update(pattern.findall(one))
+    yield from found
+    if "globals" in found or "globals" in names:
+        yield "__name__"
 
 
 _EXTENDED: Final = (

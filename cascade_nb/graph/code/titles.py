@@ -1,8 +1,9 @@
 """Names pieces of code as a person would: `clean`, `helpers.clean`.
 
 Among what keys are made of, functions and constants go by their names without the module: a
-notebook's lines give the same keys as a module that has them, whatever that is called. Classes go
-by both, since an instance of a class of one module is none of its twin in another.
+notebook's lines give the same keys as a module that has them, whatever that is called. Code that
+asks for its module (`__name__`, `globals()`) reads it as a constant. Classes go by both names,
+since an instance of a class of one module is none of its twin in another.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Code that asks for the module in which it stands counts with that module, and no other does."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import textwrap
+
+import cloudpickle  # type: ignore[import-untyped]
+import pytest
+
+import cascade_nb as cs
+from cascade_nb.graph.code.code_key import carried_code, code_key
+from tests.graph.cells import Cells, Folder
+
+ASKING = {
+    "name": "return __name__",
+    "package": "return __package__",
+    "spec": "return __spec__.name",
+    "globals": "return globals()['N']",
+    "name in globals": "return globals()['__name__']",
+    "evaluated name": "return eval('__name__')",
+    "evaluated globals": "return eval('globals()')['N']",
+    "table of modules": "return sys.modules[__name__].N",
+    "vars of a module": "return vars(sys.modules[__name__])['N']",
+    "relative import": "return importlib.import_module('.conf', __package__).N",
+    "relative to the spec": "return importlib.import_module('.conf', __spec__.parent).N",
+    "module of a function": "return other.__module__",
+    "module by a text": "return getattr(other, '__module__')",
+    "globals of a function": "return other.__globals__['N']",
+    "globals of a frame": "return inspect.currentframe().f_globals['N']",
+    "module by inspect": "return inspect.getmodule(other).N",
+    "file of a function": "return other.__code__.co_filename",
+    "in a lambda": "return (lambda: __name__)()",
+    "in a function inside": "def inner(): return globals()['N']\n    return inner()",
+    "in a class inside": "class P: pass\n    return repr(P)",
+    "vars of a class body": "class P: n = vars()['__module__']\n    return P.n",
+}
+TWIN = """
+import importlib, inspect, sys
+from .conf import N
+def other(): return 1
+def f():
+    {}
+"""
+
+
+def twins(folder: Folder, body: str) -> None:
+    """Two modules of one text, in two packages, that have an `N` each."""
+    for number, name in enumerate(("one", "two")):
+        folder.write(f"{name}.conf", f"N = {number}\n")
+        folder.write(f"{name}.m", TWIN.format(body))
+
+
+def helped(name: str) -> Cells:
+    """A notebook whose function calls that of a module under a name of its own."""
+    return Cells().run(f"import {name}.m as M", "def f(): return M.f()")
+
+
+@pytest.mark.parametrize("kind", ASKING)
+def test_twins_of_two_modules_that_ask_for_theirs_have_two_keys(folder: Folder, kind: str) -> None:
+    twins(folder, ASKING[kind])
+    one, two = folder.load("one.m").f, folder.load("two.m").f
+    assert one() != two()
+    keys = [code_key(one), code_key(two), helped("one").key(), helped("two").key()]
+    assert len({key.digest for key in keys}) == 4
+    assert not any(key.unkeyed for key in keys)
+    folder.forget()
+    again = [code_key(folder.load("one.m").f), helped("one").key()]
+    assert [key.digest for key in again] == [keys[0].digest, keys[2].digest]
+
+
+def test_the_name_of_a_module_counts_for_who_asks_the_module(folder: Folder) -> None:
+    twins(folder, "return N")
+    keys = set()
+    for name in ("one", "two"):
+        vars(folder.load(f"{name}.m"))["N"] = 7  # all else is the same
+        for asked in ("__name__", "__package__", "__spec__.name"):
+            cells = Cells().run(f"import {name}.m as M", f"def f(): return M.f(), M.{asked}")
+            keys.add(cells.key().digest)
+    assert len(keys) == 6
+    assert helped("one").key().digest == helped("two").key().digest  # nothing asks
+
+
+def test_what_a_function_is_called_does_not_tell_where_it_stands(folder: Folder) -> None:
+    twins(folder, "return other.__name__, other.__qualname__, type(1).__name__, 'globals'")
+    assert len({code_key(folder.load(f"{name}.m").f).digest for name in ("one", "two")}) == 1
+
+
+def test_a_kept_result_of_a_twin_is_not_given_to_a_task_of_another_module(folder: Folder) -> None:
+    text = "return __name__, globals()['N'], importlib.import_module('.conf', __package__).N"
+    twins(folder, text)
+    given = []
+    with contextlib.closing(cs.Engine()) as engine:
+        for name in ("one", "one", "two"):
+            run = engine.start(cs.task(helped(name).names["f"])().named("a"))
+            given.append((run.result(), run.status.reused))
+    assert given == [(("one.m", 0, 0), 0), (("one.m", 0, 0), 1), (("two.m", 1, 1), 0)]
+
+
+@pytest.mark.parametrize("kind", ["name", "package", "spec", "globals", "in a class inside"])
+def test_code_that_asks_for_its_module_is_the_same_in_another_process(kind: str) -> None:
+    cells = Cells()
+    cells.names.update({"__package__": None, "__spec__": None, "N": 1, "sys": sys})
+    cells.run(textwrap.dedent(f"def f():\n    {ASKING[kind]}"))
+    function = cells.names["f"]
+    assert carried_code(cloudpickle.loads(cloudpickle.dumps(function))) == carried_code(function)
