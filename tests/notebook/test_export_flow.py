@@ -151,17 +151,37 @@ def test_what_a_module_cannot_have_is_listed_and_nothing_is_written(
     [
         ("flow.txt", "no module and no page"),
         ("my-flow.py", "no name of a module"),
+        ("class.py", "no name of a module"),
+        ("cs.py", "another name"),
+        ("cascade_nb.py", "another name"),
+        ("json.py", "another name"),
+        ("hypothesis.py", "another name"),
+        (f"{'a' * 300}.py", "cannot be written"),
+        (f"{'a' * 300}.html", "cannot be written"),
         ("nowhere/flow.py", "no folder nowhere"),
         ("flow.py repport", "did you mean"),
         ("", "say which file"),
     ],
 )
 def test_what_makes_no_sense_is_refused(here: Notebook, line: str, words: str) -> None:
-    here.ok("%%cascade --quiet\ndef f(x): return x\nreport = f(1)")
+    here.ok("import hypothesis")
+    here.ok("%%cascade --quiet\ndef f(x): return x or hypothesis\nreport = f(1)")
     done = here.run(f"%cascade export {line}")
     assert done.error is not None
     assert words in done.text
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_force_writes_through_a_link_and_keeps_who_may_run_it(here: Notebook) -> None:
+    real, link = Path("real.py"), Path("flow.py")
+    real.write_text("1\n")
+    real.chmod(0o755)
+    link.symlink_to(real)
+    here.ok("%%cascade --quiet\ndef f(): return 1\nr = f()")
+    here.ok("%cascade export flow.py --force")
+    assert link.is_symlink()
+    assert "def f" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o755
 
 
 def test_what_is_otherwise_in_a_module_is_told(here: Notebook) -> None:

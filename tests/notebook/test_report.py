@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cascade_nb.notebook.report.page import _value
 from cascade_nb.notebook.report.sanitised import sanitised
 from tests.notebook.conftest import Notebook
 from tests.support.examples import examples
@@ -151,3 +152,22 @@ def test_of_anybodys_html_only_what_shows_something_comes_through(parts: list[st
     assert {tag for tag, _ in tags.found} <= {"b", "a", "td", "table", "tr", "div"} - {"a"}
     assert {name for _, names in tags.found for name in names} <= {"colspan", "rowspan"}
     made.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<p>a</p><embed src=x><p>b</p>", "<p>a</p><p>b</p>"),
+        ("<select><option>A<option>B</select><p>b</p>", "<p>b</p>"),
+        ("<html><head><title>t</title><body><p>b</p>", "<p>b</p>"),
+        ("<div id=x></div><script>draw()</script>", ""),
+        ("<img src=x><br>&nbsp;", ""),
+    ],
+)
+def test_what_is_hidden_hides_nothing_behind_it(text: str, shown: str) -> None:
+    assert sanitised(text) == shown
+
+
+def test_a_result_whose_page_shows_nothing_is_told_as_text() -> None:
+    shown = _value("a plot", {"text/html": "<div id=x></div><script>draw()</script>"})
+    assert shown == "<pre>a plot</pre>"

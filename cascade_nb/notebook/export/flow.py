@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import ast
+import keyword
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -49,14 +52,19 @@ def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
         UsageError: it cannot be written there.
     """
     name = wanted.path.stem
-    if not name.isidentifier():
-        raise UsageError(f"{wanted.path.name} is no name of a module: letters, digits and _")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(
+            f"{wanted.path.name:.80} is no name of a module: letters, digits and _, and no word of "
+            "Python's own"
+        )
+    _refuse_name(name, {"cs", "cascade_nb", *sys.stdlib_module_names})
     refuse_what_is_there(wanted.files, wanted.force)
 
     def work() -> list[str]:
         draft = drafted(session, name, wanted.names)
         if draft.problems:
             raise refusal(wanted.path, draft.problems)
+        _refuse_name(name, set(_imported(draft.module.text)))
         keys = keys_of(draft.values, session.workspace)
         done = check(wanted.path, draft.module, keys)
         problems = done.problems
@@ -69,6 +77,22 @@ def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
         return _told(wanted, draft, done, [one for one, its in keys.items() if None in its])
 
     return work
+
+
+def _refuse_name(name: str, taken: Collection[str]) -> None:
+    if name in taken:
+        raise UsageError(
+            f"a module {name} would be imported where {name} is meant: give it another name"
+        )
+
+
+def _imported(text: str) -> Iterator[str]:
+    """The names of the libraries that some Python imports."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module.partition(".")[0]
 
 
 def _told(wanted: Wanted, draft: Draft, done: Check, unkeyed: Sequence[str]) -> list[str]:

@@ -22,31 +22,43 @@ def refuse_what_is_there(paths: list[Path], force: bool) -> None:
         UsageError: one of them is there and is not to be written over, or has no folder.
     """
     for path in paths:
-        if path.is_dir() or (path.exists() and not force):
+        try:
+            taken = path.is_dir() or (path.exists() and not force)
+        except OSError as error:  # such as a name that is too long
+            raise _no_such(path, error) from None
+        if taken:
             raise UsageError(f"{path} is there already; --force writes over it, if it is a file")
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent} to write {path.name} to")
 
 
 def write(files: Mapping[Path, str], force: bool) -> None:
-    """Write files, each as a whole.
+    """Write files, each as a whole; one that is written over keeps who may read and run it, and a
+    link stays one.
 
     Raises:
         UsageError: one of them is there and is not to be written over, or cannot be written.
     """
     for path, text in files.items():
         try:
-            made = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+            real = Path(os.path.realpath(path))
+            made = real.with_name(f".cascade-{uuid4().hex[:8]}")
             try:
                 made.write_text(text, encoding="utf-8")
-                if force or not _linked(made, path):
-                    made.replace(path)
+                if force and real.exists():
+                    shutil.copymode(real, made)
+                if force or not _linked(made, real):
+                    made.replace(real)
             finally:
                 made.unlink(missing_ok=True)
         except FileExistsError:
             raise UsageError(f"{path} is there already; --force writes over it") from None
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+            raise _no_such(path, error) from None
+
+
+def _no_such(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path!s:.80} cannot be written: {error.strerror or error}")
 
 
 def _linked(made: Path, path: Path) -> bool:

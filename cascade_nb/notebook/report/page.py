@@ -178,7 +178,7 @@ def _value(text: str, data: Mapping[str, Any]) -> str:
         coded = base64.b64encode(drawn.encode("utf-8", "replace")).decode("ascii")
         return f'<img alt="" src="data:{_SVG};base64,{coded}">'
     made = data.get("text/html")
-    if isinstance(made, str) and len(made) <= _RICH and (shown := sanitised(made)).strip():
+    if isinstance(made, str) and len(made) <= _RICH and (shown := sanitised(made)):
         return f'<div class="value">{shown}</div>'
     return f"<pre>{_text(text)}</pre>" if text else ""
 

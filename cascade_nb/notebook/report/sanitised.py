@@ -23,13 +23,17 @@ _TO_HIDE: Final = (
 )
 _SHOWING: Final = frozenset(_TO_SHOW.split())
 _NOTHING: Final = frozenset(_TO_HIDE.split())
+#: Those of them that have no end, so that what follows is not in them.
+_ENDLESS: Final = frozenset({"embed"})
 _ALONE: Final = frozenset({"br", "hr"})
 _NUMBERS: Final = ("colspan", "rowspan")
 _DEEPEST: Final = 200
 
 
 def sanitised(given: str) -> str:
-    """What of some HTML shows something, with every tag that it opens closed."""
+    """What of some HTML shows something, with every tag that it opens closed; empty where no text
+    of it would be seen.
+    """
     reader = _Reader()
     reader.feed(given)
     reader.close()
@@ -42,13 +46,18 @@ class _Reader(HTMLParser):
         self._made: list[str] = []
         self._open: list[str] = []
         self._silent: list[str] = []
+        self._has_text = False
 
     def finished(self) -> str:
+        if not self._has_text:
+            return ""
         return "".join([*self._made, *(f"</{tag}>" for tag in reversed(self._open))])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _NOTHING:
-            self._silent.append(tag)
+        if tag == "body" and self._silent == ["head"]:  # which need not be closed
+            self._silent.clear()
+        elif tag in _NOTHING:
+            self._silent += [] if tag in _ENDLESS else [tag]
         elif self._silent:
             return
         elif tag in _ALONE:
@@ -68,8 +77,9 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._silent:
-            if tag == self._silent[-1]:
-                self._silent.pop()
+            if tag in self._silent:  # an <option> in it need not be closed
+                while self._silent.pop() != tag:
+                    pass
         elif tag in self._open:
             while (last := self._open.pop()) != tag:
                 self._made.append(f"</{last}>")
@@ -77,4 +87,5 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
+            self._has_text = self._has_text or bool(data.strip())
             self._made.append(html.escape(readable(data), quote=True))
