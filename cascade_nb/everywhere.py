@@ -47,7 +47,7 @@ def pause(
         >>> cs.resume("fetch")
         True
     """
-    key = _everywhere(scope, "breakpoint" if before else "pause", by)
+    key = _everywhere(scope, "breakpoint" if before else "pause", by, items=before)
     _each(key, lambda engine, of: engine.pause(of, reason=reason, ttl=ttl, by=by, before=before))
 
 
@@ -71,7 +71,7 @@ def resume(scope: str = "global", *, by: str | Holder = "you", before: bool = Fa
         >>> cs.resume()
         False
     """
-    key = _everywhere(scope, "breakpoint" if before else "pause", by, items=not before)
+    key = _everywhere(scope, "breakpoint" if before else "pause", by, items=True)
     return _each(key, lambda engine, of: engine.resume(of, by=by, before=before))
 
 

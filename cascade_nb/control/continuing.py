@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, is_called
 from cascade_nb.control.gates import Ticket, TicketOwner
 from cascade_nb.control.guarding import Guarding
 from cascade_nb.control.holders import A_PERSON, Holder
@@ -12,44 +12,27 @@ from cascade_nb.control.holders import A_PERSON, Holder
 class Continuing(Guarding):
     """The part of a constraint manager that lets go on what breakpoints hold."""
 
-    def at_breakpoints(
-        self, scope: Scope, by: Holder = A_PERSON
-    ) -> list[tuple[BreakpointGate, Ticket]]:
-        """What is held at breakpoints within a scope, the first to start first. Call under `lock`.
+    def go_on(self, scope: Scope, by: Holder = A_PERSON) -> tuple[int, list[Constraint]]:
+        """Let go on what is held at breakpoints within a scope; what is ready starts at once. Safe
+        from any thread.
 
         Args:
             scope: of what; as a node also an item: ``t[17]``.
-            by: whose word counts: what others hold whom this one may not overrule is left out.
-        """
-        return [
-            (gate, ticket)
-            for gate in self.breakpoints()
-            if gate.constraint is None or by.may_lift(gate.constraint.holder)
-            for ticket in gate.waiting()
-            if _is_within(scope, ticket)
-        ]
+            by: whose word counts: what others hold whom this one may not overrule stays held.
 
-    def go_on(self, scope: Scope, by: Holder = A_PERSON) -> int:
-        """Let go on what is held at breakpoints within a scope; what is ready starts at once. Safe
-        from any thread. Gives how much that is.
-
-        Args:
-            scope, by: as for `at_breakpoints`.
+        Returns:
+            How much goes on, and the breakpoints of those others that hold something of it.
         """
         with self.lock:
-            held = self.at_breakpoints(scope, by)
-            of_owner: dict[TicketOwner, list[tuple[BreakpointGate, Ticket]]] = {}
-            for gate, ticket in held:
-                of_owner.setdefault(ticket.owner, []).append((gate, ticket))
-            for owner, its in of_owner.items():
-                owner.lifting()  # edits are looked at before any of them starts
-                since = min(gate.since(ticket) for gate, ticket in its)
-                for gate, ticket in its:
-                    gate.let(ticket)
-                owner.take_back([ticket for _, ticket in its], since)
-                owner.lifted()
+            count, theirs = 0, []
+            for owner, held in self._at_breakpoints(scope).items():
+                its = [(gate, ticket) for gate, ticket in held if gate.obeys(by)]
+                theirs += [gate.constraint for gate, _ in held if not gate.obeys(by)]
+                if its:
+                    self._let(owner, its, by)
+                count += len(its)
             self._freed.hand_out(self.clock, self.timer_changed)
-            return len(held)
+            return count, [one for one in dict.fromkeys(theirs) if one is not None]
 
     def passed(self, ticket: Ticket) -> list[BreakpointGate]:
         """The breakpoints that have let `ticket` go. Call under `lock`."""
@@ -57,15 +40,40 @@ class Continuing(Guarding):
         gates = [one for one in self._gates_of(ticket) if isinstance(one, BreakpointGate)]
         return [gate for gate in gates if not gate.refuses(ticket, now)]
 
-    def holding(self, scope: Scope) -> list[Constraint]:
-        """The pauses of a scope, and the breakpoints at which something within it is held."""
+    def run_over(self, run_id: str) -> None:
+        """Nothing of this run starts any more: what was let go of it is remembered no longer."""
         with self.lock:
-            held = [gate.constraint for gate, _ in self.at_breakpoints(scope)]
-        pauses = self.standing(scope)
-        return [*pauses, *dict.fromkeys(one for one in held if one is not None)]
+            for gate in self.breakpoints():
+                gate.run_over(run_id)
+
+    def _at_breakpoints(
+        self, scope: Scope
+    ) -> dict[TicketOwner, list[tuple[BreakpointGate, Ticket]]]:
+        """What is held at breakpoints within a scope, by its owner, the first to start first."""
+        held: dict[TicketOwner, list[tuple[BreakpointGate, Ticket]]] = {}
+        for gate in self.breakpoints():
+            for ticket in gate.waiting():
+                held.setdefault(ticket.owner, []).append((gate, ticket))
+        by_name = scope.kind in ("node", "from")
+        for owner, its in held.items():  # asked once, since it looks at each node of its graph
+            members = owner.members(scope) if by_name else frozenset[int]()
+            held[owner] = [one for one in its if _is_within(scope, one[1], members)]
+        return held
+
+    def _let(
+        self, owner: TicketOwner, its: list[tuple[BreakpointGate, Ticket]], by: Holder
+    ) -> None:
+        owner.lifting()  # edits are looked at before any of them starts
+        since = min(gate.since(ticket) for gate, ticket in its)
+        for _, ticket in its:
+            for gate in self._gates_of(ticket):  # at all of them, or the next would hold it at once
+                if isinstance(gate, BreakpointGate) and gate.obeys(by):
+                    gate.let(ticket)
+        owner.take_back([ticket for _, ticket in its], since)
+        owner.lifted()
 
 
-def _is_within(scope: Scope, ticket: Ticket) -> bool:
+def _is_within(scope: Scope, ticket: Ticket, members: frozenset[int]) -> bool:
     """Whether a ticket is of this scope, which may name an item, too."""
     subject = ticket.subject
     if not subject.is_of(scope.run):
@@ -73,9 +81,5 @@ def _is_within(scope: Scope, ticket: Ticket) -> bool:
     if scope.kind == "run":
         return subject.is_of(scope.value)
     if scope.kind in ("node", "from"):
-        owner = ticket.owner
-        called = owner.attempt_of(ticket)[0], owner.label_of(ticket)
-        return ticket.node in owner.members(scope) or (
-            scope.kind == "node" and scope.value in called
-        )
+        return ticket.node in members or is_called(scope, ticket)
     return scope.covers(subject.task_name, subject.tags)

@@ -105,7 +105,8 @@ def _hello(_request: Request) -> dict[str, Any]:
 
 
 def _pause(request: Request) -> dict[str, Any]:
-    scope, (kind, before) = _scope(request), _paused_how(request)
+    kind, before = _paused_how(request)
+    scope = _scope(request, items=before)
     reason, ttl = request.text("reason"), request.given.get("seconds")
     pause(scope, reason=reason, ttl=ttl, by=_by(request), before=before)
     return _applied(scope, kind, _by(request))

@@ -70,7 +70,7 @@ class Controls:
 
         Args:
             scope: "global", "task:…", "tag:…", "node:…", "from:…" or "run:…"; or the bare name of
-                a task or a node.
+                a task or a node. With `before` also one item of a mapped node: "t[17]".
             reason: for people.
             by: who holds it: "you", a person's name, "program:nightly" or "agent:claude". What two
                 of them hold stands beside each other, and both must go.
@@ -90,7 +90,8 @@ class Controls:
             True
         """
         kind = "breakpoint" if before else "pause"
-        return self.constraints.apply(self.scope(scope), kind, reason=reason, ttl=ttl, by=by)
+        of = self.scope(scope, items=before)
+        return self.constraints.apply(of, kind, reason=reason, ttl=ttl, by=by)
 
     def resume(
         self, scope: str = "global", *, by: str | Holder = "you", before: bool = False
@@ -116,13 +117,14 @@ class Controls:
             False
         """
         if before:
-            return self._lift(scope, "breakpoint", by)
+            return self._lift(self.scope(scope, items=True), "breakpoint", by)
         wanted, holder = self.scope(scope, items=True), holder_of(by)
         if self.constraints.lift(wanted, "pause", by=holder):
             return True
-        if self.constraints.go_on(wanted, holder):
+        count, theirs = self.constraints.go_on(wanted, holder)
+        if count:
             return True
-        others = self.constraints.holding(wanted)
+        others = [*self.constraints.standing(wanted), *theirs]
         if others:
             raise HolderError(others_words(holder, others))
         return False
@@ -272,7 +274,7 @@ class Controls:
             given = {"memory": memory, "suspend": suspend}
             self.constraints.apply(self.scope(scope), "guard", given, reason=reason, ttl=ttl, by=by)
 
-    def _lift(self, scope: str, type: str, by: str | Holder) -> bool:
+    def _lift(self, scope: str | Scope, type: str, by: str | Holder) -> bool:
         wanted, holder = self.scope(scope), holder_of(by)
         lifted = self.constraints.lift(wanted, type, by=holder)
         others = self.constraints.standing(wanted, type)

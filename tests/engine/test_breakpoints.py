@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.engine import Engine, NodeState
+from cascade_nb.engine.dispatch.admission import Admission
 from cascade_nb.errors import HolderError, RunCancelledError, UnknownNameError, UsageError
 from cascade_nb.events import TaskBlocked
 from cascade_nb.testing import SpySubscriber, VirtualClock
@@ -27,6 +29,13 @@ def give(x: Any = 1) -> Any:
 def train(rows: list[int], scale: int = 2) -> int:
     rows.append(1000)  # what it is given is its own
     return scale * len(rows)
+
+
+def let_go(engine: Engine) -> set[object]:
+    """What breakpoints remember to have let go."""
+    with engine.constraints.lock:
+        gates: list[BreakpointGate] = engine.constraints.breakpoints()
+        return {called for gate in gates for called in gate.let_go}
 
 
 async def held(run: Any, count: int = 1) -> None:
@@ -131,6 +140,110 @@ async def test_what_was_edited_while_held_runs_once_it_is_let_go(
     assert await run == [2, 6]
     assert run.edits == ("scale",)
     assert started(spy, "scale") == ["scale#1"]
+
+
+async def test_what_was_tried_again_is_held_once_more_when_an_edit_has_it_run_anew(
+    engine: Engine,
+) -> None:
+    names, tries = Names(), list[str]()
+
+    def before(x: int) -> int:
+        tries.append("before")
+        if len(tries) < 2:
+            raise OSError("not yet")
+        return x
+
+    def after(x: int) -> int:
+        tries.append("after")
+        return x + 1
+
+    old, new = named(before), named(after)
+    first = old(1).named("first").with_retry(3)
+    engine.pause(before=True)
+    run = engine.start(give(first).named("last"), bindings=names)
+    for number in (1, 2):
+        await held(run)
+        run.resume("node:first")
+        await until(lambda: len(tries) == number)  # noqa: B023
+    await until(lambda: run.states()["last"] is NodeState.HELD)
+    assert let_go(engine) == set()  # both attempts are over
+    names.tasks[old] = new
+    engine.edited()
+    run.resume("node:last")
+    await until(lambda: run.states()["first"] is NodeState.HELD)
+    assert tries == ["before", "before"]
+    engine.resume(before=True)
+    assert await run == 2
+
+
+async def test_nothing_is_remembered_of_a_run_that_is_over(engine: Engine) -> None:
+    engine.pause("give", before=True)
+    engine.limit("give", 0)
+    run = engine.start(give(1).named("x"))
+    await held(run)
+    run.resume("node:x")
+    await until(lambda: run.status.queued == 1)
+    assert len(let_go(engine)) == 1  # it has not begun
+    run.cancel()
+    assert isinstance(await outcome(run), RunCancelledError)
+    assert let_go(engine) == set()
+
+
+async def test_to_let_one_of_many_go_asks_once_which_nodes_are_meant(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    members = Admission.members
+
+    def counted(self: Admission, scope: Any) -> frozenset[int]:
+        asked.append(str(scope))
+        return members(self, scope)
+
+    monkeypatch.setattr(Admission, "members", counted)
+    engine.pause("give", before=True)
+    run = engine.start([give(n).named(f"n{n}") for n in range(5)])
+    await held(run, 5)
+    assert engine.resume("node:n3")
+    await held(run, 4)
+    assert not engine.resume("node:n3")  # it is not held any more
+    assert asked == ["node:n3", "node:n3"]
+    engine.resume("give")
+    assert await run == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("scope", ["node:m[1]", "m[1]"])
+async def test_a_breakpoint_may_be_before_one_item_of_a_map(
+    engine: Engine, spy: SpySubscriber, scope: str
+) -> None:
+    mapped = give.map(x=[5, 6, 7]).named("m")
+    engine.pause("global")
+    run = engine.start(mapped)
+    await held(run, 3)
+    engine.pause(scope, before=True)
+    engine.resume("global")
+    await until(lambda: run.progress_of(run.graph.node("m").index) == (2, 3))
+    await held(run)
+    assert "m[1]" not in started(spy, "give")
+    assert run.inputs("m") == {"x": 6}
+    assert engine.resume("m[1]")
+    assert await run == [5, 6, 7]
+    assert engine.resume(scope if ":" in scope else f"node:{scope}", before=True)
+
+
+async def test_who_is_let_go_passes_every_breakpoint_that_one_may_overrule(engine: Engine) -> None:
+    engine.pause("give", before=True, by="agent:claude")
+    engine.pause(before=True, by="agent:claude")
+    engine.pause("node:x", before=True, by="ada")
+    run = engine.start(give(1).named("x"))
+    await held(run)
+    engine.resume("node:x", by="ada")  # a person overrules agents: once for all three
+    assert await run == 1
+    run = engine.start(give(2).named("x"))
+    await held(run)
+    engine.resume("node:x", before=True, by="ada")
+    await until(lambda: "by the agent claude" in run.why("x")[0])
+    engine.resume("node:x", by="agent:claude")  # once for both of its own
+    assert await run == 2
 
 
 async def test_a_pause_of_the_same_scope_is_lifted_first(

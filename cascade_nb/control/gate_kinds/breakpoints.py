@@ -6,47 +6,72 @@ the next item of a map, and the next attempt at a node that has failed.
 
 from __future__ import annotations
 
-from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.gates import Gate, Ticket, TicketOwner
+from cascade_nb.control.holders import Holder
+
+#: What a person calls a start, since an edit gives its run new tickets: the id of the run, the name
+#: and the how manieth attempt. Of what continues another: its owner, its key, and 0.
+_Called = tuple[str | TicketOwner, str | int, int]
 
 
 class BreakpointGate(Gate):
-    """Lets nothing pass but what was let go."""
+    """Lets nothing pass but what was let go.
+
+    Attributes:
+        let_go: what was, and has not come to its end since.
+    """
 
     word = "held"
     says_the_same = False  # to each, what it is called
 
     def __init__(self, constraint: Constraint | None) -> None:
         super().__init__(constraint)
-        # By what a person calls it, since an edit gives its run new tickets.
-        self._let: set[tuple[str, str, int]] = set()
-        self._let_on: set[tuple[TicketOwner, int]] = set()  # of what continues others
+        self.let_go: set[_Called] = set()
+        # As what each has passed: when it is done, its node may be at its next attempt already.
+        self._passed_as: dict[Ticket, _Called] = {}
         self._came: dict[Ticket, float] = {}
         self._now = 0.0
 
+    def concerns(self, ticket: Ticket) -> bool:
+        """Also where it is about one item of a mapped node."""
+        assert self.constraint is not None
+        scope = self.constraint.scope
+        if super().concerns(ticket):
+            return True
+        is_item = scope.value.endswith("]") and is_called(scope, ticket)
+        return is_item and ticket.subject.is_of(scope.run)
+
     def refuses(self, ticket: Ticket, now: float) -> bool:
         self._now = now
-        name, number, starts = ticket.owner.attempt_of(ticket)
-        if starts:
-            return (ticket.subject.run_id, name, number) not in self._let
+        called = _called(ticket)
+        if called in self.let_go:
+            return False
         constraint = self.constraint
         by_name = constraint is not None and constraint.scope.kind in ("node", "from")
-        return not by_name and (ticket.owner, ticket.key) not in self._let_on
+        return isinstance(called[0], str) or not by_name
+
+    def take(self, ticket: Ticket) -> None:
+        self._passed_as[ticket] = _called(ticket)
 
     def give_back(self, ticket: Ticket) -> bool:
-        name, number, starts = ticket.owner.attempt_of(ticket)
-        if starts:
-            self._let.discard((ticket.subject.run_id, name, number))
-        else:
-            self._let_on.discard((ticket.owner, ticket.key))
+        called = self._passed_as.pop(ticket, None)
+        if called is not None:
+            self.let_go.discard(called)
         return False
 
     def undo(self, ticket: Ticket) -> bool:
+        self._passed_as.pop(ticket, None)  # and it stays let go
         return False
 
     def forget(self, owner: TicketOwner) -> None:
         super().forget(owner)
-        self._let_on = {one for one in self._let_on if one[0] is not owner}
+        self.let_go = {called for called in self.let_go if called[0] is not owner}
+        self._passed_as = {t: as_ for t, as_ in self._passed_as.items() if t.owner is not owner}
+
+    def run_over(self, run_id: str) -> None:
+        """Nothing of this run starts any more, nor of what an edit would make of it."""
+        self.let_go = {called for called in self.let_go if called[0] != run_id}
 
     def park(self, ticket: Ticket) -> None:
         super().park(ticket)
@@ -63,14 +88,27 @@ class BreakpointGate(Gate):
         return self._came.get(ticket, self._now)
 
     def let(self, ticket: Ticket) -> None:
-        """This one waits no longer, and passes when it comes again."""
-        ticket.parked = None
+        """This one passes here when it comes again; where it waits here, it waits no longer."""
+        if ticket.parked is self:
+            ticket.parked = None
         self._came.pop(ticket, None)
-        name, number, starts = ticket.owner.attempt_of(ticket)
-        if starts:
-            self._let.add((ticket.subject.run_id, name, number))
-        else:
-            self._let_on.add((ticket.owner, ticket.key))
+        self.let_go.add(_called(ticket))
+
+    def obeys(self, by: Holder) -> bool:
+        """Whether this one may let go what is held here."""
+        return self.constraint is None or by.may_lift(self.constraint.holder)
+
+
+def is_called(scope: Scope, ticket: Ticket) -> bool:
+    """Whether the scope is of one node or item, and of this ticket's."""
+    owner = ticket.owner
+    called = owner.attempt_of(ticket)[0], owner.label_of(ticket)
+    return scope.kind == "node" and scope.value in called
+
+
+def _called(ticket: Ticket) -> _Called:
+    name, number, starts = ticket.owner.attempt_of(ticket)
+    return (ticket.subject.run_id, name, number) if starts else (ticket.owner, ticket.key, 0)
 
 
 def _turn(entry: tuple[int, int, Ticket]) -> tuple[int, int]:

@@ -109,6 +109,7 @@ class Execution:
             error = await self._end(error)
         except BaseException as raised:  # the loop is being torn down: say what can still be said
             error = error or raised
+        self._engine.constraints.run_over(run.id)
         self._ended(run)
         if not run.done():
             run.end(outcome, error)

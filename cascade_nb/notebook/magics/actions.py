@@ -120,7 +120,7 @@ def tell_why(session: Session, given: Namespace, awaited: bool) -> Any:
 
 def hold(session: Session, given: Namespace, _awaited: bool) -> None:
     """Pause a scope."""
-    scope = session.scope(given.scope)
+    scope = session.scope(given.scope, items=given.before)
     ttl = seconds_of(given.span) if given.span is not None else None
     pause(str(scope), reason=given.reason, ttl=ttl, before=given.before)
     lasts = f" for {seconds_text(ttl)}" if ttl is not None else ""
@@ -134,7 +134,7 @@ def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
     standing = [one for one in session.constraints().values() if one.type == kind]
     scopes = list(dict.fromkeys(one.scope for one in standing))
     only = given.scope is None and len(scopes) == 1
-    scope = scopes[0] if only else session.scope(given.scope, items=not given.before)
+    scope = scopes[0] if only else session.scope(given.scope, items=True)
     theirs = _theirs(session, scope, kind)
     if resume(str(scope), before=given.before):
         done = "No breakpoint any more before" if given.before else "Resumed:"
