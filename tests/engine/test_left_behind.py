@@ -13,8 +13,9 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.engine import Run
 from cascade_nb.engine.dispatch.failures import LeftBehindWarning
+from cascade_nb.engine.inspection.timeline import timeline_of
 from cascade_nb.engine.runs import lifecycle as execution
-from cascade_nb.errors import RunCancelledError
+from cascade_nb.errors import RunCancelledError, TaskTimeoutError
 from cascade_nb.events import RunFinished, TaskExecutionFinished
 from cascade_nb.testing import SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
@@ -197,5 +198,66 @@ async def test_a_task_counts_though_its_own_resource_does_not_close(
     assert [one.partition("#")[0] for one in end.still_running] == [
         "use" if kind == "thread" else "use_there"
     ]
+    let_go.set()
+    await engine.aclose()
+
+
+async def _end(run: Run, clock: VirtualClock) -> None:
+    while not run.done():
+        await pass_time(clock, 1.0)
+
+
+async def test_a_timeout_is_one_and_is_retried_though_a_resource_of_the_task_does_not_close(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    @cs.resource(scope="task")
+    async def session() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.Event().wait()  # until it is left behind, and told to end
+
+    came: list[int] = []
+
+    @cs.task
+    async def use(it: int = cs.inject(session)) -> None:
+        came.append(it)
+        await asyncio.Event().wait()
+
+    engine = make_engine(clock=clock)
+    run = engine.start(use().named("use").with_timeout(1.0).with_retry(2))
+    await _end(run, clock)
+    with pytest.raises(TaskTimeoutError, match=r"use took longer than 1 s"):
+        await run
+    assert len(came) == 2
+
+
+async def test_what_is_cancelled_is_no_failure_though_a_resource_of_it_does_not_close(
+    make_engine: MakeEngine, clock: VirtualClock
+) -> None:
+    let_go, begun = threading.Event(), threading.Event()
+
+    @cs.resource(scope="task")
+    def db() -> Iterator[int]:
+        yield 1
+        assert let_go.wait(PATIENCE)
+
+    @cs.task
+    def use(it: int = cs.inject(db)) -> None:
+        begun.set()
+        while True:
+            time.sleep(0.002)
+            cs.checkpoint()
+
+    engine = make_engine(clock=clock, grace=60.0)
+    engine.breaker("task:use", "1/1m")
+    run = engine.start(use().named("use"))
+    await until(begun.is_set)
+    run.cancel()
+    await _end(run, clock)
+    with pytest.raises(RunCancelledError):
+        await run
+    assert [one.type for one in engine.constraints.constraints()] == ["breaker"]
+    told = run.look(lambda view, _: timeline_of(view, 0, True, run.ended_at, 500))
+    assert told is not None
+    assert [bar.outcome for bar in told.bars] == ["cancelled"]
     let_go.set()
     await engine.aclose()

@@ -198,6 +198,18 @@ def _words_of(error: BaseException) -> str:
     return found[0] if found else _MUTE
 
 
+def came_to(error: BaseException | None, stopped: bool) -> str:
+    """What an attempt came to: ``"done"``, ``"failed"`` or ``"cancelled"``.
+
+    Args:
+        error: what it raised, if it did.
+        stopped: whether it was asked to end.
+    """
+    if error is None:
+        return "done"
+    return "cancelled" if stopped and is_raised_as(error, OF_STOPPED) else "failed"
+
+
 def note_failure(
     manager: ConstraintManager,
     core: RunCore,
@@ -213,9 +225,8 @@ def note_failure(
     Args:
         stopped: whether it was asked to end, which is no failure where it did.
     """
-    cancelled = stopped and is_raised_as(error, OF_STOPPED)
-    words = None if cancelled else f"{core.label(ticket.key)} {error_text(error)}"
-    manager.failed(ticket, words)
+    failed = came_to(error, stopped) == "failed"
+    manager.failed(ticket, f"{core.label(ticket.key)} {error_text(error)}" if failed else None)
 
 
 def where_raised(error: BaseException) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, Started
-from cascade_nb.engine.dispatch.failures import LeftBehindWarning, note_failure
+from cascade_nb.engine.dispatch.failures import LeftBehindWarning, came_to, note_failure
 from cascade_nb.errors import TaskTimeoutError
 from cascade_nb.events.thread_warnings import warn
 
@@ -63,7 +63,7 @@ def watch_closing(
         if attempt.abandoned or not driver.resources.unclosed(attempt):
             return
         if attempt.timer is not None:
-            attempt.timer()  # it was in time
+            attempt.timer()  # in time or not is settled
         took = attempt.worked(driver.services.clock.now())
         gone = partial(_does_not_close, driver, attempt, took, result, error)
         driver.services.timer(CLOSES_WITHIN, gone, attempt)
@@ -84,14 +84,17 @@ def _does_not_close(
         attempt.abandoned = True
         if attempt.workers is not None:
             attempt.workers.replace(attempt)
-        outcome = "done" if error is None else "failed"
+        if attempt.late:  # what its body raised when it was told to end says nothing of that
+            error = timed_out(driver, attempt.index)
+        outcome = came_to(error, attempt.stop)
         driver.times.note(attempt, driver.services.clock.now(), took, outcome)
         if attempt.files is not None and error is None:
             driver.files.met(attempt.index, attempt.files.met)
-        driver.outcome(attempt.index, attempt.number, took, result, error)
+        driver.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
         driver.carry_out()
-        if error is not None and driver.services.manager.breakers:
-            note_failure(driver.services.manager, driver.core, attempt.ticket, error)
+        manager = driver.services.manager
+        if error is not None and manager.breakers:
+            note_failure(manager, driver.core, attempt.ticket, error, attempt.stop)
         attempt.end_now()
         label = driver.core.label(attempt.index)
     words = f"{label} ended without resource {', '.join(left)}: not closed, left behind"

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.engine.core.changes import Ended
 from cascade_nb.engine.core.driven_run import InFlight
-from cascade_nb.engine.core.run_core import OF_STOPPED
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
 from cascade_nb.engine.dispatch.dispatched_run import Started
-from cascade_nb.engine.dispatch.failures import error_text, failure_of, note_failure
+from cascade_nb.engine.dispatch.failures import came_to, error_text, failure_of, note_failure
 from cascade_nb.engine.runs.assembled_run import AssembledRun
 from cascade_nb.model.params.question import Question
 from cascade_nb.model.tasks.present import Continued
@@ -52,8 +50,7 @@ class RunDriver(AssembledRun):
                 attempt.timer()
             manager = self.services.manager
             if not attempt.abandoned:
-                outcome = "done" if error is None else _outcome(attempt, error)
-                self.times.note(attempt, self.last_end, took, outcome)
+                self.times.note(attempt, self.last_end, took, came_to(error, attempt.stop))
                 if attempt.files is not None and error is None:
                     self.files.met(attempt.index, attempt.files.met)
                 self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
@@ -330,8 +327,3 @@ class RunDriver(AssembledRun):
     def _under_way(self) -> bool:
         in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
         return in_flight or self.inline is not None
-
-
-def _outcome(attempt: Started, error: BaseException) -> str:
-    """What an attempt that raised came to."""
-    return "cancelled" if attempt.stop and is_raised_as(error, OF_STOPPED) else "failed"

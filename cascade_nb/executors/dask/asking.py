@@ -76,17 +76,24 @@ class Asking:
                 made.by_worker.setdefault(one.worker, set()).add(one.key)
             return made.answered
 
-    def about(self, worker: Worker, told: Callable[[str | None], object]) -> None:
+    def about(
+        self, worker: Worker, told: Callable[[str | None], object], mute: Callable[[], object]
+    ) -> None:
         """Ask a worker that has come whether it fits.
 
         Args:
             worker: which.
-            told: called with what does not, or None, from a thread; not where nobody answers.
+            told: called with what does not, or None, from a thread.
+            mute: called instead where nobody answers.
         """
 
         def ask() -> None:
-            with contextlib.suppress(ClusterError):  # that it is gone is told otherwise
-                told(self._cluster.misfit(worker.address))
+            try:
+                misfit = self._cluster.misfit(worker.address)
+            except ClusterError:  # that it is gone is told otherwise
+                mute()
+            else:
+                told(misfit)
 
         with self._lock:
             if not self._is_closed:

@@ -5,8 +5,10 @@ What it does costs this process nothing, and nothing of this one's main module i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -65,7 +67,7 @@ class OwnProcess:
         self.pid = self._process.pid
         assert self._process.stdout is not None
         began = time.monotonic()
-        late = threading.Timer(STARTING, self._process.kill)
+        late = threading.Timer(STARTING, self._kill)
         late.start()
         line = self._process.stdout.readline()
         late.cancel()
@@ -87,6 +89,11 @@ class OwnProcess:
         try:
             process.wait(ENDING)
         except subprocess.TimeoutExpired:
-            process.kill()
+            self._kill()
             process.wait()
         process.stdout.close()
+
+    def _kill(self) -> None:
+        """End it and all that it started: any of them has its output, which would not end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)

@@ -110,9 +110,13 @@ class Session:
             for one in there:
                 if one.ident not in self._fitting | self._asked:
                     self._asked.add(one.ident)
-                    self._asking.about(one, partial(self._looked_at, one.ident))
-            for ident in self.misfits.keys() - {one.ident for one in there}:
+                    mute = partial(self._asked.discard, one.ident)  # the next look asks it again
+                    self._asking.about(one, partial(self._looked_at, one.ident), mute)
+            idents = {one.ident for one in there}
+            for ident in self.misfits.keys() - idents:
                 self.misfits.pop(ident)
+            self._asked &= idents
+            self._fitting &= idents
         for flight in left:
             self._heard.put(("left", flight.key))
         self._sender.wake()

@@ -74,6 +74,10 @@ def test_an_address_that_cannot_be_one_is_refused(on: str) -> None:
     ("code", "said"),
     [
         ("import time; time.sleep(600)", r"it did not answer within 0\.5 s"),
+        (
+            "import subprocess; subprocess.run(['sleep', '600'])",  # it has the same output
+            r"it did not answer within 0\.5 s",
+        ),
         ("raise SystemExit(7)", "its process ended with 7"),
     ],
 )
@@ -240,6 +244,29 @@ def test_a_cluster_of_this_machine_can_be_reached_from_this_machine_alone(
     ]
     assert found
     assert set(found) == {"127.0.0.1"}
+
+
+def test_a_worker_whose_first_question_stays_unanswered_is_asked_again(own: Engine) -> None:
+    own.start(cs.task(lambda: 1)()).result(timeout=PATIENCE)
+    executor: Any = own.adapters.executors("dask")
+    session = executor._session
+    ask, asked = session.cluster.misfit, []
+
+    def misfit(worker: str) -> str | None:
+        asked.append(worker)
+        if len(asked) == 1:
+            raise ClusterError(f"{worker} does not answer: it was busy")
+        found: str | None = ask(worker)
+        return found
+
+    session.cluster.misfit = misfit
+    one = session.cluster.workers()[0]
+    session._fitting.discard(one.ident)
+    session.look_at_workers()
+    until(lambda: asked and not session._asked)
+    session.look_at_workers()
+    until(lambda: one.ident in session._fitting)
+    assert asked == [one.address] * 2
 
 
 def test_workers_of_this_machine_that_end_with_their_nannies_are_replaced(own: Engine) -> None:
