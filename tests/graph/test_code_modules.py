@@ -10,7 +10,9 @@ import cloudpickle  # type: ignore[import-untyped]
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.code.code_key import carried_code, code_key
+from cascade_nb.graph.fingerprint.fingerprint import fingerprints
 from tests.graph.cells import Cells, Folder
 
 ASKING = {
@@ -96,6 +98,25 @@ def test_a_kept_result_of_a_twin_is_not_given_to_a_task_of_another_module(folder
             run = engine.start(cs.task(helped(name).names["f"])().named("a"))
             given.append((run.result(), run.status.reused))
     assert given == [(("one.m", 0, 0), 0), (("one.m", 0, 0), 1), (("two.m", 1, 1), 0)]
+
+
+@pytest.mark.parametrize("asked", ["one.__module__", "one.__globals__['N']"])
+def test_functions_that_are_handed_to_who_asks_for_their_module_count_with_it(
+    folder: Folder, asked: str
+) -> None:
+    twins(folder, "return 1")
+    cells = Cells().run(
+        f"def f(given): return [{asked} for one in given]", "def g(given): return 1"
+    )
+    given = [[folder.load(f"{name}.m").f] for name in ("one", "two")]
+    for name, keys in (("f", 2), ("g", 1)):
+        task = cs.task(cells.names[name])
+        for made in ([task(one) for one in given], [task.map(given=[one]) for one in given]):
+            found = [fingerprints(build_graph(one))[-1] for one in made]
+            assert None not in found
+            assert len(set(found)) == keys
+    task = cs.task(Cells().run("def f(x, k=1): return x.__module__").names["f"])
+    assert len({fingerprints(build_graph(one))[-1] for one in (task(2), task(2, k=1))}) == 1
 
 
 @pytest.mark.parametrize("kind", ["name", "package", "spec", "globals", "in a class inside"])

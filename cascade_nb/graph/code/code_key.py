@@ -38,6 +38,7 @@ class CodeKey:
         unkeyed: why the key does not cover everything, in words; empty for a whole one. A result of
             code with such a gap must not be reused across runs.
         environment: whether it asks for environment variables.
+        modules: whether it asks in which modules functions stand.
     """
 
     digest: str
@@ -46,6 +47,7 @@ class CodeKey:
     unkeyed: tuple[str, ...] = ()
     values: Mapping[str, ValueSnapshot] = dataclasses.field(default_factory=dict)
     environment: bool = False
+    modules: bool = False
 
 
 def code_key(thing: Any) -> CodeKey:
@@ -75,6 +77,7 @@ def code_key(thing: Any) -> CodeKey:
         tuple(walk.unkeyed),
         walk.values,
         walk.environment.asked,
+        walk.reflection.modules_asked,
     )
 
 

@@ -58,6 +58,7 @@ class CodeWalk:
         values: those that are values, as a person can read them.
         unkeyed: what could not be keyed, in words.
         environment: what the code reads of what is around it.
+        reflection: what it asks of functions and classes.
     """
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class CodeWalk:
         self._todo: deque[tuple[Label, Any]] = deque()
         # a lazy value in code is a default; what a call really gets is among its arguments
         self._encoder = Encoder(self.refer, lambda lazy: frame(b"L", text(type(lazy).__name__)))
-        self.environment, self._reflection = EnvironmentReads(), Reflection()
+        self.environment, self.reflection = EnvironmentReads(), Reflection()
         self._ignored: frozenset[str] = frozenset()
         # What was set on tasks beside what a task has, by the id of their function.
         self._set_on: dict[int, Mapping[str, Any]] = {}
@@ -92,7 +93,7 @@ class CodeWalk:
         self._look_at_all()
         variables = self.environment.found().items()
         self.parts.update((f"environment variable {n}", digest(text(v))) for n, v in variables)
-        self.parts.update(self._reflection.parts())
+        self.parts.update(self.reflection.parts())
         for words, value in self.environment.around():
             self._value(Label.of(words), value)
         self._look_at_all()  # what is set may be a function
@@ -125,7 +126,7 @@ class CodeWalk:
 
     def _subclasses(self) -> None:
         """Look at the subclasses of all classes, where code goes through those."""
-        for label, found in self._reflection.subclasses():
+        for label, found in self.reflection.subclasses():
             self.parts[label.told("subclasses")] = digest(b"".join(map(self.refer, found)))
 
     def _admit(self, thing: Any, wanted: Label) -> Label:
@@ -154,7 +155,7 @@ class CodeWalk:
             said = self._function(label, thing)
         elif isinstance(thing, type):
             said = self._class(thing)
-            self._reflection.cls(label, thing)
+            self.reflection.cls(label, thing)
         elif isinstance(thing, str):
             said = self._module_said(label, thing)
         else:  # functools.lru_cache around a function
@@ -172,8 +173,8 @@ class CodeWalk:
             facts = facts_of(code)
             said += facts.digest + self._read(facts, space)
             self.environment.code(facts.names, facts.texts)
-            self._reflection.code(facts.names, facts.texts)
-            self._reflection.function(label, function, facts)
+            self.reflection.code(facts.names, facts.texts)
+            self.reflection.function(label, function, facts)
             if facts.source is not None:
                 self.sources[label] = facts.source
         else:

@@ -30,12 +30,16 @@ _FUTURE: Final = __future__.annotations.compiler_flag
 
 
 class Reflection:
-    """What one look at code finds of this, and whether any of the code reads it."""
+    """What one look at code finds of this, and whether any of the code reads it.
+
+    Attributes:
+        modules_asked: whether any asks in which modules functions stand.
+    """
 
     def __init__(self) -> None:
         self._types_asked = self._docs_asked = self._subclasses_asked = False
-        self._modules_asked = False
-        self._modules: dict[Label, str] = {}
+        self.modules_asked = False
+        self._modules: dict[Label, bytes] = {}
         self._classes: dict[Label, type] = {}
         self._types: dict[Label, bytes] = {}
         self._docs: dict[Label, str] = {}
@@ -46,7 +50,7 @@ class Reflection:
         self._docs_asked = self._docs_asked or not _ASKS_FOR_DOCS.isdisjoint(names)
         self._subclasses_asked = self._subclasses_asked or "__subclasses__" in names
         used = (*names, *texts)  # texts as in `getattr(f, "__module__")`
-        self._modules_asked = self._modules_asked or not _ASKS_FOR_MODULES.isdisjoint(used)
+        self.modules_asked = self.modules_asked or not _ASKS_FOR_MODULES.isdisjoint(used)
 
     def function(self, label: Label, function: types.FunctionType, facts: Facts) -> None:
         """Take note of what a function says."""
@@ -57,8 +61,7 @@ class Reflection:
             said = text(repr([(name, type_text(one)) for name, one in found]))
         self._types[label] = kind + said
         self._doc(label, function.__doc__)
-        named = origin_of_module(str(function.__module__)).module
-        self._modules[label] = f"{named} {origin_of_namespace(function.__globals__).module}"
+        self._modules[label] = module_bytes(function)
 
     def cls(self, label: Label, cls: type) -> None:
         """Take note of a class, and of what it says."""
@@ -75,10 +78,8 @@ class Reflection:
         """Name and digest of what counts."""
         if self._types_asked:
             yield from ((label.told("annotations"), digest(t)) for label, t in self._types.items())
-        if self._modules_asked:
-            yield from (
-                (label.told("module"), digest(text(m))) for label, m in self._modules.items()
-            )
+        if self.modules_asked:
+            yield from ((label.told("module"), digest(m)) for label, m in self._modules.items())
         if self._docs_asked:
             for label, doc in self._docs.items():
                 yield label.told("documentation"), digest(text(doc))
@@ -86,3 +87,11 @@ class Reflection:
     def _doc(self, label: Label, doc: Any) -> None:
         if isinstance(doc, str):
             self._docs[label] = doc
+
+
+def module_bytes(thing: Any) -> bytes:
+    """In which module a function says that it stands, and in which it does; of others nothing."""
+    if not isinstance(thing, types.FunctionType):
+        return b""
+    said = origin_of_module(str(thing.__module__)).module
+    return text(said) + text(origin_of_namespace(thing.__globals__).module)
