@@ -22,6 +22,7 @@ from cascade_nb.terminal.output import (
     write_what_can_be,
 )
 from cascade_nb.terminal.running import help_of
+from cascade_nb.terminal.targets import refuse_what_is_being_read
 
 _CODES: Final = """\
 exit codes: 0 done; 1 a run failed, or what was asked was refused; 2 the command line is wrong;
@@ -88,7 +89,11 @@ def run_file(file: str, target: str, words: Sequence[str] | None = None) -> NoRe
         file: it.
         target: what runs where nothing else is named; empty for the only thing there is.
         words: what was typed behind the file; default what was behind this process's.
+
+    Raises:
+        UsageError: the file is only being imported.
     """
+    refuse_what_is_being_read(file)
     given = list(sys.argv[1:] if words is None else words)
     if given and not given[0].startswith("-"):
         target = given.pop(0)

@@ -26,6 +26,8 @@ from cascade_nb.model.tasks.task import Task
 
 _EXAMPLE: Final = "such as `cascade-nb run flow.py:report`"
 _SHOWN: Final = 60
+#: Files whose lines run now, since one of them may ask for a run of what it defines.
+_being_read: Final[set[Path]] = set()
 
 
 class Place(NamedTuple):
@@ -188,7 +190,24 @@ def _called(name: str, task: Task[Any, Any], said: dict[str, str]) -> Any:
     return task(**arguments)
 
 
+def refuse_what_is_being_read(file: str) -> None:
+    """Refuse to run what a file defines while its lines are being read.
+
+    Raises:
+        UsageError: they are.
+    """
+    if Path(file).resolve() in _being_read:
+        raise UsageError(
+            f"{file} runs itself while it is imported: put its `cs.main(…)` below "
+            '`if __name__ == "__main__":`'
+        )
+
+
 def _from_file(path: Path) -> types.ModuleType:
+    program = sys.modules.get("__main__")
+    of_it = getattr(program, "__file__", None)
+    if program is not None and of_it is not None and Path(of_it).resolve() == path.resolve():
+        return program  # `python flow.py`: its lines have run, and are not to run twice
     if not path.is_file():
         near = [str(one) for one in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise UnknownNameError("file", str(path), near)
@@ -201,8 +220,12 @@ def _from_file(path: Path) -> types.ModuleType:
         raise UsageError(f"{path} has no name of a module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with _is_to_stay(str(path)):
-        spec.loader.exec_module(module)
+    _being_read.add(path.resolve())
+    try:
+        with _is_to_stay(str(path)):
+            spec.loader.exec_module(module)
+    finally:
+        _being_read.discard(path.resolve())
     return module
 
 

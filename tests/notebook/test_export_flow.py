@@ -192,7 +192,8 @@ def test_what_is_otherwise_in_a_module_is_told(here: Notebook) -> None:
     )
     here.ok("%cascade params n=4")
     told = here.ok("%cascade export flow.py").text
-    assert "Computed anew by the module: `made`, since its classes (P)" in told
+    assert "Computed anew where the module is imported: `made`, since" in told
+    assert "as its classes (P) do" in told
     assert "`now` (In[2], line 3) is worked out whenever" in told
     assert "chosen here was 4" in told
 

@@ -408,3 +408,37 @@ def test_the_first_ctrl_c_is_no_exception_that_somebody_could_swallow() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("guard", ['if __name__ == "__main__":\n    ', ""])
+def test_a_program_of_a_module_runs_its_lines_once(here: Place, guard: str) -> None:
+    file = here.folder / "once.py"
+    file.write_text(
+        'import cascade_nb as cs\nprint("read")\nclass P:\n    pass\n@cs.task\n'
+        "def makes(x): return [x, P()]\n@cs.task\ndef first(xs): return xs[0]\n"
+        f"r = first(makes(7))\n{guard}cs.main(__file__, 'r')\n",
+        encoding="utf-8",
+    )
+    for on in ("threads", "processes"):
+        done = subprocess.run(
+            [sys.executable, str(file), "--on", on],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, **here.environment},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ["read", "r = 7"]
+
+
+def test_a_file_that_runs_itself_while_it_is_imported_is_refused(
+    here: Place, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = here.folder / "runs_itself.py"
+    file.write_text("import cascade_nb as cs\ncs.main(__file__)\n", encoding="utf-8")
+    said = terminal.type("run", str(file))
+    sys.modules.pop("runs_itself", None)
+    assert said.code == 2
+    assert "runs itself while it is imported" in said.err
+    assert len(said.err.splitlines()) == 1
