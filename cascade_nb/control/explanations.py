@@ -103,7 +103,9 @@ def _at_breakpoint(gate: BreakpointGate, ticket: Ticket) -> str:
     """What a breakpoint holds, how to look at that, and how to let it go."""
     constraint, name = gate.constraint, ticket.owner.attempt_of(ticket)[0]
     whose = "" if constraint is None else f" before {constraint.scope.words}{_by_whom(constraint)}"
-    look = f"its inputs are there, run.inputs({name!r}) gives them"
+    look = "its inputs are there"
+    if ticket.subject.above is None:  # or this is read of the run around its own, which lacks it
+        look += f", run.inputs({name!r}) gives them"
     return f"at a breakpoint{whose}; {look}; {advised_resume(f'node:{name}')} lets it start"
 
 

@@ -94,7 +94,12 @@ class Controls:
         return self.constraints.apply(of, kind, reason=reason, ttl=ttl, by=by)
 
     def resume(
-        self, scope: str = "global", *, by: str | Holder = "you", before: bool = False
+        self,
+        scope: str = "global",
+        *,
+        by: str | Holder = "you",
+        before: bool = False,
+        run: str = "",
     ) -> bool:
         """Lift the pause of `scope`; what is ready starts at once. Where there is none, what is
         held at a breakpoint within `scope` goes on.
@@ -104,6 +109,7 @@ class Controls:
                 such as a node, or an item of a mapped one: "t[17]".
             by: who asks for it. A person lifts the pauses of all, a program or an agent its own.
             before: whether the breakpoint of `scope` itself is to go.
+            run: the id of the only run in which something that is held at a breakpoint goes on.
 
         Returns:
             False when there was none.
@@ -121,7 +127,7 @@ class Controls:
         wanted, holder = self.scope(scope, items=True), holder_of(by)
         if self.constraints.lift(wanted, "pause", by=holder):
             return True
-        count, theirs = self.constraints.go_on(wanted, holder)
+        count, theirs = self.constraints.go_on(wanted.within(run), holder)
         if count:
             return True
         others = [*self.constraints.standing(wanted), *theirs]

@@ -22,7 +22,12 @@ class Holds(Protocol):
         """Let nothing of `scope` start any more."""
 
     def resume(
-        self, scope: str = "global", *, by: str | Holder = "you", before: bool = False
+        self,
+        scope: str = "global",
+        *,
+        by: str | Holder = "you",
+        before: bool = False,
+        run: str = "",
     ) -> bool:
         """Lift the pause of `scope`."""
 
@@ -107,8 +112,8 @@ class RunControls:
     def resume(
         self, scope: str | None = None, *, by: str | Holder = "you", before: bool = False
     ) -> None:
-        """Lift the pause of this run, or of `scope`. Where there is none, what is held at a
-        breakpoint within it goes on.
+        """Lift the pause of this run, or of `scope`. Where there is none, what is held of this run
+        at a breakpoint within it goes on.
 
         Args:
             scope: as it was given to `pause`, or a node or item that is held at a breakpoint, such
@@ -127,7 +132,8 @@ class RunControls:
             >>> run.result()
             3
         """
-        self._controls.resume(self.scope if scope is None else scope, by=by, before=before)
+        of = self.scope if scope is None else scope
+        self._controls.resume(of, by=by, before=before, run=self.id)
 
     def limit(self, scope: str | None, n: int | None, *, by: str | Holder = "you") -> None:
         """Let at most `n` nodes of a scope (None: of this run) run at once; None lifts the limit.

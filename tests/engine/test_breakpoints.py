@@ -246,6 +246,22 @@ async def test_who_is_let_go_passes_every_breakpoint_that_one_may_overrule(engin
     assert await run == 2
 
 
+async def test_a_run_lets_go_only_what_is_its_own(
+    engine: Engine,
+) -> None:
+    engine.pause("give", before=True)
+    run, other = (engine.start(give(n).named("x")) for n in (1, 2))
+    await held(run)
+    await held(other)
+    for scope in ("node:x", "give", "global"):
+        run.resume(scope)
+        assert other.status.held == 1
+    assert await run == 1
+    assert other.status.held == 1
+    assert engine.resume("node:x")  # of all runs
+    assert await other == 2
+
+
 async def test_a_pause_of_the_same_scope_is_lifted_first(
     engine: Engine, spy: SpySubscriber
 ) -> None:
@@ -385,7 +401,11 @@ async def test_nested_runs_have_breakpoints_of_their_own_and_continuations_step(
     nested = await until(lambda: next((one for one in engine.runs if one is not run), None))
     await held(nested)
     assert nested.inputs("inner") == {"x": 1}
-    nested.resume()
+    (why,) = [line for line in run.why("outer") if "at a breakpoint" in line]
+    assert "its inputs are there; cs.resume('node:inner#1') lets it start" in why
+    with pytest.raises(UnknownNameError):
+        run.inputs("inner")  # which is why no reason of this run says so
+    run.resume("node:inner#1")  # what a run has started is of it
     assert await run == 2
     engine.pause("task:count", before=True)
     run = engine.start(count(2).named("down"))
