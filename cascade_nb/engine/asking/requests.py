@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -27,7 +28,9 @@ from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
 from cascade_nb.protocols import Clock, Connector
 
-AT_ONCE: Final = 32  # requests; of more than that nobody hears
+AT_ONCE: Final = 32  # requests; whoever asks more is told to ask again
+WAITING: Final = 24  # of those; the others are for what is answered at once
+_HEARD: Final = 2 * AT_ONCE  # those that are refused with them; of more than that nobody hears
 _SHOWN: Final = 200  # characters of a topic that an event has
 
 
@@ -90,6 +93,7 @@ class RequestDesk:
         self._connector: Connector | None = None
         self._parses: Callable[[Callable[[], Any]], Any] | None = None
         self._open: dict[Future[None], asyncio.Task[None]] = {}
+        self._answered = self._waits = 0
         self.trouble: str | None = None
 
     async def begin(self, connector: Connector) -> None:
@@ -121,7 +125,7 @@ class RequestDesk:
     async def _hear(self, topic: str, payload: bytes | str) -> None:
         """A request, on whichever thread the connector has."""
         connector = self._connector
-        if topic not in self._topics or connector is None or len(self._open) >= AT_ONCE:
+        if topic not in self._topics or connector is None or len(self._open) >= _HEARD:
             return
         done: Future[None] = Future()
         task = asyncio.get_running_loop().create_task(self._answer(connector, topic, payload))
@@ -151,10 +155,34 @@ class RequestDesk:
             about["client"] = client
         said = self._manager, request.content, request.holder, about, room_for_reply(key)
         for responder in _responders:
-            reply = await run_in_thread(partial(responder.reply, *said))
+            reply = await self._reply_of(responder, said)
             if reply is None:
                 continue
             # Who has asked may ask again; that the connection is gone is noticed elsewhere.
             with contextlib.suppress(OSError):
                 message = sealed(reply.decode(), request.reply_topic, key)
                 await connector.publish(request.reply_topic, message)
+
+    async def _reply_of(self, responder: Responder, said: tuple[Any, ...]) -> bytes | None:
+        """What a responder says, or why it says nothing."""
+        waits = said[1].get("do") == "wait"
+        if self._answered >= AT_ONCE or (waits and self._waits >= WAITING):
+            words = "too many questions are open; ask again"
+            return _refusal(said, "RefusedMessageError", words)
+        self._answered += 1
+        self._waits += waits
+        try:
+            return await run_in_thread(partial(responder.reply, *said))
+        except Exception as error:  # its text may hold what is nobody's business
+            kind = type(error).__name__
+            return _refusal(said, kind, f"the engine could not answer that: {kind} was raised")
+        finally:
+            self._answered -= 1
+            self._waits -= waits
+
+
+def _refusal(said: tuple[Any, ...], kind: str, words: str) -> bytes:
+    """A reply that says why there is no other."""
+    _, content, _, about, _ = said
+    reply = {"v": 1, "id": content.get("id", ""), "ok": False, "kind": kind, "error": words}
+    return json.dumps({**reply, "process": dict(about)}).encode()
