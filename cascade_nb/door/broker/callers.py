@@ -149,7 +149,7 @@ class EngineCaller:
             said = self._broker.reply(message, self._client, patience)
             if said is None:
                 raise NoAnswerError(f"{self.place} does not answer: nothing may run there any more")
-            return checked_answer(said)
+            return _checked(request.do, checked_answer(said))
         except (OSError, RefusedMessageError) as error:
             raise NoAnswerError(f"{self.place}: {error}") from None
 
@@ -168,6 +168,66 @@ def broker_at(url: str, by: str, holder: Holder) -> Iterator[Broker]:
         yield broker
     finally:
         broker.close()
+
+
+def _checked(do: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer that has what is read of one.
+
+    Raises:
+        RefusedMessageError: it has not: whoever is on a broker may send it.
+    """
+    shape = _SHAPES.get(do, {}) if answer["ok"] else {"error": _TEXT}
+    said = {"process": {}, **answer}
+    for name, wanted in {"process": {}, **shape}.items():
+        if not _is_as(said.get(name), wanted):
+            raise RefusedMessageError(f"its answer to {do} has no {name} that can be read")
+    return answer
+
+
+def _is_as(value: object, wanted: Any) -> bool:
+    """Whether a value has the types, or the items or fields of the types, that are wanted."""
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(_is_as(one, wanted[0]) for one in value)
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(
+            _is_as(value.get(name), of) for name, of in wanted.items()
+        )
+    return isinstance(value, wanted)
+
+
+_TEXT: Final = (str,)
+_NUMBER: Final = (int, float)
+_PERHAPS: Final = (int, float, type(None))
+_HEAD: Final = {
+    **dict.fromkeys(("run_id", "title", "phase", "headline"), _TEXT),
+    "number": _NUMBER,
+}
+_COUNTS: Final = ("total", "done", "running", "queued", "held", "failed", "asking")
+_RUN: Final[dict[str, Any]] = {
+    **_HEAD,
+    **dict.fromkeys((*_COUNTS, "reused", "skipped", "cancelled", "waiting", "elapsed"), _NUMBER),
+    "remaining": _PERHAPS,
+    "kinds": [
+        {
+            "name": _TEXT,
+            **dict.fromkeys((*_COUNTS, "attempts", "seconds"), _NUMBER),
+            "limit": _PERHAPS,
+        }
+    ],
+    "failures": [{"task": _TEXT, "error": _TEXT}],
+    "questions": [
+        {**dict.fromkeys(("name", "text", "takes"), _TEXT), "waited": _NUMBER, "left": _PERHAPS}
+    ],
+    "retries": [_TEXT],
+}
+_STANDING: Final = {"live": _NUMBER, "runs": [_RUN], "lines": [_TEXT]}
+_SHAPES: Final[dict[str, dict[str, Any]]] = {
+    "status": _STANDING,
+    "wait": _STANDING,
+    "cancel": {**_STANDING, "applied": [{}]},
+    "runs": {"live": _NUMBER, "runs": [{**_HEAD, "started": _PERHAPS}]},
+    "why": {"lines": [_TEXT]},
+}
 
 
 def _soon() -> float:
