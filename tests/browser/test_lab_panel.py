@@ -217,14 +217,17 @@ def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
         # While the panel shows the graph alive, the cell does not show it twice.
         panel.wait_for_phase("succeeded")
         notebook.run(1)
-        picture = notebook.output(0, ".jp-RenderedSVG img")
-        expect(picture).to_have_count(1)
-        expect(picture).to_be_hidden()
+        pictures = notebook.output(0, ".jp-RenderedSVG img")
+        expect(pictures).to_have_count(2)  # the graph, and when its tasks were under way
+        for picture in pictures.all():
+            expect(picture).to_be_hidden()
         notebook.save()
         name = notebook.name
     with lab.reopen(browser, name, with_kernel=False) as reopened:
-        picture = reopened.output(0, ".jp-RenderedSVG img")
+        picture, times = reopened.output(0, ".jp-RenderedSVG img").all()
         expect(picture).to_be_visible()
+        expect(times).to_be_visible()
+        assert "cascade-times" in (times.get_attribute("src") or "")
         width = picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
         assert width > 100
         source = picture.get_attribute("src") or ""
@@ -270,7 +273,7 @@ def test_a_picture_lies_on_the_page_without_a_frame_of_its_own(
         notebook.save()
         with lab.reopen(browser, notebook.name, with_kernel=False, color_scheme=system) as page:
             wear(page, theme)  # the setting may reach the server later than this page was asked for
-            image = page.output(0, ".jp-RenderedSVG img")
+            image = page.output(0, ".jp-RenderedSVG img").first
             image.evaluate("image => image.decode()")
 
             def alike() -> bool:

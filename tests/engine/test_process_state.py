@@ -788,49 +788,12 @@ def _binds(kept: dict[str, int], i: int) -> int:
     return kept["i"]
 
 
-def _calling(function: Any) -> Any:
-    def calls(i: int) -> int:
-        return int(function(i))
-
-    return calls
-
-
-def _closures() -> tuple[Any, Any, Any]:
-    seen: list[int] = []
-    box = types.SimpleNamespace()
-
-    @cs.task
-    def container(i: int) -> int:
-        seen.append(i)
-        TOGETHER("written")
-        return seen[-1]
-
-    @cs.task
-    def attribute(i: int) -> int:
-        box.i = i
-        TOGETHER("written")
-        return int(box.i)
-
-    def inner(i: int) -> int:
-        _collect(seen, i)
-        TOGETHER("written")
-        return seen[-1]
-
-    return container, attribute, cs.task(_calling(inner), name="inner")
-
-
-_CONTAINER, _ATTRIBUTE, _INNER = _closures()
-HELD = {
+HELD: dict[str, tuple[Any, str]] = {
     "default": (default, "the default of `kept`"),
     "named": (named_default, "the default of `last`"),
     "added": (added_to, "the default of `kept`"),
     "helper": (default_of_a_helper, "the default of `heap`"),
     "partial": (cs.task(functools.partial(_binds, {}), name="binds"), "the default of `kept`"),
-    "container": (_CONTAINER, "the variable `seen`"),
-    "attribute": (_ATTRIBUTE, "the variable `box`"),
-    "inner": (_INNER, "the variable `seen`"),
-    "method": (cs.task(Meter().hit, name="hit"), "the object of `hit`"),
-    "called": (cs.task(Meter(), name="meter"), "the object of `Meter`"),
 }
 
 
@@ -844,6 +807,24 @@ async def test_tasks_that_change_what_their_function_carries_along_run_one_at_a_
     got = await engine.run(mapped)
     assert together.most["written"] == 1
     assert got == list(range(12))
+
+
+async def test_who_writes_what_stands_in_a_function_around_it_waits_for_nobody(
+    engine: Engine, together: Together
+) -> None:
+    seen: list[int] = []
+
+    @cs.task
+    def notes(i: int) -> int:
+        seen.append(i)
+        TOGETHER("noted", seconds=0.02)
+        return i
+
+    mapped = notes.map(i=range(12))
+    assert "one at a time" not in str(await engine.plan(mapped))
+    await engine.run(mapped)
+    assert together.most["noted"] > 1
+    assert sorted(seen) == list(range(12))
 
 
 async def test_who_reads_what_it_carries_along_or_changes_a_copy_waits_for_nobody(
@@ -890,18 +871,6 @@ async def test_items_that_write_one_file_of_sqlite_lose_nothing_of_each_other(
     words = "one at a time: uses SQLite files that are written"
     assert words in (await engine.plan(mapped)).step("m").reason
     assert await engine.run(mapped) == list(range(12))
-
-    there = sqlite3.connect(file, check_same_thread=False)
-
-    @cs.task
-    def counts_on(i: int) -> int:
-        (n,) = there.execute("select n from counts").fetchone()
-        TOGETHER("written")
-        there.execute("update counts set n = ?", (n + 1,))
-        return int(n)
-
-    with contextlib.closing(there):
-        assert await engine.run(counts_on.map(i=range(12))) == list(range(12, 24))
     assert together.most["written"] == 1
 
 

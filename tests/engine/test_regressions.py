@@ -125,6 +125,7 @@ async def test_no_startup_race_connect_then_subscribe_then_the_runs_start(
     assert connector.calls == [
         ("connect", ""),
         ("subscribe", "cascade/constraints/#"),
+        ("subscribe", "cascade/requests/+"),
         ("publish", "RunStarted"),
         ("publish", "TaskExecutionStarted"),
         ("publish", "TaskExecutionFinished"),

@@ -193,7 +193,6 @@ class _Look:
                 if is_followed(thing.__globals__):
                     yield from self._uses(thing, todo)
             elif is_of(thing, types.MethodType):
-                self._note(bound_written(thing))
                 todo.extend((thing.__func__, type(thing.__self__)))
             elif is_of(thing, functools.partial):
                 self._note(bound_written(thing))
@@ -211,8 +210,6 @@ class _Look:
                 if is_of(module, types.ModuleType) and is_followed(vars(module)):
                     todo.extend((*vars(thing).values(), *thing.__bases__))
             else:
-                if thing is self._function:
-                    self._note(bound_written(thing))
                 self._values.append(thing)
 
     def _uses(self, function: types.FunctionType, todo: deque[Any]) -> Iterator[tuple[str, str]]:

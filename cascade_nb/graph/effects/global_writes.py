@@ -29,7 +29,6 @@ CHANGERS: Final = frozenset(
 _GLOBAL: Final = "global"
 VARIABLE: Final = "variable"
 DEFAULT: Final = "default"
-OBJECT: Final = "object"
 
 
 class WrittenGlobal(NamedTuple):
@@ -106,7 +105,7 @@ def written_in_words(kind: str) -> str:
     """
     name, _, rest = kind.partition(" ")
     what = rest.partition(" ")[0]
-    if what in (DEFAULT, OBJECT):
+    if what == DEFAULT:
         return f"the {what} of `{name}`"
     return f"the {what} `{name}`" if what in (_GLOBAL, VARIABLE) else ""
 

@@ -1,7 +1,8 @@
-"""Finds what a function carries along and changes in place: defaults, variables of a function
-around it, what a partial binds, the object of a bound method.
+"""Finds what a function carries along and changes in place: its defaults, and what a partial binds.
 
 All calls of it have one such value, so that two threads lose each other's change, as with a global.
+Variables of a function around it and the object of a bound method are not looked at: whoever
+writes those has them at hand to look after them, and most of them count or note what goes on.
 """
 
 from __future__ import annotations
@@ -15,15 +16,12 @@ from cascade_nb.graph.code.instructions import instructions_of
 from cascade_nb.graph.effects.global_writes import (
     CHANGERS,
     DEFAULT,
-    OBJECT,
-    VARIABLE,
     WrittenGlobal,
 )
 from cascade_nb.graph.effects.self_changes import (
     changes_argument,
     changes_named,
     has_a_guard,
-    is_changed_by,
     is_container,
     is_plain,
 )
@@ -33,7 +31,7 @@ _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 
 
 def held_written(function: types.FunctionType) -> Iterator[WrittenGlobal]:
-    """The defaults and the variables of functions around it that a function changes in place."""
+    """The defaults that a function changes in place."""
     code = function.__code__
     named = code.co_varnames[: code.co_argcount]
     defaults = function.__defaults__ or ()
@@ -42,28 +40,11 @@ def held_written(function: types.FunctionType) -> Iterator[WrittenGlobal]:
     for name, value in given.items():
         if _changes_given(function, name, value):
             yield WrittenGlobal(name, f"{name} {DEFAULT} {id(value)}")
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not bound yet
-            continue
-        if _changes(function, name, value):
-            yield WrittenGlobal(name, f"{name} {VARIABLE} {id(value)}")
 
 
 def bound_written(thing: Any) -> Iterator[WrittenGlobal]:
-    """What a partial, a bound method or an object that is called gives its function, which changes
-    it.
-    """
-    if isinstance(thing, types.MethodType):
-        owner, name = thing.__self__, thing.__func__.__name__
-        if is_changed_by(owner, [name]):
-            yield WrittenGlobal(name, f"{name} {OBJECT} {id(owner)}")
-    elif not isinstance(thing, functools.partial):  # an object that is called
-        if is_changed_by(thing, ["__call__"]):
-            name = type(thing).__name__
-            yield WrittenGlobal(name, f"{name} {OBJECT} {id(thing)}")
-    elif isinstance(thing.func, types.FunctionType):
+    """What a partial gives its function, which changes it."""
+    if isinstance(thing, functools.partial) and isinstance(thing.func, types.FunctionType):
         code = thing.func.__code__
         named: Mapping[str, Any] = {
             **dict(zip(code.co_varnames[: code.co_argcount], thing.args, strict=False)),
