@@ -23,7 +23,7 @@ report = work().named("report")
 @cs.task
 async def where():
     import asyncio
-    return asyncio.get_running_loop() is kernel_loop
+    return id(asyncio.get_running_loop()) == kernel_loop
 here = where()
 scale = cs.Param("scale", default=2, type=int)
 @cs.task
@@ -36,7 +36,7 @@ scaled = times(scale)
 @pytest.fixture(scope="module")
 def kernel(here: Place) -> Iterator[RealKernel]:
     with here.kernel(NEWEST) as running:
-        running.check("import asyncio; kernel_loop = asyncio.get_running_loop()")
+        running.check("import asyncio; kernel_loop = id(asyncio.get_running_loop())")
         running.check(NODES)
         yield running
 
