@@ -201,7 +201,8 @@ def test_deeds_ask_and_say_what_came_of_it(panel: PanelPage) -> None:
     expect(drawer(panel).get_by_role("status")).to_have_text("there is no such scope")
 
 
-def test_links_lead_to_other_nodes_and_back(panel: PanelPage) -> None:
+def test_links_lead_to_other_nodes_and_back(open_fan: OpenPanel) -> None:
+    panel = open_fan(still=True)  # or a page that is slow would ask for the head in between
     open_box(panel)
     drawer(panel).get_by_role("tab", name="Inputs").click()
     answer(panel, head=head(), tab="Inputs", body=bodies("data")["Inputs"])

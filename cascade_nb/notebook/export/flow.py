@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.errors import UsageError
 from cascade_nb.notebook.export.check import Check, check, refusal
 from cascade_nb.notebook.export.child import keys_of
@@ -88,7 +89,7 @@ def _refuse_name(name: str, taken: Collection[str]) -> None:
 
 def _imported(text: str) -> Iterator[str]:
     """The names of the libraries that some Python imports."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parse(text)):
         if isinstance(node, ast.Import):
             yield from (one.name.partition(".")[0] for one in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
