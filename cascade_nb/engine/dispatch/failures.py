@@ -198,15 +198,13 @@ def _words_of(error: BaseException) -> str:
     return found[0] if found else _MUTE
 
 
-def came_to(error: BaseException | None, stopped: bool) -> str:
-    """What an attempt came to: ``"done"``, ``"failed"`` or ``"cancelled"``.
+def came_to(error: BaseException, stopped: bool) -> str:
+    """What an attempt came to that did not come through: ``"failed"`` or ``"cancelled"``.
 
     Args:
-        error: what it raised, if it did.
+        error: what it raised.
         stopped: whether it was asked to end.
     """
-    if error is None:
-        return "done"
     return "cancelled" if stopped and is_raised_as(error, OF_STOPPED) else "failed"
 
 

@@ -86,7 +86,7 @@ def _does_not_close(
             attempt.workers.replace(attempt)
         if attempt.late:  # what its body raised when it was told to end says nothing of that
             error = timed_out(driver, attempt.index)
-        outcome = came_to(error, attempt.stop)
+        outcome = "done" if error is None else came_to(error, attempt.stop)
         driver.times.note(attempt, driver.services.clock.now(), took, outcome)
         if attempt.files is not None and error is None:
             driver.files.met(attempt.index, attempt.files.met)

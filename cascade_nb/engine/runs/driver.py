@@ -50,7 +50,8 @@ class RunDriver(AssembledRun):
                 attempt.timer()
             manager = self.services.manager
             if not attempt.abandoned:
-                self.times.note(attempt, self.last_end, took, came_to(error, attempt.stop))
+                how = "done" if error is None else came_to(error, attempt.stop)
+                self.times.note(attempt, self.last_end, took, how)
                 if attempt.files is not None and error is None:
                     self.files.met(attempt.index, attempt.files.met)
                 self.outcome(attempt.index, attempt.number, took, result, error, attempt.stop)
