@@ -541,6 +541,8 @@ async def test_whoever_takes_up_a_run_whose_code_was_edited_can_die_too(
     second = make_engine(state_backend=state)
     again = await second.attach()
     await until(lambda: calls.count(1) == calls.count(3) == 2)
+    mapped = again.graph.targets[0]
+    await until(lambda: again.progress_of(mapped)[0] == 2)  # and not only begun
     await take_lease_away(state, run.id)
     third = make_engine(state_backend=state)
     last = await third.attach()
