@@ -56,7 +56,7 @@ class TicketOwner(Protocol):
         """What a person calls it."""
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
-        """The id of its node or item, and the how manieth attempt it is; and whether it is the
+        """The id of its node or item, and the number of the attempt at it; and whether it is the
         start of that: not where it continues one.
         """
 

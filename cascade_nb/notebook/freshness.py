@@ -12,6 +12,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.control.words import some_of
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError
 from cascade_nb.notebook.panel.drawing import marks_of, whole_graph
@@ -21,9 +22,8 @@ from cascade_nb.view.picture.states import Marks
 
 MOMENT: Final = 0.2  # seconds in which what happens is looked at together
 RUNS: Final = 10  # panels of runs that are over, the latest ones, that are kept true
-_NAMED: Final = 5  # nodes
-#: Nodes of which the graph is built anew, which takes the loop some milliseconds; of more, only
-#: names are followed, in the sketch that there is already.
+#: Nodes of which the graph is built anew, which takes the loop some tens of milliseconds; of more,
+#: only names are followed, in the sketch that there is already.
 SMALL: Final = 1_000
 
 
@@ -105,7 +105,4 @@ def _words(stale: list[str]) -> str:
     """What became stale since a run, in a sentence; nothing where nothing did."""
     if not stale:
         return ""
-    if len(stale) > _NAMED:
-        return f"Changed since: {len(stale):,} of these nodes are stale now."
-    names = " and ".join(filter(None, [", ".join(stale[:-1]), stale[-1]]))
-    return f"Changed since: {names} {'is' if len(stale) == 1 else 'are'} stale now."
+    return f"Changed since: {some_of(stale)} {'is' if len(stale) == 1 else 'are'} stale now."

@@ -11,7 +11,7 @@ from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.holders import Holder
 
 #: What a person calls a start, since an edit gives its run new tickets: the id of the run, the name
-#: and the how manieth attempt. Of what continues another: its owner, its key, and 0.
+#: and the number of the attempt. Of what continues another: its owner, its key, and 0.
 _Called = tuple[str | TicketOwner, str | int, int]
 
 

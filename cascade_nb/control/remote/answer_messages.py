@@ -37,7 +37,6 @@ from cascade_nb.errors import ConstraintError, RefusedMessageError
 QUESTIONS: Final = "cascade/questions"
 ANSWER_FILTER: Final = f"{QUESTIONS}/+"
 _FIELDS: Final = {*FIELDS, "value", "by", "holder"}
-_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _RESERVED: Final = re.compile(r"[%/#+]")
 _NAME: Final = 500  # characters
 _KEPT: Final = 200  # characters of what is said back
@@ -87,7 +86,7 @@ def answer_payload(
         by, holder: who answers; a holder without a name is a person.
         issued_at: now, in seconds since the epoch.
         run: the id of the only run that it is about.
-        sender, sequence: who sends it, and the how manieth it is.
+        sender, sequence: who sends it, and its number among what that sends.
         answer: whether the sender wants to hear what came of it.
         key: what it is signed with, for its own topic.
     """
@@ -165,7 +164,7 @@ def taken_or_not(
         refused: why it was refused; empty where it was taken.
     """
     sender, id_ = answer.envelope.sender, answer.envelope.id
-    if not answer.envelope.answer or not (_WORD.fullmatch(sender) and _WORD.fullmatch(id_)):
+    if not (answer.envelope.answer and answer.envelope.has_a_topic):
         return None
     said = {"id": id_, "name": answer.name, "source": source, "at": now}
     if refused:

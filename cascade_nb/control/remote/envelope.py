@@ -33,6 +33,7 @@ MOST_TAKEN: Final = 10_000
 _MOST: Final = 1 << 63  # no counter that begins anywhere reasonable comes to that
 _UNSIGNED: Final = f"it is not signed, and {KEY_VARIABLE} is set here"
 _SIGNED: Final = frozenset({"message", "signature"})
+_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _RUN: Final = re.compile(r"[\w.:-]{1,120}", re.ASCII)
 
 
@@ -57,6 +58,11 @@ class Envelope:
     issued_at: float | None = None
     expires_at: float | None = None
     answer: bool = False
+
+    @property
+    def has_a_topic(self) -> bool:
+        """Whether what its sender calls itself and it can be words of a topic to answer on."""
+        return bool(_WORD.fullmatch(self.sender) and _WORD.fullmatch(self.id))
 
     def ttl(self, now: float) -> float | None:
         """Seconds that it counts from the wall time `now` on, or None for as long as nobody ends

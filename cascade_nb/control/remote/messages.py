@@ -54,7 +54,6 @@ ANSWERS: Final = "cascade/answers"
 FILTER: Final = f"{ROOT}/#"
 _REQUIRED: Final = ("id", "scope", "type", "params")
 _FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "holder", "lift"}
-_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _RESERVED: Final = re.compile(r"[%/#+]")
 
 
@@ -135,7 +134,7 @@ def payload_of(
         issued_at: now, in seconds since the epoch.
         ttl: seconds from then on that it counts; None for as long as nobody lifts it.
         run: the only run that it is about.
-        sender, sequence: who sends it, and the how manieth it is.
+        sender, sequence: who sends it, and its number among what that sends.
         answer: whether the sender wants to hear when it is in force.
         key: what it is signed with, for its own topic.
 
@@ -250,7 +249,7 @@ def answer_to(message: Message, source: str, now: float) -> tuple[str, bytes] | 
         now: when, in seconds since the epoch.
     """
     sender, id_ = message.envelope.sender, message.envelope.id
-    if not message.envelope.answer or not (_WORD.fullmatch(sender) and _WORD.fullmatch(id_)):
+    if not (message.envelope.answer and message.envelope.has_a_topic):
         return None
     said = {
         "id": id_,

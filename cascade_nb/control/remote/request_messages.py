@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,7 +33,6 @@ REPLIES: Final = "cascade/replies"
 REQUEST_FILTER: Final = f"{REQUESTS}/+"
 ANY: Final = "any"
 _WHO: Final = ("sender", "by", "holder", "sequence", "issued_at", "expires_at")
-_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _AROUND: Final = 256  # bytes of a signed message that are not what is signed
 
 
@@ -105,7 +103,7 @@ def parse_remote_request(
     """
     said = opened(payload_bytes(payload), topic, key)
     envelope = read_envelope({name: said[name] for name in ("id", *_WHO) if name in said})
-    if not _WORD.fullmatch(envelope.sender) or not _WORD.fullmatch(envelope.id):
+    if not envelope.has_a_topic:
         raise RefusedMessageError("its sender or its id is no word of a topic to answer on")
     left = envelope.ttl(now)
     if left is not None and left <= 0:

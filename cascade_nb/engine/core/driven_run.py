@@ -28,7 +28,7 @@ class InFlight(Protocol):
     """An attempt at a node, while it is under way.
 
     Attributes:
-        index, number: at which node, and the how manieth.
+        index, number: at which node, and the number of the attempt there.
         started: when it began, on the engine's clock; None before that.
         stop, abandoned: whether it was asked to end, and whether it counts no longer.
         replaced: whether another thread has its place.

@@ -215,7 +215,7 @@ class Admission:
         return self._driver.core.label(ticket.key)
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
-        """Its node or item, the how manieth attempt it is, and whether it does not continue one."""
+        """Its node or item, the number of the attempt, and whether it does not continue one."""
         core, index = self._driver.core, ticket.key
         starts = core.node_of(index).index < self._own
         return core.shown_id(index), core.tries.get(index, 1), starts

@@ -44,7 +44,7 @@ def repeats(value: Any) -> bytes:
     whole: type = type(value)
     if _kind(whole) is _Kind.FLAT or (whole in _ROWS and _FLAT.issuperset(map(type, value))):
         return b""
-    places: dict[int, int] = {}  # of what can be changed: the how-manieth it is
+    places: dict[int, int] = {}  # of what can be changed: its number
     frozen: dict[int, int] = {}  # of what holds such: how many came before it
     found: list[int] = []
     met = 0

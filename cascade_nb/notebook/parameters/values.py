@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from cascade_nb.control.words import count_text
+from cascade_nb.control.words import count_text, some_of
 from cascade_nb.engine.planning.plan import time_text
 from cascade_nb.errors import CascadeError, UnknownNameError
 from cascade_nb.grammar.values import read_value
@@ -19,7 +19,6 @@ from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.notebook.panel.drawing import whole_graph
 from cascade_nb.notebook.session import Session
 
-_NAMED: Final = 5  # stale nodes that are named
 _LONG: Final = 300  # characters of a value that are shown
 NONE_HERE: Final = "; cs.Param('size', default=3, type=int), given to a task, makes one"
 
@@ -109,7 +108,7 @@ async def cost(session: Session, graph: Graph | None) -> Cost:
     given = session.chosen_for(known)
     missing = [name for name, one in known.items() if one.default is REQUIRED and name not in given]
     if missing:
-        return Cost(f"{_listed(missing)} needs a value before what reads it can run.")
+        return Cost(f"{some_of(missing)} needs a value before what reads it can run.")
     try:
         plan = await session.engine.plan(graph, params=given)
     except CascadeError as error:
@@ -119,7 +118,7 @@ async def cost(session: Session, graph: Graph | None) -> Cost:
         return Cost("All results stand: a run would compute nothing.")
     stale = tuple(step.node for step in left if step.node in session.done)
     time = f", {time_text(plan.seconds)} of work" if time_text(plan.seconds) else ""
-    first = f"Stale with these values: {_listed(stale)}. " if stale else ""
+    first = f"Stale with these values: {some_of(stale)}. " if stale else ""
     every = count_text(len(plan.steps), "node")
     return Cost(f"{first}A run of everything computes {len(left):,} of {every}{time}.", stale)
 
@@ -149,9 +148,3 @@ def _about(field: Mapping[str, Any]) -> str:
 
 def _params_in(graph: Graph | None) -> Mapping[str, Param]:
     return {} if graph is None else graph.params()
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
-    more = len(names) - _NAMED
-    return f"{shown} and {more} more" if more > 0 else shown

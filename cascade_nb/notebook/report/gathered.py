@@ -101,10 +101,10 @@ def gathered(run: Run, results: Results, picture: tuple[str | None, str]) -> Rep
         if facts is not None:
             shown[named.name] = results.tab(run, facts, named)
     left = len(wanted) - _RESULTS
-    begun = time.strftime("%Y-%m-%d %H:%M:%S")
+    told_at = time.strftime("%Y-%m-%d %H:%M:%S")
     return Report(
         f"{status.title} · run {status.number}",
-        [*summary_lines(status)[1:], f"Told {begun}."],
+        [*summary_lines(status)[1:], f"Told {told_at}."],
         *picture,
         None if drawn is None else draw_times(drawn),
         nodes,

@@ -27,7 +27,7 @@ To show a state, set `data-state` and give the icon the `d` of `states.LOOKS`. T
 from __future__ import annotations
 
 from typing import Final
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from cascade_nb.graph.graph import EdgeType
 from cascade_nb.view.picture.geometry import Curve, Geometry, Point
@@ -36,6 +36,7 @@ from cascade_nb.view.picture.marking import marks_on
 from cascade_nb.view.picture.outline import summary_of
 from cascade_nb.view.picture.picture import CAPTION_SIZE, STEP, TITLE_SIZE, Box, Line, Picture
 from cascade_nb.view.picture.states import LOOKS, UNMARKED, Mark, Marks
+from cascade_nb.view.svg.elements import add, tenth
 from cascade_nb.view.svg.shapes import badge_place, path_of
 from cascade_nb.view.svg.style import FACE, SHEET
 
@@ -72,19 +73,19 @@ def draw(picture: Picture, geometry: Geometry, marks: Marks = UNMARKED) -> str:
     below = geometry.height + 2 * _MARGIN + 4
     height = below - 4 + _NOTE * (len(picture.notes) + bool(legend))
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "class": "cascade-graph"})
-    root.set("viewBox", f"0 0 {_n(width)} {_n(height)}")
+    root.set("viewBox", f"0 0 {tenth(width)} {tenth(height)}")
     scale = shown_width(width) / width
-    root.set("width", _n(width * scale))
-    root.set("height", _n(height * scale))
+    root.set("width", tenth(width * scale))
+    root.set("height", tenth(height * scale))
     root.set("font-family", FACE)
     root.set("text-anchor", "middle")
     root.set("role", "img")
     root.set("aria-label", f"Workflow {picture.title}")
-    _add(root, "title", f"Workflow {picture.title}")
-    _add(root, "desc", summary_of(picture, marks))
-    _add(root, "style", SHEET)
-    _add(root, "rect", width="100%", height="100%", rx="6", fill="#ffffff", **{"class": "paper"})
-    drawing = _add(root, "g", transform=f"translate({_n(_MARGIN)} {_n(_MARGIN)})")
+    add(root, "title", f"Workflow {picture.title}")
+    add(root, "desc", summary_of(picture, marks))
+    add(root, "style", SHEET)
+    add(root, "rect", width="100%", height="100%", rx="6", fill="#ffffff", **{"class": "paper"})
+    drawing = add(root, "g", transform=f"translate({tenth(_MARGIN)} {tenth(_MARGIN)})")
     places = {box.id: place for place, box in enumerate(picture.boxes)}
     for line in picture.lines:
         ends = f"{places[line.source]} {places[line.target]}"
@@ -94,8 +95,8 @@ def draw(picture: Picture, geometry: Geometry, marks: Marks = UNMARKED) -> str:
         _box(drawing, box, geometry.centres[box.id], marked[box.id])
     x = _MARGIN
     for kind in legend:
-        sample = _add(root, "g", **{"class": "edge"})
-        _stroke(sample, kind, f"M{_n(x)} {_n(below)}h26")
+        sample = add(root, "g", **{"class": "edge"})
+        _stroke(sample, kind, f"M{tenth(x)} {tenth(below)}h26")
         x += 32
         _text(root, "note", _LEGEND[kind], x, below + 3.5, CAPTION_SIZE, _FAINT, **_AT_ITS_START)
         x += width_of(_LEGEND[kind], CAPTION_SIZE) + 16
@@ -106,10 +107,10 @@ def draw(picture: Picture, geometry: Geometry, marks: Marks = UNMARKED) -> str:
 
 
 def _line(parent: Element, line: Line, ends: str, curves: tuple[Curve, ...]) -> None:
-    group = _add(parent, "g", id=line.id, **{"class": "edge", "data-type": line.type.value})
+    group = add(parent, "g", id=line.id, **{"class": "edge", "data-type": line.type.value})
     group.set("data-ends", ends)
     for curve in curves:
-        start, *rest = (f"{_n(p.x)} {_n(p.y)}" for p in curve.points)
+        start, *rest = (f"{tenth(p.x)} {tenth(p.y)}" for p in curve.points)
         pieces = "".join(f"C{' '.join(rest[i : i + 3])}" for i in range(0, len(rest), 3))
         _stroke(group, line.type, f"M{start}{pieces}")
         if curve.tip is not None:
@@ -120,7 +121,7 @@ def _line(parent: Element, line: Line, ends: str, curves: tuple[Curve, ...]) -> 
 
 
 def _stroke(parent: Element, kind: EdgeType, d: str) -> None:
-    path = _add(parent, "path", d=d, fill="none", stroke=_GREY, **{"stroke-width": "1.3"})
+    path = add(parent, "path", d=d, fill="none", stroke=_GREY, **{"stroke-width": "1.3"})
     if kind in _DASHES:
         path.set("stroke-dasharray", _DASHES[kind])
     if kind is EdgeType.CONDITION:
@@ -132,17 +133,21 @@ def _head(parent: Element, kind: EdgeType, end: Point, tip: Point) -> None:
     """An arrowhead from `end` to `tip`: full where data comes, hollow where a condition does."""
     along = Point(tip.x - end.x, tip.y - end.y)
     across = Point(-along.y * 0.46, along.x * 0.46)
-    left = f"{_n(end.x + across.x)} {_n(end.y + across.y)}"
-    right = f"{_n(end.x - across.x)} {_n(end.y - across.y)}"
-    point = f"{_n(tip.x)} {_n(tip.y)}"
+    left = f"{tenth(end.x + across.x)} {tenth(end.y + across.y)}"
+    right = f"{tenth(end.x - across.x)} {tenth(end.y - across.y)}"
+    point = f"{tenth(tip.x)} {tenth(tip.y)}"
     if kind is EdgeType.ORDER:
-        d, look, fill = f"M{left}L{point}L{right}M{_n(end.x)} {_n(end.y)}L{point}", "vee", "none"
+        d, look, fill = (
+            f"M{left}L{point}L{right}M{tenth(end.x)} {tenth(end.y)}L{point}",
+            "vee",
+            "none",
+        )
     else:
         hollow = kind is EdgeType.CONDITION
         look, fill = ("open", "#ffffff") if hollow else ("head", _GREY)
         d = f"M{left}L{point}L{right}Z"
     joint = {"stroke-linejoin": "round", "stroke-linecap": "round", "stroke-width": "1.2"}
-    _add(parent, "path", d=d, fill=fill, stroke=_GREY, **joint, **{"class": look})
+    add(parent, "path", d=d, fill=fill, stroke=_GREY, **joint, **{"class": look})
 
 
 def _box(parent: Element, box: Box, centre: Point, mark: Mark) -> None:
@@ -150,31 +155,31 @@ def _box(parent: Element, box: Box, centre: Point, mark: Mark) -> None:
     room_width, room_height = box.room
     x = centre.x - room_width / 2 + box.inset
     y = centre.y - room_height / 2 + box.inset
-    group = _add(parent, "g", id=box.id, **{"class": "node", "data-state": mark.state})
+    group = add(parent, "g", id=box.id, **{"class": "node", "data-state": mark.state})
     group.set("data-task", box.task)
     if box.size > 1:
         group.set("data-size", str(box.size))
     if box.part:
         group.set("data-part", "")
     told = mark.progress_text or (look.word if mark.state != "waiting" else "")
-    _add(group, "title", f"{box.tooltip}: {told}" if told else box.tooltip)
+    add(group, "title", f"{box.tooltip}: {told}" if told else box.tooltip)
     paint = {"stroke": look.ink, "stroke-width": "1.2", "stroke-linejoin": "round"}
     if box.stacked:
         for back in (box.inset + 2 * STEP, box.inset + STEP):
             behind = path_of(box, x + back, y + back)
-            _add(group, "path", d=behind, fill=look.wash, **paint, **{"class": "behind"})
+            add(group, "path", d=behind, fill=look.wash, **paint, **{"class": "behind"})
     if box.target:
         ring = path_of(box, x, y, wider=box.inset)
-        _add(group, "path", d=ring, fill="#ffffff", **paint, **{"class": "ring"})
-    _add(group, "path", d=path_of(box, x, y), fill=look.wash, **paint, **{"class": "shape"})
+        add(group, "path", d=ring, fill="#ffffff", **paint, **{"class": "ring"})
+    add(group, "path", d=path_of(box, x, y), fill=look.wash, **paint, **{"class": "shape"})
     _words(group, box, x + box.width / 2, y + box.height / 2, mark)
     if box.stacked:
         _progress(group, box, x, y, mark)
-    place = f"translate({_n(x + badge_place(box))} {_n(y + 1)})"
-    badge = _add(group, "g", transform=place, **{"class": "badge"})
-    _add(badge, "circle", r="7", fill=look.ink, stroke="#ffffff", **{"stroke-width": "1.4"})
+    place = f"translate({tenth(x + badge_place(box))} {tenth(y + 1)})"
+    badge = add(group, "g", transform=place, **{"class": "badge"})
+    add(badge, "circle", r="7", fill=look.ink, stroke="#ffffff", **{"stroke-width": "1.4"})
     pen = {"stroke-width": "1.6", "stroke-linecap": "round", "stroke-linejoin": "round"}
-    _add(badge, "path", d=look.icon, fill="none", stroke="#ffffff", **pen, **{"class": "icon"})
+    add(badge, "path", d=look.icon, fill="none", stroke="#ffffff", **pen, **{"class": "icon"})
 
 
 def _words(group: Element, box: Box, x: float, y: float, mark: Mark) -> None:
@@ -192,16 +197,21 @@ def _words(group: Element, box: Box, x: float, y: float, mark: Mark) -> None:
 
 def _progress(group: Element, box: Box, x: float, y: float, mark: Mark) -> None:
     full = box.width - 2 * _BAR_INSET
-    at = {"x": _n(x + _BAR_INSET), "y": _n(y + box.height - 5.5), "height": "2.4", "rx": "1.2"}
+    at = {
+        "x": tenth(x + _BAR_INSET),
+        "y": tenth(y + box.height - 5.5),
+        "height": "2.4",
+        "rx": "1.2",
+    }
     part = 0.0
     if mark.progress is not None:
         group.set("data-progress", mark.progress_text)
         done, total = mark.progress
         part = min(1.0, done / total) if total else 1.0
-    _add(group, "rect", width=_n(full), fill="#d5dae2", **at, **{"class": "track"})
-    bar = _add(group, "rect", width=_n(full * part), fill=LOOKS[mark.state].ink, **at)
+    add(group, "rect", width=tenth(full), fill="#d5dae2", **at, **{"class": "track"})
+    bar = add(group, "rect", width=tenth(full * part), fill=LOOKS[mark.state].ink, **at)
     bar.set("class", "bar")
-    bar.set("data-full", _n(full))
+    bar.set("data-full", tenth(full))
 
 
 def _text(
@@ -214,16 +224,5 @@ def _text(
     colour: str,
     **attributes: str,
 ) -> None:
-    place = {"class": kind, "x": _n(x), "y": _n(y), "fill": colour}
-    _add(parent, "text", text, **place, **attributes, **{"font-size": f"{size:g}px"})
-
-
-def _add(parent: Element, tag: str, text: str | None = None, /, **attributes: str) -> Element:
-    element = SubElement(parent, tag, attributes)
-    element.text = text
-    return element
-
-
-def _n(number: float) -> str:
-    """`number` to a tenth of a point."""
-    return f"{number:.1f}".removesuffix(".0")
+    place = {"class": kind, "x": tenth(x), "y": tenth(y), "fill": colour}
+    add(parent, "text", text, **place, **attributes, **{"font-size": f"{size:g}px"})

@@ -6,14 +6,15 @@ in a picture of a graph, every name is the text of an element, and there is no s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from cascade_nb.control.words import count_text, seconds_text
 from cascade_nb.view.picture.labels import clean
 from cascade_nb.view.picture.states import LOOKS
+from cascade_nb.view.svg.elements import add, tenth
 from cascade_nb.view.svg.style import FACE, themed
 
 LANES: Final = 24  # that are drawn; of more, those that took longest
@@ -130,32 +131,32 @@ def draw_times(times: Times) -> str:
     notes = [note for note in (_legend(times, lanes), times.rest) if note]
     height = y + 16 * len(notes) + 4
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "class": "cascade-times"})
-    root.set("viewBox", f"0 0 {_n(_WIDTH)} {_n(height)}")
-    root.set("width", _n(_WIDTH))
-    root.set("height", _n(height))
+    root.set("viewBox", f"0 0 {tenth(_WIDTH)} {tenth(height)}")
+    root.set("width", tenth(_WIDTH))
+    root.set("height", tenth(height))
     root.set("font-family", FACE)
     root.set("font-size", "11px")
     root.set("role", "img")
     title = clean(f"When {times.title} was under way", 200)
     root.set("aria-label", title)
-    _add(root, "title", title)
-    _add(root, "desc", clean(times_text(times), 4000))
-    _add(root, "style", _SHEET)
+    add(root, "title", title)
+    add(root, "desc", clean(times_text(times), 4000))
+    add(root, "style", _SHEET)
     paper = {"width": "100%", "height": "100%", "rx": "6", "fill": "#ffffff"}
-    SubElement(root, "rect", {**paper, "class": "paper"})
+    add(root, "rect", **paper, **{"class": "paper"})
     scale = _ROOM / max(times.length, 1e-9)
     _ruler(root, times.length, scale, y - _GAP)
     for lane, top, placed in zip(lanes, tops, rows, strict=True):
         high = max(len(placed) * _ROW, 14.0)
-        ground = {"x": _n(_LEFT), "y": _n(top - 2), "height": _n(high + 3)}
-        SubElement(root, "rect", {**ground, "width": _n(_ROOM), "class": "ground"})
+        ground = {"x": tenth(_LEFT), "y": tenth(top - 2), "height": tenth(high + 3)}
+        add(root, "rect", **ground, width=tenth(_ROOM), **{"class": "ground"})
         _pauses(root, lane.held, scale, top - 2, high + 3)
         _named(root, lane, top)
     _pauses(root, times.held, scale, _HEAD - 4, y - _GAP - _HEAD + 4)
     _bars(root, zip(tops, rows, strict=True), scale)
     for number, note in enumerate(notes):
-        at = {"x": "14", "y": _n(y + 9 + 16 * number), "fill": _FAINT, "class": "note"}
-        _add(root, "text", note, at)
+        at = {"x": "14", "y": tenth(y + 9 + 16 * number), "fill": _FAINT, "class": "note"}
+        add(root, "text", note, **at)
     return tostring(root, encoding="unicode")
 
 
@@ -188,14 +189,15 @@ def _bars(root: Element, lanes: Iterator[tuple[float, list[list[Span]]]], scale:
         # What failed is higher than its row and what was cancelled is hollow, for those who cannot
         # tell the colours.
         more = 1.0 if state == "failed" else 0.0
+        high = tenth(_ROW - 2 + 2 * more)
         pieces = "".join(
-            f"M{_n(x)} {_n(y - more)}h{_n(wide)}v{_n(_ROW - 2 + 2 * more)}h-{_n(wide)}z"
+            f"M{tenth(x)} {tenth(y - more)}h{tenth(wide)}v{high}h-{tenth(wide)}z"
             for y, (x, wide, _, _) in some
         )
         ink = LOOKS[state].ink
         fill, stroke = ("#ffffff", ink) if state == "cancelled" else (ink, "none")
         look = {"d": pieces, "fill": fill, "stroke": stroke, "class": "bar", "data-state": state}
-        path = SubElement(root, "path", look)
+        path = add(root, "path", **look)
         if marked:
             path.set("stroke", _INK)
             path.set("stroke-width", "1.4")
@@ -233,11 +235,12 @@ def _ruler(root: Element, length: float, scale: float, bottom: float) -> None:
     count = int(length / step + 1e-9)
     for number in range(count + 1):
         x = _LEFT + number * step * scale
-        line = {"d": f"M{_n(x)} 4V{_n(bottom)}", "stroke": "#9aa2b0", "stroke-width": "0.5"}
-        SubElement(root, "path", {**line, "class": "rule"})
+        line = {"d": f"M{tenth(x)} 4V{tenth(bottom)}", "stroke": "#9aa2b0", "stroke-width": "0.5"}
+        add(root, "path", **line, **{"class": "rule"})
         if x < _LEFT + _ROOM - 40:
             words = seconds_text(number * step) if number else "0"
-            _add(root, "text", words, {"x": _n(x + 4), "y": "12", "fill": _FAINT, "class": "note"})
+            note = {"x": tenth(x + 4), "y": "12", "fill": _FAINT, "class": "note"}
+            add(root, "text", words, **note)
 
 
 def _step(length: float, most: int) -> float:
@@ -257,17 +260,17 @@ def _pauses(
     root: Element, held: Sequence[tuple[float, float]], scale: float, top: float, high: float
 ) -> None:
     for since, until in held:
-        at = {"x": _n(_LEFT + since * scale), "width": _n(max(1.0, (until - since) * scale))}
-        size = {"y": _n(top), "height": _n(high), "fill": _HELD, "fill-opacity": "0.18"}
-        SubElement(root, "rect", {**at, **size, "class": "pause"})
+        at = {"x": tenth(_LEFT + since * scale), "width": tenth(max(1.0, (until - since) * scale))}
+        size = {"y": tenth(top), "height": tenth(high), "fill": _HELD, "fill-opacity": "0.18"}
+        add(root, "rect", **at, **size, **{"class": "pause"})
 
 
 def _named(root: Element, lane: Lane, top: float) -> None:
-    name = {"x": _n(_LEFT - 10), "y": _n(top + 10), "text-anchor": "end", "class": "name"}
-    text = _add(root, "text", clean(lane.name, _NAME), {**name, "fill": _INK})
-    _add(text, "title", clean(lane.name, 200))
-    words = {"x": _n(_LEFT + _ROOM + 8), "y": _n(top + 10), "fill": _FAINT, "class": "note"}
-    _add(root, "text", clean(lane.words, _NAME), words)
+    name = {"x": tenth(_LEFT - 10), "y": tenth(top + 10), "text-anchor": "end", "class": "name"}
+    text = add(root, "text", clean(lane.name, _NAME), **name, fill=_INK)
+    add(text, "title", clean(lane.name, 200))
+    words = {"x": tenth(_LEFT + _ROOM + 8), "y": tenth(top + 10), "fill": _FAINT, "class": "note"}
+    add(root, "text", clean(lane.words, _NAME), **words)
 
 
 def _legend(times: Times, lanes: Sequence[Lane]) -> str:
@@ -282,18 +285,6 @@ def _legend(times: Times, lanes: Sequence[Lane]) -> str:
     if times.held or any(lane.held for lane in lanes):
         words.append("shaded: paused")
     return " · ".join(words)
-
-
-def _add(
-    parent: Element, tag: str, text: str | None, attributes: Mapping[str, str] | None = None
-) -> Element:
-    element = SubElement(parent, tag, dict(attributes or {}))
-    element.text = text
-    return element
-
-
-def _n(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
 
 
 _SHEET: Final = "\n".join(

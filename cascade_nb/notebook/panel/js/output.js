@@ -20,7 +20,6 @@ export function hueOf(name) {
 export class Output {
   constructor(shared) {
     this.shared = shared
-    this.task = ALL
     this.follow = true
     this.section = section("output")
     this.element = this.section.element
@@ -101,14 +100,18 @@ export class Output {
     this.shared.asks = (this.shared.asks ?? 0) + 1
     this.asked = this.shared.asks
     this.shared.send({ type: "output", page: this.shared.page, ask: this.asked })
-    if (this.shared.gone) this.save(this.shared.output.lines.map(({ text }) => `${text}\n`).join(""), true)
+    if (this.shared.gone) this.saveWhatIsHere()
   }
 
   answer({ page, ask, text, dropped, problem }) {
     if (page !== this.shared.page || ask !== this.asked) return
     this.asked = null
-    if (problem) this.save(this.shared.output.lines.map((line) => `${line.text}\n`).join(""), true)
+    if (problem) this.saveWhatIsHere()
     else this.save(text, dropped > 0)
+  }
+
+  saveWhatIsHere() {
+    this.save(this.shared.output.lines.map(({ text }) => `${text}\n`).join(""), true)
   }
 
   save(text, isEnd) {
