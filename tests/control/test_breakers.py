@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cascade_nb.control import ConstraintManager
@@ -87,6 +87,8 @@ def paused_by(manager: ConstraintManager) -> str | None:
     within=st.integers(1, 20),
     gaps=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["fail", "end", "cancel"]))),
 )
+@example(failures=2, within=4, gaps=[(0, "fail"), (4, "fail")])  # at the very end of the time
+@example(failures=2, within=4, gaps=[(0, "fail"), (5, "fail"), (0, "fail")])
 def test_it_trips_exactly_when_so_many_failures_lie_within_its_time(
     failures: int, within: int, gaps: list[tuple[int, str]]
 ) -> None:

@@ -78,6 +78,15 @@ def test_a_graph_below_a_cell_and_a_panel_that_is_over_follow_what_happens(
     graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "done"})
 
 
+def test_a_run_that_ends_when_no_cell_runs_is_followed_too(kernel: RealKernel) -> None:
+    kernel.check("import time")
+    code = "%%cascade\ndef slow(n): time.sleep(1); return n\nrows = slow(9)\ntidy = slow(rows)"
+    graph = ok(kernel.execute(code, cellId="later"))
+    graph.wait_until(states)
+    kernel.check("run = %cascade run tidy")
+    graph.wait_until(lambda cell: named(cell) == {"rows": "done", "tidy": "done"})
+
+
 def test_many_cells_in_a_row_are_looked_at_together_and_a_cycle_changes_nothing(
     kernel: RealKernel,
 ) -> None:
