@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.classes import Member, class_content_of
 from cascade_nb.graph.code.environment import EnvironmentReads
-from cascade_nb.graph.code.modules import changed_since_import, module_text, resolved, within
+from cascade_nb.graph.code.modules import changed_since_import, imports_of, module_text, within
 from cascade_nb.graph.code.origin import (
     CodeOwner,
     Origin,
@@ -23,7 +23,7 @@ from cascade_nb.graph.code.origin import (
 )
 from cascade_nb.graph.code.reflection import Reflection
 from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
-from cascade_nb.graph.code.targets import SET_BY_PYTHON, names_in_texts, put_on_tables, target_of
+from cascade_nb.graph.code.targets import SET_BY_PYTHON, put_on_tables, reads_of, target_of
 from cascade_nb.graph.code.titles import (
     Label,
     Labels,
@@ -212,11 +212,10 @@ class CodeWalk:
     def _read(self, facts: Facts, space: Mapping[str, Any]) -> bytes:
         """What the global names that a body reads stand for today."""
         said = b""
-        looked_up = sorted(set(names_in_texts(facts.names, facts.texts)) & space.keys())
-        for names in (*facts.references, *((name,) for name in looked_up)):
-            if target := self._target(space, names):
+        for where, names in reads_of(facts, space):
+            if target := self._target(where, names):
                 said += text(".".join(names)) + target
-        said += b"".join(self._imported(resolved(one, space), one.names) for one in facts.imports)
+        said += b"".join(self._imported(*one) for one in imports_of(facts, space))
         said += b"".join(text(n) + self.refer(one) for n, one in put_on_tables(facts.names))
         return said
 

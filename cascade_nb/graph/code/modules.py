@@ -6,15 +6,20 @@ import ast
 import functools
 import os
 import pathlib
+import re
 import sys
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse
-from cascade_nb.graph.code.origin import file_of_module
-from cascade_nb.graph.code.source import Import
+from cascade_nb.graph.code.origin import CodeOwner, file_of_module, origin_of_module
+from cascade_nb.graph.code.source import Facts, Import
 from cascade_nb.graph.code.syntax import module_digest
 from cascade_nb.graph.values.atoms import digest
+
+IMPORTERS: Final = frozenset({"import_module", "__import__", "resolve_name"})
+"""Names of what imports a module whose name is a text."""
+_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class ModuleText(NamedTuple):
@@ -77,6 +82,21 @@ def changed_since_import(name: str) -> bool:
             same = compiled == _seconds(now)
         _imported[name] = known = (spec, now if same else None)
     return known[1] != now
+
+
+def imports_of(facts: Facts, namespace: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What a body imports: the absolute name of each module, and the names that it takes out of it.
+
+    Args:
+        facts: what the body says.
+        namespace: its globals.
+    """
+    yield from ((resolved(one, namespace), one.names) for one in facts.imports)
+    if not IMPORTERS.isdisjoint(facts.names):
+        for one in facts.texts:
+            name = one.partition(":")[0]
+            if _DOTTED.fullmatch(name) and origin_of_module(name).owner is CodeOwner.LOCAL:
+                yield name, ()
 
 
 def resolved(found: Import, namespace: Mapping[str, Any]) -> str:

@@ -166,6 +166,7 @@ class CodeSnapshot:
             self._follow(space, names)
         for found in imports:
             name = resolved(found, space)
+            self.certain = self.certain and name != "__main__"  # what it has is looked up late
             if origin_of_module(name).followed and name not in self._seen:
                 self._seen.add(name)
                 file = file_of_module(name)

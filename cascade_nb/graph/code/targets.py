@@ -8,15 +8,18 @@ import builtins
 import re
 import sys
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.graph.code.environment import texts_in
+from cascade_nb.graph.code.modules import IMPORTERS
 from cascade_nb.graph.code.origin import (
     is_followed,
     origin_of,
     origin_of_module,
     origin_of_namespace,
 )
+from cascade_nb.graph.code.source import Facts, carried
 
 _MISSING: Final = object()
 _AT_NAME: Final = re.compile(r"@([A-Za-z_]\w*)")
@@ -25,7 +28,12 @@ _TABLE: Final = re.compile(r"\b(?:from|join)\s+([A-Za-z_]\w*)", re.IGNORECASE)
 _QUERIES: Final = frozenset({"query", "eval"})
 _EVALUATES: Final = frozenset({"eval", "exec"})
 _SQL: Final = frozenset({"sql", "query", "execute"})
-LOOKING_UP: Final = _QUERIES | _EVALUATES | _SQL
+_OWN: Final = frozenset({"globals", "__globals__", "f_globals", "user_ns", "user_global_ns"})
+_MODULES_BY_NAME: Final = IMPORTERS | {"modules"}
+_OF_MODULES: Final = _MODULES_BY_NAME | {
+    "getattr", "attrgetter", "hasattr", "vars", "__dict__", "__getattribute__", "getmodule"
+}  # fmt: skip
+LOOKING_UP: Final = _QUERIES | _EVALUATES | _SQL | _OWN | _OF_MODULES
 """Names of what looks names up in a text that it is given."""
 
 SET_BY_PYTHON: Final = frozenset({"__name__", "__builtins__", "__spec__", "__package__"})
@@ -33,7 +41,7 @@ SET_BY_PYTHON: Final = frozenset({"__name__", "__builtins__", "__spec__", "__pac
 
 _PLAIN: Final = (int, float, str, bytes, list, dict, tuple, set, frozenset)
 _SETTABLE: Final = frozenset({bool, int, float, complex, str, bytes, type(None)})
-_OWN: Final = frozenset(vars(builtins))
+_OF_PYTHON: Final = frozenset(vars(builtins))
 _LONGEST: Final = 10_000  # characters of a text that is looked through
 
 
@@ -103,7 +111,7 @@ def _added(name: str) -> Target | None:
     value = space.get(name, _MISSING)
     if isinstance(value, types.FunctionType) and is_followed(value.__globals__):
         return Target(space, name, value)
-    return Target(space, name, value) if type(value) in _PLAIN and name not in _OWN else None
+    return Target(space, name, value) if type(value) in _PLAIN and name not in _OF_PYTHON else None
 
 
 def _is_put_there(value: Any) -> bool:
@@ -111,29 +119,74 @@ def _is_put_there(value: Any) -> bool:
     return isinstance(value, types.FunctionType) and origin_of(value).followed
 
 
-def names_in_texts(names: Collection[str], texts: Iterable[str]) -> Iterator[str]:
-    """The global names that libraries look up by themselves, out of the texts in a body: pandas'
-    ``query("x > @limit")`` and ``eval``, the tables of an SQL text. That of the module, where a
-    body asks for all of them.
+def reads_of(
+    facts: Facts, space: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """The global names that a body reads, each after the namespace in which it stands."""
+    yield from ((space, names) for names in facts.references)
+    yield from ((where, (name,)) for where, name in _looked_up(facts, space))
 
-    Args:
-        names: those that the body uses.
-        texts: those in it.
+
+def _looked_up(facts: Facts, space: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The names that a body looks up by a text, each after the namespace in which it stands.
+
+    Which text is the name of one is not followed through the code, as with environment variables:
+    where a body asks for names at all, all texts in it and in what it reads count that are some.
+
+    - libraries do so by themselves: pandas' ``query("x > @limit")`` and ``eval``, the tables of an
+      SQL text;
+    - a body does in its own namespace: ``globals()["N"]``, and of each module under edit that it
+      has: ``getattr(module, "N")``, ``sys.modules[__name__].N``.
     """
-    patterns = [
-        pattern
-        for pattern, calls in ((_AT_NAME, _QUERIES), (_NAME, _EVALUATES), (_TABLE, _SQL))
-        if not calls.isdisjoint(names)
-    ]
-    found: set[str] = set()
-    if patterns:
-        for one in texts:
-            if len(one) <= _LONGEST:
-                for pattern in patterns:
-                    found.update(pattern.findall(one))
-    yield from found
-    if "globals" in found or "globals" in names:
-        yield "__name__"
+    names = facts.names
+    in_main = any(one.module == "__main__" for one in facts.imports)
+    if (LOOKING_UP.isdisjoint(names) and not in_main) or carried.get():
+        return  # what is only found by a text a pickle leaves behind
+    texts = [one for one in _texts_of(facts, space) if len(one) <= _LONGEST]
+    words = {word for one in texts for word in _NAME.findall(one)}
+    own: set[str] = set()
+    for pattern, calls in ((_AT_NAME, _QUERIES), (_TABLE, _SQL)):
+        if not calls.isdisjoint(names):
+            own.update(word for one in facts.texts for word in pattern.findall(one))
+    if not (_EVALUATES | _OWN).isdisjoint(names):
+        own |= words
+    if "globals" in names or "globals" in own:
+        own.add("__name__")
+    yield from ((space, name) for name in sorted(own & space.keys()))
+    if _OF_MODULES.isdisjoint(names) and not in_main:
+        return
+    by_name = not _MODULES_BY_NAME.isdisjoint(names)
+    asked = words | names if by_name or in_main else words
+    for module in _modules_of(facts, space, texts, by_name):
+        held = vars(module)
+        yield from ((held, name) for name in sorted(asked & held.keys() - SET_BY_PYTHON))
+
+
+def _texts_of(facts: Facts, space: Mapping[str, Any]) -> Iterator[str]:
+    """The texts in a body, and those that it reads."""
+    yield from facts.texts
+    for names in facts.references:
+        if (found := _led_to(space, names)) is not None:
+            yield from texts_in(found.value)
+
+
+def _modules_of(
+    facts: Facts, space: Mapping[str, Any], texts: Collection[str], by_name: bool
+) -> Iterator[types.ModuleType]:
+    """The modules under edit that a body has: by a name of its own, by an import, by a text."""
+    found = [target.value for n in facts.references if (target := _led_to(space, n)) is not None]
+    # Of others that it imports the file counts, whether they are there yet or not.
+    called = {one.module for one in facts.imports if one.module == "__main__"}
+    if by_name:
+        called.update(one for one in texts if one == "__main__" or "modules" in facts.names)
+        called.update((str(space.get("__name__")),) if "__name__" in facts.names else ())
+    found += [sys.modules.get(name) for name in sorted(called)]
+    seen: set[int] = set()
+    for module in found:
+        if isinstance(module, types.ModuleType) and id(module) not in seen:
+            seen.add(id(module))
+            if is_followed(vars(module)):
+                yield module
 
 
 _EXTENDED: Final = (

@@ -23,7 +23,13 @@ from cascade_nb.graph.effects.database_writes import (
     may_change_database,
     says_change,
 )
-from cascade_nb.graph.effects.full_names import GENERATOR, is_of, module_of, resolved
+from cascade_nb.graph.effects.full_names import (
+    GENERATOR,
+    is_of,
+    module_of,
+    reads_namespace,
+    resolved,
+)
 from cascade_nb.graph.effects.global_writes import (
     WrittenGlobal,
     closure_written,
@@ -35,6 +41,7 @@ from cascade_nb.graph.effects.shared_state import DOUBTS, NOT_SHARED, STATES, se
 from cascade_nb.graph.effects.unseen import (
     FILES,
     FOLLOWS,
+    LOOKS_UP,
     LOOKUPS,
     OPENS,
     Mentions,
@@ -225,6 +232,8 @@ class _Look:
             name, leads_to = resolved(use, space)
             if name == "builtins.hash" and function.__name__ == "__hash__":
                 continue
+            if reads_namespace(use, space):
+                self.unseen.setdefault(LOOKS_UP, {})[use.names[-1]] = None
             if name != "os.environ":
                 self._note(written_global(use, space))
             if name:

@@ -9,6 +9,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cascade_nb.graph.code.origin import is_followed
 from cascade_nb.graph.effects.unseen import BUILTINS
 from cascade_nb.graph.effects.uses import OF_PATHS, OF_READERS, PATH_METHOD, Use
 
@@ -41,6 +42,18 @@ def resolved(use: Use, space: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
     things = [one for one in leads_to if not is_of(one, types.ModuleType)]
     kinds = [type(one) for one in things if not is_of(one, (type, types.FunctionType))]
     return name, (*things, *kinds)
+
+
+def reads_namespace(use: Use, space: Mapping[str, Any]) -> bool:
+    """Whether code takes all names of a module under edit at once."""
+    if use.names[-1] in ("__globals__", "f_globals"):
+        return True
+    if use.names[-1] != "__dict__":
+        return False
+    value = space.get(use.names[0])
+    for name in use.names[1:-1]:
+        value = _attribute(value, name)
+    return is_of(value, types.ModuleType) and is_followed(vars(value))
 
 
 def _attribute(value: Any, name: str) -> Any:
