@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from cascade_nb.control.gates import Gate, Subject, Ticket
+from cascade_nb.graph.effects.global_writes import place_of
 
 POLL: Final = 0.02  # seconds between two looks at what another engine's task has
 
 taking: Final = threading.RLock()
 """Held from the question whether a ticket may pass until it has."""
 
-_inside: dict[str, dict[Ticket, bool]] = {}  # by state, who has it, and whether to change it
+_inside: dict[str, dict[Ticket, bool]] = {}  # by place, who has it, and whether to change it
 
 
 class ProcessGate(Gate):
@@ -35,6 +36,7 @@ class ProcessGate(Gate):
     def __init__(self, kind: str) -> None:
         super().__init__(None)
         self.kind = kind
+        self._place = place_of(kind)
         self._mine: set[Ticket] = set()
 
     @property
@@ -44,7 +46,7 @@ class ProcessGate(Gate):
     def refuses(self, ticket: Ticket, now: float) -> bool:
         changes = ticket.subject.states[self.kind]
         with taking:
-            others = _inside.get(self.kind, {})
+            others = _inside.get(self._place, {})
             in_the_way = [one for one, changing in others.items() if changing or changes]
         if any(one is not ticket and one not in ticket.within for one in in_the_way):
             return True
@@ -58,7 +60,7 @@ class ProcessGate(Gate):
 
     def take(self, ticket: Ticket) -> None:
         with taking:
-            _inside.setdefault(self.kind, {})[ticket] = ticket.subject.states[self.kind]
+            _inside.setdefault(self._place, {})[ticket] = ticket.subject.states[self.kind]
         self._mine.add(ticket)
 
     def give_back(self, ticket: Ticket) -> bool:
@@ -66,16 +68,16 @@ class ProcessGate(Gate):
             return False
         self._mine.discard(ticket)
         with taking:
-            left = _inside[self.kind]
+            left = _inside[self._place]
             del left[ticket]
             if not left:
-                del _inside[self.kind]
+                del _inside[self._place]
         self.moves += 1
         return True
 
     def opens_at(self, now: float) -> float:
-        # What this engine has comes back to this gate. Of another engine nothing is heard, also
-        # where it has given back by now what it had when this was refused.
+        # What this gate has comes back to it. Of another engine nothing is heard, nor of who comes
+        # to the same object by another name, also where that is back since this was refused.
         return math.inf if self._mine else now + POLL
 
     def passed(self) -> Collection[Ticket]:
@@ -83,7 +85,7 @@ class ProcessGate(Gate):
 
     def holders(self) -> Collection[Ticket]:
         with taking:
-            return list(_inside.get(self.kind, ()))
+            return list(_inside.get(self._place, ()))
 
 
 class ProcessGates:

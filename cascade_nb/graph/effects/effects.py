@@ -33,6 +33,7 @@ from cascade_nb.graph.effects.full_names import (
 from cascade_nb.graph.effects.global_writes import (
     WrittenGlobal,
     closure_written,
+    place_of,
     written_global,
     written_in_words,
 )
@@ -99,10 +100,11 @@ def effects_of(task: AnyTask) -> Effects:
                 seeded.add(kind)
         for words in _doubts_of(name, how):
             doubts[words] = None
-    states.update(dict.fromkeys(look.written, True))
+    written = dict.fromkeys(look.written.values(), True)
+    states.update(written)
     if look.changes_databases():
         states["sqlite"] = True
-    drawn = (kind for kind in states.keys() - seeded if kind not in look.written)
+    drawn = (kind for kind in states.keys() - seeded if kind not in written)
     if any(kind not in STATES or STATES[kind].draws for kind in drawn):
         doubts["draws random numbers"] = None
     if any(is_of(one, threading.local) for one in look._values):
@@ -167,7 +169,7 @@ class _Look:
 
     Attributes:
         unseen: what it reads that nobody is told of: by which way, the names that it has for it.
-        written: kinds of state that are globals which it writes.
+        written: kinds of state that are globals which it writes, by `place_of` them.
     """
 
     def __init__(self, function: Any, cached: bool = False) -> None:
@@ -178,7 +180,7 @@ class _Look:
         self._opened_before: set[int] = set()  # functions that open what tasks are given
         self._connects = False
         self.unseen: dict[str, dict[str, None]] = {}
-        self.written: dict[str, None] = {}
+        self.written: dict[str, str] = {}
 
     def names(self) -> Iterator[tuple[str, str]]:
         """The full names that it uses, and how."""
@@ -251,7 +253,8 @@ class _Look:
             todo.extend(leads_to)
 
     def _note(self, written: Iterable[WrittenGlobal]) -> None:
-        self.written.update({one.kind: None for one in written})
+        for one in written:
+            self.written.setdefault(place_of(one.kind), one.kind)
 
     def changes_databases(self) -> bool:
         """Whether it opens an SQLite database in a file and may change that."""

@@ -6,17 +6,20 @@ first. An object that guards itself is left alone: a queue, what has a lock.
 
 from __future__ import annotations
 
+import builtins
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
+from cascade_nb.graph.effects.given import GLOBAL
 from cascade_nb.graph.effects.self_changes import (
+    MUTATORS,
     changes_argument,
     is_changed_by,
     is_container,
 )
-from cascade_nb.graph.effects.uses import GLOBAL, REBOUND, Use
+from cascade_nb.graph.effects.uses import REBOUND, Use
 from cascade_nb.model.tasks.task import Task
 
 _MISSING: Final = object()
@@ -51,7 +54,8 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         yield _written(use.names[0], id(space), use.names[0])
         yield from _contained(use.names[0], space.get(use.names[0]))
         return
-    if use.names[-1] in CHANGERS and use.given and use.given[0].kind == GLOBAL:
+    changer = use.names[-1] in CHANGERS or _is_of_a_class(use, space)
+    if changer and use.given and use.given[0].kind == GLOBAL:
         given = use.given[0].name
         if given in space:
             yield _written(given, id(space[given]))
@@ -77,6 +81,13 @@ def written_global(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal
         yield _written(name, id(value))
 
 
+def _is_of_a_class(use: Use, space: Mapping[str, Any]) -> bool:
+    """Whether it is a method of a built-in class, called on what it is given: ``list.append``."""
+    if len(use.names) != 2 or use.names[1] not in MUTATORS:
+        return False
+    return issubclass(type(space.get(use.names[0], vars(builtins).get(use.names[0]))), type)
+
+
 def _handed_on(use: Use, space: Mapping[str, Any]) -> Iterator[WrittenGlobal]:
     """The globals that a function of the user's is called with, and changes."""
     if not any(one.kind == GLOBAL for one in use.given):
@@ -97,6 +108,15 @@ def closure_written(function: types.FunctionType, use: Use) -> Iterator[WrittenG
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == use.names[0]:
             yield WrittenGlobal(name, f"{name} {VARIABLE} {id(cell)}")
+
+
+def place_of(kind: str) -> str:
+    """What of the process a kind of state is: where it is an object, that, by whatever name code
+    comes to it.
+    """
+    _, _, rest = kind.partition(" ")
+    what, _, place = rest.partition(" ")
+    return place if what in (_GLOBAL, VARIABLE, DEFAULT) else kind
 
 
 def written_in_words(kind: str) -> str:

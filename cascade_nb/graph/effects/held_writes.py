@@ -13,19 +13,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.instructions import instructions_of
+from cascade_nb.graph.effects.given import GLOBAL
 from cascade_nb.graph.effects.global_writes import (
     CHANGERS,
     DEFAULT,
     WrittenGlobal,
 )
 from cascade_nb.graph.effects.self_changes import (
+    MUTATORS,
     changes_argument,
     changes_named,
     has_a_guard,
     is_container,
     is_plain,
 )
-from cascade_nb.graph.effects.uses import GLOBAL, nested, uses_of
+from cascade_nb.graph.effects.uses import nested, uses_of
 
 _STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 
@@ -75,7 +77,8 @@ def _changes(function: types.FunctionType, name: str, value: Any) -> bool:
         for place, given in enumerate(use.given):
             if given.kind == GLOBAL or given.name != name:
                 continue
-            if use.names[-1] in CHANGERS and not place:
+            by_class = len(use.names) == 2 and use.names[1] in MUTATORS
+            if (use.names[-1] in CHANGERS or by_class) and not place:
                 return True
             called = function.__globals__.get(use.names[0]) if len(use.names) == 1 else None
             if isinstance(called, types.FunctionType) and changes_argument(called, place, value):

@@ -17,21 +17,21 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any, Final
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.uses import ITEM, uses_of_parameter
+from cascade_nb.graph.effects.uses import IN_PLACE, ITEM, uses_of_parameter
 from cascade_nb.model.containers.attributes import attributes
 
 _MISSING: Final = object()
 _CONTAINERS: Final = (
     list, dict, set, bytearray, deque, defaultdict, OrderedDict, Counter, array.array
 )  # fmt: skip
-_MUTATORS: Final = frozenset(
+MUTATORS: Final = frozenset(
     {"append", "appendleft", "extend", "extendleft", "insert", "remove", "pop", "popleft"}
     | {"popitem", "clear", "sort", "reverse", "rotate", "update", "setdefault", "add", "discard"}
     | {"subtract", "move_to_end", "difference_update", "intersection_update"}
-    | {"symmetric_difference_update", "__setitem__", "__delitem__"}
+    | {"symmetric_difference_update", "__setitem__", "__delitem__", IN_PLACE}
 )
 _OF_STREAMS: Final = frozenset({"seek", "truncate", "read", "readline", "readlines", "readinto"})
-_OF_ARRAYS: Final = frozenset({"fill", "sort", "partition", "put", "itemset", "resize"})
+_OF_ARRAYS: Final = frozenset({"fill", "sort", "partition", "put", "itemset", "resize", IN_PLACE})
 _OF_FRAMES: Final = frozenset({"insert", "pop", "update"})
 # By a method that objects of a kind have: which of their methods change them.
 _OF_KINDS: Final = {
@@ -78,12 +78,12 @@ def is_changed_by(value: Any, path: list[str]) -> bool:
         path: attributes, the last of which is the method.
     """
     if ITEM in path:  # of which nobody knows what it will be
-        return path[-1] in _MUTATORS
+        return path[-1] in MUTATORS
     inner, method = held_in(value, path[:-1]), path[-1]
     if len(path) > 1 and not is_plain(value) and has_a_guard(value):
         return False
     if type(inner) in _CONTAINERS:
-        return method in _MUTATORS
+        return method in MUTATORS
     return _is_changed(inner, method, set())
 
 
@@ -128,12 +128,12 @@ def _changes(function: types.FunctionType, name: str, value: Any, seen: set[int]
         if not path:
             continue
         if ITEM in path:
-            if path[-1] in _MUTATORS:
+            if path[-1] in MUTATORS:
                 return True
             continue
         inner = value if is_plain(value) else held_in(value, path[:-1])
         if type(inner) in _CONTAINERS:
-            if path[-1] in _MUTATORS:
+            if path[-1] in MUTATORS:
                 return True
         elif inner is not _MISSING and _is_changed(inner, path[-1], seen):
             return True

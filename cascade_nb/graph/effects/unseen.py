@@ -15,15 +15,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.graph.code.origin import is_followed
-from cascade_nb.graph.effects.uses import (
-    CONSTANT,
-    GLOBAL,
-    OF_READERS,
-    PARAMETER,
-    PATH_METHOD,
-    PlainArgument,
-    Use,
-)
+from cascade_nb.graph.effects.given import CONSTANT, GLOBAL, PARAMETER, PlainArgument
+from cascade_nb.graph.effects.uses import OF_READERS, PATH_METHOD, Use
 
 
 def _names(text: str) -> frozenset[str]:

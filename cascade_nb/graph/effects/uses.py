@@ -5,33 +5,26 @@ from __future__ import annotations
 import dis
 import types
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from cascade_nb.graph.code.instructions import instructions_of
-
-_GLOBAL_READS: Final = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_LOCAL_READS: Final = frozenset(
-    {"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_DEREF", "LOAD_CLASSDEREF"}
+from cascade_nb.graph.effects.aliases import LOCAL_READS, Aliases, Source
+from cascade_nb.graph.effects.given import (
+    ATTRIBUTE_READS,
+    CALLS,
+    GLOBAL_READS,
+    SILENT,
+    STORES,
+    GivenArguments,
+    PlainArgument,
 )
-_ATTRIBUTE_READS: Final = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF", "STORE_NAME", "STORE_GLOBAL"})
+
 # How far below the top of the stack that lies whose item is stored.
 _ITEM_STORES: Final = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}
 _ATTRIBUTE_STORES: Final = frozenset({"STORE_ATTR", "DELETE_ATTR"})
-_SILENT: Final = frozenset({"EXTENDED_ARG", "CACHE", "PRECALL", "PUSH_NULL", "NOP", "RESUME"})
-_CALLS: Final = frozenset({"CALL", "CALL_FUNCTION", "CALL_METHOD"})
-_CALLS_BY_NAME: Final = frozenset({"CALL_KW", "CALL_FUNCTION_KW"})
+_LOCAL_STORES: Final = frozenset({"STORE_FAST", "STORE_DEREF"})
 _TURNED: Final = {"ROT_TWO": 2, "ROT_THREE": 3, "ROT_FOUR": 4}
-_CONSTANT_READS: Final = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
-# What puts one thing in the place of as many as this.
-_TAKEN: Final[dict[str, Callable[[int], int]]] = {
-    **dict.fromkeys(("BUILD_LIST", "BUILD_TUPLE", "BUILD_SET"), lambda count: count),
-    **dict.fromkeys(("BINARY_OP", "BINARY_SUBSCR", "LIST_EXTEND", "SET_UPDATE"), lambda _: 2),
-    **dict.fromkeys(_ATTRIBUTE_READS - {"LOAD_METHOD"}, lambda _: 1),
-    "BUILD_MAP": lambda count: 2 * count,
-    "BUILD_CONST_KEY_MAP": lambda count: count + 1,
-}
 
 REBOUND: Final = "global ="
 REBOUND_CELL: Final = "nonlocal ="
@@ -40,11 +33,8 @@ REBOUND_CELL: Final = "nonlocal ="
 ITEM: Final = "[]"
 """Stands among the names of a use for an item of what the names before it lead to."""
 
-#: Kinds of what is given to a call.
-CONSTANT: Final = "constant"
-GLOBAL: Final = "global"
-PARAMETER: Final = "parameter"
-LOCAL: Final = "local"
+IN_PLACE: Final = "__iadd__"
+"""Stands at the end of the names of what another value is added to, or the like, where it is."""
 
 OF_PATHS: Final = frozenset(
     {
@@ -71,18 +61,6 @@ PATH_METHOD: Final = "Path"
 """What the object is called then."""
 
 _TELLING: Final = OF_PATHS | OF_READERS
-
-
-class PlainArgument(NamedTuple):
-    """A plain argument of a call: something by its name, or a text.
-
-    Attributes:
-        kind: one of `CONSTANT`, `GLOBAL`, `PARAMETER`, `LOCAL`.
-        name: of the variable.
-    """
-
-    kind: str
-    name: str
 
 
 class Use(NamedTuple):
@@ -121,7 +99,7 @@ def uses_of(code: types.CodeType) -> tuple[Use, ...]:
     parts = [(part, list(instructions_of(part))) for part in nested(code)]
     for _, instructions in parts:
         _imports(instructions, imported)
-    found = tuple(dict.fromkeys(use for part in parts for use in _uses(*part, imported)))
+    found = tuple(dict.fromkeys(_uses_in(parts, imported)))
     _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None)), found)
     return found
 
@@ -133,12 +111,8 @@ def uses_of_parameter(code: types.CodeType, name: str) -> tuple[Use, ...]:
     known = _of_parameters.setdefault(code, {})
     if name not in known:
         as_if = {name: (name, "")}  # an import is told from other local names too
-        found = (
-            use
-            for part in nested(code)
-            for use in _uses(part, list(instructions_of(part)), as_if)
-            if use.module is not None
-        )
+        parts = [(part, list(instructions_of(part))) for part in nested(code)]
+        found = [use for use in _uses_in(parts, as_if) if use.module is not None]
         known[name] = tuple(dict.fromkeys(found))
     return known[name]
 
@@ -160,35 +134,51 @@ def _imports(instructions: list[dis.Instruction], into: dict[str, tuple[str, str
             module, part = str(instruction.argval), ""
         elif name == "IMPORT_FROM":
             part = str(instruction.argval)
-        elif name in _STORES and module is not None and part is not None:
+        elif name in STORES and module is not None and part is not None:
             # `import a.b` binds `a`; `import a.b as c` and `from a import b` say what they take.
             whole = module if part or instruction.argval != module.partition(".")[0] else ""
             into[str(instruction.argval)] = (whole or module.partition(".")[0], part)
-        elif name in ("POP_TOP", "SWAP", "ROT_TWO", "ROT_THREE") or name in _SILENT:
+        elif name in ("POP_TOP", "SWAP", "ROT_TWO", "ROT_THREE") or name in SILENT:
             continue
         else:
             module = part = None
 
 
+_Parts = list[tuple[types.CodeType, list[dis.Instruction]]]
+
+
+def _uses_in(parts: _Parts, imported: Mapping[str, tuple[str, str]]) -> Iterator[Use]:
+    """The names that code, and all code inside it, uses; the outer code comes first."""
+    of_outer: dict[str, list[Source]] = {}
+    for code, instructions in parts:
+        number, most = 0, 1
+        while number < most:  # a variable may stand for one thing or for another
+            aliases = Aliases(code, instructions, of_outer, number)
+            yield from _uses(code, instructions, imported, aliases)
+            number, most = number + 1, aliases.most
+        of_outer.update(aliases.ever)
+
+
 def _uses(
     code: types.CodeType,
     instructions: list[dis.Instruction],
-    imported: dict[str, tuple[str, str]],
+    imported: Mapping[str, tuple[str, str]],
+    aliases: Aliases,
 ) -> Iterator[Use]:
     chain: tuple[str, ...] = ()
     module: tuple[str, str] | None = None
     depth = 0  # of the stack, as far as it can be told without following jumps
     there: _Places = {}
-    given = _Given(code, instructions)
+    given = GivenArguments(code, instructions, aliases)
     for instruction in instructions:
         name, before = instruction.opname, depth
         depth += _effect(instruction)
-        if chain and (name in _SILENT or name in _ATTRIBUTE_READS):
-            if name in _ATTRIBUTE_READS:
+        if chain and (name in SILENT or name in ATTRIBUTE_READS):
+            if name in ATTRIBUTE_READS:
                 chain = (*chain, str(instruction.argval))
             continue
         if chain:
-            how = "()" if name in _CALLS and not instruction.arg else ""
+            how = "()" if name in CALLS and not instruction.arg else ""
             if name in _ATTRIBUTE_STORES:
                 chain, how = (*chain, str(instruction.argval)), "="
             yield Use(chain, module, how, *given.to_call(instruction))
@@ -202,19 +192,24 @@ def _uses(
         container = before - _ITEM_STORES.get(name, 0)
         if name in _ITEM_STORES and container in there:  # above it lies the index
             yield Use(*there[container], "=")
+        changed = there.get(before - 1, _NOTHING)
+        if aliases.step(instruction, there.get(before)) and changed[0] and ITEM not in changed[0]:
+            yield Use((*changed[0], IN_PLACE), changed[1], "")
         there = _moved(there, instruction, before, depth)
         chain, module = (), None
-        if name in _GLOBAL_READS:
+        if name in GLOBAL_READS:
             chain = (str(instruction.argval),)
             module = imported.get(chain[0]) if name == "LOAD_NAME" else None
-        elif name in _LOCAL_READS and instruction.argval in imported:
+        elif name in LOCAL_READS and instruction.argval in imported:
             chain = (str(instruction.argval),)
             module = imported[chain[0]]
-        elif name in _ATTRIBUTE_READS and there.get(before, _NOTHING)[0][-1:] == (ITEM,):
+        elif name in LOCAL_READS:
+            chain, module = aliases.of(str(instruction.argval))
+        elif name in ATTRIBUTE_READS and before in there:
             names, module = there[before]
             yield Use((*names, str(instruction.argval)), module, "")
             module = None
-        elif name in _ATTRIBUTE_READS and instruction.argval in _TELLING:
+        elif name in ATTRIBUTE_READS and instruction.argval in _TELLING:
             yield Use(
                 (PATH_METHOD, str(instruction.argval)), None, "", given.to_method(instruction)
             )
@@ -223,8 +218,9 @@ def _uses(
 
 
 # By place on the stack, from 1 on: the names that lead to what is there.
-_Places = dict[int, tuple[tuple[str, ...], Any]]
-_NOTHING: Final[tuple[tuple[str, ...], Any]] = (), None
+_Places = dict[int, Source]
+_NOTHING: Final[Source] = (), None
+_SLICE: Final[Source] = ("slice",), None
 
 
 def _moved(there: _Places, instruction: dis.Instruction, before: int, depth: int) -> _Places:
@@ -251,94 +247,16 @@ def _moved(there: _Places, instruction: dis.Instruction, before: int, depth: int
         others = {at: what for at, what in there.items() if at not in moves}
         return others | {at: there[come] for at, come in moves.items() if come in there}
     if name == "BINARY_SUBSCR" or (name == "BINARY_OP" and instruction.argrepr == "[]"):
-        of = there.get(depth)
+        of = there.get(depth) if there.get(before) != _SLICE else None  # that is a copy
     else:
         of = None
     kept = min(before, depth) - name.startswith("BINARY_")
     left = {place: what for place, what in there.items() if place <= kept}
     if of is not None:
         left[depth] = (of[0] if of[0][-1:] == (ITEM,) else (*of[0], ITEM)), of[1]
+    if name == "BUILD_SLICE":
+        left[depth] = _SLICE
     return left
-
-
-class _Given:
-    """What is given to the calls of one body, where it is plain."""
-
-    def __init__(self, code: types.CodeType, instructions: list[dis.Instruction]) -> None:
-        self._all = [one for one in instructions if one.opname not in _SILENT]
-        self._place = {one.offset: n for n, one in enumerate(self._all)}
-        self._stored = {one.argval for one in self._all if one.opname in _STORES}
-        self._constants = code.co_consts
-        self._parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-
-    def to_call(
-        self, first: dis.Instruction
-    ) -> tuple[tuple[PlainArgument, ...], PlainArgument | None]:
-        """The plain arguments from `first` on, of a call that follows; those before the first one
-        that is worked out. And what is given as `out`.
-        """
-        stack: list[PlainArgument | None] = []
-        names: tuple[str, ...] = ()
-        for one in self._all[self._place.get(first.offset, len(self._all)) :]:
-            taken = _TAKEN.get(one.opname)
-            if (given := self._plain(one)) is not None:
-                stack.append(given)
-            elif taken is not None:
-                count = taken(one.arg or 0)
-                if count > len(stack):
-                    return (), None
-                stack[len(stack) - count :] = [None]
-            elif one.opname in _CALLS_BY_NAME and stack and one.arg == len(stack) - 1:
-                stack.pop()  # the names, which lie on top
-                return _plain_ones(stack), _named(stack, names, "out")
-            elif one.opname in _CALLS and one.arg == len(stack):
-                return _plain_ones(stack), _named(stack, names, "out")
-            elif one.opname != "KW_NAMES":
-                return (), None
-            if one.opname in ("KW_NAMES", "LOAD_CONST"):
-                names = self._texts(one.arg or 0)
-        return (), None
-
-    def _texts(self, place: int) -> tuple[str, ...]:
-        constant = self._constants[place]
-        return constant if isinstance(constant, tuple) else ()
-
-    def to_method(self, method: dis.Instruction) -> tuple[PlainArgument, ...]:
-        """The path of which a method is read: ``p.exists``, or ``Path(p).exists``."""
-        place = self._place[method.offset]
-        before = self._all[place - 1] if place else method
-        if before.opname in _CALLS and before.arg == 1 and place >= 3:
-            made = self._all[place - 3]
-            before = self._all[place - 2] if made.argval in ("Path", "PurePath") else method
-        given = self._plain(before)
-        return () if given is None else (given,)
-
-    def _plain(self, one: dis.Instruction) -> PlainArgument | None:
-        if one.opname in _CONSTANT_READS:
-            return PlainArgument(CONSTANT, "")
-        if one.opname in _GLOBAL_READS:
-            return PlainArgument(GLOBAL, str(one.argval))
-        if one.opname not in _LOCAL_READS:
-            return None
-        known = one.argval in self._parameters and one.argval not in self._stored
-        return PlainArgument(PARAMETER if known else LOCAL, str(one.argval))
-
-
-def _named(
-    given: list[PlainArgument | None], names: tuple[str, ...], name: str
-) -> PlainArgument | None:
-    """What is given under a name; the names are those of the last."""
-    return given[names.index(name) - len(names)] if name in names[-len(given) :] else None
-
-
-def _plain_ones(given: list[PlainArgument | None]) -> tuple[PlainArgument, ...]:
-    """Those before the first that is none."""
-    plain = []
-    for one in given:
-        if one is None:
-            break
-        plain.append(one)
-    return tuple(plain)
 
 
 def _effect(instruction: dis.Instruction) -> int:
