@@ -56,7 +56,8 @@ INSIDE = {
     "graph": (
         ("graph", "values"),
         ("build", "code"),
-        ("effects", "fingerprint"),
+        ("effects",),
+        ("fingerprint",),
         ("serialization",),
         ("__init__",),
     ),

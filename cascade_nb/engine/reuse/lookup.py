@@ -94,7 +94,11 @@ class GraphSnapshot(NamedTuple):
 
 
 async def fingerprint_graph(
-    graph: Graph, params: Mapping[str, Any], keeps_all: bool, provenance: ProvenanceCache
+    graph: Graph,
+    params: Mapping[str, Any],
+    keeps_all: bool,
+    provenance: ProvenanceCache,
+    before: Fingerprints | None = None,
 ) -> GraphSnapshot:
     """Look at the code and data of `graph`, in a thread, unless it is a matter of microseconds: it
     may read source files and hash large arguments.
@@ -104,12 +108,13 @@ async def fingerprint_graph(
         params: the values that the run is given.
         keeps_all: as the state backend says.
         provenance: what results were made of before.
+        before: the fingerprints of the run that goes on.
     """
 
     def look(code: Mapping[AnyTask, CodeSnapshot]) -> GraphSnapshot:
         for snapshot in code.values():
             snapshot.see_files()
-        prints = fingerprints(graph, params)
+        prints = fingerprints(graph, params, before)
         keys = worth_keeping(graph, prints, keeps_all)
         grounds = provenance.look(graph, prints, keys)
         prints.forget_values()

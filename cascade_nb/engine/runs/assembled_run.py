@@ -156,7 +156,8 @@ class AssembledRun(RunOnClusters):
         self.resources = ResourceManager(self, services.overrides)
         self.code: CodeWatch | None = None
         if sight is not None:
-            self.code = CodeWatch(self, sight.prints, sight.code, request.given.tainted)
+            given = request.given
+            self.code = CodeWatch(self, sight.prints, sight.code, given.tainted, given.rewritten)
         self.saver = ResultSaver(self, self.code)
         self.questions = Questions(self, self.code)
 

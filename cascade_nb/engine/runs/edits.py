@@ -168,7 +168,7 @@ class Edits:
         elif driver.core.stopping is None and revision is not None:
             if code is not None:
                 code.catch_up()
-            if stale or revision.edited or (code is not None and code.tainted):
+            if stale or revision.edited or (code is not None and code.tainted - code.rewritten):
                 self.revision = revision
                 driver.stop_for_edits()
         # Also where it stops: nothing more starts then, and what is under way comes to its end only

@@ -125,7 +125,8 @@ class Preparation:
             return None  # it was taken up, and its code is no cell's; or nothing is ever reused
         graph = build_graph(run.graph.shape, self._request.bindings)
         params = self._request.params
-        after = await fingerprint_graph(graph, params, engine.state.keeps_all, engine.provenance)
+        keeps_all, provenance = engine.state.keeps_all, engine.provenance
+        after = await fingerprint_graph(graph, params, keeps_all, provenance, before.prints)
         return Revision(graph, after, edited(before, graph, after))
 
     async def revise(
@@ -142,7 +143,7 @@ class Preparation:
         while True:
             try:
                 reuse = await self._revise(carried.keys)
-                items = PriorResults(items=carried.items)
+                items = PriorResults(items=carried.items, rewritten=carried.rewritten)
                 ready = await self._prepared(reuse, settled, items, carried)
             except LeaseLostError:
                 raise

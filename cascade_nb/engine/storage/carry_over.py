@@ -60,6 +60,8 @@ class PriorResults:
         skipped: reason and words by index.
         items: by index of mapped nodes that did not come to their end.
         files: by index, what the results were made of.
+        rewritten: those in `done` that stand for this run only, since tasks of the run changed
+            themselves what they read.
     """
 
     done: frozenset[int] = frozenset()
@@ -71,6 +73,7 @@ class PriorResults:
     graph: Graph | None = None
     sight: GraphSnapshot | None = None
     files: Mapping[int, Stamps] = dataclasses.field(default_factory=dict)
+    rewritten: frozenset[int] = frozenset()
 
 
 class Revision(NamedTuple):
@@ -98,6 +101,7 @@ class Carried(NamedTuple):
             something about these was edited.
         files: what the results were made of.
         keys: under which results are kept that no fingerprint finds.
+        rewritten: as of `PriorResults`.
     """
 
     done: frozenset[int]
@@ -106,6 +110,7 @@ class Carried(NamedTuple):
     pending: Mapping[int, Any]
     files: Mapping[int, Stamps]
     keys: Mapping[int, str]
+    rewritten: frozenset[int] = frozenset()
 
 
 NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {}, {})
@@ -187,7 +192,8 @@ def carried_over(given: PriorResults, revision: Revision) -> Carried:
                 if same in given.files:
                     files[node.index] = given.files[same]
     keys = {index: given.keys[old] for index, old in stands.items() if old in given.keys}
-    return Carried(frozenset(done), values, items, pending, files, keys)
+    rewritten = frozenset(i for i, old in stands.items() if old in given.rewritten)
+    return Carried(frozenset(done), values, items, pending, files, keys, rewritten)
 
 
 def _standing(
@@ -254,7 +260,8 @@ def left_by(driver: DrivenRun, code: CodeWatch | None, sight: GraphSnapshot | No
     results, state = driver.core.results, driver.core.scheduler.state
     if code is not None:
         code.without_looking()
-    tainted = code.tainted - code.lent if code is not None else frozenset[int]()
+    none = frozenset[int]()
+    tainted = none if code is None else code.tainted - code.lent - code.rewritten
     done: set[int] = set()
     values: dict[int, Any] = {}
     skipped: dict[int, tuple[str, str]] = {}
@@ -293,4 +300,5 @@ def left_by(driver: DrivenRun, code: CodeWatch | None, sight: GraphSnapshot | No
         graph=driver.core.graph,
         sight=sight,
         files={index: of for index, of in driver.files.of.items() if index in done},
+        rewritten=none if code is None else frozenset(code.rewritten & done),
     )

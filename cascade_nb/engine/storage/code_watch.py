@@ -21,9 +21,10 @@ from cascade_nb.engine.core.scheduler import DONE, SKIPPED
 from cascade_nb.engine.core.skips import decided_by
 from cascade_nb.graph.code.snapshot import CodeSnapshot
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
+from cascade_nb.graph.fingerprint.own_writes import CodeChanges
 from cascade_nb.model.lazy.any_task import AnyTask
 
-Looked = tuple[frozenset[AnyTask], set[AnyTask]]
+Looked = tuple[CodeChanges, set[AnyTask]]
 
 
 class Verdict(enum.Enum):
@@ -41,11 +42,14 @@ class CodeWatch:
         prints: what the driver's keys come from.
         snapshots: of its tasks, not younger than `prints`.
         lent: what is tainted from the start, since an earlier try made it.
+        rewritten: what else is.
 
     Attributes:
         tainted: indexes of what may have been made by other code than its key says, or was skipped
             by what was: of nodes of the driver's graph, and of items.
         lent: those among them that an earlier try made, and what read no others.
+        rewritten: those that were made by the code that their keys say, with what tasks had changed
+            themselves since, and what read no others but these and those in `lent`.
     """
 
     def __init__(
@@ -54,16 +58,21 @@ class CodeWatch:
         prints: Fingerprints,
         snapshots: Mapping[AnyTask, CodeSnapshot],
         lent: frozenset[int],
+        rewritten: frozenset[int],
     ) -> None:
         self._driver = driver
         self._prints = prints
         self._snapshots = dict(snapshots)
         self._own = len(driver.core.graph.nodes)
         self.lent = set(lent)
-        self.tainted = set(self.lent)
-        self._edited: frozenset[AnyTask] = frozenset()  # whose code is not what the keys say
+        self.rewritten = set(rewritten)
+        self.tainted = self.lent | self.rewritten
+        self._rewritten = frozenset(prints.own.counted)  # whose code reads what tasks changed
+        self._edited = self._rewritten  # whose code is not what the keys say
         self._open: set[AnyTask] = set()  # of which that is not known just now
         self._unsure: set[int] = set()  # what ran when that was so
+        self._between: set[int] = set()  # what ran between two changes that nobody has looked at
+        self._heirs: set[int] = set()  # what is tainted by what it reads
         self._waiting: list[Callable[[], None]] = []
         self._files = any(snapshot.files for snapshot in self._snapshots.values())
         self._for_files: list[tuple[int, Callable[[], None]]] = []  # what waits for a look at them
@@ -175,7 +184,9 @@ class CodeWatch:
         """Nobody will ever know with what code these ran since it was known last."""
         if tasks:
             maybe = (*self._unsure, *self._done_unkept())
-            self.tainted.update(i for i in maybe if self._task(i) in tasks)
+            found = {i for i in maybe if self._task(i) in tasks}
+            self.tainted |= found
+            self._between |= found
 
     def _known_to(self) -> int:
         return self._seen_to if self._files else len(self._driver.core.state_changes)
@@ -236,16 +247,16 @@ class CodeWatch:
                 def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
                     for snapshot in snapshots.values():
                         snapshot.see_files()
-                    return self._prints.edited_tasks(), _with_other_files(snapshots)
+                    return self._prints.since().changes(), _with_other_files(snapshots)
 
-                edited, moved = await run_in_thread(look)
+                changes, moved = await run_in_thread(look)
                 with lock:
                     if not self._again and (moved or not self._all_hold()):
                         self._moved(moved)
                     if self._again:
                         continue
                     self._seen_to = max(self._seen_to, ended)
-                    self._found(edited)
+                    self._found(changes)
                     return
         except Exception as error:
             with lock:
@@ -254,11 +265,19 @@ class CodeWatch:
     def _all_hold(self) -> bool:
         return all(self._snapshots[task].holds() for task in self._open)
 
-    def _found(self, edited: frozenset[AnyTask]) -> None:
+    def _found(self, changes: CodeChanges) -> None:
         self._checking = False
-        self._edited = edited
+        self._rewritten = changes.rewritten
+        self._edited = changes.edited | changes.rewritten
         self._open.clear()
-        self.tainted.update(i for i in self._unsure if self._task(i) in edited)
+        for index in self._unsure:
+            self._taint(index, self._task(index) in self._edited)
+        # Where only the tasks' own changes differ there was nothing else between two of these.
+        self.rewritten.update(i for i in self._between if self._task(i) in self._rewritten)
+        self._between.clear()
+        for index in sorted(self._heirs):
+            if self._tainting(index) <= self.lent | self.rewritten:
+                self.rewritten.add(index)
         self._unsure.clear()
         self.catch_up()
         waiting, self._waiting = self._waiting, []
@@ -277,13 +296,23 @@ class CodeWatch:
     def _taint(self, unit: int, tainted: bool) -> bool:
         """Whether a node or item is tainted, by itself or by what it reads."""
         if not tainted and unit not in self.tainted:
-            found = self.tainted.intersection(self._rests_on(unit))
+            found = self._tainting(unit)
             if found and found <= self.lent:
                 self.lent.add(unit)
+            elif found and found <= self.lent | self.rewritten:
+                self.rewritten.add(unit)
+            elif found:
+                self._heirs.add(unit)
             tainted = bool(found)
+        elif tainted and unit not in self.tainted and self._task(unit) in self._rewritten:
+            self.rewritten.add(unit)
         if tainted:
             self.tainted.add(unit)
         return unit in self.tainted
+
+    def _tainting(self, unit: int) -> set[int]:
+        """What of that on which a node or item rests is tainted."""
+        return self.tainted.intersection(self._rests_on(unit))
 
     def _rests_on(self, unit: int) -> Iterable[int]:
         """What a result was made of, or a skip decided by."""

@@ -119,6 +119,11 @@ def place_of(kind: str) -> str:
     return place if what in (_GLOBAL, VARIABLE, DEFAULT) else kind
 
 
+def written_name(kind: str) -> str:
+    """The name of the variable that a kind of state is; "" where it is none."""
+    return kind.partition(" ")[0] if written_in_words(kind) else ""
+
+
 def written_in_words(kind: str) -> str:
     """What a kind of state means, where that is a variable that is written: "the global `n`", "the
     default of `rows`"; "" for any other.

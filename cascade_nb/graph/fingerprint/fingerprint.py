@@ -11,9 +11,10 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, NewType
 
-from cascade_nb.graph.code.code_key import CodeKey, code_key, reference
+from cascade_nb.graph.code.code_key import CodeKey, reference
 from cascade_nb.graph.fingerprint.content import Unkeyed, key_with, whole
 from cascade_nb.graph.fingerprint.large_arguments import LargeArguments
+from cascade_nb.graph.fingerprint.own_writes import OwnWrites
 from cascade_nb.graph.fingerprint.task_calls import (
     NO_TASK,
     TaskKey,
@@ -52,10 +53,11 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         read: by index, what a node's readers build on, and None where they cannot; it differs from
             the node's own key where more than its call decides what they get.
         gaps: why some have none.
+        own: what counts as it was before, since tasks themselves changed it.
     """
 
-    def __init__(self, graph: Graph, params: Mapping[str, Any] = NOTHING) -> None:
-        self._graph, self._params = graph, params
+    def __init__(self, graph: Graph, params: Mapping[str, Any], own: OwnWrites) -> None:
+        self._graph, self._params, self.own = graph, params, own
         # Marked as what a node's readers take into their own; digits are made of what is asked for.
         self._keys: list[bytes | None] = []
         self.gaps = UnkeyedNodes(graph)
@@ -102,13 +104,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
                     twice.add(task.name)
         return {name: code for name, code in found.items() if name not in twice}
 
-    def edited_tasks(self) -> frozenset[AnyTask]:
-        """The tasks whose code is not what their nodes' keys say, or cannot be told.
-
-        It may read files: not for the loop.
-        """
-        keys = self._tasks.items()
-        return frozenset(t for t, key in keys if t and code_key(t).parts != key.code.parts)
+    def since(self) -> OwnWrites:
+        """What its tasks change themselves from now on."""
+        return OwnWrites(self._tasks)
 
     def key_of(self, value: Any) -> str:
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""
@@ -266,7 +264,7 @@ class Fingerprints(Sequence["Fingerprint | None"]):
     def _task(self, task: AnyTask | None) -> TaskKey:
         if (key := self._tasks.get(task)) is None:
             assert task is not None, "what has no task has a key from the start"
-            key = self._tasks[task] = task_key(task, self._encoder())
+            key = self._tasks[task] = self.own.key(task, task_key(task, self._encoder()))
         return key
 
     def given(self, index: int) -> list[tuple[str, Any]]:
@@ -323,7 +321,9 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return known
 
 
-def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerprints:
+def fingerprints(
+    graph: Graph, params: Mapping[str, Any] = NOTHING, before: Fingerprints | None = None
+) -> Fingerprints:
     """The fingerprint of each node of `graph`, for code and data as they are now.
 
     A node's fingerprint covers the code of its task (`code_key`), the task's version, its arguments
@@ -338,11 +338,12 @@ def fingerprints(graph: Graph, params: Mapping[str, Any] = NOTHING) -> Fingerpri
     Args:
         graph: what will run.
         params: the values that the run is given.
+        before: those of the run that goes on; what its tasks changed themselves is no edit.
 
     Raises:
         ParamError: a value of `params` does not fit its parameter's type.
     """
-    return Fingerprints(graph, params)
+    return Fingerprints(graph, params, OwnWrites() if before is None else before.since())
 
 
 def _in_digits(key: bytes | None) -> Fingerprint | None:
