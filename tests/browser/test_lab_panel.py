@@ -224,7 +224,9 @@ def test_a_reopened_notebook_shows_graph_and_summary_without_a_kernel(
         notebook.save()
         name = notebook.name
     with lab.reopen(browser, name, with_kernel=False) as reopened:
-        picture, times = reopened.output(0, ".jp-RenderedSVG img").all()
+        pictures = reopened.output(0, ".jp-RenderedSVG img")
+        expect(pictures).to_have_count(2)
+        picture, times = pictures.all()
         expect(picture).to_be_visible()
         expect(times).to_be_visible()
         assert "cascade-times" in (times.get_attribute("src") or "")

@@ -16,6 +16,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase, Run
+from cascade_nb.engine.runs.edits import _IN_VAIN
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
@@ -499,6 +500,69 @@ async def test_an_edit_counts_while_an_earlier_one_is_taken_up(
     engine.resume("task:last")
     assert await run == (25,)
     assert started(spy) == ["scale#1", "scale#1", "last#1"]
+
+
+class AmidCells(Names):
+    """Names of a session in which a cell is run during each look at them.
+
+    Args:
+        engine: who is told.
+        edits: what the cells do; the others are of no concern to the run.
+    """
+
+    def __init__(self, engine: Engine, edits: Mapping[int, Callable[[Names], None]]) -> None:
+        super().__init__()
+        self.engine, self.edits = engine, edits
+        self.looks = 0
+
+    def current_task(self, task: AnyTask) -> AnyTask:
+        found = super().current_task(task)
+        if task.name == "scale":
+            self.looks += 1
+            if (edit := self.edits.get(self.looks)) is not None:
+                edit(self)
+            self.engine.edited()
+        return found
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "starting"])
+async def test_cells_that_come_faster_than_looks_keep_no_run_from_going_on(
+    engine: Engine, spy: SpySubscriber, held: bool
+) -> None:
+    names = AmidCells(engine, {})
+    if held:
+        engine.pause("task:last")
+    run = engine.start(last(named(double)(5)), bindings=names)
+    engine.edited()
+    if held:
+        await until(lambda: run.status.held == 1)
+        engine.edited()
+        engine.resume("task:last")
+    assert await run == (10,)
+    assert started(spy) == ["scale#1", "last#1"]
+
+
+@pytest.mark.parametrize("at", range(1, 2 * _IN_VAIN + 1))  # a look asks for its task twice
+async def test_an_edit_counts_at_whichever_look_of_those_in_a_row_it_comes(
+    engine: Engine, at: int
+) -> None:
+    scale, new = named(double), named(triple)
+
+    def edit(names: Names) -> None:
+        names.tasks[scale] = new
+
+    engine.pause("task:last")
+    engine.pause("task:scale")
+    names = AmidCells(engine, {})
+    run = engine.start(last(scale(5)), bindings=names)
+    await until(lambda: run.status.held == 1)
+    names.edits = {names.looks + at: edit}
+    engine.edited()
+    engine.resume("task:scale")
+    # It cannot end: whatever it started with, what it takes up now it takes up by itself.
+    await until(lambda: run.edits == ("scale",))
+    engine.resume("task:last")
+    assert await run == (15,)
 
 
 async def test_an_edit_that_does_not_fit_holds_a_run_that_is_still_starting(

@@ -3,6 +3,10 @@
 When a pause is lifted and a cell was run meanwhile, the run is held for another moment, and its
 graph is built and keyed anew beside the loop. The same is asked before its machinery starts, for
 the first time or after an edit.
+
+A look at a large run takes longer than a small cell, so that cells in a row would have it look for
+as long as they come. After a few looks that found nothing the run goes on, and one more look beside
+it sees to what came during the last of them.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.manager import ConstraintManager
@@ -24,6 +28,31 @@ from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph
 
 _LOOK: Final = 0.005  # seconds between two looks whether it is known what a cell changed
+_IN_VAIN: Final = 4  # looks that found nothing, while cells came, after which a run goes on
+
+
+class _Found(NamedTuple):
+    """What a look at a run found.
+
+    Attributes:
+        revision: the run as it is now.
+        stale: whether results of it are of classes that mean others by now.
+        trouble: why it cannot be looked at.
+    """
+
+    revision: Revision | None = None
+    stale: bool = False
+    trouble: Exception | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the run is not as it was."""
+        return self.stale or (self.revision is not None and bool(self.revision.edited))
+
+    @property
+    def ends_the_look(self) -> bool:
+        """Whether it is known what to do, whatever comes meanwhile."""
+        return self.differs or self.trouble is not None
 
 
 class HearsOfEdits:
@@ -74,6 +103,7 @@ class Edits:
         self._look = look
         self._count = 0  # how often something may have been edited …
         self._seen = 0  # … and how many of these the run's graph and keys know of
+        self._in_vain = 0  # looks in a row that found nothing, and were too old by then
         self._version = None if request.bindings is None else request.bindings.version
         self.looking = False
         self.driver: RunDriver | None = None
@@ -83,6 +113,11 @@ class Edits:
     def unseen(self) -> bool:
         """Whether something may have been edited that the run does not know of."""
         return self._count != self._seen
+
+    @property
+    def to_be_seen(self) -> bool:
+        """Whether the run is to wait until it is known what was edited."""
+        return self.unseen and self._in_vain < _IN_VAIN
 
     def editing(self) -> None:
         """A cell is about to run."""
@@ -129,46 +164,71 @@ class Edits:
         count = self._count
         revision = await self._look()
         self._seen = count
-        return revision if revision is not None and revision.edited else None
+        found = revision is not None and bool(revision.edited)
+        self._note(found)
+        return revision if found else None
 
     async def look_while_held(self, driver: RunDriver) -> None:
         """On the loop, while the run is held: go on as it was, or stop for another graph."""
         while True:
             count = self._count
-            revision: Revision | None = None
-            trouble: Exception | None = None
-            stale = False
-            try:
-                revision = await self._look()
-                with driver.lock:
-                    values = list(driver.core.results.values)
-                stale = await run_in_thread(partial(_any_is_old, values))
-            except Exception as error:
-                trouble = error
+            found = await self._found_by(driver)
             with driver.lock:
                 looking = driver.code is not None and driver.code.checking
                 known = self._count == count and not looking
-                if known or trouble is not None or driver.core.stopping is not None:
+                self._note(found.differs)
+                # What differs is taken up at once, and looked at once more before it starts.
+                if known or found.ends_the_look or self._is_enough(driver):
                     self.looking = False
-                    if trouble is None:
+                    if found.trouble is None:
                         self._seen = count
-                    self._go_on(driver, revision, trouble, stale)
-                    return
+                    self._go_on(driver, found)
+                    break
             await asyncio.sleep(_LOOK if looking else 0)
+        if not found.ends_the_look and self.unseen:
+            await self.look_beside(driver)
 
-    def _go_on(
-        self, driver: RunDriver, revision: Revision | None, trouble: Exception | None, stale: bool
-    ) -> None:
-        """It is known what was edited, and whether results are of classes of before; under the
-        lock.
-        """
+    async def look_beside(self, driver: RunDriver) -> None:
+        """On the loop, where a run goes on although cells came during the last look at it."""
+        count = self._count
+        found = await self._found_by(driver)
+        with driver.lock:
+            if self.looking or driver is not self.driver or driver.core.stopping is not None:
+                return  # a look of somebody else sees to it
+            if found.trouble is None:
+                self._seen = count
+            if found.ends_the_look:
+                self._go_on(driver, found)
+
+    def _is_enough(self, driver: RunDriver) -> bool:
+        """Whether it is not to look again, although it is not known what was edited."""
+        return self._in_vain >= _IN_VAIN or driver.core.stopping is not None
+
+    def _note(self, found: bool) -> None:
+        """A look is over: whether it found anything."""
+        self._in_vain = 0 if found or not self.unseen else self._in_vain + 1
+
+    async def _found_by(self, driver: RunDriver) -> _Found:
+        """Look at the run as it is now."""
+        try:
+            revision = await self._look()
+            with driver.lock:
+                values = list(driver.core.results.values)
+            return _Found(revision, await run_in_thread(partial(_any_is_old, values)))
+        except Exception as error:
+            return _Found(trouble=error)
+
+    def _go_on(self, driver: RunDriver, found: _Found) -> None:
+        """It is known what was edited; under the lock."""
+        self._in_vain = 0
         manager, code = driver.services.manager, driver.code
+        revision, trouble = found.revision, found.trouble
         if driver.core.stopping is None and trouble is not None:
             manager.apply(self._run.scope, reason=cannot_be_taken_up(trouble), wait=False)
         elif driver.core.stopping is None and revision is not None:
             if code is not None:
                 code.catch_up()
-            if stale or revision.edited or (code is not None and code.tainted - code.rewritten):
+            if found.differs or (code is not None and code.tainted - code.rewritten):
                 self.revision = revision
                 driver.stop_for_edits()
         # Also where it stops: nothing more starts then, and what is under way comes to its end only

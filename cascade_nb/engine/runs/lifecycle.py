@@ -133,12 +133,12 @@ class Execution:
         while True:
             if self._cancelled is not None:  # after it was prepared, and before this goes on
                 raise asyncio.CancelledError
-            if self.edits.unseen:
+            if self.edits.to_be_seen:
                 prepared = await self._in_a_task(self._up_to_date, services, prepared, before)
                 continue
             driver = self._driver_of(services, prepared, before)
             with driver.lock:
-                if self.edits.unseen:
+                if self.edits.to_be_seen:
                     continue
                 self._driver = self.edits.driver = driver
                 run.begin(driver, prepared.reuse)
@@ -148,6 +148,8 @@ class Execution:
                     self._publish(RunStarted, title=run.graph.title, total=total)
                 driver.start()
                 driver.services.manager.let_go(run.id)
+                if self.edits.unseen:
+                    services.spawn(self.edits.look_beside(driver))
             await self._come_to_rest(driver)
             if driver.core.stopping != "edited":
                 return self._value(driver)
