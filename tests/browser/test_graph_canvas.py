@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.support.graph_page import (
     OpenGraph,
+    after_a_frame,
     box,
     click_beside_boxes,
     graph,
@@ -108,7 +109,7 @@ def test_its_buttons_and_its_keys_do_the_same(open_graph: OpenGraph) -> None:
     # another window, and all of it is seen still
     panel.page.set_viewport_size({"width": 800, "height": 700})
     panel.page.wait_for_function("() => document.querySelector('.cs-graph').clientWidth < 700")
-    panel.page.wait_for_timeout(100)
+    after_a_frame(panel)
     assert all_is_seen()
     percent.click()
     expect(percent).to_have_text("100 %")
@@ -201,7 +202,7 @@ def test_what_fits_stands_in_the_middle_and_at_its_size(open_graph: OpenGraph) -
     # a click opens the drawer beside it, and the box that was clicked is seen still
     box(panel, "c0s1").click()
     expect(panel.panel.locator(".cs-drawer")).to_be_visible()
-    panel.page.wait_for_timeout(100)
+    after_a_frame(panel)
     assert is_in_sight(panel, "c0s1")
 
 

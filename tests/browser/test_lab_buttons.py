@@ -111,14 +111,14 @@ def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_
             for cell in (RUN, HOLD) if moment.busy else (RUN,):
                 notebook.wait_for_cell(cell)
             notebook.run(LAST)
-            assert notebook.text(LAST).strip() == "42", name
+            expect(notebook.shown(LAST), name).to_have_text("42", use_inner_text=True)
             if moment.phases == ("running",):
                 notebook.ask_kernel("get_ipython().run_line_magic('cascade', 'cancel')")
                 panel.wait_for_phase("cancelled")
             if "--wait" in moment.cell:
-                assert "was interrupted" in notebook.text(RUN), name
+                expect(notebook.shown(RUN), name).to_contain_text("was interrupted")
             notebook.ask_kernel("cs.resume('global')")
-        assert notebook.ask_kernel("print(len(cs.shortcuts.default_engine().runs))") == "0\n"
+        nothing_goes_on(notebook)
 
 
 def test_a_restart_at_any_moment_leaves_a_panel_that_says_so_and_a_notebook_that_runs_again(
@@ -146,8 +146,8 @@ def test_a_restart_at_any_moment_leaves_a_panel_that_says_so_and_a_notebook_that
             notebook.run(cell)
         panel = LabPanel(notebook, RUN)
         panel.wait_for_phase("succeeded")
-        assert notebook.text(LAST).strip() == "value 4"
-        assert notebook.ask_kernel("print(len(cs.shortcuts.default_engine().runs))") == "0\n"
+        expect(notebook.shown(LAST)).to_have_text("value 4", use_inner_text=True)
+        nothing_goes_on(notebook)
 
 
 def test_two_tabs_a_hundred_clicks_ten_runs_and_a_closed_tab(
@@ -199,13 +199,18 @@ def test_two_tabs_a_hundred_clicks_ten_runs_and_a_closed_tab(
         ten.wait_for_phase("running")
         going = "print(sum(1 for r in cs.shortcuts.default_engine().runs if r is not second))"
         assert notebook.ask_kernel(going) == "1\n"
-        assert notebook.page.locator(".cascade-panel").count() == 1
+        expect(notebook.page.locator(".cascade-panel")).to_have_count(1)
         stop = "for r in list(cs.shortcuts.default_engine().runs): r.cancel()"
         assert notebook.ask_kernel(stop) == ""
         ten.wait_for_phase("cancelled")
-        left = "print(len(cs.shortcuts.default_engine().runs))"
-        notebook.wait_until(lambda: notebook.ask_kernel(left) == "0\n", "a run does not end")
+        nothing_goes_on(notebook)
         no_errors(notebook)
+
+
+def nothing_goes_on(notebook: LabNotebook) -> None:
+    """Until no run is left: one that is over is told of before it is put away."""
+    left = "print(len(cs.shortcuts.default_engine().runs))"
+    notebook.wait_until(lambda: notebook.ask_kernel(left) == "0\n", "a run does not end")
 
 
 def hurry(switch: Locator, times: int) -> None:

@@ -68,7 +68,7 @@ def compare(runs: PanelPage, comparison: dict[str, Any]) -> None:
     """Pick both runs that are over, and have the kernel answer."""
     for number in (6, 5):
         runs.panel.get_by_role("checkbox", name=f"Compare run {number}").check()
-    page = runs.page.evaluate("() => window.sent.at(-1).page")
+    page = runs.page.evaluate("() => window.sent.filter(message => message.page).at(-1).page")
     answer = {"type": "compared", "page": page, "before": "c", "after": "b"}
     told = {**answer, "comparison": comparison}
     runs.page.evaluate("message => window.call('msg:custom', message)", told)

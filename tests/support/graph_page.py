@@ -117,12 +117,18 @@ def middle(panel: PanelPage) -> tuple[float, float]:
 
 def until_not_at(panel: PanelPage, scale: float) -> None:
     """Wait until the picture has another scale."""
+    # As `seen` reads it: what the style says has more digits, and is another number from the start.
     panel.page.wait_for_function(
         """scale => {
             const picture = document.querySelector('.cs-graph > svg')
-            return new DOMMatrix(picture.style.transform).a !== scale }""",
+            return new DOMMatrix(getComputedStyle(picture).transform).a !== scale }""",
         arg=scale,
     )
+
+
+def after_a_frame(panel: PanelPage) -> None:
+    """Wait until the page has heard what is told once a frame, as that a window grew."""
+    panel.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
 
 def click_beside_boxes(panel: PanelPage) -> None:

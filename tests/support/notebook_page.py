@@ -141,6 +141,10 @@ class LabNotebook:
         """What a cell's output shows, as a reader sees it."""
         return str(self.page.evaluate(f"index => {self._area('index')}.node.innerText", index))
 
+    def shown(self, index: int) -> Locator:
+        """The output of a cell, to expect something of it: it is painted after the reply."""
+        return self.page.locator(".jp-Cell").nth(index).locator(".jp-Cell-outputArea")
+
     def outputs(self, index: int) -> list[dict[str, Any]]:
         """A cell's outputs, as the notebook's file would keep them."""
         found = self.page.evaluate(f"index => {self._area('index')}.model.toJSON()", index)
