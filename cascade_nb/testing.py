@@ -204,12 +204,14 @@ class MqttControllerApp(ControllerTestApp):
             Which ones, as host and process.
 
         Raises:
-            TimeoutError: fewer have said so within the patience.
+            TimeoutError: fewer have said so within the patience, or some have refused it.
         """
         found = await self._controller.answers(self._asked, count)
-        if len(found) < count:
-            raise TimeoutError(f"{len(found)} of {count} engines answered")
-        return [one["source"] for one in found]
+        done = [one["source"] for one in found if "refused" not in one]
+        if len(done) < count:
+            why = "".join(f"; refused: {one['refused']}" for one in found if "refused" in one)
+            raise TimeoutError(f"{len(done)} of {count} engines have done it{why}")
+        return done
 
     async def _send(
         self, scope: str, type_: str, params: dict[str, Any], reason: str, ttl: float | None

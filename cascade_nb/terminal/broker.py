@@ -18,14 +18,52 @@ from cascade_nb.grammar.commands import limit_of, scope_and
 from cascade_nb.grammar.values import guard_of
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
-from cascade_nb.terminal.control import probe_of
+from cascade_nb.terminal.control import lifted_words, probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
 
+#: What a constraint of a type is called.
+NAMED: Final = {
+    "pause": "pause",
+    "concurrency": "limit",
+    "rate_limit": "rate limit",
+    "breaker": "breaker",
+    "guard": "memory guard",
+    "breakpoint": "breakpoint",
+}
 _DIGITS: Final = 12  # from here on it may be an id
 WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
-Ask = Callable[[Any], Awaitable[list[dict[str, Any]]]]
+Ask = Callable[[Any], Awaitable[Any]]
+Answers = list[dict[str, Any]]
+
+
+class Heard(NamedTuple):
+    """What came of a message.
+
+    Attributes:
+        answers: of engines, those first that have done what it asks for.
+        unreadable: what came and cannot be read, by whom and why.
+    """
+
+    answers: Answers
+    unreadable: list[str]
+
+    @property
+    def done(self) -> Answers:
+        """Of those that have done it."""
+        return [one for one in self.answers if "refused" not in one]
+
+    @property
+    def code(self) -> int:
+        """The exit code: that nobody answered is one."""
+        return DONE if self.done else FAILED if self.answers else NOBODY
+
+    def complain(self) -> None:
+        """Say who refused, and what could not be read."""
+        refused = [one for one in self.answers if "refused" in one]
+        complain(*(f"{one['source']} refused: {one['refused']}" for one in refused))
+        complain(*(f"skipped: {why}" for why in self.unreadable))
 
 
 class Wish(NamedTuple):
@@ -55,13 +93,14 @@ def may_be_over_broker(takes: Arguments, name: str, act: Act) -> Act:
     return do
 
 
-def heard_over_broker(given: Namespace, ask: Ask) -> list[dict[str, Any]] | None:
+def heard_over_broker(given: Namespace, ask: Ask, *, alone: bool = False) -> Heard | None:
     """What engines answer to what is sent to a broker; None where it could not be sent, which has
     been said then.
 
     Args:
         given: what was typed: the broker, and who asks.
-        ask: sends it, and gives the answers.
+        ask: sends it, and gives the id of the message.
+        alone: whether one engine at most has something to say.
 
     Raises:
         UsageError: this is no URL of a broker, or paho-mqtt is not installed.
@@ -74,9 +113,14 @@ def heard_over_broker(given: Namespace, ask: Ask) -> list[dict[str, Any]] | None
         patience=WAIT,
     )
 
-    async def asked() -> list[dict[str, Any]]:
+    async def asked() -> Heard:
         async with controller:
-            return await ask(controller)
+            message = await ask(controller)
+            found = await controller.answers(message, 1, WAIT)
+            if found and not alone:
+                # How many there are is not known: when one has answered, the others soon have.
+                found = await controller.answers(message, 1 << 30, WAIT / 10)
+            return Heard(found, controller.unreadable(message))
 
     try:
         return asyncio.run(asked())
@@ -103,45 +147,43 @@ def over_broker(given: Namespace, wish: Wish) -> int:
             f"over a broker a run is named by its whole id, and not as {run}; `cascade-nb runs "
             "--broker URL` says it"
         )
-    answers = heard_over_broker(given, partial(_answers, given, wish, run))
-    if answers is None:
+    heard = heard_over_broker(given, partial(_sent, given, wish, run))
+    if heard is None:
         return FAILED
-    code = DONE if answers else NOBODY
     scope = parse_scope(wish.scope).within(run)
     if given.json:
-        said = {"ok": code == DONE, "scope": str(scope), "type": wish.type, "lift": wish.lift}
-        say_json({**said, "answers": answers, "exit": code})
-        return code
-    done = "lifted" if wish.lift else "in force"
-    holder = _own_of(given)
-    whose = f", as far as it is that of {holder}" if wish.lift and holder else ""
-    told = f"the {wish.type} of {scope.words} is {done}{whose}"
-    say(*(f"{one['source']}: {told}" for one in answers))
-    if code == NOBODY:
+        said = {"ok": heard.code == DONE, "scope": str(scope), "type": wish.type, "lift": wish.lift}
+        said |= {"answers": heard.answers, "skipped": heard.unreadable}
+        say_json({**said, "exit": heard.code})
+        return heard.code
+    what = f"{NAMED[wish.type]} of {scope.words}"
+    for one in heard.done:
+        told = [f"the {what} is in force"]
+        if wish.lift:
+            told = [lifted_words(it) for it in one["lifted"]]
+            told = told or [f"there was no {what} to lift{_own_words(given)}"]
+        say(*(f"{one['source']}: {line}" for line in told))
+    heard.complain()
+    if heard.code == NOBODY:
         kept = "" if wish.lift else "; the broker keeps it for whatever connects"
         complain(f"nobody answered within {WAIT:g} s{kept}")
-    return code
+    return heard.code
 
 
-def _own_of(given: Namespace) -> str:
-    """Whose alone is lifted, in words; empty for a person, who lifts what all have there."""
+def _own_words(given: Namespace) -> str:
+    """Whose alone would have been lifted; empty for a person, who lifts what all have there."""
     said = holder_of_command(given)
     holder = A_PERSON if said is None else parse_holder(said)
-    return "" if holder.kind == "person" else holder.words
+    return "" if holder.kind == "person" else f" of {holder.words}"
 
 
-async def _answers(given: Namespace, wish: Wish, run: str, controller: Any) -> list[dict[str, Any]]:
+async def _sent(given: Namespace, wish: Wish, run: str, controller: Any) -> object:
     if wish.lift:
-        message = await controller.lift(wish.scope, wish.type, run=run)
-    else:
-        seconds = None if given.span is None else seconds_of(given.span)
-        message = await controller.put(
-            wish.scope, wish.type, wish.params, reason=given.reason, ttl=seconds, run=run
-        )
-    # How many there are is not known: when one has answered, the others soon have.
-    await controller.answers(message, 1, WAIT)
-    found: list[dict[str, Any]] = await controller.answers(message, 1 << 30, WAIT / 10)
-    return found
+        return await controller.lift(wish.scope, wish.type, run=run)
+    seconds = None if given.span is None else seconds_of(given.span)
+    return await controller.put(
+        wish.scope, wish.type, wish.params, reason=given.reason, ttl=seconds, run=run
+    )
 
 
 def _pause(given: Namespace) -> Wish:

@@ -98,6 +98,11 @@ class Watch:
         rates = self._rates.of(run, time.monotonic())
         self._seen[name] = SeenRun(who(answer), run, rates, answer.get("in_force", []))
 
+    def _take_first(self, caller: Caller, answer: Answer) -> None:
+        """Of an answer about one run; whoever is on a broker may say that there is none."""
+        for run in answer["runs"][:1]:
+            self._take(caller, answer, run)
+
     def _find_ended(self, told: list[tuple[Caller, Answer]]) -> None:
         """A run that was named may be over.
 
@@ -111,7 +116,7 @@ class Watch:
                 if self._is_meant(run) and not self._seen:
                     asked = new_request("status", {"run": run["run_id"]})
                     for _, one in _asked([(caller, asked)]):
-                        self._take(caller, one, one["runs"][0])
+                        self._take_first(caller, one)
         if not self._seen:
             raise UnknownNameError("run", self._run, known, "" if known else "; nothing is running")
 
@@ -127,7 +132,7 @@ class Watch:
                 continue
             asked = new_request("status", {"run": name})
             for caller, answer in _asked([(self._of[name], asked)]):
-                self._take(caller, answer, answer["runs"][0])
+                self._take_first(caller, answer)
 
 
 def _asked(

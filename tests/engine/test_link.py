@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
-from cascade_nb.control.remote.messages import ANSWERS, lift_payload_of, topic_of
+from cascade_nb.control.remote.messages import lift_payload_of, topic_of
+from cascade_nb.control.remote.outcomes import ANSWERS
 from cascade_nb.engine import Engine, Phase
 from cascade_nb.engine.runs import connector_supervisor as link
 from cascade_nb.events import (

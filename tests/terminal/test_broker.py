@@ -12,6 +12,7 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.control.remote import remote_constraints
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine, Run
 from tests.engine.tools import until_blocking
@@ -66,15 +67,54 @@ def test_it_holds_and_lets_go_and_says_who_did(
         ("tag:x", "rate_limit"),
     }
     agent = terminal.type("resume", "step", "--as", "agent:claude", *over)
-    assert "is lifted, as far as it is that of the agent claude" in agent.out
+    assert agent.code == 1
+    assert "the agent claude lifts only what is its own, and a person lifts anything" in agent.err
     assert ("task:step", "pause") in {one[:2] for one in in_force(run)}
     said = terminal.type("resume", "step", *over, "--json")
     assert said.json["ok"]
     assert said.json["lift"]
-    assert len(said.json["answers"]) == 1
-    terminal.type("limit", "step", "off", *over)
-    terminal.type("rate", "tag:x", "off", *over)
+    (answer,) = said.json["answers"]
+    (lifted,) = answer["lifted"]
+    assert (lifted["scope"], lifted["reason"]) == ("task:step", "GPU is busy")
+    assert "step tasks: no limit (" in terminal.type("limit", "step", "off", *over).out
+    assert "no rate limit (" in terminal.type("rate", "tag:x", "off", *over).out
     assert in_force(run) == set()
+
+
+def test_where_there_was_nothing_to_lift_nothing_is_said_to_be_lifted(
+    broker: Mosquitto, run: Run, terminal: Terminal
+) -> None:
+    over = ["--broker", broker.url]
+    run._engine.constraints.apply("task:other", "pause")
+    source = run._engine.supervisor._source
+    for words, what in (
+        (["resume", "step"], "pause of step tasks"),
+        (["resume"], "pause of everything"),
+        (["resume", "--before", "step"], "breakpoint of step tasks"),
+        (["limit", "step", "off"], "limit of step tasks"),
+        (["rate", "off"], "rate limit of everything"),
+        (["breaker", "step", "off"], "breaker of step tasks"),
+        (["guard", "off"], "memory guard of everything"),
+    ):
+        said = terminal.type(*words, *over)
+        assert (said.code, said.out) == (0, f"{source}: there was no {what} to lift\n")
+    said = terminal.type("resume", "--as", "program:nightly", *over)
+    assert "no pause of everything to lift of the program nightly" in said.out
+    assert terminal.type("resume", *over, "--json").json["answers"][0]["lifted"] == []
+    assert in_force(run) == {("task:other", "pause", ())}
+
+
+def test_what_is_refused_is_said_with_the_reason_and_not_as_done(
+    broker: Mosquitto, run: Run, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_constraints, "MOST", 1)
+    over = ["--broker", broker.url]
+    assert terminal.type("pause", "tag:x", *over).code == 0
+    said = terminal.type("pause", "tag:y", *over)
+    assert (said.code, said.out) == (1, "")
+    assert "refused: 1 constraints from outside are in force already" in said.err
+    for tag in ("tag:x", "tag:y"):
+        terminal.type("resume", tag, *over)
 
 
 @pytest.mark.parametrize("words", [["step"], [], ["from:part"]])
@@ -98,7 +138,7 @@ def test_a_breaker_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal: Ter
     assert str(found.scope) == "task:step"
     assert found.params == {"failures": 3, "within": 60.0, "probe_after": 300.0}
     said = terminal.type("breaker", "step", "off", *over)
-    assert "the breaker of step tasks is lifted" in said.out
+    assert "step tasks: no breaker (set by " in said.out
     assert in_force(run) == set()
 
 
@@ -107,7 +147,7 @@ def test_a_memory_guard_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal
     assert terminal.type("guard", "step", "memory", "99%", "--suspend", *over).code == 0
     (found,) = run._engine.constraints.constraints()
     assert (str(found.scope), found.params) == ("task:step", {"memory": 0.99, "suspend": True})
-    assert "the guard of step tasks is lifted" in terminal.type("guard", "step", "off", *over).out
+    assert "step tasks: no memory guard (" in terminal.type("guard", "step", "off", *over).out
     assert in_force(run) == set()
 
 
@@ -118,9 +158,9 @@ def test_with_a_key_it_signs(
     monkeypatch.setenv(KEY_VARIABLE, "secret words")
     assert terminal.type("pause", "step", *over).code == 0
     until_blocking(lambda: run.status.held)
-    assert terminal.type("resume", "step", *over).code == 0
+    assert "step tasks: resumed (paused by " in terminal.type("resume", "step", *over).out
     until_blocking(lambda: not run.status.held)
-    assert terminal.type("resume", "step", *over).code == 0
+    assert "there was no pause of step tasks to lift" in terminal.type("resume", "step", *over).out
 
 
 def test_that_nobody_answered_is_said(broker: Mosquitto, terminal: Terminal) -> None:

@@ -24,7 +24,6 @@ from cascade_nb.control.remote.request_messages import (
 from cascade_nb.door import known_runs
 from cascade_nb.door.broker import callers
 from cascade_nb.door.broker.responding import BrokerResponder
-from cascade_nb.door.discovery import Neighbours
 from cascade_nb.engine import Engine, Run
 from cascade_nb.errors import RefusedMessageError, RunCancelledError
 from cascade_nb.events import ConstraintRejected
@@ -226,52 +225,6 @@ def test_hostile_questions_and_answers_command_nothing_and_forge_nothing(
     for _, payload in listener.messages:
         assert payload.isascii()
         assert payload.decode().isprintable()
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {},
-        {"live": 1, "runs": [{"run_id": "abc"}], "lines": []},
-        {"live": 1, "runs": "all", "lines": [7]},
-        {"process": {"engine": "evil"}, "ok": False},
-    ],
-)
-def test_a_malformed_reply_hides_no_other_engine(
-    there: Elsewhere,
-    terminal: Terminal,
-    over: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    said: dict[str, Any],
-) -> None:
-    evil = {"engine": "evil", "source": "evil"}
-    send, reply, find = callers.Broker.send, callers.Broker.reply, callers.Broker.neighbours
-    monkeypatch.setattr(
-        callers.Broker,
-        "send",
-        lambda broker, request, engine=None: (
-            "evil" if engine == "evil" else send(broker, request, engine)
-        ),
-    )
-    monkeypatch.setattr(
-        callers.Broker,
-        "reply",
-        lambda broker, message, *rest: (
-            {"v": 1, "ok": True, "process": evil, **said}
-            if message == "evil"
-            else reply(broker, message, *rest)
-        ),
-    )
-
-    def both(broker: callers.Broker) -> Neighbours:
-        found = find(broker)
-        return Neighbours([callers.EngineCaller(broker, evil), *found.callers], [])
-
-    monkeypatch.setattr(callers.Broker, "neighbours", both)
-    for words in (["status"], ["runs"], ["why", "last"]):
-        told = terminal.type(*words, *over)
-        assert str(there.engine.supervisor._source) in told.out, told
-        assert "evil (evil): its answer to" in told.err, told
 
 
 def test_that_nobody_is_there_is_said(

@@ -9,21 +9,21 @@ import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
 from cascade_nb.connectors.mqtt.subscriptions import STATUS
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.remote.answer_messages import answer_payload, question_topic
-from cascade_nb.control.remote.envelope import control_key
+from cascade_nb.control.remote.envelope import control_key, opened
 from cascade_nb.control.remote.messages import (
-    ANSWERS,
     lift_payload_of,
     parse_message,
     payload_of,
     topic_of,
 )
+from cascade_nb.control.remote.outcomes import ANSWERS, parse_outcome, source_of
 from cascade_nb.control.remote.request_messages import (
     ANY,
     REPLIES,
@@ -35,6 +35,8 @@ from cascade_nb.errors import RefusedMessageError
 
 PATIENCE = 10.0
 _NAMED = "controller-"
+_Parse = Callable[[str, bytes, "bytes | None"], "dict[str, Any]"]
+_MOST: Final = 20  # messages that cannot be read, of which is told
 
 
 class MqttController:
@@ -77,6 +79,7 @@ class MqttController:
         self._kept: dict[str, dict[str, bytes]] = {}  # by filter, what the broker keeps, by topic
         self._sequence = itertools.count(1)
         self._answers: dict[str, list[dict[str, Any]]] = {}
+        self._unreadable: dict[str, dict[str, None]] = {}
 
     async def __aenter__(self) -> MqttController:  # noqa: PYI034 - `Self` came with Python 3.11
         await self._connect()
@@ -127,12 +130,14 @@ class MqttController:
         """
         topic = topic_of(parse_scope(scope), type_, self._holder)
         forgets = control_key() is None and not run
+        payload = lift_payload_of(scope, type_, run=run, **self._envelope())
+        # First, so that it is this which finds what there is to lift.
+        message = await self._publish(topic, payload, retain=not forgets)
         if not self._holder.name:
             await self._lift_of_others(topic, run)
         if forgets:  # the broker is to forget it; nobody could sign or answer such a message
             await self._sent(topic, b"", retain=True)
-        payload = lift_payload_of(scope, type_, run=run, **self._envelope())
-        return await self._publish(topic, payload, retain=not forgets)
+        return message
 
     async def _lift_of_others(self, topic: str, run: str) -> None:
         """Have the broker keep no longer what others have put there, on topics of their own, which
@@ -174,8 +179,7 @@ class MqttController:
             run: the id of the run that asks, where several do.
 
         Returns:
-            The id of the message, which `answers` takes; what these say has "refused" in it where
-            the answer was.
+            The id of the message, which `answers` takes.
 
         Raises:
             OSError: the broker cannot be reached, or does not take it.
@@ -186,10 +190,11 @@ class MqttController:
     async def answers(
         self, message: str, count: int = 1, patience: float | None = None
     ) -> list[dict[str, Any]]:
-        """Wait until so many engines have said that they have done what a message asks for.
+        """Wait until so many engines have said what came of a message.
 
         Returns:
-            What they said, also when the patience was over first.
+            What they said, also when the patience was over first: each with its `source`, with
+            `refused` where it has not done it, and with what was `lifted` where that was asked.
         """
         until = time.monotonic() + (self._patience if patience is None else patience)
         while True:
@@ -222,6 +227,12 @@ class MqttController:
         """What was said so far to what was asked; from any thread."""
         return list(self._answers[message])
 
+    def unreadable(self, message: str) -> list[str]:
+        """What came as an answer or a reply to a message and cannot be read or is not signed as it
+        has to be, by whom and why, each in a line; from any thread.
+        """
+        return list(self._unreadable[message])
+
     def _envelope(self) -> dict[str, Any]:
         return {
             "by": self._by,
@@ -236,7 +247,7 @@ class MqttController:
     async def _publish(self, topic: str, payload: bytes, retain: bool) -> str:
         content = json.loads(payload)
         message: str = json.loads(content.get("message", payload))["id"]
-        self._answers[message] = []
+        self._answers[message], self._unreadable[message] = [], {}
         await self._sent(topic, payload, retain)
         return message
 
@@ -276,24 +287,30 @@ class MqttController:
             await self.connector.subscribe(f"{STATUS}/+", self._hear_of)
 
     async def _hear(self, topic: str, payload: bytes) -> None:
-        found = self._answers.get(topic.rpartition("/")[2])
-        if found is not None:
-            found.append(json.loads(payload))
+        self._take(topic, payload, parse_outcome)
 
     async def _hear_reply(self, topic: str, payload: bytes) -> None:
-        found = self._answers.get(topic.rpartition("/")[2])
-        # What is not signed as it has to be is nobody's reply.
-        with contextlib.suppress(RefusedMessageError):
-            if found is not None:
-                found.append(parse_reply(topic, payload, control_key()))
-                self._heard()
+        self._take(topic, payload, parse_reply)
+
+    def _take(self, topic: str, payload: bytes, parse: _Parse) -> None:
+        message = topic.rpartition("/")[2]
+        if message not in self._answers:
+            return
+        try:
+            self._answers[message].append(parse(topic, payload, control_key()))
+        except RefusedMessageError as error:  # it is nobody's word, and takes nobody's place
+            unreadable = self._unreadable[message]
+            if len(unreadable) < _MOST:
+                unreadable[f"what {source_of(topic, payload)} says cannot be taken: {error}"] = None
+        self._heard()
 
     async def _hear_of(self, topic: str, payload: bytes) -> None:
         client = topic.rpartition("/")[2]
-        said = {}
-        with contextlib.suppress(ValueError):  # somebody else's message
-            said = json.loads(payload or b"{}")
-        if client.startswith(_NAMED) or not isinstance(said, dict) or not said.get("online"):
+        said: dict[str, Any] = {}
+        with contextlib.suppress(RefusedMessageError):  # somebody else's message
+            said = opened(payload, topic, None)
+        is_one = said.get("online") is True and isinstance(said.get("source"), str)
+        if client.startswith(_NAMED) or not is_one:
             self.online.pop(client, None)
         else:
             self.online[client] = said

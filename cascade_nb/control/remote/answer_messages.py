@@ -31,7 +31,6 @@ from cascade_nb.control.remote.envelope import (
     unsealed,
     with_envelope,
 )
-from cascade_nb.control.remote.messages import ANSWERS
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 
 QUESTIONS: Final = "cascade/questions"
@@ -39,7 +38,7 @@ ANSWER_FILTER: Final = f"{QUESTIONS}/+"
 _FIELDS: Final = {*FIELDS, "value", "by", "holder"}
 _RESERVED: Final = re.compile(r"[%/#+]")
 _NAME: Final = 500  # characters
-_KEPT: Final = 200  # characters of what is said back
+_KEPT: Final = 200  # characters of why a holder is none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,27 +148,6 @@ def parse_signal(topic: str, payload: bytes | str, key: bytes | None = None) -> 
         return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return text
-
-
-def taken_or_not(
-    answer: RemoteAnswer, source: str, now: float, refused: str = ""
-) -> tuple[str, bytes] | None:
-    """The topic and the payload that say what came of an answer; None where nobody asked, or what
-    its sender calls itself is no word of a topic.
-
-    Args:
-        answer: that.
-        source: who has it.
-        now: when, in seconds since the epoch.
-        refused: why it was refused; empty where it was taken.
-    """
-    sender, id_ = answer.envelope.sender, answer.envelope.id
-    if not (answer.envelope.answer and answer.envelope.has_a_topic):
-        return None
-    said = {"id": id_, "name": answer.name, "source": source, "at": now}
-    if refused:
-        said["refused"] = refused[:_KEPT]
-    return f"{ANSWERS}/{sender}/{id_}", json.dumps(said).encode()
 
 
 def _no_constant(name: str) -> float:

@@ -15,7 +15,7 @@ of ``params``, and may leave out the type to lift all of the scope. A topic with
 by the payload's. The earlier Cascade's controllers send that, and ``{}`` for an empty payload.
 
 Where ``answer`` is true, each engine says on ``cascade/answers/<sender>/<id>`` when it has done
-what the message asks for: from then on nothing starts that it forbids.
+what the message asks for, and what that was: from then on nothing starts that it forbids.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ from cascade_nb.control.remote.envelope import (
 from cascade_nb.errors import ConstraintError, RefusedMessageError
 
 ROOT: Final = "cascade/constraints"
-ANSWERS: Final = "cascade/answers"
 FILTER: Final = f"{ROOT}/#"
 _REQUIRED: Final = ("id", "scope", "type", "params")
 _FIELDS: Final = {*_REQUIRED, *FIELDS, "reason", "by", "holder", "lift"}
@@ -237,30 +236,6 @@ def parse_message(
     return Message(
         scope.within(envelope.run), type_, lift, params, reason, holder, ttl, envelope, scope
     )
-
-
-def answer_to(message: Message, source: str, now: float) -> tuple[str, bytes] | None:
-    """The topic and the payload that say that a message is in force; None where nobody asked, or
-    what its sender calls itself is no word of a topic.
-
-    Args:
-        message: what was done.
-        source: who did it.
-        now: when, in seconds since the epoch.
-    """
-    sender, id_ = message.envelope.sender, message.envelope.id
-    if not (message.envelope.answer and message.envelope.has_a_topic):
-        return None
-    said = {
-        "id": id_,
-        "scope": str(message.scope),
-        "type": message.type,
-        "lift": message.lift,
-        "holder": str(message.holder),
-        "source": source,
-        "at": now,
-    }
-    return f"{ANSWERS}/{sender}/{id_}", json.dumps(said).encode()
 
 
 def _type_of(content: Mapping[str, Any], of_topic: str | None, lift: bool) -> str | None:

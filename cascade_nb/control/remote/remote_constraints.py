@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from cascade_nb.control.constraint import TYPES, Key
+from cascade_nb.control.constraint import TYPES, Constraint, Key
+from cascade_nb.control.explanations import others_words
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.envelope import Latest, control_key
 from cascade_nb.control.remote.messages import Message, parse_message, topic_of
+from cascade_nb.control.remote.outcomes import Done
 from cascade_nb.errors import RefusedMessageError
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.events.events import ConstraintRejected
@@ -69,28 +71,28 @@ class RemoteConstraints:
                     self._latest.may_return((self._applied[key].topic_scope, *key[1:]))
                 self._withdraw(key)
 
-    def take(self, topic: str, payload: bytes | str) -> Message | None:
+    def take(self, topic: str, payload: bytes | str) -> Done | None:
         """Do what a message asks for. One that is refused changes nothing and is told as an event.
 
         Returns:
-            The message, or None where it was refused or nobody listens any more.
+            What was done; None where nobody can read it, or nobody listens any more.
         """
         with self._lock:
             if not self._listening:
                 return None  # a connector that others use may know of us longer than we of it
             wall = self._clock.wall()
+            message = None
             try:
                 message = parse_message(topic, payload, wall, control_key())
-                self._obey(message)
+                return self._obey(message)
             except RefusedMessageError as error:
                 self._keep_what_it_replaced(topic)
                 self._bus.publish(
                     ConstraintRejected(timestamp=wall, topic=topic[:_SHOWN], error=str(error))
                 )
-                return None
-            return message
+                return None if message is None else Done(message, refused=str(error))
 
-    def _obey(self, message: Message) -> None:
+    def _obey(self, message: Message) -> Done:
         types = TYPES if message.type is None else (message.type,)
         abouts = [(message.topic_scope, type_, message.holder) for type_ in types]
         before = [self._latest.is_repeated(one, message.envelope) for one in abouts]
@@ -99,15 +101,23 @@ class RemoteConstraints:
             if not message.lift and not repeated:
                 self._withdraw((message.scope, types[0], message.holder))  # which it would renew
             raise RefusedMessageError("its time was over before it came")
+        lifted: list[Constraint] = []
         if message.lift:
-            if not repeated:
-                self._lift(message, types)
+            lifted = [] if repeated else self._lift(message, types)
         elif repeated:
             self._come_again(message)
         else:
             self._apply(message)
         for one in abouts:
             self._latest.take(one, message.envelope)
+        return Done(message, lifted, self._why_not(message, types) if not lifted else "")
+
+    def _why_not(self, message: Message, types: tuple[str, ...]) -> str:
+        """Why a program's or an agent's lift has lifted nothing, where others hold that."""
+        if not message.lift or message.holder.kind == "person":
+            return ""
+        standing = [one for type_ in types for one in self._manager.standing(message.scope, type_)]
+        return others_words(message.holder, standing) if standing else ""
 
     def _apply(self, message: Message) -> None:
         assert message.type is not None
@@ -139,7 +149,7 @@ class RemoteConstraints:
         if self._announced is not None:
             self._announced.add(key)
 
-    def _lift(self, message: Message, types: tuple[str, ...]) -> None:
+    def _lift(self, message: Message, types: tuple[str, ...]) -> list[Constraint]:
         # What named a run came on the topic of its scope, and is lifted there.
         of_a_run = bool(message.envelope.run)
         only = message.holder if message.holder.name else None
@@ -153,11 +163,12 @@ class RemoteConstraints:
         ]
         if control_key() is not None:
             self._refuse_replayed(message, [self._applied[key] for key in meant])
-        for key in meant:
-            self._withdraw(key, message.holder)
+        done = [one for key in meant for one in self._withdraw(key, message.holder)]
         for type_ in types:
             for lifted in self._manager.lift(message.scope, type_, by=message.holder, only=only):
                 self._applied.pop(lifted.key, None)
+                done.append(lifted)
+        return done
 
     @staticmethod
     def _refuse_replayed(lift: Message, held: list[Message]) -> None:
@@ -173,10 +184,10 @@ class RemoteConstraints:
                     "of those who send agree?"
                 )
 
-    def _withdraw(self, key: Key, by: Holder = A_PERSON) -> None:
+    def _withdraw(self, key: Key, by: Holder = A_PERSON) -> list[Constraint]:
         self._applied.pop(key, None)
         scope, type_, holder = key
-        self._manager.lift(scope, type_, by=by, only=holder)
+        return self._manager.lift(scope, type_, by=by, only=holder)
 
     def _keep_what_it_replaced(self, topic: str) -> None:
         """What is refused lifts nothing, though a broker has forgotten for it what it kept."""

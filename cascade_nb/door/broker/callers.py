@@ -11,9 +11,10 @@ from typing import Any, Final, TypeVar
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.holders import Holder
+from cascade_nb.door.broker.shapes import checked_reply, why_nobody
 from cascade_nb.door.callers import PATIENCE, NoAnswerError, new_request
 from cascade_nb.door.discovery import Neighbours
-from cascade_nb.door.protocol import Request, checked_answer
+from cascade_nb.door.protocol import Request
 from cascade_nb.errors import RefusedMessageError
 
 T = TypeVar("T")
@@ -68,7 +69,9 @@ class Broker:
         told = [one["process"] for one in self._replies(message)]
         heard = {one.get("client") for one in told}
         late = [said for name, said in self._online().items() if name not in heard]
-        skipped = [f"{said.get('source')} did not answer within {WAIT:g} s" for said in late]
+        skipped = [f"{said['source']} did not answer within {WAIT:g} s" for said in late]
+        skipped += self._controller.unreadable(message)
+        skipped += filter(None, map(why_nobody, self._controller.replies(message)))
         return Neighbours([EngineCaller(self, one) for one in told], skipped)
 
     def send(self, request: Request, engine: str | None = None) -> str:
@@ -111,7 +114,11 @@ class Broker:
         return len(self._controller.replies(message)) > count
 
     def _replies(self, message: str) -> list[dict[str, Any]]:
-        return [one for one in self._controller.replies(message) if _names_one(one)]
+        return [one for one in self._controller.replies(message) if why_nobody(one) is None]
+
+    def unreadable(self, message: str) -> str:
+        """What came to what was asked that nobody can read, in words; empty where nothing did."""
+        return "; ".join(self._controller.unreadable(message))
 
     def _heard(self) -> None:
         with self._news:
@@ -134,9 +141,9 @@ class EngineCaller:
     """
 
     def __init__(self, broker: Broker, process: dict[str, Any]) -> None:
-        self._broker, self._engine = broker, str(process["engine"])
+        self._broker, self._engine = broker, process["engine"]
         self._client = process.get("client")
-        self.place = f"{process.get('source')} ({self._engine})"
+        self.place = f"{process['source']} ({self._engine})"
 
     def ask(self, request: Request, patience: float = PATIENCE) -> dict[str, Any]:
         """What it answers, within so many seconds.
@@ -148,8 +155,9 @@ class EngineCaller:
             message = self._broker.send(request, self._engine)
             said = self._broker.reply(message, self._client, patience)
             if said is None:
-                raise NoAnswerError(f"{self.place} does not answer: nothing may run there any more")
-            return _checked(request.do, checked_answer(said))
+                why = self._broker.unreadable(message) or "nothing may run there any more"
+                raise NoAnswerError(f"{self.place} does not answer: {why}")
+            return checked_reply(request, said)
         except (OSError, RefusedMessageError) as error:
             raise NoAnswerError(f"{self.place}: {error}") from None
 
@@ -170,72 +178,6 @@ def broker_at(url: str, by: str, holder: Holder) -> Iterator[Broker]:
         broker.close()
 
 
-def _checked(do: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer that has what is read of one.
-
-    Raises:
-        RefusedMessageError: it has not: whoever is on a broker may send it.
-    """
-    shape = _SHAPES.get(do, {}) if answer["ok"] else {"error": _TEXT}
-    said = {"process": {}, **answer}
-    for name, wanted in {"process": {}, **shape}.items():
-        if not _is_as(said.get(name), wanted):
-            raise RefusedMessageError(f"its answer to {do} has no {name} that can be read")
-    return answer
-
-
-def _is_as(value: object, wanted: Any) -> bool:
-    """Whether a value has the types, or the items or fields of the types, that are wanted."""
-    if isinstance(wanted, list):
-        return isinstance(value, list) and all(_is_as(one, wanted[0]) for one in value)
-    if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(
-            _is_as(value.get(name), of) for name, of in wanted.items()
-        )
-    return isinstance(value, wanted)
-
-
-_TEXT: Final = (str,)
-_NUMBER: Final = (int, float)
-_PERHAPS: Final = (int, float, type(None))
-_HEAD: Final = {
-    **dict.fromkeys(("run_id", "title", "phase", "headline"), _TEXT),
-    "number": _NUMBER,
-}
-_COUNTS: Final = ("total", "done", "running", "queued", "held", "failed", "asking")
-_RUN: Final[dict[str, Any]] = {
-    **_HEAD,
-    **dict.fromkeys((*_COUNTS, "reused", "skipped", "cancelled", "waiting", "elapsed"), _NUMBER),
-    "remaining": _PERHAPS,
-    "kinds": [
-        {
-            "name": _TEXT,
-            **dict.fromkeys((*_COUNTS, "attempts", "seconds"), _NUMBER),
-            "limit": _PERHAPS,
-        }
-    ],
-    "failures": [{"task": _TEXT, "error": _TEXT}],
-    "questions": [
-        {**dict.fromkeys(("name", "text", "takes"), _TEXT), "waited": _NUMBER, "left": _PERHAPS}
-    ],
-    "retries": [_TEXT],
-}
-_STANDING: Final = {"live": _NUMBER, "runs": [_RUN], "lines": [_TEXT]}
-_SHAPES: Final[dict[str, dict[str, Any]]] = {
-    "status": _STANDING,
-    "wait": _STANDING,
-    "cancel": {**_STANDING, "applied": [{}]},
-    "runs": {"live": _NUMBER, "runs": [{**_HEAD, "started": _PERHAPS}]},
-    "why": {"lines": [_TEXT]},
-}
-
-
 def _soon() -> float:
     """When what is on its way has come, on the clock that never goes back."""
     return time.monotonic() + QUIET
-
-
-def _names_one(reply: dict[str, Any]) -> bool:
-    """Whether a reply says which engine it is of."""
-    process = reply.get("process")
-    return isinstance(process, dict) and isinstance(process.get("engine"), str)

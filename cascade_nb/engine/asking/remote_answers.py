@@ -10,9 +10,9 @@ from cascade_nb.control.remote.answer_messages import (
     RemoteAnswer,
     parse_remote_answer,
     parse_signal,
-    taken_or_not,
 )
 from cascade_nb.control.remote.envelope import Latest, control_key
+from cascade_nb.control.remote.outcomes import outcome_of_answer
 from cascade_nb.engine.asking.signals import signals_of
 from cascade_nb.errors import AnswerError, CascadeError, RefusedMessageError
 from cascade_nb.events.bus import MessageBus
@@ -45,9 +45,9 @@ class RemoteAnswers:
         Returns:
             Topic and payload of what is to be said of that, where its sender asked.
         """
-        wall = self._clock.wall()
+        wall, key = self._clock.wall(), control_key()
         try:
-            answer = parse_remote_answer(topic, payload, wall, control_key())
+            answer = parse_remote_answer(topic, payload, wall, key)
         except RefusedMessageError as error:
             self._refused(topic, error)
             return None
@@ -57,8 +57,8 @@ class RemoteAnswers:
             self._refused(topic, error)
             # Where several engines hear it, only one that asks has something to say.
             known = any(asks.knows(answer.name) for asks in self._signals.asking())
-            return taken_or_not(answer, source, wall, str(error)) if known else None
-        return taken_or_not(answer, source, wall)
+            return outcome_of_answer(answer, source, wall, key, str(error)) if known else None
+        return outcome_of_answer(answer, source, wall, key)
 
     def hear(self, topic: str, payload: bytes | str) -> None:
         """A message came on a topic on which questions wait, or waited."""

@@ -17,7 +17,9 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from cascade_nb.control.manager import ConstraintManager
-from cascade_nb.control.remote.messages import FILTER, answer_to
+from cascade_nb.control.remote.envelope import control_key
+from cascade_nb.control.remote.messages import FILTER
+from cascade_nb.control.remote.outcomes import outcome_of
 from cascade_nb.control.remote.remote_constraints import RemoteConstraints
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.asking.listening import AnswerListener
@@ -274,12 +276,14 @@ class ConnectorSupervisor:
         answered: Future[None] = Future()
         self._answered = answered
         try:
-            message = self._remote.take(topic, payload)
-            answer = None if message is None else answer_to(message, self._source, self._wall())
-            if answer is not None and self._connector is not None:
+            done = self._remote.take(topic, payload)
+            if done is None or self._connector is None:
+                return
+            said = outcome_of(done, self._source, self._wall(), control_key())
+            if said is not None:
                 # It is in force all the same; that the connection is gone is noticed elsewhere.
                 with contextlib.suppress(OSError):
-                    await self._connector.publish(*answer)
+                    await self._connector.publish(*said)
         finally:
             answered.set_result(None)
 

@@ -16,24 +16,20 @@ def over_broker(given: Namespace) -> int:
     Raises:
         UsageError: this is no URL of a broker, or paho-mqtt is not installed.
     """
-    answers = heard_over_broker(given, partial(_answers, given))
-    if answers is None:
+    heard = heard_over_broker(given, partial(_sent, given), alone=True)
+    if heard is None:
         return FAILED
-    taken = [one for one in answers if "refused" not in one]
-    code = DONE if taken else FAILED if answers else NOBODY
+    code = heard.code
     if given.json:
-        said = {"ok": code == DONE, "node": given.name, "answers": answers, "exit": code}
-        say_json(said)
+        said = {"ok": code == DONE, "node": given.name, "answers": heard.answers}
+        say_json({**said, "skipped": heard.unreadable, "exit": code})
         return code
-    say(*(f"{one['source']}: {one['name']} has its answer" for one in taken))
-    complain(*(f"{one['source']} refused: {one['refused']}" for one in answers if one not in taken))
+    say(*(f"{one['source']}: {given.name} has its answer" for one in heard.done))
+    heard.complain()
     if code == NOBODY:
         complain(f"nobody asks that, or answered within {WAIT:g} s")
     return code
 
 
-async def _answers(given: Namespace, controller: Any) -> list[dict[str, Any]]:
-    value = " ".join(given.value)
-    message = await controller.answer(given.name, value, run=given.run or "")
-    found: list[dict[str, Any]] = await controller.answers(message, 1, WAIT)
-    return found
+async def _sent(given: Namespace, controller: Any) -> object:
+    return await controller.answer(given.name, " ".join(given.value), run=given.run or "")
