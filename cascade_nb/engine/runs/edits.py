@@ -164,9 +164,11 @@ class Edits:
         count = self._count
         revision = await self._look()
         self._seen = count
-        found = revision is not None and bool(revision.edited)
-        self._note(found)
-        return revision if found else None
+        if revision is not None and revision.edited:
+            self._in_vain = 0
+            return revision
+        self._in_vain += self.unseen
+        return None
 
     async def look_while_held(self, driver: RunDriver) -> None:
         """On the loop, while the run is held: go on as it was, or stop for another graph."""
@@ -175,10 +177,11 @@ class Edits:
             found = await self._found_by(driver)
             with driver.lock:
                 looking = driver.code is not None and driver.code.checking
-                known = self._count == count and not looking
-                self._note(found.differs)
-                # What differs is taken up at once, and looked at once more before it starts.
-                if known or found.ends_the_look or self._is_enough(driver):
+                came = self._count != count
+                self._in_vain += came
+                # What differs is taken up, and looked at once more before it starts.
+                known = not looking and (found.differs or not came)
+                if known or found.trouble is not None or self._is_enough(driver):
                     self.looking = False
                     if found.trouble is None:
                         self._seen = count
@@ -203,10 +206,6 @@ class Edits:
     def _is_enough(self, driver: RunDriver) -> bool:
         """Whether it is not to look again, although it is not known what was edited."""
         return self._in_vain >= _IN_VAIN or driver.core.stopping is not None
-
-    def _note(self, found: bool) -> None:
-        """A look is over: whether it found anything."""
-        self._in_vain = 0 if found or not self.unseen else self._in_vain + 1
 
     async def _found_by(self, driver: RunDriver) -> _Found:
         """Look at the run as it is now."""
