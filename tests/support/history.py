@@ -287,7 +287,8 @@ class History:
         running = [key for key, record in story.records.items() if record.state == "running"]
         if len(running) > len(event.still_running):
             return f"{running} have no end, and {event.still_running} are said to run still"
-        left = [key for key in +story.open_resources if key[1] == "run" or not running]
+        left_behind = running or event.still_running  # also one whose end was told already
+        left = [key for key in +story.open_resources if key[1] == "run" or not left_behind]
         if left:  # a task that runs still may have its own
             return f"{left} were not closed"
         for key in running:
