@@ -25,15 +25,17 @@ from cascade_nb.graph.effects.global_writes import written_in_words
 
 _MEMORY: Final = "the memory"
 _NAMED: Final = 3  # holders of what stands beside each other
-#: By type, what is said where a constraint is gone.
-LIFTED: Final = {
-    "pause": "resumed",
-    "concurrency": "no limit",
-    "rate_limit": "no rate limit",
-    "breaker": "no breaker",
-    "guard": "no memory guard",
-    "breakpoint": "no breakpoint",
+#: By type, what a constraint is called.
+NAMES: Final = {
+    "pause": "pause",
+    "concurrency": "limit",
+    "rate_limit": "rate limit",
+    "breaker": "breaker",
+    "guard": "memory guard",
+    "breakpoint": "breakpoint",
 }
+#: By type, what is said where a constraint is gone.
+LIFTED: Final = {type_: f"no {name}" for type_, name in NAMES.items()} | {"pause": "resumed"}
 
 
 def breaker_text(params: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.connectors.urls import mqtt_controller
 from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
+from cascade_nb.control.explanations import NAMES
 from cascade_nb.control.holders import A_PERSON, parse_holder
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
@@ -22,15 +23,6 @@ from cascade_nb.terminal.control import lifted_words, probe_of
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
 
-#: What a constraint of a type is called.
-NAMED: Final = {
-    "pause": "pause",
-    "concurrency": "limit",
-    "rate_limit": "rate limit",
-    "breaker": "breaker",
-    "guard": "memory guard",
-    "breakpoint": "breakpoint",
-}
 _DIGITS: Final = 12  # from here on it may be an id
 WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
@@ -156,7 +148,7 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         said |= {"answers": heard.answers, "skipped": heard.unreadable}
         say_json({**said, "exit": heard.code})
         return heard.code
-    what = f"{NAMED[wish.type]} of {scope.words}"
+    what = f"{NAMES[wish.type]} of {scope.words}"
     for one in heard.done:
         told = [f"the {what} is in force"]
         if wish.lift:

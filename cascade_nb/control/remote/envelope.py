@@ -62,7 +62,7 @@ class Envelope:
     @property
     def has_a_topic(self) -> bool:
         """Whether what its sender calls itself and it can be words of a topic to answer on."""
-        return bool(_WORD.fullmatch(self.sender) and _WORD.fullmatch(self.id))
+        return is_a_word(self.sender) and is_a_word(self.id)
 
     def ttl(self, now: float) -> float | None:
         """Seconds that it counts from the wall time `now` on, or None for as long as nobody ends
@@ -203,6 +203,11 @@ def read_envelope(content: Mapping[str, Any]) -> Envelope:
         expires_at=_moment(content, "expires_at"),
         answer=answer,
     )
+
+
+def is_a_word(text: str) -> bool:
+    """Whether a text can be a word of a topic: letters, digits, `_`, `.` and `-`."""
+    return _WORD.fullmatch(text) is not None
 
 
 def text_field(content: Mapping[str, Any], name: str) -> str:

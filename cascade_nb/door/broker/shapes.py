@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
+from cascade_nb.control.remote.envelope import is_a_word
 from cascade_nb.control.remote.outcomes import SOMEBODY
 from cascade_nb.door.protocol import Request, checked_answer
 from cascade_nb.errors import RefusedMessageError
 
-_WORD: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _BEYOND: Final = 1e15  # no time in seconds, and no count of anything, comes to that
 
 
@@ -37,7 +36,7 @@ def why_nobody(reply: dict[str, Any]) -> str | None:
     said = reply.get("process")
     process: dict[str, Any] = said if isinstance(said, dict) else {}
     engine, client, source = map(process.get, ("engine", "client", "source"))
-    named = isinstance(engine, str) and _WORD.fullmatch(engine)
+    named = isinstance(engine, str) and is_a_word(engine)
     if named and _is_as(client, (str, type(None))) and _is_as(process, _PROCESS):
         return None
     name = source[:200] if isinstance(source, str) and source else SOMEBODY
