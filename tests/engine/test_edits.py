@@ -16,7 +16,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, NodeState, Phase, Run
-from cascade_nb.engine.runs.edits import _IN_VAIN
+from cascade_nb.engine.runs.edits import _IN_VAIN, Edits
 from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.errors import DroppedNameError, RunCancelledError, StateError
 from cascade_nb.events import RunFinished, RunStarted
@@ -542,11 +542,18 @@ async def test_cells_that_come_faster_than_looks_keep_no_run_from_going_on(
     assert started(spy) == ["scale#1", "last#1"]
 
 
-@pytest.mark.parametrize("at", range(1, 2 * _IN_VAIN + 1))  # a look asks for its task twice
+@pytest.mark.parametrize("at", range(1, _IN_VAIN + 1))
 async def test_an_edit_counts_at_whichever_look_of_those_in_a_row_it_comes(
-    engine: Engine, at: int
+    engine: Engine, spy: SpySubscriber, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scale, new = named(double), named(triple)
+    held, look = [], Edits.look_while_held
+
+    async def count(self: Edits, driver: Any) -> None:
+        held.append(driver)
+        await look(self, driver)
+
+    monkeypatch.setattr(Edits, "look_while_held", count)
 
     def edit(names: Names) -> None:
         names.tasks[scale] = new
@@ -555,14 +562,19 @@ async def test_an_edit_counts_at_whichever_look_of_those_in_a_row_it_comes(
     engine.pause("task:scale")
     names = AmidCells(engine, {})
     run = engine.start(last(scale(5)), bindings=names)
+    engine.edited()  # it begins among cells, too, and has looked in vain as often as it may
     await until(lambda: run.status.held == 1)
+    await until(lambda: names.looks == 2 + _IN_VAIN + 1)  # as it was made, and one look beside it
     names.edits = {names.looks + at: edit}
     engine.edited()
     engine.resume("task:scale")
     # It cannot end: whatever it started with, what it takes up now it takes up by itself.
     await until(lambda: run.edits == ("scale",))
+    assert len(held) == 1  # to let it go after that is no lift that asks for another
     engine.resume("task:last")
     assert await run == (15,)
+    # What comes before the last of these looks is known before anything starts.
+    assert started(spy).count("scale#1") == (1 if at < _IN_VAIN else 2)
 
 
 async def test_an_edit_that_does_not_fit_holds_a_run_that_is_still_starting(

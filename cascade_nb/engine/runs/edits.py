@@ -103,7 +103,7 @@ class Edits:
         self._look = look
         self._count = 0  # how often something may have been edited …
         self._seen = 0  # … and how many of these the run's graph and keys know of
-        self._in_vain = 0  # looks in a row that found nothing, and were too old by then
+        self._in_vain = 0  # looks before a start that found nothing, and were too old by then
         self._version = None if request.bindings is None else request.bindings.version
         self.looking = False
         self.driver: RunDriver | None = None
@@ -116,7 +116,7 @@ class Edits:
 
     @property
     def to_be_seen(self) -> bool:
-        """Whether the run is to wait until it is known what was edited."""
+        """Whether the run is to wait with its start until it is known what was edited."""
         return self.unseen and self._in_vain < _IN_VAIN
 
     def editing(self) -> None:
@@ -164,28 +164,28 @@ class Edits:
         count = self._count
         revision = await self._look()
         self._seen = count
-        if revision is not None and revision.edited:
-            self._in_vain = 0
-            return revision
-        self._in_vain += self.unseen
-        return None
+        found = revision is not None and bool(revision.edited)
+        self._in_vain = 0 if found else self._in_vain + self.unseen
+        return revision if found else None
 
     async def look_while_held(self, driver: RunDriver) -> None:
         """On the loop, while the run is held: go on as it was, or stop for another graph."""
+        in_vain = 0
         while True:
             count = self._count
             found = await self._found_by(driver)
             with driver.lock:
                 looking = driver.code is not None and driver.code.checking
                 came = self._count != count
-                self._in_vain += came
+                in_vain += came
                 # What differs is taken up, and looked at once more before it starts.
                 known = not looking and (found.differs or not came)
-                if known or found.trouble is not None or self._is_enough(driver):
-                    self.looking = False
+                enough = in_vain >= _IN_VAIN or driver.core.stopping is not None
+                if known or enough or found.trouble is not None:
                     if found.trouble is None:
                         self._seen = count
                     self._go_on(driver, found)
+                    self.looking = False  # last: to let it go is no lift that asks for a look
                     break
             await asyncio.sleep(_LOOK if looking else 0)
         if not found.ends_the_look and self.unseen:
@@ -203,10 +203,6 @@ class Edits:
             if found.ends_the_look:
                 self._go_on(driver, found)
 
-    def _is_enough(self, driver: RunDriver) -> bool:
-        """Whether it is not to look again, although it is not known what was edited."""
-        return self._in_vain >= _IN_VAIN or driver.core.stopping is not None
-
     async def _found_by(self, driver: RunDriver) -> _Found:
         """Look at the run as it is now."""
         try:
@@ -218,8 +214,7 @@ class Edits:
             return _Found(trouble=error)
 
     def _go_on(self, driver: RunDriver, found: _Found) -> None:
-        """It is known what was edited; under the lock."""
-        self._in_vain = 0
+        """Nothing more is waited for; under the lock."""
         manager, code = driver.services.manager, driver.code
         revision, trouble = found.revision, found.trouble
         if driver.core.stopping is None and trouble is not None:
@@ -229,6 +224,7 @@ class Edits:
                 code.catch_up()
             if found.differs or (code is not None and code.tainted - code.rewritten):
                 self.revision = revision
+                self._in_vain = 0  # before it starts with that
                 driver.stop_for_edits()
         # Also where it stops: nothing more starts then, and what is under way comes to its end only
         # if it may, be it that it rests at a checkpoint, is suspended, or waits for a nested run.
