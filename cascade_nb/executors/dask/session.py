@@ -222,6 +222,9 @@ class Session:
         assert flight is not None
         if end is not None and (status == "finished" or end.stays is None):
             self._ended(flight, future, end)
+        elif end is None and status == "finished":
+            # Its worker gave it back, and then met it: that came before the answer that it did.
+            self._go_on(given_back(flight.job, unwanted))
         elif unwanted:
             self._go_on(flight.job.end(None, RunCancelledError(self.flights.goes_on(flight))))
         elif status == "error" and (error := _error_of(future)) is not None:

@@ -12,6 +12,8 @@ from typing import Any
 import cascade_nb as cs
 from cascade_nb.control import confirming
 from cascade_nb.engine import Engine
+from cascade_nb.engine.processes.cluster_attempt import DEATHS
+from cascade_nb.executors.dask.cluster import Cluster
 from cascade_nb.executors.dask.flights import Flights
 from cascade_nb.executors.dask.sender import Sender
 from tests.executors.dask.test_chaos import note
@@ -60,6 +62,36 @@ def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
     assert judged
     assert run.result() == list(range(1_500))
     assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))  # each of them once
+
+
+def test_what_a_worker_gave_back_is_no_loss_of_it_also_where_dask_says_first_that_it_is_done(
+    engine: Engine, tmp_path: pathlib.Path, monkeypatch: Any
+) -> None:
+    ledger = str(tmp_path / "ledger")
+    pathlib.Path(ledger).touch()
+    ask_back = Cluster.ask_back
+    given_back = 0
+
+    def late(self: Cluster, function: Any, worker: str, keys: Any) -> set[str]:
+        nonlocal given_back
+        found = ask_back(self, function, worker, keys)
+        of = [self._client.futures[key] for key in found if key in self._client.futures]
+        until(lambda: all(one.status == "finished" for one in of))
+        given_back += len(of)
+        return found
+
+    monkeypatch.setattr(Cluster, "ask_back", late)
+    work = cs.task(noting(ledger), name="work", reuse=False)
+    run = engine.start(work.map(n=list(range(600))))
+    until(lambda: len(begun(ledger)) > 100)
+    for _ in range(3 * DEATHS):
+        before = len(begun(ledger))
+        run.pause()
+        run.resume()
+        until(lambda before=before: run.done() or len(begun(ledger)) > before)  # type: ignore[misc]
+    assert run.result() == list(range(600))
+    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(600))
+    assert given_back > DEATHS
 
 
 def test_what_a_pause_meets_before_it_is_handed_over_stays_here(
