@@ -9,14 +9,20 @@ from playwright.sync_api import TimeoutError as TooLate
 
 from tests.support.notebook_page import LabNotebook
 
+#: Of the switch by its name, and not of its element: Lab may show a widget anew.
 _WATCH = """
 element => {
   window.answers = []
-  const is = name => element.getAttribute(name) === 'true'
-  const note = () => {
-    if (!is('aria-busy')) window.answers.push({ on: is('aria-checked'), at: Date.now() / 1000 })
+  const name = element.getAttribute('aria-label')
+  const note = records => {
+    for (const { target } of records) {
+      if (target.getAttribute('aria-label') !== name) continue
+      const is = name => target.getAttribute(name) === 'true'
+      if (!is('aria-busy')) window.answers.push({ on: is('aria-checked'), at: Date.now() / 1000 })
+    }
   }
-  new MutationObserver(note).observe(element, { attributeFilter: ['aria-busy'] })
+  const seen = { subtree: true, attributeFilter: ['aria-busy'] }
+  new MutationObserver(note).observe(document.body, seen)
 }
 """
 

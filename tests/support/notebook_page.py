@@ -176,11 +176,13 @@ class LabNotebook:
 
     def click(self, target: Locator) -> float:
         """Click; returns when the page saw it, in seconds since the epoch."""
-        target.evaluate(
-            "element => element.addEventListener('click',"
-            " () => { window.clickedAt = Date.now() / 1000 }, {capture: true, once: true})"
+        # The page hears of it, not the element: Lab may show a widget anew just before.
+        self.page.evaluate(
+            "() => { window.clickedAt = null; window.addEventListener('click',"
+            " () => { window.clickedAt = Date.now() / 1000 }, {capture: true, once: true}) }"
         )
         target.click()
+        self.page.wait_for_function("() => window.clickedAt !== null")
         return float(self.page.evaluate("() => window.clickedAt"))
 
     def wait_until(self, condition: Callable[[], object], story: str) -> None:
