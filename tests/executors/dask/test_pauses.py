@@ -12,10 +12,11 @@ from typing import Any
 import cascade_nb as cs
 from cascade_nb.control import confirming
 from cascade_nb.engine import Engine
-from cascade_nb.engine.processes.cluster_attempt import DEATHS
+from cascade_nb.events import TaskRetrying
 from cascade_nb.executors.dask.cluster import Cluster
 from cascade_nb.executors.dask.flights import Flights
 from cascade_nb.executors.dask.sender import Sender
+from cascade_nb.testing import SpySubscriber
 from tests.executors.dask.test_chaos import note
 from tests.executors.dask.test_faults import until
 
@@ -74,24 +75,24 @@ def test_what_a_worker_gave_back_is_no_loss_of_it_also_where_dask_says_first_tha
 
     def late(self: Cluster, function: Any, worker: str, keys: Any) -> set[str]:
         nonlocal given_back
-        found = ask_back(self, function, worker, keys)
-        of = [self._client.futures[key] for key in found if key in self._client.futures]
-        until(lambda: all(one.status == "finished" for one in of))
-        given_back += len(of)
+        found, futures = ask_back(self, function, worker, keys), self._client.futures
+        until(lambda: all(key not in futures or futures[key].status != "pending" for key in found))
+        given_back += len(found)
         return found
 
     monkeypatch.setattr(Cluster, "ask_back", late)
+    spy = SpySubscriber(engine.bus)
     work = cs.task(noting(ledger), name="work", reuse=False)
-    run = engine.start(work.map(n=list(range(600))))
+    run = engine.start(work.map(n=list(range(1_500))))
     until(lambda: len(begun(ledger)) > 100)
-    for _ in range(3 * DEATHS):
+    while given_back < 2:
         before = len(begun(ledger))
         run.pause()
         run.resume()
-        until(lambda before=before: run.done() or len(begun(ledger)) > before)  # type: ignore[misc]
-    assert run.result() == list(range(600))
-    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(600))
-    assert given_back > DEATHS
+        until(lambda before=before: len(begun(ledger)) > before)  # type: ignore[misc]
+    assert run.result() == list(range(1_500))
+    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))
+    assert not spy.events_of_type(TaskRetrying)
 
 
 def test_what_a_pause_meets_before_it_is_handed_over_stays_here(
