@@ -22,7 +22,8 @@ def open_fan(open_panel: OpenPanel) -> OpenPanel:
 
 @pytest.fixture
 def panel(open_fan: OpenPanel) -> PanelPage:
-    return open_fan()
+    # Its clock stands still: by itself it would ask again for a node that runs, in between.
+    return open_fan(still=True)
 
 
 def head(text: str = "best", **more: Any) -> dict[str, Any]:
@@ -168,8 +169,7 @@ def test_an_answer_to_an_older_question_is_not_shown(panel: PanelPage) -> None:
     assert "an older one" not in drawer(panel).inner_text()
 
 
-def test_what_a_hold_would_do_is_read_before_it_is_done(open_fan: OpenPanel) -> None:
-    panel = open_fan()
+def test_what_a_hold_would_do_is_read_before_it_is_done(panel: PanelPage) -> None:
     does = {"hold": "Holds 1.", "hold_after": "Holds 14, 3 will finish."}
     open_box(panel, can=["hold", "hold_after", "break"], does=does)
     said = drawer(panel).get_by_role("status")
@@ -201,8 +201,7 @@ def test_deeds_ask_and_say_what_came_of_it(panel: PanelPage) -> None:
     expect(drawer(panel).get_by_role("status")).to_have_text("there is no such scope")
 
 
-def test_links_lead_to_other_nodes_and_back(open_fan: OpenPanel) -> None:
-    panel = open_fan(still=True)  # or a page that is slow would ask for the head in between
+def test_links_lead_to_other_nodes_and_back(panel: PanelPage) -> None:
     open_box(panel)
     drawer(panel).get_by_role("tab", name="Inputs").click()
     answer(panel, head=head(), tab="Inputs", body=bodies("data")["Inputs"])
@@ -227,8 +226,7 @@ def test_a_row_of_the_table_lists_its_nodes(panel: PanelPage) -> None:
     assert panel.sent("node")[-1]["node"] == "0:3"
 
 
-def test_a_node_that_changed_is_asked_for_again_and_not_too_often(open_fan: OpenPanel) -> None:
-    panel = open_fan(still=True)
+def test_a_node_that_changed_is_asked_for_again_and_not_too_often(panel: PanelPage) -> None:
     open_box(panel, state="waiting")
     asked = len(panel.sent("node"))
     panel.tell(boxes={"node-best": ["running"]})
@@ -319,7 +317,8 @@ def failure(**more: Any) -> dict[str, Any]:
     return {**told, "inputs": ["k=7"], "calls": [call, {**call, "name": "fit"}], "fell": "", **more}
 
 
-def test_failures_open_by_themselves_once(panel: PanelPage) -> None:
+def test_failures_open_by_themselves_once(open_fan: OpenPanel) -> None:
+    panel = open_fan()  # what looks for complaints needs a clock that goes
     section = panel.panel.locator(".cs-section-failures")
     expect(section).not_to_have_attribute("open", "")
     panel.tell(failures=[failure(fell="so best did not run")])
@@ -374,7 +373,8 @@ def items(count: int = 5_000, start: int = 0, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_of_thousands_of_items_the_rows_are_there_that_are_seen(panel: PanelPage) -> None:
+def test_of_thousands_of_items_the_rows_are_there_that_are_seen(open_fan: OpenPanel) -> None:
+    panel = open_fan()
     box(panel).click()
     told = head("m", tabs=["Items", "Result"], state="failed", can=["retry"])
     answer(panel, head=told, tab="Items", body=items())
