@@ -114,6 +114,11 @@ async def tasks_left(before: Iterable[asyncio.Task[object]]) -> list[str]:
     return [f"task {task!r}" for task in left if not task.done()]
 
 
+# What tornado says of a wait in vain. One whose waiter has gone runs into that unread: nothing here
+# waits by tornado, connections of Dask's do, and one that closes leaves it to chance.
+_OF_TORNADO = ("Timeout",)
+
+
 class AsyncioComplaints(logging.Handler):
     """Collects what asyncio says of tasks whose failure nobody read or that were thrown away."""
 
@@ -122,10 +127,8 @@ class AsyncioComplaints(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A wait of tornado's whose waiter has gone runs into its timeout unread. Nothing here waits
-        # by tornado; connections of Dask's do, and one that closes leaves it to chance.
         error = record.exc_info[1] if record.exc_info else None
-        if not (type(error).__module__ == "tornado.util" and type(error).__name__ == "TimeoutError"):
+        if type(error).__name__ != "TimeoutError" or getattr(error, "args", ()) != _OF_TORNADO:
             self.lines.append(self.format(record))
 
     @contextlib.contextmanager
