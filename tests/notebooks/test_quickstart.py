@@ -18,11 +18,13 @@ QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipy
 
 def text_of(cell: NotebookNode) -> str:
     """What a cell printed and showed in words."""
-    parts = []
+    text = ""
     for output in cell.outputs:
-        parts.append(output.get("text", ""))
-        parts.append(str(output.get("data", {}).get("text/plain", "")))
-    return "\n".join(parts)
+        if output.output_type == "stream":  # one print may arrive in several pieces
+            text += output.text
+        else:
+            text += "\n" + str(output.get("data", {}).get("text/plain", "")) + "\n"
+    return text
 
 
 @pytest.fixture(scope="module")
