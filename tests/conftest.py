@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support import leaks, spread
+from tests.support import leaks, second_look, spread
 from tests.support.blocking import blocking_calls
 from tests.support.examples import PROFILE
 from tests.support.kernels import LABELS, RealKernel
@@ -24,6 +24,7 @@ settings.load_profile(PROFILE)
 
 def pytest_configure(config: pytest.Config) -> None:
     leaks.adopt_orphans()
+    second_look.register(config)
     if not hasattr(config, "workerinput"):
         # Where Python writes no bytecode by itself, each of the hundreds of processes that tests
         # start would compile the package anew, which takes it three times as long to begin.
