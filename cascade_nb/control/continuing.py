@@ -24,15 +24,21 @@ class Continuing(Guarding):
             How much goes on, and the breakpoints of those others that hold something of it.
         """
         with self.lock:
-            count, theirs = 0, []
+            count, theirs = 0, list[Constraint]()
             for owner, held in self._at_breakpoints(scope).items():
                 its = [(gate, ticket) for gate, ticket in held if gate.obeys(by)]
-                theirs += [gate.constraint for gate, _ in held if not gate.obeys(by)]
+                theirs += [gate.constraint_of(t) for gate, t in held if not gate.obeys(by)]
                 if its:
                     self._let(owner, its, by)
                 count += len(its)
             self._freed.hand_out(self.clock, self.timer_changed)
-            return count, [one for one in dict.fromkeys(theirs) if one is not None]
+            return count, list(dict.fromkeys(theirs))
+
+    def held_by_workflow(self, scope: Scope) -> list[str]:
+        """The ids of what within a scope its own workflow holds."""
+        with self.lock:
+            found = [one for its in self._at_breakpoints(scope).values() for one in its]
+            return [t.owner.attempt_of(t)[0] for gate, t in found if gate is self._workflow]
 
     def passed(self, ticket: Ticket) -> list[BreakpointGate]:
         """The breakpoints that have let `ticket` go. Call under `lock`."""

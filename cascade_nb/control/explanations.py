@@ -103,8 +103,8 @@ def explain(gate: Gate, now: float, ticket: Ticket | None = None) -> str:
 
 def _at_breakpoint(gate: BreakpointGate, ticket: Ticket) -> str:
     """What a breakpoint holds, how to look at that, and how to let it go."""
-    constraint, name = gate.constraint, ticket.owner.attempt_of(ticket)[0]
-    whose = "" if constraint is None else f" before {constraint.scope.words}{_by_whom(constraint)}"
+    constraint, name = gate.constraint_of(ticket), ticket.owner.attempt_of(ticket)[0]
+    whose = f" before {constraint.scope.words}{_by_whom(constraint)}"
     look = "its inputs are there"
     if ticket.subject.above is None:  # or this is read of the run around its own, which lacks it
         look += f", run.inputs({name!r}) gives them"

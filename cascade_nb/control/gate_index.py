@@ -9,7 +9,7 @@ from typing import Final
 
 from cascade_nb.control.constraint import Constraint, Key, Scope, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
-from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, WorkflowGate
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
@@ -42,6 +42,7 @@ class GateIndex:
         self._beside: dict[tuple[Scope, str], list[Gate]] = {}  # by scope and type, each holder's
         self._node_gates: list[Gate] = []
         self._process = ProcessGates()
+        self._workflow = WorkflowGate()
 
     def idle(self, subject: Subject) -> bool:
         """Whether nothing at all stands in the way of this subject; one look, for the hot path."""
@@ -89,8 +90,9 @@ class GateIndex:
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
 
     def breakpoints(self) -> list[BreakpointGate]:
-        """Those in force. Call under `lock`."""
-        return [gate for gate in self._gates.values() if isinstance(gate, BreakpointGate)]
+        """Those in force, and those of workflows. Call under `lock`."""
+        found = (gate for gate in self._gates.values() if isinstance(gate, BreakpointGate))
+        return [*found, self._workflow]
 
     def stops_start(self, ticket: Ticket) -> bool:
         """Whether a pause or a breakpoint is over the node of `ticket`, which may have been handed
@@ -153,7 +155,8 @@ class GateIndex:
 
     def _look_up(self, subject: Subject) -> None:
         others = (gate for gate in self._gates.values() if gate not in self._node_gates)
-        covering = in_order_of_asking(gate for gate in others if gate.covers(subject))
+        own = (self._workflow,) if subject.breaks else ()
+        covering = in_order_of_asking((*(gate for gate in others if gate.covers(subject)), *own))
         subject.gates = (*covering, *self._process.of(subject))
         subject.version = self.version
 

@@ -66,9 +66,10 @@ class Subject:
 
     Attributes:
         states: the state of the process that its code uses, and whether it changes it.
+        breaks: whether the workflow itself has a breakpoint before it.
     """
 
-    __slots__ = ("above", "gates", "run_id", "states", "tags", "task_name", "version")
+    __slots__ = ("above", "breaks", "gates", "run_id", "states", "tags", "task_name", "version")
 
     def __init__(
         self,
@@ -77,12 +78,12 @@ class Subject:
         tags: frozenset[str] = frozenset(),
         above: Subject | None = None,
         states: Mapping[str, bool] = NOTHING,
+        breaks: bool = False,
     ) -> None:
         self.above = above  # of the task that started this run, if one did
         self.run_id = run_id
         self.task_name = task_name
-        self.tags = tags
-        self.states = states
+        self.tags, self.states, self.breaks = tags, states, breaks
         self.gates: tuple[Gate, ...] = ()
         self.version = -1  # of the manager's set of gates when `gates` was looked up
 

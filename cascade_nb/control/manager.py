@@ -79,7 +79,8 @@ class ConstraintManager(Confirming):
         """An owner ends: nothing of it waits or holds any more."""
         with self.lock:
             self._owners.remove(owner)
-            for gate in (*self._gates.values(), *self.pools.values(), *self._process.all()):
+            own = (*self.pools.values(), *self._process.all(), self._workflow)
+            for gate in (*self._gates.values(), *own):
                 gate.forget(owner)
                 gate.queue = [entry for entry in gate.queue if entry[2].owner is not owner]
                 gate.queue.sort(key=lambda entry: entry[:2])

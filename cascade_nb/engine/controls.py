@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from cascade_nb.advice import advised_resume
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.constraint_numbers import parse_breaker
 from cascade_nb.control.explanations import others_words
 from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
-from cascade_nb.errors import HolderError
+from cascade_nb.errors import ConstraintError, HolderError
 from cascade_nb.graph.graph import Graph
 
 
@@ -115,16 +116,24 @@ class Controls:
             False when there was none.
 
         Raises:
-            ConstraintError: there is no such scope.
+            ConstraintError: there is no such scope; or the breakpoint that is to go is part of the
+                workflow.
             HolderError: all that stand are those of others, and no person asks.
 
         Example:
             >>> engine.resume("task:fetch")
             False
         """
-        if before:
-            return self._lift(self.scope(scope, items=True), "breakpoint", by)
         wanted, holder = self.scope(scope, items=True), holder_of(by)
+        if before:
+            lifted = self._lift(wanted, "breakpoint", by)
+            if not lifted and (held := self.constraints.held_by_workflow(wanted.within(run))):
+                raise ConstraintError(
+                    f"the breakpoint before {held[0]} is part of the workflow: "
+                    f"{advised_resume(f'node:{held[0]}')} lets it start, and there is none any "
+                    "more when it is defined anew without .pause_before()"
+                )
+            return lifted
         if self.constraints.lift(wanted, "pause", by=holder):
             return True
         count, theirs = self.constraints.go_on(wanted.within(run), holder)

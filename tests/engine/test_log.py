@@ -112,6 +112,14 @@ async def test_it_says_why_nothing_moves_when_nothing_moves(
     await until(lambda: any("done in" in line for line in lines()))
 
 
+async def test_it_says_that_a_breakpoint_holds(make_engine: MakeEngine, lines: Any) -> None:
+    engine = make_engine(log="human")
+    run = engine.start(give(1).named("x").pause_before())
+    await until(lambda: any("x is held: at a breakpoint before x by the" in li for li in lines()))
+    run.resume()
+    assert await run == 1
+
+
 async def test_it_says_once_what_a_constraint_holds_and_what_becomes_of_the_constraint(
     make_engine: MakeEngine, lines: Any
 ) -> None:

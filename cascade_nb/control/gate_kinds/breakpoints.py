@@ -6,10 +6,14 @@ the next item of a map, and the next attempt at a node that has failed.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.holders import Holder
 
+#: Whose those are that a workflow has itself: a person alone may let go what they hold.
+THE_WORKFLOW: Final = Holder("program", "workflow", means="the workflow")
 #: What a person calls a start, since an edit gives its run new tickets: the id of the run, the name
 #: and the number of the attempt. Of what continues another: its owner, its key, and 0.
 _Called = tuple[str | TicketOwner, str | int, int]
@@ -94,9 +98,29 @@ class BreakpointGate(Gate):
         self._came.pop(ticket, None)
         self.let_go.add(_called(ticket))
 
+    def constraint_of(self, ticket: Ticket) -> Constraint:
+        """What a person is told holds this one."""
+        assert self.constraint is not None
+        return self.constraint
+
     def obeys(self, by: Holder) -> bool:
         """Whether this one may let go what is held here."""
-        return self.constraint is None or by.may_lift(self.constraint.holder)
+        return by.may_lift(THE_WORKFLOW if self.constraint is None else self.constraint.holder)
+
+
+class WorkflowGate(BreakpointGate):
+    """The breakpoints that are part of workflows, `.pause_before()`: of all runs, for good."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @property
+    def title(self) -> str:
+        return "breakpoint of the workflow"
+
+    def constraint_of(self, ticket: Ticket) -> Constraint:
+        scope = Scope("node", ticket.owner.attempt_of(ticket)[0])
+        return Constraint(scope, "breakpoint", holder=THE_WORKFLOW)
 
 
 def is_called(scope: Scope, ticket: Ticket) -> bool:

@@ -187,7 +187,9 @@ class TaskGroups:
             apart = options.shares_process or remote
             states = NONE.states if apart else effects.states
             self.use_pyplot |= PYPLOT in states
-            subject = Subject(self._run_id, node.task_name, options.tags, self._above, states)
+            breaks = options.pause_before
+            name, tags = node.task_name, options.tags
+            subject = Subject(self._run_id, name, tags, self._above, states, breaks)
             kind = TaskGroup(node.task_name, queue, options, subject, effects.mentions, remote)
             self._known[key] = kind
             kind.by_size = isinstance(node.task, Operation)

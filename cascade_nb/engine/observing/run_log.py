@@ -201,7 +201,7 @@ def _skipped(event: TaskSkipped) -> str:
 
 
 def _blocked(event: TaskBlocked) -> str:
-    word = "held" if event.constraint.startswith(("pause ", "hold ")) else "queued"
+    word = "held" if event.constraint.startswith(("pause ", "hold ", "breakpoint ")) else "queued"
     return f"{event.task_id} is {word}: {event.detail}"
 
 

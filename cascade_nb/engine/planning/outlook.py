@@ -65,6 +65,10 @@ class _Why(NamedTuple):
     own: str = ""
 
 
+_BREAKS: Final = "a breakpoint before it by the workflow"
+_AT_A_BREAKPOINT: Final = _Why(_BREAKS, _BREAKS)
+
+
 class _PlanMaker:
     def __init__(self, graph: Graph, outlook: Outlook) -> None:
         self._graph = graph
@@ -84,6 +88,9 @@ class _PlanMaker:
         self._stopped: dict[int, tuple[str, _Why]] = {}  # "hold" or "queue", and why
         for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
             self._stop(constraint)
+        for node in graph.nodes:
+            if node.index in self._asked and node.options.pause_before:
+                self._stopped.setdefault(node.index, ("hold", _AT_A_BREAKPOINT))
         for node in graph.nodes:
             if node.index in self._asked and node.index not in self._stopped:
                 stopped = (i for i in node.sources if i in self._stopped and i in self._asked)

@@ -127,7 +127,7 @@ class Preparation:
         params = self._request.params
         keeps_all, provenance = engine.state.keeps_all, engine.provenance
         after = await fingerprint_graph(graph, params, keeps_all, provenance, before.prints)
-        return Revision(graph, after, edited(before, graph, after))
+        return Revision(graph, after, edited(run.graph, before, graph, after))
 
     async def revise(
         self,

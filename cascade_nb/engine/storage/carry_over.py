@@ -116,8 +116,12 @@ class Carried(NamedTuple):
 NOTHING_CARRIED: Final = Carried(frozenset(), {}, {}, {}, {}, {})
 
 
-def edited(before: GraphSnapshot, graph: Graph, after: GraphSnapshot) -> tuple[str, ...]:
-    """What differs between two looks at a run, for people; empty when nothing does."""
+def edited(
+    was_graph: Graph, before: GraphSnapshot, graph: Graph, after: GraphSnapshot
+) -> tuple[str, ...]:
+    """What differs between two looks at a run, for people; empty when nothing does. Beside what
+    keys say that is where it stops by itself.
+    """
     old, new = before.prints.codes(), after.prints.codes()
     names = [n for n in new if n not in old or old[n].parts != new[n].parts]
     was, now = before.prints, after.prints
@@ -126,6 +130,10 @@ def edited(before: GraphSnapshot, graph: Graph, after: GraphSnapshot) -> tuple[s
         changed = {n.index for n in graph.nodes if (now[n.index], now.read[n.index]) not in known}
         first = (graph.nodes[i] for i in changed if changed.isdisjoint(graph.nodes[i].sources))
         names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
+    if not names:
+        pairs = zip(was_graph.nodes, graph.nodes, strict=True)
+        moved = (b for a, b in pairs if a.options.pause_before != b.options.pause_before)
+        names = list(dict.fromkeys(node.name or node.label for node in moved))
     return tuple(names)
 
 

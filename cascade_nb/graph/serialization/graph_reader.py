@@ -237,11 +237,16 @@ class GraphReader:
             lazy = lazy.with_timeout(timeout)
         if (priority := fields.take("priority", int, None)) is not None:
             lazy = lazy.with_priority(priority)
+        breaks = fields.take("pause_before", bool, False)
         if (cache := fields.take("cache", dict, None)) is not None:
             lazy = _cached(lazy, Fields(cache, "a cache rule"))
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)
         fields.end()
-        made = lazy.options.but(needs=needs, retry=None if retry is None else self._retry(retry))
+        made = lazy.options.but(
+            needs=needs,
+            retry=None if retry is None else self._retry(retry),
+            pause_before=breaks,
+        )
         return shared(made)
 
     def _retry(self, data: dict[str, Any]) -> Retry:

@@ -141,6 +141,7 @@ class _Text:
             "retry": None if options.retry is None else _written_retry(options.retry),
             "timeout": options.timeout,
             "priority": options.priority,
+            "pause_before": options.pause_before,
             "needs": self._values(options.needs),
         }
         said = {name: value for name, value in said.items() if value}

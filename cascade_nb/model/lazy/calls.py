@@ -41,9 +41,9 @@ class LazyResult(CallFields, Generic[T_co]):
     """A planned call of a task, not run yet; immutable. ``cs.run(x)`` gives its value.
 
     `.named`, `.tagged`, `.after`, `.run_if`, `.with_retry`, `.with_timeout`, `.with_cache`,
-    `.with_priority` and `.with_constraints` each give a new one that is run so. ``x[0]``,
-    ``x["c"]``, ``x + 1`` and the like are planned too; `.value` is the result that stands, without
-    running anything.
+    `.with_priority`, `.with_constraints` and `.pause_before` each give a new one that is run so.
+    ``x[0]``, ``x["c"]``, ``x + 1`` and the like are planned too; `.value` is the result that
+    stands, without running anything.
 
     Attributes:
         task: what was called.

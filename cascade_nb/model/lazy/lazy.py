@@ -36,6 +36,7 @@ class Options:
         needs: amount by name of the engine's `system_resources`.
         reuse, track_files, shares_process, suspend: see `cs.task`.
         priority: of what could start, the higher starts first; None where nothing was said.
+        pause_before: whether a run stops before it.
         follows: the step of a sequence before this one: unlike those of `after`, it also runs when
             this one is skipped, and this one is skipped when it is.
         otherwise: the value where the condition is false; `NO_ELSE` where there is none.
@@ -55,6 +56,7 @@ class Options:
     suspend: bool = True
     cache: Cache | None = None
     priority: int | None = None
+    pause_before: bool = False
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE
     plain: bool = dataclasses.field(init=False)

@@ -1,10 +1,12 @@
-"""What can be asked of a lazy value about time: when it comes to its turn, how long it may take."""
+"""What can be asked of a lazy value about time: when it comes to its turn, how long it may take,
+and whether a run stops before it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from cascade_nb.errors import LazyValueError
+from cascade_nb.errors import LazyValueError, UsageError
 from cascade_nb.model.options.checks import checked_priority, checked_timeout
 
 Self = TypeVar("Self", bound="Timed")
@@ -63,3 +65,36 @@ class Timed:
             3
         """
         return self._with(self.options.but(timeout=checked_timeout(seconds)))
+
+    def pause_before(self: Self) -> Self:
+        """The same, with a breakpoint before it: a run is held where it would start, with all that
+        it reads there for `Run.inputs`, until `cs.resume` or `Run.resume` lets it go on.
+
+        What does not need it goes on. On a mapped result each item is held for itself, and each
+        attempt, too. A result that stands is no start. While it is held its code may be edited, and
+        it goes on with that; where the cell does not say `.pause_before()` any more, so does the
+        run.
+
+        Returns:
+            A new lazy value; this one stays as it is.
+
+        Raises:
+            UsageError: it runs nothing itself: a `Router` or a parameter.
+
+        Example:
+            >>> run = cs.start(fetch(3).named("three").pause_before())
+            >>> import time
+            >>> while not run.status.held:
+            ...     time.sleep(0.01)
+            >>> run.inputs("three")
+            {'n': 3}
+            >>> run.resume("node:three")
+            >>> run.result()
+            [0, 1, 2]
+        """
+        if not hasattr(self, "task"):
+            raise UsageError(
+                f"{self!r:.60} runs nothing itself, so no run can stop before it; put "
+                ".pause_before() behind what it reads, or what reads it"
+            )
+        return self._with(self.options.but(pause_before=True))
