@@ -9,11 +9,10 @@ import dataclasses
 import inspect
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextvars import ContextVar
+import weakref
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import cascade_nb as cs
 from cascade_nb.connectors.local import InProcessConnector
 from cascade_nb.engine import Engine, Phase, Run
 from cascade_nb.errors import RunCancelledError, StateError
@@ -21,6 +20,7 @@ from cascade_nb.events.events import RunFinished
 from cascade_nb.testing import SpySubscriber
 from tests.engine.states import PaperState
 from tests.engine.tools import until
+from tests.support.fault_tasks import ENGINE, POINTS, parent, workflow
 
 PATIENCE: Final = 60.0  # seconds in which a run must have ended, on a busy machine
 HANGS: Final = 0.4  # seconds after which its user gives up what hangs
@@ -117,79 +117,6 @@ class PointedState(Pointed):
         self.journal = Pointed(real.paper, points, JOURNAL, "journal")
 
 
-_points: Final[ContextVar[Points]] = ContextVar("points")
-_engine: Final[ContextVar[Engine]] = ContextVar("engine")
-
-
-class Here:
-    """Where the bodies below find the case that is tried."""
-
-    @property
-    def points(self) -> Points:
-        """Where a fault may be put in."""
-        return _points.get()
-
-    @property
-    def engine(self) -> Engine:
-        """What they run on."""
-        return _engine.get()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Here, ()  # what a task names is in its key, and how a test goes is not to be
-
-
-here: Final = Here()
-
-
-@cs.resource(scope="run")
-def shared() -> Iterator[int]:
-    here.points.pass_by("shared opens")
-    yield 1
-    here.points.pass_by("shared closes")
-
-
-@cs.resource(scope="run")
-async def shared_async() -> AsyncIterator[int]:
-    await here.points.reach("shared_async opens")
-    yield 1
-    await here.points.reach("shared_async closes")
-
-
-@cs.resource
-def own() -> Iterator[int]:
-    here.points.pass_by("own opens")
-    yield 1
-    here.points.pass_by("own closes")
-
-
-@cs.task
-async def add(a: int = cs.inject(shared_async), b: int = cs.inject(shared)) -> int:
-    await asyncio.sleep(0)
-    return a + b
-
-
-@cs.task
-def square(x: int, of: int = cs.inject(own)) -> int:
-    return x * x * of
-
-
-@cs.task(executor="inline")
-def last(x: Any) -> int:
-    return int(x) + 5
-
-
-@cs.task
-def parent() -> list[Any]:
-    return list(here.engine.start(workflow()).result())
-
-
-def workflow() -> list[Any]:
-    """All that a run has: resources of both kinds and both scopes, bodies on the loop, in threads
-    and inline, and a map.
-    """
-    return [add.lazy(), square.map(x=[0, 1, 2]), last.lazy(add.lazy())]
-
-
 class World:
     """An engine among adapters whose calls are points, and a run of it.
 
@@ -214,14 +141,15 @@ class World:
         if driven:
             drive(self._loop, points)
             points = Points()
-        _points.set(points)
+        self._reached = points  # the tasks have a weak reference to it
+        POINTS.set(weakref.ref(points))
         self.engine = Engine(
             connector=Pointed(InProcessConnector(), points, CONNECTOR, "connector"),
             state_backend=PointedState(self.paper, points),
             grace=GRACE,
             lease=0.5,
         )
-        _engine.set(self.engine)
+        ENGINE.set(weakref.ref(self.engine))
         self.spy = SpySubscriber(self.engine.bus)
         self.engine.bus.subscribe(lambda _: points.pass_by("subscriber"))
 

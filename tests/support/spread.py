@@ -24,7 +24,6 @@ APART = (
     "tests/engine/test_killed_processes.py",
     "tests/kernel/test_killed_kernels.py",
     "tests/state/test_taken_over.py",
-    "tests/notebooks/",
 )
 
 #: What is begun first: starts of node ids, longest first.
