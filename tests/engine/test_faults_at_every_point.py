@@ -53,9 +53,14 @@ def test_a_fault_where_the_outside_is_asked_ends_nothing_but_what_it_hit(
     fault: str, scenario: str
 ) -> None:
     names = asyncio.run(_points(scenario, driven=False))
-    assert {"connector.connect", "journal.finish", "state.open", "own closes"} <= {*names}
+    must = {"connector.connect", "journal.renew", "journal.finish", "state.open", "own closes"}
+    assert must <= {*names}
     if fault == "unreachable":
         names = [name for name in names if name.startswith(("state.", "journal."))]
+    if (
+        fault == "hang"
+    ):  # who puts holds the engine's lock: a backend has promised to be back at once
+        names = [name for name in names if name != "state.put"]
     at_once = 1 if fault == "sweep" else AT_ONCE
     assert asyncio.run(_tried(names, fault, scenario, at_once, driven=False)) == []
 

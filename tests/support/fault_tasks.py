@@ -7,7 +7,6 @@ nothing of what they refer to.
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -59,7 +58,7 @@ def own() -> Iterator[int]:
 
 @cs.task
 async def add(a: int = cs.inject(shared_async), b: int = cs.inject(shared)) -> int:
-    await asyncio.sleep(0)
+    await here.points.come_to("journal.renew")
     return a + b
 
 

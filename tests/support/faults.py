@@ -25,6 +25,7 @@ from tests.support.fault_tasks import ENGINE, POINTS, parent, workflow
 PATIENCE: Final = 60.0  # seconds in which a run must have ended, on a busy machine
 HANGS: Final = 0.4  # seconds after which its user gives up what hangs
 GRACE: Final = 0.05
+LEASE: Final = 0.3  # so that it is renewed after 0.1 s
 
 CONNECTOR: Final = ("connect", "disconnect", "publish", "subscribe")
 STATE: Final = ("open", "put", "known", "values", "close")
@@ -73,6 +74,12 @@ class Points:
         done = self.touch(name)
         if inspect.isawaitable(done):
             await done
+
+    async def come_to(self, name: str) -> None:
+        """Go on when a point was reached, or will not be, since the fault is before it."""
+        patience = time.monotonic() + 2 * LEASE
+        while name not in self.names and time.monotonic() < patience:  # noqa: ASYNC110  # threads
+            await asyncio.sleep(0.005)
 
     def pass_by(self, name: str) -> None:
         """The same in a function, which may not wait where it is called on a loop."""
@@ -147,7 +154,7 @@ class World:
             connector=Pointed(InProcessConnector(), points, CONNECTOR, "connector"),
             state_backend=PointedState(self.paper, points),
             grace=GRACE,
-            lease=0.5,
+            lease=LEASE,
         )
         ENGINE.set(weakref.ref(self.engine))
         self.spy = SpySubscriber(self.engine.bus)
