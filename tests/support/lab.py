@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.kernels import LABELS, kernel_python
 from tests.support.notebook_page import PATIENCE, LabNotebook, wait_until
+from tests.support.ports import free_port
 from tools.environments import ROOT
 from tools.system import PROGRAMS
 
@@ -102,7 +102,7 @@ class LabServer:
         """
         pythons = kernels or {label: kernel_python(label) for label in LABELS}
         with tempfile.TemporaryDirectory(prefix="cascade-lab-") as folder:
-            server = cls(Path(folder), _free_port(), uuid.uuid4().hex)
+            server = cls(Path(folder), free_port(), uuid.uuid4().hex)
             server._furnish(pythons, {**_LAB_SETTINGS, **(settings or {})})
             with server.log_path.open("wb") as log:
                 server._launch(log)
@@ -280,12 +280,6 @@ class LabServer:
 
 def _opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _write_json(path: Path, content: object) -> None:
