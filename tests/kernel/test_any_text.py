@@ -142,5 +142,5 @@ def test_the_kernel_sends_as_before_when_the_extension_is_gone(kernel: RealKerne
 
 def test_what_the_very_first_task_prints_is_in_the_panel(begun: Begun) -> None:
     # Loading ipywidgets takes longer than this task, so it must be waited for by nobody.
+    begun.first.wait_until(lambda first: "first words" in "\n".join(shown(first)))
     assert begun.first.stdout == ""
-    assert any("first words" in b["text/plain"] for b in begun.first.displays)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine.tools import until_blocking
 from tests.support.kernels import LABELS, Execution, RealKernel
 
 pytestmark = pytest.mark.may_block("a kernel is waited for")
@@ -155,8 +156,7 @@ def test_an_interrupt_of_a_waiting_cell_cancels_the_run(shared: RealKernel) -> N
     cell.wait()
     assert cell.error is not None
     assert cell.error.name in {"KeyboardInterrupt", "CancelledError"}
-    state = ok(shared.execute("%cascade status"))
-    assert "Cancelled after" in words(state)
+    until_blocking(lambda: "Cancelled after" in words(ok(shared.execute("%cascade status"))))
 
 
 def test_a_failing_line_is_shown_with_cell_and_line_and_without_our_frames(

@@ -9,10 +9,12 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from nbclient import NotebookClient
+from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.engine.tools import until_blocking
+from tests.support.headless import PATIENT, execute
 from tests.support.kernels import LABELS, Execution, RealKernel
 
 pytestmark = pytest.mark.may_block("a kernel is waited for")
@@ -108,7 +110,7 @@ def test_nbclient_keeps_everything_and_stops_where_a_run_fails() -> None:
         "print('after')",
     )
     with pytest.raises(CellExecutionError):
-        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+        execute(notebook)
     ran = "\n".join(map(str, notebook.cells[2].outputs))
     assert "loading 5" in ran
     assert re.search("Done in", ran)
@@ -121,7 +123,11 @@ def test_papermill_runs_a_notebook_with_its_parameters(tmp_path: Path) -> None:
     notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": ""}
     nbformat.write(notebook, tmp_path / "in.ipynb")
     done = papermill.execute_notebook(
-        tmp_path / "in.ipynb", tmp_path / "out.ipynb", {"n": 4}, progress_bar=False
+        tmp_path / "in.ipynb",
+        tmp_path / "out.ipynb",
+        {"n": 4},
+        progress_bar=False,
+        iopub_timeout=PATIENT["iopub_timeout"],
     )
     assert "loading 4" in str(done.cells[-1].outputs)
 
@@ -142,13 +148,57 @@ def test_cells_that_a_cell_runs_run_their_workflow(shared: RealKernel) -> None:
     assert made.stdout.splitlines()[-1] == "3"
 
 
-def test_a_cell_that_nbclient_interrupts_when_its_time_is_up_ends_cleanly() -> None:
+class InterruptsOnce(AsyncKernelManager):
+    """Interrupts a cell once: nbclient does so again and again, each time its time is up anew."""
+
+    file = Path()  #: There when a cell waits for what it has started.
+
+    async def interrupt_kernel(self) -> None:  # type: ignore[override]  # as it is there, too
+        if self.file.exists():
+            self.file.unlink()
+            await self._async_interrupt_kernel()
+
+    @classmethod
+    def seconds(cls, cell: nbformat.NotebookNode) -> int:
+        """How long a cell may take: those that wait, one second from when they do so."""
+        if "interrupt" not in cell.metadata.get("tags", ()):
+            return 300
+        until_blocking(cls.file.exists)
+        return 1
+
+
+#: In a kernel, it writes a file when the loop is free, so that the cell waits, and its task runs.
+WRITES = """
+import asyncio, pathlib
+from cascade_nb.defaults import default_engine
+from cascade_nb.events import TaskExecutionStarted
+started = asyncio.Event()
+loop = asyncio.get_running_loop()
+default_engine().bus.subscribe(
+    lambda _: loop.call_soon_threadsafe(started.set), TaskExecutionStarted
+)
+async def write():
+    await started.wait()
+    pathlib.Path({file!r}).touch()
+writing = loop.create_task(write())
+def before_a_cell(_):
+    global writing
+    writing.cancel()
+    started.clear()
+    writing = loop.create_task(write())
+"""
+
+
+def test_a_cell_that_nbclient_interrupts_when_its_time_is_up_ends_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InterruptsOnce, "file", tmp_path / "it waits")
     tasks = """%%cascade --quiet
 import asyncio
 import cascade_nb as cs
 def steps(n):
-    for _ in cs.track(range(2000)): time.sleep(0.02)
-async def waits(n): await asyncio.sleep(40)
+    for _ in cs.track(range(10_000)): time.sleep(0.02)
+async def waits(n): await asyncio.sleep(200)
 s, w = steps(1), waits(1)
 """
     ways = (
@@ -158,24 +208,27 @@ s, w = steps(1), waits(1)
         "await cs.start(w)",
         "%%cascade --run\nlast = waits(2)",
     )
-    after = "print(len(cs.shortcuts.default_engine().runs))"
-    notebook = notebook_of("%load_ext cascade_nb\nimport time", tasks)
+    after = "while default_engine().runs: await asyncio.sleep(0.01)\nprint('none goes on')"
+    writes = WRITES.format(file=str(InterruptsOnce.file))
+    hears = "get_ipython().events.register('pre_run_cell', before_a_cell)"
+    notebook = notebook_of("%load_ext cascade_nb\nimport time", tasks, f"{writes}\n{hears}")
     for way in ways:
         notebook.cells += notebook_of(way, after).cells
-    NotebookClient(
+        notebook.cells[-2].metadata["tags"] = ["interrupt"]
+    execute(
         notebook,
-        timeout_func=lambda cell: 3 if cell.source in ways else 120,  # it waits long before that
+        timeout_func=InterruptsOnce.seconds,
+        kernel_manager_class=InterruptsOnce,
         interrupt_on_timeout=True,
         allow_errors=True,
-        kernel_name="python3",
-    ).execute()
+    )
     for number, (way, told) in enumerate(
-        zip(notebook.cells[2::2], notebook.cells[3::2], strict=True), 1
+        zip(notebook.cells[3::2], notebook.cells[4::2], strict=True), 1
     ):
         (error,) = [one for one in way.outputs if one.output_type == "error"]
         line = rf"\w+: run {number} of \w+ was interrupted"
         assert re.fullmatch(line, "\n".join(error.traceback)), error.traceback
-        assert told.outputs[0].text == "0\n", way.source
+        assert "none goes on" in str(told.outputs), way.source
         if "cascade" in way.source:
             assert "Cancelled after" in str(way.outputs)
     assert "last · run 5" in str(notebook.cells[-2].outputs), "it ran what it did not define"

@@ -59,7 +59,7 @@ one, other, third = cs.start(used), cs.start(late), cs.start(doubled)
 third.rate("task:part", "1000/s")
 stopped = cs.start(slow().named("stopped"))
 def block_until(condition):
-    while not condition() and time.monotonic() < began + 60:
+    while not condition() and time.monotonic() < began + 120:
         time.sleep(.02)
 block_until(lambda: stopped.status.running)
 block_until(lambda: "closed" in times and one.done() and other.done())
@@ -81,7 +81,7 @@ def said() -> Any:
     with RealKernel.start(NEWEST) as kernel:
         kernel.execute(SETUP)
         kernel.execute(GRAPH)
-        cell = kernel.execute(BLOCKED)
+        cell = kernel.execute(BLOCKED, 180.0)
         assert cell.error is None, cell.error
         after = kernel.execute("fresh = cs.start(fives)\n(await third, await fresh)")
         result = kernel.execute("cs.start(fives, fresh=True).result()")

@@ -32,12 +32,12 @@ KILLS: Final = KILLED_KERNELS[PROFILE]
 
 ATTACH: Final = "run = %cascade attach --wait"
 
-SETUP: Final = f"""
+SETUP: Final = """
 %load_ext cascade_nb
 import time
 from cascade_nb.defaults import default_engine
 
-default_engine().lease = {LEASE}
+default_engine().lease = {lease}
 default_engine().take_state(default_engine().state)
 """
 
@@ -74,11 +74,11 @@ class KernelVictim:
 
 
 @contextmanager
-def kernel_at(url: str, folder: Path, ledger: Ledger) -> Iterator[RealKernel]:
-    """A kernel that keeps its results there."""
+def kernel_at(url: str, folder: Path, ledger: Ledger, lease: float = LEASE) -> Iterator[RealKernel]:
+    """A kernel that keeps its results there, and says that it lives within so many seconds."""
     extra: dict[str, Any] = {"CASCADE_STATE": url, "CASCADE_KEY_FILE": str(folder / "key")}
     with RealKernel.start(NEWEST, **extra) as kernel:
-        kernel.check(SETUP + ledger.writer)
+        kernel.check(SETUP.format(lease=lease) + ledger.writer)
         yield kernel
 
 

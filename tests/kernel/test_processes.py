@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.engine.tools import until_blocking
 from tests.support.kernels import NEWEST, RealKernel
+from tests.support.leaks import is_running
 from tests.support.panel_client import PanelClient
 
 WORKFLOW = """%%cascade --quiet
@@ -28,14 +30,15 @@ def read(n):
 def add(readings):
     return sum(one.value for one in readings), os.getpid()
 
-def slow():
-    for n in range(3_000):
+def slow(path):
+    open(path, "w").close()
+    for n in range(30_000):
         time.sleep(.01)
 
 def wrong(): return [][1]
 
 added = add([read(1), read(2)])
-waiting = slow()
+waiting = slow(BEGUN)
 broken = wrong()
 """
 
@@ -48,9 +51,10 @@ def kernel_label(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_notebooks_functions_and_classes_run_in_processes_that_end_with_the_kernel(
-    kernel: RealKernel,
+    kernel: RealKernel, tmp_path: Path
 ) -> None:
-    kernel.check("%load_ext cascade_nb")
+    begun = tmp_path / "begun"
+    kernel.check(f"%load_ext cascade_nb\nBEGUN = {str(begun)!r}")
     kernel.check(WORKFLOW)
     panel = PanelClient(kernel, kernel.check("run = %cascade run added --on processes"))
     value, pid = json.loads(kernel.check("import json; print(json.dumps(await run))").stdout)
@@ -67,14 +71,16 @@ def test_a_notebooks_functions_and_classes_run_in_processes_that_end_with_the_ke
     assert "return [][1]" in told
 
     kernel.check("held = %cascade run waiting --on processes")
-    kernel.check(AWAIT.format("held.status.running"))
-    kernel.check("time.sleep(1)")
+    until_blocking(begun.exists)
     kernel.check("held.pause()")
-    assert "1 task suspended" in kernel.check("print(held.status.headline)").stdout
-    stopped = [p for p in psutil.Process(kernel.pid).children() if p.status() == "stopped"]
+    kernel.check(AWAIT.format("'1 task suspended' in held.status.headline"))
+    stopped = until_blocking(lambda: stopped_children(kernel))
     assert len(stopped) == 1
     kernel.kill()
-    deadline = time.monotonic() + 30
-    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in stopped):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until_blocking(lambda: not any(is_running(child.pid) for child in stopped))
+
+
+def stopped_children(kernel: RealKernel) -> list[psutil.Process]:
+    """Those that the operating system calls stopped."""
+    children = psutil.Process(kernel.pid).children()
+    return [child for child in children if child.status() == psutil.STATUS_STOPPED]

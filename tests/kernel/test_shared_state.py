@@ -46,8 +46,9 @@ def test_what_two_kernels_need_at_the_same_time_is_computed_once(kind: str, tmp_
     ledger = Ledger(tmp_path / "ledger")
     with (
         place(kind, tmp_path) as url,
-        kernel_at(url, tmp_path, ledger) as one,
-        kernel_at(url, tmp_path, ledger) as other,
+        # Nobody dies, so nobody is to be taken for dead whose machine is busy for a second.
+        kernel_at(url, tmp_path, ledger, lease=60.0) as one,
+        kernel_at(url, tmp_path, ledger, lease=60.0) as other,
     ):
         kernels = (one, other)
         for kernel in kernels:

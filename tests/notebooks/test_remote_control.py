@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import nbformat
 import pytest
 from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from tests.notebooks.test_quickstart import cell, text_of
 from tests.support.doors import place
+from tests.support.headless import execute
 from tests.support.mosquitto import Mosquitto
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "remote_control.ipynb"
@@ -33,11 +34,11 @@ def executed() -> Iterator[NotebookNode]:
     notebook: NotebookNode = nbformat.read(NOTEBOOK, as_version=4)
     with Mosquitto.start() as broker, place() as here, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CASCADE_BROKER", broker.url)
+        # `!python` in a cell is the Python of the kernel, as in an environment that is activated
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
         for name, value in here.environment.items():  # others' runs are not this terminal's
             patch.setenv(name, value)
-        NotebookClient(
-            notebook, kernel_manager_class=ShownManager, kernel_name="python3", timeout=300
-        ).execute()
+        execute(notebook, kernel_manager_class=ShownManager)
         yield notebook
 
 

@@ -32,15 +32,18 @@ def test_it_is_committed_without_outputs() -> None:
 def test_its_run_outlives_its_kernel(tmp_path: Path) -> None:
     before, crash, after = code_cells()
     extra = {"CASCADE_KEY_FILE": str(tmp_path / "key")}
+    # The next kernel is there already, so that it looks before the claim of the dead one ends.
     with RealKernel.start(NEWEST, cwd=tmp_path, **extra) as kernel:
-        for source in before:
-            kernel.check(source)
-        kernel.send(crash)
-        with pytest.raises(TimeoutError, match=r"the kernel died"):
-            kernel.read_until(lambda: False, 30.0)
-    ledger = (tmp_path / "ledger.txt").read_text(encoding="utf-8").splitlines()
-    assert len(ledger) < 11  # it died in the middle
-    with RealKernel.start(NEWEST, cwd=tmp_path, **extra) as kernel:
+        kernel.check("%load_ext cascade_nb")
+        with RealKernel.start(NEWEST, cwd=tmp_path, **extra) as victim:
+            for source in before[:-1]:
+                victim.check(source)
+            victim.send(before[-1])
+            victim.send(crash)  # at once: the run goes on until it is here
+            with pytest.raises(TimeoutError, match=r"the kernel died"):
+                victim.read_until(lambda: False, 120.0)
+        ledger = (tmp_path / "ledger.txt").read_text(encoding="utf-8").splitlines()
+        assert len(ledger) < 11  # it died in the middle
         listed = kernel.check(after[0])
         assert "left by" in str(listed.messages) or "goes on in" in str(listed.messages)
         attached = kernel.check(after[1])
@@ -51,4 +54,4 @@ def test_its_run_outlives_its_kernel(tmp_path: Path) -> None:
         counted = kernel.check(after[2]).stdout
     found = re.match(r"11 tasks; (\d+) of them began twice", counted)
     assert found, counted
-    assert int(found[1]) <= 6  # those under way, and those that were not safe yet
+    assert int(found[1]) <= 8  # those under way, and the last four, that may not be safe yet

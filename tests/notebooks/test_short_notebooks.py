@@ -10,10 +10,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from tests.notebooks.test_quickstart import cell, text_of
+from tests.support.headless import execute
 from tools.environments import ROOT
 
 pytestmark = [
@@ -26,7 +26,7 @@ Execute = Callable[[str], NotebookNode]
 
 
 @pytest.fixture
-def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
+def done_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
     """Runs a notebook of the project in a folder of its own, from top to bottom."""
     monkeypatch.setenv("CASCADE_KEY_FILE", str(tmp_path / "key"))
     # `!python` in a cell is the Python of the kernel, as in an environment that is activated
@@ -36,22 +36,22 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
         path = shutil.copy(ROOT / "notebooks" / name, tmp_path)
         notebook: NotebookNode = nbformat.read(path, as_version=4)
         folder = {"metadata": {"path": str(tmp_path)}}
-        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=folder).execute()
+        execute(notebook, resources=folder)
         return notebook
 
     return run
 
 
-def test_a_mended_file_runs_its_own_call_again_and_no_other(execute: Execute) -> None:
-    done = execute("fan_out.ipynb")
+def test_a_mended_file_runs_its_own_call_again_and_no_other(done_of: Execute) -> None:
+    done = done_of("fan_out.ipynb")
     assert text_of(cell(done, "run.partial()")).count("no result: map(mean)") == 2
     assert "10 results reused, 3 tasks run" in text_of(cell(done, "write(station)\n\nrun"))
     assert "9 results reused, 3 tasks run" in text_of(cell(done, "%cascade run chill"))
     assert "station 10" in text_of(cell(done, "%cascade run best"))
 
 
-def test_a_paused_task_is_edited_and_goes_on_with_its_new_code(execute: Execute) -> None:
-    done = execute("pausing_and_limits.ipynb")
+def test_a_paused_task_is_edited_and_goes_on_with_its_new_code(done_of: Execute) -> None:
+    done = done_of("pausing_and_limits.ipynb")
     held = cell(done, "%cascade resume parse")
     assert "12 tasks held" in text_of(held)
     assert "168 words" in text_of(held)  # by the code that was wrong there would be more
@@ -61,9 +61,9 @@ def test_a_paused_task_is_edited_and_goes_on_with_its_new_code(execute: Execute)
 
 
 def test_threads_processes_and_a_cluster_give_the_same_and_processes_are_stopped(
-    execute: Execute,
+    done_of: Execute,
 ) -> None:
-    done = execute("scale_out.ipynb")
+    done = done_of("scale_out.ipynb")
     assert "suspended" in text_of(cell(done, "%cascade pause branches"))
     stopped = text_of(cell(done, "%cascade resume branches"))
     assert re.search(r"[1-9]\d* stopped", stopped)
@@ -72,8 +72,8 @@ def test_threads_processes_and_a_cluster_give_the_same_and_processes_are_stopped
     assert "3 results reused, 0 tasks run" in text_of(cell(done, "results reused"))
 
 
-def test_a_script_finds_what_the_notebook_has_computed(execute: Execute) -> None:
-    done = execute("notebook_to_script.ipynb")
+def test_a_script_finds_what_the_notebook_has_computed(done_of: Execute) -> None:
+    done = done_of("notebook_to_script.ipynb")
     of_notebook = text_of(cell(done, "run notebook_to_script.ipynb:report"))
     assert "2 of 2 done, 2 reused" in of_notebook
     assert "'last': 90.0" in of_notebook

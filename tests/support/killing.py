@@ -88,7 +88,7 @@ def kill_again_and_again(start: Start, ledger: Ledger, kills: int, rng: random.R
     while killed < kills or left:
         since, in_flight = len(ledger.lines()), ledger.in_flight()
         with start(runs, left) as victim:
-            if victim.is_over_within(rng.uniform(0, WITHIN) if killed < kills else 60.0):
+            if victim.is_over_within(rng.uniform(0, WITHIN) if killed < kills else 240.0):
                 value = victim.value()
                 if value is None:
                     # It was killed before it was written down, or after its end.
