@@ -13,6 +13,7 @@ from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
 from cascade_nb.control.explanations import NAMES
 from cascade_nb.control.holders import A_PERSON, parse_holder
+from cascade_nb.door.broker.callers import QUIET, WAIT
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 from cascade_nb.grammar.commands import limit_of, scope_and
@@ -24,7 +25,6 @@ from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_
 from cascade_nb.terminal.remote.place import holder_of_command, myself, take_broker
 
 _DIGITS: Final = 12  # from here on it may be an id
-WAIT: Final = 2.0  # seconds in which engines answer
 Act = Callable[[Namespace], int]
 Ask = Callable[[Any], Awaitable[Any]]
 Answers = list[dict[str, Any]]
@@ -111,7 +111,7 @@ def heard_over_broker(given: Namespace, ask: Ask, *, alone: bool = False) -> Hea
             found = await controller.answers(message, 1, WAIT)
             if found and not alone:
                 # How many there are is not known: when one has answered, the others soon have.
-                found = await controller.answers(message, 1 << 30, WAIT / 10)
+                found = await controller.answers(message, 1 << 30, QUIET)
             return Heard(found, controller.unreadable(message))
 
     try:

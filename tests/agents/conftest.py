@@ -16,6 +16,15 @@ from mcp.types import CallToolResult, Implementation, TextContent, Tool
 
 from tests.support.doors import PATIENCE, Place, place
 
+#: `python -m cascade_nb`, which lets kernels and files that are there be slow on a busy machine.
+PATIENT = """
+import runpy
+from cascade_nb.agents import started
+from cascade_nb.door import kernel_caller
+kernel_caller._THERE = started.PATIENCE = 60.0
+runpy.run_module("cascade_nb", run_name="__main__", alter_sys=True)
+"""
+
 
 class RefusedError(Exception):
     """A tool refuses, and why."""
@@ -73,7 +82,7 @@ class Agent:
         self._calls = asyncio.Queue()
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "cascade_nb", "mcp"],
+            args=["-c", PATIENT, "mcp"],
             env={**os.environ, **self._here.environment},
             cwd=str(self._here.folder),
         )

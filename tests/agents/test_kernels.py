@@ -67,8 +67,8 @@ def test_what_it_holds_is_in_force_when_the_tool_returns_while_the_kernel_is(
     (applied,) = held["applied"]
     assert applied["by"] == "the agent claude"
     assert here.starts_nothing()
-    (told,) = agent.call("status", run=at_work)["runs"]
-    assert (told["phase"], told["running"]) == ("running", 0)
+    until(lambda: agent.call("status", run=at_work)["runs"][0]["running"] == 0)
+    assert phase(agent, at_work) == "running"
     (in_force,) = agent.call("status")["in_force"]
     assert (in_force["holder"], in_force["reason"]) == ("agent", f"it is {how}")
     assert 500 < in_force["ends_in_seconds"] <= 600
@@ -127,6 +127,7 @@ def test_coroutines_of_what_it_starts_are_on_the_kernels_loop_beside_those_of_ce
 def test_a_plan_says_what_would_run_and_runs_nothing(
     here: Place, kernel: RealKernel, agent: Agent
 ) -> None:
+    assert here.starts_nothing()  # what ran before has come to its end
     before = here.begun()
     planned = agent.call("plan", target="report")
     assert planned["title"] == "report"

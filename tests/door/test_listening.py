@@ -186,12 +186,14 @@ def test_a_run_that_is_over_at_once_has_no_door_and_one_that_lasts_has_one(
         assert cs.run(nap(0.0)) == 0.0
         DOOR.close()
     assert not doors.exists()
-    run = cs.start(nap(0.6))
+    go = threading.Event()
+    run = cs.start(cs.task(go.wait)())
     until(lambda: len(list(doors.glob("*.sock"))) if doors.exists() else 0)
     assert SocketCaller(next(doors.glob("*.sock"))).ask(HELLO)["live"] == 1
+    go.set()
     run.result()
     # It stays open for the next: who pauses a script between two of its runs is heard.
-    assert SocketCaller(next(doors.glob("*.sock"))).ask(HELLO)["live"] == 0
+    until(lambda: SocketCaller(next(doors.glob("*.sock"))).ask(HELLO)["live"] == 0)
     DOOR.close()
     assert not list(doors.iterdir())
 
@@ -201,6 +203,7 @@ def test_those_who_wait_for_the_end_of_a_run_are_in_nobodys_way_and_are_told_how
 ) -> None:
     go = threading.Event()
     run = cs.start(cs.task(go.wait)().named("waits"))
+    until(lambda: run.status.running)
     asked = new_request("wait", {"run": run.id, "seconds": 60.0})
     with served(listen(here.folder)) as path, contextlib.ExitStack() as stack:
         stack.callback(DOOR.close)
@@ -223,7 +226,15 @@ def test_a_door_can_be_had_off(doors: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_folder_that_cannot_be_made_is_said_and_stops_no_run(here: Place) -> None:
     (here.folder / "doors").write_text("", encoding="utf-8")
-    code = "import time\nprint(cs.run(cs.task(time.sleep)(0.5)))"
+    code = """
+import threading, warnings
+said, show = threading.Event(), warnings.showwarning
+def shown(*told):
+    show(*told)
+    said.set()
+warnings.showwarning = shown
+print(cs.run(cs.task(said.wait)(60)))
+"""
     done = subprocess.run(
         [sys.executable, "-c", f"import cascade_nb as cs\n{code}"],
         capture_output=True,
@@ -231,7 +242,7 @@ def test_a_folder_that_cannot_be_made_is_said_and_stops_no_run(here: Place) -> N
         check=True,
         env={**os.environ, **here.environment},
     )
-    assert done.stdout == "None\n"
+    assert done.stdout == "True\n"
     assert "no terminal can reach the runs of this process" in done.stderr
 
 
@@ -243,9 +254,12 @@ def test_a_forked_child_leaves_the_parents_door_alone_and_has_its_own(here: Plac
         time.sleep(0.01)
     child = os.fork()
     if child == 0:
-        run = cs.start(cs.task(time.sleep)(1.0))
+        import threading
+        go = threading.Event()
+        run = cs.start(cs.task(go.wait)())
         while len(os.listdir(doors)) < 2:
             time.sleep(0.01)
+        go.set()
         run.result()
         sys.exit(0)
     os.waitpid(child, 0)

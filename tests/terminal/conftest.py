@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from cascade_nb.door import kernel_caller
+from cascade_nb.door.broker import callers
+from cascade_nb.terminal import broker
 from cascade_nb.terminal.main import main
 from tests.support.doors import Place, place
 
@@ -54,4 +57,8 @@ def terminal(
 ) -> Terminal:
     for name, value in here.environment.items():
         monkeypatch.setenv(name, value)
+    # Who is there answers, however late; tests of who is not there shorten it.
+    monkeypatch.setattr(kernel_caller, "_THERE", 60.0)
+    for module in (broker, callers):
+        monkeypatch.setattr(module, "WAIT", 20.0)
     return Terminal(capsys)

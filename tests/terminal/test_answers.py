@@ -9,8 +9,12 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.door.known_runs import live_runs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.observing.status import RunStatus
+from cascade_nb.terminal import broker as terminal_broker
 from cascade_nb.terminal import running
+from cascade_nb.terminal.running import progress_line
 from tests.engine.tools import until_blocking
 from tests.support.doors import Place
 from tests.support.mosquitto import Mosquitto
@@ -66,7 +70,7 @@ def test_words_that_are_missing_are_asked_for(terminal: Terminal) -> None:
 
 
 def test_a_run_on_another_machine_is_answered_over_a_broker(
-    broker: Mosquitto, terminal: Terminal
+    broker: Mosquitto, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(connector=MqttConnector(broker.url))
     run = engine.start(cs.ask("Go / on?").named("go on"))
@@ -74,10 +78,12 @@ def test_a_run_on_another_machine_is_answered_over_a_broker(
     try:
         until_blocking(lambda: run.questions and other.questions)
         over = ("--broker", broker.url)
+        monkeypatch.setattr(terminal_broker, "WAIT", 2.0)
         # What is sent before the engine listens is lost: a broker keeps no answers.
         until_blocking(
             lambda: "several runs ask" in terminal.type("answer", "go on", "yes", *over).err
         )
+        monkeypatch.setattr(terminal_broker, "WAIT", 20.0)
         assert terminal.type("answer", "go on", "maybe", "--run", run.id, *over).code == 1
         done = terminal.type("answer", "go on", "yes", "--run", run.id, *over)
         assert (done.code, "go on has its answer" in done.out) == (0, True)
@@ -95,12 +101,21 @@ def test_a_run_on_another_machine_is_answered_over_a_broker(
 def test_a_run_from_the_terminal_says_how_its_question_is_answered(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks: list[RunStatus] = []
+
+    def progress(status: RunStatus) -> str:
+        """As it is; the question is answered when it was seen five times."""
+        if status.questions:
+            looks.append(status)
+        if len(looks) == 5:
+            (run,) = live_runs()
+            run.answer("go on", "yes", by="ada")
+        return progress_line(status)
+
     monkeypatch.setattr(running, "EVERY", 0.01)
+    monkeypatch.setattr(running, "progress_line", progress)
     flow = tmp_path / "flow.py"
-    flow.write_text(
-        "import cascade_nb as cs\n"
-        "go = cs.ask('Go on?', default=True).named('go on').with_timeout(1.6)\n"
-    )
+    flow.write_text("import cascade_nb as cs\ngo = cs.ask('Go on?').named('go on')\n")
     said = terminal.type("run", f"{flow}:go")
     assert said.code == 0
     told = "go on asks: Go on? (yes or no); `cascade-nb answer 'go on' VALUE` answers it"

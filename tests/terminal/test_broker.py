@@ -15,6 +15,7 @@ from cascade_nb.connectors import MqttConnector
 from cascade_nb.control.remote import remote_constraints
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine, Run
+from cascade_nb.terminal import broker as terminal_broker
 from tests.engine.tools import until_blocking
 from tests.support.mosquitto import Mosquitto
 from tests.terminal.conftest import Terminal
@@ -163,10 +164,13 @@ def test_with_a_key_it_signs(
     assert "there was no pause of step tasks to lift" in terminal.type("resume", "step", *over).out
 
 
-def test_that_nobody_answered_is_said(broker: Mosquitto, terminal: Terminal) -> None:
+def test_that_nobody_answered_is_said(
+    broker: Mosquitto, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal_broker, "WAIT", 0.2)
     said = terminal.type("pause", "step", "--broker", broker.url)
     assert said.code == 3
-    assert "nobody answered within 2 s; the broker keeps it" in said.err
+    assert "nobody answered within 0.2 s; the broker keeps it" in said.err
     said = terminal.type("resume", "step", "--broker", broker.url, "--json")
     assert said.code == 3
     assert said.json["answers"] == []

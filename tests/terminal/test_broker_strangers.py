@@ -31,7 +31,7 @@ from cascade_nb.terminal.remote import place
 from cascade_nb.terminal.watching import Lines, Watch
 from tests.engine.tools import until_blocking
 from tests.support.mosquitto import Mosquitto
-from tests.terminal.conftest import Terminal
+from tests.terminal.conftest import Said, Terminal
 
 pytestmark = pytest.mark.may_block("a terminal waits for its answers")
 
@@ -114,6 +114,20 @@ def stranger(broker: Mosquitto) -> Iterator[Stranger]:
     made.close()
 
 
+def both_heard(terminal: Terminal, run: Run, words: list[str], why: str) -> Said:
+    """What a command says when it has heard both an engine and the stranger, of whom it says why it
+    takes nothing; on a busy machine one of them may be late.
+    """
+    source = str(run._engine.supervisor._source)
+
+    def said() -> Said | None:
+        told = terminal.type(*words)
+        return told if source in told.out and why in told.err else None
+
+    found: Said = until_blocking(said, f"{source} and {why}")
+    return found
+
+
 def test_a_malformed_reply_is_told_of_whose_it_is_and_hides_no_other_engine(
     broker: Mosquitto,
     run: Run,
@@ -133,10 +147,8 @@ def test_a_malformed_reply_is_told_of_whose_it_is_and_hides_no_other_engine(
         ({"v": 2}, "speaks version 2 and not 1"),
     ):
         stranger.reply = reply
-        told = terminal.type("status", *over)
-        assert str(run._engine.supervisor._source) in told.out, told
+        told = both_heard(terminal, run, ["status", *over], why)
         assert "skipped: evil:1 (evil): " in told.err, told
-        assert why in told.err, told
     assert run.id in terminal.type("runs", *over).out
     monkeypatch.setattr(callers, "WAIT", 0.5)  # it does not say that it has answered
     for process in (
@@ -145,9 +157,8 @@ def test_a_malformed_reply_is_told_of_whose_it_is_and_hides_no_other_engine(
         {"engine": "evil", "source": "evil:1"},
     ):
         stranger.greeting = {"process": process}
-        told = terminal.type("status", *over)
-        assert str(run._engine.supervisor._source) in told.out, told
-        assert "skipped: evil:1 does not say in a way that can be read which engine" in told.err
+        why = "skipped: evil:1 does not say in a way that can be read which engine"
+        both_heard(terminal, run, ["status", *over], why)
 
 
 def test_with_a_key_what_is_not_signed_is_nobodys_word_and_is_told(
@@ -161,18 +172,21 @@ def test_with_a_key_what_is_not_signed_is_nobodys_word_and_is_told(
     stranger.reply = {"live": 1, "runs": [], "lines": ["evil lines"]}
     stranger.outcome = {"scope": "task:z", "type": "pause", "lift": False, "holder": "person"}
     stranger.outcome |= {"source": "evil:1", "lifted": []}
-    both = terminal.type("pause", "z", *over).out
-    assert f"{source}: the pause of z tasks is in force" in both
-    assert "evil:1: the pause of z tasks is in force" in both
+    in_force = "the pause of z tasks is in force"
+    until_blocking(
+        lambda: (
+            {f"{source}: {in_force}", f"evil:1: {in_force}"}
+            <= set(terminal.type("pause", "z", *over).out.splitlines())
+        )
+    )
     monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    monkeypatch.setattr(callers, "WAIT", 0.5)  # nobody's word is waited for in vain
     unsigned = "what evil:1 says cannot be taken: it is not signed, and CASCADE_CONTROL_KEY is set"
     for words in (["resume", "z"], ["pause", "z"], ["resume", "z"]):
-        said = terminal.type(*words, *over)
-        assert (said.code, source in said.out, "evil" in said.out) == (0, True, False), said
-        assert f"skipped: {unsigned}" in said.err, said
-    told = terminal.type("status", *over)
-    assert (source in told.out, "evil" in told.out) == (True, False)
-    assert f"skipped: {unsigned}" in told.err
+        said = both_heard(terminal, run, [*words, *over], f"skipped: {unsigned}")
+        assert (said.code, "evil" in said.out) == (0, False), said
+    told = both_heard(terminal, run, ["status", *over], f"skipped: {unsigned}")
+    assert "evil" not in told.out
 
 
 def test_a_malformed_outcome_is_told_of_whose_it_is_and_hides_no_other(
@@ -192,9 +206,8 @@ def test_a_malformed_outcome_is_told_of_whose_it_is_and_hides_no_other(
         ({**good, "id": "other"}, "its id is not that of its topic"),
     ):
         stranger.outcome = outcome
-        said = terminal.type("resume", "z", *over)
+        said = both_heard(terminal, run, ["resume", "z", *over], why)
         assert said.out == f"{source}: there was no pause of z tasks to lift\n", said
-        assert why in said.err, said
 
 
 GONE = object()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -303,8 +304,9 @@ def test_what_a_module_raises_cannot_command_the_terminal(
 def test_ctrl_c_ends_a_run_and_progress_is_told_meanwhile(here: Place) -> None:
     child = command(here, "run", "a_flow.py:long")
     assert child.stderr is not None
-    line = child.stderr.readline()
-    assert line.startswith("sleeps · Running 1 task · 0 of 1 done, 1 running · 2")
+    running_line = r"sleeps · Running 1 task · 0 of 1 done, 1 running · \d+ s"
+    while not re.match(running_line, line := child.stderr.readline()):
+        assert line.startswith("sleeps · "), line
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130
@@ -329,19 +331,21 @@ def test_it_is_seen_held_and_cancelled_from_another_terminal(
 
 @pytest.mark.usefixtures("flow")
 def test_a_run_that_came_to_no_end_is_taken_up(here: Place, terminal: Terminal) -> None:
-    text = FLOW + "\n@cs.task\ndef late(x):\n    for _ in cs.track(range(100)):\n"
-    text += "        time.sleep(0.01)\n    return x\n\nresult = late(report)\n"
+    text = FLOW + "\n@cs.task\ndef late(x):\n    for _ in cs.track(range(100_000)):\n"
+    text += "        if Path('go').exists():\n            return x\n        time.sleep(0.01)\n"
+    text += "\nfrom pathlib import Path\nresult = late(report)\n"
     (here.folder / "b_flow.py").write_text(text, encoding="utf-8")
     place = "sqlite:///taken.db"
     child = command(here, "run", "b_flow.py:result", "--state", place, "--json")
     assert child.stdout is not None
-    while '"late"' not in child.stdout.readline():
-        pass
+    while '"late"' not in (line := child.stdout.readline()):
+        assert line, child.communicate()
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
     told = terminal.type("state", place).out
     assert "cancelled" in told
     (run,) = terminal.type("state", place, "--json").json["runs"]
+    (here.folder / "go").touch()
     child = command(here, "attach", run["run_id"][:4], "--state", place, "--json")
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,10 +55,22 @@ def start(here: Place) -> Iterator[Started]:
     with contextlib.ExitStack() as running:
 
         def begin() -> None:
-            running.enter_context(here.script(SCRIPT))
+            script = running.enter_context(here.script(SCRIPT))
+            assert script.stdout is not None
+            assert script.stdout.readline() == "started\n"  # both runs
             until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
 
         yield begin
+
+
+def lines_until(child: subprocess.Popen[str], words: str) -> list[str]:
+    """What it says, up to a line with these words."""
+    assert child.stdout is not None
+    lines = [child.stdout.readline()]
+    while words not in lines[-1]:
+        assert lines[-1], lines
+        lines.append(child.stdout.readline())
+    return lines
 
 
 def let_them_end(terminal: Terminal) -> None:
@@ -70,10 +83,7 @@ def test_what_changes_is_told_in_lines_until_all_is_over(
 ) -> None:
     start()
     child = command(here, "watch", "--every", "0.2s")
-    assert child.stdout is not None
-    lines = [child.stdout.readline()]
-    while not any("report (run 1, " in line for line in lines):
-        lines.append(child.stdout.readline())
+    lines = lines_until(child, "report (run 1, ")
     let_them_end(terminal)
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 0
@@ -111,6 +121,7 @@ def test_how_a_run_ended_is_heard_of_a_process_that_ends_with_it(
     body = f"""
     @cs.task
     def late(n):
+        note("late")
         while not os.path.exists({str(go)!r}):
             time.sleep(0.01)
         return {last}
@@ -119,6 +130,7 @@ def test_how_a_run_ended_is_heard_of_a_process_that_ends_with_it(
     """
     with here.script(body) as script:
         until(lambda: len(list((here.folder / "doors").glob("*.sock"))))
+        here.wait_for_more()
         child = command(here, "watch", "1", "--every", "30s")
         assert child.stdout is not None
         assert "Running 1 task" in child.stdout.readline()

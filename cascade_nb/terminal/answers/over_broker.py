@@ -6,7 +6,8 @@ from argparse import Namespace
 from functools import partial
 from typing import Any
 
-from cascade_nb.terminal.broker import WAIT, heard_over_broker
+from cascade_nb.door.broker.callers import WAIT
+from cascade_nb.terminal.broker import heard_over_broker
 from cascade_nb.terminal.output import DONE, FAILED, NOBODY, complain, say, say_json
 
 
