@@ -124,6 +124,12 @@ class Scene:
 _LIMITED = (_PIPELINE, "%cascade limit train 3")
 _FIVE_DONE = _let(5, "run.status.done == 9 and run.status.running == 3")
 _HELD = (_FIVE_DONE, '%cascade pause train --reason "the GPU is busy"', _until("run.status.held"))
+_SEVERAL = (
+    *_HELD,
+    "%cascade pause --before write --for 2h",
+    "%cascade rate train 10/m",
+    "run.limit('task:train', 4, by='agent:claude')",
+)
 _PAUSED = (_FIVE_DONE, "run.pause(reason='a meeting')", _let(3, "run.status.phase == 'paused'"))
 _OVER = _let(12, "run.done()")
 
@@ -131,6 +137,8 @@ SCENES: Final = (
     Scene("running", _LIMITED, _RUN, (_FIVE_DONE,), "running"),
     Scene("narrow", _LIMITED, _RUN, (_FIVE_DONE,), "running", width=700),
     Scene("held", _LIMITED, _RUN, _HELD, "running"),
+    Scene("in_force", _LIMITED, _RUN, _SEVERAL, "running", ("[id='node-scores']",)),
+    Scene("in_force_narrow", _LIMITED, _RUN, _SEVERAL, "running", ("[id='node-best']",), width=700),
     Scene("pausing", _LIMITED, _RUN, (_FIVE_DONE, "run.pause()"), "pausing"),
     Scene("paused", _LIMITED, _RUN, _PAUSED, "paused"),
     Scene("cancelled", _LIMITED, _RUN, (_FIVE_DONE, f"run.cancel()\n{_OVER}"), "cancelled"),

@@ -186,6 +186,28 @@ def test_what_a_hold_would_do_is_read_before_it_is_done(panel: PanelPage) -> Non
     assert (asked["do"], asked["node"]) == ("break", "0:21")
 
 
+def test_how_many_run_at_once_is_changed_in_place(open_fan: OpenPanel) -> None:
+    panel = open_fan(still=True)
+    open_box(panel, limit={"kind": "train", "most": None, "running": 4})
+    most = drawer(panel).get_by_role("group", name="How many of train run at once")
+    expect(most).to_contain_text("any number at once")
+    most.get_by_role("button", name="At most 4 of train at once").click()
+    expect(most).to_contain_text("at most 4 at once")
+    # once more before there is an answer, and what is told meanwhile is older than that
+    most.get_by_role("button", name="At most 3 of train at once").click()
+    asked = panel.sent("node")[-2:]
+    assert [(one["do"], one["kind"], one["most"]) for one in asked] == [
+        ("limit", "train", 4),
+        ("limit", "train", 3),
+    ]
+    answer(panel, said="At most 3 of train at once.")
+    expect(drawer(panel).get_by_role("status")).to_have_text("At most 3 of train at once.")
+    most.get_by_role("button", name="At most 4 of train at once").click()
+    most.get_by_role("button", name="Any number of train at once").click()
+    assert panel.sent("node")[-1]["most"] is None
+    expect(most.get_by_role("button", name="no limit")).to_be_disabled()
+
+
 def test_deeds_ask_and_say_what_came_of_it(panel: PanelPage) -> None:
     open_box(panel)
     drawer(panel).get_by_role("button", name="Hold").click()
@@ -280,8 +302,10 @@ def test_axe_finds_nothing_in_any_tab(open_fan: OpenPanel, scheme: str) -> None:
     panel.page.evaluate(
         "s => { document.body.style.background = s === 'dark' ? '#111' : '#fff' }", scheme
     )
+    held = {"scope": "task:a", "kind": "pause", "what": "a tasks", "does": "paused"}
+    panel.tell(force=[{**held, "words": "paused by you", "since": 1, "until": None}])
     assert complaints(panel.page, ".cascade-panel") == []
-    open_box(panel)
+    open_box(panel, limit={"kind": "a", "most": 4, "running": 4})
     for tab, body in bodies("word").items():
         if scheme == "dark" and tab not in ("Error", "Code"):
             continue  # these have every colour that there is

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from cascade_nb.notebook.panel.widget import STYLE
 from tests.support.axe import complaints
 from tests.support.graph_page import fan_of
 from tests.support.panel_page import EVIL, STATE, OpenPanel, PanelPage
@@ -100,6 +102,93 @@ def test_who_else_holds_a_kind_is_said_where_nothing_moves_for_it(panel: PanelPa
     panel.tell(kinds=[kind])
     expect(cell).to_have_text("no limit")
     assert cell.get_attribute("title") is None
+
+
+def in_force(**more: Any) -> dict[str, Any]:
+    return {
+        "scope": "task:train",
+        "kind": "pause",
+        "what": "train tasks",
+        "does": "paused",
+        "words": "paused by you: the GPU is busy",
+        "since": 1_000,
+        "until": 1_600,
+        **more,
+    }
+
+
+@pytest.mark.parametrize("width", [1400, 330])
+def test_what_is_in_force_stands_in_a_line_and_is_lifted_there_and_moves_nothing(
+    open_panel: OpenPanel, width: int
+) -> None:
+    panel = open_panel(viewport={"width": width, "height": 900}, still=True, svg=fan_of(3))
+    strip, below = panel.panel.locator(".cs-strip"), panel.panel.locator(".cs-columns")
+    expect(strip).to_be_hidden()
+    before = below.bounding_box()
+    limit = in_force(kind="concurrency", does="at most 4 at once", until=None)
+    others = [in_force(scope=f"task:t{n}", what=f"t{n} tasks") for n in range(6)]
+    time = {**STATE["time"], "wall": 1_012}
+    panel.tell(force=[limit, in_force(), *others], time=time)
+    expect(strip).to_contain_text("train tasks: paused by you: the GPU is busy")
+    expect(strip).to_contain_text("12 s ago · ends in 9 min 48 s")
+    assert below.bounding_box() == before
+    strip.get_by_role("button", name="Lift: train tasks: at most 4 at once").click()
+    assert panel.sent("lift") == [
+        {"type": "lift", "scope": "task:train", "kind": "concurrency", "seq": 1}
+    ]
+    # what the line has no room for is there on demand, whole
+    panel.tell(force=[in_force(), *others], ack=1)
+    strip.get_by_role("button", name="all 7").click()
+    for row in strip.get_by_role("listitem").all():
+        box = row.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width
+    assert panel.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    strip.get_by_role("button", name="less").click()
+    assert below.bounding_box() == before
+    panel.tell(force=[], ended=True)
+    expect(strip).to_be_hidden()
+    assert below.bounding_box() == before
+
+
+def test_the_title_is_read_beside_or_above_the_buttons_at_any_width(open_panel: OpenPanel) -> None:
+    for width in (330, 420, 1400):
+        panel = open_panel(viewport={"width": width, "height": 900})
+        title = panel.panel.locator(".cs-title")
+        whole = "e => e.scrollWidth <= e.clientWidth && e.clientWidth > 0"
+        assert title.evaluate(whole), width
+        name, tools = title.bounding_box(), panel.panel.locator(".cs-tools").bounding_box()
+        assert name is not None
+        assert tools is not None
+        beside, above = name["x"] + name["width"] <= tools["x"], name["y"] + 20 <= tools["y"]
+        assert beside or above, width
+
+
+#: The colours of JupyterLab's own themes.
+LAB = {
+    "light": "layout-color1: white; layout-color2: #eee; content-font-color1: rgba(0,0,0,.87); "
+    "content-font-color2: rgba(0,0,0,.54); brand-color1: #1976d2; success-color1: #388e3c; "
+    "warn-color1: #f57c00; info-color1: #0097a7; error-color1: #d32f2f",
+    "dark": "layout-color1: #212121; layout-color2: #424242; content-font-color1: #fff; "
+    "content-font-color2: rgba(255,255,255,.7); brand-color1: #2196f3; success-color1: #4caf50; "
+    "warn-color1: #ff9800; info-color1: #00bcd4; error-color1: #f44336",
+}
+
+
+@pytest.mark.parametrize("theme", LAB)
+def test_everyone_can_read_every_phase_in_the_colours_of_jupyterlab(
+    open_panel: OpenPanel, theme: str
+) -> None:
+    colours = "".join(f"--jp-{one};" for one in LAB[theme].split("; "))
+    paper = f"body {{ {colours} background: var(--jp-layout-color1) }}"
+    panel = open_panel(style=STYLE + paper, color_scheme=theme)
+    kind = {**STATE["kinds"][0], "paused": True, "by": "by claude", "others": ["claude"]}
+    told = {"task": "train", "error": "ValueError: no", "where": "cell [1], line 2"}
+    panel.tell(kinds=[kind], retries=["train: attempt 2 of 3"], force=[in_force()])
+    for phase in ("running", "paused", "succeeded", "failed", "cancelled"):
+        failures = [told] if phase == "failed" else []
+        panel.tell(phase=phase, failures=failures, ended=phase not in ("running", "paused"))
+        assert complaints(panel.page, ".cascade-panel") == [], phase
 
 
 def test_a_click_never_sends_a_state_update(panel: PanelPage) -> None:
@@ -231,6 +320,7 @@ def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:
         headline=[evil],
         kinds=[{**STATE["kinds"][0], "name": evil}],
         again=evil,
+        force=[in_force(scope=evil, kind=evil, what=evil, does=evil, words=evil)],
         failures=[
             {
                 "task": evil,
@@ -247,6 +337,7 @@ def test_text_is_text_wherever_it_stands(panel: PanelPage) -> None:
     assert panel.text(".cs-title") == evil
     assert evil in panel.text(".cs-text")
     assert evil in panel.text(".cs-failures")
+    assert evil in panel.text(".cs-strip")
     assert panel.page.locator("img").count() == 0
     assert not panel.page.evaluate("() => window.hacked")
 

@@ -35,7 +35,7 @@ HELD = {
     "kind": "pause",
     "what": "clean tasks",
     "does": "paused",
-    "whose": "by you: look first",
+    "words": "paused by you: look first",
     "since": 940,
     "until": None,
 }
@@ -134,7 +134,7 @@ def test_everyone_can_use_it_and_it_fits_at_the_side(
 
 def test_whatever_texts_people_and_tasks_make_up_they_are_text(runs: PanelPage) -> None:
     row = {**ROWS["a"], "title": EVIL, "headline": EVIL}
-    held = {**HELD, "what": EVIL, "does": EVIL, "whose": EVIL, "scope": EVIL}
+    held = {**HELD, "what": EVIL, "does": EVIL, "words": EVIL, "scope": EVIL}
     runs.tell(rows={"a": row}, constraints=[held])
     evil = {
         "title": f"5{EVIL}",

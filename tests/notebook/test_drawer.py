@@ -559,6 +559,36 @@ async def test_what_a_hold_would_do_is_told_first_and_then_it_does_that(start: S
     await over(run)
 
 
+async def test_how_many_of_a_task_run_at_once_is_changed_in_the_drawer(start: Start) -> None:
+    go = threading.Event()
+
+    @cs.task
+    def wait(x: int) -> int:
+        assert go.wait(PATIENCE)
+        return x
+
+    run, page = start([wait(0).named("one"), *(wait(n) for n in range(1, 9))])
+    await until(lambda: run.status.running)
+    limit = {"kind": "wait", "most": None}
+    assert {**(await page.head("one"))["limit"], "running": 0} == {**limit, "running": 0}
+    told = (await page.ask(do="limit", kind="wait", most=0))["said"]
+    assert told == "At most 0 of wait at once: none starts."
+    group = (await page.ask(kind="wait"))["group"]
+    assert (group["limit"]["most"], group["limit"]["kind"]) == (0, "wait")
+    run.limit("task:wait", 2, by="agent:claude")
+    told = (await page.ask(do="limit", kind="wait", most=5))["said"]
+    assert told == "At most 2 of wait at once, which is what the agent claude allows."
+    run.limit("task:wait", None)
+    told = (await page.ask(do="limit", kind="wait", most=None))["said"]
+    assert told == "Any number of wait may run at once."
+    for nonsense in (-1, "many", 1.5, [2]):
+        assert "limit" in (await page.ask(do="limit", kind="wait", most=nonsense))["problem"]
+    assert (await page.ask(do="limit", kind="nope", most=1))["problem"] == "there is no such task"
+    go.set()
+    await over(run)
+    assert (await page.head("one"))["limit"] is None
+
+
 async def test_a_breakpoint_is_set_let_go_and_taken_away_in_the_drawer(start: Start) -> None:
     go = threading.Event()
 

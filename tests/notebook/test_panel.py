@@ -161,6 +161,19 @@ def test_a_pause_from_code_is_shown_without_a_click(panel: PanelClient) -> None:
     panel.kernel.check("run.limit('task:train', None); cs.resume()")
 
 
+def test_what_is_in_force_is_lifted_by_a_click(panel: PanelClient) -> None:
+    panel.kernel.check(
+        "run.limit('task:train', 2, by='agent:claude'); run.pause('task:choose', before=True)"
+    )
+    panel.wait_until(lambda: len(panel.shown["force"]) == 2)
+    for one in list(panel.shown["force"]):
+        assert panel.answer(panel.lift(one["scope"], one["kind"]))["error"] is None
+    panel.wait_until(lambda: panel.shown["force"] == [])
+    for scope, kind in (("task:train", "concurrency"), ("task:choose", "breakpoint")):
+        panel.kernel.check(f"assert not run.engine.constraints.standing({scope!r}, {kind!r})")
+    assert "dance" in panel.answer(panel.lift("task:train", "dance"))["error"]
+
+
 def test_nothing_is_sent_while_nothing_changes(panel: PanelClient) -> None:
     panel.wait_until(lambda: "boxes" in panel.patches[-1] or panel.state["svg"])
     panel.answer(panel.hold("run", True))

@@ -145,6 +145,69 @@ async def test_how_long_a_pause_lasts_is_left_to_the_browser(engine: Engine, gat
     await run
 
 
+async def test_what_is_in_force_is_told_in_words_where_it_is_about_the_run(
+    engine: Engine, gate: Gate
+) -> None:
+    run = engine.start(flow(gate))
+    browser = watch(run)
+    await browser.hear_until(lambda shown: shown["counts"]["running"] == engine_width(run))
+    run.limit("task:train", 3)
+    run.limit("task:train", 4, by="agent:claude")
+    run.pause(reason="lunch", by="agent:claude")
+    run.pause("task:ch*", before=True, ttl=900)
+    for elsewhere in ("run:another", "task:elsewhere", "node:nobody", "from:nobody", "tag:gpu"):
+        engine.pause(elsewhere)
+    browser.hear()
+    rows = browser.shown["force"]
+    assert [(one["scope"], one["what"], one["words"]) for one in rows] == [
+        (
+            "task:train",
+            "train tasks",
+            "at most 3 at once, by you; at most 4 at once, by the agent claude",
+        ),
+        (run.scope, "this run", "paused by the agent claude: lunch"),
+        ("task:ch*", "ch* tasks", "held before it starts, by you"),
+    ]
+    assert [one["until"] and one["until"] - one["since"] for one in rows[:2]] == [None, None]
+    assert 899 <= rows[2]["until"] - rows[2]["since"] <= 901
+    # what stays as it is is no news, whatever clocks say
+    assert all("force" not in browser.hear() for _ in range(50))
+    run.limit("task:train", None)
+    assert len(browser.hear()["force"]) == 2
+    run.cancel()
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+    assert browser.shown["force"] == []
+
+
+async def test_what_is_in_force_for_an_item_or_inside_of_a_run_is_told_too(
+    engine: Engine, gate: Gate
+) -> None:
+    @cs.task
+    def inner(x: int) -> int:
+        gate.pass_through()
+        return x
+
+    @cs.task
+    def outer(x: int) -> int:
+        return cs.run(inner.lazy(x), fresh=True)
+
+    run = engine.start(outer.map(x=[1, 2]).named("m"))
+    browser = watch(run)
+    await browser.hear_until(lambda _: len(run.status.nested) == 2)
+    engine.pause("node:m[1]", before=True)
+    engine.limit("task:inner", 2)
+    nested = run.status.nested[0].status
+    engine.pause(f"run:{nested.run_id}")
+    # the tasks of a run that is just about to begin are not known yet
+    await browser.hear_until(lambda shown: len(shown["force"]) == 3)
+    told = [one["what"] for one in browser.shown["force"]]
+    assert told == ["m[1]", "inner tasks", f"run {nested.number}"]
+    run.cancel()
+    gate.open()
+    await browser.hear_until(lambda shown: shown["ended"])
+
+
 async def test_a_stack_tells_how_many_of_its_nodes_are_done(engine: Engine, gate: Gate) -> None:
     run = engine.start(flow(gate, items=30))
     browser = watch(run)

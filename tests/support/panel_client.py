@@ -56,6 +56,12 @@ class PanelClient:
         self.send(type="hold", scope=scope, on=on, page="one", seq=seq)
         return seq
 
+    def lift(self, scope: str, kind: str) -> int:
+        """Press what lifts a constraint; returns the number that the answer will have."""
+        seq = next(self._seq)
+        self.send(type="lift", scope=scope, kind=kind, page="one", seq=seq)
+        return seq
+
     def cancel(self) -> int:
         """Press Cancel."""
         seq = next(self._seq)

@@ -28,7 +28,7 @@ from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.drawer.code_tab import code_tab
 from cascade_nb.notebook.drawer.groups import group_of
-from cascade_nb.notebook.drawer.head import head_of, what_holds_do
+from cascade_nb.notebook.drawer.head import head_of, limit_of, put_limit, what_holds_do
 from cascade_nb.notebook.drawer.items_tab import items_tab
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.results import Results
@@ -187,6 +187,7 @@ class Desk:
         facts = node_facts(run, run.graph, named.node, named.item)
         head = head_of(facts, named, references, run.outcome is not None)
         head["does"] = what_holds_do(run, named.node, head["can"])
+        head["limit"] = limit_of(run, named.node.task_name)
         head["box"] = self._homes[named.node.index] if named.node.index < len(self._homes) else ""
         if message.get("only") == "head":
             return {"head": head}
@@ -225,6 +226,8 @@ class Desk:
         if message["do"] in ("retry", "again"):
             self._start(run.retry_failed if message["do"] == "retry" else lambda: _again(run))
             return "It runs again; its panel is below."
+        if message["do"] == "limit":
+            return put_limit(run, message.get("kind"), message.get("most"))
         named = references.read(str(message.get("node")))
         scope = f"node:{named.node.id}"
         match message["do"]:

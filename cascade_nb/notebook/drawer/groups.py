@@ -11,6 +11,7 @@ from cascade_nb.engine.observing.state_counts import MOST_URGENT_FIRST
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.runs.run import Run
+from cascade_nb.notebook.drawer.head import limit_of
 from cascade_nb.notebook.drawer.references import References
 from cascade_nb.notebook.drawer.texts import Json, line
 
@@ -29,8 +30,10 @@ def group_of(run: Run, references: References, indexes: Sequence[int]) -> Json:
     ordered = sorted(zip(indexes, states, strict=True), key=lambda one: (rank[one[1]], one[0]))
     names = {graph.nodes[index].task_name for index in indexes[:_LISTED]}
     counts = Counter(states)
+    task = names.pop() if len(names) == 1 else None
     return {
-        "name": line(names.pop()) if len(names) == 1 else f"{len(names)} tasks",
+        "name": f"{len(names)} tasks" if task is None else line(task),
+        "limit": None if task is None else limit_of(run, task),
         "total": len(indexes),
         "counts": [[state.value, counts[state]] for state in MOST_URGENT_FIRST if counts[state]],
         "nodes": [

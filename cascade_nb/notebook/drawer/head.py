@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.holders import the_user
 from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.inspection.hold_effects import hold_effect
 from cascade_nb.engine.inspection.node_facts import NodeFacts
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.runs.run import Run
+from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.texts import Json, line, plain
@@ -86,6 +88,44 @@ def what_holds_do(run: Run, node: Node, can: Sequence[str]) -> Json:
         for deed, scope in scopes.items()
         if deed in can
     }
+
+
+def limit_of(run: Run, task_name: str) -> Json | None:
+    """How many calls of a task may run at once, for who wants to change that; None where none of it
+    can run any more, or the run is over.
+    """
+    if run.outcome is not None:
+        return None
+    kind = next((one for one in run.status.kinds if one.name == task_name), None)
+    if kind is None or kind.done + kind.failed == kind.total:
+        return None
+    return {"kind": line(task_name), "most": kind.limit, "running": kind.running}
+
+
+def put_limit(run: Run, kind: object, most: object) -> str:
+    """Let at most so many calls of a task run at once, None: any number; gives what to say of it.
+
+    Args:
+        run: its engine is limited.
+        kind: the task, as `limit_of` calls it.
+        most: how many.
+
+    Raises:
+        ConstraintError: it is no number of calls.
+        UsageError: there is no such task.
+    """
+    name = next((n.task_name for n in run.graph.nodes if line(n.task_name) == kind), None)
+    if name is None:
+        raise UsageError("there is no such task")
+    scope = f"task:{name}"
+    run.limit(scope, most, by=the_user())  # type: ignore[arg-type] # which looks at what it is
+    standing = run.engine.constraints.standing(scope, "concurrency")
+    left = min(standing, key=lambda one: one.limit, default=None)
+    if left is None:
+        return f"Any number of {name} may run at once."
+    by = f", which is what {left.by} allows" if left.holder != the_user() else ""
+    none = ": none starts" if left.limit == 0 else ""
+    return f"At most {left.limit:,} of {name} at once{by}{none}."
 
 
 def _facts(facts: NodeFacts) -> list[list[str]]:

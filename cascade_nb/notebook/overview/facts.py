@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from cascade_nb.control.constraint import Constraint
-from cascade_nb.control.explanations import what_it_does, whose_words
 from cascade_nb.engine.observing.history import EndedRun
 from cascade_nb.engine.observing.report import outermost
 from cascade_nb.engine.observing.status import RunStatus
 from cascade_nb.engine.planning.comparison import Comparison, some_nodes
+from cascade_nb.notebook.panel.in_force import InForce
 from cascade_nb.notebook.session import Session
 
 #: Runs that are over, and such that go on, that are shown at most.
 ENDED: Final = 30
 LIVE: Final = 30
-_CONSTRAINTS: Final = 50
 _CHANGES: Final = 20
 _COUNTS: Final = ("total", "done", "reused", "failed", "skipped", "running")
 
@@ -33,6 +31,7 @@ class OverviewFacts:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._over: dict[str, Json] = {}
+        self._in_force = InForce()
 
     def rows(self) -> dict[str, Json]:
         """By id, a row for each run: those that go on, then those that are over, the newest first.
@@ -48,12 +47,9 @@ class OverviewFacts:
 
     def constraints(self) -> list[Json]:
         """What is in force, those of one scope and type together, as they are lifted together."""
-        together: dict[tuple[str, str], list[Constraint]] = {}
-        for constraint in self._session.constraints().values():
-            together.setdefault((str(constraint.scope), constraint.type), []).append(constraint)
-        clock = self._session.engine.clock
-        ahead = clock.wall() - clock.now()
-        return [_in_force(key, several, ahead) for key, several in together.items()][:_CONSTRAINTS]
+        session = self._session
+        runs = {run.id: f"run {run.number}" for run in session.live_runs()}
+        return self._in_force.rows(session.constraints().values(), session.engine.clock, runs)
 
     def _ended(self) -> list[EndedRun]:
         ended = [one for engine in self._session.engines for one in engine.history.runs]
@@ -92,22 +88,6 @@ def _row(status: RunStatus) -> Json:
         "phase": status.phase.value,
         "counts": {name: getattr(status, name) for name in _COUNTS},
         "headline": status.headline,
-    }
-
-
-def _in_force(key: tuple[str, str], several: Iterable[Constraint], ahead: float) -> Json:
-    """A row; `ahead` is what the time of day is ahead of the clock of constraints."""
-    ordered = sorted(several, key=lambda one: one.since)
-    first, expires = ordered[0], [one.expires for one in ordered]
-    ends = [one for one in expires if one is not None]
-    return {
-        "scope": key[0],
-        "kind": key[1],
-        "what": first.scope.words,
-        "does": what_it_does(first),
-        "whose": whose_words(ordered).strip(),
-        "since": round(first.since + ahead),
-        "until": round(max(ends) + ahead) if len(ends) == len(ordered) else None,
     }
 
 

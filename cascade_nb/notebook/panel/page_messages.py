@@ -61,6 +61,14 @@ class PageMessages:
                 "seq": int(seq),
             }:
                 self._answer(page, seq, lambda: self._hold(scope, on))
+            case {
+                "type": "lift",
+                "scope": str(scope),
+                "kind": str(kind),
+                "page": str(page),
+                "seq": int(seq),
+            }:
+                self._answer(page, seq, lambda: self._lift(scope, kind))
             case {"type": "cancel", "page": str(page), "seq": int(seq)}:
                 # On the loop, which has to end it anyway.
                 self._portal.call(lambda: self._answer(page, seq, self._cancel))
@@ -82,6 +90,9 @@ class PageMessages:
         where = None if scope == "run" else scope
         # Whoever clicks is a person, also where the kernel works for a program or an agent.
         (self._run.pause if on else self._run.resume)(where, by=the_user())
+
+    def _lift(self, scope: str, kind: str) -> None:
+        self._run.engine.constraints.lift(scope, kind, by=the_user())
 
     def _cancel(self) -> None:
         self._run.cancel("cancelled from the panel")

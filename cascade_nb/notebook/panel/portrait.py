@@ -14,6 +14,7 @@ from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.kernel.task_output import Chunk, TaskOutput
 from cascade_nb.notebook.panel.answers import questions_of
 from cascade_nb.notebook.panel.failures import FailuresTold
+from cascade_nb.notebook.panel.in_force import InForceFor
 from cascade_nb.text import readable
 from cascade_nb.view.picture.picture import Picture
 from cascade_nb.view.picture.states import Marks, together
@@ -46,6 +47,7 @@ class Portrait:
         self._run = run
         self._output = output
         self._failures = FailuresTold(run)
+        self._in_force = InForceFor(run)
         self._told: Json = {}
         self._begin(run.graph)
 
@@ -174,6 +176,7 @@ class Portrait:
             "ticking": status.phase is not Phase.PAUSED and not status.phase.is_over,
             "remaining": known and round(known, 1),
             "paused": status.paused_for and round(status.paused_for, 2),
+            "wall": round(self._run.engine.constraints.clock.wall(), 1),
         }
         return {
             "title": status.title,
@@ -184,6 +187,7 @@ class Portrait:
             "headline": _headline(status),
             "dashboards": [] if status.phase.is_over else list(status.dashboards),
             "kinds": _kinds(status),
+            "force": self._in_force.rows(status),
             "notes": self._notes(status),
             "questions": questions_of(status),
             "retries": [retry.short for retry in status.retries],

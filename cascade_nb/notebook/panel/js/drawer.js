@@ -3,6 +3,7 @@
 import { h, mark, write } from "./dom.js"
 import { button, facts, link, tabBody } from "./drawer_tabs.js"
 import { Items } from "./items.js"
+import { Most } from "./most.js"
 import { copy } from "./page.js"
 import { number } from "./words.js"
 
@@ -41,6 +42,7 @@ export class Drawer {
     this.task = h("span", { class: "cs-task" })
     this.facts = h("div")
     this.deeds = h("div", { class: "cs-deeds" })
+    this.most = new Most((kind, most) => this.act({ do: "limit", kind, most }))
     this.said = h("p", { class: "cs-said", role: "status", "aria-live": "polite" })
     this.tabs = h("div", { class: "cs-tabs", role: "tablist", "aria-label": "What is shown of the node" })
     this.tabs.addEventListener("keydown", (event) => this.tabKey(event))
@@ -52,6 +54,7 @@ export class Drawer {
       this.task,
       this.facts,
       this.deeds,
+      this.most.element,
       this.said,
       this.tabs,
       this.body,
@@ -96,6 +99,7 @@ export class Drawer {
     write(this.task, "")
     this.facts.replaceChildren()
     this.deeds.replaceChildren()
+    this.most.take(null)
     this.tabs.replaceChildren()
     this.body.replaceChildren()
     this.back.hidden = !this.trail.length
@@ -144,6 +148,7 @@ export class Drawer {
     if (this.shared.gone) {
       write(this.said, LOST)
       for (const one of this.deeds.querySelectorAll("button")) one.disabled = one.dataset.deed !== "copy"
+      this.most.take(null)
       return
     }
     const changed = this.stand() !== this.key
@@ -164,6 +169,7 @@ export class Drawer {
   answer(message) {
     if (message.page !== this.shared.page || !this.isOpen) return
     if (message.ask === this.acted) {
+      this.acted = null
       write(this.said, message.problem ?? message.said)
       this.askedAt = 0
       this.key = ""
@@ -209,12 +215,18 @@ export class Drawer {
       this.deeds.dataset.shown = deeds
       this.deeds.replaceChildren(...head.can.map((deed) => this.deed(deed)), this.deed("copy"))
     }
+    this.takeLimit(head.limit)
     for (const element of this.deeds.children) mark(element, "title", head.does?.[element.dataset.deed] ?? DOES[element.dataset.deed] ?? null)
     const tabs = head.tabs.join()
     if (this.tabs.dataset.shown === tabs && this.tabs.childElementCount) return
     this.tabs.dataset.shown = tabs
     this.tabs.replaceChildren(...head.tabs.map((tab) => this.tabButton(tab)))
     this.chosen(head.tabs.includes(this.tab) ? this.tab : head.tabs[0])
+  }
+
+  // What was clicked and is not answered is more than what was told before.
+  takeLimit(limit) {
+    if (!this.acted) this.most.take(limit ?? null)
   }
 
   deed(deed) {
@@ -309,7 +321,8 @@ export class Drawer {
     this.body.scrollTop = at
   }
 
-  drawGroup({ name, total, counts, nodes }) {
+  drawGroup({ name, total, counts, nodes, limit }) {
+    this.takeLimit(limit)
     const drawn = JSON.stringify([name, nodes])
     if (drawn === this.drawn) return
     this.drawn = drawn

@@ -6,11 +6,37 @@ import { agoText, lengthText } from "./words.js"
 const OF_KIND = { pause: "‖", concurrency: "⋯", rate_limit: "⋯", breaker: "↯", guard: "▤", breakpoint: "◆" }
 
 export class InForce {
-  constructor(shared) {
+  // As a strip it is one line whatever is in force, so that nothing moves for it; all of it is shown on demand.
+  constructor(shared, strip = false) {
     this.shared = shared
+    this.lifts = strip ? "×" : "Lift"
     this.rows = new Map()
-    this.list = h("ul", { class: "cs-force" })
-    this.element = h("div", { class: "cs-inforce" }, h("div", { class: "cs-label" }, "In force"), this.list)
+    this.list = h("ul", { class: "cs-force", "aria-label": "In force" })
+    if (!strip) {
+      this.element = h("div", { class: "cs-inforce" }, h("div", { class: "cs-label" }, "In force"), this.list)
+      return
+    }
+    this.all = h("button", { type: "button", class: "cs-button", "aria-expanded": "false", hidden: "" })
+    this.all.addEventListener("click", () => this.expand(!this.whole))
+    this.element = h("div", { class: "cs-strip" }, this.list, this.all)
+  }
+
+  get whole() {
+    return this.element.hasAttribute("data-whole")
+  }
+
+  expand(whole) {
+    mark(this.element, "data-whole", whole ? "" : null)
+    mark(this.all, "aria-expanded", whole)
+    this.offerAll()
+  }
+
+  // Where more is in force than the line has room for.
+  offerAll() {
+    if (!this.all) return
+    const words = [...this.rows.values()].map((row) => row.words)
+    this.all.hidden = !this.rows.size || !(this.whole || [this.list, ...words].some((one) => one.scrollWidth > one.clientWidth))
+    write(this.all, this.whole ? "less" : this.rows.size > 1 ? `all ${this.rows.size}` : "more")
   }
 
   update(constraints, gone) {
@@ -24,7 +50,8 @@ export class InForce {
       row.one = one
       if (this.list.children[place] !== row.element) this.list.insertBefore(row.element, this.list.children[place] ?? null)
       write(row.sign, OF_KIND[one.kind] ?? "·")
-      write(row.words, [`${one.what}: ${one.does}`, one.whose].filter(Boolean).join(" "))
+      write(row.words, `${one.what}: ${one.words}`)
+      mark(row.words, "title", row.words.textContent)
       mark(row.lift, "aria-label", `Lift: ${one.what}: ${one.does}`)
       row.lift.disabled = gone
     })
@@ -36,8 +63,8 @@ export class InForce {
   }
 
   row() {
-    const row = { one: null, sign: h("span", { class: "cs-mark", "aria-hidden": "true" }), words: h("span"), time: h("span", { class: "cs-since" }) }
-    row.lift = h("button", { type: "button", class: "cs-button" }, "Lift")
+    const row = { one: null, sign: h("span", { class: "cs-mark", "aria-hidden": "true" }), words: h("span", { class: "cs-words" }), time: h("span", { class: "cs-when" }) }
+    row.lift = h("button", { type: "button", class: "cs-button" }, this.lifts)
     row.lift.addEventListener("click", () => this.shared.ask({ type: "lift", scope: row.one.scope, kind: row.one.kind }))
     row.element = h("li", { class: "cs-held-by" }, row.sign, h("div", { class: "cs-what" }, row.words, row.time), row.lift)
     return row
@@ -48,5 +75,6 @@ export class InForce {
       const left = one.until === null ? "" : ` · ends in ${lengthText(Math.max(0, one.until - now))}`
       write(time, ` · ${agoText(Math.max(0, now - one.since))}${left}`)
     }
+    this.offerAll()
   }
 }

@@ -4,6 +4,7 @@ import { h, mark, write } from "./dom.js"
 import { Drawer } from "./drawer.js"
 import { Failures } from "./failures.js"
 import { GraphCanvas } from "./graph_canvas.js"
+import { InForce } from "./in_force.js"
 import { kindState } from "./kind_state.js"
 import { PageLinks } from "./page_links.js"
 import { Output } from "./output.js"
@@ -64,6 +65,7 @@ export class View {
     )
     this.kinds = h("tbody")
     this.retries = h("ul", { class: "cs-retries", hidden: "" })
+    this.force = new InForce(this.shared, true)
     this.rows = new Map()
     this.output = new Output(this.shared)
     const parts = [Failures, Timeline].map((Part) => new Part(this.shared, (...what) => this.drawer.open(...what)))
@@ -88,7 +90,7 @@ export class View {
       this.bar,
       h("div", { class: "cs-line" }, this.counts, this.time),
       this.headline,
-      this.since,
+      h("div", { class: "cs-below" }, this.force.element, this.since),
       this.questions.element,
       (this.columns = h(
         "div",
@@ -162,6 +164,7 @@ export class View {
     this.questions.draw(state.questions, open)
     this.notices.look(state)
     this.drawKinds()
+    this.force.update(state.force ?? [], !open)
     this.drawStates()
     this.failures.draw(state)
     this.output.draw()
@@ -200,6 +203,7 @@ export class View {
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
     const left = time.remaining === null ? "" : `, ${aboutText(time.remaining - passed)}`
     write(this.time, this.state.ended ? elapsed : elapsed + left)
+    this.force.tick((time.wall ?? 0) + since)
     if (time.paused !== null) write(this.ago, agoText(time.paused + since))
     this.drawer.update()
     this.timeline.tick()
