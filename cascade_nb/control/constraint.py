@@ -56,6 +56,11 @@ class Scope:
         return f"{words} in run {self.run}" if self.run else words
 
     @property
+    def of_run(self) -> str:
+        """The id of the only run in which it holds; empty where it holds in all."""
+        return self.value if self.kind == "run" else self.run
+
+    @property
     def everywhere(self) -> Scope:
         """The same in all runs."""
         return dataclasses.replace(self, run="") if self.run else self

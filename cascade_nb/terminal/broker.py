@@ -13,6 +13,7 @@ from cascade_nb.control.constraint import new_constraint, parse_scope
 from cascade_nb.control.constraint_numbers import parse_breaker, parse_memory
 from cascade_nb.control.explanations import NAMES
 from cascade_nb.control.holders import A_PERSON, parse_holder
+from cascade_nb.control.words import some_of
 from cascade_nb.door.broker.callers import QUIET, WAIT
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
@@ -47,9 +48,17 @@ class Heard(NamedTuple):
         return [one for one in self.answers if "refused" not in one]
 
     @property
+    def meant(self) -> Answers:
+        """Of those that have done it and are meant: where a run is named, who has it, or had
+        something of it to lift.
+        """
+        return [one for one in self.done if one.get("run") != "elsewhere" or one.get("lifted")]
+
+    @property
     def code(self) -> int:
-        """The exit code: that nobody answered is one."""
-        return DONE if self.done else FAILED if self.answers else NOBODY
+        """The exit code: that nobody answered who is meant is one."""
+        refused = len(self.answers) > len(self.done)
+        return DONE if self.meant else FAILED if refused else NOBODY
 
     def complain(self) -> None:
         """Say who refused, and what could not be read."""
@@ -149,7 +158,7 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         say_json({**said, "exit": heard.code})
         return heard.code
     what = f"{NAMES[wish.type]} of {scope.words}"
-    for one in heard.done:
+    for one in heard.meant:
         told = [f"the {what} is in force"]
         if wish.lift:
             told = [lifted_words(it) for it in one["lifted"]]
@@ -157,9 +166,18 @@ def over_broker(given: Namespace, wish: Wish) -> int:
         say(*(f"{one['source']}: {line}" for line in told))
     heard.complain()
     if heard.code == NOBODY:
-        kept = "" if wish.lift else "; the broker keeps it for whatever connects"
-        complain(f"nobody answered within {WAIT:g} s{kept}")
+        complain(_nobody(wish, run, heard))
     return heard.code
+
+
+def _nobody(wish: Wish, run: str, heard: Heard) -> str:
+    """That nobody has done it who was meant."""
+    if not heard.done:
+        kept = "" if wish.lift else "; the broker keeps it for whatever connects"
+        return f"nobody answered within {WAIT:g} s{kept}"
+    kept = "there is nothing to lift" if wish.lift else "the broker keeps it until one comes"
+    who = some_of([one["source"] for one in heard.done])
+    return f"no run {run} goes on at {who}: {kept}; `cascade-nb runs --broker URL` lists them"
 
 
 def _own_words(given: Namespace) -> str:

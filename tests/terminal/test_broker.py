@@ -16,6 +16,7 @@ from cascade_nb.control.remote import remote_constraints
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
 from cascade_nb.engine import Engine, Run
 from cascade_nb.terminal import broker as terminal_broker
+from cascade_nb.terminal.output import NOBODY
 from tests.engine.tools import until_blocking
 from tests.support.mosquitto import Mosquitto
 from tests.terminal.conftest import Terminal
@@ -123,13 +124,33 @@ def test_a_pause_of_one_run_is_that_runs_and_is_lifted_as_such(
     broker: Mosquitto, run: Run, terminal: Terminal, words: list[str]
 ) -> None:
     over = ["--broker", broker.url, "--run"]
-    assert terminal.type("pause", *words, *over, "another").code == 0
     assert terminal.type("pause", *words, *over, run.id).code == 0
     until_blocking(lambda: run.status.held)
     assert terminal.type("resume", *words, *over, run.id).code == 0
     until_blocking(lambda: run.status.running)
     assert not run.status.held
     terminal.type("resume", *words, "--broker", broker.url)
+
+
+@pytest.mark.parametrize("words", [["step"], [], ["from:part"]])
+def test_that_no_engine_has_the_run_is_said_and_what_was_kept_for_it_is_lifted(
+    broker: Mosquitto, run: Run, terminal: Terminal, words: list[str]
+) -> None:
+    over = [*words, "--broker", broker.url, "--run", "another"]
+    said = terminal.type("pause", *over)
+    assert (said.code, said.out) == (NOBODY, "")
+    assert "no run another goes on at " in said.err
+    assert "the broker keeps it until one comes" in said.err
+    said = terminal.type("pause", *over, "--json")
+    assert (said.code, said.json["ok"]) == (NOBODY, False)
+    assert [one["run"] for one in said.json["answers"]] == ["elsewhere"]
+    lifted = terminal.type("resume", *over)
+    assert lifted.code == 0, lifted
+    assert ": resumed (paused by " in lifted.out
+    again = terminal.type("resume", *over)
+    assert (again.code, again.out) == (NOBODY, "")
+    assert "there is nothing to lift" in again.err
+    assert not run.status.held
 
 
 def test_a_breaker_is_sent_and_lifted(broker: Mosquitto, run: Run, terminal: Terminal) -> None:

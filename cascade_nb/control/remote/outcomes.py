@@ -3,11 +3,12 @@
 Topic ``cascade/answers/<sender>/<id>`` of the message, not retained; with a key it is signed like
 the message itself. Payload, UTF-8 JSON, of a constraint and of an answer to a question::
 
-    {"id", "scope", "type", "lift", "holder", "source", "at", "lifted"?, "refused"?}
+    {"id", "scope", "type", "lift", "holder", "source", "at", "lifted"?, "run"?, "refused"?}
     {"id", "name", "source", "at", "refused"?}
 
 ``lifted`` is what a lift has taken out of force, each ``{"scope", "type", "by", "reason"}``: empty
-where there was nothing.
+where there was nothing. ``run`` is there where one is named: whether it goes on, ``"here"`` or
+``"elsewhere"``.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Done:
     refused: str = ""
 
 
-def outcome_of(done: Done, source: str, now: float, key: bytes | None) -> tuple[str, bytes] | None:
+def outcome_of(
+    done: Done, source: str, now: float, key: bytes | None, runs: Collection[str]
+) -> tuple[str, bytes] | None:
     """The topic and the payload that say what came of a message about constraints; None where
     nobody asked, or what its sender calls itself is no word of a topic.
 
@@ -53,6 +56,7 @@ def outcome_of(done: Done, source: str, now: float, key: bytes | None) -> tuple[
         source: who has done it.
         now: when, in seconds since the epoch.
         key: what it is signed with.
+        runs: the ids of those that go on there.
     """
     message = done.message
     said: dict[str, Any] = {
@@ -61,6 +65,8 @@ def outcome_of(done: Done, source: str, now: float, key: bytes | None) -> tuple[
         "lift": message.lift,
         "holder": str(message.holder),
     }
+    if named := message.scope.of_run:
+        said["run"] = "here" if named in runs else "elsewhere"
     if message.lift:
         said["lifted"] = [
             {
@@ -108,6 +114,8 @@ def parse_outcome(topic: str, payload: bytes | str, key: bytes | None = None) ->
     if "scope" in said:
         if said.get("type") is not None and said["type"] not in TYPES:
             raise RefusedMessageError("its type is none of a constraint")
+        if said.get("run", "here") not in ("here", "elsewhere"):
+            raise RefusedMessageError("its run is neither here nor elsewhere")
         if said.get("lift") is True and not _are_lifted(said.get("lifted")):
             raise RefusedMessageError("its lifted is no list of constraints")
     return said

@@ -14,7 +14,7 @@ import random
 import socket
 from collections.abc import Awaitable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.remote.envelope import control_key
@@ -41,6 +41,15 @@ LONGEST_WAIT: Final = 4.0  # … doubled each time up to this: it is back soon a
 REFUSED_WAIT: Final = (
     30.0  # … and up to this where it is refused: a password mends nothing by itself
 )
+
+
+class Member(Protocol):
+    """A run, as far as its connection is concerned."""
+
+    @property
+    def id(self) -> str:
+        """What messages call it."""
+        ...
 
 
 class ConnectorSupervisor:
@@ -70,7 +79,7 @@ class ConnectorSupervisor:
         self._source = f"{socket.gethostname()}:{os.getpid()}"
         self._answers = AnswerListener(bus, clock, constraints, self._source, self._lose)
         self._requests = RequestDesk(bus, clock, constraints, self._source)
-        self._members: set[object] = set()
+        self._members: set[Member] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._sender: TelemetrySender | None = None
         self._lost = asyncio.Event()
@@ -100,7 +109,7 @@ class ConnectorSupervisor:
         """Whether there is anything to leave."""
         return self._connector is not None
 
-    async def join(self, member: object) -> None:
+    async def join(self, member: Member) -> None:
         """A run begins: be connected and subscribed, or have tried for a while."""
         if self._connector is None:
             return
@@ -117,7 +126,7 @@ class ConnectorSupervisor:
                 self._trouble or "the connector does not answer; the run goes on without it"
             )
 
-    async def leave(self, member: object) -> None:
+    async def leave(self, member: Member) -> None:
         """A run has ended: send what it told, and let go of the connector after the last one."""
         if self._connector is None:
             return
@@ -279,7 +288,8 @@ class ConnectorSupervisor:
             done = self._remote.take(topic, payload)
             if done is None or self._connector is None:
                 return
-            said = outcome_of(done, self._source, self._wall(), control_key())
+            runs = {member.id for member in self._members}
+            said = outcome_of(done, self._source, self._wall(), control_key(), runs)
             if said is not None:
                 # It is in force all the same; that the connection is gone is noticed elsewhere.
                 with contextlib.suppress(OSError):

@@ -120,7 +120,7 @@ class Execution:
         if self._cancelled is not None:
             raise asyncio.CancelledError
         engine.constraints.tick()
-        await engine.supervisor.join(self)
+        await engine.supervisor.join(self._run)
         if (graph := self.edits.newest_graph()) is not None:
             run.take(graph, named_anew(run.graph, graph))
             self._settled = settled_in(graph, self._request.params)
@@ -304,7 +304,7 @@ class Execution:
             writing = partial(engine.journal_writer.end, run.id, _phase(error).value)
             await at_last(writing, "written down how", title, self._patience)
         if engine.supervisor.is_open:
-            leaving = partial(engine.supervisor.leave, self)
+            leaving = partial(engine.supervisor.leave, self._run)
             await at_last(leaving, "left its connector", title, self._patience)
         return error
 
