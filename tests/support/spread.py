@@ -33,6 +33,7 @@ FIRST = (
     "tests/state/test_taken_over.py",
     "tests/browser/",
     "tests/notebooks/",
+    "tests/executors/processes/test_random_kills.py",
     "tests/kernel/",
     "tests/notebook/",
     "tests/engine/machine/",
