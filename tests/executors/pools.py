@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 from loky.process_executor import (  # type: ignore[import-untyped]
@@ -45,8 +47,13 @@ def warm(pool: Any, width: int = WIDTH) -> None:
         together = threading.Barrier(width)
         list(pool.map(lambda _: together.wait(_PATIENCE), range(width)))
     else:
-        list(pool.map(_rest, [0.2] * width))
+        # Each waits for the others: else one that is done early takes two, and a test starts one.
+        with tempfile.TemporaryDirectory() as folder:
+            list(pool.map(_meet, [folder] * width, range(width), [width] * width))
 
 
-def _rest(seconds: float) -> None:
-    time.sleep(seconds)
+def _meet(folder: str, number: int, width: int) -> None:
+    Path(folder, str(number)).touch()
+    deadline = time.monotonic() + _PATIENCE
+    while len(list(Path(folder).iterdir())) < width and time.monotonic() < deadline:
+        time.sleep(0.005)

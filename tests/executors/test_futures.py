@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
@@ -36,15 +36,7 @@ from cascade_nb.events import TaskRetrying
 from cascade_nb.executors import FuturesExecutor
 from cascade_nb.testing import SpySubscriber
 from tests.executors.pools import REMOTE, WIDTH, warm, warm_pool
-
-PATIENCE = 20.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.002)
+from tests.support.patience import PATIENCE, tries, until, wait_for_file
 
 
 @pytest.fixture
@@ -73,7 +65,7 @@ class Busy:
     def __init__(self, pool: Any, folder: pathlib.Path) -> None:
         self._go = folder / "go"
         # A pool of processes takes some more than it has workers for out of its queue.
-        self.work = [pool.submit(_wait_for, str(self._go)) for _ in range(4 * WIDTH + 4)]
+        self.work = [pool.submit(wait_for_file, str(self._go)) for _ in range(4 * WIDTH + 4)]
 
     def let_go(self) -> None:
         self._go.touch()
@@ -87,12 +79,6 @@ def busy_with(pool: Any, folder: pathlib.Path) -> Iterator[Busy]:
         yield busy
     finally:
         busy.let_go()
-
-
-def _wait_for(path: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not os.path.exists(path) and time.monotonic() < deadline:  # noqa: PTH110
-        time.sleep(0.005)
 
 
 def _say_there() -> None:
@@ -378,7 +364,7 @@ def test_what_has_begun_in_processes_finishes_and_the_pause_says_that(
 
     def work(n: int, came: str, path: str) -> int:
         pathlib.Path(came).touch()
-        _wait_for(path)
+        wait_for_file(path)
         return n
 
     task = cs.task(work, executor=remote, track_files=False)
@@ -402,14 +388,16 @@ def test_what_has_begun_in_processes_finishes_and_the_pause_says_that(
 def test_a_cancel_takes_back_what_has_not_begun_and_names_what_goes_on(
     engine: Engine, remote: Any, tmp_path: pathlib.Path
 ) -> None:
+    patient = Engine(grace=PATIENCE)
     with busy_with(remote, tmp_path):
         task = cs.task(touch, executor=remote, track_files=False)
-        run = engine.start([task(str(tmp_path / "ran0")), task(str(tmp_path / "ran1"))])
+        run = patient.start([task(str(tmp_path / "ran0")), task(str(tmp_path / "ran1"))])
         until(lambda: run.status.running == WIDTH)
         run.cancel("enough")
         with pytest.raises(RunCancelledError, match="enough"):
             run.result()
         assert not run.still_running
+    patient.close()
     list(remote.map(int, range(4)))
     assert not list(tmp_path.glob("ran*"))
 
@@ -417,7 +405,7 @@ def test_a_cancel_takes_back_what_has_not_begun_and_names_what_goes_on(
 
     def work() -> None:
         came.touch()
-        _wait_for(str(go))
+        wait_for_file(str(go))
 
     run = engine.start(cs.task(work, executor=remote, name="work", track_files=False)())
     until(came.exists)
@@ -432,11 +420,17 @@ def test_a_cancel_takes_back_what_has_not_begun_and_names_what_goes_on(
 def test_time_that_is_up_ends_the_attempt_and_says_that_its_body_goes_on(
     engine: Engine, remote: Any, tmp_path: pathlib.Path
 ) -> None:
-    go = tmp_path / "go"
-    slow = cs.task(_wait_for, executor=remote, timeout=0.2, name="slow", track_files=False)
-    with pytest.raises(TaskTimeoutError, match=r"slow took.*PoolExecutor cannot end it and it go"):
-        engine.start(slow(str(go))).result()
-    go.touch()
+    for attempt in tries(0.2):
+        with attempt as limit:  # in which the pool has to take it
+            go = tmp_path / f"go {limit}"
+            slow = cs.task(
+                wait_for_file, executor=remote, timeout=limit, name="slow", track_files=False
+            )
+            try:
+                with pytest.raises(TaskTimeoutError, match=r"slow took.*PoolExecutor cannot end"):
+                    engine.start(slow(str(go))).result()
+            finally:
+                go.touch()
 
 
 # What a body finds there.

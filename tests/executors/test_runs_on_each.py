@@ -32,8 +32,8 @@ from cascade_nb.executors import DaskExecutor, ProcessExecutor
 from cascade_nb.testing import SpySubscriber
 from tests.engine.tools import until_blocking
 from tests.executors.pools import POOLS, warm_pool
+from tests.support.patience import PATIENCE, until, wait_for_file
 
-PATIENCE = 30.0
 OWN = ("thread", "processes", "dask", "inline")
 PLACES = (*OWN, *POOLS)
 #: Where a body may touch the disk, or take its time: on the loop that would hold up the kernel.
@@ -182,10 +182,12 @@ def test_it_is_tried_as_often_as_was_said(
     assert len(file.read_text()) == 6
 
 
-def test_time_that_is_up_is_its_failure(engine: Engine, place: Any) -> None:
-    slow = cs.task(lambda: time.sleep(0.5), executor=place, timeout=0.1, name="slow")
+def test_time_that_is_up_is_its_failure(engine: Engine, place: Any, tmp_path: pathlib.Path) -> None:
+    go = tmp_path / "go"
+    slow = cs.task(wait_for_file, executor=place, timeout=0.1, name="slow", track_files=False)
     with pytest.raises(TaskTimeoutError, match="slow took longer than 100 ms"):
-        engine.start(slow()).result()
+        engine.start(slow(str(go))).result()
+    go.touch()
 
 
 def test_what_needs_a_failed_one_does_not_run(engine: Engine, place: Any) -> None:
@@ -203,47 +205,60 @@ def test_a_condition_decides_whether_it_runs(engine: Engine, place: Any) -> None
         engine.start(half(7).run_if(is_even(7))).result()
 
 
+def marking(folder: pathlib.Path) -> Any:
+    """A body that leaves a mark; the later ones end when they may, however long that takes here."""
+
+    def mark(n: int) -> int:
+        (folder / str(n)).touch()
+        if n >= 10:
+            wait_for_file(str(folder / "go"))
+        time.sleep(0.005)
+        return n
+
+    return mark
+
+
+def marks(folder: pathlib.Path) -> list[str]:
+    return [file.name for file in folder.iterdir() if file.name != "go"]
+
+
 @apart
 def test_a_cancel_ends_the_run_and_starts_nothing_more(
     engine: Engine, place: Any, tmp_path: pathlib.Path
 ) -> None:
-    def mark(n: int) -> None:
-        (tmp_path / str(n)).touch()
-        time.sleep(0.02)
-
-    work = cs.task(mark, executor=place)
+    work = cs.task(marking(tmp_path), executor=place)
     run = engine.start([work(n) for n in range(200)])
-    deadline = time.monotonic() + PATIENCE
-    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(lambda: marks(tmp_path))
     run.cancel("enough")
+    (tmp_path / "go").touch()
     with pytest.raises(RunCancelledError, match="enough"):
         run.result()
-    there = len(list(tmp_path.iterdir()))
+
+    def stands_still() -> bool:  # when what was about to begin there has begun
+        there = len(marks(tmp_path))
+        time.sleep(0.1)
+        return len(marks(tmp_path)) == there
+
+    until(stands_still)
+    there = len(marks(tmp_path))
+    assert there < 200
     time.sleep(0.1)
-    assert len(list(tmp_path.iterdir())) == there < 200
+    assert len(marks(tmp_path)) == there
 
 
 @apart
 def test_nothing_begins_from_the_pause_to_the_resume(
     engine: Engine, place: Any, tmp_path: pathlib.Path
 ) -> None:
-    def mark(n: int) -> int:
-        (tmp_path / str(n)).touch()
-        time.sleep(0.005)
-        return n
-
-    work = cs.task(mark, executor=place)
+    work = cs.task(marking(tmp_path), executor=place)
     run = engine.start([work(n) for n in range(60)])
-    deadline = time.monotonic() + PATIENCE
-    while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    until(lambda: marks(tmp_path))
     run.pause()
-    while run.status.running and time.monotonic() < deadline:  # what had begun finishes
-        time.sleep(0.002)
-    there = len(list(tmp_path.iterdir()))
+    (tmp_path / "go").touch()
+    until(lambda: not run.status.running)  # what had begun finishes
+    there = len(marks(tmp_path))
     time.sleep(0.1)
-    assert len(list(tmp_path.iterdir())) == there < 60
+    assert len(marks(tmp_path)) == there < 60
     run.resume()
     assert run.result() == list(range(60))
 

@@ -14,6 +14,7 @@ from cascade_nb.executors.dask.flights import Flight
 from cascade_nb.executors.dask.seats import Worker
 from cascade_nb.executors.dask.worker import give_back
 
+AGAIN: Final = 0.5  # seconds from a question that nobody answered to the next
 _ASKED: Final = 16  # threads that may wait for workers
 
 
@@ -57,7 +58,7 @@ class Asking:
         self._told = told
         self._lock = threading.Lock()
         self._gathering: _Round | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         # A worker that was just killed does not answer for long, and holds up one of these.
         self._pool = ThreadPoolExecutor(_ASKED, thread_name_prefix="cascade-dask-ask")
 
@@ -66,7 +67,7 @@ class Asking:
         the workers have answered; None where nobody is asked any more.
         """
         with self._lock:
-            if self._is_closed:
+            if self._closed.is_set():
                 return None
             made = self._gathering
             if made is None:
@@ -76,33 +77,32 @@ class Asking:
                 made.by_worker.setdefault(one.worker, set()).add(one.key)
             return made.answered
 
-    def about(
-        self, worker: Worker, told: Callable[[str | None], object], mute: Callable[[], object]
-    ) -> None:
+    def about(self, worker: Worker, told: Callable[[str | ClusterError | None], object]) -> None:
         """Ask a worker that has come whether it fits.
 
         Args:
             worker: which.
-            told: called with what does not, or None, from a thread.
-            mute: called instead where nobody answers.
+            told: called with what does not, with None, or with why nobody answers; from a thread.
         """
 
         def ask() -> None:
+            found: str | ClusterError | None
             try:
-                misfit = self._cluster.misfit(worker.address)
-            except ClusterError:  # that it is gone is told otherwise
-                mute()
-            else:
-                told(misfit)
+                found = self._cluster.misfit(worker.address)
+            except ClusterError as error:  # it is busy, and not to be asked again at once, or gone
+                found = error
+                if self._closed.wait(AGAIN):
+                    return
+            told(found)
 
         with self._lock:
-            if not self._is_closed:
+            if not self._closed.is_set():
                 self._pool.submit(ask)
 
     def close(self) -> None:
         """Ask nobody any more."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
         self._pool.shutdown()
 
     def _go(self) -> None:
@@ -110,9 +110,9 @@ class Asking:
             made, self._gathering = self._gathering, None
             assert made is not None
             made.begins()
-            for worker, keys in () if self._is_closed else made.by_worker.items():
+            for worker, keys in () if self._closed.is_set() else made.by_worker.items():
                 self._pool.submit(self._ask_one, made, worker, sorted(keys))
-            if self._is_closed:
+            if self._closed.is_set():
                 made.answered.set()
 
     def _ask_one(self, made: _Round, worker: str, keys: list[str]) -> None:

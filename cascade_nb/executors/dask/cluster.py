@@ -294,11 +294,12 @@ def host(workers: int, modules: list[str]) -> None:
 
 
 def _have_all(made: LocalCluster, workers: int) -> None:
-    """A worker that is killed while it starts takes its nanny with it, and nobody else comes."""
-    gone = [name for name, one in made.workers.items() if one.status in _ENDED]
-    for name in gone:
+    """A worker that is killed while it starts takes its nanny with it, one that takes its time to
+    start anew is given up with its nanny, and nobody else comes.
+    """
+    for name in [name for name, one in made.workers.items() if one.status in _ENDED]:
         del made.workers[name]
-    if gone:
+    if len(made.workers) < workers:
         made.scale(workers)
 
 

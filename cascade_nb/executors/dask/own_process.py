@@ -58,6 +58,8 @@ class OwnProcess:
                 env={
                     **os.environ,
                     "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
+                    # Dask gives up after 15 seconds, which a busy machine may take each time.
+                    "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": f"{STARTING:g}s",
                 },
             )
         except OSError as error:

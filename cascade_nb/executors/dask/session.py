@@ -62,9 +62,7 @@ class Session:
         self._owner = owner
         self._jobs = jobs
         self._ends: dict[str, End] = {}
-        self._missed: dict[
-            str, str
-        ] = {}  # of calls that are asked for, what was lost that they read
+        self._missed: dict[str, str] = {}  # of calls that are asked for, what they read is lost
         self._orphans: dict[str, str] = {}  # the same of those that had begun nevertheless
         self.misfits: dict[str, str] = {}
         self._fitting = set(cluster.fitting)
@@ -110,8 +108,7 @@ class Session:
             for one in there:
                 if one.ident not in self._fitting | self._asked:
                     self._asked.add(one.ident)
-                    mute = partial(self._asked.discard, one.ident)  # the next look asks it again
-                    self._asking.about(one, partial(self._looked_at, one.ident), mute)
+                    self._asking.about(one, partial(self._looked_at, one.ident))
             idents = {one.ident for one in there}
             for ident in self.misfits.keys() - idents:
                 self.misfits.pop(ident)
@@ -121,12 +118,14 @@ class Session:
             self._heard.put(("left", flight.key))
         self._sender.wake()
 
-    def _looked_at(self, ident: str, misfit: str | None) -> None:
-        """A worker that came has said whether it fits; on a thread that asked it."""
-        if misfit is not None:
+    def _looked_at(self, ident: str, misfit: str | ClusterError | None) -> None:
+        """A worker that came has said whether it fits, or nothing; on a thread that asked it."""
+        if isinstance(misfit, str):
             self.misfits[ident] = misfit
             return
-        self._fitting.add(ident)
+        if misfit is None:
+            self._fitting.add(ident)
+        self._asked.discard(ident)  # one that said nothing is asked again by this look
         self.look_at_workers()
 
     def close(self) -> None:

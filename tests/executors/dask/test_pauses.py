@@ -18,17 +18,19 @@ from cascade_nb.executors.dask.flights import Flights
 from cascade_nb.executors.dask.sender import Sender
 from cascade_nb.testing import SpySubscriber
 from tests.executors.dask.test_chaos import note
-from tests.executors.dask.test_faults import until
+from tests.support.patience import until, wait_for_file
 
 PAUSES = 12
 LOOK = 0.1  # seconds in which what is on its way would have begun
 
 
-def noting(ledger: str) -> Any:
-    """A short body: many of them wait on each worker."""
+def noting(ledger: str, last: int = 1_500) -> Any:
+    """A short body, of which many wait on each worker; from `last` on they end when they may."""
 
     def work(n: int) -> int:
         note(ledger, f"begin {n}")
+        if n >= last:
+            wait_for_file(f"{ledger}.go")
         time.sleep(0.002)
         return n
 
@@ -45,7 +47,7 @@ def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
     ledger = str(tmp_path / "ledger")
     pathlib.Path(ledger).touch()
     dice = random.Random(0)
-    work = cs.task(noting(ledger), name="work", reuse=False)
+    work = cs.task(noting(ledger, 1_400), name="work", reuse=False)
     run = engine.start(work.map(n=list(range(1_500))))
     until(lambda: len(begun(ledger)) > 100)  # by now they are known to be short
     judged = 0
@@ -61,6 +63,7 @@ def test_nothing_begins_after_the_acknowledgement_however_much_was_handed_over(
             judged += not run.done()
         run.resume()
     assert judged
+    pathlib.Path(f"{ledger}.go").touch()
     assert run.result() == list(range(1_500))
     assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))  # each of them once
 
@@ -83,15 +86,17 @@ def test_what_a_worker_gave_back_is_no_loss_of_it_also_where_dask_says_first_tha
     monkeypatch.setattr(Cluster, "ask_back", late)
     spy = SpySubscriber(engine.bus)
     work = cs.task(noting(ledger), name="work", reuse=False)
-    run = engine.start(work.map(n=list(range(1_500))))
-    until(lambda: len(begun(ledger)) > 100)
-    while given_back < 2:
-        before = len(begun(ledger))
-        run.pause()
-        run.resume()
-        until(lambda before=before: len(begun(ledger)) > before)  # type: ignore[misc]
-    assert run.result() == list(range(1_500))
-    assert sorted(begun(ledger)) == sorted(f"begin {n}" for n in range(1_500))
+    runs = 0
+    while given_back < 2:  # one run may be over before any look at it
+        run, before = engine.start(work.map(n=list(range(1_500)))), len(begun(ledger)) + 100
+        runs += 1
+        while given_back < 2 and not run.done():
+            until(lambda run=run, least=before: run.done() or len(begun(ledger)) > least)  # type: ignore[misc]
+            before = len(begun(ledger))
+            run.pause()
+            run.resume()
+        assert run.result() == list(range(1_500))
+    assert sorted(begun(ledger)) == sorted(runs * [f"begin {n}" for n in range(1_500)])
     assert not spy.events_of_type(TaskRetrying)
 
 

@@ -24,6 +24,7 @@ from cascade_nb.errors import TransferError
 from cascade_nb.executors.processes import link
 from cascade_nb.executors.processes.executor import ProcessExecutor
 from cascade_nb.executors.processes.pickles import packed
+from tests.support.patience import until
 
 SIZES = [0, 1, link.SMALL - 100, link.SMALL, link.SMALL + 1, 3_000_000]
 
@@ -176,7 +177,8 @@ def test_nothing_of_a_call_stays_open(warm: ProcessExecutor) -> None:
     before, before_there = len(list(fds.iterdir())), warm.call(there)
     for _ in range(20):
         warm.call(same, numbers)
-    assert len(list(fds.iterdir())) == before
+    # Whatever else this process does at the moment may have some open, too.
+    until(lambda: len(list(fds.iterdir())) <= before)
     assert warm.call(there) == before_there
 
 
