@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -24,6 +25,7 @@ from cascade_nb.events import (
     ConstraintApplied,
     ConstraintRejected,
     RunStarted,
+    TaskBlocked,
     TaskExecutionStarted,
 )
 from cascade_nb.events.bus import SubscriberWarning
@@ -32,6 +34,7 @@ from tests.connectors.mqtt_tools import Listener, engine_on
 from tests.engine.tools import Hold, started, until
 from tests.support.mosquitto import Mosquitto
 from tests.support.old_broker import OldBroker
+from tests.support.patience import PATIENCE, tries
 
 
 @pytest.fixture
@@ -127,41 +130,46 @@ async def test_a_controller_hears_when_its_pause_is_in_force_and_nothing_starts_
 @pytest.mark.may_block("a task blocks the loop that it runs on")
 async def test_a_pause_is_in_force_while_a_task_blocks_the_loop(broker: Mosquitto) -> None:
     # The loop here is the engine's too: nothing but the connector's own thread can answer.
-    said: list[float] = []
+    answered: list[int] = []  # when the loop was free again
+    for attempt in tries(7.0):  # longer than the broker waits for one that is silent
+        with attempt as blocked:
+            await _answered_while_blocked(broker, blocked, answered)
 
-    @cs.task
+
+async def _answered_while_blocked(broker: Mosquitto, blocked: float, answered: list[int]) -> None:
+    said: list[str] = []
+
+    @cs.task(reuse=False)
     async def block() -> int:
-        import threading
-
         def control() -> None:
             asyncio.run(pause())
 
         async def pause() -> None:
             async with MqttControllerApp(broker.url) as controller:
-                for type_ in ("task:after", "tag:a", "tag:b", "tag:c"):
-                    began = time.perf_counter()
-                    await controller.pause(type_)
+                for scope in ("task:after", "tag:a", "tag:b", "tag:c"):
+                    await controller.pause(scope)
                     await controller.answers()
-                    said.append(time.perf_counter() - began)
+                    said.append(scope)
 
-        thread = threading.Thread(target=control)
+        thread = threading.Thread(target=control, daemon=True)
         thread.start()
-        time.sleep(7.0)  # noqa: ASYNC251 - longer than the broker waits for one that is silent for 5 s
-        thread.join()
+        time.sleep(blocked)  # noqa: ASYNC251 - what is tested
+        thread.join(PATIENCE)
+        answered.append(len(said))
         return 1
 
     async with (
-        engine_on(broker.url, keepalive=2) as (engine, spy),
+        engine_on(broker.url, keepalive=int(blocked / 3)) as (engine, spy),
         Listener(broker.url, "cascade/status/+") as listener,
     ):
         run = engine.start(after(block()))
-        await until(lambda: said)
         await until(lambda: run.status.held)
-        assert min(said) < 0.1, said
+        assert answered[-1] == 4
         assert len(spy.events_of_type(ConstraintApplied)) == 4
         statuses = [content for content in listener.contents if content is not None]
         assert all(content["online"] for content in statuses)
-        engine.resume("task:after")
+        for constraint in engine.constraints.constraints():
+            engine.resume(str(constraint.scope))
         assert await run == 1
 
 
@@ -230,26 +238,34 @@ async def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_in_3_1_1(broker: Mosqu
             await connector.publish("t", b"x")
             await connector.disconnect()
         assert old.versions == [5, 4, 5, 4]
-        async with engine_on(old.url) as (engine, _), MqttControllerApp(broker.url) as controller:
-            await controller.pause("task:give", ttl=0.5)
-            run = engine.start(give(1))
-            await until(lambda: run.status.held)
-            assert await run == 1  # its time is over
+        for attempt in tries(0.5):
+            with attempt as seconds:
+                async with (
+                    engine_on(old.url) as (engine, spy),
+                    MqttControllerApp(broker.url) as controller,
+                ):
+                    await controller.pause("task:give", ttl=seconds)
+                    assert await engine.run(give(1)) == 1  # its time is over
+                    assert spy.events_of_type(TaskBlocked)
 
 
 async def test_a_time_to_live_is_the_messages_expiry_and_the_other_way_round(
     broker: Mosquitto,
 ) -> None:
-    async with MqttControllerApp(broker.url) as controller, engine_on(broker.url) as (engine, spy):
-        await controller.pause("task:give", ttl=1.0)
-        run = engine.start(give(1))
-        await until(lambda: run.status.held)
-        assert await run == 1
-        await until(lambda: not engine.runs)
-        await asyncio.sleep(1.2)  # until the broker has thrown it away as well
-        assert await engine.run(give(2)) == 2
-        assert len(spy.events_of_type(ConstraintApplied)) == 1
-        assert spy.events_of_type(ConstraintRejected) == []
+    for attempt in tries(1.0):
+        with attempt as seconds:
+            async with (
+                MqttControllerApp(broker.url) as controller,
+                engine_on(broker.url) as (engine, spy),
+            ):
+                await controller.pause("task:give", ttl=seconds)
+                assert await engine.run(give(1)) == 1
+                assert spy.events_of_type(TaskBlocked)
+                await until(lambda engine=engine: not engine.runs)  # type: ignore[misc]
+                await asyncio.sleep(1.2)  # until the broker has thrown it away as well
+                assert await engine.run(give(2)) == 2
+                assert len(spy.events_of_type(ConstraintApplied)) == 1
+                assert spy.events_of_type(ConstraintRejected) == []
 
 
 async def test_a_message_that_does_not_say_when_it_ends_ends_with_its_expiry(
@@ -278,7 +294,7 @@ async def test_a_message_that_does_not_say_when_it_ends_ends_with_its_expiry(
         await until(lambda: run.status.held)
         (applied,) = spy.events_of_type(ConstraintApplied)
         assert applied.expires_in is not None
-        assert 50 < applied.expires_in < 62
+        assert 5 < applied.expires_in < 62
         engine.resume("task:give")
         assert await run == 1
 

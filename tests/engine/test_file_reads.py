@@ -40,6 +40,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.tools import finished, outcome, started, until
 from tests.support.examples import examples
+from tests.support.same_in_keys import SameInKeys
 
 
 class Runs:
@@ -785,23 +786,44 @@ async def test_what_a_task_adds_to_and_reads_back_is_not_all_its_own(
     assert await runs(add_only().named("z")) == []
 
 
+class Between(SameInKeys):
+    """What is done while a task runs."""
+
+    read: threading.Event
+    changed: threading.Event
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Between, ()
+
+
 async def test_what_a_thread_of_others_writes_is_no_task_s_own(
     runs: Runs, folder: pathlib.Path
 ) -> None:
+    between = Between()
+    between.read, between.changed = threading.Event(), threading.Event()
+
     @cs.task
     def slow(path: str) -> str:
         found = pathlib.Path(path).read_text()
-        time.sleep(0.4)
+        between.read.set()
+        assert between.changed.wait(60)
         return found + str(os.path.exists("other.txt"))  # noqa: PTH110 - a way that is not seen
 
     in_file = folder / "in.txt"
     in_file.write_text("1")
     target = slow("in.txt").named("x")
-    meddler = threading.Timer(0.2, lambda: in_file.write_text("22"))
+
+    def meddle() -> None:
+        assert between.read.wait(60)
+        in_file.write_text("22")
+        between.changed.set()
+
+    meddler = threading.Thread(target=meddle)
     meddler.start()
     try:
         assert (await runs(target), runs.value) == (["x"], "1False")
     finally:
+        between.read.set()
         meddler.join()
     assert (await runs(target), runs.value) == (["x"], "22False")
     assert await runs(target) == []
@@ -865,7 +887,7 @@ async def test_two_tasks_that_write_one_file_at_the_same_time_are_told_of_once(
     @cs.task
     def scratch(i: int) -> int:
         pathlib.Path("scratch.txt").write_text(str(i))
-        meet.wait(10)
+        meet.wait(60)
         return i
 
     with pytest.warns(SharedFileWarning) as told:
@@ -887,7 +909,7 @@ async def test_who_writes_files_of_its_own_adds_to_one_or_comes_later_is_not_tol
         with pathlib.Path("log.txt").open("a") as log:
             log.write(str(i))
         pathlib.Path(f"{i}.txt").write_text(str(i))
-        meet.wait(10)
+        meet.wait(60)
         return int(pathlib.Path(f"{i}.txt").read_text())
 
     @cs.task(reuse=False)

@@ -75,6 +75,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "PATIENCE", 0.1)
     monkeypatch.setattr(link, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(link, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(link, "FLUSH", 20.0)
+
+
+@pytest.fixture
+def hasty(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where telemetry cannot be sent at all."""
     monkeypatch.setattr(link, "FLUSH", 0.1)
 
 
@@ -203,7 +209,7 @@ async def test_what_was_lifted_while_it_was_away_does_not_hold_for_ever(
     assert types == {("tag:mine", "pause")}  # what came from outside goes with the connection
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("hasty")
 async def test_a_connector_that_takes_nothing_does_not_keep_a_run_from_ending(
     make_engine: MakeEngine,
 ) -> None:
@@ -412,7 +418,7 @@ async def test_one_that_says_that_it_is_gone_is_connected_again_though_nothing_i
     assert connector.connects == connector.leaves == 2
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("hasty")
 async def test_one_whose_subscription_fails_is_left_each_time(
     make_engine: MakeEngine,
 ) -> None:
@@ -424,7 +430,7 @@ async def test_one_whose_subscription_fails_is_left_each_time(
     assert connector.connects == connector.leaves > 1
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("hasty")
 async def test_one_that_takes_no_telemetry_still_brings_constraints_and_it_is_said(
     make_engine: MakeEngine,
 ) -> None:
@@ -507,7 +513,7 @@ async def test_who_asks_for_an_answer_has_it_when_the_constraint_is_in_force(
     ]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("hasty")
 async def test_one_that_has_not_yet_subscribed_when_the_run_ends_is_left_all_the_same(
     make_engine: MakeEngine,
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine, Phase
+from cascade_nb.engine.runs import connector_supervisor
 from cascade_nb.errors import ConstraintError, ParamError, RunCancelledError, TaskFailedError
 from cascade_nb.events import (
     ConnectorDisconnected,
@@ -458,7 +459,11 @@ async def test_an_unchosen_branch_neither_runs_nor_does_its_failure_count(
     assert run.states()["router#1" if "router#1" in run.states() else "Router#1"] == "done"
 
 
-async def test_late_telemetry_is_not_lost_at_shutdown(make_engine: MakeEngine) -> None:
+async def test_late_telemetry_is_not_lost_at_shutdown(
+    make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector_supervisor, "FLUSH", 60.0)
+
     class SlowConnector(InProcessConnector):
         sent: list[str]
 

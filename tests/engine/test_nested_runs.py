@@ -81,6 +81,9 @@ async def test_a_limit_of_one_lets_a_task_wait_for_a_run_of_its_own(
     engine.limit("global", None)
 
 
+MANY = 3_000  # more than are over before somebody comes to his turn
+
+
 async def _parent_of_many(engine: Engine, done: list[int]) -> Any:
     @cs.task
     async def child(i: int) -> int:
@@ -90,7 +93,7 @@ async def _parent_of_many(engine: Engine, done: list[int]) -> Any:
 
     def parent() -> Any:
         engine.limit("task:child", 1)
-        return _inner(engine, [child.lazy(i) for i in range(300)])
+        return _inner(engine, [child.lazy(i) for i in range(MANY)])
 
     run = engine.start(cs.task(parent)())
     await until(lambda: len(done) > 2)
@@ -200,20 +203,21 @@ async def test_status_and_why_show_a_nested_run_under_the_task_that_started_it(
     (inside,) = run.status.nested
     assert (inside.node, inside.task, inside.status.number) == ("parent#1", "parent", 2)
     assert inside.status.parent == run.id
-    assert inside.status.total == 300
+    assert inside.status.total == MANY
     held = "at most 1 of child tasks at once by you"
     assert held in str(inside.status.blocked_by)
+    words = "parent#1 is running; run 2 of child, child, child …: Running 1 task"
+    await until(lambda: run.why("parent")[0].startswith(words))
     (line,) = run.why("parent")
-    assert line.startswith("parent#1 is running; run 2 of child, child, child …: Running 1 task")
-    assert "of 300 done" in line
+    assert f"of {MANY:,} done" in line
     assert held in line
     assert "parent: " in run.status.headline
-    assert "of 300 done inside" in run.status.headline
+    assert f"of {MANY:,} done inside" in run.status.headline
     run.pause()
     await until(lambda: run.status.phase is Phase.PAUSED)  # though its task waits for the other run
     assert re.search(
-        r"^Paused just now by you · nothing is running · parent: \d+ of 300 done inside "
-        r"\(\d+ held\)$",
+        rf"^Paused \w+.* by you · nothing is running · parent: \d+ of {MANY:,} done inside "
+        r"\([\d,]+ held\)$",
         run.status.headline,
     )
     told = str(status_of([engine])).splitlines()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import pickle
 import sys
 import threading
 import time
@@ -41,6 +42,7 @@ from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PaperState
 from tests.engine.tools import finished, outcome, started, until
+from tests.support.patience import tries
 from tests.support.same_in_keys import SameInKeys
 
 
@@ -123,7 +125,7 @@ async def left_behind(make_engine: MakeEngine, state: PaperState, target: Any, *
 async def take_lease_away(state: PaperState, run_id: str) -> None:
     """As if the first kernel were dead: its lease runs out, and it renews it no more."""
     owner, fence, _ = state.paper.leases[run_id]
-    state.paper.leases[run_id] = (owner, fence, 0.0)
+    state.paper.leases[run_id] = (owner, fence + 1, 0.0)  # which it would, being alive
 
 
 async def test_nothing_that_was_completed_runs_again(
@@ -231,9 +233,12 @@ async def test_pauses_and_limits_are_in_force_before_anything_starts(
     run.pause()
     engine.constraints.apply(f"run:{run.id}", reason="no room here", by=THE_STATE)
     written = state.paper.parts
-    before = written.get((run.id, "constraints"))
-    await until(lambda: written.get((run.id, "constraints")) != before)
-    await asyncio.sleep(0.3)
+
+    def all_are_written() -> bool:
+        there = pickle.loads(written.get((run.id, "constraints"), pickle.dumps([])))
+        return {"task:total", "task:first"} <= {one["scope"] for one in there}
+
+    await until(all_are_written)
     await take_lease_away(state, run.id)
     other = make_engine(state_backend=state)
     spy = SpySubscriber(other.bus)
@@ -301,15 +306,20 @@ async def test_a_run_that_ended_well_gives_its_value_at_once(
 async def test_of_two_kernels_one_goes_on_and_the_other_is_told_who_has_it(
     make_engine: MakeEngine, state: PaperState
 ) -> None:
-    engine, run = await left_behind(make_engine, state, wait_here(first(1)))
-    await until(lambda: ("wait_here", 2) in calls)
-    other = make_engine(state_backend=state)
-    assert engine.journal_writer is not None
-    with pytest.raises(LeaseHeldError) as held:
-        await other.attach(run.id)
-    assert held.value.owner == engine.journal_writer.owner
-    gate.set()
-    assert await run == 20
+    for attempt in tries(0.3):
+        with attempt as lease:  # within which it renews it
+            calls.clear()
+            gate.clear()
+            engine = make_engine(state_backend=state, lease=lease)
+            run = engine.start(wait_here(first(1)), fresh=True)
+            await until(lambda: ("wait_here", 2) in calls)
+            other = make_engine(state_backend=state)
+            assert engine.journal_writer is not None
+            with pytest.raises(LeaseHeldError) as held:
+                await other.attach(run.id)
+            assert held.value.owner == engine.journal_writer.owner
+            gate.set()
+            assert await run == 20
 
 
 async def test_a_dead_kernels_run_is_taken_over_when_its_lease_is_over(
@@ -317,12 +327,21 @@ async def test_a_dead_kernels_run_is_taken_over_when_its_lease_is_over(
 ) -> None:
     _, run = await left_behind(make_engine, state, wait_here(first(1)))
     await until(lambda: ("wait_here", 2) in calls)
-    state.paper.steal(run.id, "process 7 on ada")
-    owner, fence, _ = state.paper.leases[run.id]
-    state.paper.leases[run.id] = (owner, fence, time.monotonic() + 0.8)  # and nobody renews it
+    state.paper.steal(run.id, "process 7 on ada")  # which renews it no more
     gate.set()
-    assert await (await make_engine(state_backend=state).attach(run.id)) == 20
-    said = capsys.readouterr().err
+    taking = asyncio.ensure_future(make_engine(state_backend=state).attach(run.id))
+    said = ""
+
+    def is_said() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return "in the hands of" in said
+
+    await until(is_said)
+    owner, fence, _ = state.paper.leases[run.id]
+    state.paper.leases[run.id] = (owner, fence, 0.0)
+    assert await (await taking) == 20
+    said += capsys.readouterr().err
     assert said.count("this run was last in the hands of process 7 on ada; if that is gone") == 1
 
 

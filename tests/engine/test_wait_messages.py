@@ -49,6 +49,7 @@ def test_who_waits_in_a_script_is_told_what_holds_the_run(
     engine.resume()
     engine.limit("task:give", None)
     waits.join(PATIENCE)
+    heard += capsys.readouterr().err
     lines = heard.splitlines()
     words = "the disk is busy" if what == "pause" else "at most 0 of give tasks at once"
     assert all(line.startswith("give (run 1): ") and words in line for line in lines), lines

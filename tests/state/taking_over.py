@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 import cascade_nb as cs
-from cascade_nb.engine import Engine
+from cascade_nb.engine import Engine, Run
 from cascade_nb.errors import LeaseHeldError, LeaseLostError, RunCancelledError, UsageError
 from cascade_nb.events import RunStarted, TaskExecutionFinished
 
@@ -73,11 +73,20 @@ async def begin(number: int) -> None:
     """Run the workflow of this number."""
     ones = first.partial(run=number).map(x=range(ITEMS)).named(f"first_{number}")
     twos = second.partial(run=number).map(x=ones).named(f"second_{number}")
-    run = _engine().start(total(number, twos).named(f"report_{number}"))
+    if not await carry_on(_engine().start(total(number, twos).named(f"report_{number}"))):
+        await attach()
+
+
+async def carry_on(run: Run) -> bool:
+    """Bring a run to its end, or say that another has taken it: whoever a busy machine gives no
+    turn for a lease's time looks dead.
+    """
     try:
         note("value", f"{run.graph.title} {await run}")
-    except (LeaseLostError, RunCancelledError):  # a busy machine held it up for a lease's time
-        await attach()
+    except (LeaseLostError, RunCancelledError):
+        note("robbed", run.graph.title)
+        return False
+    return True
 
 
 async def attach() -> None:
@@ -85,9 +94,8 @@ async def attach() -> None:
     engine = _engine()
     while True:
         try:
-            run = await engine.attach()
-            note("value", f"{run.graph.title} {await run}")
-        except (LeaseHeldError, LeaseLostError, RunCancelledError):  # another goes on with it
+            await carry_on(await engine.attach())
+        except (LeaseHeldError, LeaseLostError):  # another goes on with it
             await asyncio.sleep(0.02)
         except UsageError as error:
             if "nothing to take up" not in str(error):

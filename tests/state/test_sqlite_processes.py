@@ -25,7 +25,7 @@ from tests.state.witness import Witness, keep
 from tests.support.examples import examples
 from tools.environments import ROOT
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def start(what: str, path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
@@ -64,8 +64,9 @@ def test_what_was_reported_kept_survives_kill_9_at_any_moment(tmp_path: Path) ->
         child = start("keep", path, f"run{n}", 100_000)
         try:
             assert child.stdout is not None
-            first = child.stdout.read(5)  # it has begun
-            time.sleep(rng.random() * 0.15)
+            # Whatever the machine is busy with, it has kept some by then.
+            first = b"".join(child.stdout.readline() for _ in range(rng.randrange(10, 100)))
+            time.sleep(rng.random() * 0.03)
         finally:
             child.kill()
         words = said(child, first)

@@ -200,6 +200,7 @@ async def test_a_file_that_another_program_has_locked_is_waited_for_only_so_long
     assert await state.values(["a"]) == {"a": 1}  # who reads is not held up
     other.execute("ROLLBACK")
     other.close()
+    monkeypatch.setattr(sqlite_file, "BUSY", 60.0)
     await state.open()
     await keep(state, *(Entry(f"k{i}", i, 0.0) for i in range(2000)))
     assert len(await state.known([f"k{i}" for i in range(2000)])) == 2000
