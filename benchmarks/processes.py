@@ -1,4 +1,4 @@
-"""What bodies in processes cost: against a bare pipe, the standard library's pool and memcpy.
+"""What bodies in processes cost: against a bare pipe, other pools and memcpy.
 
 python -m benchmarks.processes            # a minute
 python -m benchmarks.processes --quick    # small, for a test
@@ -15,11 +15,14 @@ import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import joblib  # type: ignore[import-untyped]
+import loky  # type: ignore[import-untyped]
 import numpy as np
 
 import cascade_nb as cs
@@ -28,6 +31,7 @@ from cascade_nb.errors import RunCancelledError
 from cascade_nb.executors import ProcessExecutor
 
 WORKERS = 2
+Way = Callable[[Callable[[Any], Any], Sequence[Any]], object]  # maps a body over items
 
 
 class Row(NamedTuple):
@@ -66,12 +70,12 @@ def noop(n: int) -> int:
     return n
 
 
-def spin(seconds: float) -> float:
+def spin(n: float) -> float:
     """Pure Python for so many seconds of the processor."""
-    until = time.process_time() + seconds
+    until = time.process_time() + n
     while time.process_time() < until:
         pass
-    return seconds
+    return n
 
 
 def doubled(numbers: Any) -> Any:
@@ -143,40 +147,49 @@ def round_trips(sizes: Sizes) -> list[Row]:
 def graphs(sizes: Sizes) -> list[Row]:
     """A map of no-ops, and one of pieces of pure Python, on two processes."""
     standard = ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn"))
-    executor = ProcessExecutor(WORKERS)
-    engine = Engine(executor=executor, reuse=False)
-    items = list(range(sizes.calls))
-    mapped, pieces = cs.task(noop), cs.task(spin)
-
-    def cascade() -> None:
-        engine.start(mapped.map(n=items)).result()
-
-    def library() -> None:
-        list(standard.map(noop, items))
-
-    def work() -> None:
-        engine.start(pieces.map(seconds=[sizes.piece] * sizes.pieces)).result()
-
-    def work_there() -> None:
-        list(standard.map(spin, [sizes.piece] * sizes.pieces))
-
-    cascade()
-    library()
-    taken = [(seconds(cascade), seconds(library)) for _ in range(sizes.rounds)]
-    rounds = max(1, sizes.rounds // 3)
-    worked = [(seconds(work), seconds(work_there)) for _ in range(rounds)]
+    other = loky.ProcessPoolExecutor(WORKERS)
+    engine = Engine(executor=ProcessExecutor(WORKERS), reuse=False)
+    ways: dict[str, Way] = {
+        "cascade": lambda body, items: engine.start(cs.task(body).map(n=items)).result(),
+        "`concurrent.futures`": lambda body, items: list(standard.map(body, items)),
+        "loky": lambda body, items: list(other.map(body, items)),
+    }
+    with joblib.Parallel(n_jobs=WORKERS, backend="loky") as parallel:
+        ways["joblib"] = lambda body, items: parallel(joblib.delayed(body)(one) for one in items)
+        items = list(range(sizes.calls))
+        pieces = [sizes.piece] * sizes.pieces
+        for way in ways.values():
+            way(noop, items)
+        many = _in_turn(ways, noop, items, sizes.rounds)
+        worked = _in_turn(ways, spin, pieces, max(1, sizes.rounds // 3))
     engine.close()
+    other.shutdown()
     standard.shutdown()
-    a, b = (statistics.median(one) / sizes.calls * 1e6 for one in zip(*taken, strict=True))
     ideal = sizes.pieces * sizes.piece / WORKERS
-    c, d = (statistics.median(one) / ideal for one in zip(*worked, strict=True))
-    many = f"{a:.0f} µs a task; `concurrent.futures` {b:.0f}"
-    shared = f"{c:.2f} of the ideal; `concurrent.futures` {d:.2f}"
-    pieces_of = f"{sizes.pieces} x {sizes.piece * 1e3:.0f} ms of pure Python on them"
+    each = _beside(many, lambda took: f"{took / sizes.calls * 1e6:.0f} µs")
+    shares = _beside(worked, lambda took: f"{took / ideal:.2f}")
+    pieces_of = f"{sizes.pieces} x {sizes.piece * 1e3:.0f} ms of pure Python on them, of the ideal"
     return [
-        Row(f"map of {sizes.calls:,} no-ops, `Engine` on {WORKERS} processes", many),
-        Row(pieces_of, shared, "≤ 1.15", c <= 1.15),
+        Row(f"map of {sizes.calls:,} no-ops on {WORKERS} processes, a task", each),
+        Row(pieces_of, shares, "≤ 1.15", worked["cascade"] / ideal <= 1.15),
     ]
+
+
+def _in_turn(
+    ways: Mapping[str, Way], body: Callable[[Any], Any], items: Sequence[Any], rounds: int
+) -> dict[str, float]:
+    """The median seconds of each way to map `body` over `items`, one after another in a round."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            taken[name].append(seconds(partial(way, body, items)))
+    return {name: statistics.median(took) for name, took in taken.items()}
+
+
+def _beside(taken: Mapping[str, float], words: Callable[[float], str]) -> str:
+    """Our figure, and behind it those of the others."""
+    first, *others = (f"{words(took)} {name}" for name, took in taken.items())
+    return f"{first.removesuffix(' cascade')}; {', '.join(others)}"
 
 
 def arrays(sizes: Sizes) -> list[Row]:

@@ -327,15 +327,19 @@ def test_the_page_keeps_its_words_when_tables_change() -> None:
         with_tables("nothing", "| a |")
 
 
-def test_what_bodies_in_processes_cost_is_measured() -> None:
+@pytest.mark.parametrize(
+    ("module", "call", "rows"),
+    [("processes", "measured(QUICK)", 8), ("clusters", "measured(*QUICK)", 3)],
+)
+def test_what_bodies_elsewhere_cost_is_measured(module: str, call: str, rows: int) -> None:
     # In a process of its own: where a test has run IPython, `__main__` is IPython's here, and the
     # standard library's pool cannot start from that.
-    asked = "from benchmarks.processes import *; print(table(measured(QUICK)))"
+    asked = f"from benchmarks.{module} import *\nif __name__ == '__main__': print(table({call}))"
     said = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert said.returncode == 0, said.stderr
-    assert len(said.stdout.splitlines()) == 8 + 2
+    assert len(said.stdout.splitlines()) == rows + 2
 
 
 @pytest.mark.parametrize("contender", [CASCADE, LIMIT_LOOP])
