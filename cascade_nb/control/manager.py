@@ -109,9 +109,11 @@ class ConstraintManager(Confirming):
 
     def release(self, ticket: Ticket) -> bool:
         """`ticket` is done. Gives whether it frees something to `hand_out`. Call under `lock`."""
-        frees = [gate for gate in self._gates_of(ticket) if gate.give_back(ticket)]
-        if frees:
-            self._freed.add(*frees)
+        gates = self._gates_of(ticket)
+        if not gates:
+            return False
+        frees = [gate for gate in gates if gate.give_back(ticket)]
+        self._freed.add(*frees)
         return bool(frees)
 
     def failed(self, ticket: Ticket, words: str | None) -> None:

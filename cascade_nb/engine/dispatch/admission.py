@@ -9,7 +9,7 @@ from cascade_nb.control.constraint import Scope
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
-from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, FreesWorkers, Started
+from cascade_nb.engine.dispatch.dispatched_run import AsksLoops, DispatchedRun, Started
 from cascade_nb.engine.dispatch.timeouts import watch_time
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.scopes import nodes_under
@@ -22,18 +22,17 @@ class GivesPlaces(Protocol):
 
     Attributes:
         free: how many there are.
+        attempt: what an attempt is there.
     """
 
     free: int
-
-    def attempt(self, driver: AdmittingRun) -> type[ThreadAttempt]:
-        """What an attempt of a run is there."""
+    attempt: type[ThreadAttempt]
 
     def give(self, job: ThreadAttempt) -> None:
         """Have an attempt begin in a free place."""
 
 
-class StartsCoroutines(FreesWorkers, Protocol):
+class StartsCoroutines(AsksLoops, Protocol):
     """Also starts coroutines; see `ready_queues`."""
 
     def offered(self, attempt: AsyncAttempt) -> None:
@@ -149,7 +148,7 @@ class Admission:
             driver.core.moved(index)
             driver.queues.ask_loops()
         else:
-            job = self.admitted(index, workers.attempt(driver))
+            job = self.admitted(index, workers.attempt)
             if job is not None:
                 workers.give(job)
 
@@ -227,14 +226,7 @@ class Admission:
 
 
 class AdmittingRun(DispatchedRun):
-    """A run, with who admits its nodes.
-
-    Attributes:
-        process_attempt, cluster_attempt: what an attempt in another process is, and on a cluster.
-    """
-
-    process_attempt: type[ThreadAttempt]
-    cluster_attempt: type[ThreadAttempt]
+    """A run, with who admits its nodes."""
 
     admission: Admission
     queues: StartsCoroutines

@@ -214,7 +214,9 @@ class ThreadAttempt(Attempt):
             with driver.lock:
                 call = self._begun()
                 if call is None:
-                    driver.queues.worker_is_free(self)
+                    assert self.workers is not None
+                    self.workers.give_back()
+                    driver.queues.pump_soon()
                     return None
         self.call = None  # its arguments live as long as the body, and no longer
         return self._work(call)
@@ -225,10 +227,15 @@ class ThreadAttempt(Attempt):
 
     def end(self, result: Any, error: BaseException | None) -> Job | None:
         """Hand in the outcome; gives the attempt that this worker goes straight on with, if any."""
-        driver = self.driver
+        driver, workers = self.driver, self.workers
+        assert workers is not None
         with driver.lock:
-            took = self.worked(driver.services.clock.now())
-            return driver.queues.end_in_worker(self, took, result, error)
+            driver.ended(self, self.worked(driver.services.clock.now()), result, error)
+            # Begun under the same hold of the lock, before others are looked at: to wake a second
+            # worker for the next link of a chain would cost more than the link.
+            job = workers.next_after(self)
+            driver.queues.pump_soon()
+            return job
 
     def _body_here(self, call: Call) -> Any:
         settings = as_carried()

@@ -79,16 +79,8 @@ class Admits(TicketOwner, Protocol):
         """The same for what was admitted under this hold of the lock."""
 
 
-class FreesWorkers(Queues, Protocol):
-    """Gives workers what is next; see `ready_queues`."""
-
-    def end_in_worker(
-        self, attempt: Started, took: float, result: Any, error: BaseException | None
-    ) -> Job | None:
-        """What a worker that has just ended goes straight on with."""
-
-    def worker_is_free(self, attempt: Started) -> None:
-        """The worker of an attempt that did not begin has nothing more to do."""
+class AsksLoops(Queues, Protocol):
+    """Has the loops begin what they run; see `ready_queues`."""
 
     def ask_loops(self) -> None:
         """Have the loops begin what they run."""
@@ -108,6 +100,12 @@ class PlacesInThreads(Places, Protocol):
     executor: Executor
     free: int
     lost: int
+
+    def next_after(self, attempt: Started) -> Job | None:
+        """What the worker of an attempt that is over goes straight on with, begun."""
+
+    def give_back(self) -> None:
+        """A worker has nothing to do after all."""
 
 
 class MadeElsewhere(Protocol):
@@ -226,7 +224,7 @@ class DispatchedRun(DrivenRun):
     """
 
     times: AttemptTimes
-    queues: FreesWorkers
+    queues: AsksLoops
     files: RunFiles
     resources: ResourceManager
     sharing: AsksOthers | None

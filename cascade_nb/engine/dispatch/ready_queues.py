@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cascade_nb.engine.core.priorities import goes_first
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, ThreadAttempt
@@ -23,7 +23,6 @@ from cascade_nb.engine.dispatch.workers import Workers
 
 if TYPE_CHECKING:
     from cascade_nb.engine.dispatch.admission import AdmittingRun
-    from cascade_nb.engine.dispatch.dispatched_run import Started
     from cascade_nb.engine.loops.services import LoopServices
 
 HELD_UP: Final = 0.1  # seconds after which a loop that was asked for counts as held up
@@ -166,48 +165,6 @@ class ReadyQueues:
         asked = self._asked_since
         return asked is not None and perf_counter() - asked > HELD_UP
 
-    def worker_is_free(self, attempt: Started) -> None:
-        """The worker of an attempt that did not begin has nothing more to do."""
-        assert attempt.workers is not None
-        attempt.workers.free += 1
-        attempt.workers.pump()  # another run may have work for it where this one has none
-        self.pump_soon()
-
-    def end_in_worker(
-        self, attempt: Started, took: float, result: Any, error: BaseException | None
-    ) -> ThreadAttempt | None:
-        """What a worker that has just ended goes straight on with; else the worker is free.
-
-        The end of one attempt and the begin of the next are one step under the lock.
-        """
-        workers = attempt.workers
-        assert isinstance(workers, Workers)
-        if attempt.replaced:
-            workers.lost -= 1
-            self.driver.ended(attempt, took, result, error)
-            self.pump_soon()
-            return None
-        job = None
-        try:
-            # To wake a second worker for the next link of a chain would cost more than the link.
-            self.driver.ended(attempt, took, result, error)
-            # Others may wait for a fixed one; one of a cluster begins when there is room.
-            if not workers.fixed and not workers.cluster:
-                job = workers.next_job(at_once=True)
-        except BaseException as broken:
-            self.driver.break_off(broken)
-        if job is None:
-            workers.free += 1
-        else:
-            job.workers = workers
-        if workers.runs_with_work:
-            workers.pump()
-        if self.inline or self.on_loop:
-            self.ask_loops()
-        if self.elsewhere:
-            self._pump()
-        return job
-
     def workers_for(self, queue: str) -> Workers:
         """Whose places those are that a queue is for."""
         if queue not in self._workers:
@@ -225,13 +182,13 @@ class ReadyQueues:
         Args:
             last: the key up to which to look; 0 for all.
         """
-        driver, heap, kind = self.driver, self.heap_of(workers), workers.attempt(self.driver)
+        driver, heap = self.driver, self.heap_of(workers)
         until = perf_counter() + SLICE  # there may be 100,000 that a pause is to hold
         while heap and (not last or heap[0] < last):
             index = heappop(heap) & INDEX
             if workers.cluster and not driver.core.is_ready(index):
                 continue  # what it reads was lost meanwhile: it waits, and comes again
-            attempt = driver.admission.admitted(index, kind, at_once)
+            attempt = driver.admission.admitted(index, workers.attempt, at_once)
             if attempt is not None:
                 return attempt
             if perf_counter() > until:

@@ -20,8 +20,8 @@ from typing import Final, Protocol
 
 from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.priorities import most_urgent
-from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
+from cascade_nb.engine.dispatch.dispatched_run import Started
 from cascade_nb.protocols import Executor
 
 LOST: Final = 64  # threads that may be replaced at least, while they do not end
@@ -38,11 +38,16 @@ class HasWork(Protocol):
 
 
 class Workers:
-    """An executor's free places, and the runs that have work for them, served in turn."""
+    """An executor's free places, and the runs that have work for them, served in turn.
 
-    def __init__(self, executor: Executor) -> None:
+    Args:
+        executor: whose places.
+        attempt: what an attempt is there.
+    """
+
+    def __init__(self, executor: Executor, attempt: type[ThreadAttempt]) -> None:
         self.executor = executor
-        self.remote: bool = getattr(executor, "remote", False)
+        self.attempt = attempt
         self.fixed: bool = getattr(executor, "fixed", False)
         self.cluster: bool = getattr(executor, "cluster", False)
         self.free = executor.capacity
@@ -64,8 +69,8 @@ class Workers:
                 place, last = most_urgent([one.heap_of(self)[:1] for one in runs_with_work])
             queues = runs_with_work[place]
             runs_with_work.remove(queues)
-            job = queues.take(self, at_once, last)
             heap = queues.heap_of(self)
+            job = queues.take(self, at_once, last)
             # What was looked at for as long as one may comes again with the loop, not from here.
             goes_on = heap and (job is not None or 0 != last < heap[0])
             if goes_on and queues not in runs_with_work:
@@ -73,6 +78,30 @@ class Workers:
             if job is not None:
                 return job
         return None
+
+    def next_after(self, attempt: Started) -> ThreadAttempt | None:
+        """What the worker of an attempt that is over goes straight on with; else it is free."""
+        if attempt.replaced:
+            self.lost -= 1  # another has its place
+            return None
+        job = None
+        # Others may wait for a fixed one; one of a cluster begins when there is room.
+        if not self.fixed and not self.cluster:
+            try:
+                job = self.next_job(at_once=True)
+            except BaseException as broken:
+                attempt.driver.break_off(broken)
+        if job is None:
+            self.free += 1
+        else:
+            job.workers = self
+        self.pump()
+        return job
+
+    def give_back(self) -> None:
+        """A worker has nothing to do after all: another run may have work for it."""
+        self.free += 1
+        self.pump()
 
     def replace(self, attempt: InFlight) -> None:
         """The thread of an attempt may never end: another takes its place, within bounds."""
@@ -93,9 +122,3 @@ class Workers:
         job.workers = self
         self.free -= 1
         self.executor.submit(job)
-
-    def attempt(self, driver: AdmittingRun) -> type[ThreadAttempt]:
-        """What an attempt of a run is there."""
-        if self.cluster:
-            return driver.cluster_attempt
-        return driver.process_attempt if self.remote else ThreadAttempt

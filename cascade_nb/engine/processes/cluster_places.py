@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from cascade_nb.engine.dispatch.workers import Workers
+from cascade_nb.engine.processes.cluster_attempt import ClusterAttempt
 
 
 class ClusterPlaces(Workers):
@@ -21,7 +22,7 @@ class ClusterPlaces(Workers):
         self._lock = lock
         self._runs: weakref.WeakSet[Any] = weakref.WeakSet()
         executor.listen(self)
-        super().__init__(executor)
+        super().__init__(executor, ClusterAttempt)
         self._known = self.free
 
     def watched_by(self, run: Any) -> None:

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from cascade_nb.engine.core.task_groups import THREADS, Place
+from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import RunsInProcesses
 from cascade_nb.engine.dispatch.workers import Workers
 from cascade_nb.engine.processes.cluster_places import ClusterPlaces
+from cascade_nb.engine.processes.process_attempt import ProcessAttempt
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.protocols import Executor
@@ -160,7 +162,9 @@ class WorkersOf:
         executor = self._executors(key)
         if is_cluster(executor):
             return ClusterPlaces(executor, self._lock)
-        return Workers(getattr(executor, "inner", None) or executor if depth else executor)
+        if depth:
+            executor = getattr(executor, "inner", None) or executor
+        return Workers(executor, ProcessAttempt if is_remote(executor) else ThreadAttempt)
 
 
 def is_remote(executor: object) -> bool:

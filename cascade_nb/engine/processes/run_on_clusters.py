@@ -10,7 +10,7 @@ from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.dispatched_run import ClusteredRun, Started
 from cascade_nb.engine.dispatch.timeouts import timed_out
 from cascade_nb.engine.dispatch.workers import Workers
-from cascade_nb.engine.processes.cluster_attempt import DEATHS, ClusterAttempt
+from cascade_nb.engine.processes.cluster_attempt import DEATHS
 from cascade_nb.engine.processes.cluster_places import ClusterPlaces
 from cascade_nb.engine.processes.cluster_reads import read_here
 from cascade_nb.engine.processes.lost_results import LostResults
@@ -22,8 +22,6 @@ THE_CLUSTER: Final = "the Dask cluster"
 
 class RunOnClusters(AdmittingRun, ClusteredRun):
     """One run, with what it does about clusters."""
-
-    cluster_attempt = ClusterAttempt
 
     def workers_at(self, workers: Callable[[str], Workers]) -> Callable[[str], Workers]:
         """The places of executors, by key; those of a cluster tell this run of what is lost."""

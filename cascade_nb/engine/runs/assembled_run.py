@@ -24,7 +24,7 @@ from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.inspection.time_left import TimeLeft
 from cascade_nb.engine.observing.event_publisher import EventPublisher
-from cascade_nb.engine.processes.process_attempt import ProcessAttempt, said_for_run
+from cascade_nb.engine.processes.process_attempt import said_for_run
 from cascade_nb.engine.processes.run_on_clusters import RunOnClusters
 from cascade_nb.engine.reuse.lookup import GraphSnapshot
 from cascade_nb.engine.runs.request import RunRequest
@@ -82,7 +82,6 @@ class AssembledRun(RunOnClusters):
     request: RunRequest
     services: RunServices
     saver: ResultSaver
-    process_attempt = ProcessAttempt
     queues: ReadyQueues
 
     def __init__(
