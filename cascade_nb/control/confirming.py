@@ -81,4 +81,4 @@ class Confirming(Continuing):
         """Tell of the end of a constraint, after its beginning. Call under `lock`."""
         self._tell_untold(constraint.key)
         if self.bus.listening and constraint.type != HOLD:
-            self.bus.publish(lifted(constraint, self.clock.wall(), cause, by.words))
+            self.bus.publish(lifted(constraint, self.clock.wall(), cause, by))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -157,7 +158,7 @@ class Constraint:
     since: float = 0.0
     expires: float | None = None
 
-    @property
+    @functools.cached_property
     def key(self) -> Key:
         """What a later one of the same scope, type and holder replaces."""
         return self.scope, self.type, self.holder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.holders import Holder
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 
 
@@ -25,7 +26,7 @@ def applied(constraint: Constraint, wall: float, lasts: float | None) -> Constra
     )
 
 
-def lifted(constraint: Constraint, wall: float, cause: str, by: str) -> ConstraintLifted:
+def lifted(constraint: Constraint, wall: float, cause: str, by: Holder) -> ConstraintLifted:
     """It is gone, because it was "lifted", by somebody, or has "expired"."""
     return ConstraintLifted(
         timestamp=wall,
@@ -34,5 +35,5 @@ def lifted(constraint: Constraint, wall: float, cause: str, by: str) -> Constrai
         by=constraint.by,
         holder=str(constraint.holder),
         cause=cause,
-        lifted_by=by if cause == "lifted" else "",
+        lifted_by=by.words if cause == "lifted" else "",
     )

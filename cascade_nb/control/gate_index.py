@@ -59,6 +59,18 @@ class GateIndex:
             found = (gate.constraint for gate in gates if gate.constraint is not None)
             return sorted(found, key=lambda constraint: constraint.since)
 
+    def constraints_on(self, run_id: str, type: str | None = None) -> list[Constraint]:
+        """Those in force, of one type where it is given, that can be about nodes of a run; oldest
+        first.
+        """
+        return [
+            one
+            for one in self.constraints()
+            if type in (None, one.type)
+            and one.scope.run in ("", run_id)
+            and (one.scope.kind != "run" or one.scope.value == run_id)
+        ]
+
     def next_change(self) -> float:
         """When `tick` has something to do, on the clock; infinity when only events can."""
         with self.lock:
@@ -134,8 +146,13 @@ class GateIndex:
             by: who would lift it.
             only: whose is meant; None for everybody's.
         """
-        of_scope = [key for key in self._gates if scope in (key[0], key[0].everywhere)]
-        return [key for key in of_scope if by.may_lift(key[2]) and only in (None, key[2])]
+        return [
+            key
+            for key in self._gates
+            if scope in (key[0], key[0].everywhere)
+            and by.may_lift(key[2])
+            and only in (None, key[2])
+        ]
 
     def _pause_of(self, breaker: BreakerGate) -> Gate | None:
         """The pause that a breaker has put into force, while it stands."""

@@ -180,15 +180,9 @@ class Admission:
 
     def note_pauses(self) -> None:
         """Have it written down which pauses there are from now on."""
-        driver, own = self._driver, self._driver.run_id
-        ours = [
-            one
-            for one in self._manager.constraints()
-            if one.type == "pause"
-            and one.scope.run in ("", own)
-            and (one.scope.kind != "run" or one.scope.value == own)
-        ]
-        driver.times.paused_by(ours, driver.services.clock.now())
+        driver = self._driver
+        pauses = self._manager.constraints_on(driver.run_id, "pause")
+        driver.times.paused_by(pauses, driver.services.clock.now())
 
     def in_flight(self) -> Iterable[Ticket]:
         """The tickets of everything that is admitted."""

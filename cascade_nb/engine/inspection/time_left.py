@@ -75,12 +75,7 @@ class TimeLeft:
         Of very many nodes it is made in a thread, and this is the last that was.
         """
         now = view.services.clock.now()
-        own = self._run_id
-        ours = [
-            one
-            for one in view.services.manager.constraints()
-            if one.scope.run in ("", own) and (one.scope.kind != "run" or one.scope.value == own)
-        ]
+        ours = view.services.manager.constraints_on(self._run_id)
         key = len(view.core.state_changes), ours
         if key != self._key and perf_counter() >= self._next and not self._thinking:
             moment = _moment(view, now, self._means, ours)
