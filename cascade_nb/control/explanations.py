@@ -13,9 +13,10 @@ from cascade_nb.control.constraint import TYPES, Constraint, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
+from cascade_nb.control.gate_kinds.pauses_and_limits import ConcurrencyGate, PauseGate, RateGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGate
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
-from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Ticket
+from cascade_nb.control.gates import Gate, Ticket
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.control.words import ago, amount_text, count_text, percent, seconds_text, size_text

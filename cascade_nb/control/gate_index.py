@@ -11,9 +11,10 @@ from cascade_nb.control.constraint import Constraint, Key, Scope, parse_scope
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, WorkflowGate
 from cascade_nb.control.gate_kinds.memory_guard import GuardGate
+from cascade_nb.control.gate_kinds.pauses_and_limits import ConcurrencyGate, PauseGate, RateGate
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
-from cascade_nb.control.gates import ConcurrencyGate, Gate, PauseGate, RateGate, Subject, Ticket
+from cascade_nb.control.gates import Gate, Subject, Ticket
 from cascade_nb.control.holders import Holder
 from cascade_nb.protocols import Clock
 

@@ -23,15 +23,9 @@ from cascade_nb.control.freed_gates import FreedGates
 from cascade_nb.control.gate_index import HOLD, gate_for
 from cascade_nb.control.gate_kinds.breakers import BreakerGate
 from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate
+from cascade_nb.control.gate_kinds.pauses_and_limits import ConcurrencyGate, PauseGate, RateGate
 from cascade_nb.control.gate_kinds.process_state import taking
-from cascade_nb.control.gates import (
-    ConcurrencyGate,
-    Gate,
-    PauseGate,
-    RateGate,
-    Ticket,
-    TicketOwner,
-)
+from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
 from cascade_nb.protocols import Clock

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cascade_nb.control import ConstraintManager
 from cascade_nb.control.explanations import explain, whose_words
 from cascade_nb.control.gate_kinds.breakers import THE_BREAKER
-from cascade_nb.control.gates import PauseGate
+from cascade_nb.control.gate_kinds.pauses_and_limits import PauseGate
 from cascade_nb.control.holders import (
     A_PERSON,
     VARIABLE,

@@ -14,7 +14,7 @@ from tests.support.mutants import Mutant
 PROGRAMS: Final = 1_200
 
 _MANAGER: Final = "cascade_nb.control.manager:ConstraintManager"
-_GATES: Final = "cascade_nb.control.gates"
+_GATES: Final = "cascade_nb.control.gate_kinds.pauses_and_limits"
 _SCHEDULER: Final = "cascade_nb.engine.core.scheduler:Scheduler"
 
 MUTANTS: Final = (
