@@ -95,7 +95,7 @@ def test_everything_is_held_and_what_is_in_force_is_lifted_there(
     kernel: RealKernel, runs: Runs
 ) -> None:
     assert runs.ask(type="hold", run="", on=True)["error"] is None
-    runs.wait_until(lambda: runs.shown["held"])
+    runs.wait_until(lambda: runs.shown["held"] and runs.shown["constraints"])
     (held,) = runs.shown["constraints"]
     assert (held["what"], held["does"]) == ("everything", "paused")
     assert "global" in words(kernel.check("%cascade status"))

@@ -35,12 +35,12 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[RealKernel]:
         yield running
 
 
-def sent_meanwhile(kernel: RealKernel) -> Execution:
-    """A cell that is sent while a reply goes out."""
+def sent_meanwhile(kernel: RealKernel, comes: float = 2.0) -> Execution:
+    """A cell that is sent while a reply goes out, and comes within so many seconds."""
     held_up = kernel.send(MEANWHILE)
     said = held_up.wait_until(lambda cell: "held up" in cell.stdout).stdout
     cell = kernel.send("print('heard')")
-    time.sleep(2.0)  # until it lies before the kernel's door, which nobody can see from here
+    time.sleep(comes)  # until it lies before the kernel's door, which nobody can see from here
     (Path(said.removeprefix("held up ").strip()) / "go").touch()
     return cell
 
@@ -63,7 +63,11 @@ def test_a_request_that_comes_with_a_reply_is_read(kernel: RealKernel) -> None:
 @pytest.mark.parametrize("kernel", ["7.3"], indirect=True)
 def test_without_help_it_is_not(kernel: RealKernel) -> None:
     # If this fails the kernel has learnt it, and the shim is in vain.
-    cell = sent_meanwhile(kernel)
-    assert not is_heard(cell, 3.0)
+    for comes in (2.0, 8.0, 20.0):  # on a busy machine it may come too late, after the reply
+        cell = sent_meanwhile(kernel, comes)
+        if not is_heard(cell, 3.0):
+            break
+    else:
+        raise AssertionError("it was heard each time")
     kernel.connect_anew()
     assert is_heard(cell, PATIENCE), "what the tests do for new kernels does not help them"

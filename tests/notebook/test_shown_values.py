@@ -127,9 +127,9 @@ df, o, w, n = frame(), odd(), box(), nothing()
 def test_the_result_of_a_run_is_waited_for_in_the_cell_after_it(kernel: RealKernel) -> None:
     kernel.check(
         """%%cascade --quiet
-import time
+import pathlib, time
 def slow(n):
-    time.sleep(0.3)
+    while not pathlib.Path("go").exists(): time.sleep(0.01)
     return n
 async def slow_too(n): return n + 1
 s = slow_too(slow(5))
@@ -139,6 +139,7 @@ s = slow_too(slow(5))
     late = kernel.execute("run.result(timeout=0.01)")
     assert late.error is not None
     assert late.error.name == "WaitTimeoutError"
+    kernel.check("pathlib.Path('go').touch()")
     assert kernel.check("print(run.result(), run.result(1))").stdout == "6 6\n"
     number = kernel.check("print(run.number, s.value)").stdout.split()
     failed = kernel.execute("run = %cascade run nowhere --wait")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine.tools import until_blocking
 from tests.support.kernels import OWN, RealKernel
 
 pytestmark = pytest.mark.may_block("a kernel is waited for")
@@ -38,12 +39,12 @@ def test_figures_that_a_task_still_draws_are_its_own(kernel: RealKernel) -> None
 def draw(k):
     import matplotlib.pyplot as plt
     plt.plot([k, 1])
-    there.set(); go.wait(30)
+    there.set(); go.wait(120)
     assert plt.gcf().axes and len(plt.get_fignums()) == 1, "it is gone"
     plt.title(f"number {k}")
     return k
 panel = Panel.open(cs.start(draw.map(k=[1, 2, 3])))
-await asyncio.to_thread(there.wait, 30)
+await asyncio.to_thread(there.wait, 60)
 """
     )
     assert kernel.check("get_ipython().events.trigger('post_execute')").displays == []
@@ -152,13 +153,13 @@ def send(data, *args, **kwargs):
 panel.widget.comm.send = send
 """
     )
-    kernel.check("await panel.finished(); await asyncio.sleep(0.3)")
+    kernel.check("await panel.finished()")
     told = kernel.check("print(panel.output.text, panel.run.status.headline[:60])")
     assert told.stdout.startswith("one \ufffd red\ufffd\n Failed after")
     assert "ValueError: no file \ufffd" in told.stdout
     assert "\x1b" not in told.stdout
-    said = kernel.check("print([d['content'].get('phase') for d in sent[1:] if d.get('content')])")
-    assert "'failed'" in said.stdout
+    said = "print([d['content'].get('phase') for d in sent[1:] if d.get('content')])"
+    until_blocking(lambda: "'failed'" in kernel.check(said).stdout)
     launch.wait_until(lambda cell: "no file \ufffd" in str(cell.displays))
     assert "\x1b" not in str([shown.get("text/plain") for shown in launch.displays])
 

@@ -346,6 +346,7 @@ def test_a_run_is_paused_by_its_number(built: Notebook) -> None:
 
 def test_who_waited_long_enough_is_told_how_the_run_stands(built: Notebook) -> None:
     built.ok("%cascade pause double\nrun = cs.start(doubled, fresh=True)")
+    built.ok("import time\nwhile not run.status.held: time.sleep(0.01)")
     done = built.run("run.result(timeout=0.2)")
     assert isinstance(done.error, TimeoutError)
     assert "doubled is not there after 0.2 s; run 2 goes on: " in str(done.error)
