@@ -241,8 +241,19 @@ def test_a_row_of_the_table_lists_its_nodes(panel: PanelPage) -> None:
     assert panel.sent("node")[-1] == {"type": "node", "ask": 1, "kind": "train"}
     nodes = [["0:3", "train#3 = train(1)", "failed"], ["0:4", "train#4 = train(2)", "done"]]
     counted = [["failed", 1], ["done", 600]]
-    answer(panel, group={"name": "train", "total": 601, "counts": counted, "nodes": nodes})
+    group = {"name": "train", "total": 601, "counts": counted, "nodes": nodes}
+    hold = {"kind": "train", "do": "hold_all", "does": "Holds 14, 3 will finish."}
+    answer(panel, group={**group, "hold": hold})
     expect(drawer(panel)).to_contain_text("601 nodes")
+    drawer(panel).get_by_role("button", name="Hold all of train").hover()
+    expect(drawer(panel).get_by_role("status")).to_have_text("Holds 14, 3 will finish.")
+    drawer(panel).get_by_role("button", name="Hold all of train").click()
+    asked = panel.sent("node")[-1]
+    assert (asked["do"], asked["kind"]) == ("hold_all", "train")
+    answer(panel, said="train is held.")
+    panel.page.clock.run_for(1_100)
+    answer(panel, group={**group, "hold": {**hold, "do": "resume_all", "does": ""}})
+    expect(drawer(panel).get_by_role("button", name="Resume all of train")).to_be_visible()
     expect(drawer(panel)).to_contain_text("599 more are not listed")
     drawer(panel).get_by_role("button", name="train#3").click()
     assert panel.sent("node")[-1]["node"] == "0:3"

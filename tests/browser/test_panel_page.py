@@ -56,6 +56,19 @@ def test_a_click_asks_and_the_answer_is_shown(panel: PanelPage) -> None:
     assert panel.text(".cs-headline") == "Pausing… 4 finishing"
 
 
+def test_what_a_switch_would_do_is_said_before_it_is_done(panel: PanelPage) -> None:
+    pause, hold = panel.switch("Pause this run"), panel.switch("Hold train")
+    expect(pause).to_have_attribute("title", "Pause this run: holds 8, 4 will finish")
+    expect(hold).to_have_attribute("title", "Hold train: holds 3, 4 will finish")
+    kind = {**STATE["kinds"][0], "running": 0, "held": 7, "waiting": 0, "paused": True}
+    panel.tell(phase="paused", counts=counts(running=0, held=12, waiting=0), kinds=[kind])
+    expect(pause).to_have_attribute("title", "Let this run go on")
+    expect(hold).to_have_attribute("title", "Let train go on")
+    # by their names they are the same as before
+    panel.tell(phase="running", kinds=[{**kind, "paused": False}])
+    expect(hold).to_have_attribute("title", "Hold train: holds 7")
+
+
 def test_an_answer_to_another_page_is_none_to_this_one(panel: PanelPage) -> None:
     # Both hear it, and each counts its own clicks.
     switch = panel.switch("Pause this run")

@@ -8,6 +8,7 @@ import gc
 import itertools
 import json
 import queue
+import re
 import sys
 import threading
 import time
@@ -576,6 +577,13 @@ async def test_how_many_of_a_task_run_at_once_is_changed_in_the_drawer(start: St
     assert told == "At most 0 of wait at once: none starts."
     group = (await page.ask(kind="wait"))["group"]
     assert (group["limit"]["most"], group["limit"]["kind"]) == (0, "wait")
+    assert (group["hold"]["kind"], group["hold"]["do"]) == ("wait", "hold_all")
+    assert re.fullmatch(r"Holds \d, \d will finish\.", group["hold"]["does"])
+    assert (await page.ask(do="hold_all", kind="wait"))["said"] == "wait is held."
+    assert run.engine.constraints.standing("task:wait", "pause")
+    assert (await page.ask(kind="wait"))["group"]["hold"]["do"] == "resume_all"
+    assert (await page.ask(do="resume_all", kind="wait"))["said"] == "wait may go on."
+    assert not run.engine.constraints.standing("task:wait", "pause")
     run.limit("task:wait", 2, by="agent:claude")
     told = (await page.ask(do="limit", kind="wait", most=5))["said"]
     assert told == "At most 2 of wait at once, which is what the agent claude allows."
@@ -584,7 +592,9 @@ async def test_how_many_of_a_task_run_at_once_is_changed_in_the_drawer(start: St
     assert told == "Any number of wait may run at once."
     for nonsense in (-1, "many", 1.5, [2]):
         assert "limit" in (await page.ask(do="limit", kind="wait", most=nonsense))["problem"]
-    assert (await page.ask(do="limit", kind="nope", most=1))["problem"] == "there is no such task"
+    for deed in ("limit", "hold_all", "resume_all"):
+        told = await page.ask(do=deed, kind="nope", most=1)
+        assert told["problem"] == "there is no such task"
     go.set()
     await over(run)
     assert (await page.head("one"))["limit"] is None

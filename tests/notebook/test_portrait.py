@@ -96,6 +96,9 @@ async def test_a_browser_that_heard_everything_shows_what_is(engine: Engine, gat
     run = engine.start(flow(gate))
     browser = watch(run)
     await browser.hear_until(lambda shown: shown["counts"]["running"])
+    states = ("done", "running", "waiting", "queued", "held", "failed")
+    for kind in browser.shown["kinds"]:
+        assert kind["total"] == sum(kind[state] for state in states), kind
     gate.open()
     await browser.hear_until(lambda shown: shown["ended"])
     late = watch(run).shown

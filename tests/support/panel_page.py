@@ -38,6 +38,7 @@ STATE: dict[str, Any] = {
             "total": 12,
             "done": 5,
             "running": 4,
+            "waiting": 3,
             "queued": 0,
             "held": 0,
             "failed": 0,

@@ -266,6 +266,7 @@ def kind_status(
         queued=counts[NodeState.QUEUED],
         held=counts[NodeState.HELD],
         asking=counts[NodeState.ASKING],
+        waiting=counts[NodeState.WAITING],
         failed=counts[NodeState.FAILED],
         paused=bool(pauses),
         limit=min((one.limit for one in limits), default=None),

@@ -73,13 +73,12 @@ class KindStatus:
     """All nodes of one task taken together.
 
     Attributes:
-        queued: how many a limit keeps from starting, that of the threads that there are too.
-        held: how many a pause does.
+        queued, held: how many a limit, that of the threads too, and a pause keep from starting.
         paused: whether a pause of exactly this task stands.
         limit: the concurrency limit of exactly this task, the strictest, or None.
         by: who pauses or limits exactly this task, and why, in words.
         others: those of them that are not you.
-        asking: how many wait for an answer.
+        asking, waiting: how many wait for an answer, and for what they read.
         attempts: how many are over, failed ones too.
         seconds: how long they took together.
         longest: how long the longest of them took.
@@ -102,6 +101,7 @@ class KindStatus:
     seconds: float = 0.0
     longest: float = 0.0
     asking: int = 0
+    waiting: int = 0
     cpu: float = 0.0
     memory: int = 0
 

@@ -28,7 +28,13 @@ from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.drawer.code_tab import code_tab
 from cascade_nb.notebook.drawer.groups import group_of
-from cascade_nb.notebook.drawer.head import head_of, limit_of, put_limit, what_holds_do
+from cascade_nb.notebook.drawer.head import (
+    head_of,
+    limit_of,
+    put_limit,
+    task_called,
+    what_holds_do,
+)
 from cascade_nb.notebook.drawer.items_tab import items_tab
 from cascade_nb.notebook.drawer.references import Named, References
 from cascade_nb.notebook.drawer.results import Results
@@ -228,6 +234,10 @@ class Desk:
             return "It runs again; its panel is below."
         if message["do"] == "limit":
             return put_limit(run, message.get("kind"), message.get("most"))
+        if message["do"] in ("hold_all", "resume_all"):
+            name, hold = task_called(run, message.get("kind")), message["do"] == "hold_all"
+            (run.pause if hold else run.resume)(f"task:{name}", by=the_user())
+            return f"{name} is held." if hold else f"{name} may go on."
         named = references.read(str(message.get("node")))
         scope = f"node:{named.node.id}"
         match message["do"]:

@@ -11,7 +11,7 @@ from cascade_nb.engine.observing.state_counts import MOST_URGENT_FIRST
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.runs.run import Run
-from cascade_nb.notebook.drawer.head import limit_of
+from cascade_nb.notebook.drawer.head import hold_of, limit_of
 from cascade_nb.notebook.drawer.references import References
 from cascade_nb.notebook.drawer.texts import Json, line
 
@@ -28,12 +28,13 @@ def group_of(run: Run, references: References, indexes: Sequence[int]) -> Json:
     states = run.look(read) or [NodeState.WAITING] * len(indexes)
     rank = {state: number for number, state in enumerate(MOST_URGENT_FIRST)}
     ordered = sorted(zip(indexes, states, strict=True), key=lambda one: (rank[one[1]], one[0]))
-    names = {graph.nodes[index].task_name for index in indexes[:_LISTED]}
+    names = {graph.nodes[index].task_name for index in indexes}
     counts = Counter(states)
     task = names.pop() if len(names) == 1 else None
     return {
         "name": f"{len(names)} tasks" if task is None else line(task),
         "limit": None if task is None else limit_of(run, task),
+        "hold": None if task is None else hold_of(run, task),
         "total": len(indexes),
         "counts": [[state.value, counts[state]] for state in MOST_URGENT_FIRST if counts[state]],
         "nodes": [

@@ -10,7 +10,7 @@ from cascade_nb.control.holders import the_user
 from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.inspection.hold_effects import hold_effect
 from cascade_nb.engine.inspection.node_facts import NodeFacts
-from cascade_nb.engine.observing.status import NodeState
+from cascade_nb.engine.observing.status import KindStatus, NodeState
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
@@ -94,12 +94,44 @@ def limit_of(run: Run, task_name: str) -> Json | None:
     """How many calls of a task may run at once, for who wants to change that; None where none of it
     can run any more, or the run is over.
     """
-    if run.outcome is not None:
-        return None
-    kind = next((one for one in run.status.kinds if one.name == task_name), None)
-    if kind is None or kind.done + kind.failed == kind.total:
+    kind = _going_on(run, task_name)
+    if kind is None:
         return None
     return {"kind": line(task_name), "most": kind.limit, "running": kind.running}
+
+
+def hold_of(run: Run, task_name: str) -> Json | None:
+    """What can be done to hold all of a task, and what it would do; None as for `limit_of`."""
+    kind = _going_on(run, task_name)
+    if kind is None:
+        return None
+    if kind.paused:
+        return {"kind": line(task_name), "do": "resume_all", "does": ""}
+    does = hold_effect(run, run.graph, Scope("task", task_name)).words
+    return {"kind": line(task_name), "do": "hold_all", "does": does}
+
+
+def _going_on(run: Run, task_name: str) -> KindStatus | None:
+    """How a task stands, of which something can run still."""
+    kinds = () if run.outcome is not None else run.status.kinds
+    kind = next((one for one in kinds if one.name == task_name), None)
+    return None if kind is None or kind.done + kind.failed == kind.total else kind
+
+
+def task_called(run: Run, kind: object) -> str:
+    """The name of a task, as a scope has it.
+
+    Args:
+        run: it has nodes of that task.
+        kind: what the page calls it.
+
+    Raises:
+        UsageError: there is no such task.
+    """
+    name = next((n.task_name for n in run.graph.nodes if line(n.task_name) == kind), None)
+    if name is None:
+        raise UsageError("there is no such task")
+    return name
 
 
 def put_limit(run: Run, kind: object, most: object) -> str:
@@ -114,9 +146,7 @@ def put_limit(run: Run, kind: object, most: object) -> str:
         ConstraintError: it is no number of calls.
         UsageError: there is no such task.
     """
-    name = next((n.task_name for n in run.graph.nodes if line(n.task_name) == kind), None)
-    if name is None:
-        raise UsageError("there is no such task")
+    name = task_called(run, kind)
     scope = f"task:{name}"
     run.limit(scope, most, by=the_user())  # type: ignore[arg-type] # which looks at what it is
     standing = run.engine.constraints.standing(scope, "concurrency")

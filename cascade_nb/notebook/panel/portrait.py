@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _COUNTS: Final = ("total", "done", *COUNTED)
-_ADDED: Final = ("total", "done", "running", "queued", "held", "asking", "failed")
+_ADDED: Final = ("total", "done", "running", "waiting", "queued", "held", "asking", "failed")
 _GOES_ON: Final = ("asking", "running", "held", "queued", "failed")
 _NAME: Final = 100  # characters of the name of a node
 _OVER: Final = (NodeState.DONE, NodeState.REUSED, NodeState.SKIPPED)
@@ -301,6 +301,7 @@ def _kind(kind: KindStatus) -> Json:
         "total": kind.total,
         "done": kind.done,
         "running": kind.running,
+        "waiting": kind.waiting,
         "queued": kind.queued,
         "held": kind.held,
         "asking": kind.asking,

@@ -1,5 +1,6 @@
 // The pane of one node: it asks the kernel when it is opened, and again when something changed.
 
+import { DOES, deedWords } from "./deeds.js"
 import { h, mark, write } from "./dom.js"
 import { button, facts, link, tabBody } from "./drawer_tabs.js"
 import { Items } from "./items.js"
@@ -10,16 +11,6 @@ import { number } from "./words.js"
 const AGAIN = 1000 // ms between two questions of one open drawer
 const WAITS = 400 // ms until it says that it waits
 const LOST = "The kernel that ran this is gone, so this node cannot be looked at any more."
-const DEEDS = {
-  hold: "Hold",
-  hold_after: "Hold with all after it",
-  resume: "Resume",
-  break: "Breakpoint before",
-  no_break: "No breakpoint",
-  retry: "Retry what failed",
-  run_to: "Run to here",
-}
-const DOES = { break: "Goes on until it would start, and holds it then with its inputs there." }
 let drawers = 0
 
 export class Drawer {
@@ -210,13 +201,8 @@ export class Drawer {
     const above = head.above ? ["item of ", link(head.above, (ref) => this.follow(ref)), " · "] : []
     this.task.replaceChildren(...above, `task ${head.task}`)
     this.facts.replaceChildren(facts(head.facts))
-    const deeds = [...head.can, "copy"].join()
-    if (this.deeds.dataset.shown !== deeds || !this.deeds.childElementCount) {
-      this.deeds.dataset.shown = deeds
-      this.deeds.replaceChildren(...head.can.map((deed) => this.deed(deed)), this.deed("copy"))
-    }
+    this.drawDeeds([...head.can, "copy"], { ...DOES, ...head.does })
     this.takeLimit(head.limit)
-    for (const element of this.deeds.children) mark(element, "title", head.does?.[element.dataset.deed] ?? DOES[element.dataset.deed] ?? null)
     const tabs = head.tabs.join()
     if (this.tabs.dataset.shown === tabs && this.tabs.childElementCount) return
     this.tabs.dataset.shown = tabs
@@ -229,9 +215,18 @@ export class Drawer {
     if (!this.acted) this.most.take(limit ?? null)
   }
 
-  deed(deed) {
-    const act = deed === "copy" ? () => this.copyText(this.head.whole) : () => this.act({ do: deed })
-    const element = button(DEEDS[deed] ?? "Copy name", act)
+  drawDeeds(deeds, does, kind) {
+    const shown = deeds.join()
+    if (this.deeds.dataset.shown !== shown || !this.deeds.childElementCount) {
+      this.deeds.dataset.shown = shown
+      this.deeds.replaceChildren(...deeds.map((deed) => this.deed(deed, kind)))
+    }
+    for (const element of this.deeds.children) mark(element, "title", does[element.dataset.deed] || null)
+  }
+
+  deed(deed, kind) {
+    const act = deed === "copy" ? () => this.copyText(this.head.whole) : () => this.act(kind ? { do: deed, kind } : { do: deed })
+    const element = button(deedWords(deed, kind), act)
     element.dataset.deed = deed
     // What it would do stands there before it is done.
     const tell = () => element.title && write(this.said, element.title)
@@ -321,8 +316,9 @@ export class Drawer {
     this.body.scrollTop = at
   }
 
-  drawGroup({ name, total, counts, nodes, limit }) {
+  drawGroup({ name, total, counts, nodes, limit, hold }) {
     this.takeLimit(limit)
+    this.drawDeeds(hold ? [hold.do] : [], { [hold?.do]: hold?.does }, hold?.kind)
     const drawn = JSON.stringify([name, nodes])
     if (drawn === this.drawn) return
     this.drawn = drawn

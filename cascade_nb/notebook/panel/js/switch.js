@@ -24,6 +24,11 @@ export class Switch {
     mark(this.element, "title", label)
   }
 
+  // What a click would do.
+  tell(words) {
+    mark(this.element, "title", words)
+  }
+
   update(on, answered, enabled) {
     if (this.asked && this.asked.seq <= answered) this.asked = null
     this.on = on

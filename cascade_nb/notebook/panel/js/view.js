@@ -12,7 +12,7 @@ import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
 import { Switch } from "./switch.js"
 import { Timeline } from "./timeline.js"
-import { aboutText, agoText, exactText, lengthText, number } from "./words.js"
+import { aboutText, agoText, exactText, holdText, lengthText, number } from "./words.js"
 
 const GONE = "The kernel that ran this is gone; this is how it was last seen."
 const ENDED = { succeeded: "✓", failed: "✕", cancelled: "■" }
@@ -147,6 +147,7 @@ export class View {
     const open = !state.ended && !this.shared.gone
     mark(this.root, "data-phase", this.shared.gone ? "gone" : phase)
     this.pause.update(["pausing", "paused"].includes(phase), this.shared.answered, open)
+    this.pause.tell(this.pause.on ? "Let this run go on" : `Pause this run: ${holdText(counts)}`)
     this.cancel.disabled = !open || phase === "cancelling"
     for (const [name, part] of Object.entries(this.parts)) {
       part.style.width = `${counts.total ? (100 * counts[name]) / counts.total : 0}%`
@@ -248,6 +249,7 @@ export class View {
       mark(row.limit, "data-others", others.length ? "" : null)
       mark(row.element, "data-state", kindState(kind, ended))
       row.hold.update(kind.paused, this.shared.answered, open)
+      row.hold.tell(kind.paused ? `Let ${kind.name} go on` : `Hold ${kind.name}: ${holdText(kind)}`)
     }
     const told = retries ?? []
     // Once there, their place stays: attempts come and go, and nothing else is to move for that.

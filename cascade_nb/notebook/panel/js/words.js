@@ -16,6 +16,11 @@ export function exactText(seconds) {
   return seconds < 9.95 ? `${seconds.toFixed(1).replace(".0", "")} s` : lengthText(Math.round(seconds))
 }
 
+// What a hold would do; as cascade_nb.engine.inspection.hold_effects says it.
+export function holdText({ waiting = 0, queued = 0, held = 0, running = 0 }) {
+  return `holds ${number(waiting + queued + held)}${running ? `, ${number(running)} will finish` : ""}`
+}
+
 export function aboutText(seconds) {
   if (seconds < 10) return "a few seconds left"
   if (seconds < 60) return `about ${Math.round(seconds / 5) * 5} s left`
