@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from cascade_nb.errors import RunCancelledError, RunFailures
 from cascade_nb.events import ConstraintApplied, TaskExecutionStarted
 from cascade_nb.testing import ControllerTestApp, InProcessConnector, SpySubscriber, VirtualClock
 from tests.engine.conftest import MakeEngine
-from tests.engine.tools import Hold, outcome, pass_time, started, until
+from tests.engine.tools import PATIENCE, Hold, outcome, pass_time, started, until
 
 LANES = ("thread", "async", "inline", "processes")
 every_lane = pytest.mark.parametrize("lane", LANES)
@@ -63,7 +64,8 @@ def pause_of(engine: Engine, scope: str = "task:fetch") -> str:
 
 async def go_on(clock: VirtualClock, run: Run, condition: Any) -> None:
     """Let time pass from one timer to the next until a condition is true."""
-    for _ in range(200):
+    deadline = time.monotonic() + PATIENCE  # for threads that get no turn
+    while time.monotonic() < deadline:
         if condition() or run.done():
             return
         if clock.next_call < math.inf:

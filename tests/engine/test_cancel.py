@@ -70,6 +70,7 @@ async def test_a_thread_that_looks_stops_by_itself(
 
     run = engine.start(work())
     await until(lambda: hold.came)
+    engine.grace = PATIENCE  # its thread may get no turn for a while
     run.cancel()
     await until(lambda: run.status.phase is Phase.CANCELLING)
     hold.let_go()
@@ -85,6 +86,7 @@ async def test_a_thread_that_does_not_look_may_finish_within_the_grace(
     hold = Hold()
     run = engine.start(give(cs.task(name="work")(hold.wait)("kept")))
     await until(lambda: hold.came)
+    engine.grace = PATIENCE  # its thread may get no turn for a while
     run.cancel()
     await until(lambda: run.status.phase is Phase.CANCELLING)
     hold.let_go()

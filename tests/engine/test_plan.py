@@ -303,7 +303,7 @@ async def test_a_nodes_own_history_counts_more_than_its_tasks(engine: Engine) ->
     plan = await engine.plan(load(2).named("raw"))
     seconds = plan.step("raw").seconds
     assert seconds is not None
-    assert seconds < 10
+    assert seconds < 500
     assert (await engine.plan(load(2).named("new"))).step("new").seconds == 1000.0
 
 

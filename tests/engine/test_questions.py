@@ -344,7 +344,7 @@ async def test_a_question_survives_its_kernel_and_attach_asks_it_again(
     await until(lambda: len(made) == 1)
     await until(lambda: "QuestionAnswered" in "".join(state.paper.lines.get(run.id, ())))
     owner, fence, _ = state.paper.leases[run.id]
-    state.paper.leases[run.id] = (owner, fence, 0.0)  # as if that kernel were dead
+    state.paper.leases[run.id] = (owner, fence + 1, 0.0)  # as if that kernel were dead
     again = await make_engine(state_backend=state).attach()
     assert await asked(again) == ["one"]
     told = [event_from_json(line) for line in again.history]

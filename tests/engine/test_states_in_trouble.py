@@ -78,7 +78,7 @@ async def paused(run: Run, words: str) -> None:
 
 async def go_on(run: Run) -> int:
     """Resume, as often as a user would who sees that it was too early; gives the value."""
-    for _ in range(5):
+    for _ in range(100):
         run.resume()
         await until(lambda: run.done() or run.status.phase is Phase.PAUSED, run.status.headline)
         if run.done():

@@ -193,8 +193,10 @@ def test_other_threads_go_on_while_large_data_are_hashed() -> None:
 
     def hashing() -> None:
         begun.set()
-        for _ in range(10):
+        for _ in range(500):  # or until the other one has had its turns
             key(array)
+            if counted > 10:
+                break
         done.set()
 
     interval = sys.getswitchinterval()

@@ -136,9 +136,9 @@ def test_what_keeps_a_registry_is_not_gone_through() -> None:
 
 def test_a_large_flat_list_costs_little() -> None:
     numbers = list(range(1_000_000))
-    began = time.perf_counter()
+    began = time.thread_time()
     assert repeats([numbers, numbers]) != b""
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_a_grid_whose_rows_were_one_runs_again_when_they_are_three() -> None:

@@ -22,6 +22,11 @@ from tests.view.conftest import FOR_EVER, FakeDot, MakeDot
 from tests.view.graphs import every_kind, layered, pipeline
 
 
+def _until(go: Path) -> str:
+    """What a `dot` does that waits for a file before it answers."""
+    return f'while [ ! -e "{go}" ]; do sleep 0.01; done; exec $DOT "$@"'
+
+
 async def until_started(dot: FakeDot) -> int:
     """The process id of the first one, as soon as there is one."""
     deadline = time.monotonic() + 60
@@ -93,7 +98,7 @@ async def test_the_shelf_is_bounded_and_keeps_what_was_asked_for_last() -> None:
 
 async def test_the_loop_is_free_while_a_child_works(fake_dot: MakeDot, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    dot = fake_dot(f'while [ ! -e "{go}" ]; do sleep 0.01; done; exec $DOT "$@"')
+    dot = fake_dot(_until(go))
     work = asyncio.create_task(lay_out(picture_of(layered(100, 100)), ["svg"]))
     await until_started(dot)
     for _ in range(20):
@@ -152,10 +157,11 @@ async def test_a_layout_cancelled_before_it_begins_leaves_nothing(fake_dot: Make
 
 
 async def test_a_loop_that_closes_early_is_not_called_any_more(
-    fake_dot: MakeDot, caplog: pytest.LogCaptureFixture
+    fake_dot: MakeDot, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     # One thread's loop is gone when the child that it shared with another answers.
-    dot = fake_dot('sleep 0.5; exec $DOT "$@"')
+    go = tmp_path / "go"
+    dot = fake_dot(_until(go))
     picture = picture_of(pipeline())
     mine = asyncio.create_task(lay_out(picture, ["svg"]))
     await until_started(dot)
@@ -170,6 +176,7 @@ async def test_a_loop_that_closes_early_is_not_called_any_more(
     thread = threading.Thread(target=short)
     thread.start()
     await asyncio.to_thread(thread.join)
+    go.touch()
     assert (await mine).svg is not None
     assert not [line for line in caplog.messages if "callback" in line]
 
@@ -205,13 +212,17 @@ def test_the_end_of_the_interpreter_ends_the_child(fake_dot: MakeDot) -> None:
     assert not is_running(dot.starts[0])
 
 
-async def test_an_interrupt_of_the_group_does_not_reach_the_child(fake_dot: MakeDot) -> None:
+async def test_an_interrupt_of_the_group_does_not_reach_the_child(
+    fake_dot: MakeDot, tmp_path: Path
+) -> None:
     # A notebook's interrupt goes to the kernel's whole process group.
-    dot = fake_dot('sleep 0.5; exec $DOT "$@"')
+    go = tmp_path / "go"
+    dot = fake_dot(_until(go))
     work = asyncio.create_task(lay_out(picture_of(pipeline()), ["svg"]))
     pid = await until_started(dot)
     group = await asyncio.to_thread(
         subprocess.check_output, ["ps", "-o", "pgid=", "-p", str(pid)], text=True
     )
     assert int(group) == pid
+    go.touch()
     assert (await work).svg is not None
