@@ -102,7 +102,7 @@ def answer(panel: PanelPage, **message: Any) -> None:
 
 def until_shown(panel: PanelPage, text: str, **message: Any) -> None:
     """Answer each question of the page, until it shows a text."""
-    for _ in range(60):
+    for _ in range(180):
         answer(panel, **message)
         try:
             expect(drawer(panel)).to_contain_text(text, timeout=500)

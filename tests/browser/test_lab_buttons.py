@@ -13,7 +13,10 @@ from tests.support.notebook_page import LabNotebook
 
 NEWEST: Final = LABELS[0]
 
-LOAD: Final = "%load_ext cascade_nb\nimport asyncio, time\nimport cascade_nb as cs"
+LOAD: Final = """%load_ext cascade_nb
+import asyncio, threading, time
+import cascade_nb as cs
+seen = threading.Event()"""
 
 #: A task of each way to be busy. None ends by itself, and each can be stopped.
 TASKS: Final = """%%cascade --quiet
@@ -30,7 +33,7 @@ def nests(n):
 
 class Slow:
     def __reduce__(self):
-        time.sleep(15)
+        seen.wait(120)
         return Slow, ()
 
 in_thread, in_coroutine, nested, at_once = thread(1), coroutine(1), nests(2), quick(3)
@@ -108,6 +111,7 @@ def test_an_interrupt_at_any_moment_ends_what_waits_and_says_what_became_of_the_
             panel = panel_at(notebook, moment)
             notebook.press_interrupt()  # else it would go on for longer than anybody waits here
             panel.wait_for_phase(*moment.phases)
+            notebook.ask_kernel("seen.set()")
             for cell in (RUN, HOLD) if moment.busy else (RUN,):
                 notebook.wait_for_cell(cell)
             notebook.run(LAST)
@@ -198,7 +202,7 @@ def test_two_tabs_a_hundred_clicks_ten_runs_and_a_closed_tab(
         ten = LabPanel(notebook, RUN)
         ten.wait_for_phase("running")
         going = "print(sum(1 for r in cs.shortcuts.default_engine().runs if r is not second))"
-        assert notebook.ask_kernel(going) == "1\n"
+        notebook.wait_until(lambda: notebook.ask_kernel(going) == "1\n", "there are several")
         expect(notebook.page.locator(".cascade-panel")).to_have_count(1)
         stop = "for r in list(cs.shortcuts.default_engine().runs): r.cancel()"
         assert notebook.ask_kernel(stop) == ""

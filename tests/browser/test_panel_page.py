@@ -301,7 +301,8 @@ def test_a_pause_counts_its_seconds_and_says_each_only_to_the_eye(panel: PanelPa
     assert panel.text(".cs-time") == "10 s"
 
 
-def test_what_is_tried_again_comes_and_goes_and_nothing_moves(panel: PanelPage) -> None:
+def test_what_is_tried_again_comes_and_goes_and_nothing_moves(open_panel: OpenPanel) -> None:
+    panel = open_panel(still=True)
     panel.tell(retriable=True, retries=[])
     places = """() => [...document.querySelectorAll(
         ".cascade-panel, .cs-line, .cs-headline, .cs-stage, .cs-kinds, .cs-section")]
@@ -544,7 +545,7 @@ def test_a_flood_of_output_keeps_its_end(panel: PanelPage) -> None:
 
 @pytest.mark.parametrize("width", [1400, 400])
 def test_nothing_moves_when_the_state_changes(open_panel: OpenPanel, width: int) -> None:
-    panel = open_panel(svg=fan_of(20), viewport={"width": width, "height": 900})
+    panel = open_panel(svg=fan_of(20), viewport={"width": width, "height": 900}, still=True)
     # The failures, which open by themselves, are the last of it and have nothing below them.
     parts = ".cs-bar, .cs-headline, .cs-graph, .cs-kinds, .cs-section-output, summary"
     places = f"""e => [...e.querySelectorAll('{parts}')]

@@ -280,7 +280,7 @@ def test_thousands_of_bars_are_drawn_in_a_moment_and_a_view_opened_late_has_them
             return performance.now() - began }"""
     )
     # The bound is for a machine that does other things too; alone it takes some 20 ms a picture.
-    assert spent < 5_000
+    assert spent < 15_000
     panel.page.evaluate("() => window.show()")
     second = panel.page.locator(".cascade-panel").nth(1)
     second.locator(".cs-section-timeline > summary").click()

@@ -27,6 +27,16 @@ element => {
 """
 
 
+#: Where the kernel has none, clicks arrive as they always did.
+_HAS_SUBSHELLS = """
+() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel
+  if (!kernel?.supportsSubshells) return true
+  return [...kernel._comms.values()].every(comm => comm._subshellId !== null)
+}
+"""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What became of a click.
@@ -57,10 +67,14 @@ class LabPanel:
         self.headline = self.root.locator(".cs-headline")
         self.pause.evaluate(_WATCH)
         # Lab opens the subshell of a widget only after it has shown it.
-        notebook.page.wait_for_timeout(1000)
+        notebook.page.wait_for_function(_HAS_SUBSHELLS)
 
     def click_pause(self) -> float:
         """Flip the switch of the run; returns when the page saw it, in seconds since the epoch."""
+        # While a run is being prepared its phase says so and nothing else, and the switch with it.
+        self.notebook.wait_until(
+            lambda: self.root.get_attribute("data-phase") != "starting", "the run does not begin"
+        )
         return self.notebook.click(self.pause)
 
     def answers(self) -> list[tuple[bool, float]]:
