@@ -40,7 +40,7 @@ NEWEST = LABELS[0]
 OWN = "own"
 
 #: Seconds that a kernel may take for anything that is not the tests' own work.
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 #: Seconds after which a new kernel that says nothing is connected to once more.
 DEAF = 5.0
@@ -359,7 +359,7 @@ def _manager(label: str, base: Path) -> KernelManager:
         transport="ipc",
         ip=str(base / "channel"),
         connection_file=str(base / "connection.json"),
-        shutdown_wait_time=10.0,
+        shutdown_wait_time=40.0,  # what does not end by then is killed, and tells nothing
     )
 
 
