@@ -25,6 +25,10 @@ from tools.shot_scenes import FIRST_PICTURE, SCENES, STAGE, Scene, scene
 PICTURES: Final = ROOT / "docs" / "pictures"
 THEMES: Final = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
+#: Pixels of a picture to one of the page; fewer in the README, whose two pictures are small.
+SCALE: Final = 1.5
+README_SCALE: Final = 1.35
+
 #: Where only a release of theirs ends calls that a picture left under way.
 _LET_ALL = "run.cancel(); stage.let(100)"
 
@@ -50,7 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def take(lab: LabServer, browser: Browser, shown: Scene, kernel: str, into: Path) -> list[Path]:
+def take(
+    lab: LabServer,
+    browser: Browser,
+    shown: Scene,
+    kernel: str,
+    into: Path,
+    scale: float = SCALE,
+) -> list[Path]:
     """Make the pictures of a scene; returns where they are.
 
     Args:
@@ -59,11 +70,14 @@ def take(lab: LabServer, browser: Browser, shown: Scene, kernel: str, into: Path
         shown: what of.
         kernel: the name of its kernelspec.
         into: the folder, which is made where it is missing.
+        scale: pixels of the picture to one of the page.
     """
     into.mkdir(parents=True, exist_ok=True)
     (lab.notebooks / "stage.py").write_text(STAGE, encoding="utf-8")
     size = (shown.width, 1400)
-    with lab.open(browser, shown.cells, kernel, viewport=size, device_scale_factor=1.5) as notebook:
+    with lab.open(
+        browser, shown.cells, kernel, viewport=size, device_scale_factor=scale
+    ) as notebook:
         page = notebook.page
         page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
         for cell in range(len(shown.cells)):
@@ -86,7 +100,7 @@ def take(lab: LabServer, browser: Browser, shown: Scene, kernel: str, into: Path
 
 
 def _of_readme(lab: LabServer, browser: Browser) -> list[Path]:
-    made = take(lab, browser, scene(FIRST_PICTURE), "own", PICTURES)
+    made = take(lab, browser, scene(FIRST_PICTURE), "own", PICTURES, README_SCALE)
     return [path.rename(PICTURES / f"panel-{path.stem.rpartition('-')[2]}.png") for path in made]
 
 
