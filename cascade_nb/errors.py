@@ -339,12 +339,10 @@ def _made_again(kind: Any, args: tuple[Any, ...], state: dict[str, Any]) -> Any:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """`"; did you mean 'clean'?"` where something is near, else the first ten known names."""
-    names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.6) if isinstance(name, str) else []
-    if close:
+    """`"; did you mean 'clean'?"` where something is near, else ten names, the likest first."""
+    names, text = sorted(set(known)), name if isinstance(name, str) else ""
+    if close := difflib.get_close_matches(text, names, n=2, cutoff=0.6):
         return "; did you mean " + " or ".join(map(repr, close)) + "?"
-    if not names:
-        return ""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return "; there is " + ", ".join(map(repr, names[:10])) + more
+    likest = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, text, one).ratio())
+    return "; there is " + ", ".join(map(repr, likest[:10])) + more if names else ""

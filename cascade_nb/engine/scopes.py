@@ -8,7 +8,7 @@ from typing import Final
 from cascade_nb.control.constraint import KINDS, Scope, parse_scope
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.graph.graph import Graph
-from cascade_nb.model.tasks.task_names import known_task_names
+from cascade_nb.model.tasks.task_names import known_task_names, own_task_names
 
 Names = Callable[[], Iterable[str]]
 
@@ -59,8 +59,10 @@ def read_scope(text: object, graphs: Iterable[Graph], *, items: bool = False) ->
         return as_task
     if text in nodes:
         return Scope("node", text)
+    used = {node.task_name for graph in graphs for node in graph.nodes if node.task is not None}
     # operators are tasks too, such as "(add)", but nobody means them
-    there = ["global", *(name for name in tasks if not name.startswith("(")), *nodes]
+    own = (name for name in own_task_names() | used if not name.startswith("("))
+    there = ["global", *own, *nodes]
     raise ConstraintError(
         f"there is no scope, task or node {text!r}{nearest(text, there)}; a "
         "scope is global, task:…, tag:…, node:…, from:… or run:…"

@@ -36,6 +36,8 @@ def test_an_unknown_node_is_refused_with_the_nearest_names() -> None:
         graph.node("tdy")
     with pytest.raises(UnknownNameError, match=r"no node 'zzz'; there is 'load#1', 'tidy'"):
         graph.node("zzz")
+    with pytest.raises(UnknownNameError, match=r"no node 'dit'; there is 'tidy', 'load#1'"):
+        graph.node("dit")  # none is near, and one is nearer
 
 
 def test_two_nodes_of_one_name_have_ids_of_their_own() -> None:

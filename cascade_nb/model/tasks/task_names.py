@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from cascade_nb.model.lazy.any_task import AnyTask
 
+_HOUSE: Final = __name__.partition(".")[0]
 _tasks: Final[WeakValueDictionary[int, AnyTask]] = WeakValueDictionary()
 """By their ids: two may have one name, and the name is known as long as either is there."""
 
@@ -18,6 +19,16 @@ def remember(task: AnyTask) -> None:
 
 def known_task_names() -> set[str]:
     """The names of the tasks that there are."""
+    return {task.name for task in _there()}
+
+
+def own_task_names() -> set[str]:
+    """Those of tasks that users have made: `cs.ask` and operators are tasks, too."""
+    modules = ((task.name, getattr(task.fn, "__module__", None)) for task in _there())
+    return {name for name, module in modules if str(module).partition(".")[0] != _HOUSE}
+
+
+def _there() -> list[AnyTask]:
     # a copy made at one go: other threads may make tasks meanwhile
     there = (reference() for reference in _tasks.valuerefs())
-    return {task.name for task in there if task is not None}
+    return [task for task in there if task is not None]
