@@ -11,12 +11,14 @@ from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.control.constraint import Key
 from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.defaults import default_engine, engine_in_use
+from cascade_nb.engine.controls import checked_condition
 from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.report import Status, status_of
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.engine.scopes import read_scope
 from cascade_nb.errors import AnswerError, HolderError, UsageError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.options.pause_condition import PauseIf
 
 
 def pause(
@@ -26,6 +28,7 @@ def pause(
     ttl: float | None = None,
     by: str | Holder = "you",
     before: bool = False,
+    pause_if: PauseIf | None = None,
 ) -> None:
     """Let nothing of `scope` start any more, in every run of this process, also of engines that are
     made later; see `Engine.pause`.
@@ -38,17 +41,21 @@ def pause(
             them hold stands beside each other, and both must go.
         ttl: seconds until it ends by itself.
         before: whether it is a breakpoint, where what would start is held; see `Engine.pause`.
+        pause_if: of a breakpoint, what has to be true of the inputs, as for `Engine.pause`.
 
     Raises:
         ConstraintError: there is no such scope, or `ttl` is not above zero.
+        UsageError: `pause_if` cannot be called or is async, or this is no breakpoint.
 
     Example:
         >>> cs.pause("fetch", reason="the server is busy")
         >>> cs.resume("fetch")
         True
     """
+    given: Any = {"reason": reason, "ttl": ttl, "before": before}
+    given["pause_if"] = checked_condition(before, pause_if)
     key = _everywhere(scope, "breakpoint" if before else "pause", by, items=before)
-    _each(key, lambda engine, of: engine.pause(of, reason=reason, ttl=ttl, by=by, before=before))
+    _each(key, lambda engine, of: engine.pause(of, by=by, **given))
 
 
 def resume(scope: str = "global", *, by: str | Holder = "you", before: bool = False) -> bool:
@@ -326,17 +333,13 @@ def _take_over(engine: Engine) -> None:
     if known is None:
         _asked.clear()
         return
-    now = known.clock.now()
     for scope, kind, holder in list(_asked):
         # What a breaker holds has failed there, and has not failed here: it is not asked for.
         said = known.constraints.find(scope, kind, holder)
         if said is None:
             _asked.discard((scope, kind, holder))
-        elif said.expires is None or said.expires > now:
-            ttl = None if said.expires is None else said.expires - now
-            engine.constraints.apply(
-                scope, kind, said.params, reason=said.reason, by=said.holder, ttl=ttl
-            )
+        elif (left := said.left(known.clock.now())) is None or left > 0:
+            engine.constraints.apply(**said.parts, ttl=left)
 
 
 def _engines() -> list[Engine]:

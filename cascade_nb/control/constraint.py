@@ -21,6 +21,7 @@ from cascade_nb.control.gate_kinds.machine_memory import check_readable
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.errors import ConstraintError, nearest
 from cascade_nb.model.options.checks import NAME_LIMIT
+from cascade_nb.model.options.pause_condition import PauseIf
 
 KINDS: Final = ("global", "task", "tag", "node", "from", "run")
 TYPES: Final = ("pause", "concurrency", "rate_limit", "breaker", "guard", "breakpoint")
@@ -137,6 +138,7 @@ class Constraint:
         probe_after: seconds after which one node is let through to try it again, or None.
         memory: for "guard", the part of the memory above which nothing starts.
         suspend: for "guard", whether what runs in processes is suspended then, the largest first.
+        pause_if: for "breakpoint", what has to be true of a node's inputs; None where nothing has.
         reason: why.
         holder: who asked.
         since: when it was applied, on the clock of its manager.
@@ -153,6 +155,7 @@ class Constraint:
     probe_after: float | None = None
     memory: float = 0.0
     suspend: bool = False
+    pause_if: PauseIf | None = dataclasses.field(default=None, compare=False)
     reason: str = ""
     holder: Holder = A_PERSON
     since: float = 0.0
@@ -182,6 +185,16 @@ class Constraint:
             return {"memory": self.memory, **({"suspend": True} if self.suspend else {})}
         return {}
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """With what it is put into force elsewhere, but for its end."""
+        said = {"scope": self.scope, "type": self.type, "params": self.params}
+        return {**said, "reason": self.reason, "by": self.holder, "pause_if": self.pause_if}
+
+    def left(self, now: float) -> float | None:
+        """Seconds until it ends by itself; None where it does not."""
+        return None if self.expires is None else self.expires - now
+
     def __str__(self) -> str:
         return f"{self.type} of {self.scope}"
 
@@ -209,6 +222,11 @@ def new_constraint(
     """
     names, needed = _PARAMS[checked_type(type_)]
     for name in params:
+        if type_ == "breakpoint" and name == "pause_if":
+            raise ConstraintError(
+                "the condition of a breakpoint is code, and nobody takes code from outside; a "
+                "notebook or a script sets it: cs.pause(…, before=True, pause_if=…)"
+            )
         if name not in names:
             raise ConstraintError(f"{type_} takes no {name!r:.60}{nearest(str(name), names)}")
     for name in needed:

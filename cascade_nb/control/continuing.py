@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cascade_nb.control.constraint import Constraint, Scope
-from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, is_called
-from cascade_nb.control.gates import Ticket, TicketOwner
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, Judgement, is_called
+from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.guarding import Guarding
 from cascade_nb.control.holders import A_PERSON, Holder
 
@@ -33,6 +33,28 @@ class Continuing(Guarding):
                 count += len(its)
             self._freed.hand_out(self.clock, self.timer_changed)
             return count, list(dict.fromkeys(theirs))
+
+    def judged(self, judgement: Judgement, holds: bool, said: str = "") -> bool:
+        """The condition of a breakpoint is judged, or at least something is known of it. Call under
+        `lock`; what may go on starts at once.
+
+        Args:
+            judgement: what was to be judged.
+            holds: whether it is held.
+            said: what is to be told of the condition.
+
+        Returns:
+            Whether it still counts: it was not let go, cancelled, or asked anew meanwhile.
+        """
+        if not judgement.counts:
+            return False
+        gate, ticket = judgement.gate, judgement.ticket
+        judgement.holds, judgement.said = holds, said
+        gate.moves += 1
+        if not holds:
+            ticket.parked = None
+            ticket.owner.take_back([ticket], gate.since(ticket))
+        return True
 
     def held_by_workflow(self, scope: Scope) -> list[str]:
         """The ids of what within a scope its own workflow holds."""
@@ -77,6 +99,16 @@ class Continuing(Guarding):
                     gate.let(ticket)
         owner.take_back([ticket for _, ticket in its], since)
         owner.lifted()
+
+    def _free(self, gate: Gate, since: float) -> None:
+        """All that waits at a gate is ready again. Call under `lock`."""
+        freed: dict[TicketOwner, list[Ticket]] = {}
+        for ticket in gate.pop_all():
+            freed.setdefault(ticket.owner, []).append(ticket)
+        for owner, tickets in freed.items():
+            owner.take_back(tickets, since)
+        for owner in self._owners:
+            owner.lifted()
 
 
 def _is_within(scope: Scope, ticket: Ticket, members: frozenset[int]) -> bool:

@@ -23,6 +23,7 @@ from cascade_nb.control.words import ago, amount_text, count_text, percent, seco
 from cascade_nb.events.events import ConstraintApplied, ConstraintLifted
 from cascade_nb.graph.effects.effects import state_in_words
 from cascade_nb.graph.effects.global_writes import written_in_words
+from cascade_nb.model.options.pause_condition import PauseIf, condition_in_words
 
 _MEMORY: Final = "the memory"
 _NAMED: Final = 3  # holders of what stands beside each other
@@ -106,6 +107,10 @@ def _at_breakpoint(gate: BreakpointGate, ticket: Ticket) -> str:
     """What a breakpoint holds, how to look at that, and how to let it go."""
     constraint, name = gate.constraint_of(ticket), ticket.owner.attempt_of(ticket)[0]
     whose = f" before {constraint.scope.words}{_by_whom(constraint)}"
+    if constraint.pause_if is not None:
+        judged = gate.judgement_of(ticket)
+        said = f", which {judged.said}" if judged is not None and judged.said else ""
+        whose += f", if {condition_in_words(constraint.pause_if)}{said}"
     look = "its inputs are there"
     if ticket.subject.above is None:  # or this is read of the run around its own, which lacks it
         look += f", run.inputs({name!r}) gives them"
@@ -147,7 +152,7 @@ def stops_in_words(constraint: Constraint) -> str | None:
         return f"{constraint.scope.words} paused{_by_whom(constraint)}"
     if constraint.type == "concurrency" and constraint.limit == 0:
         return f"at most 0 of {constraint.scope.words} at once{_by_whom(constraint)}"
-    if constraint.type == "breakpoint":
+    if constraint.type == "breakpoint" and constraint.pause_if is None:
         return f"a breakpoint before {constraint.scope.words}{_by_whom(constraint)}"
     return None
 
@@ -164,8 +169,14 @@ def what_it_does(constraint: Constraint) -> str:
         case "guard":
             return guard_text(constraint.params)
         case "breakpoint":
-            return "held before it starts"
+            return held_if(constraint.pause_if)
     return "paused"
+
+
+def held_if(condition: PauseIf | None) -> str:
+    """What a breakpoint does, with or without a condition."""
+    held = "held before it starts"
+    return held if condition is None else f"{held}, if {condition_in_words(condition)}"
 
 
 def constraint_line(constraint: Constraint, now: float) -> str:

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from cascade_nb.control.constraint import Constraint, Scope
 from cascade_nb.model.options.checks import NOTHING
+from cascade_nb.model.options.pause_condition import PauseIf
 
 
 class TicketOwner(Protocol):
@@ -66,10 +67,11 @@ class Subject:
 
     Attributes:
         states: the state of the process that its code uses, and whether it changes it.
-        breaks: whether the workflow itself has a breakpoint before it.
+        breaks, pause_if: whether the workflow itself has a breakpoint before it, and its condition.
     """
 
-    __slots__ = ("above", "breaks", "gates", "run_id", "states", "tags", "task_name", "version")
+    __slots__ = ("above", "breaks", "gates", "pause_if", "run_id", "states", "tags", "task_name",
+                 "version")  # fmt: skip
 
     def __init__(
         self,
@@ -79,11 +81,12 @@ class Subject:
         above: Subject | None = None,
         states: Mapping[str, bool] = NOTHING,
         breaks: bool = False,
+        pause_if: PauseIf | None = None,
     ) -> None:
         self.above = above  # of the task that started this run, if one did
-        self.run_id = run_id
-        self.task_name = task_name
-        self.tags, self.states, self.breaks = tags, states, breaks
+        self.run_id, self.task_name = run_id, task_name
+        self.tags, self.states = tags, states
+        self.breaks, self.pause_if = breaks, pause_if
         self.gates: tuple[Gate, ...] = ()
         self.version = -1  # of the manager's set of gates when `gates` was looked up
 
@@ -122,10 +125,7 @@ class Ticket:
         needs: Mapping[str, float] | None = None,
         within: Collection[Ticket] = (),
     ) -> None:
-        self.owner = owner
-        self.key = key
-        self.node = node
-        self.rank = rank
+        self.owner, self.key, self.node, self.rank = owner, key, node, rank
         self.subject = subject
         self.needs = needs
         self.within = within

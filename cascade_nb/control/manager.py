@@ -28,6 +28,7 @@ from cascade_nb.control.gate_kinds.process_state import taking
 from cascade_nb.control.gates import Gate, Ticket, TicketOwner
 from cascade_nb.control.holders import A_PERSON, Holder, holder_of
 from cascade_nb.events.bus import MessageBus
+from cascade_nb.model.options.pause_condition import PauseIf
 from cascade_nb.protocols import Clock
 
 
@@ -182,6 +183,7 @@ class ConstraintManager(Confirming):
         reason: str = "",
         by: str | Holder = "",
         ttl: float | None = None,
+        pause_if: PauseIf | None = None,
         wait: bool = True,
     ) -> Constraint:
         """Put a constraint into force, in the place of an earlier one of the same scope, type and
@@ -194,6 +196,7 @@ class ConstraintManager(Confirming):
             reason: why, for people.
             by: whose it is; as text see `holder_of`.
             ttl: seconds until it ends by itself.
+            pause_if: the condition of a breakpoint, of the inputs of what comes to it.
             wait: for the word of those that were handed work elsewhere; False under `lock`.
 
         Raises:
@@ -204,7 +207,7 @@ class ConstraintManager(Confirming):
         with self.lock:
             now = self.clock.now()
             expires = None if lasts is None else now + lasts
-            constraint = dataclasses.replace(made, since=now, expires=expires)
+            constraint = dataclasses.replace(made, since=now, expires=expires, pause_if=pause_if)
             gate = self._gates.get(constraint.key)
             if gate is None:
                 self._install(gate_for(constraint, now))
@@ -223,9 +226,13 @@ class ConstraintManager(Confirming):
                 # The pause goes on: it began when it began, but for the reason and time given last.
                 assert gate.constraint is not None
                 constraint = dataclasses.replace(constraint, since=gate.constraint.since)
-                gate.constraint = constraint
+                asked, gate.constraint = gate.constraint.pause_if, constraint
                 for owner in self._owners:
                     owner.paused()
+                if isinstance(gate, BreakpointGate) and asked is not pause_if:
+                    self.restriction_epoch += 1  # of those that were admitted, too
+                    gate.judge_anew()
+                    self._free(gate, constraint.since)
             self._gates[constraint.key].moves += 1
             self.timer_changed()
             untold = self._in_force(constraint, lasts, wait)
@@ -325,13 +332,7 @@ class ConstraintManager(Confirming):
         self.breakers -= isinstance(gate, BreakerGate)
         self.timer_changed()
         self._tell_lifted(constraint, cause, by)
-        freed: dict[TicketOwner, list[Ticket]] = {}
-        for ticket in gate.pop_all():
-            freed.setdefault(ticket.owner, []).append(ticket)
-        for owner, tickets in freed.items():
-            owner.take_back(tickets, constraint.since)
-        for owner in self._owners:
-            owner.lifted()
+        self._free(gate, constraint.since)
         if isinstance(gate, BreakerGate) and self._pause_of(gate) is not None:
             self._remove((key[0], "pause", gate.holder), cause, by)
         return constraint

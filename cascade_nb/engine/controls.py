@@ -12,8 +12,25 @@ from cascade_nb.control.explanations import others_words
 from cascade_nb.control.holders import Holder, holder_of
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.scopes import read_scope
-from cascade_nb.errors import ConstraintError, HolderError
+from cascade_nb.errors import ConstraintError, HolderError, UsageError
 from cascade_nb.graph.graph import Graph
+from cascade_nb.model.options.pause_condition import PauseIf, checked_pause_if
+
+
+def checked_condition(before: bool, pause_if: PauseIf | None) -> PauseIf | None:
+    """The condition of a breakpoint.
+
+    Raises:
+        UsageError: it can be none, or there is no breakpoint.
+    """
+    if pause_if is None:
+        return None
+    if not before:
+        raise UsageError(
+            "a condition belongs to a breakpoint: pause(…, before=True, pause_if=…); a pause holds "
+            "all that it is about"
+        )
+    return checked_pause_if(pause_if)
 
 
 class HasGraph(Protocol):
@@ -62,6 +79,7 @@ class Controls:
         ttl: float | None = None,
         by: str | Holder = "you",
         before: bool = False,
+        pause_if: PauseIf | None = None,
     ) -> Constraint:
         """Let nothing of `scope` start any more; in force when this returns, from any thread.
 
@@ -77,12 +95,15 @@ class Controls:
                 of them hold stands beside each other, and both must go.
             ttl: seconds until it ends by itself.
             before: whether it is a breakpoint.
+            pause_if: of a breakpoint, what has to be true of the inputs for something to be held: a
+                function of them by parameter; see `Lazy.pause_before`.
 
         Returns:
             The constraint that is in force now.
 
         Raises:
             ConstraintError: there is no such scope, or `ttl` is not above zero.
+            UsageError: `pause_if` cannot be called or is async, or this is no breakpoint.
 
         Example:
             >>> engine.pause("task:fetch").type
@@ -91,8 +112,9 @@ class Controls:
             True
         """
         kind = "breakpoint" if before else "pause"
+        condition = checked_condition(before, pause_if)
         of = self.scope(scope, items=before)
-        return self.constraints.apply(of, kind, reason=reason, ttl=ttl, by=by)
+        return self.constraints.apply(of, kind, reason=reason, ttl=ttl, by=by, pause_if=condition)
 
     def resume(
         self,

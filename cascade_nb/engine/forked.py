@@ -44,8 +44,8 @@ def restart_after_fork(engine: Forked) -> None:
     engine.constraints = made = ConstraintManager(engine.clock, engine.bus, resources)
     now = engine.clock.now()
     for one in before.constraints():
-        ttl = None if one.expires is None else max(0.001, one.expires - now)
-        made.apply(one.scope, one.type, one.params, reason=one.reason, by=one.holder, ttl=ttl)
+        left = one.left(now)
+        made.apply(**one.parts, ttl=None if left is None else max(0.001, left))
     engine.supervisor = engine.supervisor.anew(made)
     engine.loop_binding = LoopBinding(engine)
     engine.take_state(engine.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cascade_nb.control.holders import Holder
+from cascade_nb.model.options.pause_condition import PauseIf
 
 
 class Holds(Protocol):
@@ -18,6 +19,7 @@ class Holds(Protocol):
         ttl: float | None = None,
         by: str | Holder = "you",
         before: bool = False,
+        pause_if: PauseIf | None = None,
     ) -> object:
         """Let nothing of `scope` start any more."""
 
@@ -85,6 +87,7 @@ class RunControls:
         ttl: float | None = None,
         by: str | Holder = "you",
         before: bool = False,
+        pause_if: PauseIf | None = None,
     ) -> None:
         """Let nothing of this run start any more; in force when this returns.
 
@@ -95,9 +98,11 @@ class RunControls:
             ttl: seconds until it ends by itself.
             before: whether it is a breakpoint: what is of `scope` is held when it would start, each
                 for itself, with what `inputs` tells; see `Engine.pause`.
+            pause_if: of a breakpoint, what has to be true of the inputs, as for `Engine.pause`.
 
         Raises:
             ConstraintError: there is no such scope.
+            UsageError: `pause_if` cannot be called or is async, or this is no breakpoint.
 
         Example:
             >>> run = cs.start(report)
@@ -107,7 +112,7 @@ class RunControls:
             3
         """
         of = self.scope if scope is None else scope
-        self._controls.pause(of, reason=reason, ttl=ttl, by=by, before=before)
+        self._controls.pause(of, reason=reason, ttl=ttl, by=by, before=before, pause_if=pause_if)
 
     def resume(
         self, scope: str | None = None, *, by: str | Holder = "you", before: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
 
 MAGIC: Final = "%cascade"
@@ -64,6 +64,7 @@ def why(caller: str) -> Arguments:
 
 def pause(caller: str) -> Arguments:
     """Hold a scope."""
+    judges = caller == MAGIC
     made = Arguments(
         f"{caller} pause",
         "Let nothing of a scope start any more; what is under way finishes. Or set a breakpoint: "
@@ -73,10 +74,30 @@ def pause(caller: str) -> Arguments:
             (f"{caller} pause train", "the task train, in every run"),
             (f"{caller} pause from:clean --for 10m", "clean and all after it, for ten minutes"),
             (f"{caller} pause --before train", "a breakpoint; resume lets go on what it holds"),
+            *(
+                [
+                    (
+                        f'{caller} pause --before train --if "len(x) > 3"',
+                        "where that is true of its inputs",
+                    )
+                ]
+                if judges
+                else []
+            ),
         ],
     )
     made.add_argument("scope", nargs="?", help=SCOPE)
     made.add_argument("--before", action="store_true", help="set a breakpoint before each of them")
+    made.add_argument(
+        "--if",
+        dest="condition",
+        metavar="EXPRESSION",
+        type=str if judges else _no_condition,
+        help="with --before: hold only where this is true of what a call gets, by the names of its "
+        "parameters, and of what has a name here"
+        if judges
+        else argparse.SUPPRESS,
+    )
     made.add_argument("--reason", default="", help="why, for whoever looks")
     made.add_argument("--for", dest="span", metavar="TIME", help=TIME)
     return made
@@ -286,38 +307,12 @@ def state(caller: str) -> Arguments:
     return made
 
 
-def scope_and(words: list[str], command: str, what: str, example: str) -> tuple[str | None, str]:
-    """A scope, where one was given, and what stands behind it.
-
-    Args:
-        words: those behind the command.
-        command: as it is typed, such as ``%cascade limit``.
-        what: stands behind the scope, in words: "a number".
-        example: of that.
-
-    Raises:
-        UsageError: there are more words, or only a scope.
-    """
-    *before, last = words
-    if len(before) > 1:
-        raise UsageError(f"{command} takes a scope and {what}, such as `{command} train {example}`")
-    return (before[0] if before else None), last
-
-
-def limit_of(text: str, command: str) -> int | None:
-    """How many may run at once; None for "off".
-
-    Raises:
-        UsageError: it is neither a whole number nor off.
-    """
-    if text == "off":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(
-            f"a limit is a whole number or off, not {text!r:.60}, as in `{command} train 4`"
-        ) from None
+def _no_condition(text: str) -> str:
+    """Refuse a condition where it would come from outside."""
+    raise argparse.ArgumentTypeError(
+        "a condition is code, which no kernel takes from outside; in a cell of its notebook "
+        f"`{MAGIC} pause --before SCOPE --if {text!r:.60}` sets it"
+    )
 
 
 def _typed(name: str, caller: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads values that commands take: of parameters, the memory for a guard, a run's priority."""
+"""Reads values that commands take: of parameters and limits, the memory for a guard, a priority."""
 
 from __future__ import annotations
 
@@ -82,3 +82,37 @@ def priority_of(text: str | None) -> int | None:
         return None if text is None else checked_priority(int(text))
     except ValueError:
         return checked_priority(text)
+
+
+def scope_and(words: list[str], command: str, what: str, example: str) -> tuple[str | None, str]:
+    """A scope, where one was given, and what stands behind it.
+
+    Args:
+        words: those behind the command.
+        command: as it is typed, such as ``%cascade limit``.
+        what: stands behind the scope, in words: "a number".
+        example: of that.
+
+    Raises:
+        UsageError: there are more words, or only a scope.
+    """
+    *before, last = words
+    if len(before) > 1:
+        raise UsageError(f"{command} takes a scope and {what}, such as `{command} train {example}`")
+    return (before[0] if before else None), last
+
+
+def limit_of(text: str, command: str) -> int | None:
+    """How many may run at once; None for "off".
+
+    Raises:
+        UsageError: it is neither a whole number nor off.
+    """
+    if text == "off":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(
+            f"a limit is a whole number or off, not {text!r:.60}, as in `{command} train 4`"
+        ) from None

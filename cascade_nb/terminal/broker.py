@@ -17,8 +17,7 @@ from cascade_nb.control.words import some_of
 from cascade_nb.door.broker.callers import QUIET, WAIT
 from cascade_nb.errors import UsageError
 from cascade_nb.grammar.arguments import Arguments
-from cascade_nb.grammar.commands import limit_of, scope_and
-from cascade_nb.grammar.values import guard_of
+from cascade_nb.grammar.values import guard_of, limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.control import lifted_words, probe_of

@@ -11,8 +11,7 @@ from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.door.asked import Among, Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
-from cascade_nb.grammar.commands import limit_of, scope_and
-from cascade_nb.grammar.values import guard_of
+from cascade_nb.grammar.values import guard_of, limit_of, scope_and
 from cascade_nb.model.options.caching import seconds_of
 from cascade_nb.terminal.asking import one_of
 from cascade_nb.terminal.output import some, tell

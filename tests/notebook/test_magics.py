@@ -272,6 +272,33 @@ def test_a_pause_has_a_reason_and_an_end(built: Notebook) -> None:
     assert "look first" in text
 
 
+def test_a_breakpoint_has_a_condition_and_the_workflow_has_breakpoints_of_its_own(
+    notebook: Notebook,
+) -> None:
+    notebook.ok("most = 2\nimport time, cascade_nb as cs")
+    notebook.ok(
+        "%%cascade --quiet\ndef clean(rows):\n    return [row + 1 for row in rows]\n"
+        "cleaned = clean([0]).pause_before()\nsums = clean.map(rows=[[1], [1, 2], [1, 2, 3]])"
+    )
+    text = notebook.ok('%cascade pause --before sums --if "len(rows) > most" --for 1h').text
+    assert "A breakpoint before sums, if `len(rows) > most`, for 1 h." in text
+    assert "if `len(rows) > most`" in notebook.ok("%cascade status").text
+    plan = notebook.ok("%cascade plan cleaned sums").text
+    assert "1 is held: a breakpoint before it by the workflow" in plan
+    assert "held before it starts, if `len(rows) > most`" in plan
+    notebook.ok("run = cs.start([cleaned, sums])")
+    judged = "run.progress_of(run.graph.node('sums').index) == (2, 3) and run.status.held == 2"
+    notebook.ok(f"while not ({judged}): time.sleep(0.01)")
+    assert "by you, if `len(rows) > most`; its inputs" in notebook.ok("%cascade why sums").text
+    assert "before cleaned by the workflow; its" in notebook.ok("%cascade why cleaned").text
+    done = notebook.run("%cascade resume --before cleaned")
+    assert "the breakpoint before cleaned is part of the workflow: `%cascade resume" in done.text
+    notebook.ok("%%cascade --quiet\ncleaned = clean([0])")
+    notebook.ok("%cascade resume cleaned\n%cascade resume sums")
+    assert notebook.ok("run.result(60)").result == [[1], [[2], [2, 3], [2, 3, 4]]]
+    notebook.ok("%cascade resume --before sums")
+
+
 def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
     built.ok("%cascade pause load")
     assert "Resumed: load tasks" in built.ok("%cascade resume").text

@@ -67,6 +67,9 @@ WRONG = r"""
 %cascade status 1 2 → %cascade status takes no argument '2'
 %cascade status --all → %cascade status takes no option '--all'
 %cascade pause nope → there is no scope, task or node 'nope'
+%cascade pause --before load --if "x >" → 'x >' is no expression (invalid syntax)
+%cascade pause load --if x → a condition belongs to a breakpoint
+%cascade pause --before load --if → --if needs a value behind it
 %cascade pause tsk:load → there is no scope 'tsk:load'
 %cascade pause task: → the scope 'task' needs a value of 1 to 120 printable characters without '/'
 %cascade pause :load → there is no scope ':load'
@@ -334,6 +337,15 @@ def test_what_stands_beside_a_wrong_word_is_said(built: Notebook) -> None:
     built.ok("%cascade resume run:99\n%cascade resume")
     assert "Removed 2 results" in built.ok("%cascade state --clean --older 0s").text
     assert "There are no results to remove." in built.ok("%cascade state --clean --older 0").text
+
+
+def test_a_wrong_scope_is_answered_with_names_of_the_users(built: Notebook) -> None:
+    text = built.run("%cascade pause nope").text
+    assert "there is " in text
+    for house in ("ask", "recv", "grid_of", "(add)"):
+        assert f"'{house}'" not in text
+    built.ok("%%cascade --quiet\nnopal = double(3) + 1\nasked = cs.ask('right?')")
+    assert "did you mean 'nopal'" in built.run("%cascade pause nope").text
 
 
 def test_a_run_is_paused_by_its_number(built: Notebook) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.machine.test_mutants import MUTANTS
+from tests.engine.machine.test_mutants import MUTANTS, STOPPING
 from tests.support.mutants import Mutant
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+@pytest.mark.parametrize("mutant", [*MUTANTS, *STOPPING], ids=str)
 def test_a_mutant_finds_the_line_that_it_changes(
     mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

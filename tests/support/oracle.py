@@ -58,7 +58,9 @@ def _matches(pattern: str, text: str) -> bool:
 
 @dataclasses.dataclass(eq=False)
 class Rule:
-    """A constraint in force; a rate limit has its bucket."""
+    """A constraint in force; a rate limit has its bucket, a breakpoint which starts may pass it:
+    those that somebody let go, and those of which its condition is not true.
+    """
 
     scope: str
     type: str
@@ -68,6 +70,9 @@ class Rule:
     expires: float | None = None
     level: Fraction = Fraction(0)
     filled: Fraction = Fraction(0)
+    condition: int = 0
+    let_go: set[Hashable] = dataclasses.field(default_factory=set)
+    judged: set[Hashable] = dataclasses.field(default_factory=set)
 
     def fill(self, now: float) -> None:
         """What has dripped into the bucket since it was looked at last."""
@@ -106,6 +111,9 @@ class ControlOracle:
             rule.level = Fraction(params.get("capacity", 1))
         elif type_ == "rate_limit":
             rule.fill(now)
+        if rule.condition != params.get("condition", 0):
+            rule.judged.clear()
+        rule.condition = int(params.get("condition", 0))
         rule.expires = expires
         rule.limit = int(params.get("limit", 0))
         rule.rate = Fraction(params.get("rate", 0))
@@ -141,13 +149,19 @@ class ControlOracle:
         return gone
 
     def against(
-        self, facts: Facts, now: float, key: Hashable = None, tolerance: float = 0.0
+        self,
+        facts: Facts,
+        now: float,
+        key: Hashable = None,
+        tolerance: float = 0.0,
+        start: Hashable = None,
     ) -> list[str]:
         """Why a node may not start now, in words; nothing when it may.
 
         Args:
             key: of one that is inside already: it does not stand in its own way, and has paid.
             tolerance: how much of a token may be missing.
+            start: which attempt at which node, as breakpoints know it.
         """
         why = []
         own = 1 if key in self.inside else 0
@@ -156,6 +170,9 @@ class ControlOracle:
                 continue
             if rule.type == "pause":
                 why.append(f"{rule.scope} is paused")
+            elif rule.type == "breakpoint":
+                if start not in rule.let_go | rule.judged:
+                    why.append(f"a breakpoint before {rule.scope}")
             elif rule.type == "concurrency":
                 count = self._count(rule.scope) - own
                 if count >= rule.limit:
@@ -198,10 +215,20 @@ class ControlOracle:
             rule.fill(now)
             rule.level = min(rule.capacity, rule.level + 1)
 
-    def leave(self, key: Hashable) -> None:
+    def leave(self, key: Hashable, start: Hashable = None) -> None:
         """A node is over."""
         del self.inside[key]
         del self._paid[key]
+        for rule in self.rules.values():
+            rule.let_go.discard(start)
+            rule.judged.discard(start)
+
+    def go_on(self, facts: Facts, start: Hashable, by: str) -> None:
+        """A start is let go at all breakpoints of those whom this one may overrule."""
+        for (scope, type_, holder), rule in self.rules.items():
+            obeyed = by.startswith("person:") or holder == by
+            if type_ == "breakpoint" and obeyed and covers(scope, facts):
+                rule.let_go.add(start)
 
     def free(self, name: str) -> float:
         """What is left of a resource."""

@@ -187,9 +187,15 @@ class TaskGroups:
             apart = options.shares_process or remote
             states = NONE.states if apart else effects.states
             self.use_pyplot |= PYPLOT in states
-            breaks = options.pause_before
-            name, tags = node.task_name, options.tags
-            subject = Subject(self._run_id, name, tags, self._above, states, breaks)
+            subject = Subject(
+                self._run_id,
+                node.task_name,
+                options.tags,
+                self._above,
+                states,
+                options.pause_before,
+                options.pause_if,
+            )
             kind = TaskGroup(node.task_name, queue, options, subject, effects.mentions, remote)
             self._known[key] = kind
             kind.by_size = isinstance(node.task, Operation)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from cascade_nb.control.constraint import Scope
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, Judgement
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
@@ -214,13 +215,29 @@ class Admission:
         return core.shown_id(index), core.tries.get(index, 1), starts
 
     def _blocked(self, index: int, ticket: Ticket) -> None:
-        driver = self._driver
+        driver, gate = self._driver, ticket.parked
         driver.core.park(index, ticket)
-        driver.tell.blocked(index, ticket)
+        judgement = gate.to_judge(ticket) if isinstance(gate, BreakpointGate) else None
+        if judgement is None:
+            driver.tell.blocked(index, ticket)
+        else:  # it is told when somebody knows whether it is held
+            driver.judging.ask(judgement)
+
+
+class Judges(Protocol):
+    """Has the conditions of breakpoints judged; see `inspection.judging`."""
+
+    def ask(self, judgement: Judgement) -> None:
+        """Judge one, beside the run."""
 
 
 class AdmittingRun(DispatchedRun):
-    """A run, with who admits its nodes."""
+    """A run, with who admits its nodes.
+
+    Attributes:
+        judging: who judges the conditions of breakpoints.
+    """
 
     admission: Admission
+    judging: Judges
     queues: StartsCoroutines

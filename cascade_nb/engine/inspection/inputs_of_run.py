@@ -56,14 +56,20 @@ class GivesInputs:
         found: tuple[Call, AnyTask] | None = self.look(lambda view, _: _call_named(view, name))
         if found is None:
             raise UsageError("the run has not begun, so no inputs are there yet")
-        call, task = found
-        owned = call.owned()  # which may take long, and fetch what is on a cluster
-        bound = task.signature.bind(*owned.args, **owned.kwargs)
-        bound.apply_defaults()
-        return {
-            name: value.resource if value.__class__ is Injected else value
-            for name, value in bound.arguments.items()
-        }
+        return by_parameter(*found)
+
+
+def by_parameter(call: Call, task: AnyTask) -> dict[str, Any]:
+    """What a body would get, by parameter, in copies; it may take long, and fetch what is on a
+    cluster.
+    """
+    owned = call.owned()
+    bound = task.signature.bind(*owned.args, **owned.kwargs)
+    bound.apply_defaults()
+    return {
+        name: value.resource if value.__class__ is Injected else value
+        for name, value in bound.arguments.items()
+    }
 
 
 def _call_named(view: RunView, name: str) -> tuple[Call, AnyTask]:

@@ -237,7 +237,8 @@ class _Lanes:
         self.all: list[Lane] = []
         self._known: dict[object, int] = {}
         self._of: dict[TaskGroup, list[int] | None] = {}
-        self._limits = [c for c in moment.constraints if c.type in _STOPPING]
+        stopping = (c for c in moment.constraints if c.type in _STOPPING)
+        self._limits = [c for c in stopping if c.pause_if is None]
         self._named = {
             one.key: nodes_under(one.scope, moment.graph)
             for one in self._limits
@@ -262,6 +263,8 @@ class _Lanes:
 
     def _of_kind(self, kind: TaskGroup) -> list[int] | None:
         lanes: list[int | None] = []
+        if kind.subject.breaks and kind.subject.pause_if is None:
+            return None
         if kind.queue == "inline":
             lanes.append(self._lane("inline", Lane(1)))
         elif kind.queue is not None and kind.queue in self._moment.capacity:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.control.constraint import Constraint
-from cascade_nb.control.explanations import stops_in_words
+from cascade_nb.control.explanations import held_if, stops_in_words
 from cascade_nb.engine.core.results import ResultTable
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.skips import has_default
@@ -86,11 +86,15 @@ class _PlanMaker:
         self._unread = frozenset(ResultTable(graph, have, self._pending).pruned)
         self._doubts = self._find_doubts()
         self._stopped: dict[int, tuple[str, _Why]] = {}  # "hold" or "queue", and why
+        self._may_stop: dict[int, str] = {}
         for constraint in sorted(outlook.constraints, key=lambda one: one.type != "pause"):
             self._stop(constraint)
         for node in graph.nodes:
             if node.index in self._asked and node.options.pause_before:
-                self._stopped.setdefault(node.index, ("hold", _AT_A_BREAKPOINT))
+                if node.options.pause_if is None:
+                    self._stopped.setdefault(node.index, ("hold", _AT_A_BREAKPOINT))
+                else:
+                    self._may_stop[node.index] = held_if(node.options.pause_if)
         for node in graph.nodes:
             if node.index in self._asked and node.index not in self._stopped:
                 stopped = (i for i in node.sources if i in self._stopped and i in self._asked)
@@ -152,7 +156,7 @@ class _PlanMaker:
             return self._stays(node, *self._stopped[index], self._seconds(node))
         reason = self._reasons.of(index)
         doubt = self._condition(node) or self._doubts.get(index)
-        more = _with("", doubt, self._beside.of_run(index))
+        more = _with("", doubt, self._may_stop.get(index), self._beside.of_run(index))
         return Step(
             node.id,
             node.task_name,
@@ -274,13 +278,17 @@ class _PlanMaker:
 
     def _stop(self, constraint: Constraint) -> None:
         """Hold what a pause is about, and let queue what a limit of nothing at once is about."""
-        words = stops_in_words(constraint)
-        if words is None:
+        words, condition = stops_in_words(constraint), constraint.pause_if
+        if words is None and condition is None:
             return
         action = "queue" if constraint.type == "concurrency" else "hold"
         nodes = self._graph.nodes
         for index in nodes_under(constraint.scope, self._graph):
-            if index in self._asked and nodes[index].task is not None:
+            if index not in self._asked or nodes[index].task is None:
+                continue
+            if words is None:
+                self._may_stop[index] = held_if(condition)
+            else:
                 self._stopped.setdefault(index, (action, _Why(words, words)))
 
     def _seconds(self, node: Node) -> float | None:

@@ -22,6 +22,7 @@ from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.run_files import RunFiles
+from cascade_nb.engine.inspection.judging import Judging
 from cascade_nb.engine.inspection.time_left import TimeLeft
 from cascade_nb.engine.observing.event_publisher import EventPublisher
 from cascade_nb.engine.processes.process_attempt import said_for_run
@@ -150,6 +151,7 @@ class AssembledRun(RunOnClusters):
         self.deaths: dict[int, float] = {}
         self.lost_values: dict[int, Elsewhere] = {}
         self.tell = EventPublisher(self)
+        self.judging = Judging(self, services.grace)
         self.admission = Admission(self)
         self.expander = Expander(self, keys, state, request.given.items)
         self.resources = ResourceManager(self, services.overrides)

@@ -202,6 +202,7 @@ class LoopBinding:
             portal=portal,
             coroutines=portal if coroutines is loop else LoopPortal(coroutines),
             overrides=engine.overrides,
+            grace=engine.grace,
         )
         self._alarm.move(portal)
         engine.supervisor.move()

@@ -54,10 +54,12 @@ class RunServices(LoopServices):
     Attributes:
         workers: the free places of executors.
         overrides: what stands for a resource in this engine, for tests.
+        grace: seconds that code of the user's beside tasks has to answer.
     """
 
     workers: WorkersOf
     overrides: dict[Any, Any]
+    grace: float
 
 
 class RunHost(Protocol):

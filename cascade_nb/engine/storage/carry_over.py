@@ -24,7 +24,9 @@ from cascade_nb.engine.storage.code_watch import CodeWatch
 from cascade_nb.file_stamps import NO_FILES, NO_STAMPS, Stamps
 from cascade_nb.graph.fingerprint.value_classes import holds_superseded
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.model.options.no_else import NO_ELSE
+from cascade_nb.model.options.pause_condition import same_condition
 
 #: Who pauses a run that an edit does not fit.
 AN_EDIT: Final = Holder("program", "an edit", shown="an edit")
@@ -132,9 +134,15 @@ def edited(
         names = list(dict.fromkeys(node.name or node.label for node in first)) or [graph.title]
     if not names:
         pairs = zip(was_graph.nodes, graph.nodes, strict=True)
-        moved = (b for a, b in pairs if a.options.pause_before != b.options.pause_before)
+        moved = (b for a, b in pairs if not _stop_alike(a.options, b.options))
         names = list(dict.fromkeys(node.name or node.label for node in moved))
     return tuple(names)
+
+
+def _stop_alike(one: Options, other: Options) -> bool:
+    """Whether runs stop before two nodes for the same reason, or do not."""
+    alike = one.pause_before == other.pause_before
+    return alike and same_condition(one.pause_if, other.pause_if)
 
 
 def same_graph(one: Graph, other: Graph) -> bool:

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.control.constraint import Constraint
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.storage.node_claims import Claims
@@ -31,6 +32,7 @@ from cascade_nb.events.bus import MessageBus, Subscription
 from cascade_nb.events.events import ConstraintEvent
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.leases import LEASE, renewed_every
+from cascade_nb.model.options.pause_condition import condition_in_words
 from cascade_nb.protocols import Journal, Lease, StateBackend
 
 T = TypeVar("T")
@@ -319,13 +321,23 @@ def constraints_in_words(manager: ConstraintManager) -> list[dict[str, Any]]:
             "scope": str(one.scope),
             "type": one.type,
             "params": dict(one.params),
-            "reason": one.reason,
+            "reason": _reason_of(one),
             "holder": dataclasses.asdict(one.holder),
             "expires_at": None if one.expires is None else wall + one.expires - now,
         }
         for one in manager.constraints()
         if one.holder != THE_STATE
     ]
+
+
+def _reason_of(constraint: Constraint) -> str:
+    """Why it is in force, wherever it is put into force again: a condition is code, and stays."""
+    if constraint.pause_if is None:
+        return constraint.reason
+    lost = (
+        f"it was to hold only if {condition_in_words(constraint.pause_if)}, which is not known here"
+    )
+    return "; ".join(filter(None, [constraint.reason, lost]))
 
 
 def owner_in_words() -> str:

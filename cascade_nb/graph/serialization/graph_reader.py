@@ -20,6 +20,7 @@ from cascade_nb.model.lazy.calls import lazy_call, lazy_map
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options, shared
 from cascade_nb.model.options.checks import checked_needs
 from cascade_nb.model.options.no_else import NO_ELSE
+from cascade_nb.model.options.pause_condition import checked_pause_if
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.routing import DEFAULT, Router
@@ -237,7 +238,14 @@ class GraphReader:
             lazy = lazy.with_timeout(timeout)
         if (priority := fields.take("priority", int, None)) is not None:
             lazy = lazy.with_priority(priority)
-        breaks = fields.take("pause_before", bool, False)
+        if fields.take("pause_before", bool, False):
+            asks = fields.take("pause_if", dict, None)
+            condition = None if asks is None else self._loader.where(asks).found()
+            options = lazy.options.but(
+                pause_before=True,
+                pause_if=None if condition is None else checked_pause_if(condition),
+            )
+            lazy = _Holder(options)
         if (cache := fields.take("cache", dict, None)) is not None:
             lazy = _cached(lazy, Fields(cache, "a cache rule"))
         needs = checked_needs(self._values(fields.take("needs", dict, {})), Lazy)
@@ -245,7 +253,6 @@ class GraphReader:
         made = lazy.options.but(
             needs=needs,
             retry=None if retry is None else self._retry(retry),
-            pause_before=breaks,
         )
         return shared(made)
 

@@ -20,7 +20,7 @@ from cascade_nb.graph.serialization.graph_reader import (
     VERSION,
     Unrunnable,
 )
-from cascade_nb.graph.serialization.import_paths import where_is
+from cascade_nb.graph.serialization.import_paths import stands, where_is
 from cascade_nb.graph.serialization.value_writer import ValueWriter
 from cascade_nb.model.arguments.collections import HOW
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -149,6 +149,12 @@ class _Text:
             said["condition"] = write(options.condition)
             if options.otherwise is not NO_ELSE:
                 said["otherwise"] = self._exactly(options.otherwise)
+        if options.pause_if is not None:
+            if not stands(options.pause_if):
+                raise SerializationError(
+                    "the condition of its breakpoint cannot be imported, so JSON cannot name it"
+                )
+            said["pause_if"] = where_is(options.pause_if).written()
         if not options.reuse:
             said["reuse"] = False
         if options.cache is not None:

@@ -20,6 +20,7 @@ from cascade_nb.model.lazy.value_lookup import looked_up
 from cascade_nb.model.options.caching import Cache, checked_cache
 from cascade_nb.model.options.checks import NOTHING, checked_name, checked_needs
 from cascade_nb.model.options.no_else import NO_ELSE
+from cascade_nb.model.options.pause_condition import PauseIf
 from cascade_nb.model.options.retry import Retry
 from cascade_nb.model.pickling import reduced_lazy
 
@@ -37,6 +38,7 @@ class Options:
         reuse, track_files, shares_process, suspend: see `cs.task`.
         priority: of what could start, the higher starts first; None where nothing was said.
         pause_before: whether a run stops before it.
+        pause_if: where it does so only on a condition, that.
         follows: the step of a sequence before this one: unlike those of `after`, it also runs when
             this one is skipped, and this one is skipped when it is.
         otherwise: the value where the condition is false; `NO_ELSE` where there is none.
@@ -57,6 +59,7 @@ class Options:
     cache: Cache | None = None
     priority: int | None = None
     pause_before: bool = False
+    pause_if: PauseIf | None = None
     follows: tuple[Lazy, ...] = ()
     otherwise: Any = NO_ELSE
     plain: bool = dataclasses.field(init=False)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from cascade_nb.errors import LazyValueError, UsageError
 from cascade_nb.model.options.checks import checked_priority, checked_timeout
+from cascade_nb.model.options.pause_condition import PauseIf, checked_pause_if
 
 Self = TypeVar("Self", bound="Timed")
 
@@ -66,7 +67,7 @@ class Timed:
         """
         return self._with(self.options.but(timeout=checked_timeout(seconds)))
 
-    def pause_before(self: Self) -> Self:
+    def pause_before(self: Self, *, pause_if: PauseIf | None = None) -> Self:
         """The same, with a breakpoint before it: a run is held where it would start, with all that
         it reads there for `Run.inputs`, until `cs.resume` or `Run.resume` lets it go on.
 
@@ -75,11 +76,18 @@ class Timed:
         it goes on with that; where the cell does not say `.pause_before()` any more, so does the
         run.
 
+        Args:
+            pause_if: a function of what its body would get, a dict by parameter: only where that
+                gives something true is it held. It is called in a thread beside the run, with
+                copies; while it is judged the node is held. Where it raises, or does not answer
+                within the engine's grace, the node stays held, and says so.
+
         Returns:
             A new lazy value; this one stays as it is.
 
         Raises:
-            UsageError: it runs nothing itself: a `Router` or a parameter.
+            UsageError: it runs nothing itself: a `Router` or a parameter; or `pause_if` cannot be
+                called, or is async.
 
         Example:
             >>> run = cs.start(fetch(3).named("three").pause_before())
@@ -91,10 +99,13 @@ class Timed:
             >>> run.resume("node:three")
             >>> run.result()
             [0, 1, 2]
+            >>> cs.run(fetch(2).pause_before(pause_if=lambda inputs: inputs["n"] > 2))
+            [0, 1]
         """
         if not hasattr(self, "task"):
             raise UsageError(
                 f"{self!r:.60} runs nothing itself, so no run can stop before it; put "
                 ".pause_before() behind what it reads, or what reads it"
             )
-        return self._with(self.options.but(pause_before=True))
+        condition = None if pause_if is None else checked_pause_if(pause_if)
+        return self._with(self.options.but(pause_before=True, pause_if=condition))

@@ -22,13 +22,13 @@ from cascade_nb.control.explanations import (
 from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
 from cascade_nb.engine.observing.report import outermost, times_lines
-from cascade_nb.errors import nearest
+from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
 from cascade_nb.executors.resolve import NAMES
-from cascade_nb.grammar.commands import limit_of, scope_and
-from cascade_nb.grammar.values import guard_of, parameter_texts, priority_of
+from cascade_nb.grammar.values import guard_of, limit_of, parameter_texts, priority_of, scope_and
 from cascade_nb.graph.build import build_graph
 from cascade_nb.model.options.caching import seconds_of
+from cascade_nb.model.options.pause_condition import Expression, condition_in_words
 from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.magics.launching import LaunchOptions, launch
 from cascade_nb.notebook.magics.plan_and_why import show_plan, why
@@ -122,10 +122,19 @@ def hold(session: Session, given: Namespace, _awaited: bool) -> None:
     """Pause a scope."""
     scope = session.scope(given.scope, items=given.before)
     ttl = seconds_of(given.span) if given.span is not None else None
-    pause(str(scope), reason=given.reason, ttl=ttl, before=given.before)
+    condition, judged = None, ""
+    if given.condition is not None:
+        if not given.before:
+            raise UsageError(
+                "a condition belongs to a breakpoint: `%cascade pause --before train --if …`"
+            )
+        condition = Expression(given.condition, lambda: session.shell.user_ns)
+        judged = f", if {condition_in_words(condition)},"
+    pause(str(scope), reason=given.reason, ttl=ttl, before=given.before, pause_if=condition)
     lasts = f" for {seconds_text(ttl)}" if ttl is not None else ""
     done = "A breakpoint before" if given.before else "Paused:"
-    say(f"{done} {scope.words}{lasts}.{_standing(session, scope)}")
+    said = f"{scope.words}{judged}{lasts}".rstrip(",")
+    say(f"{done} {said}.{_standing(session, scope)}")
 
 
 def let_go(session: Session, given: Namespace, _awaited: bool) -> None:

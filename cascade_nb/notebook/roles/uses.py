@@ -6,13 +6,16 @@ import ast
 from collections.abc import Iterator, MutableMapping
 from typing import Final
 
+from cascade_nb.model.lazy.calls import LazyResult
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.roles.top_level import FUNCTIONS, Site, Written, call_sites, root_name
 
 # Methods of a task and of a lazy value; who writes one wants a task.
 _OF_TASKS: Final = {"map", "partial", "lazy", "fn", "options", "signature", "executor"}
-_OF_LAZIES: Final = {"named", "tagged", "after", "run_if", "map", "value"} | {
-    f"with_{word}" for word in ("retry", "timeout", "cache", "constraints")
+_OF_LAZIES: Final = {"map", "value"} | {
+    name
+    for name in dir(LazyResult)
+    if not name.startswith("_") and callable(getattr(LazyResult, name))
 }
 # What does not ask a lazy value, or a task, for anything; methods of containers among it.
 _TAKE_ANYTHING: Final = (

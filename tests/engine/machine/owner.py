@@ -94,7 +94,12 @@ class Owner:
         return f"{self.run}/{ticket.key}"
 
     def attempt_of(self, ticket: Ticket) -> tuple[str, int, bool]:
-        return self.label_of(ticket), 1, True
+        key = ticket.key
+        return self.label_of(ticket), self.starts.get(key, 0) + (key not in self.running), True
+
+    def start_of(self, node: int) -> tuple[str, int, int]:
+        """Which attempt at which node is under way, or comes next."""
+        return self.run, node, self.starts.get(node, 0) + (node not in self.running)
 
     # ---- moves -----------------------------------------------------------------------------
 
@@ -110,17 +115,18 @@ class Owner:
         world, ticket = self.world, self.admitted.pop(node)
         key, facts = (self.run, node), self.facts(node)
         now = world.clock.now()
-        why = world.control.against(facts, now, key)
+        why = world.control.against(facts, now, key, start=self.start_of(node))
         if why:
             world.control.undo(key, now)
             self.parked[node] = ticket
             assert world.manager.recheck(ticket), f"{key} starts although {why}"
+            world.parked(self, ticket)
             world.manager.hand_out()
             return
         self.running[node] = ticket
+        self.starts[node] = self.starts.get(node, 0) + 1
         world.control.enter(key, facts, now)
         assert not world.manager.recheck(ticket), f"{key} is held back and nothing holds it"
-        self.starts[node] = self.starts.get(node, 0) + 1
         missing = [n for n in self.model.needs[node] if self.model.state[n] not in OVER]
         assert not missing, f"{key} starts before {missing}"
         assert self.model.is_ready(node), f"{key} starts while it is {self.model.state[node]}"
@@ -129,8 +135,8 @@ class Owner:
 
     def end(self, node: int) -> None:
         """A running node is over, or is to be tried again, or returned more work."""
+        self.world.control.leave((self.run, node), self.start_of(node))
         ticket = self.running.pop(node)
-        self.world.control.leave((self.run, node))
         self.world.manager.release(ticket)
         self.world.manager.hand_out()
         spec = self.spec[self.root[node]]
@@ -222,13 +228,14 @@ class Owner:
     def _ask(self, ticket: Ticket) -> None:
         world, node = self.world, ticket.key
         key, facts, now = (self.run, node), self.facts(node), world.clock.now()
-        why = world.control.against(facts, now)
+        why = world.control.against(facts, now, start=self.start_of(node))
         if world.manager.admit(ticket) is None:
             assert not why, f"{key} is admitted although {why}"
             world.control.enter(key, facts, now)
             self.admitted[node] = ticket
         else:
             self.parked[node] = ticket
+            world.parked(self, ticket)
 
     def _ticket(self, node: int) -> Ticket:
         facts = self.facts(node)

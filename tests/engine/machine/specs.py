@@ -81,11 +81,16 @@ def random_specs(dice: Dice, run: str, most: int = 7) -> list[Spec]:
 
 
 def random_constraint(
-    dice: Dice, in_force: Sequence[tuple[str, str, str]]
+    dice: Dice, in_force: Sequence[tuple[str, str, str]], stops: bool
 ) -> tuple[tuple[str, str, str], dict[str, Any], float | None]:
-    """Scope, type, holder, parameters, time to live; often one that is in force is changed."""
+    """Scope, type, holder, parameters, time to live; often one that is in force is changed.
+
+    Args:
+        stops: whether there are breakpoints, too.
+    """
     scope, holder = one_of(dice, SCOPES), one_of(dice, HOLDERS) if chance(dice, 25) else HOLDERS[0]
-    type_ = one_of(dice, ("pause", "concurrency", "concurrency", "concurrency", "rate_limit"))
+    usual = ("pause", "concurrency", "concurrency", "concurrency", "rate_limit")
+    type_ = one_of(dice, (*usual, *["breakpoint"] * 5) if stops else usual)
     if in_force and chance(dice, 35):
         scope, type_, holder = one_of(dice, in_force)
     ttl = one_of(dice, TIMES) if chance(dice, 30) else None
@@ -94,6 +99,8 @@ def random_constraint(
         params = {"limit": one_of(dice, (1, 2, 1, 3, 0))}
     elif type_ == "rate_limit":
         params = {"rate": one_of(dice, RATES), "capacity": one_of(dice, (1, 2, 3))}
+    elif type_ == "breakpoint":
+        params = {"condition": one_of(dice, (0, 1, 1, 2))}  # none, or one of two
     return (scope, type_, holder), params, ttl
 
 

@@ -104,8 +104,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "what waited for a constraint is forgotten with it",
-        f"{_MANAGER}._remove",
-        "owner.take_back(tickets, constraint.since)",
+        "cascade_nb.control.continuing:Continuing._free",
+        "owner.take_back(tickets, since)",
         "pass",
     ),
     Mutant(
@@ -236,13 +236,35 @@ MUTANTS: Final = (
     ),
 )
 
+#: Faults of breakpoints, found where there are some.
+STOPPING: Final = (
+    Mutant(
+        "what the condition of a breakpoint does not hold is held",
+        "cascade_nb.control.continuing:Continuing.judged",
+        "ticket.owner.take_back([ticket], gate.since(ticket))",
+        "pass",
+    ),
+    Mutant(
+        "what was judged by another condition is not judged anew",
+        f"{_MANAGER}.apply",
+        "gate.judge_anew()",
+        "pass",
+    ),
+    Mutant(
+        "what was let go at a breakpoint is held there again",
+        "cascade_nb.control.gate_kinds.breakpoints:BreakpointGate.let",
+        "self.let_go.add(_called(ticket))",
+        "pass",
+    ),
+)
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+
+@pytest.mark.parametrize("mutant", [*MUTANTS, *STOPPING], ids=str)
 def test_the_machine_finds_out_that(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.plant(monkeypatch)
     for seed in range(PROGRAMS):
         try:
-            play(SeededDice(seed))
+            play(SeededDice(seed), stops=mutant in STOPPING)
         except (Exception, pytest.fail.Exception):  # whatever it breaks on, it was seen
             return
     pytest.fail(f"{PROGRAMS} programs went well although {mutant.fault}")
@@ -250,4 +272,4 @@ def test_the_machine_finds_out_that(mutant: Mutant, monkeypatch: pytest.MonkeyPa
 
 def test_without_a_fault_they_go_well() -> None:
     for seed in range(50):
-        play(SeededDice(seed))
+        play(SeededDice(seed), stops=seed % 2 == 0)

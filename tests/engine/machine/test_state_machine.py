@@ -34,9 +34,10 @@ class Machine(RuleBasedStateMachine):
         self.world = World()
         self.lift_everything = False
 
-    @initialize(script=long, lift_everything=st.booleans())
-    def begin_with_two_runs(self, script: bytes, lift_everything: bool) -> None:
+    @initialize(script=long, lift_everything=st.booleans(), stops=st.booleans())
+    def begin_with_two_runs(self, script: bytes, lift_everything: bool, stops: bool) -> None:
         self.lift_everything = lift_everything
+        self.world = World(stops=stops)
         dice = ScriptedDice(script)
         self.world.start_run(dice)
         self.world.start_run(dice)
@@ -68,6 +69,14 @@ class Machine(RuleBasedStateMachine):
     @rule(script=short)
     def lift(self, script: bytes) -> None:
         self.world.lift(ScriptedDice(script))
+
+    @rule(script=short)
+    def judge(self, script: bytes) -> None:
+        self.world.judge(ScriptedDice(script))
+
+    @rule(script=short)
+    def go_on(self, script: bytes) -> None:
+        self.world.go_on(ScriptedDice(script))
 
     @rule(script=short)
     def advance(self, script: bytes) -> None:

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from cascade_nb.control.constraint import Constraint
+from cascade_nb.control.constraint import Constraint, parse_scope
+from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, Judgement
+from cascade_nb.control.gates import Ticket
 from cascade_nb.control.holders import holder_of
 from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine.core.scheduler import State
@@ -25,15 +27,22 @@ from tests.engine.machine.specs import (
     random_constraint,
     random_specs,
 )
-from tests.support.oracle import ControlOracle
+from tests.support.oracle import ControlOracle, covers
 
+#: Of breakpoints: none, and two that nobody asks, since the dice answer for them.
+CONDITIONS: Final = (None, lambda _: True, lambda _: False)
 PATIENCE: Final = 2_000  # rounds after which a program counts as one that never ends
 
 
 class World:
-    """Everything of one program, and the moves that a program is made of."""
+    """Everything of one program, and the moves that a program is made of.
 
-    def __init__(self) -> None:
+    Args:
+        stops: whether there are breakpoints, too.
+    """
+
+    def __init__(self, *, stops: bool = False) -> None:
+        self._stops = stops
         self.clock = VirtualClock()
         self.manager = ConstraintManager(self.clock, MessageBus(), POOLS)
         self.manager.timer_changed = self._timer_changed
@@ -43,6 +52,7 @@ class World:
         self.lifts = 0
         self._alarm = math.inf
         self._asked = False
+        self._to_judge: list[tuple[Owner, Judgement]] = []
         self._resting: dict[tuple[Owner, int], object] = {}
 
     # ---- moves -----------------------------------------------------------------------------
@@ -85,10 +95,11 @@ class World:
 
     def constrain(self, dice: Dice) -> None:
         """A constraint comes into force or is changed."""
-        key, params, ttl = random_constraint(dice, sorted(self.control.rules))
+        key, params, ttl = random_constraint(dice, sorted(self.control.rules), self._stops)
         scope, type_, holder = key
         self.control.apply(scope, type_, self.clock.now(), params, ttl, holder)
-        made = self.manager.apply(scope, type_, params, by=holder, ttl=ttl)
+        condition = CONDITIONS[params.pop("condition", 0)]
+        made = self.manager.apply(scope, type_, params, by=holder, ttl=ttl, pause_if=condition)
         assert self.manager.find(scope, type_, made.holder) == made
 
     def lift(self, dice: Dice) -> None:
@@ -97,6 +108,32 @@ class World:
         scope, type_, _ = one_of(dice, known) if known else (one_of(dice, SCOPES), "pause", "")
         by = one_of(dice, HOLDERS) if chance(dice, 25) else HOLDERS[0]
         self._lift(scope, None if chance(dice, 15) else type_, by)
+
+    def judge(self, dice: Dice) -> None:
+        """The condition of a breakpoint is judged, of something that may not wait any more."""
+        if not self._to_judge:
+            return
+        owner, judgement = self._to_judge.pop(dice.pick(len(self._to_judge)))
+        holds, about = chance(dice, 40), judgement.gate.constraint
+        if judgement.counts and not holds and about is not None:
+            rule = self.control.rules[_key(about)]
+            rule.judged.add(owner.start_of(judgement.ticket.key))
+        self.manager.judged(judgement, holds)
+        self.manager.hand_out()
+
+    def go_on(self, dice: Dice) -> None:
+        """What is held at breakpoints is let go."""
+        scope = one_of(dice, SCOPES)
+        by = one_of(dice, HOLDERS) if chance(dice, 25) else HOLDERS[0]
+        count = 0
+        for owner in self.owners:
+            for node, ticket in owner.parked.items():
+                gate, facts = ticket.parked, owner.facts(node)
+                at_one = isinstance(gate, BreakpointGate) and gate.obeys(holder_of(by))
+                if at_one and covers(scope, facts):
+                    count += 1
+                    self.control.go_on(facts, owner.start_of(node), by)
+        assert self.manager.go_on(parse_scope(scope), holder_of(by))[0] == count
 
     def advance(self, dice: Dice) -> None:
         """Time passes; what it brings about happens at its moment."""
@@ -162,7 +199,10 @@ class World:
         now = self.clock.now()
         for place, (owner, node, fact) in enumerate(waiting):
             others = [other for _, _, other in (*waiting[:place], *waiting[place + 1 :])]
-            excuse = self.control.against(fact, now) or self.control.behind(fact, others)
+            start = owner.start_of(node)
+            excuse = self.control.against(fact, now, start=start) or self.control.behind(
+                fact, others
+            )
             assert excuse, f"{owner.run}/{node} waits and nothing is in its way"
         in_force = {_key(c) for c in self.manager.constraints()}
         assert in_force == set(self.control.rules), "not what is in force"
@@ -171,7 +211,9 @@ class World:
     def finish(self, *, everything: bool = False) -> None:
         """Lift everything that could hold for ever: then everything comes to its end."""
         for (scope, type_, holder), rule in list(self.control.rules.items()):
-            shut = rule.type == "pause" or (rule.type == "concurrency" and not rule.limit)
+            shut = rule.type in ("pause", "breakpoint") or (
+                rule.type == "concurrency" and not rule.limit
+            )
             if everything or shut:
                 self._lift(scope, type_, holder)
         for _ in range(PATIENCE):
@@ -190,6 +232,13 @@ class World:
             assert gate.first() is None, "somebody still waits"
             assert not list(gate.holders()), "somebody still holds a share"
             assert not gate.members
+
+    def parked(self, owner: Owner, ticket: Ticket) -> None:
+        """A node waits; where it does so at a breakpoint with a condition, that is to be judged."""
+        gate = ticket.parked
+        judgement = gate.to_judge(ticket) if isinstance(gate, BreakpointGate) else None
+        if judgement is not None:
+            self._to_judge.append((owner, judgement))
 
     # ---- inside ----------------------------------------------------------------------------
 
@@ -281,15 +330,19 @@ MOVES: Final = (
     *("start_run", "ask", "begin", "end", "work", "work", "work", "constrain", "constrain"),
     *("lift", "advance", "advance", "skip", "cancel", "illegal"),
 )
+#: Those of breakpoints beside them.
+MOVES_WITH_STOPS: Final = (*MOVES, "judge", "judge", "go_on")
 
 
-def play(dice: Dice, moves: int = 40) -> None:
-    """A whole program without Hypothesis, for where many are needed and none will be shrunk."""
-    world = World()
+def play(dice: Dice, moves: int = 40, *, stops: bool = False) -> None:
+    """A whole program without Hypothesis, for where many are needed and none will be shrunk; with
+    `stops` there are breakpoints in it.
+    """
+    world = World(stops=stops)
     world.start_run(dice)
     world.start_run(dice)
     for _ in range(moves):
-        getattr(world, one_of(dice, MOVES))(dice)
+        getattr(world, one_of(dice, MOVES_WITH_STOPS if stops else MOVES))(dice)
         world.check()
     world.finish(everything=chance(dice, 50))
 
