@@ -73,6 +73,7 @@ def pause(caller: str) -> Arguments:
             (f"{caller} pause", "everything"),
             (f"{caller} pause train", "the task train, in every run"),
             (f"{caller} pause from:clean --for 10m", "clean and all after it, for ten minutes"),
+            *([(f"{caller} pause train --dry", "what that would hold")] if judges else []),
             (f"{caller} pause --before train", "a breakpoint; resume lets go on what it holds"),
             *(
                 [
@@ -98,6 +99,10 @@ def pause(caller: str) -> Arguments:
         if judges
         else argparse.SUPPRESS,
     )
+    if judges:
+        made.add_argument(
+            "--dry", action="store_true", help="say what it would hold, and hold nothing"
+        )
     made.add_argument("--reason", default="", help="why, for whoever looks")
     made.add_argument("--for", dest="span", metavar="TIME", help=TIME)
     return made

@@ -74,6 +74,7 @@ async def test_items_of_which_it_is_true_are_held_and_the_others_run(
     run = engine.start(work.map(x=give([4, 5, 6, 7])).named("m"))
     await until(lambda: run.progress_of(run.graph.node("m").index) == (2, 4))
     await held(run, 2)
+    await until(lambda: not any("being judged" in run.why(item)[0] for item in ("m[2]", "m[3]")))
     assert sorted(started(spy, "work")) == ["m[0]", "m[1]"]
     assert run.why("m[2]")[0] == (
         "m[2] is held: at a breakpoint before work tasks by you, if is_large says so; its inputs "
@@ -181,7 +182,7 @@ async def test_one_that_raises_holds_the_node_and_says_why(
 ) -> None:
     run = engine.start(give(1).named("x").pause_before(pause_if=pause_if))
     await until(lambda: said in run.why("x")[0])
-    assert said in run.status.headline
+    await until(lambda: said in run.status.headline)
     assert run.status.held == 1
     run.resume()
     assert await run == 1

@@ -272,6 +272,29 @@ def test_a_pause_has_a_reason_and_an_end(built: Notebook) -> None:
     assert "look first" in text
 
 
+def test_before_a_hold_is_done_it_says_what_it_does(notebook: Notebook) -> None:
+    notebook.ok(
+        "%%cascade --quiet\ndef work(x):\n    begun.append(x)\n    go.wait(60)\n    return x\n"
+        "ready = work.map(x=[1, 2, 3])\nlast = work(ready)"
+    )
+    assert "No run goes on that it is about." in notebook.ok("%cascade pause work --dry").text
+    notebook.ok("import threading, time, cascade_nb as cs\ngo, begun = threading.Event(), []")
+    notebook.ok("%cascade limit node:ready 1\nrun = cs.start(last)")
+    notebook.ok("while len(begun) < 1: time.sleep(0.01)")
+    text = notebook.ok("%cascade pause work --dry --for 10m").text
+    assert "Would pause work tasks for 10 min. Holds 3, 1 will finish." in text
+    before = notebook.ok("%cascade pause --before node:last --dry").text
+    assert "Would set a breakpoint before last. Holds 1 when it would start." in before
+    judged = notebook.ok('%cascade pause --before work --if "x == 2" --dry').text
+    assert "if `x == 2`. Judges 3, each when it would start." in judged
+    assert paused() == []
+    assert "breakpoint" not in notebook.ok("%cascade status").text
+    number = notebook.ok("run.number").result
+    assert "Holds 3, 1 will finish. Run" in notebook.ok(f"%cascade pause run:{number}").text
+    notebook.ok("%cascade resume\n%cascade limit node:ready off\ngo.set()")
+    assert notebook.ok("run.result(60)").result == [1, 2, 3]
+
+
 def test_a_breakpoint_has_a_condition_and_the_workflow_has_breakpoints_of_its_own(
     notebook: Notebook,
 ) -> None:
@@ -280,7 +303,7 @@ def test_a_breakpoint_has_a_condition_and_the_workflow_has_breakpoints_of_its_ow
         "%%cascade --quiet\ndef clean(rows):\n    return [row + 1 for row in rows]\n"
         "cleaned = clean([0]).pause_before()\nsums = clean.map(rows=[[1], [1, 2], [1, 2, 3]])"
     )
-    text = notebook.ok('%cascade pause --before sums --if "len(rows) > most" --for 1h').text
+    text = notebook.ok('%cascade pause --before node:sums --if "len(rows) > most" --for 1h').text
     assert "A breakpoint before sums, if `len(rows) > most`, for 1 h." in text
     assert "if `len(rows) > most`" in notebook.ok("%cascade status").text
     plan = notebook.ok("%cascade plan cleaned sums").text
@@ -289,14 +312,17 @@ def test_a_breakpoint_has_a_condition_and_the_workflow_has_breakpoints_of_its_ow
     notebook.ok("run = cs.start([cleaned, sums])")
     judged = "run.progress_of(run.graph.node('sums').index) == (2, 3) and run.status.held == 2"
     notebook.ok(f"while not ({judged}): time.sleep(0.01)")
+    notebook.ok("while 'being judged' in str(run.why('sums')): time.sleep(0.01)")
     assert "by you, if `len(rows) > most`; its inputs" in notebook.ok("%cascade why sums").text
     assert "before cleaned by the workflow; its" in notebook.ok("%cascade why cleaned").text
-    done = notebook.run("%cascade resume --before cleaned")
+    done = notebook.run("%cascade resume --before node:cleaned")
     assert "the breakpoint before cleaned is part of the workflow: `%cascade resume" in done.text
     notebook.ok("%%cascade --quiet\ncleaned = clean([0])")
-    notebook.ok("%cascade resume cleaned\n%cascade resume sums")
+    notebook.ok("%cascade resume node:cleaned")
+    goes_on = "run.states()['cleaned'].value == 'done' and run.status.held == 1"
+    notebook.ok(f"while not ({goes_on}): time.sleep(0.01)\n%cascade resume node:sums")
     assert notebook.ok("run.result(60)").result == [[1], [[2], [2, 3], [2, 3, 4]]]
-    notebook.ok("%cascade resume --before sums")
+    notebook.ok("%cascade resume --before node:sums")
 
 
 def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:

@@ -24,11 +24,20 @@ class HoldEffect(NamedTuple):
     holds: int = 0
     finishing: int = 0
 
+    def __add__(self, other: object) -> HoldEffect:  # to two runs
+        assert isinstance(other, HoldEffect)
+        return HoldEffect(self.holds + other.holds, self.finishing + other.finishing)
+
     @property
     def words(self) -> str:
         """In a sentence: "Holds 14, 3 will finish."."""
         finishing = f", {self.finishing:,} will finish" if self.finishing else ""
         return f"Holds {self.holds:,}{finishing}."
+
+    def words_before(self, judged: bool) -> str:
+        """Of a breakpoint: "Holds 14, each when it would start."; with a condition, if `judged`."""
+        each = ", each" if self.holds != 1 else ""
+        return f"{'Judges' if judged else 'Holds'} {self.holds:,}{each} when it would start."
 
 
 def hold_effect(run: Readings, graph: Graph, scope: Scope) -> HoldEffect:
@@ -37,9 +46,9 @@ def hold_effect(run: Readings, graph: Graph, scope: Scope) -> HoldEffect:
     Args:
         run: the run.
         graph: its graph.
-        scope: such as `from:clean`.
+        scope: such as `from:clean`; where it is one of a run, then of this.
     """
-    about = sorted(nodes_under(scope, graph))
+    about = range(len(graph.nodes)) if scope.kind == "run" else sorted(nodes_under(scope, graph))
 
     def read(view: RunView) -> HoldEffect:
         return _counted(view, about) if view.core.graph is graph else HoldEffect()

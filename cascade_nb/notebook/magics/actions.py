@@ -21,6 +21,7 @@ from cascade_nb.control.explanations import (
 )
 from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
+from cascade_nb.engine.inspection.hold_effects import HoldEffect, hold_effect
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
 from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
@@ -130,11 +131,27 @@ def hold(session: Session, given: Namespace, _awaited: bool) -> None:
             )
         condition = Expression(given.condition, lambda: session.shell.user_ns)
         judged = f", if {condition_in_words(condition)},"
-    pause(str(scope), reason=given.reason, ttl=ttl, before=given.before, pause_if=condition)
     lasts = f" for {seconds_text(ttl)}" if ttl is not None else ""
-    done = "A breakpoint before" if given.before else "Paused:"
     said = f"{scope.words}{judged}{lasts}".rstrip(",")
-    say(f"{done} {said}.{_standing(session, scope)}")
+    does = _what_a_hold_does(session, scope, given.before, bool(judged))
+    if given.dry:
+        would = "set a breakpoint before" if given.before else "pause"
+        say(f"Would {would} {said}.{does or ' No run goes on that it is about.'}")
+        return
+    pause(str(scope), reason=given.reason, ttl=ttl, before=given.before, pause_if=condition)
+    done = "A breakpoint before" if given.before else "Paused:"
+    say(f"{done} {said}.{does}{_standing(session, scope)}")
+
+
+def _what_a_hold_does(session: Session, scope: Scope, before: bool, judged: bool) -> str:
+    """How many of what goes on it holds, in a sentence; empty where nothing goes on, or it is one
+    item.
+    """
+    runs = [run for run in session.live_runs() if scope.kind != "run" or run.id == scope.value]
+    if not runs or scope.value.endswith("]"):
+        return ""
+    effect = sum((hold_effect(run, run.graph, scope) for run in runs), HoldEffect())
+    return f" {effect.words_before(judged) if before else effect.words}"
 
 
 def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
