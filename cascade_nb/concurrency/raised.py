@@ -39,8 +39,8 @@ def is_told_by_python(error: BaseException) -> bool:
     return isinstance(type.__getattribute__(type(error), "__str__"), types.WrapperDescriptorType)
 
 
-def is_asked_by_python(kind: type[BaseException]) -> bool:
-    """Whether attributes of a class, and of its errors, are looked up without the user's code."""
+def is_asked_by_python(kind: type) -> bool:
+    """Whether attributes of a class, and of its values, are looked up without the user's code."""
     return all(
         isinstance(type.__getattribute__(one, "__getattribute__"), types.WrapperDescriptorType)
         for one in (kind, type(kind))

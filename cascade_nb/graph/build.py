@@ -187,15 +187,14 @@ class _Builder:
         options = lazy.options
         condition = options.condition
         is_lazy = isinstance(condition, Lazy)
-        routes = lazy.routes if isinstance(lazy, Router) else {}
+        routes = lazy.routes.values() if isinstance(lazy, Router) else ()
         return Control(
             after=tuple(dict.fromkeys(self._index(other) for other in options.after)),
             condition=self._index(condition) if is_lazy else None,
             wanted=True if is_lazy else bool(condition),
-            routes={
-                key: self._index(route) if isinstance(route, Lazy) else None
-                for key, route in routes.items()
-            },
+            routes=tuple(
+                [self._index(route) if isinstance(route, Lazy) else None for route in routes]
+            ),
             follows=tuple(dict.fromkeys(self._index(other) for other in options.follows)),
             otherwise=tuple(dict.fromkeys(map(self._index, otherwise_of(lazy)))),
         )

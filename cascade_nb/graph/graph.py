@@ -10,7 +10,6 @@ from cascade_nb.errors import UnknownNameError
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options
-from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
 
@@ -50,8 +49,8 @@ class Control(NamedTuple):
         after: indexes of the nodes that it only starts after.
         condition: index of the node whose result decides, or None.
         wanted: False for a node whose plain condition was false.
-        routes: for a router, by key, the index of the branch's node, or None where the branch is a
-            plain value.
+        routes: for a router, the index of each branch's node in the order in which they were
+            written, or None where the branch is a plain value.
         follows: indexes of the steps before it, which run also when it is skipped.
         otherwise: indexes of the nodes that make its value where its condition is false.
     """
@@ -59,7 +58,7 @@ class Control(NamedTuple):
     after: tuple[int, ...] = ()
     condition: int | None = None
     wanted: bool = True
-    routes: Mapping[Any, int | None] = NOTHING
+    routes: tuple[int | None, ...] = ()
     follows: tuple[int, ...] = ()
     otherwise: tuple[int, ...] = ()
 
@@ -174,8 +173,8 @@ class Node:
         for source in self.inputs:
             yield Edge(source, self.index, EdgeType.DATA)
         control = self.control
-        for route in control.routes.values():
-            if isinstance(route, int):
+        for route in control.routes:
+            if route is not None:
                 yield Edge(route, self.index, EdgeType.DATA)
         for source in control.otherwise:
             yield Edge(source, self.index, EdgeType.DATA)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from cascade_nb.errors import UsageError
+from cascade_nb.errors import RouteError, UsageError
 from cascade_nb.model.arguments.inputs import scan
+from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.lazy.lazy import PLAIN, Lazy, Options
 
 
@@ -43,7 +44,7 @@ class Router(Lazy):
         [0]
     """
 
-    __slots__ = ("routes", "selector")
+    __slots__ = ("_places", "_plain", "routes", "selector")
 
     def __init__(
         self,
@@ -69,6 +70,8 @@ class Router(Lazy):
         self.identity = object()
         self.selector = selector
         self.routes = routes
+        self._plain = all(type(key) in FROZEN for key in routes if key is not DEFAULT)
+        self._places = {key: place for place, key in enumerate(routes)}
         self.inputs = (selector,) if isinstance(selector, Lazy) else ()
         self.options = options
 
@@ -77,11 +80,44 @@ class Router(Lazy):
         """Its name, or what it asks."""
         if self.options.name:
             return self.options.name
-        asked = self.selector.label if isinstance(self.selector, Lazy) else repr(self.selector)
+        selector = self.selector
+        if isinstance(selector, Lazy):
+            asked = selector.label
+        else:  # whoever asks may hold a lock: no `repr` of the user's runs
+            asked = repr(selector) if type(selector) in FROZEN else type(selector).__name__
         return f"route({asked})"
 
     def _with(self, options: Options) -> Router:
         return Router(self.selector, self.routes, options=options)
+
+
+def is_plain_choice(router: Router, key: object) -> bool:
+    """Whether no code of the user's runs to tell which branch `key` chooses."""
+    return router._plain and type(key) in FROZEN
+
+
+def place_chosen(router: Router, key: Any, label: str) -> int:
+    """Which branch a key chooses, counted as they were written; a dict's comparison decides.
+
+    Args:
+        router: whose branches they are.
+        key: what its selector gave.
+        label: what a person calls the router.
+
+    Raises:
+        RouteError: there is no such branch, and no default.
+    """
+    places = router._places
+    try:
+        place = places.get(key)
+    except TypeError:  # a list, say, which can be no key
+        place = None
+    if place is None:
+        place = places.get(DEFAULT)
+    if place is None:
+        known_ones = ", ".join(f"{route!r:.60}" for route in list(places)[:20])
+        raise RouteError(f"{label} has no route {key!r:.60}; it has {known_ones}")
+    return place
 
 
 def _check_key(key: object, routes: Mapping[Any, Any]) -> None:

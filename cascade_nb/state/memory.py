@@ -35,7 +35,7 @@ class _Kept:
         self.known = Known(entry.seconds, entry.dated, entry.files)
         self.size = size_in_memory(entry.value)
         # What is elsewhere is not looked into: the key of what made it has the classes of that.
-        there = isinstance(entry.value, Elsewhere)
+        there = issubclass(type(entry.value), Elsewhere)
         self.classes: frozenset[type] | None = frozenset() if there else None
         self.task, self.expires = entry.task, entry.expires
         self.used = time.time()
@@ -43,7 +43,7 @@ class _Kept:
     @property
     def stands(self) -> bool:
         """Whether it is there, and every class in it is still the one that its name means."""
-        if isinstance(self.value, Elsewhere) and self.value.is_lost:
+        if issubclass(type(self.value), Elsewhere) and self.value.is_lost:
             return False
         return not self.classes or superseded(self.classes) is None
 

@@ -127,7 +127,7 @@ def test_a_router_has_an_edge_from_each_route() -> None:
     assert edges_of(router) == {(n, "choice", EdgeType.DATA) for n in ("key", "left", "right")}
     node = build_graph(router).node("choice")
     assert node.kind is NodeKind.ROUTER
-    assert node.control.routes[3] is None
+    assert node.control.routes[2] is None
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def shape_of(graph: Graph) -> list[Any]:
             node.control.after,
             node.control.condition,
             node.control.wanted,
-            dict(node.control.routes),
+            node.control.routes,
             sorted(node.options.tags),
             node.options.retry,
             node.options.timeout,

@@ -55,7 +55,9 @@ SHOWN = [
     (object(), "<object>"),
     (functools, "functools"),
     (range(3), "range(0, 3)"),
-    (Trap(), "<Trap that cannot be shown: ValueError>"),
+    (Trap(), "<Trap>"),
+    (ValueError("no", Trap()), "ValueError('no', <Trap>)"),
+    (type("dict", (), {"__module__": "of_the_user"})(), "<dict>"),
 ]
 
 

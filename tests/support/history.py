@@ -128,7 +128,7 @@ class _Story:
         if node.kind is NodeKind.MAP:
             states = {record.state for record in self.items(node).values()}
             return None if {"running", "waiting"} & states else "completed"
-        routes = node.control.routes.values()
+        routes = node.control.routes
         ends = ["completed" if r is None else self.end_of(self.graph.nodes[r]) for r in routes]
         return "completed" if any(ends) else None
 

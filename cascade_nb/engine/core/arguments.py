@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from cascade_nb.errors import MapError, UsageError
+from cascade_nb.errors import MapError
 from cascade_nb.graph.graph import Node
+from cascade_nb.model.arguments.call import Call, came_too_late
 from cascade_nb.model.arguments.collections import Axis, equal_lengths, items_of, product_of
 from cascade_nb.model.arguments.inputs import replace, scan
 from cascade_nb.model.arguments.watched import guarded, is_watched, records_of
-from cascade_nb.model.copying.immutable import FROZEN
-from cascade_nb.model.copying.isolation import copied_call
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.param import Param
-from cascade_nb.model.resources import Injected, Resource
+from cascade_nb.model.resources import Injected
 from cascade_nb.model.routing import Router
-from cascade_nb.text import readable
 
-_SHOWN_LABELS: Final = (bool, int, float, str, type(None))  # whose `repr` nobody else has written
-_LABEL: Final = 24
+_COLLECTIONS: Final = frozenset({list, tuple, set, frozenset, dict, range, str, bytes})
 LAZIES: Final[frozenset[Any]] = frozenset({LazyResult, MappedLazyResult, Param, Router})
 
 
@@ -36,46 +33,6 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
-
-
-class Call(NamedTuple):
-    """A function with everything it is called with; `Injected` stands where a resource will."""
-
-    fn: Callable[..., Any]
-    args: tuple[Any, ...] | list[Any]
-    kwargs: Mapping[str, Any]
-    injects: bool = False
-
-    def resources(self) -> list[Resource]:
-        """What has to be opened first."""
-        values = (*self.args, *self.kwargs.values())
-        return [value.resource for value in values if value.__class__ is Injected]
-
-    @property
-    def immutable(self) -> bool:
-        """Whether nobody could change anything in its arguments, as in numbers and texts."""
-        # Loops, since a generator or a set costs more.
-        for value in self.args:
-            if type(value) not in FROZEN:
-                return False
-        for value in self.kwargs.values():  # noqa: SIM110 - as above
-            if type(value) not in FROZEN:
-                return False
-        return True
-
-    def owned(self) -> Call:
-        """The same with values of its own, which it may change as it likes."""
-        args, kwargs = copied_call(self.args, self.kwargs)
-        return Call(self.fn, args, kwargs, self.injects)
-
-    def with_resources(self, opened: Mapping[Resource, Any]) -> Call:
-        """The same with the opened resources in their places."""
-
-        def put(value: Any) -> Any:
-            return opened[value.resource] if value.__class__ is Injected else value
-
-        kwargs = {name: put(value) for name, value in self.kwargs.items()}
-        return Call(self.fn, [put(value) for value in self.args], kwargs)
 
 
 class Expansion:
@@ -117,9 +74,9 @@ class Expansion:
         self._columns = tuple(columns.values())
         self._fixed = fixed
         axes = [(name, axis) for name, axis in columns.items() if isinstance(axis, Axis)]
-        self._axes = [_on_axis(name, axis) for name, axis in axes]
+        self._axes = [(axis.stride, axis.places(name)) for name, axis in axes]
         self._single = self._columns[0] if len(self._columns) == 1 else None
-        self.injects = any(value.__class__ is Injected for value in fixed.values())
+        self.injects = any(type(value) is Injected for value in fixed.values())
 
     def call_of(self, index: int) -> Call:
         """What the item at `index` calls."""
@@ -208,17 +165,27 @@ class Reader:
             return Call(fn, lazy.args, lazy.kwargs)
         values = self.values
         place: Mapping[Any, int] = self.place
-        args = [values[place[a.identity]] if a.__class__ in LAZIES else a for a in lazy.args]
+        args = [values[place[a.identity]] if type(a) in LAZIES else a for a in lazy.args]
         if not lazy.kwargs:
             return Call(fn, args, NOTHING)
         kwargs = {
-            k: values[place[v.identity]] if v.__class__ in LAZIES else v
-            for k, v in lazy.kwargs.items()
+            k: values[place[v.identity]] if type(v) in LAZIES else v for k, v in lazy.kwargs.items()
         }
         return Call(fn, args, kwargs)
 
+    def is_plain_map(self, node: Node) -> bool:
+        """Whether what a MAP node goes through are Python's own collections, so that `columns_of`
+        runs no code of the user's.
+        """
+        lazy = node.lazy
+        assert isinstance(lazy, MappedLazyResult)
+        given = map(self.direct, lazy.collections.values())
+        return not lazy.nested and all(type(value) in _COLLECTIONS for value in given)
+
     def columns_of(self, node: Node) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         """What a MAP node goes through, as lists of equal length, and what every item gets.
+
+        Where `is_plain_map` is not true it runs code of the user's: not for who holds a lock.
 
         Raises:
             MapError: something has no items or no order, or the lengths do not go together.
@@ -239,47 +206,42 @@ class Reader:
         return columns, {name: value for name, value in fixed.items() if value is not ABSENT}
 
     def value_of(self, value: Any) -> Any:
-        """`value` with results in the place of lazy values, at any depth."""
+        """`value` with results in the place of lazy values, at any depth.
+
+        What is no lazy value itself may run code of the user's: not for who holds a lock.
+        """
         return replace(value, Lazy, self._of)
+
+    def direct(self, value: Any) -> Any:
+        """The result of a lazy value; `value` itself where it is none."""
+        return self._of(value) if type(value) in LAZIES else value
 
     def _of(self, lazy: Lazy) -> Any:
         place = self.place.get(lazy.identity)
         if place is None:
-            raise UsageError(
-                f"the lazy value {lazy.label} came into an argument after the call was made, so "
-                "nothing has computed it; make the call again with it"
-            )
+            raise came_too_late(lazy)
         return self.values[place]
 
     def _careful_call(self, lazy: LazyResult[Any], task: AnyTask) -> Call:
-        """With containers looked into, and skipped inputs left to the defaults of the signature."""
+        """With skipped inputs left to the defaults of the signature; what belongs inside of
+        containers is still to be put there.
+        """
         fn = task.fn
         if (records := records_of(lazy.args)) and is_watched(records):
             fn = guarded(fn, task.name, task.signature, records)
             if not lazy.args.deep and not self.absent:  # type: ignore[attr-defined]
                 return self._plain_call(lazy, fn)
-        args, kwargs = self.value_of((tuple(lazy.args), dict(lazy.kwargs)))
+        args: Any = [self.direct(value) for value in lazy.args]
+        kwargs = {name: self.direct(value) for name, value in lazy.kwargs.items()}
         if self.absent and any(v is ABSENT for v in (*args, *kwargs.values())):
             bound = task.signature.bind(*args, **kwargs)
             for name in [n for n, v in bound.arguments.items() if v is ABSENT]:
                 del bound.arguments[name]
             bound.apply_defaults()
             args, kwargs = bound.args, bound.kwargs
-        injects = any(v.__class__ is Injected for v in (*args, *kwargs.values()))
-        return Call(fn, args, kwargs, injects)
-
-
-def _on_axis(name: str, axis: Axis) -> tuple[int, list[str]]:
-    """The stride of an axis, and its places: by label, where that is a plain number or text."""
-    return axis.stride, [_label(name, place, one) for place, one in enumerate(axis.labels)]
-
-
-def _label(name: str, place: int, label: Any) -> str:
-    if type(label).__module__ == "numpy" and hasattr(label, "item") and not label.ndim:
-        label = label.item()
-    if type(label) in _SHOWN_LABELS and len(told := readable(repr(label))) <= _LABEL:
-        return f"{name}={told}"
-    return f"{name}[{place}]"
+        injects = any(type(v) is Injected for v in (*args, *kwargs.values()))
+        inside = {one.identity: self._of(one) for one in lazy.inputs} if lazy.nested else None
+        return Call(fn, args, kwargs, injects, inside)
 
 
 def _fn_of(node: Node) -> Callable[..., Any]:
@@ -316,7 +278,7 @@ def optional_inputs(node: Node) -> frozenset[object]:
     else:
         assert isinstance(lazy, LazyResult)
         given, needed = dict(task.signature.bind(*lazy.args, **lazy.kwargs).arguments), []
-    free = {n: v for n, v in given.items() if n in task.optional and isinstance(v, Lazy)}
+    free = {n: v for n, v in given.items() if n in task.optional and type(v) in LAZIES}
     needed += [value for name, value in given.items() if name not in free]
     needed += lazy.options.needs.values()
     own = {lazy.identity for lazy in free.values()}

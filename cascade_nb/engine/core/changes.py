@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cascade_nb.control.gates import Ticket
@@ -54,6 +55,21 @@ class Again(NamedTuple):
     policy: Retry
 
 
+class UserCode(NamedTuple):
+    """Code of the user's that a ready node waits for and that is no body, such as what says whether
+    an object is true: it may take as long as it likes, so it runs without the lock.
+
+    Attributes:
+        node: the index of the node.
+        call: runs it.
+        then: goes on with what it gave, under the lock again.
+    """
+
+    node: int
+    call: Callable[[], Any]
+    then: Callable[[Any], None]
+
+
 class Changes:
     """Decisions of a `RunCore`: one object for the whole run, filled by its moves and emptied by
     its driver.
@@ -67,6 +83,7 @@ class Changes:
         anew: indexes of places that are used for another node.
         freed: tickets that wait for nothing any more.
         stopped: whether nothing that is queued may start.
+        user_code: what is to run without the lock.
         more: whether there is anything but `ready`.
     """
 
@@ -80,6 +97,7 @@ class Changes:
         "ready",
         "save",
         "stopped",
+        "user_code",
     )
 
     def __init__(self) -> None:
@@ -93,6 +111,7 @@ class Changes:
         self.again: list[Again] = []
         self.anew: list[int] = []
         self.freed: list[Ticket] = []
+        self.user_code: list[UserCode] = []
         self.stopped = False
         self.more = False
 

@@ -9,15 +9,19 @@ either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
+from cascade_nb.engine.core.arguments import LAZIES
 from cascade_nb.engine.core.initial_state import first_needs
 from cascade_nb.engine.core.run_state import RunState
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.errors import CycleError
 from cascade_nb.graph.build import build_graph
 from cascade_nb.graph.graph import FREE, Node
+from cascade_nb.model.copying.immutable import FROZEN
+from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.params.param import Param
 
@@ -78,15 +82,18 @@ class Continuations:
         state.state_changes.append(index)
         return index, targets
 
-    def arrived(self, index: int) -> tuple[Any, int, float]:
-        """What a node waited for is there: its result, and the attempt and seconds of the node.
-
-        Raises:
-            UsageError: a container cannot be made again around the results.
-        """
-        returned = self._awaited[index]
-        result = self._state.results.reader.value_of(returned)
-        return result, *self.left(index)
+    def arrived(self, index: int, then: Callable[[Any], None]) -> None:
+        """What a node waited for is there; `then` takes the node's own result."""
+        returned, results = self._awaited[index], self._state.results
+        if type(returned) in LAZIES:
+            then(results.reader.direct(returned))
+        elif are_quick_to_copy((returned,)) and all(
+            type(results.values[read]) in FROZEN for read in results.sources(index)
+        ):
+            then(results.reader.value_of(returned))
+        else:  # a set or a dict asks what comes into it for its hash
+            make = partial(results.reader.value_of, returned)
+            self._state.run_user_code(index, make, then)
 
     def left(self, index: int) -> tuple[int, float]:
         """A node waits no longer; gives the attempt and the seconds that it had before."""
@@ -157,7 +164,7 @@ class Continuations:
             control = control._replace(
                 after=tuple(index_of[i] for i in control.after),
                 condition=None if control.condition is None else index_of[control.condition],
-                routes={k: None if r is None else index_of[r] for k, r in control.routes.items()},
+                routes=tuple([None if r is None else index_of[r] for r in control.routes]),
                 follows=tuple(index_of[i] for i in control.follows),
                 otherwise=tuple(index_of[i] for i in control.otherwise),
             )
@@ -181,7 +188,9 @@ class Continuations:
         """A place is used for another node."""
         state = self._state
         known: dict[int, Any]
-        for known in (state.stages, state.grown, state.needs, state.tries):
+        for known in (
+            state.branches, state.stages, state.user_code, state.grown, state.needs, state.tries
+        ):  # fmt: skip
             known.pop(index, None)
         state.changes.anew.append(index)
         state.changes.more = True

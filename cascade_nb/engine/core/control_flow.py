@@ -8,21 +8,23 @@ time it comes here, and either needs more (`Scheduler.need`) or is over.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cascade_nb.control.gate_kinds.resource_pools import check_against
-from cascade_nb.engine.core.arguments import ABSENT, Expansion
-from cascade_nb.engine.core.changes import Ended, Save
+from cascade_nb.engine.core.arguments import ABSENT, LAZIES, Expansion
+from cascade_nb.engine.core.changes import Ended, Save, UserCode
 from cascade_nb.engine.core.continuation import Continuations
 from cascade_nb.engine.core.initial_state import first_needs, inputs_and_order
 from cascade_nb.engine.core.run_state import RunState, Stage
 from cascade_nb.engine.core.scheduler import DONE, FAILED, SKIPPED
 from cascade_nb.engine.core.skips import SkipPropagation
-from cascade_nb.errors import CascadeError, MapError, RouteError
+from cascade_nb.errors import CascadeError, MapError
 from cascade_nb.graph.graph import Node, NodeKind
+from cascade_nb.model.copying.immutable import FROZEN
 from cascade_nb.model.options.checks import checked_amount
 from cascade_nb.model.options.no_else import NO_ELSE
-from cascade_nb.model.routing import DEFAULT, Router
+from cascade_nb.model.routing import Router, is_plain_choice, place_chosen
 
 
 class ControlFlow:
@@ -69,6 +71,15 @@ class ControlFlow:
         state.state_changes.append(index)
         return items
 
+    def go_on(self, code: UserCode, value: Any, error: BaseException | None) -> None:
+        """Code of the user's that a ready node waits for gave this, or raised that."""
+        try:
+            if error is not None:
+                raise error
+            code.then(value)
+        except BaseException as raised:
+            self._skips.fail(code.node, raised)
+
     def take_kept(self, index: int, value: Any) -> None:
         """A ready node has the result that an earlier run made."""
         state = self._state
@@ -77,6 +88,11 @@ class ControlFlow:
         state.changes.end(Ended(index, "skipped", reason="Reused", detail=detail))
         state.scheduler.start(index)
         state.finish(index, value)
+
+    def _continued_with(self, index: int, result: Any) -> None:
+        """A node that waited for what its body returned has its result."""
+        number, took = self._continuations.left(index)
+        self.finish(index, result, number, took, tell=True)
 
     def finish(
         self, index: int, value: Any, number: int = 1, took: float = 0.0, tell: bool = False
@@ -96,8 +112,7 @@ class ControlFlow:
         stage = state.stages.get(index)
         try:
             if stage is Stage.CONTINUATION:
-                result, number, took = self._continuations.arrived(index)
-                self.finish(index, result, number, took, tell=True)
+                self._continuations.arrived(index, partial(self._continued_with, index))
             elif isinstance(work, Expansion):
                 state.queue(index)
             elif stage is None:
@@ -111,11 +126,9 @@ class ControlFlow:
             elif stage is Stage.ITEMS:
                 self._items_are_over(index)
             else:
-                branch = work.control.routes[self._chosen(work)]
-                assert branch is not None
-                self.finish(index, state.results.values[branch])
+                self.finish(index, state.results.values[state.branches.pop(index)])
         except BaseException as error:
-            # The truth of a condition, the items of a map: the user's code.
+            # What is asked of values here are Python's own answers, but some of those are errors.
             self._skips.fail(index, error)
 
     def _first_needs_are_there(self, index: int, node: Node) -> None:
@@ -135,9 +148,19 @@ class ControlFlow:
             self._inputs_are_there(index, node)
 
     def _decide(self, index: int, node: Node, condition: int) -> None:
-        """The condition is known."""
+        """The condition has its value."""
+        value = self._state.results.values[condition]
+        if type(value) in FROZEN:
+            self._decided(index, node, bool(value))
+        else:
+            self._state.run_user_code(
+                index, partial(bool, value), partial(self._decided, index, node)
+            )
+
+    def _decided(self, index: int, node: Node, wanted: bool) -> None:
+        """It is known whether the condition is true."""
         state = self._state
-        if not state.results.values[condition]:
+        if not wanted:
             if state.pending.pop(index, ABSENT) is ABSENT:
                 self._refuse(index, node)
             else:  # it has not asked for what precedes it: its own result might have stood
@@ -162,11 +185,20 @@ class ControlFlow:
         self._skips.skip(index, "ConditionFalse", f"its condition{which} is false")
 
     def _take_else(self, index: int, node: Node) -> None:
-        """What stands for the result of a node is there. It is not what the node's key says, so it
-        is not kept under that.
+        """What stands for the result of a node is there."""
+        otherwise, reader = node.options.otherwise, self._state.results.reader
+        if type(otherwise) in FROZEN or type(otherwise) in LAZIES:
+            self._instead(index, reader.direct(otherwise))
+        else:
+            self._state.run_user_code(
+                index, partial(reader.value_of, otherwise), partial(self._instead, index)
+            )
+
+    def _instead(self, index: int, value: Any) -> None:
+        """This stands for the result of a node. It is not what the node's key says, so it is not
+        kept under that.
         """
         state = self._state
-        value = state.results.reader.value_of(node.options.otherwise)
         if value is ABSENT:
             self._skips.skip(index, "UpstreamSkipped", "what it stands for was skipped")
             return
@@ -185,14 +217,7 @@ class ControlFlow:
             state.changes.expand.append(index)
             state.changes.more = True
         elif node.kind is NodeKind.ROUTER:
-            key = self._chosen(node)
-            branch = node.control.routes[key]
-            if branch is None:
-                assert isinstance(node.lazy, Router)
-                self.finish(index, node.lazy.routes[key])
-                return
-            state.stages[index] = Stage.BRANCH
-            self._need(index, (branch,))
+            self._choose(index, node)
 
     def _need(self, index: int, more: Sequence[int]) -> None:
         """Wait for more, unless some of it is over already and bad."""
@@ -217,25 +242,26 @@ class ControlFlow:
             item = expansion.first + states.index(SKIPPED)
             self._skips.skip(index, *self._skips.because_of(item))
 
-    def _chosen(self, node: Node) -> Any:
-        """The key of the branch to take.
+    def _choose(self, index: int, node: Node) -> None:
+        """The selector of a router has its value."""
+        router = node.lazy
+        assert isinstance(router, Router)
+        key = self._state.results.reader.direct(router.selector)
+        chosen = partial(place_chosen, router, key, node.label)
+        if is_plain_choice(router, key):
+            self._take_branch(index, node, chosen())
+        else:
+            self._state.run_user_code(index, chosen, partial(self._take_branch, index, node))
 
-        Raises:
-            RouteError: there is no such route.
-        """
-        lazy = node.lazy
-        assert isinstance(lazy, Router)
-        key = self._state.results.reader.value_of(lazy.selector)
-        try:
-            known = key in lazy.routes
-        except TypeError:  # a list, say, which can be no key
-            known = False
-        if not known and DEFAULT in lazy.routes:
-            return DEFAULT
-        if not known:
-            known_ones = ", ".join(f"{route!r:.60}" for route in list(lazy.routes)[:20])
-            raise RouteError(f"{node.label} has no route {key!r:.60}; it has {known_ones}")
-        return key
+    def _take_branch(self, index: int, node: Node, place: int) -> None:
+        """It is known which branch to take."""
+        state, branch = self._state, node.control.routes[place]
+        if branch is None:
+            assert isinstance(node.lazy, Router)
+            self.finish(index, list(node.lazy.routes.values())[place])
+            return
+        state.stages[index], state.branches[index] = Stage.BRANCH, branch
+        self._need(index, (branch,))
 
     def _settled_needs(self, node: Node) -> Mapping[str, float]:
         """Amounts of resources, lazy ones by their results.
@@ -245,7 +271,7 @@ class ControlFlow:
         """
         state = self._state
         needs = {
-            name: checked_amount(name, state.results.reader.value_of(amount))
+            name: checked_amount(name, state.results.reader.direct(amount))
             for name, amount in node.options.needs.items()
         }
         check_against(state.pools, needs, node.label)

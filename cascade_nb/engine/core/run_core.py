@@ -21,7 +21,7 @@ from cascade_nb.concurrency.raised import is_raised_as
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.core.arguments import Expansion
-from cascade_nb.engine.core.changes import Again, Ended
+from cascade_nb.engine.core.changes import Again, Ended, UserCode
 from cascade_nb.engine.core.continuation import Continuations
 from cascade_nb.engine.core.control_flow import ControlFlow
 from cascade_nb.engine.core.initial_state import InitialState
@@ -174,6 +174,15 @@ class RunCore(RunState):
         """These are ready once more, since what they made is lost."""
         self.arrive(ready)
         self._control_flow.work_off()
+
+    def user_code_gave(self, code: UserCode, value: Any, error: BaseException | None) -> None:
+        """Code of the user's that a node waits for is over; nothing happens where it is in vain."""
+        if self.user_code.get(code.node) is not code:
+            return  # its place is used for another node
+        del self.user_code[code.node]
+        if self.is_ready(code.node):
+            self._control_flow.go_on(code, value, error)
+            self._control_flow.work_off()
 
     def fail(self, index: int, error: BaseException, number: int = 1, took: float = 0.0) -> None:
         """A node failed for good."""

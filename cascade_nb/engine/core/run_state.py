@@ -15,13 +15,14 @@ from typing import Any, Final, Protocol
 
 from cascade_nb.control.gate_kinds.resource_pools import PoolGate
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.core.arguments import Call, Expansion
-from cascade_nb.engine.core.changes import Changes, Ended
+from cascade_nb.engine.core.arguments import Expansion
+from cascade_nb.engine.core.changes import Changes, Ended, UserCode
 from cascade_nb.engine.core.initial_state import InitialState
 from cascade_nb.engine.core.priorities import at_level, level_of, node_level
 from cascade_nb.engine.core.scheduler import IDLE
 from cascade_nb.graph.build import Bindings
 from cascade_nb.graph.graph import Graph, Node
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.lazy.lazy import Options
 from cascade_nb.model.options.checks import NOTHING
 from cascade_nb.model.params.question import Question
@@ -94,7 +95,9 @@ class RunState:
         own: how many nodes the graph has; what is added has higher indexes.
         grown, grown_at: by index of mapped nodes, what they grew into, and when, in seconds since
             the epoch.
+        branches: by index of routers, the node of the branch that was chosen.
         stages: what the nodes wait for that are past their first stage.
+        user_code: by index, what ready nodes wait for that runs without the lock.
         needs: by index, the amounts of resources that are known only when inputs are.
         roots: by index of what was added, the node of the graph that it belongs to.
         parked: the tickets that wait at a gate, by index.
@@ -132,7 +135,9 @@ class RunState:
         self.pools = pools
         self.grown: dict[int, Expansion] = {}
         self.grown_at: dict[int, float] = {}
+        self.branches: dict[int, int] = {}
         self.stages: dict[int, Stage] = {}
+        self.user_code: dict[int, UserCode] = {}
         self.needs: dict[int, Mapping[str, float]] = {}
         self.roots: dict[int, int] = {}
         self.parked: dict[int, Ticket] = {}
@@ -180,6 +185,14 @@ class RunState:
         """A ready node goes to its queue."""
         self.changes.ready.append(index)
         self.state_changes.append(index)
+
+    def run_user_code(
+        self, index: int, call: Callable[[], Any], then: Callable[[Any], None]
+    ) -> None:
+        """A ready node goes on, with `then`, when it is known what `call` gives."""
+        self.user_code[index] = code = UserCode(index, call, then)
+        self.changes.user_code.append(code)
+        self.changes.more = True
 
     def skip_later(self, index: int, reason: str, detail: str) -> None:
         """A node is to be skipped, when what led to it is done."""

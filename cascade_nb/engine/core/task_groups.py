@@ -288,9 +288,9 @@ def _said(task: AnyTask) -> str:
 
 def _injects(lazy: Lazy) -> bool:
     if isinstance(lazy, MappedLazyResult):
-        return any(value.__class__ is Injected for value in lazy.fixed.values())
+        return any(type(value) is Injected for value in lazy.fixed.values())
     return (
         isinstance(lazy, LazyResult)
         and lazy.nested
-        and any(value.__class__ is Injected for value in (*lazy.args, *lazy.kwargs.values()))
+        and any(type(value) is Injected for value in (*lazy.args, *lazy.kwargs.values()))
     )

@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 from cascade_nb.control.constraint import Scope
 from cascade_nb.control.gate_kinds.breakpoints import BreakpointGate, Judgement
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt, Attempt, ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import AsksLoops, DispatchedRun, Started
 from cascade_nb.engine.dispatch.timeouts import watch_time
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.scopes import nodes_under
+from cascade_nb.model.arguments.call import Call
 
 A = TypeVar("A", bound=Attempt)
 

@@ -16,12 +16,12 @@ from cascade_nb.concurrency.thread_settings import as_carried
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.gates import Ticket
 from cascade_nb.engine.body_context import at_end, finish_body, nodes_above
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun, PlacesInThreads
 from cascade_nb.engine.dispatch.timeouts import timed_out, watch_closing
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.result_paths import NO_PATHS, PLAIN
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.copying.isolation import are_quick_to_copy
 from cascade_nb.model.tasks.present import returned
 from cascade_nb.protocols import Job
@@ -312,8 +312,7 @@ class AsyncAttempt(Attempt):
             if found is not None:
                 return self._noted(found.value)
         if not call.immutable:
-            quick = are_quick_to_copy((*call.args, *call.kwargs.values()))
-            call = call.owned() if quick else await run_in_thread(call.owned)
+            call = call.owned() if call.is_quick else await run_in_thread(call.owned)
         if self.files is not None:
             await run_in_thread(partial(self.files.begin, call.args, call.kwargs))
         if not call.injects:

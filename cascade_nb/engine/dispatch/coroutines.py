@@ -16,11 +16,11 @@ from heapq import heappop
 from time import perf_counter
 from typing import Any, Final
 
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.priorities import goes_first
 from cascade_nb.engine.dispatch.admission import AdmittingRun
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.inline import INDEX, SLICE, YIELD_PAUSE
+from cascade_nb.model.arguments.call import Call
 
 BURST: Final = 500  # runners begun at a stretch
 LOOK: Final = 500  # looked at at a stretch, or what is allowed would begin too late

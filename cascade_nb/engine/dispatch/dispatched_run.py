@@ -12,12 +12,12 @@ from typing import Any, Protocol
 from cascade_nb.concurrency.cluster_protocols import HearsOfCluster
 from cascade_nb.concurrency.process_protocols import ProcessListener
 from cascade_nb.control.gates import Ticket, TicketOwner
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.driven_run import DrivenRun, InFlight, NestedRun, Places, Queues, Shared
 from cascade_nb.engine.dispatch.resources import ResourceManager
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.run_files import RunFiles
 from cascade_nb.engine.timing.attempt_times import AttemptTimes
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.copying.elsewhere import Elsewhere
 from cascade_nb.protocols import Executor, Job
 

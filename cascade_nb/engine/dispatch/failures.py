@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -265,5 +266,6 @@ def _inputs_in_words(core: RunCore, index: int) -> tuple[str, ...]:
         call = core.call_of(index)
     except BaseException as error:
         return (f"its arguments cannot be put together: {error}",)
-    named = (f"{name}={short_repr(value, _SHORT)}" for name, value in call.kwargs.items())
-    return (*(short_repr(value, _SHORT) for value in call.args), *named)
+    show = partial(short_repr, limit=_SHORT, results=call.inside)
+    named = (f"{name}={show(value)}" for name, value in call.kwargs.items())
+    return (*map(show, call.args), *named)

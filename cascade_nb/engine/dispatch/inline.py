@@ -159,11 +159,13 @@ def _goes_to_thread(driver: AdmittingRun, index: int) -> bool:
     on its way to a thread.
     """
     core = driver.core
+    work = core.results.work[index]
     try:
-        _, args, _ = _call_of(core, core.results.work[index], index)
+        _, args, _ = _call_of(core, work, index)
     except BaseException:  # its attempt will say so
         return False
-    if core.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
+    nested = isinstance(work, Node) and getattr(work.lazy, "nested", False)
+    if not nested and core.node_of(index).task.is_tiny(args):  # type: ignore[union-attr]
         return False
     core.moves_to_thread(index)
     driver.settle()
@@ -178,7 +180,8 @@ def _call_of(
         return work.fn, (), work.kwargs_of(index)
     reader, lazy = core.results.reader, work.lazy
     if lazy.nested or lazy.kwargs or reader.absent:
-        return reader.call_of(work)[:3]
+        call = reader.call_of(work)
+        return (call.run, (), NOTHING) if call.inside is not None else call[:3]
     args = lazy.args
     if not lazy.inputs:
         return work.task.fn, args, NOTHING
@@ -190,7 +193,7 @@ def _call_of(
         return work.task.fn, (values[place[args[0].identity]],), NOTHING
     return (
         work.task.fn,
-        [values[place[a.identity]] if a.__class__ in LAZIES else a for a in args],
+        [values[place[a.identity]] if type(a) in LAZIES else a for a in args],
         NOTHING,
     )
 

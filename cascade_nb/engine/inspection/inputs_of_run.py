@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cascade_nb.engine.core.arguments import Call, Expansion
+from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.inspection.node_facts import at_breakpoints, place_of
 from cascade_nb.engine.inspection.node_inputs import call_with_values
 from cascade_nb.engine.observing.answers import item_of, node_named
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.errors import UnknownNameError, UsageError
 from cascade_nb.graph.graph import NodeKind
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Injected
 

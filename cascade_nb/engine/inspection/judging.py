@@ -17,11 +17,11 @@ from typing import Any
 
 from cascade_nb.control.gate_kinds.breakpoints import Judgement
 from cascade_nb.control.words import seconds_text
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.dispatch.dispatched_run import DispatchedRun
 from cascade_nb.engine.dispatch.failures import error_text
 from cascade_nb.engine.inspection.inputs_of_run import by_parameter
 from cascade_nb.errors import UsageError
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.lazy import Lazy
 

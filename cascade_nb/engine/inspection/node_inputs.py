@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from inspect import Parameter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from cascade_nb.engine.core.arguments import Call, Expansion
+from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.scheduler import DONE
 from cascade_nb.engine.observing.run_view import RunView
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.graph import Node
 from cascade_nb.graph.values.short_repr import short_repr
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.arguments.inputs import scan
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
@@ -41,14 +42,6 @@ class NodeInput:
     shown: str
 
 
-class RealCall(NamedTuple):
-    """What a node calls, with the values that it is given."""
-
-    fn: Any
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-
-
 def inputs_of(view: RunView, index: int) -> list[NodeInput]:
     """What the node or item at `index` is given. Under the view's lock."""
     work = view.core.results.work[index]
@@ -57,8 +50,9 @@ def inputs_of(view: RunView, index: int) -> list[NodeInput]:
     return [_input(view, name, value) for name, value in _given(work)]
 
 
-def real_call(view: RunView, index: int) -> RealCall:
-    """What a node or an item calls, with the values themselves. Under the view's lock.
+def real_call(view: RunView, index: int) -> Call:
+    """What a node or an item calls, with the values themselves. Under the view's lock; what stands
+    in containers is put there without it, by `Call.made`.
 
     Raises:
         UsageError: a value is not there yet, or was let go, or nothing is called.
@@ -96,13 +90,13 @@ def call_with_values(view: RunView, index: int) -> Call:
     return core.call_of(index)
 
 
-def _by_name(task: AnyTask, call: Call) -> RealCall:
+def _by_name(task: AnyTask, call: Call) -> Call:
     """A call with what has a name given by it."""
     bound = task.signature.bind(*call.args, **call.kwargs)
     kinds = {task.signature.parameters[name].kind for name in bound.arguments}
     if kinds <= {Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY}:
-        return RealCall(task.fn, (), dict(bound.arguments))
-    return RealCall(task.fn, tuple(call.args), dict(call.kwargs))
+        return Call(task.fn, (), dict(bound.arguments), inside=call.inside)
+    return Call(task.fn, tuple(call.args), dict(call.kwargs), inside=call.inside)
 
 
 def _given(node: Node) -> Iterator[tuple[str, Any]]:
@@ -142,8 +136,9 @@ def part_of(view: RunView, value: Any, number: int, count: int) -> Any:
     if isinstance(value, Lazy):
         place = view.core.results.place.get(value.identity, -1)
         value = view.core.results.values[place] if place >= 0 and is_there(view, place) else None
-    if isinstance(value, Sequence) and len(value) == count:  # or it is an axis of a product
-        return value[number]
+    base = next((one for one in (list, tuple) if issubclass(type(value), one)), None)
+    if base is not None and base.__len__(value) == count:  # or it is an axis of a product
+        return base.__getitem__(value, number)
     return NOT_THERE
 
 

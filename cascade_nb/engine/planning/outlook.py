@@ -224,7 +224,7 @@ class _PlanMaker:
         if node.index in self._pending:
             return node.deciding[:1]
         if control.otherwise and not self._condition(node):
-            routes = [route for route in control.routes.values() if route is not None]
+            routes = [route for route in control.routes if route is not None]
             return (*node.inputs, *routes, *control.order, *node.deciding[:1])
         return node.sources
 
@@ -251,7 +251,7 @@ class _PlanMaker:
                 doubt = own
                 if edge.type is not EdgeType.CONDITION:
                     doubt = self._condition(node) or own
-                if edge.source in node.control.routes.values():
+                if edge.source in node.control.routes:
                     doubt = f"only if {node.id} takes it"
                 elif self._only_instead(node, edge.source):
                     doubt = f"only if {node.id} is not to run"

@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 
 from cascade_nb.concurrency.cluster_protocols import ClusterWork
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.core.priorities import level_of
 from cascade_nb.engine.dispatch.attempt import Attempt, ThreadAttempt
 from cascade_nb.engine.dispatch.dispatched_run import ClusteredRun, DispatchedRun, RunsOnCluster
@@ -18,6 +17,7 @@ from cascade_nb.engine.files.remote_files import FilesToNote
 from cascade_nb.engine.processes.cluster_body import run_on_cluster
 from cascade_nb.engine.processes.told_here import ToldHere
 from cascade_nb.errors import ClusterError, RunCancelledError
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.arguments.watched import called_elsewhere
 
 DEATHS: Final = 3  # workers that may be lost with one node before it counts as the cause
@@ -100,7 +100,7 @@ class ClusterAttempt(ThreadAttempt):
         return runner
 
     def _work(self, call: Call) -> Callable[[], Any]:
-        driver, index = self.driver, self.index
+        driver, index, call = self.driver, self.index, call.made()
         kind, options = driver.core.kinds.of[index], driver.core.options_of(index)
         work = ClusterWork(
             run=run_on_cluster,

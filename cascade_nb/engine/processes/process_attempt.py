@@ -10,7 +10,6 @@ from typing import Any
 
 from cascade_nb.concurrency.process_protocols import ProcessHandle
 from cascade_nb.control.gates import Ticket
-from cascade_nb.engine.core.arguments import Call
 from cascade_nb.engine.devices import VISIBLE, gpus_of
 from cascade_nb.engine.dispatch.attempt import ThreadAttempt
 from cascade_nb.engine.dispatch.checkpoint import begin_rest, end_rest
@@ -22,6 +21,7 @@ from cascade_nb.engine.processes.remote_body import Body, Outcome, run_body
 from cascade_nb.engine.processes.surroundings import place_here, said_in
 from cascade_nb.engine.processes.told_here import ToldHere
 from cascade_nb.errors import RunCancelledError
+from cascade_nb.model.arguments.call import Call
 from cascade_nb.model.arguments.watched import called_elsewhere
 from cascade_nb.protocols import Job
 

@@ -78,7 +78,7 @@ async def _bring_here(
 ) -> None:
     """Of what an earlier run left on a cluster, what is read here."""
     values = initial.results.values
-    there = [index for index, value in enumerate(values) if isinstance(value, Elsewhere)]
+    there = [index for index, value in enumerate(values) if issubclass(type(value), Elsewhere)]
     if not there:
         return
     here = read_here(graph, initial.kinds.of, lambda queue: is_cluster(runner_of(queue)))

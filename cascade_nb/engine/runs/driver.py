@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from cascade_nb.engine.core.changes import Ended
+from cascade_nb.concurrency.threads import run_in_thread
+from cascade_nb.engine.core.changes import Ended, UserCode
 from cascade_nb.engine.core.driven_run import InFlight
 from cascade_nb.engine.core.run_state import UNREAD
 from cascade_nb.engine.core.scheduler import READY
@@ -64,7 +65,7 @@ class RunDriver(AssembledRun):
                 self._leave()
             elif not self.core.scheduler.unfinished or self.core.stopping is not None:
                 self.end_if_done()
-        except BaseException as broken:  # it may be the user's code: an object that is compared
+        except BaseException as broken:
             self.break_off(broken)
 
     def outcome(
@@ -228,9 +229,24 @@ class RunDriver(AssembledRun):
             for index in expand:
                 if core.scheduler.state[index] == READY:
                     self.expander.expand(index)
+            user_code, changes.user_code = changes.user_code, []
+            for code in user_code:
+                self.services.spawn(self._run_user_code(code))
         if changes.ready:
             self.queues.add(changes.ready)
             changes.ready.clear()
+
+    async def _run_user_code(self, code: UserCode) -> None:
+        """On the loop, without the lock: have it run in a thread, and take up what it gave."""
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = await run_in_thread(partial(self.context.copy().run, code.call))
+        except BaseException as raised:  # by it, or by a loop that ends
+            error = raised
+        with self.moving():
+            if not self.is_over:
+                self.core.user_code_gave(code, value, error)
 
     def _tell_end(self, ended: Ended) -> None:
         index, how, number, took, error, reason, detail = ended

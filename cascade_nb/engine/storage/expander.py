@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cascade_nb.engine.core.arguments import Expansion
@@ -37,21 +38,35 @@ class Expander:
 
     def expand(self, index: int) -> None:
         """The inputs of a mapped node are there; a move, to be settled."""
-        driver, node = self._driver, self._driver.core.node_of(index)
+        core = self._driver.core
+        node, reader = core.node_of(index), core.results.reader
         given = self._given.get(index)
-        there: dict[int, Standing] = {}
-        try:
-            if given is not None:
-                there = {
-                    n: Standing(value, given.files.get(n, NO_STAMPS))
-                    for n, value in given.results.items()
-                }
-                columns, fixed = given.expansion.goes_through
-            else:
-                columns, fixed = driver.core.results.reader.columns_of(node)
-        except BaseException as error:  # they may be the user's: any iterable is a collection
-            driver.core.fail(index, error)
-            return
+        if given is not None:
+            there = {
+                n: Standing(value, given.files.get(n, NO_STAMPS))
+                for n, value in given.results.items()
+            }
+            self._expand(index, there, given.expansion.goes_through)
+        elif not reader.is_plain_map(node):  # any iterable is a collection, also one of the user's
+            then = partial(self._expand, index, {})
+            core.run_user_code(index, partial(reader.columns_of, node), then)
+        else:
+            try:
+                columns = reader.columns_of(node)
+            except Exception as error:
+                core.fail(index, error)
+                return
+            self._expand(index, {}, columns)
+
+    def _expand(
+        self,
+        index: int,
+        there: dict[int, Standing],
+        goes_through: tuple[Mapping[str, list[Any]], Mapping[str, Any]],
+    ) -> None:
+        """It is known what it goes through, and which of its items are there."""
+        driver, node = self._driver, self._driver.core.node_of(index)
+        columns, fixed = goes_through
         if index < driver.core.own and self._keys.for_items(node) and any(columns.values()):
             driver.saver.under_way += 1  # the run is not over while somebody looks
             driver.services.spawn(self._look(index, node, columns, fixed, there))

@@ -165,4 +165,4 @@ def _has(kind: type, name: str) -> bool:
 
 def has_a_guard(value: Any) -> bool:
     """Whether it looks after itself."""
-    return any(isinstance(one, _GUARDS) for one in attributes(value).values())
+    return any(issubclass(type(one), _GUARDS) for one in attributes(value).values())

@@ -7,6 +7,7 @@ Instances of the one before are no instances of it, equal none, and are found in
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import types
@@ -67,16 +68,17 @@ def _parts(thing: Any, kind: type) -> list[Any]:
         return [*thing.keys(), *thing.values()]
     if kind in _CONTAINERS:
         return list(thing)
-    if isinstance(thing, _NOT_FOLLOWED):
+    if issubclass(kind, _NOT_FOLLOWED):
         return []
-    if isinstance(thing, types.FunctionType):  # not its globals, which are the whole notebook
+    if kind is types.FunctionType:  # not its globals, which are the whole notebook
         return [thing.__defaults__, thing.__kwdefaults__, *(thing.__closure__ or ())]
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         return list(thing.flat) if thing.dtype.hasobject else []
     parts = gc.get_referents(thing)
-    own = getattr(thing, "__dict__", None)
-    if type(own) is dict:  # an instance may keep its attributes where the collector sees no dict
-        parts += own.values()
+    with contextlib.suppress(AttributeError):  # without the class's own way to look it up
+        own = object.__getattribute__(thing, "__dict__")
+        if type(own) is dict:  # which the collector may not see
+            parts += own.values()
     return [part for part in parts if part is not kind]
 
 

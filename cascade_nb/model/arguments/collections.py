@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from cascade_nb.errors import MapError, nearest
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.text import readable
 
 HOW: Final = ("zip", "product")
+_SHOWN_LABELS: Final = (bool, int, float, str, type(None))  # whose `repr` nobody else has written
+_LABEL: Final = 24
 _MOST: Final = 10_000_000  # items of a product
 _TEXT: Final = (str, bytes, bytearray, memoryview)
 
@@ -56,6 +59,18 @@ class Axis(list[Any]):
     def place_of(self, number: int) -> int:
         """Where on the axis an item of the product is."""
         return number // self.stride % len(self.labels)
+
+    def places(self, name: str) -> list[str]:
+        """What its places are called, by label, where that is a plain number or text."""
+        return [_label(name, place, one) for place, one in enumerate(self.labels)]
+
+
+def _label(name: str, place: int, label: Any) -> str:
+    if type(label).__module__ == "numpy" and hasattr(label, "item") and not label.ndim:
+        label = label.item()
+    if type(label) in _SHOWN_LABELS and len(told := readable(repr(label))) <= _LABEL:
+        return f"{name}={told}"
+    return f"{name}[{place}]"
 
 
 def product_of(columns: Mapping[str, list[Any]], where: str) -> dict[str, list[Any]]:

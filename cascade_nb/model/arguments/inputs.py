@@ -81,11 +81,11 @@ def inputs_of_plain(args: tuple[Any, ...]) -> tuple[Lazy, ...] | None:
     where there are others. It is what `scan` finds for nearly every call, in a shorter way.
     """
     if len(args) == 1:  # the link of a chain, or one of many leaves
-        kind = args[0].__class__
+        kind = type(args[0])
         return args if kind in CALLS else () if kind in _PLAIN else None
     found: list[Lazy] = []
     for value in args:
-        kind = value.__class__
+        kind = type(value)
         if kind in CALLS:
             found.append(value)
         elif kind not in _PLAIN:
@@ -108,11 +108,11 @@ def scan(values: tuple[Any, ...]) -> tuple[tuple[Lazy, ...], bool]:
     found: list[Lazy] = []
     nested = False
     for position, value in enumerate(values):
-        kind = value.__class__
+        kind = type(value)
         if kind in CALLS:
             found.append(value)
         elif kind not in ATOMS:
-            if isinstance(value, Lazy):
+            if issubclass(kind, Lazy):
                 found.append(value)
             elif kind is Injected:
                 nested = True
@@ -196,7 +196,7 @@ class _Walk:
 
     def made_again(self, value: Any, put: Callable[[Any], Any]) -> Any:
         """`value` around what is put in for its markers."""
-        if isinstance(value, self._marker):
+        if issubclass(type(value), self._marker):
             return put(value)
         place = id(value)
         if place not in self._made_of:
@@ -242,7 +242,7 @@ class _Walk:
         stack: list[tuple[Any, int, int]] = [(root, 0, -1)]
         while stack:
             value, above, position = stack.pop()
-            if isinstance(value, marker):
+            if issubclass(type(value), marker):
                 self.found.append(value)
                 if position >= 0:
                     self._holding.append(above)
@@ -327,13 +327,13 @@ class _Walk:
                 (n, part)
                 for n in self._at[at]
                 for part in (self._parts[at][n],)
-                if isinstance(part, self._marker)
+                if issubclass(type(part), self._marker)
                 or (id(part) in self._made_of and id(part) not in seen)
             ]
             if not steps_on:  # the way has come round to where it was
                 return "".join(steps), self.found[0]
             position, part = steps_on[0]
             steps.append(self._kinds[at].path(self._values[at], position))
-            if isinstance(part, self._marker):
+            if issubclass(type(part), self._marker):
                 return "".join(steps), part
             at = id(part)

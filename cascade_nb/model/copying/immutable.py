@@ -8,10 +8,11 @@ import decimal
 import fractions
 import pathlib
 import re
-import sys
 import types
 import uuid
 from typing import Any, Final
+
+from cascade_nb.model.copying.library_classes import is_of_a_library
 
 FROZEN: Final[frozenset[type]] = frozenset(
     {
@@ -24,7 +25,6 @@ FROZEN: Final[frozenset[type]] = frozenset(
 )  # fmt: skip
 """Classes whose values hold nothing that anybody could change."""
 
-_LIBRARY: Final = tuple({sys.prefix, sys.base_prefix, str(pathlib.Path(re.__file__).parents[1])})
 _OWN_WAYS: Final = ("__deepcopy__", "__copy__", "__reduce__", "__reduce_ex__", "__getnewargs_ex__")
 _STANDARD: Final = frozenset({"collections", "types", "argparse", "string"})
 
@@ -40,17 +40,10 @@ def is_data(cls: type) -> bool:
     if cls.__module__ in _STANDARD:
         return True
     ways = any(getattr(cls, way, None) is not getattr(object, way, None) for way in _OWN_WAYS)
-    return not ways and not _is_of_a_library(cls)
+    return not ways and not is_of_a_library(cls)
 
 
 def is_frozen_data(cls: type) -> bool:
     """Whether the attributes of an object of `cls` cannot be set."""
     made: Any = getattr(cls, "__dataclass_params__", None)
     return bool(made is not None and made.frozen)
-
-
-def _is_of_a_library(cls: type) -> bool:
-    if cls.__module__ in sys.stdlib_module_names:
-        return True
-    place = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    return place is not None and str(place).startswith(_LIBRARY)

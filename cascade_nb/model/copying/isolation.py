@@ -39,7 +39,8 @@ _FLAT: Final[Mapping[type, Callable[[Any], Any]]] = {
 
 
 _QUICK: Final = 1_000  # parts that are copied in microseconds
-_SIZED: Final = (list, tuple, dict, set, frozenset, deque)
+_SIZED: Final[tuple[Any, ...]] = (list, tuple, dict, set, frozenset, deque)
+_HASHED: Final = (dict, set, frozenset)
 
 
 def kept_copy(result: Any) -> Any:
@@ -48,14 +49,14 @@ def kept_copy(result: Any) -> Any:
     Raises:
         ResultError: it, or something in it, can be read only once or not at all.
     """
-    if result.__class__ in FROZEN:
+    if type(result) in FROZEN:
         return result
     return Copying(born=True).of(result)
 
 
 def reader_copy(value: Any) -> Any:
     """A copy of `value` for one reader; `value` itself where nobody can change it."""
-    if value.__class__ in FROZEN:
+    if type(value) in FROZEN:
         return value
     return Copying().of(value)
 
@@ -80,7 +81,7 @@ def come_again(values: Mapping[Place, Any], keys: Mapping[Place, str]) -> list[P
     seen: set[str] = set()
     again = []
     for place, value in values.items():
-        if value.__class__ in FROZEN:
+        if type(value) in FROZEN:
             continue
         if keys[place] in seen:
             again.append(place)
@@ -91,23 +92,23 @@ def come_again(values: Mapping[Place, Any], keys: Mapping[Place, str]) -> list[P
 def copied_call(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[Any], Mapping[str, Any]]:
     """Copies of a call's arguments; what is one thing in a call stays one thing."""
     copying = Copying()
-    own = [value if value.__class__ in FROZEN else copying.of(value) for value in args]
+    own = [value if type(value) in FROZEN else copying.of(value) for value in args]
     if not kwargs:
         return own, kwargs
     return own, {
-        name: value if value.__class__ in FROZEN else copying.of(value)
+        name: value if type(value) in FROZEN else copying.of(value)
         for name, value in kwargs.items()
     }
 
 
 def are_quick_to_copy(values: Iterable[Any]) -> bool:
     """Whether copies of these take microseconds, as of numbers, arrays and small containers: others
-    are not for the loop.
+    are not for the loop, and neither is what asks objects of the user's for their hash.
     """
     left, stack = _QUICK, list(values)
     while stack:
         value = stack.pop()
-        if value.__class__ in FROZEN:
+        if type(value) in FROZEN:
             continue
         way = way_of(type(value))
         if way is None:
@@ -116,8 +117,11 @@ def are_quick_to_copy(values: Iterable[Any]) -> bool:
             if array_kind(type(value)) != "array" or value.dtype.hasobject:
                 return False
             continue
-        left -= len(value) if isinstance(value, _SIZED) else 1
+        base = next((one for one in _SIZED if issubclass(type(value), one)), None)
+        left -= 1 if base is None else base.__len__(value)
         if left < 0:
+            return False
+        if base in _HASHED and not FROZEN.issuperset(map(type, base.__iter__(value))):
             return False
         stack += way.parts(value)
     return True
@@ -147,7 +151,7 @@ class Copying:
 
     def part(self, value: Any) -> Any:
         """The same for a part of something."""
-        cls = value.__class__
+        cls = type(value)
         if cls in FROZEN:
             return value
         place = id(value)
@@ -211,7 +215,7 @@ class Copying:
         stack = [root]
         while stack:
             value = stack.pop()
-            way = None if value.__class__ in FROZEN else way_of(type(value))
+            way = None if type(value) in FROZEN else way_of(type(value))
             if way is None or id(value) in found or id(value) in self._made:
                 continue
             if not isinstance(way, ContainerKind):

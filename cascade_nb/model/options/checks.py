@@ -12,6 +12,7 @@ from cascade_nb.errors import PolicyError, UsageError
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 NAME_LIMIT: Final = 120
 PRIORITY_LIMIT: Final = 1000
+_PLAIN: Final = (bool, str, bytes, type(None))
 
 
 def checked_name(name: object, what: str = "name") -> str:
@@ -109,21 +110,26 @@ def checked_needs(
     """
     if not isinstance(resources, Mapping):
         raise PolicyError(f"resources are a dict of name and amount, not {resources!r:.60}")
+    checked: dict[str, Any] = {}
     for name, amount in resources.items():
         checked_name(name, "resource name")
-        if not isinstance(amount, lazy):
-            checked_amount(name, amount)
-    return MappingProxyType(dict(resources)) if resources else NOTHING
+        checked[name] = amount if isinstance(amount, lazy) else checked_amount(name, amount)
+    return MappingProxyType(checked) if checked else NOTHING
 
 
 def checked_amount(name: str, amount: object) -> float:
-    """`amount` of the resource `name` as a number.
+    """`amount` of the resource `name` as a number of Python's own, asked without code of a class of
+    the user's: whoever checks it may hold a lock.
 
     Raises:
         PolicyError: it is negative, not finite, or no number.
     """
-    if isinstance(amount, bool) or not isinstance(amount, (int, float)):
-        raise PolicyError(f"{name}={amount!r}: an amount is a number")
-    if not (amount >= 0 and math.isfinite(amount)):
-        raise PolicyError(f"{name}={amount!r}: an amount is finite and at least 0")
-    return amount
+    kind = type(amount)
+    if kind is bool or not issubclass(kind, (int, float)):
+        shown = repr(amount) if kind in _PLAIN else f"<{kind.__name__}>"
+        raise PolicyError(f"{name}={shown}: an amount is a number")
+    given: Any = amount
+    number: float = int.__int__(given) if issubclass(kind, int) else float.__float__(given)
+    if not (number >= 0 and math.isfinite(number)):
+        raise PolicyError(f"{name}={number!r}: an amount is finite and at least 0")
+    return number

@@ -29,7 +29,7 @@ def are_tiny(values: Iterable[Any]) -> bool:
     left, stack = PARTS, list(values)
     while stack:
         value = stack.pop()
-        cls = value.__class__
+        cls = type(value)
         if cls in _SINGLE:
             continue
         if cls is int:
@@ -55,9 +55,9 @@ def are_tiny(values: Iterable[Any]) -> bool:
 def are_plain_numbers(values: Iterable[Any]) -> bool:
     """Whether these are numbers, whole ones up to 2⁶⁴, or arrays of such."""
     return all(
-        value.__class__ in (float, complex, bool)
-        or (value.__class__ is int and value.bit_length() <= _BITS)
-        or array_kind(value.__class__) is not None
+        type(value) in (float, complex, bool)
+        or (type(value) is int and value.bit_length() <= _BITS)
+        or array_kind(type(value)) is not None
         for value in values
     )
 

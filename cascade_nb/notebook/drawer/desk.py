@@ -273,8 +273,8 @@ class Desk:
         call = call_at(run, named)
         if call is None:
             raise UsageError("the run has not begun")
-        ready = (call.args, call.kwargs)
-        args, kwargs = reader_copy(ready)
+        made = call.made()
+        args, kwargs = reader_copy((made.args, made.kwargs))
         name = inputs_variable(named)
         bound = [self._bind(name, named, kwargs)]
         if args:

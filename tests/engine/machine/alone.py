@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.engine.core.arguments import ABSENT, Expansion, Reader
-from cascade_nb.engine.core.changes import Ended, Save
+from cascade_nb.engine.core.changes import Ended, Save, UserCode
 from cascade_nb.engine.core.initial_state import make_initial_state
 from cascade_nb.engine.core.priorities import NativeSolver
 from cascade_nb.engine.core.run_core import RunCore
@@ -64,6 +64,7 @@ class Alone:
         self.running: set[int] = set()
         self._to_save: list[Save] = []
         self._to_expand: list[int] = []
+        self._to_answer: list[UserCode] = []
         self._due: set[int] = set()
         self._told: set[tuple[int, str]] = set()
         self._may_stop = chance(dice, 20)
@@ -80,6 +81,7 @@ class Alone:
                     (self._end, self.running),
                     (self._save, self._to_save),
                     (self._expand, self._to_expand),
+                    (self._answer, self._to_answer),
                     (self._try_again, self._due),
                 )
                 if some and not (self.core.stopping is not None and move in self._beginning)
@@ -104,7 +106,7 @@ class Alone:
     @property
     def _beginning(self) -> tuple[Callable[[], None], ...]:
         """What a run that stops does no more."""
-        return (self._start, self._expand, self._try_again)
+        return (self._start, self._expand, self._answer, self._try_again)
 
     def _start(self) -> None:
         index = one_of(self._dice, sorted(self.queued))
@@ -117,7 +119,7 @@ class Alone:
         self.running.remove(index)
         number = core.tries.get(index, 1)
         try:
-            call = core.call_of(index)
+            call = core.call_of(index).made()
             assert ABSENT not in (*call.args, *call.kwargs.values()), "a skipped value is read"
             result = returned(call.fn(*call.args, **call.kwargs))
         except Exception as error:
@@ -144,6 +146,16 @@ class Alone:
         node = core.node_of(index)
         columns, fixed = core.results.reader.columns_of(node)
         core.items_found(index, Expansion(node, len(core.results.work), columns, fixed), 0.0)
+
+    def _answer(self) -> None:
+        """Code of the user's that a node waits for is over."""
+        code = self._to_answer.pop(self._dice.pick(len(self._to_answer)))
+        try:
+            value = code.call()
+        except Exception as error:
+            self.core.user_code_gave(code, None, error)
+        else:
+            self.core.user_code_gave(code, value, None)
 
     def _try_again(self) -> None:
         index = one_of(self._dice, sorted(self._due))
@@ -172,11 +184,13 @@ class Alone:
             assert core.scheduler.state[save.node] == RUNNING
         self._to_save += changes.save
         self._to_expand += changes.expand
+        self._to_answer += changes.user_code
         for again in changes.again:
             core.wait(again.node, 1.0, str(again.error))
             self._due.add(again.node)
         for taken in (changes.ready, changes.over, changes.save, changes.expand, changes.again):
             taken.clear()
+        changes.user_code.clear()
         changes.anew.clear()
         changes.stopped = changes.more = False
         assert not core.agenda, "something is left to be looked at"

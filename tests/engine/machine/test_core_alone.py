@@ -43,8 +43,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a false condition counts as true",
-        f"{_CORE}.control_flow:ControlFlow._decide",
-        "if not state.results.values[condition]:",
+        f"{_CORE}.control_flow:ControlFlow._decided",
+        "if not wanted:",
         "if False:",
     ),
     Mutant(
