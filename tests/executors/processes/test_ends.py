@@ -443,6 +443,8 @@ def test_suspended_processes_end_with_the_one_that_started_them_too() -> None:
     script.stdin.write("now\n")
     script.stdin.flush()
     assert script.stdout.readline() == "suspended\n"
+    # The system lets go what stands still when it is orphaned, and not what is only about to.
+    until(lambda: all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids))
     script.kill()
     script.wait()
     script.stdout.close()
