@@ -56,6 +56,16 @@ def test_a_click_asks_and_the_answer_is_shown(panel: PanelPage) -> None:
     assert panel.text(".cs-headline") == "Pausing… 4 finishing"
 
 
+def test_a_pause_of_what_has_not_begun_yet_is_shown_as_one(panel: PanelPage) -> None:
+    switch = panel.switch("Pause this run")
+    panel.tell(phase="starting", pauses_next=False)
+    switch.click()
+    panel.tell(ack=1, pauses_next=True, headline=["Starting, then paused"])
+    expect(switch).to_have_attribute("aria-checked", "true")
+    panel.tell(phase="paused", pauses_next=False)
+    expect(switch).to_have_attribute("aria-checked", "true")
+
+
 def test_what_a_switch_would_do_is_said_before_it_is_done(panel: PanelPage) -> None:
     pause, hold = panel.switch("Pause this run"), panel.switch("Hold train")
     expect(pause).to_have_attribute("title", "Pause this run: holds 8, 4 will finish")

@@ -15,6 +15,7 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.notebook.kernel.task_output import TaskOutput
 from cascade_nb.notebook.panel.portrait import Portrait
+from cascade_nb.state import MemoryState
 from cascade_nb.view.picture.picture import picture_of
 
 PATIENCE = 60.0
@@ -70,6 +71,29 @@ def watch(run: Run) -> Browser:
     portrait = Portrait(run, TaskOutput())
     portrait.place(picture_of(run.graph), run.graph)
     return Browser(portrait)
+
+
+async def test_a_pause_of_a_run_that_has_not_begun_is_told_at_once(gate: Gate) -> None:
+    opened = asyncio.Event()
+
+    class SlowToOpen(MemoryState):
+        async def open(self) -> None:
+            await opened.wait()
+
+    engine = Engine(state_backend=SlowToOpen())
+    gate.open()
+    run = engine.start(flow(gate))
+    browser = watch(run)
+    assert (browser.shown["phase"], browser.shown["pauses_next"]) == ("starting", False)
+    run.pause()
+    assert browser.hear()["pauses_next"]
+    assert browser.shown["headline"] == ["Starting, then paused"]
+    opened.set()
+    await browser.hear_until(lambda shown: shown["phase"] == "paused")
+    assert not browser.shown["pauses_next"]
+    run.resume()
+    await run
+    await engine.aclose()
 
 
 def flow(gate: Gate, items: int = 20) -> Any:

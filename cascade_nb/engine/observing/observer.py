@@ -261,7 +261,7 @@ class RunObserver:
         if view is None:
             ours = [pause for pause in pauses if pause.holder in (THE_STATE, AN_EDIT)]
             if not ours:
-                return Phase.STARTING, (), None
+                return Phase.STARTING, pauses, None
             return Phase.PAUSED, pauses, max(0.0, self._manager.clock.now() - ours[0].since)
         if view.core.stopping == "cancelled":
             return Phase.CANCELLING, (), None

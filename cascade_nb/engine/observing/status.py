@@ -288,7 +288,7 @@ def headline(moment: HeadlineFacts) -> str:
 def _first_words(moment: HeadlineFacts) -> str:
     phase, failure = moment.phase, moment.failure
     if phase is Phase.STARTING:
-        return "Starting"
+        return "Starting, then paused" if moment.pauses else "Starting"
     if phase is Phase.SUCCEEDED:
         return f"Done in {seconds_text(moment.elapsed)}"
     if phase is Phase.FAILED:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from cascade_nb.control.constraint import Scope
 from cascade_nb.control.words import ago, seconds_text
 from cascade_nb.engine.observing.report import COUNTED
 from cascade_nb.engine.observing.run_view import RunView
@@ -183,6 +184,7 @@ class Portrait:
             "number": status.number,
             "phase": status.phase.value,
             "ended": status.phase.is_over,
+            "pauses_next": status.phase is Phase.STARTING and self._is_paused(status),
             "counts": {name: getattr(status, name) for name in _COUNTS},
             "headline": _headline(status),
             "dashboards": [] if status.phase.is_over else list(status.dashboards),
@@ -194,6 +196,11 @@ class Portrait:
             "retriable": self._retriable,
             **self._failures.fields(status),
         }
+
+    def _is_paused(self, status: RunStatus) -> bool:
+        """Whether a pause is in force for all of it."""
+        standing = self._run.engine.constraints.standing
+        return bool(standing("global") or standing(Scope("run", status.run_id)))
 
     def _notes(self, status: RunStatus) -> dict[str, str]:
         """By box of a single node, what is to be said of it beside its state."""

@@ -146,7 +146,8 @@ export class View {
     write(this.run, `run ${state.number}`)
     const open = !state.ended && !this.shared.gone
     mark(this.root, "data-phase", this.shared.gone ? "gone" : phase)
-    this.pause.update(["pausing", "paused"].includes(phase), this.shared.answered, open)
+    const paused = ["pausing", "paused"].includes(phase) || Boolean(state.pauses_next)
+    this.pause.update(paused, this.shared.answered, open)
     this.pause.tell(this.pause.on ? "Let this run go on" : `Pause this run: ${holdText(counts)}`)
     this.cancel.disabled = !open || phase === "cancelling"
     for (const [name, part] of Object.entries(this.parts)) {
