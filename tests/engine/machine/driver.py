@@ -185,13 +185,7 @@ class Driver:
     async def _finish(self) -> None:
         """Lift what could hold for ever, and see everything to its end."""
         self.ending = True
-        everything = chance(self.dice, 50)
-        for constraint in self.engine.constraints.constraints():
-            shut = constraint.type == "pause" or (
-                constraint.type == "concurrency" and not constraint.limit
-            )
-            if everything or shut:
-                self._lift(constraint)
+        self._free(everything=chance(self.dice, 50))
         deadline = time.monotonic() + PATIENCE
         for turn in itertools.count():
             await self.loop.idle()
@@ -208,7 +202,17 @@ class Driver:
                 continue
             assert self.threads, f"deadlock: {self._story()}"
             assert time.monotonic() < deadline, f"deadlock: {self._story()}"
+            self._free()  # a body in a thread may have been about to pause something
             await asyncio.sleep(0.0005)
+
+    def _free(self, everything: bool = False) -> None:
+        """Lift what could hold for ever, or all that is in force."""
+        for constraint in self.engine.constraints.constraints():
+            shut = constraint.type == "pause" or (
+                constraint.type == "concurrency" and not constraint.limit
+            )
+            if everything or shut:
+                self._lift(constraint)
 
     def _rested(self) -> bool:
         """Whether no worker has anything to do any more, those that were given up among them."""
