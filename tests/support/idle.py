@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ T = TypeVar("T")
 
 #: Seconds: a timer that far away is no work at hand.
 FAR = 0.5
+#: What threads are called that the package has something done in for a loop, which is work at hand.
+ASIDE = "cascade-aside"
+MOMENT = 0.001  # seconds between two looks whether one of them has ended
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -23,8 +27,10 @@ class _IdleSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As the base class; but who waits for the loop to be idle is called instead of a sleep."""
         if self.waiting and (timeout is None or timeout > FAR):
-            ready = super().select(0)
-            if ready:
+            # Looked at first: who has ended by now has said so before.
+            busy = any(thread.name == ASIDE for thread in threading.enumerate())
+            ready = super().select(MOMENT if busy else 0)
+            if ready or busy:
                 return ready
             for future in self.waiting:
                 if not future.done():
