@@ -338,11 +338,12 @@ def _made_again(kind: Any, args: tuple[Any, ...], state: dict[str, Any]) -> Any:
     return made
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
-    """`"; did you mean 'clean'?"` where something is near, else ten names, the likest first."""
-    names, text = sorted(set(known)), name if isinstance(name, str) else ""
+def nearest(name: object, known: Iterable[str], most: int = 6) -> str:
+    """`"; did you mean 'clean'?"` where something is near, else some names, the likest first."""
+    names = sorted({f"{one:.40}" for one in known})
+    text = f"{name:.40}" if isinstance(name, str) else ""
     if close := difflib.get_close_matches(text, names, n=2, cutoff=0.6):
         return "; did you mean " + " or ".join(map(repr, close)) + "?"
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
     likest = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, text, one).ratio())
-    return "; there is " + ", ".join(map(repr, likest[:10])) + more if names else ""
+    return "; there is " + ", ".join(map(repr, likest[:most])) + more if names else ""

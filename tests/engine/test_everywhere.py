@@ -102,6 +102,14 @@ def test_a_bare_name_that_nothing_has_is_refused_with_the_nearest() -> None:
         cs.pause(3)  # type: ignore[arg-type]
 
 
+def test_what_is_there_instead_is_told_shortly_whatever_it_is_called() -> None:
+    made = [cs.task(name=f"{letter}{'x' * 110}")(len) for letter in "abcdefghijklm"]
+    with pytest.raises(ConstraintError, match=r"there is .* and .* more; a scope is") as told:
+        cs.pause("nowhere at all")
+    assert len(str(told.value)) < 450
+    assert made
+
+
 async def test_a_run_and_its_engine_take_bare_names_too(engine: Engine) -> None:
     engine.pause("everywhere_step")
     run = engine.start(everywhere_step().named("everywhere_node"))
