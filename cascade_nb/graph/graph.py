@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UnknownNameError
 from cascade_nb.model.lazy.any_task import AnyTask
@@ -12,9 +12,6 @@ from cascade_nb.model.lazy.calls import LazyResult, MappedLazyResult
 from cascade_nb.model.lazy.lazy import Lazy, Options
 from cascade_nb.model.params.param import Param
 from cascade_nb.model.routing import Router
-
-if TYPE_CHECKING:
-    pass
 
 
 class NodeKind(enum.Enum):

@@ -76,8 +76,7 @@ async def test_what_is_about_to_start_is_held_and_everything_else_goes_on(
 async def test_each_item_of_a_map_is_held_for_itself_wherever_it_runs(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
-    of_lane: Any = cs.task(name="work", executor="thread" if lane == "async" else lane)
-    work = worker("async") if lane == "async" else of_lane(lambda x: x)
+    work = worker(lane)
     engine.pause("work", before=True)
     run = engine.start(work.map(x=give([5, 6, 7])).named("m"))
     await held(run, 3)
@@ -370,8 +369,8 @@ async def test_who_is_let_go_still_waits_for_its_turn_in_a_limit(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
     hold = Hold()
-    engine.limit("work", 1)
-    engine.pause("work", before=True)
+    engine.limit("task:work", 1)
+    engine.pause("task:work", before=True)
     run = engine.start([worker(lane, hold)(n) for n in range(3)])
     await held(run, 3)  # none of them has a place of the limit
     run.resume()

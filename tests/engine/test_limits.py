@@ -47,13 +47,13 @@ def worker(lane: str, hold: Hold | None = None) -> Any:
 
         return on_loop
 
-    @cs.task(name="work")
-    def in_thread(x: int = 0) -> int:
+    @cs.task(name="work", executor=lane)
+    def with_a_thread(x: int = 0) -> int:
         if hold is not None:
             hold.wait(x)
         return x
 
-    return in_thread
+    return with_a_thread
 
 
 every_lane = pytest.mark.parametrize("lane", ["thread", "async"])

@@ -68,8 +68,7 @@ async def test_the_plan_says_where_a_run_will_stop(engine: Engine) -> None:
 async def test_each_item_of_a_map_is_held_for_itself(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
-    of_lane: Any = cs.task(name="work", executor="thread" if lane == "async" else lane)
-    work = worker("async") if lane == "async" else of_lane(lambda x: x)
+    work = worker(lane)
     plain = work.map(x=give([7, 8])).named("plain")
     run = engine.start([work.map(x=give([5, 6])).named("m").pause_before(), plain])
     await held(run, 2)
@@ -114,7 +113,7 @@ async def test_a_run_that_is_held_there_is_cancelled_or_paused_as_well(engine: E
 @every_lane
 async def test_who_is_let_go_still_waits_for_a_limit(engine: Engine, lane: str) -> None:
     hold = Hold()
-    engine.limit("work", 1)
+    engine.limit("task:work", 1)
     run = engine.start([worker(lane, hold)(n).pause_before() for n in range(3)])
     await held(run, 3)
     run.resume()

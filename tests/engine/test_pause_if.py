@@ -68,8 +68,7 @@ def condition() -> Iterator[Condition]:
 async def test_items_of_which_it_is_true_are_held_and_the_others_run(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
-    of_lane: Any = cs.task(name="work", executor="thread" if lane == "async" else lane)
-    work = worker("async") if lane == "async" else of_lane(lambda x: x)
+    work = worker(lane)
     engine.pause("work", before=True, pause_if=is_large)
     run = engine.start(work.map(x=give([4, 5, 6, 7])).named("m"))
     await until(lambda: run.progress_of(run.graph.node("m").index) == (2, 4))
@@ -281,8 +280,8 @@ async def test_who_passes_still_waits_for_a_limit(
     engine: Engine, spy: SpySubscriber, lane: str
 ) -> None:
     hold = Hold()
-    engine.limit("work", 1)
-    engine.pause("work", before=True, pause_if=lambda inputs: inputs["x"] == 2)
+    engine.limit("task:work", 1)
+    engine.pause("task:work", before=True, pause_if=lambda inputs: inputs["x"] == 2)
     run = engine.start([worker(lane, hold)(n).named(f"n{n}") for n in range(3)])
     await until(lambda: (run.status.held, run.status.queued, len(hold.came)) == (1, 1, 1))
     hold.let_go()

@@ -274,23 +274,27 @@ def test_a_worker_whose_first_question_stays_unanswered_is_asked_again(own: Engi
     assert asked == [one.address] * 2
 
 
-def test_workers_of_this_machine_that_end_with_their_nannies_are_replaced(own: Engine) -> None:
-    pid = cs.task(os.getpid, name="pid", reuse=False)
+pid = cs.task(os.getpid, name="pid", reuse=False)
+
+
+def begun(own: Engine) -> tuple[Any, dict[int, str]]:
+    """The client of an engine's own cluster, and the addresses of its workers by process id."""
     own.start(pid()).result(timeout=PATIENCE)
     executor: Any = own.adapters.executors("dask")
     client = executor._session.cluster._client
-    before = client.run(os.getpid)
-    client.retire_workers(list(before), close_workers=True)
-    until(lambda: not before.keys() & client.scheduler_info(n_workers=-1)["workers"].keys())
-    assert own.start(pid()).result(timeout=PATIENCE) not in before.values()
+    return client, {process: address for address, process in client.run(os.getpid).items()}
+
+
+def test_workers_of_this_machine_that_end_with_their_nannies_are_replaced(own: Engine) -> None:
+    client, before = begun(own)
+    client.retire_workers(list(before.values()), close_workers=True)
+    there = {*before.values()}
+    until(lambda: not there & client.scheduler_info(n_workers=-1)["workers"].keys())
+    assert own.start(pid()).result(timeout=PATIENCE) not in before
 
 
 def test_workers_of_this_machine_that_dask_gives_up_are_replaced(own: Engine) -> None:
-    pid = cs.task(os.getpid, name="pid", reuse=False)
-    own.start(pid()).result(timeout=PATIENCE)
-    executor: Any = own.adapters.executors("dask")
-    client = executor._session.cluster._client
-    before = client.run(os.getpid)
+    client, before = begun(own)
 
     async def give_up(dask_scheduler: Any = None) -> None:
         """As it does when a worker that ended takes more than 15 seconds to start anew."""
@@ -305,4 +309,4 @@ def test_workers_of_this_machine_that_dask_gives_up_are_replaced(own: Engine) ->
             await one.close()
 
     client.run_on_scheduler(give_up)
-    assert own.start(pid()).result(timeout=PATIENCE) not in before.values()
+    assert own.start(pid()).result(timeout=PATIENCE) not in before
