@@ -232,6 +232,7 @@ async def test_what_is_in_force_for_an_item_or_inside_of_a_run_is_told_too(
     await browser.hear_until(lambda _: len(run.status.nested) == 2)
     engine.pause("node:m[1]", before=True)
     engine.limit("task:inner", 2)
+    engine.limit("task:elsewhere", 2)
     nested = run.status.nested[0].status
     engine.pause(f"run:{nested.run_id}")
     # the tasks of a run that is just about to begin are not known yet
