@@ -14,9 +14,11 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.connectors.mqtt import service
 from cascade_nb.connectors.mqtt.controller import MqttController
 from cascade_nb.control.holders import Holder
 from cascade_nb.control.remote.envelope import KEY_VARIABLE
+from cascade_nb.control.remote.request_messages import REQUEST_FILTER
 from cascade_nb.engine import Engine
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import UsageError
@@ -159,8 +161,8 @@ async def _answered_while_blocked(broker: Mosquitto, blocked: float, answered: l
         return 1
 
     async with (
-        engine_on(broker.url, keepalive=int(blocked / 3)) as (engine, spy),
-        Listener(broker.url, "cascade/status/+") as listener,
+        engine_on(broker.url, keepalive=int(blocked / 3), client_id="engine") as (engine, spy),
+        Listener(broker.url, "cascade/status/engine") as listener,
     ):
         run = engine.start(after(block()))
         await until(lambda: run.status.held)
@@ -227,7 +229,33 @@ async def test_the_status_says_online_and_goes_with_the_connector(broker: Mosqui
         await connector.disconnect()
         await until(lambda: ("cascade/status/me", b"") in listener.messages)
         mine = [data for topic, data in listener.messages if topic == "cascade/status/me"]
-        assert json.loads(mine[0])["online"] is True
+        assert [json.loads(data)["online"] for data in mine if data] == [True, False]
+
+
+async def nobody_answers(_topic: str, _payload: bytes) -> None:
+    return
+
+
+async def test_the_status_is_said_anew_and_whether_engines_answer(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "RENEWED", 0.05)
+    async with Listener(broker.url, "cascade/status/+") as listener:
+        connector = MqttConnector(broker.url, client_id="here")
+        await connector.connect()
+
+        def said() -> list[Any]:
+            told = [data for topic, data in listener.messages if topic == "cascade/status/here"]
+            return [json.loads(data) for data in told if data]
+
+        await until(lambda: len(said()) > 3)
+        assert len({one["at"] for one in said()}) > 3
+        assert [one["answers"] for one in said()].count(True) == 0
+        await connector.subscribe(REQUEST_FILTER, nobody_answers)
+        await until(lambda: said()[-1]["answers"])
+        await connector.disconnect()
+        await until(lambda: ("cascade/status/here", b"") in listener.messages)
+        assert len({one["since"] for one in said()}) == 1
 
 
 async def test_a_broker_that_knows_no_mqtt_5_is_spoken_to_in_3_1_1(broker: Mosquitto) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -13,8 +16,10 @@ import pytest
 import cascade_nb as cs
 from cascade_nb.concurrency.loop_thread import LoopThread
 from cascade_nb.connectors import MqttConnector
+from cascade_nb.connectors.mqtt.presence import Presence, status_payload, status_topic
 from cascade_nb.control.remote.envelope import KEY_VARIABLE, MOST_BYTES, sealed
 from cascade_nb.control.remote.request_messages import (
+    REQUEST_FILTER,
     parse_remote_request,
     parse_reply,
     request_payload,
@@ -198,8 +203,6 @@ def test_hostile_questions_and_answers_command_nothing_and_forge_nothing(
 ) -> None:
     thread, listener = LoopThread("listener"), Listener(over[1], "cascade/#")
     thread.submit(listener.__aenter__()).result()
-    silent = listener._connector  # of which no command is to wait for an answer
-    thread.submit(silent.publish(f"cascade/status/{silent.client_id}", b"", retain=True)).result()
     until_blocking(lambda: terminal.type("status").code == 0)  # its door is open
     texts = hostile_texts(500)
     one_of: Any = Literal
@@ -226,6 +229,37 @@ def test_hostile_questions_and_answers_command_nothing_and_forge_nothing(
     for _, payload in listener.messages:
         assert payload.isascii()
         assert payload.decode().isprintable()
+
+
+def test_who_only_listens_is_not_waited_for_and_who_should_answer_and_does_not_is_named(
+    terminal: Terminal, there: Elsewhere, over: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "secret words")
+    thread = LoopThread("others")
+    listens, silent = MqttConnector(over[1]), MqttConnector(over[1])
+
+    async def hear(_topic: str, _payload: bytes) -> None:
+        return
+
+    async def come() -> None:
+        await listens.connect()
+        await listens.subscribe("cascade/telemetry/#", hear)
+        await silent.connect()
+        forged = Presence(online=True, answers=True, source="evil:1", since=0.0, at=time.time())
+        payload = status_payload("evil", forged, None)
+        await silent.publish(status_topic("evil"), payload, retain=True)
+
+    thread.submit(come()).result()
+    told = terminal.type("status", *over)  # none of them is waited for, or it would say so
+    assert (told.code, "did not answer" in told.err) == (0, False), told
+    thread.submit(silent.subscribe(REQUEST_FILTER, hear)).result()
+    monkeypatch.setattr(callers, "WAIT", 0.5)
+    me = f"{socket.gethostname()}:{os.getpid()}"
+    told = until_blocking(lambda: (one := terminal.type("status", *over)).out and one)
+    assert told.err == f"skipped: {me} did not answer within 0.5 s\n", told
+    for one in (listens, silent):
+        thread.submit(one.disconnect()).result()
+    thread.stop()
 
 
 def test_that_nobody_is_there_is_said(

@@ -24,11 +24,6 @@ from cascade_nb.protocols import Callback, Payload
 T = TypeVar("T")
 
 KEEPALIVE: Final = 5  # seconds
-QUIET: Final = (
-    0.5  # seconds without a message after which a broker counts as done with what it kept
-)
-HEARD: Final = 2.0  # seconds in which a broker hands back what we have just sent
-GONE_FOR: Final = 86_400  # seconds that a broker says of one that died that it did
 
 
 class MqttConnector:
@@ -39,8 +34,8 @@ class MqttConnector:
     whoever uses it. One connector may serve several engines at once. It speaks MQTT 5, and 3.1.1
     with a broker that knows no other; messages go at QoS 1.
 
-    While it is connected, the retained message on `cascade/status/<client id>` says so; when it
-    dies, the broker says that it is gone.
+    While it is connected, the retained message on `cascade/status/<client id>` says so, and whether
+    engines answer over it; when it dies, the broker says that it is gone.
 
     Args:
         url: `mqtt://` or, over TLS, `mqtts://`, then `user:password@host:port`.

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from cascade_nb.connectors.mqtt.connector import MqttConnector
-from cascade_nb.connectors.mqtt.subscriptions import STATUS
+from cascade_nb.connectors.mqtt.presence import STATUS, Presences
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.control.remote.answer_messages import answer_payload, question_topic
-from cascade_nb.control.remote.envelope import control_key, opened
+from cascade_nb.control.remote.envelope import control_key
 from cascade_nb.control.remote.messages import (
     lift_payload_of,
     parse_message,
@@ -34,7 +34,6 @@ from cascade_nb.control.remote.request_messages import (
 from cascade_nb.errors import RefusedMessageError
 
 PATIENCE = 10.0
-_NAMED = "controller-"
 _Parse = Callable[[str, bytes, "bytes | None"], "dict[str, Any]"]
 _MOST: Final = 20  # messages that cannot be read, of which is told
 
@@ -57,8 +56,7 @@ class MqttController:
 
     Attributes:
         sender: what it calls itself in its messages, and on the broker.
-        online: by client id, what the connectors on the broker say of themselves, once something
-            was asked; without controllers.
+        presences: whose engines are there to answer, once something was asked.
     """
 
     def __init__(
@@ -71,10 +69,10 @@ class MqttController:
         heard: Callable[[], object] = lambda: None,
         **options: Any,
     ) -> None:
-        self.sender = f"{_NAMED}{uuid.uuid4().hex[:12]}"
+        self.sender = f"controller-{uuid.uuid4().hex[:12]}"
         self.connector = MqttConnector(url, **{"client_id": self.sender, **options})
         self._by, self._holder, self._patience, self._heard = by, holder, patience, heard
-        self.online: dict[str, dict[str, Any]] = {}
+        self.presences = Presences()
         self._asks = False
         self._kept: dict[str, dict[str, bytes]] = {}  # by filter, what the broker keeps, by topic
         self._sequence = itertools.count(1)
@@ -281,7 +279,7 @@ class MqttController:
 
     async def _listen(self) -> None:
         await self.connector.subscribe(f"{REPLIES}/{self.sender}/+", self._hear_reply)
-        self.online.clear()
+        self.presences.forget()
         # Who may not read who is there waits a little longer for replies.
         with contextlib.suppress(PermissionError):
             await self.connector.subscribe(f"{STATUS}/+", self._hear_of)
@@ -305,13 +303,5 @@ class MqttController:
         self._heard()
 
     async def _hear_of(self, topic: str, payload: bytes) -> None:
-        client = topic.rpartition("/")[2]
-        said: dict[str, Any] = {}
-        with contextlib.suppress(RefusedMessageError):  # somebody else's message
-            said = opened(payload, topic, None)
-        is_one = said.get("online") is True and isinstance(said.get("source"), str)
-        if client.startswith(_NAMED) or not is_one:
-            self.online.pop(client, None)
-        else:
-            self.online[client] = said
+        self.presences.hear(topic, payload, time.time(), control_key())
         self._heard()

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import json
 import os
 import socket
 import time
+import uuid
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 from cascade_nb.connectors.mqtt.address import BrokerAddress
 from cascade_nb.connectors.mqtt.expiry import with_expiry
 from cascade_nb.connectors.mqtt.message import Incoming, Outgoing
+from cascade_nb.connectors.mqtt.presence import (
+    RENEWED,
+    STANDS,
+    Presence,
+    status_payload,
+    status_topic,
+)
 from cascade_nb.connectors.mqtt.session import (
     MQTT_3_1_1,
     MQTT_5,
     Session,
     UnsupportedVersionError,
 )
-from cascade_nb.connectors.mqtt.subscriptions import STATUS, Subscriptions, covers
+from cascade_nb.connectors.mqtt.subscriptions import Subscriptions, covers
+from cascade_nb.control.remote.envelope import control_key
+from cascade_nb.control.remote.request_messages import REQUEST_FILTER
 from cascade_nb.protocols import Callback
 
 QUIET: Final = 0.5  # seconds without a kept message after which a broker counts as done with them
@@ -44,13 +52,15 @@ class Service:
 
     def __init__(self, address: BrokerAddress, client_id: str, keepalive: int) -> None:
         self._address, self._client_id, self._keepalive = address, client_id, keepalive
-        self._topic = f"{STATUS}/{client_id}"
+        self._topic = status_topic(client_id)
         self._session: Session | None = None
         self._turn: asyncio.Lock | None = None
         self.subscriptions = Subscriptions()
         self._asked_for: set[str] = set()
         self._version = MQTT_5
-        self._count = itertools.count(1)
+        self._since = 0.0
+        self._answers = False
+        self._renewing: asyncio.Task[None] | None = None
         self._echoes: dict[bytes, asyncio.Future[None]] = {}
         self._kept_came: asyncio.Event | None = None
         self._echoing = False  # whether a broker hands back to us what we send to ourselves
@@ -69,6 +79,17 @@ class Service:
                 await session.close()
                 raise
             self._session = session
+            self._renewing = asyncio.create_task(self._renew(session))
+
+    async def _renew(self, session: Session) -> None:
+        """Say again and again that we are there."""
+        while not session.lost.done():
+            await asyncio.wait([session.lost], timeout=RENEWED)
+            await self._tell(session)
+
+    async def _tell(self, session: Session) -> None:
+        if self._echoing and not session.lost.done():
+            await _quietly(session.publish([self._status(True)]))
 
     async def _begin(self, session: Session) -> None:
         self._asked_for = self.subscriptions.filters
@@ -87,11 +108,15 @@ class Service:
         try:
             if session is not None:
                 if self._echoing and not session.lost.done():
-                    await _quietly(session.publish([Outgoing(self._topic, b"", retain=True)]))
+                    # Whoever is there believes what is signed, the broker forgets what is empty.
+                    gone = self._status(False)._replace(retain=False)
+                    await _quietly(session.publish([gone, Outgoing(self._topic, b"", True)]))
                 await session.close()
         finally:
             if session is not None:  # nobody waits any longer for what a silent broker does not say
                 session.gone(None)
+            if self._renewing is not None:
+                await self._renewing
             await self.subscriptions.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
@@ -111,6 +136,9 @@ class Service:
             raise
         finally:
             self.subscriptions.begun(one)
+        if topic_filter == REQUEST_FILTER and not self._answers:
+            self._answers = True
+            await self._tell(session)
 
     async def _ask_for(self, session: Session, topic_filter: str) -> None:
         """Have the broker send these topics. It sends a message once for each filter that it falls
@@ -135,6 +163,7 @@ class Service:
     async def _opened(self) -> Session:
         versions = [self._version] if self._version == MQTT_3_1_1 else [MQTT_5, MQTT_3_1_1]
         first: OSError | None = None
+        self._since = time.time()
         for version in versions:
             session = Session(
                 self._address,
@@ -177,7 +206,7 @@ class Service:
         await self.subscriptions.told()
 
     async def _echo(self, session: Session) -> bool:
-        mark = b"%d" % next(self._count)
+        mark = uuid.uuid4().hex.encode()  # which nobody else can send before we do
         echo = self._echoes[mark] = asyncio.get_running_loop().create_future()
         try:
             await session.publish([Outgoing(f"{self._topic}/echo", mark)])
@@ -203,11 +232,10 @@ class Service:
         self.subscriptions.hear(message)
 
     def _status(self, online: bool) -> Outgoing:
-        said: dict[str, Any] = {"v": 1, "online": online}
-        said["source"] = f"{socket.gethostname()}:{os.getpid()}"
-        if online:
-            said["since"] = time.time()
-        return Outgoing(self._topic, json.dumps(said).encode(), True, None if online else GONE_FOR)
+        source = f"{socket.gethostname()}:{os.getpid()}"
+        presence = Presence(online, self._answers, source, self._since, time.time())
+        data = status_payload(self._client_id, presence, control_key())
+        return Outgoing(self._topic, data, True, int(STANDS) if online else GONE_FOR)
 
     def _here(self) -> Session:
         if self._session is None:

@@ -9,11 +9,10 @@ from typing import Final
 
 from cascade_nb.connectors.local import topic_matches
 from cascade_nb.connectors.mqtt.message import Incoming
+from cascade_nb.connectors.mqtt.presence import STATUS
 from cascade_nb.events.bus import SubscriberWarning
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.protocols import Callback
-
-STATUS: Final = "cascade/status"
 
 Subscription = tuple[str, Callback]
 

@@ -68,8 +68,8 @@ class Broker:
             pass
         told = [one["process"] for one in self._replies(message)]
         heard = {one.get("client") for one in told}
-        late = [said for name, said in self._online().items() if name not in heard]
-        skipped = [f"{said['source']} did not answer within {WAIT:g} s" for said in late]
+        late = [source for name, source in self._answering().items() if name not in heard]
+        skipped = [f"{source} did not answer within {WAIT:g} s" for source in late]
         skipped += self._controller.unreadable(message)
         skipped += filter(None, map(why_nobody, self._controller.replies(message)))
         return Neighbours([EngineCaller(self, one) for one in told], skipped)
@@ -90,7 +90,7 @@ class Broker:
         until = time.monotonic() + patience
 
         def is_there() -> bool:
-            gone = client is not None and client not in self._online()
+            gone = client is not None and self._controller.presences.has_left(client)
             return bool(self._controller.replies(message)) or gone
 
         self._await(is_there, until)
@@ -99,13 +99,13 @@ class Broker:
         found: list[dict[str, Any]] = self._controller.replies(message)
         return found[0] if found else None
 
-    def _online(self) -> dict[str, dict[str, Any]]:
-        return dict(self._controller.online)
+    def _answering(self) -> dict[str, str]:
+        found: dict[str, str] = self._controller.presences.answering
+        return found
 
     def _has_all(self, message: str) -> bool:
         told = {one["process"].get("client") for one in self._replies(message)}
-        online = self._online().keys()
-        return bool(told) and online <= told
+        return bool(told) and self._answering().keys() <= told
 
     def _hears_more(self, message: str) -> bool:
         """Whether one more reply comes soon."""
