@@ -431,7 +431,7 @@ def logged(g):
     return call
 @logged
 def shown(x): return [LIMIT, step(x)]
-def f(x): return shown(step(x)) + [LIMIT, f, step.unit]
+def f(x): return shown(step(x)) + [LIMIT, f.__doc__, step.unit]
 """
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from cascade_nb.graph.code.dependencies import CodeWalk
 from cascade_nb.graph.code.origin import qualified_name
+from cascade_nb.graph.code.reflection import identity_bytes
 from cascade_nb.graph.code.source import carried
 from cascade_nb.graph.code.titles import keyed, keyed_title
 from cascade_nb.graph.values.atoms import CannotKeyError, digest, text
@@ -38,7 +39,7 @@ class CodeKey:
         unkeyed: why the key does not cover everything, in words; empty for a whole one. A result of
             code with such a gap must not be reused across runs.
         environment: whether it asks for environment variables.
-        modules: whether it asks in which modules functions stand.
+        reflects: whether it asks functions and classes for their annotations or documentation.
     """
 
     digest: str
@@ -47,7 +48,7 @@ class CodeKey:
     unkeyed: tuple[str, ...] = ()
     values: Mapping[str, ValueSnapshot] = dataclasses.field(default_factory=dict)
     environment: bool = False
-    modules: bool = False
+    reflects: bool = False
 
 
 def code_key(thing: Any) -> CodeKey:
@@ -61,7 +62,8 @@ def code_key(thing: Any) -> CodeKey:
         thing: a function, lambda, partial, bound method, callable object, built-in, class or task.
             A bound method and a callable object count by their state too. The name of a function
             does not count, nor does that of its module unless code asks for it: one that was
-            merely renamed, or moved, keeps its key. Those of a class do.
+            merely renamed, or moved, keeps its key. Those of a class do, and those of a function
+            that code does not only call but keeps or gives back.
     """
     walk = CodeWalk()
     root = walk.run(thing)
@@ -77,7 +79,7 @@ def code_key(thing: Any) -> CodeKey:
         tuple(walk.unkeyed),
         walk.values,
         walk.environment.asked,
-        walk.reflection.modules_asked,
+        walk.reflection.asks,
     )
 
 
@@ -103,5 +105,6 @@ def reference(thing: Any) -> bytes:
     key = code_key(thing)
     if key.unkeyed:
         raise CannotKeyError(f"the code of {qualified_name(thing)}", key.unkeyed[0])
-    # Who has it can ask for its name.
-    return b"@" + digest(text(keyed_title(thing)) + bytes.fromhex(key.digest))
+    # Who has it can ask for its name, and where it stands, and may hand it on to who asks.
+    said = text(keyed_title(thing)) + identity_bytes(thing)
+    return b"@" + digest(said + bytes.fromhex(key.digest))

@@ -14,14 +14,13 @@ from cascade_nb.graph.code.environment import EnvironmentReads
 from cascade_nb.graph.code.modules import changed_since_import, imports_of, module_text, within
 from cascade_nb.graph.code.origin import (
     CodeOwner,
-    Origin,
     counts,
     file_of_module,
     origin_of,
     origin_of_module,
     origin_of_namespace,
 )
-from cascade_nb.graph.code.reflection import Reflection
+from cascade_nb.graph.code.reflection import Reflection, identity_bytes
 from cascade_nb.graph.code.source import Facts, decorators_of, defaults_of, facts_of
 from cascade_nb.graph.code.targets import SET_BY_PYTHON, put_on_tables, reads_of, target_of
 from cascade_nb.graph.code.titles import (
@@ -30,6 +29,7 @@ from cascade_nb.graph.code.titles import (
     constant_label,
     label_of,
     plain_of,
+    set_on_task,
     title_of,
     wrapped_chain,
     written_name,
@@ -43,7 +43,6 @@ from cascade_nb.model.tasks.task import Task
 _MISSING: Final = object()
 # What `functools` itself sets on functions; a signature only says how another function is called.
 _NOT_ATTRIBUTES: Final = frozenset({"__wrapped__", "cache_parameters", "__signature__"})
-_OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
 
 
 class CodeWalk:
@@ -73,7 +72,7 @@ class CodeWalk:
         self._constants: dict[tuple[int, str], Label] = {}
         self._todo: deque[tuple[Label, Any]] = deque()
         # a lazy value in code is a default; what a call really gets is among its arguments
-        self._encoder = Encoder(self.refer, lambda lazy: frame(b"L", text(type(lazy).__name__)))
+        self._encoder = Encoder(self._hold, lambda lazy: frame(b"L", text(type(lazy).__name__)))
         self.environment, self.reflection = EnvironmentReads(), Reflection()
         self._ignored: frozenset[str] = frozenset()
         # What was set on tasks beside what a task has, by the id of their function.
@@ -103,7 +102,7 @@ class CodeWalk:
         while self._todo:
             self._look(*self._todo.popleft())
             if not self._todo:
-                self._subclasses()
+                self.parts.update(self.reflection.subclasses(self.refer))
 
     def refer(self, thing: Any) -> bytes:
         """The bytes that stand for a function, class or module; it is looked at later."""
@@ -124,10 +123,10 @@ class CodeWalk:
             return name + self._module(origin.module, None)
         return name
 
-    def _subclasses(self) -> None:
-        """Look at the subclasses of all classes, where code goes through those."""
-        for label, found in self.reflection.subclasses():
-            self.parts[label.told("subclasses")] = digest(b"".join(map(self.refer, found)))
+    def _hold(self, thing: Any) -> bytes:
+        """The same of what is in a value, or is handed on: who has it can ask what it is."""
+        said = self.refer(thing)
+        return said + identity_bytes(thing) if id(plain_of(thing)) in self._names else said
 
     def _admit(self, thing: Any, wanted: Label) -> Label:
         """Give `thing` a name among the parts, and put it on the queue."""
@@ -159,18 +158,17 @@ class CodeWalk:
         elif isinstance(thing, str):
             said = self._module_said(label, thing)
         else:  # functools.lru_cache around a function
-            said = self.refer(thing.__wrapped__)
+            said = self._inner(thing.__wrapped__)
             said += self._encoder.encode(thing.cache_parameters())
             said += self._attributes(label, vars(thing), whole=True)
         self.parts[label] = digest(said)
 
     def _function(self, label: Label, function: types.FunctionType) -> bytes:
-        code, space = function.__code__, function.__globals__
+        space = function.__globals__
         origin = origin_of_namespace(space)
         wrapped = function.__dict__.get("__wrapped__", _MISSING)
-        said = b""
-        if origin.followed:
-            facts = facts_of(code)
+        said, facts = b"", facts_of(function.__code__) if origin.followed else None
+        if facts is not None:
             said += facts.digest + self._read(facts, space)
             self.environment.code(facts.names, facts.texts)
             self.reflection.code(facts.names, facts.texts)
@@ -184,7 +182,7 @@ class CodeWalk:
         ignored = self._ignored if label.startswith("function ") else ()
         for name, value in defaults_of(function).items():
             if name not in ignored:
-                said += text(name) + self._value(label.part(f"default {name}"), value)
+                said += text(name) + self._own(label.part(f"default {name}"), value, facts)
         if wrapped is not _MISSING:
             said += self._wrapped(wrapped)
         registry = function.__dict__.get("registry")
@@ -192,7 +190,7 @@ class CodeWalk:
             return said + self._value(label.part("registry"), registry)
         set_on = {**function.__dict__, **self._set_on.get(id(function), {})}
         said += self._attributes(label, set_on, whole=origin.followed)
-        return said + self._closure(function, label, origin, wrapped)
+        return said + self._closure(function, label, facts, wrapped)
 
     def _attributes(self, whose: Label, set_on: Mapping[str, Any], *, whole: bool) -> bytes:
         """What was set on a function; of a library's wrapper, which keeps books, plain values."""
@@ -204,8 +202,7 @@ class CodeWalk:
 
     def _plain(self, thing: Any) -> Any:
         """The function of a task or resource; anything else as it is."""
-        if isinstance(thing, Task) and not vars(thing).keys() <= _OF_A_TASK:
-            beside = {k: v for k, v in vars(thing).items() if k not in _OF_A_TASK}
+        if isinstance(thing, Task) and (beside := set_on_task(thing)):
             self._set_on[id(thing.fn)] = beside
         return plain_of(thing)
 
@@ -213,14 +210,14 @@ class CodeWalk:
         """What the global names that a body reads stand for today."""
         said = b""
         for where, names in reads_of(facts, space):
-            if target := self._target(where, names):
+            if target := self._target(where, names, facts.holds(*names)):
                 said += text(".".join(names)) + target
         said += b"".join(self._imported(*one) for one in imports_of(facts, space))
         said += b"".join(text(n) + self.refer(one) for n, one in put_on_tables(facts.names))
         return said
 
     def _closure(
-        self, function: types.FunctionType, whose: Label, origin: Origin, wrapped: Any
+        self, function: types.FunctionType, whose: Label, facts: Facts | None, wrapped: Any
     ) -> bytes:
         said = b""
         names, cells = function.__code__.co_freevars, function.__closure__ or ()
@@ -229,27 +226,24 @@ class CodeWalk:
                 value = cell.cell_contents
             except ValueError:  # not bound yet
                 continue
-            if not origin.followed and isinstance(wrapped, types.FunctionType):
+            if facts is None and isinstance(wrapped, types.FunctionType):
                 # a library's decorator may keep anything; what it was told stands in the source
                 try:
                     said += text(name) + self._encoder.encode(value)
                 except CannotKeyError:
                     said += b"".join(one.digest for one in decorators_of(wrapped))
                 continue
-            said += text(name) + self._value(whose.part(f"closure {name}"), value)
+            said += text(name) + self._own(whose.part(f"closure {name}"), value, facts)
         return said
 
     def _wrapped(self, inner: Any) -> bytes:
         """What a decorator got: the function, and its annotations, which decorators may read."""
         inner = plain_of(inner)
-        try:
-            said = self._encoder.encode(inner)
-        except CannotKeyError as error:
-            said = b""
-            self.unkeyed.append(f"what it wraps ({error.what}) cannot be keyed: {error.why}")
-        if isinstance(inner, types.FunctionType):
-            said += facts_of(inner.__code__).annotations
-        return b"w" + said
+        said = b"w" + self._inner(inner)
+        return said + (facts_of(inner.__code__).annotations if hasattr(inner, "__code__") else b"")
+
+    def _inner(self, one: Any) -> bytes:
+        return self.refer(one) if is_code(one) else self._value(Label.of("what it wraps"), one)
 
     def _class(self, cls: type) -> bytes:
         shape = class_content_of(cls)
@@ -273,14 +267,16 @@ class CodeWalk:
             said += self.refer(function)
         return said
 
-    def _target(self, space: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
+    def _target(self, space: Mapping[str, Any], names: tuple[str, ...], held: bool) -> bytes:
         """What ``a.b.c`` leads to; nothing where the name is not set."""
         found = target_of(space, names)
         if found is None:
             return b""
         self.environment.value(found.value)
-        code = is_code(self._plain(found.value))
-        return self.refer(found.value) if code else self._constant(*found)
+        if not is_code(found.value):
+            return self._constant(*found)
+        # Of what it takes an attribute from it keeps no more than that.
+        return (self._hold if held and found.name == names[-1] else self.refer)(found.value)
 
     def _constant(self, space: Mapping[str, Any], name: str, value: Any) -> bytes:
         label = self._constants.get((id(space), name))
@@ -293,14 +289,22 @@ class CodeWalk:
                 self._module(origin.module, None)
         return b"@" + text(label.keyed)
 
-    def _value(self, label: Label, value: Any) -> bytes:
-        """Make `value` a part of its own; the bytes that stand for it."""
+    def _own(self, label: Label, value: Any, facts: Facts | None) -> bytes:
+        """The same of what a function carries along under a name."""
+        name = label.partition(" ")[2].partition(" ")[0]
+        return self._value(label, value, held=facts is None or facts.holds(name))
+
+    def _value(self, label: Label, value: Any, *, held: bool = True) -> bytes:
+        """Make `value`, which code has for more than to call it where it is `held`, a part of its
+        own; the bytes that stand for it.
+        """
         if self.parts.get(label, _MISSING):  # it was not made for this
             label = self._unused(label)
         self.values[label] = value_snapshot(value)
         self.environment.value(value)
         try:
-            self.parts[label] = digest(self._encoder.encode(value))
+            called = is_code(value) and not held
+            self.parts[label] = digest((self.refer if called else self._encoder.encode)(value))
         except CannotKeyError as error:
             self.parts[label] = b"?"
             self.unkeyed.append(f"{label} ({error.what}) cannot be keyed: {error.why}")
@@ -328,11 +332,8 @@ class CodeWalk:
         found = module_text(name)
         if found is None:
             return b"absent"
-        if changed_since_import(name):
-            self.unkeyed.append(
-                f"{label} was changed on disk after it was imported, so what runs is not what it "
-                "says: reload it, or let %autoreload do so"
-            )
+        if words := changed_since_import(name):
+            self.unkeyed.append(f"{label} {words}")
         self.sources[label] = found.source
         self.environment.module(found.source)
         imports = [self._imported(within(name, one), one.names) for one in found.imports]

@@ -57,10 +57,15 @@ def module_text(name: str) -> ModuleText | None:
 
 # By module name: the spec of the import that made it what it is, and what its file was then.
 _imported: dict[str, tuple[object, FileVersion | None]] = {}
+_CHANGED: Final = (
+    "was changed on disk after it was imported, so what runs is not what it says: reload it, or "
+    "let %autoreload do so"
+)
 
 
-def changed_since_import(name: str) -> bool:
-    """Whether the file of an imported module was changed and the module not reloaded.
+def changed_since_import(name: str) -> str:
+    """In words, that the file of an imported module was changed and the module not reloaded, "" of
+    others.
 
     What runs is then not what the file says. The file's time and size at the import are those that
     the compiled file recorded; where there is none, those when the module was first looked at. What
@@ -72,7 +77,7 @@ def changed_since_import(name: str) -> bool:
     if module is None and (place := file_of_module(name)) is not None:
         _imported[name] = (None, file_version(place))
     if spec is None or not isinstance(file, str):
-        return False
+        return ""
     now = file_version(file)
     known = _imported.get(name)
     if known is None or known[0] is not spec:  # a reload makes a new spec
@@ -81,7 +86,7 @@ def changed_since_import(name: str) -> bool:
         if compiled is not None and now is not None:
             same = compiled == _seconds(now)
         _imported[name] = known = (spec, now if same else None)
-    return known[1] != now
+    return _CHANGED if known[1] != now else ""
 
 
 def imports_of(facts: Facts, namespace: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

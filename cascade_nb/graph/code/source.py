@@ -30,6 +30,7 @@ from cascade_nb.graph.code.syntax import (
     dotted,
     expression_digest,
     function_digest,
+    held_names,
 )
 from cascade_nb.graph.values.atoms import ATOMS, digest, frame, text
 
@@ -72,6 +73,7 @@ class Facts(NamedTuple):
         decorators: as they are written, the outermost first.
         names: every name that it uses for anything but its own variables.
         texts: the texts in it.
+        held: those that it reads for more than to call them; None where that cannot be told.
     """
 
     digest: bytes
@@ -82,6 +84,11 @@ class Facts(NamedTuple):
     decorators: tuple[WrittenDecorator, ...] = ()
     names: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
+    held: frozenset[tuple[str, ...]] | None = None
+
+    def holds(self, *names: str) -> bool:
+        """Whether it reads ``a.b.c`` for more than to call what that stands for."""
+        return self.held is None or names in self.held
 
 
 carried: contextvars.ContextVar[bool] = contextvars.ContextVar("cascade_carried", default=False)
@@ -162,6 +169,7 @@ def _read(code: types.CodeType) -> Facts:
             _source(lines, node),
             annotations_digest(node),
             tuple(WrittenDecorator(dotted(one), expression_digest(one)) for one in decorators),
+            held=held_names(node),
         )
     except (SyntaxError, ValueError, RecursionError):  # a text that is not this Python, or too deep
         return _without_text(code)

@@ -13,6 +13,10 @@ FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Nothing of these decides what happens: where a name stands already says whether it is read or set.
 _SILENT: Final = frozenset({"ctx", "type_comment", "kind", "type_ignores", "type_params"})
 _TYPES: Final = frozenset({"annotation", "returns"})
+# Of what is called by a small letter, this keeps what it is given.
+_KEEPS: Final = frozenset(
+    {"partial", "partialmethod", "dict", "append", "add", "insert", "setdefault", "setattr", "put"}
+)
 
 
 def function_digest(node: Function) -> bytes:
@@ -54,6 +58,28 @@ def dotted(node: ast.expr) -> tuple[str, ...]:
         names.append(node.attr)
         node = node.value
     return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
+
+
+def held_names(node: Function) -> frozenset[tuple[str, ...]]:
+    """The names that a function reads for more than to call what they stand for, each with the
+    attributes that are read from it: to give it back, to keep it. What a call is given it calls
+    too, as ``map(f, xs)`` does, unless it makes an object that keeps it.
+    """
+    every = list(ast.walk(node))
+    apart = {id(one.value) for one in every if isinstance(one, ast.Attribute)}
+    for call in every:
+        if isinstance(call, ast.Call):
+            apart.update(map(id, _called_in(call)))
+    names = (one for one in every if isinstance(one, (ast.Name, ast.Attribute)))
+    return frozenset(dotted(one) for one in names if id(one) not in apart)
+
+
+def _called_in(call: ast.Call) -> list[ast.expr]:
+    """What in a call it does no more with than to call it."""
+    name = (dotted(call.func) or ("",))[-1]
+    if name in _KEEPS or name[:1].isupper():
+        return [call.func]
+    return [call.func, *call.args, *(one.value for one in call.keywords)]
 
 
 def _parameters(arguments: ast.arguments) -> bytes:

@@ -2,18 +2,21 @@
 
 Among what keys are made of, functions and constants go by their names without the module: a
 notebook's lines give the same keys as a module that has them, whatever that is called. Code that
-asks for its module (`__name__`, `globals()`) reads it as a constant. Classes go by both names,
-since an instance of a class of one module is none of its twin in another.
+asks for its module (`__name__`, `globals()`) reads it as a constant, and a function that is handed
+on counts with its own. Classes go by both names, since an instance of a class of one module is none
+of its twin in another.
 """
 
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import Any, Final
 
 from cascade_nb.graph.code.origin import CodeOwner, Origin, origin_of, qualified_name
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
+
+_OF_A_TASK: Final = frozenset({*vars(Task(lambda: None)), "__type_params__"})
 
 
 class Label(str):
@@ -113,6 +116,12 @@ def wrapped_chain(thing: types.FunctionType) -> list[types.FunctionType]:
 def plain_of(thing: Any) -> Any:
     """The function of a task or resource; anything else as it is."""
     return thing.fn if isinstance(thing, (Task, Resource)) else thing
+
+
+def set_on_task(task: Task[Any, Any]) -> dict[str, Any]:
+    """What was set on a task beside what a task has."""
+    held = vars(task)
+    return {} if held.keys() <= _OF_A_TASK else {k: held[k] for k in held.keys() - _OF_A_TASK}
 
 
 def _numbered(wanted: str, taken: set[str]) -> str:

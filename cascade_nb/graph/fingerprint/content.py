@@ -48,8 +48,8 @@ def content_key(value: Any) -> ContentKey | Unkeyed:
       what ``ravel("K")`` gives and in which order sums are made; whether they may be written to
       does not count, since a task's results are handed on read-only anyhow;
     - data frames count by labels, dtypes and items: how they lie in memory is the library's affair;
-    - functions and classes count by `code_key`, an object by its class and by what pickle would
-      keep;
+    - functions and classes count by `code_key`, and by what they are called and where they stand;
+    - an object counts by its class and by what pickle would keep;
     - locks, context variables and caches of weak references count by their kind.
 
     Sockets, open files, generators, lazy data frames and lazy values have no key.

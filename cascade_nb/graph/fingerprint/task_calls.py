@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from cascade_nb.file_stamps import FileStamp, files_at, in_json, stamp_of
 from cascade_nb.graph.code.code_key import CodeKey, code_key
 from cascade_nb.graph.code.environment import environment_bytes, set_ones, texts_in
-from cascade_nb.graph.code.reflection import module_bytes
+from cascade_nb.graph.code.reflection import reflected_bytes
 from cascade_nb.graph.values.atoms import ATOMS, CannotKeyError, digest, frame, text
 from cascade_nb.graph.values.encoder import Encoder
 from cascade_nb.model.arguments.collections import HOW
@@ -33,8 +33,8 @@ class TaskKey(NamedTuple):
         names: of the parameters that can be given by place.
         places: of those among them that can be given by name.
         most: how many may be given by place in a call of the usual kind; below zero where there is
-            none: its code has no key, arguments do not count, or it reads the environment or where
-            functions stand.
+            none: its code has no key, arguments do not count, or it reads the environment or the
+            documentation of functions.
         tails: by how many arguments are given by place, the bytes of the others; empty where none
             can be left out.
         defaults: the bytes of each parameter that can be given by place, where it is left out.
@@ -79,7 +79,7 @@ def task_key(task: AnyTask, encoder: Encoder) -> TaskKey:
     prefix = digest(_SCHEME + bytes.fromhex(code.digest) + version)
     rest = [_named(name, said) for name, said in named.items()]
     tails = [b"".join([*defaults[n:], *rest]) for n in range(len(names) + 1)]
-    usual = not (code.unkeyed or code.environment or code.modules or ignored)
+    usual = not (code.unkeyed or code.environment or code.reflects or ignored)
     return TaskKey(
         code,
         prefix,
@@ -123,8 +123,8 @@ def call_bytes(
         parts.append(encoder.across(value for _, value in arguments(key, args, kwargs)))
     if key.code.environment:
         parts.append(environment_bytes(named_variables(key, args, kwargs)))
-    if key.code.modules:
-        parts.append(_modules_in([value for _, value in arguments(key, args, kwargs)]))
+    if key.code.reflects:
+        parts.append(_reflected_in([value for _, value in arguments(key, args, kwargs)]))
     return b"".join(parts)
 
 
@@ -160,21 +160,21 @@ def map_bytes(
         parts.append(which + _named(name, said))
     if key.code.environment:
         parts.append(environment_bytes(named_variables(key, (), given)))
-    if key.code.modules:
-        parts.append(_modules_in([given[name] for name in sorted(given.keys() - key.ignored)]))
+    if key.code.reflects:
+        parts.append(_reflected_in([given[name] for name in sorted(given.keys() - key.ignored)]))
     return b"".join(parts)
 
 
-def _modules_in(values: list[Any]) -> bytes:
-    """In which modules the functions in values stand; nothing where there is none."""
+def _reflected_in(values: list[Any]) -> bytes:
+    """What functions and classes in values say of themselves; nothing where there is none."""
     found: list[bytes] = []
 
     def refer(thing: Any) -> bytes:
-        found.append(module_bytes(thing))
+        found.append(reflected_bytes(thing))
         return found[-1]
 
     said = Encoder(refer, lambda _: b"").encode(values)
-    return b"modules" + digest(said) if any(found) else b""
+    return b"reflected" + digest(said) if any(found) else b""
 
 
 def arguments(

@@ -29,7 +29,8 @@ class Check(NamedTuple):
     Attributes:
         problems: why it cannot stand for the workspace, in words.
         others: names of nodes that are others than the notebook's.
-        anew: names of nodes that are the same but for the module in which their classes are.
+        anew: names of nodes that are the same but for the module in which their classes and
+            functions are.
     """
 
     problems: list[str]
@@ -40,8 +41,9 @@ class Check(NamedTuple):
 def check(path: Path, module: ModuleText, here: Mapping[str, list[str | None]]) -> Check:
     """Import a module in a Python of its own, and compare its keys.
 
-    A class is another class in a module of another name. So where keys differ, the module is
-    imported once more under the name that a notebook has; what differs then too is no such matter.
+    A class is another class in a module of another name, and a function that is handed on another
+    function. So where keys differ, the module is imported once more under the name that a notebook
+    has; what differs then too is no such matter.
 
     Args:
         path: where the module is to be.

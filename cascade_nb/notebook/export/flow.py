@@ -103,8 +103,8 @@ def _told(wanted: Wanted, draft: Draft, done: Check, unkeyed: Sequence[str]) -> 
         names = f" ({', '.join(draft.classes)})" if draft.classes else ""
         lines.append(
             f"Computed anew where the module is imported: {_listed(done.anew)}, since they depend "
-            f"on what it is called, as its classes{names} do; those of a module that both import "
-            "would be the same."
+            f"on what it is called, as its classes{names} do, and functions that are handed on; "
+            "those of a module that both import would be the same."
         )
     elif draft.values and not unkeyed:
         lines.append("Its nodes have the keys of the notebook's: with one state, results stand.")
