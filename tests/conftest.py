@@ -9,17 +9,21 @@ import inspect
 import pathlib
 import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import settings
 
-from tests.support import leaks, second_look, spread
+from tests.support import collecting, leaks, second_look, spread
 from tests.support.blocking import blocking_calls
 from tests.support.examples import PROFILE
 from tests.support.kernels import LABELS, RealKernel
 
 settings.load_profile(PROFILE)
+
+# jsonschema builds forty grammars with it, a second of work in each process that imports nbformat,
+# for formats that no notebook has.
+sys.modules["rfc3987_syntax"] = cast("Any", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # Where Python writes no bytecode by itself, each of the hundreds of processes that tests
         # start would compile the package anew, which takes it three times as long to begin.
         compileall.compile_dir(pathlib.Path(__file__).parents[1] / "cascade_nb", quiet=2)
+    else:
+        collecting.begin(config)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -36,6 +42,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     spread.mark_outside(items)
     if hasattr(config, "workerinput"):  # one of several processes
         items[:] = spread.in_order(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        collecting.end()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

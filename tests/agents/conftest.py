@@ -11,8 +11,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.types import CallToolResult, Implementation, TextContent, Tool
 
 from tests.support.doors import PATIENCE, Place, place
 
@@ -59,7 +57,9 @@ class Agent:
         Raises:
             RefusedError: it refuses.
         """
-        result: CallToolResult = self._ask(name, given)
+        from mcp.types import TextContent
+
+        result = self._ask(name, given)
         (content,) = result.content
         assert isinstance(content, TextContent)
         if result.is_error:
@@ -68,9 +68,9 @@ class Agent:
         assert found is not None
         return found
 
-    def tools(self) -> list[Tool]:
+    def tools(self) -> list[Any]:
         """Those that are offered."""
-        found: list[Tool] = self._ask("", {})
+        found: list[Any] = self._ask("", {})
         return found
 
     def _ask(self, name: str, given: dict[str, Any]) -> Any:
@@ -79,6 +79,10 @@ class Agent:
         return answer.result(PATIENCE)
 
     async def _live(self) -> None:
+        # Imported where they are needed: the SDK takes a second in each process of tests.
+        from mcp import Client, StdioServerParameters
+        from mcp.types import Implementation
+
         self._calls = asyncio.Queue()
         server = StdioServerParameters(
             command=sys.executable,

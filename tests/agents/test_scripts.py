@@ -15,7 +15,6 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-from mcp.server.mcpserver import MCPServer
 
 from cascade_nb.agents.tools import NAMES, holder
 from cascade_nb.control.holders import VARIABLE
@@ -132,6 +131,8 @@ def registered(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_jupyters_server_of_tools_finds_them_without_the_sdk() -> None:
+    from mcp.server.mcpserver import MCPServer
+
     said = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     ((name, value),) = said["entry-points"]["jupyter_server_mcp.tools"].items()
     tools = EntryPoint(name, value, "jupyter_server_mcp.tools").load()

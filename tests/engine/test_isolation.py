@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import sparse
-from sklearn.linear_model import LinearRegression
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
@@ -99,6 +98,13 @@ def drawn() -> Any:
     return {"figure": figure, "axes": axes}
 
 
+def fitted(xs: list[list[float]]) -> Any:
+    """An estimator, of a library that takes seconds to import."""
+    from sklearn.linear_model import LinearRegression
+
+    return LinearRegression().fit(xs, [x for (x,) in xs])
+
+
 def change(value: Any) -> Any:
     """Change a value in place, as deep as it goes."""
     if isinstance(value, dict):
@@ -141,7 +147,7 @@ def change(value: Any) -> Any:
         value.read()
     elif isinstance(value, (random.Random, np.random.Generator)):
         value.random()
-    elif isinstance(value, LinearRegression):
+    elif hasattr(value, "coef_"):
         value.fit([[1.0], [2.0]], [1.0, 9.0])
     elif isinstance(value, sparse.csr_array):
         value.data[:] = 9
@@ -185,7 +191,7 @@ def seen(value: Any) -> str:
         return str(value.getstate())
     if isinstance(value, np.random.Generator):
         return str(value.bit_generator.state)
-    if isinstance(value, LinearRegression):
+    if hasattr(value, "coef_"):
         return str(value.coef_)
     if isinstance(value, sparse.csr_array):
         return str(value.toarray())
@@ -221,7 +227,7 @@ VALUES: dict[str, Callable[[], Any]] = {
     "a buffer": lambda: io.BytesIO(b"abc"),
     "a random generator": lambda: random.Random(3),
     "NumPy's random generator": lambda: np.random.default_rng(3),
-    "an estimator": lambda: LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0]),
+    "an estimator": lambda: fitted([[1.0], [2.0]]),
     "a sparse matrix": lambda: sparse.csr_array(np.eye(2)),
     "a model with a copy of its own": lambda: Settings([1, [2]]),
     "a figure and its axes": drawn,
@@ -624,7 +630,7 @@ LARGE_VALUES: dict[str, Callable[[], Any]] = {
     "rows": lambda: [[n, n + 1] for n in range(2_000)],
     "a dict": lambda: {n: str(n) for n in range(5_000)},
     "an object": lambda: Account([list(range(5_000))]),
-    "a model": lambda: LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]),
+    "a model": lambda: fitted([[0.0], [1.0]]),
     "a frame": lambda: pd.DataFrame({"a": ["x"] * 5_000}),
     "objects in an array": lambda: np.array([[1], None] * 2_000, dtype=object),
 }

@@ -39,13 +39,25 @@ def test_who_starts_kernels_is_marked(request: pytest.FixtureRequest) -> None:
     assert item.get_closest_marker("outside") is not None
 
 
-def test_several_processes_run_what_one_would(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_one="def test_a(): pass\ndef test_b(): pass", test_two="def test(): 1")
+def test_several_processes_run_what_one_would_and_share_what_pytest_makes_of_a_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(
+        test_one="def test_a(): pass\ndef test_b(): pass",
+        test_two="import gc, sys\ndef test(): assert sys.dont_write_bytecode and gc.isenabled()",
+    )
     pytester.makeconftest(
-        "from tests.support import spread\n"
+        "from tests.support import collecting, spread\n"
+        "def pytest_configure(config):\n"
+        "    if hasattr(config, 'workerinput'): collecting.begin(config)\n"
+        "def pytest_collection_finish(session):\n"
+        "    if hasattr(session.config, 'workerinput'): collecting.end()\n"
         "def pytest_collection_modifyitems(items): items[:] = spread.in_order(items)\n"
         "def pytest_xdist_make_scheduler(config, log): return spread.Spread(config, log)\n"
     )
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     done = pytester.runpytest_subprocess("-n2", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=3)
     assert "units" not in done.stdout.str()
+    kept = {file.name.partition(".")[0] for file in pytester.path.rglob("*-pytest-*.pyc")}
+    assert kept >= {"test_one", "test_two"}

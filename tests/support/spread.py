@@ -85,15 +85,18 @@ def mark_outside(items: Sequence[pytest.Item]) -> None:
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The tests as they are to be begun; what stays together is not torn."""
+    """The tests as they are to be begun, whatever order their files were read in; what stays
+    together is not torn.
+    """
     return sorted(items, key=lambda item: _turn(item.nodeid))
 
 
 def _turn(nodeid: str) -> tuple[int, str]:
+    file = nodeid.partition("::")[0]
     if nodeid.startswith(LAST):
-        return len(FIRST) + 1, ""
+        return len(FIRST) + 1, file
     turns = (turn for turn, start in enumerate(FIRST) if nodeid.startswith(start))
-    return next(turns, len(FIRST)), ""
+    return next(turns, len(FIRST)), file
 
 
 def workers(waiting: bool) -> int:
