@@ -8,17 +8,23 @@ from typing import Any
 import pytest
 
 import cascade_nb as cs
+from cascade_nb.control.manager import ConstraintManager
 from cascade_nb.engine import Engine
+from cascade_nb.engine.asking.questions import Questions
+from cascade_nb.engine.core.run_core import RunCore
 from cascade_nb.engine.core.scheduler import Scheduler
 from cascade_nb.engine.dispatch.admission import Admission
+from cascade_nb.engine.dispatch.ready_queues import ReadyQueues
+from cascade_nb.engine.runs.assembled_run import AssembledRun
 from cascade_nb.errors import RunError, TaskCallError, TaskFailedError
 from cascade_nb.events import RunFinished
+from cascade_nb.executors import LocalExecutor
 from cascade_nb.protocols import Entry, Known, SaveCallback
 from cascade_nb.testing import SpySubscriber
 from tests.engine.conftest import MakeEngine
 from tests.engine.states import PlainState
 from tests.engine.test_dataflow import every_lane, task_for
-from tests.engine.tools import outcome
+from tests.engine.tools import PATIENCE, outcome
 
 
 class Odd:
@@ -188,6 +194,54 @@ async def test_an_error_of_the_machinery_ends_the_run_with_its_cause(
     assert isinstance(error.__cause__, AssertionError)
     assert [e.status for e in spy.events_of_type(RunFinished)] == ["failed"]
     assert await engine.run(work) == [1, 2, 3]  # the engine goes on
+
+
+@every_lane
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (ReadyQueues, "clear"),
+        (Questions, "close"),
+        (AssembledRun, "abandon"),
+        (ReadyQueues, "pump_workers"),
+        (RunCore, "stop"),
+        (RunCore, "cancel_rest"),
+        (ConstraintManager, "leave"),
+        (ConstraintManager, "hand_out"),
+    ],
+)
+async def test_an_error_while_a_run_is_broken_off_leaves_no_place_taken_and_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, make_engine: MakeEngine, lane: str, where: type, name: str
+) -> None:
+    broken_off = threading.Event()
+    raises: list[str] = []
+    real = getattr(where, name)
+
+    def wrong_once(*args: Any, **kwargs: Any) -> Any:
+        if broken_off.is_set() and not raises:
+            raises.append(name)
+            raise AssertionError("another mistake")
+        return real(*args, **kwargs)
+
+    def finish(*args: Any, **kwargs: Any) -> None:
+        broken_off.set()
+        raise AssertionError("a mistake")
+
+    engine = make_engine(executor=LocalExecutor(2))
+    work = task_for(lane, lambda x: x).map(x=[1, 2, 3])
+    with monkeypatch.context() as patch:
+        patch.setattr(Scheduler, "finish", finish)
+        patch.setattr(where, name, wrong_once)
+        error = await outcome(engine.start(work))
+    assert "broken off by an error of cascade_nb itself" in str(error)
+    told = {str(error.__cause__), str(getattr(error.__cause__, "__context__", None))}
+    assert "a mistake" in told
+    if name not in ("abandon", "leave"):  # others were in flight, or none: it comes later, or never
+        assert "another mistake" in told
+    assert await engine.run(work) == [1, 2, 3]
+    meeting = threading.Barrier(2)  # both places are there, or nobody comes through
+    meet = cs.task(reuse=False)(lambda x: meeting.wait(PATIENCE))
+    assert sorted(await engine.run(meet.map(x=[1, 2]))) == [0, 1]
 
 
 @every_lane

@@ -77,6 +77,7 @@ class AssembledRun(RunOnClusters):
         expander: grows the items of mapped nodes.
         questions: whose answers its nodes wait for.
         left_behind: what ran when the run was over, and whose end nobody waited for.
+        has_left: whether it is over, and holds nothing any more.
         accident: what this machinery was broken off with.
     """
 
@@ -135,7 +136,7 @@ class AssembledRun(RunOnClusters):
         self.times = AttemptTimes(self.core, self.began)
         self.left = TimeLeft(run_id, means)
         self.left_behind: list[int] = []
-        self.is_over = False
+        self.is_over = self.has_left = False
         self.accident: BaseException | None = None
         self._give_back_figures: Callable[[], object] | None = None
         self._said: bytes | None = None
@@ -192,3 +193,33 @@ class AssembledRun(RunOnClusters):
         if self._give_back_figures is not None:
             self._give_back_figures()
             self._give_back_figures = None
+
+    # Its attempts, under the lock.
+
+    def wake_resting(self) -> None:
+        """Have every task that rests at a checkpoint look again."""
+        self.resting.notify_all()
+        for attempt in self.in_flight.values():
+            if attempt.resting:
+                attempt.wake_up()
+
+    def pause_came(self) -> None:
+        """There is another pause: what can be suspended stands still from now on."""
+        for attempt in self.in_flight.values():
+            attempt.pause_came()
+
+    def abandon(self, attempt: Started) -> None:
+        """It counts no longer, and nobody waits for it."""
+        attempt.abandoned = attempt.stop = True
+        self.services.manager.failed(attempt.ticket, None)  # a probe that nobody hears of is none
+        if attempt.started is not None:
+            self.left_behind.append(attempt.index)
+            if attempt.in_thread and attempt.workers is not None:
+                attempt.workers.replace(attempt)
+            elif attempt.in_process or attempt.on_cluster:
+                attempt.cancel()
+
+    def under_way(self) -> bool:
+        """Whether an attempt that counts has not ended."""
+        in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
+        return in_flight or self.inline is not None

@@ -163,18 +163,6 @@ class RunDriver(AssembledRun):
             if of is None or attempt is of:
                 run.cancel(reason, within=within)
 
-    def wake_resting(self) -> None:
-        """Have every task that rests at a checkpoint look again."""
-        self.resting.notify_all()
-        for attempt in self.in_flight.values():
-            if attempt.resting:
-                attempt.wake_up()
-
-    def pause_came(self) -> None:
-        """There is another pause: what can be suspended stands still from now on."""
-        for attempt in self.in_flight.values():
-            attempt.pause_came()
-
     # What follows.
 
     @contextlib.contextmanager
@@ -288,7 +276,7 @@ class RunDriver(AssembledRun):
         if self.is_over or self.saver.under_way:
             return
         core = self.core
-        if core.scheduler.unfinished and (core.stopping is None or self._under_way()):
+        if core.scheduler.unfinished and (core.stopping is None or self.under_way()):
             return
         self.close()
 
@@ -297,38 +285,46 @@ class RunDriver(AssembledRun):
         if self.is_over:
             return
         self.is_over = True
-        if self.sharing is not None:
-            self.sharing.close()
-        self.queues.clear()
-        self.questions.close()
         manager = self.services.manager
-        for attempt in self.in_flight.values():
-            attempt.abandoned = attempt.stop = True
-            manager.failed(attempt.ticket, None)  # a probe that nobody hears of is none
-            if attempt.started is not None:
-                self.left_behind.append(attempt.index)
-                if attempt.in_thread and attempt.workers is not None:
-                    attempt.workers.replace(attempt)
-                elif attempt.in_process or attempt.on_cluster:
-                    attempt.cancel()
-        self.queues.pump_workers()  # other runs may have work for the places that are free now
-        self.wake_resting()
+        with contextlib.ExitStack() as steps:  # the last first; if one goes wrong, the rest is done
+            steps.callback(self.on_over)
+            steps.callback(manager.hand_out)
+            steps.callback(self._leave)
+            steps.callback(self._cancel_rest)
+            steps.callback(self.wake_resting)
+            steps.callback(self.queues.pump_workers)  # for other runs: places are free now
+            for attempt in reversed(list(self.in_flight.values())):
+                steps.callback(self.abandon, attempt)
+            steps.callback(self.questions.close)
+            steps.callback(self.queues.clear)
+            if self.sharing is not None:
+                steps.callback(self.sharing.close)
+
+    def _cancel_rest(self) -> None:
+        """What has not begun never does."""
         self.core.cancel_rest()
         over, freed = self.core.changes.drop()
         for ended in over:
             self._tell_end(ended)
         for ticket in freed:
-            manager.forget(ticket)
-        self._leave()
-        manager.hand_out()
-        self.on_over()
+            self.services.manager.forget(ticket)
 
     def break_off(self, error: BaseException) -> None:
-        """This machinery went wrong: end the run with that, or who waits would wait for ever."""
+        """This machinery went wrong: end the run with that, or who waits would wait for ever.
+
+        It raises nothing, so that who calls it gives back its place. What goes wrong here, too, has
+        the first error as its context.
+        """
         if self.accident is None:
             self.accident = error
-        self.core.stop("failed")
-        self.close()
+        try:
+            with contextlib.ExitStack() as steps:
+                steps.callback(self._leave)
+                steps.callback(self.close)
+                self.core.stop("failed")
+        except BaseException as another:
+            another.__context__ = another.__context__ or error  # steps forget what is outside
+            self.accident = another
 
     def _leave(self) -> None:
         """Let go of everything, once the run is over and nothing of it is under way any more.
@@ -336,11 +332,8 @@ class RunDriver(AssembledRun):
         Until then a thread that could not be stopped holds what it holds: its slot in a limit, its
         share of a resource.
         """
-        if self.is_over and not self.in_flight:
+        if self.is_over and not self.in_flight and not self.has_left:
+            self.has_left = True
             self.take_figures()
             self.services.manager.leave(self.admission)
             self.services.manager.hand_out()
-
-    def _under_way(self) -> bool:
-        in_flight = any(not attempt.abandoned for attempt in self.in_flight.values())
-        return in_flight or self.inline is not None

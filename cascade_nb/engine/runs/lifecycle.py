@@ -223,8 +223,8 @@ class Execution:
             with driver.lock:
                 driver.close()
             raise
-        if driver.code is not None:
-            with driver.lock:
+        with driver.lock:  # also so that whoever ended it has done with it
+            if driver.code is not None:
                 driver.code.over()
 
     async def _revised(
