@@ -4,7 +4,7 @@ what waits for it, what would free that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -155,6 +155,13 @@ def stops_in_words(constraint: Constraint) -> str | None:
     if constraint.type == "breakpoint" and constraint.pause_if is None:
         return f"a breakpoint before {constraint.scope.words}{_by_whom(constraint)}"
     return None
+
+
+def looking_words(runs: Sequence[str]) -> str:
+    """That these were resumed already, and look at edits first."""
+    each = "goes on by itself" if len(runs) == 1 else "go on by themselves"
+    verb = "looks" if len(runs) == 1 else "look"
+    return f"{', '.join(runs)} {verb} at what was edited meanwhile, and then {each}"
 
 
 def what_it_does(constraint: Constraint) -> str:

@@ -15,7 +15,7 @@ from cascade_nb.control.gate_kinds.pauses_and_limits import ConcurrencyGate, Pau
 from cascade_nb.control.gate_kinds.process_state import ProcessGates
 from cascade_nb.control.gate_kinds.resource_pools import pools_of
 from cascade_nb.control.gates import Gate, Subject, Ticket
-from cascade_nb.control.holders import Holder
+from cascade_nb.control.holders import A_PERSON, Holder
 from cascade_nb.protocols import Clock
 
 HOLD: Final = "hold"  # no type that anybody can ask for
@@ -101,6 +101,10 @@ class GateIndex:
     def pause_over(self, ticket: Ticket) -> Gate | None:
         """The pause over the node of `ticket`, which may run or wait. Call under `lock`."""
         return next((g for g in self._gates_of(ticket) if isinstance(g, PauseGate)), None)
+
+    def holds_itself(self, run_id: str) -> bool:
+        """Whether a run is held for a moment by what runs it, and goes on by itself."""
+        return (Scope("run", run_id), HOLD, A_PERSON) in self._gates
 
     def breakpoints(self) -> list[BreakpointGate]:
         """Those in force, and those of workflows. Call under `lock`."""

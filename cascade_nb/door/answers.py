@@ -13,19 +13,14 @@ from cascade_nb.control.constraint import Constraint, Key, parse_scope
 from cascade_nb.control.explanations import constraint_line
 from cascade_nb.control.holders import A_PERSON, Holder, parse_holder, user_name
 from cascade_nb.defaults import default_engine
-from cascade_nb.door.as_json import (
-    constraint_dict,
-    head_dict,
-    lifted_dict,
-    plan_dict,
-    run_dict,
-)
+from cascade_nb.door.as_json import constraint_dict, head_dict, lifted_dict, plan_dict, run_dict
 from cascade_nb.door.known_runs import (
     asked_engines,
     ended_runs,
     is_called,
     live_run,
     live_runs,
+    looking_at_edits,
     remembered,
     status_named,
     wait_for_end,
@@ -117,7 +112,8 @@ def _resume(request: Request) -> dict[str, Any]:
     paused = {str(one.scope) for one in _in_force() if one.type == kind}
     named = "scope" in request.given or "run" in request.given
     scope = paused.pop() if not named and len(paused) == 1 else _scope(request, items=True)
-    return _lift(scope, kind, lambda: resume(scope, by=_by(request), before=before))
+    done = _lift(scope, kind, lambda: resume(scope, by=_by(request), before=before))
+    return {**done, "looking": [] if before else looking_at_edits()}
 
 
 def _paused_how(request: Request) -> tuple[str, bool]:

@@ -70,6 +70,17 @@ def live_runs() -> list[Run]:
     return [run for engine in asked_engines() for run in reversed(list(engine.runs))]
 
 
+def looking_at_edits() -> list[str]:
+    """What the runs are called that a resume lets look at what was edited meanwhile, before they go
+    on by themselves.
+    """
+    return [
+        f"run {run.number} of {run.graph.title}"
+        for run in live_runs()
+        if run.engine.constraints.holds_itself(run.id)
+    ]
+
+
 def remember(run: Run) -> None:
     """Have `why` answer for a run that is over, too, while somebody holds it."""
     _seen.add(run)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cascade_nb.control.constraint import parse_scope
 from cascade_nb.control.constraint_numbers import checked_span, parse_breaker, parse_rate
-from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text
+from cascade_nb.control.explanations import LIFTED, breaker_text, guard_text, looking_words
 from cascade_nb.control.words import amount_text, seconds_text
 from cascade_nb.door.asked import Among, Answer, ask_everybody, ask_those_with, who
 from cascade_nb.errors import UsageError
@@ -144,8 +144,10 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
     said["scope"] = _checked(said["scope"])
     said["holder"] = holder_of_command(given)
     asked = ask_those_with(given.run, do, said, live=False)
-    lines = []
+    lines, looking = list[str](), list[str]()
     for answer in asked.good:
+        if not answer["lifted"] and answer.get("looking"):
+            looking.append(f"{who(answer)}: {looking_words(answer['looking'])}")
         if answer["lifted"]:
             lines += [f"{who(answer)}: {lifted_words(one)}" for one in answer["lifted"]]
             lines += _runs_of(answer)
@@ -159,7 +161,7 @@ def _lift(given: Namespace, do: str, said: dict[str, Any]) -> int:
             "guard": f"there was no memory guard of {said['scope'] or 'everything'}",
             "breakpoint": f"there was no breakpoint before {said['scope'] or 'everything'}",
         }.get("breakpoint" if said.get("before") else do, f"{asked_of} was not limited")
-        lines.insert(0, f"{nothing} ({some(len(asked.good))} answered)")
+        lines = [*(looking or [f"{nothing} ({some(len(asked.good))} answered)"]), *lines]
     return tell(asked, given.json, lines)
 
 

@@ -234,6 +234,7 @@ async def test_an_error_while_a_run_is_broken_off_leaves_no_place_taken_and_nobo
         patch.setattr(where, name, wrong_once)
         error = await outcome(engine.start(work))
     assert "broken off by an error of cascade_nb itself" in str(error)
+    assert isinstance(error, RunError)
     told = {str(error.__cause__), str(getattr(error.__cause__, "__context__", None))}
     assert "a mistake" in told
     if name not in ("abandon", "leave"):  # others were in flight, or none: it comes later, or never

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -11,9 +13,15 @@ import pytest
 from cascade_nb import errors
 from cascade_nb.control.constraint import Scope
 from cascade_nb.defaults import default_engine
+from cascade_nb.door.answers import Process, answer
+from cascade_nb.door.protocol import VERSION
+from cascade_nb.engine.runs.preparation import Preparation
 from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.storage.carry_over import Revision
 from cascade_nb.notebook.magics.commands import COMMANDS
 from tests.notebook.conftest import Notebook
+
+PATIENCE = 60.0
 
 pytestmark = pytest.mark.may_block("IPython reads files on the loop to show where an error was")
 
@@ -331,6 +339,37 @@ def test_resume_without_a_scope_means_the_only_pause(built: Notebook) -> None:
     built.ok("%cascade pause load\n%cascade pause total")
     text = built.ok("%cascade resume").text
     assert "everything was not paused; paused is task:load, task:total" in text
+
+
+def test_who_resumes_while_a_run_looks_at_edits_is_told_that_it_goes_on_by_itself(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited, looks, let_go = threading.Event(), threading.Event(), threading.Event()
+    look = Preparation.look_for_edits
+
+    async def slowly(self: Preparation) -> Revision | None:
+        if edited.is_set():
+            looks.set()
+            await asyncio.to_thread(let_go.wait, PATIENCE)
+        return await look(self)
+
+    monkeypatch.setattr(Preparation, "look_for_edits", slowly)
+    notebook.ok("%%cascade --quiet\ndef load(n):\n    return n\ntotal = load(3)")
+    notebook.ok("%cascade pause")
+    notebook.ok("import cascade_nb as cs\nrun = cs.start(total)")
+    notebook.ok("import time\nwhile run.status.phase.value != 'paused': time.sleep(0.01)")
+    notebook.ok("%%cascade --quiet\ndef load(n):\n    return n + 1")
+    edited.set()
+    assert "Resumed: everything" in notebook.ok("%cascade resume").text
+    assert looks.wait(PATIENCE)
+    said = notebook.ok("%cascade resume").text
+    looking = "run 1 of total looks at what was edited meanwhile, and then goes on by itself"
+    assert f"Nothing pauses everything any more: {looking}." in said
+    asked = {"v": VERSION, "id": "1", "do": "resume"}
+    assert answer(asked, Process("notebook", "a test"))["looking"] == ["run 1 of total"]
+    let_go.set()
+    notebook.ok("while not run.done(): time.sleep(0.01)")
+    assert "everything was not paused." in notebook.ok("%cascade resume").text
 
 
 def test_pauses_and_runs_of_every_engine_of_the_process_count(built: Notebook) -> None:

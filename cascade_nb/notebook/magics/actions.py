@@ -17,10 +17,12 @@ from cascade_nb.control.explanations import (
     breaker_text,
     constraint_line,
     guard_text,
+    looking_words,
     whose_words,
 )
 from cascade_nb.control.holders import YOU, holder_of
 from cascade_nb.control.words import seconds_text
+from cascade_nb.door.known_runs import looking_at_edits
 from cascade_nb.engine.inspection.hold_effects import HoldEffect, hold_effect
 from cascade_nb.engine.observing.report import outermost, times_lines
 from cascade_nb.errors import UsageError, nearest
@@ -170,6 +172,8 @@ def let_go(session: Session, given: Namespace, _awaited: bool) -> None:
     if given.before:
         known = f"; there is one before {stands}" if stands else ""
         say(f"There was no breakpoint before {scope.words}{known}.")
+    elif looking := looking_at_edits():
+        say(f"Nothing pauses {scope.words} any more: {looking_words(looking)}.")
     else:
         known = f"; paused is {stands}" if stands else ""
         say(f"{scope.words} was not paused{known}.")
