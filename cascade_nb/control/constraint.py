@@ -42,7 +42,8 @@ class Scope:
     run: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.value}" if self.value else self.kind
+        text = f"{self.kind}:{self.value}" if self.value else self.kind
+        return f"run:{self.run}/{text}" if self.run else text
 
     @property
     def words(self) -> str:
@@ -73,6 +74,11 @@ class Scope:
             return self
         return Scope("run", run) if self.kind == "global" else dataclasses.replace(self, run=run)
 
+    def of_that_run(self, run: str) -> Scope:
+        """The same, where it is of one run, of the run that has this id."""
+        part = "value" if self.kind == "run" else "run"
+        return dataclasses.replace(self, **{part: run}) if self.of_run else self
+
     def matches(self, text: str) -> bool:
         """Whether a task's name or a tag falls under this glob."""
         return fnmatch.fnmatchcase(text, self.value)
@@ -94,7 +100,7 @@ Key = tuple[Scope, str, Holder]
 
 def parse_scope(text: object) -> Scope:
     """A scope out of its text: ``global``, ``task:<glob>``, ``tag:<glob>``, ``node:<name>``,
-    ``from:<name>`` or ``run:<id>``.
+    ``from:<name>`` or ``run:<id>``; ``run:<id>/task:<glob>`` and the like in one run alone.
 
     Raises:
         ConstraintError: there is no such kind of scope, or its value is missing or impossible.
@@ -116,6 +122,11 @@ def parse_scope(text: object) -> Scope:
                 f"the scope 'global' takes no value, so {text[:60]!r} means nothing"
             )
         return GLOBAL
+    if kind == "run" and "/" in value:
+        run, _, inside = value.partition("/")
+        if inside.startswith("run:"):
+            raise ConstraintError(f"the scope {text[:60]!r} is of a run in a run, which is nothing")
+        return parse_scope(inside).within(parse_scope(f"run:{run}").value)
     if not value or len(value) > NAME_LIMIT or not value.isprintable() or set(value) & set("/+"):
         raise ConstraintError(
             f"the scope {kind!r} needs a value of 1 to {NAME_LIMIT} printable characters "

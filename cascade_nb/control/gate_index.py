@@ -143,18 +143,21 @@ class GateIndex:
             self._node_gates.remove(gate)
         self.version += 1
 
-    def _meant(self, scope: Scope, by: Holder, only: Holder | None) -> list[Key]:
+    def _meant(
+        self, scope: Scope, by: Holder, only: Holder | None, exactly: bool = False
+    ) -> list[Key]:
         """What is of a scope, in all runs where it names none, and may be lifted by somebody.
 
         Args:
             scope: that.
+            exactly: whether what is of one run alone is not meant where it names none.
             by: who would lift it.
             only: whose is meant; None for everybody's.
         """
         return [
             key
             for key in self._gates
-            if scope in (key[0], key[0].everywhere)
+            if scope in (key[0], key[0] if exactly else key[0].everywhere)
             and by.may_lift(key[2])
             and only in (None, key[2])
         ]

@@ -247,6 +247,7 @@ class ConstraintManager(Confirming):
         *,
         by: Holder = A_PERSON,
         only: Holder | None = None,
+        exactly: bool = False,
     ) -> list[Constraint]:
         """Take constraints out of force: of one type, or all of this scope, in all runs where it
         names none. Gives what was lifted.
@@ -255,6 +256,7 @@ class ConstraintManager(Confirming):
             scope, type: of which.
             by: who asks for it. Of what this one may not lift nothing changes.
             only: whose constraints are meant; without one, everybody's.
+            exactly: whether what holds in one run alone stays, where the scope names none.
 
         Raises:
             ConstraintError: there is no such scope or type.
@@ -264,7 +266,7 @@ class ConstraintManager(Confirming):
             checked_type(type)
         with self.lock:
             types = TYPES if type is None else (type,)
-            meant = self._meant(wanted, by, only)
+            meant = self._meant(wanted, by, only, exactly)
             keys = sorted((k for k in meant if k[1] in types), key=lambda k: k[1] != "pause")
             done: list[Constraint] = []
             for breaker in map(self._gates.get, meant if "pause" in types and not only else ()):

@@ -326,9 +326,7 @@ def _scope(request: Request, *, items: bool = False) -> str:
     if run is not None:
         live_run(run)  # it is of this process, or it is refused
     of = read_scope(text, [one.graph for one in live_runs()], items=items)
-    if of.kind == "run":
-        return live_run(of.value).scope
-    return str(of)
+    return str(of.of_that_run(live_run(of.of_run).id) if of.of_run else of)
 
 
 def _by(request: Request) -> Holder:

@@ -306,10 +306,10 @@ class Session:
         if text is None:
             return GLOBAL
         scope = read_scope(self.spelled(text), self._graphs(), items=items)
-        if scope.kind != "run":
+        if not scope.of_run:
             return scope
         try:  # people know a run by its number
-            return Scope("run", self.live_run(scope.value).id)
+            return scope.of_that_run(self.live_run(scope.of_run).id)
         except UnknownNameError:
             return scope
 

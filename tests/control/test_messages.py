@@ -99,6 +99,7 @@ def test_an_empty_payload_lifts_one_type_or_all_of_a_scope() -> None:
         "cascade/constraints/global/paus",
         "cascade/constraints/global/pause/more",
         "cascade/constraints/global/x/pause",
+        "cascade/constraints/run/4f%2Ftask%3Atrain/pause",
         "cascade/constraints/task/pause",
         "cascade/constraints/task//pause",
         "cascade/constraints/tasks/train/pause",

@@ -243,7 +243,7 @@ def test_a_signed_lift_that_somebody_kept_lifts_nothing_that_came_after_it(
     side.remote.take(PAUSE, pause)
     side.remote.take(PAUSE, kept)
     side.remote.take("cascade/constraints/task/train", every)
-    assert side.holds == ["pause of task:train"]
+    assert side.holds == ["pause of run:r1/task:train"]
     assert all("sent before what it would lift" in error for error in side.refused)
     assert len(side.refused) == 2
     later = lift_payload_of("task:train", "pause", issued_at=9.5, by="bob", key=key)

@@ -31,6 +31,24 @@ def give(x: Any = 1) -> Any:
 EVERY = {"a", "b", "c", "give#1", "other"}
 
 
+async def test_a_scope_in_one_run_is_about_no_other_and_stands_beside_its_like(
+    engine: Engine, spy: SpySubscriber
+) -> None:
+    engine.pause("task:give")
+    one, two = engine.start(give(1)), engine.start(give(2))
+    await until(lambda: one.status.held == two.status.held == 1)
+    in_one = f"{one.scope}/task:give"
+    engine.pause(in_one)
+    told = spy.events_of_type(ConstraintApplied)
+    assert [event.scope for event in told] == ["task:give", in_one]
+    assert engine.constraints.lift("task:give", exactly=True)
+    assert await two == 2
+    assert one.status.held == 1
+    assert "give tasks in run" in str(one.why("give#1"))
+    engine.resume("task:give")  # in whatever run
+    assert await one == 1
+
+
 @pytest.mark.parametrize(
     ("scope", "held"),
     [

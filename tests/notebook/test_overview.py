@@ -100,9 +100,14 @@ def test_everything_is_held_and_what_is_in_force_is_lifted_there(
     assert (held["what"], held["does"]) == ("everything", "paused")
     assert "global" in words(kernel.check("%cascade status"))
     kernel.check("%cascade limit clean 2")
-    runs.wait_until(lambda: len(runs.shown["constraints"]) == 2)
-    for one in list(runs.shown["constraints"]):
+    kernel.check("%cascade limit run:r1/task:clean 1")
+    runs.wait_until(lambda: len(runs.shown["constraints"]) == 3)
+    rows = list(runs.shown["constraints"])
+    assert [row["what"] for row in rows[1:]] == ["clean tasks", "clean tasks in run r1"]
+    for place in (1, 1, 0):  # each lifts the one that it is of
+        one = rows.pop(place)
         assert runs.ask(type="lift", scope=one["scope"], kind=one["kind"])["error"] is None
+        runs.wait_until(lambda: runs.shown["constraints"] == rows)
     runs.wait_until(lambda: runs.shown["constraints"] == [] and not runs.shown["held"])
     assert "In force" not in words(kernel.check("%cascade status"))
 

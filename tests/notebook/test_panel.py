@@ -180,9 +180,15 @@ def test_a_pause_from_code_is_shown_without_a_click(panel: PanelClient) -> None:
 
 def test_what_is_in_force_is_lifted_by_a_click(panel: PanelClient) -> None:
     panel.kernel.check(
-        "run.limit('task:train', 2, by='agent:claude'); run.pause('task:choose', before=True)"
+        "run.limit('task:train', 2, by='agent:claude'); run.pause('task:choose', before=True)\n"
+        "run.limit(f'{run.scope}/task:train', 1)"
     )
-    panel.wait_until(lambda: len(panel.shown["force"]) == 2)
+    panel.wait_until(lambda: len(panel.shown["force"]) == 3)
+    everywhere, breakpoint_, here = panel.shown["force"]
+    assert (everywhere["what"], here["what"]) == ("train tasks", "train tasks in this run")
+    lift = panel.lift(everywhere["scope"], everywhere["kind"])
+    assert panel.answer(lift)["error"] is None
+    panel.wait_until(lambda: panel.shown["force"] == [breakpoint_, here])
     for one in list(panel.shown["force"]):
         assert panel.answer(panel.lift(one["scope"], one["kind"]))["error"] is None
     panel.wait_until(lambda: panel.shown["force"] == [])

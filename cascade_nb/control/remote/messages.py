@@ -140,7 +140,7 @@ def payload_of(
     Raises:
         ConstraintError: no constraint can be like that.
     """
-    parsed = parse_scope(scope)
+    parsed, run = _in_run(scope, run)
     new_constraint(parsed, type_, params)
     content = with_envelope(
         {"scope": str(parsed), "type": type_, "params": dict(params)},
@@ -176,7 +176,7 @@ def lift_payload_of(
     Raises:
         ConstraintError: there is no such scope or type.
     """
-    parsed = parse_scope(scope)
+    parsed, run = _in_run(scope, run)
     said = {"scope": str(parsed), "lift": True}
     if type_ is not None:
         said["type"] = checked_type(type_)
@@ -190,6 +190,12 @@ def lift_payload_of(
         sender=sender,
     )
     return sealed(json.dumps(content), topic_of(parsed, type_, holder), key)
+
+
+def _in_run(scope: Scope | str, run: str) -> tuple[Scope, str]:
+    """What a scope is about, and in which run, which has a field of its own in messages."""
+    parsed = parse_scope(scope)
+    return parsed.everywhere, run or parsed.run
 
 
 def parse_message(
@@ -291,7 +297,10 @@ def _parse_topic(topic: str) -> tuple[Scope, str | None, Holder]:
         raise RefusedMessageError(f"there is no constraint of type {type_[:40]!r}")
     try:
         holder = parse_holder(":".join(words[given + 1 :])) if len(words) > given + 1 else A_PERSON
-        return parse_scope(":".join(words[:given])), type_, holder
+        scope = parse_scope(":".join(words[:given]))
+        if scope.run:
+            raise ConstraintError("a topic names no run beside a scope")
+        return scope, type_, holder
     except ConstraintError as error:
         raise RefusedMessageError(str(error)) from error
 

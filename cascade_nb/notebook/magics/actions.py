@@ -149,7 +149,7 @@ def _what_a_hold_does(session: Session, scope: Scope, before: bool, judged: bool
     """How many of what goes on it holds, in a sentence; empty where nothing goes on, or it is one
     item.
     """
-    runs = [run for run in session.live_runs() if scope.kind != "run" or run.id == scope.value]
+    runs = [run for run in session.live_runs() if scope.of_run in ("", run.id)]
     if not runs or scope.value.endswith("]"):
         return ""
     effect = sum((hold_effect(run, run.graph, scope) for run in runs), HoldEffect())
@@ -329,7 +329,7 @@ def _standing(session: Session, scope: Scope) -> str:
     if scope.kind == "tag" and not any(map(scope.matches, tags := session.tags())):
         return f" There is no such tag yet{nearest(scope.value, tags)}."
     live = session.live_runs()
-    if scope.kind == "run" and not any(run.id == scope.value for run in live):
+    if scope.of_run and not any(run.id == scope.of_run for run in live):
         there = ", ".join(f"{run.number} ({run.graph.title})" for run in live)
         return " There is no such run now" + (f"; there is {there}." if there else ".")
     return "".join(f" Run {run.number}: {run.status.headline}." for run in live)

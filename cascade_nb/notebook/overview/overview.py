@@ -15,10 +15,11 @@ from typing import Any, Final
 from IPython.display import display
 
 from cascade_nb.concurrency.loop_portal import LoopPortal
+from cascade_nb.control.constraint import TYPES
 from cascade_nb.control.holders import the_user
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError, UsageError
-from cascade_nb.everywhere import breaker, guard, limit, pause, rate, resume
+from cascade_nb.everywhere import pause, resume
 from cascade_nb.notebook.kernel.shims import ClickDelivery, LaunchingCell
 from cascade_nb.notebook.overview.comparing import compared
 from cascade_nb.notebook.overview.facts import Json, OverviewFacts, comparison_facts, news_since
@@ -31,15 +32,6 @@ OFTEN: Final = 0.5
 SELDOM: Final = 2.0
 
 _BUSY: Final = "The running cell holds the kernel: clicks arrive when it awaits or ends."
-#: By type, what lifts a constraint of a scope.
-_LIFTS: Final[Mapping[str, Callable[[str], object]]] = {
-    "pause": lambda scope: resume(scope, by=the_user()),
-    "concurrency": lambda scope: limit(scope, None, by=the_user()),
-    "rate_limit": lambda scope: rate(scope, None, by=the_user()),
-    "breaker": lambda scope: breaker(scope, None, by=the_user()),
-    "breakpoint": lambda scope: resume(scope, by=the_user(), before=True),
-    "guard": lambda scope: guard(None, scope, by=the_user()),
-}
 
 
 class Overview:
@@ -153,8 +145,8 @@ class Overview:
                 "kind": str(kind),
                 "page": str(page),
                 "seq": int(seq),
-            } if kind in _LIFTS:
-                self._answer(page, seq, lambda: _LIFTS[kind](scope))
+            } if kind in TYPES:
+                self._answer(page, seq, lambda: self._lift(scope, kind))
             case {
                 "type": "compare",
                 "before": str(before),
@@ -171,6 +163,11 @@ class Overview:
             (one.pause if on else one.resume)(by=the_user())
         else:
             (pause if on else resume)(by=the_user())
+
+    def _lift(self, scope: str, kind: str) -> None:
+        """Lift what one row shows, in every engine."""
+        for engine in self._session.engines:
+            engine.constraints.lift(scope, kind, by=the_user(), exactly=True)
 
     def _cancel(self, run: str) -> None:
         self._run(run).cancel("cancelled from the panel of all runs")

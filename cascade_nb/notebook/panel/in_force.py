@@ -38,9 +38,9 @@ class InForce:
             clock: that of their manager.
             runs: what runs are called, by id.
         """
-        together: dict[tuple[str, str], list[Constraint]] = {}
+        together: dict[tuple[Scope, str], list[Constraint]] = {}
         for one in constraints:
-            together.setdefault((str(one.scope), one.type), []).append(one)
+            together.setdefault((one.scope, one.type), []).append(one)
         shown = list(map(tuple, together.values()))[:_MOST]
         ahead = clock.wall() - clock.now()
         self._known = {one: self._known.get(one) or _row(one, ahead, runs) for one in shown}

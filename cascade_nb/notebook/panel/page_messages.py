@@ -92,7 +92,7 @@ class PageMessages:
         (self._run.pause if on else self._run.resume)(where, by=the_user())
 
     def _lift(self, scope: str, kind: str) -> None:
-        self._run.engine.constraints.lift(scope, kind, by=the_user())
+        self._run.engine.constraints.lift(scope, kind, by=the_user(), exactly=True)
 
     def _cancel(self) -> None:
         self._run.cancel("cancelled from the panel")
