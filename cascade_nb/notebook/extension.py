@@ -18,6 +18,7 @@ from cascade_nb.errors import UsageError
 from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.lazy.refusals import use_ways
 from cascade_nb.model.tasks.found_lazies import advice_on
+from cascade_nb.notebook.export.cells import note_cell
 from cascade_nb.notebook.freshness import Freshness
 from cascade_nb.notebook.kernel.control_channel import answer_on_control_channel
 from cascade_nb.notebook.kernel.leading_comments import without_comments_above
@@ -155,7 +156,8 @@ def _put_edits(shell: Shell, session: Session) -> list[Undo]:
         for engine in session.engines:
             engine.editing()
 
-    def after(_result: object) -> None:
+    def after(result: Any) -> None:
+        note_cell(session, result)
         for engine in session.engines:
             engine.edited()
 

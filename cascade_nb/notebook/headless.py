@@ -1,5 +1,5 @@
-"""Reads a notebook for the nodes that it defines, in an IPython of this process: no kernel, no
-page, and no run of its own.
+"""Reads a notebook for the nodes that it defines, in an IPython of this process, to run them or to
+write them as a module: no kernel, no page, and no run of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from traitlets.config import Config
 from cascade_nb.errors import CascadeError, UsageError
 from cascade_nb.graph.build import Bindings
 from cascade_nb.notebook.cells.needed_lines import SourceCell, needed_cells
+from cascade_nb.notebook.export.cells import note_read
+from cascade_nb.notebook.export.flow import Wanted, prepared
 from cascade_nb.notebook.extension import load_ipython_extension, session_of
+from cascade_nb.notebook.session import Session
 
 _HEAD: Final = re.compile(r"\s*%%cascade\b[^\n]*")
 #: What a cell asks of runs is left out; what holds for the run to come is not.
@@ -52,18 +55,42 @@ def read_notebook(path: Path, wanted: str, *, with_state: bool = True) -> ReadNo
     Raises:
         UsageError: it is no notebook, or a cell of it fails.
     """
+    session = _read(path, [wanted], with_state)
+    here = session.workspace
+    return ReadNotebook(list(here.meanings()), lambda name: session.targets([name])[1], here)
+
+
+def export_notebook(path: Path, wanted: Wanted) -> list[str]:
+    """Write what a notebook defines as a module.
+
+    Args:
+        path: of the notebook.
+        wanted: what of it, and where to.
+
+    Returns:
+        Lines that say what was written.
+
+    Raises:
+        UsageError: it is no notebook, a cell of it fails, or it cannot be a module.
+    """
+    return prepared(_read(path, wanted.names, with_state=False), wanted)()
+
+
+def _read(path: Path, wanted: list[str], with_state: bool) -> Session:
     texts = _code_cells(path)
     shell = _shell()
     load_ipython_extension(shell)
     session = session_of(shell)
-    for cell in needed_cells(_prepared(shell, texts, with_state), [wanted]):
+    cells = needed_cells(_prepared(shell, texts, with_state), wanted)
+    note_read(session, [(one.number, one.text) for one in cells])
+    for cell in cells:
+        shell.execution_count = cell.number  # what messages call it
         done: Any = shell.run_cell(cell.text, store_history=False, silent=False)
         error = done.error_before_exec or done.error_in_exec
         if error is not None:
             what = str(error) if isinstance(error, CascadeError) else _words(error)
             raise UsageError(f"cell {cell.number} of {path} failed: {what}") from error
-    here = session.workspace
-    return ReadNotebook(list(here.meanings()), lambda name: session.targets([name])[1], here)
+    return session
 
 
 def _prepared(shell: Any, texts: list[str], with_state: bool) -> list[SourceCell]:
@@ -88,6 +115,8 @@ def _prepared(shell: Any, texts: list[str], with_state: bool) -> list[SourceCell
 
 
 def _code_cells(path: Path) -> list[str]:
+    if path.exists() and not path.is_file():  # of a pipe nobody knows when it ends
+        raise UsageError(f"{path} is no file")
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return ["".join(cell["source"]) for cell in said["cells"] if cell["cell_type"] == "code"]

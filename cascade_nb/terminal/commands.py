@@ -14,7 +14,7 @@ from cascade_nb.terminal.asking import tell_runs, tell_status, why
 from cascade_nb.terminal.broker import may_be_over_broker
 from cascade_nb.terminal.control import breaker, cancel, guard, limit, pause, rate, resume
 from cascade_nb.terminal.keeping import tell_state
-from cascade_nb.terminal.planning import plan, serve_agent
+from cascade_nb.terminal.planning import export, plan, serve_agent
 from cascade_nb.terminal.remote.place import take_broker
 from cascade_nb.terminal.running import attach, run
 from cascade_nb.terminal.watching import watch
@@ -88,6 +88,7 @@ def _commands() -> dict[str, Command]:
         takes.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
     made["run"] = Command(run_takes, run)
     made["plan"] = Command(_plan(), plan)
+    made["export"] = Command(_export(), export)
     made["attach"] = Command(attach_takes, attach)
     made["state"] = Command(shared["state"], tell_state)
     for command in made.values():
@@ -150,6 +151,24 @@ def _plan() -> Arguments:
         help="where tasks would run that do not say it, as for run; nothing is started there",
     )
     made.add_argument("--state", metavar="URL", help="where results are kept: sqlite:///…")
+    return made
+
+
+def _export() -> Arguments:
+    made = Arguments(
+        f"{PROGRAM} export",
+        "Write what a notebook's %%cascade cells define as a module with a command line.",
+        [
+            (f"{PROGRAM} export study.ipynb", "as study.py, beside it"),
+            (f"{PROGRAM} export study.ipynb flow.py report", "report, and what it needs"),
+            (f"{PROGRAM} export study.ipynb flow.py --tests", "and test_flow.py"),
+        ],
+    )
+    made.add_argument("notebook", help="such as study.ipynb")
+    made.add_argument("file", nargs="?", help="what to write; without it, one beside the notebook")
+    made.add_argument("name", nargs="*", help="nodes and tasks; without one, all")
+    made.add_argument("--tests", action="store_true", help="write a test of each end, too")
+    made.add_argument("--force", action="store_true", help="write over files that are there")
     return made
 
 

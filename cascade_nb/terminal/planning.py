@@ -1,8 +1,11 @@
-"""`cascade-nb plan`; and `mcp`, which looks, plans, holds and starts for a coding agent."""
+"""`cascade-nb plan` and `export`, in which nothing runs; and `mcp`, which looks, plans, holds and
+starts for a coding agent.
+"""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from cascade_nb.concurrency.own_loop import on_own_loop
 from cascade_nb.defaults import default_engine
@@ -22,6 +25,32 @@ def plan(given: Namespace) -> int:
             say_json({"ok": True, **plan_dict(made), "exit": DONE})
         else:
             say(*str(made).splitlines())
+    return DONE
+
+
+def export(given: Namespace) -> int:
+    """Write what a notebook defines as a module.
+
+    Raises:
+        UsageError: it cannot be one.
+    """
+    notebook = Path(given.notebook)
+    path = Path(given.file) if given.file is not None else notebook.with_suffix(".py")
+    if notebook.suffix != ".ipynb" or path.suffix != ".py":
+        raise UsageError(
+            f"{given.notebook} to {path}: say a notebook and a module, as in `cascade-nb export "
+            "study.ipynb flow.py`"
+        )
+    from cascade_nb.notebook.export.flow import Wanted  # noqa: PLC0415 - IPython for notebooks alone
+    from cascade_nb.notebook.headless import export_notebook  # noqa: PLC0415
+
+    wanted = Wanted(path, given.name, given.tests, given.force)
+    with prints_of_others_aside(True):
+        lines = export_notebook(notebook, wanted)
+    if given.json:
+        say_json({"ok": True, "files": [*map(str, wanted.files)], "said": lines, "exit": DONE})
+    else:
+        say(*lines)
     return DONE
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -63,6 +65,27 @@ def here(notebook: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return notebook
 
 
+def draft_of(here: Notebook) -> Draft:
+    """What a cell that exports the workspace would try."""
+    session, drafts = session_of(here.shell), list[Draft]()
+    here.names["_draft"] = lambda: drafts.append(drafted(session, "flow", []))
+    here.ok("_draft()")
+    return drafts[0]
+
+
+def keys_there(draft: Draft) -> dict[str, list[str | None]]:
+    """The keys of a module's nodes, which stands in ``flow.py`` then."""
+    file = Path("flow.py")
+    file.write_text(draft.module.text, encoding="utf-8")
+    try:
+        said = look({"name": "flow", "file": str(file), "names": [*draft.values]})
+    finally:
+        del sys.modules["flow"]
+    assert "error" not in said, (said, draft.module.text)
+    keys: dict[str, list[str | None]] = said["keys"]
+    return keys
+
+
 def python(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, *words],
@@ -114,7 +137,15 @@ def test_a_workspace_becomes_a_module_that_finds_what_the_notebook_has_computed(
     ("cells", "words"),
     [
         (["files = !ls", "%%cascade --quiet\nx = f(files)"], "In[3], line 1"),
-        (["%%cascade --quiet\nx = f(1)\nx = f(x)", "%%cascade --quiet\nx = f(x)"], "another name"),
+        (["k = 1", "k = k + 1", "%%cascade --quiet\nx = f(k)"], "another name"),
+        (
+            [
+                "__file__ = 'a'",
+                "del __file__",
+                "%%cascade --quiet\ndef g(): return __file__\nx = g()",
+            ],
+            "line 2 reads `__file__`",
+        ),
         (["%%cascade --quiet\nx = f(1)", "%%cascade --quiet\ny = x", "z = 1 / 0"], None),
         (["%%cascade --quiet\nx = f(1)\ny = x\nz = f(y)"], "line 3, `y = x`"),
         (["%%cascade --quiet\ndef g(x):\n    display(x)\n    return x\nx = g(1)"], "`display`"),
@@ -210,7 +241,7 @@ def test_what_is_otherwise_in_a_module_is_told(here: Notebook) -> None:
             "%%cascade --quiet\ndef f(): return p.v\ndef g(x): return x\nr = f()\nq = g(P())",
         ),
         (
-            ["CFG = {}\ndef put(): CFG['k'] = 5", "put()"],
+            ["CFG = {}\ndef put(): CFG['k'] = 5", "[put][0]()"],
             "%%cascade --quiet\nclass P: pass\ndef f(): return CFG['k'], P\nr = f()\nq = f()",
         ),
     ],
@@ -230,7 +261,10 @@ def test_a_class_does_not_hide_what_no_line_of_the_module_does(
 @pytest.mark.parametrize(
     ("sets", "reads"),
     [
-        ("import os\nos.environ['A_MODE'] = 'fast'", "import os\nk = os.environ['A_MODE']"),
+        (
+            "exec(\"import os; os.environ['A_MODE'] = 'fast'\")",
+            "import os\nk = os.environ['A_MODE']",
+        ),
         ("import sys\nsys.path.append('lib')", "from a_neighbour import K as k"),
     ],
 )
@@ -272,7 +306,147 @@ def test_imports_below_one_name_are_all_in_the_module(here: Notebook) -> None:
     assert "n = 5" in text
 
 
+@pytest.mark.parametrize(
+    ("cells", "lines"),
+    [
+        pytest.param(
+            [
+                "%%cascade -q\nx = f(1)",
+                "%%cascade -q\ny = f(x)",
+                "%%cascade -q\nx = f(x)",
+                "%%cascade -q\nz = f(x)\nx = f([x, y])",
+            ],
+            "x = f(1)|y = f(x)|x = f(x)|z = f(x)|x = f([x, y])",
+            id="bound by several cells, and read in between",
+        ),
+        pytest.param(
+            [
+                "import random\nrandom.seed(3)",
+                "import random\nA = random.random()",
+                "%%cascade -q\nx = f(A)",
+            ],
+            "random.seed(3)|A = random|x = f(A)",
+            id="a seed, and the module imported again",
+        ),
+        pytest.param(
+            [
+                "import random\ndef draw(): return random.random()\nrandom.seed(3)",
+                "%%cascade -q\ndef g(): return draw()\nx = g()",
+            ],
+            "import random|random.seed(3)|def g",
+            id="a seed that only a helper of a task reads",
+        ),
+        pytest.param(
+            [
+                "import logging, logging.handlers as p",
+                "logging.setLogRecordFactory(logging.LogRecord)",
+                "%%cascade -q\ndef g(): return p.DEFAULT_UDP_LOGGING_PORT\nx = g()",
+            ],
+            "import logging|import logging.handlers as p|logging.setLogRecordFactory|x = g()",
+            id="set in a library by another of its names",
+        ),
+        pytest.param(
+            [
+                "CFG = {}\ndef setup():\n    kept = CFG\n    CFG['k'] = 5",
+                "setup()",
+                "%%cascade -q\ndef g(): return CFG\nx = g()",
+            ],
+            "CFG = {}|def setup|setup()|x = g()",
+            id="a helper that sets up",
+        ),
+        pytest.param(
+            [
+                "import decimal\ndecimal.getcontext().prec = 4",
+                "%%cascade -q\ndef g(): return str(decimal.Decimal(1) / 3)\nx = g()",
+            ],
+            "decimal.getcontext().prec = 4|x = g()",
+            id="an attribute of what a call gives",
+        ),
+        pytest.param(
+            ["%%time\n%%cascade -q\ndef g(x): return x\nx = g(1)"],
+            "def g|x = g(1)",
+            id="timed",
+        ),
+        pytest.param(
+            ["T = 'a\x0cb'\nK = 1", "%%cascade -q\ndef g(x): return K, x + T\nx = g('c')"],
+            "T = 'a\x0cb'|K = 1|x = g('c')",
+            id="what ends lines elsewhere",
+        ),
+        pytest.param(
+            [
+                "import cascade_nb as cs\np = cs.Param('p', default=1)",
+                "%%cascade -q\ncs = f(p)\ncascade_nb = f(cs)",
+            ],
+            "import cascade_nb as cascade|@cascade.task|cs = f(p)|cascade.main(__file__",
+            id="nodes called as the package is",
+        ),
+    ],
+)
+def test_the_module_has_the_lines_that_make_its_nodes_what_they_are(
+    here: Notebook, cells: list[str], lines: str
+) -> None:
+    here.ok("%%cascade --quiet\ndef f(x): return x")
+    for cell in cells:
+        here.ok(cell.replace("cascade -q", "cascade --quiet"))
+    draft = draft_of(here)
+    assert draft.problems == []
+    text = draft.module.text
+    places = [text.index(one) for one in lines.split("|")]
+    assert places == sorted(places), text
+    assert keys_there(draft) == keys_of(draft.values, session_of(here.shell).workspace), text
+
+
+def test_what_a_cell_set_before_it_was_edited_is_not_in_the_module(here: Notebook) -> None:
+    here.ok("import random\nrandom.seed(1)", cell="seed")
+    here.ok("import random\nrandom.seed(2)", cell="seed")
+    here.ok("import random", cell="again")
+    here.ok("%%cascade --quiet\ndef f(): return random.random()\nx = f()", cell="x")
+    text = draft_of(here).module.text
+    assert "seed(2)" in text
+    assert "seed(1)" not in text
+
+
+def test_tests_have_the_values_that_parameters_need_and_say_which_are_missing(
+    here: Notebook,
+) -> None:
+    here.ok(
+        "import cascade_nb as cs, datetime as d, pathlib\n"
+        "day = cs.Param('day', type=d.date)\nwhere = cs.Param('where', type=pathlib.Path)\n"
+        "rate = cs.Param('rate')\nopen_ = cs.Param('open_')\nmade = cs.Param('made')"
+    )
+    here.ok(
+        "%%cascade --quiet\ndef f(*given): return given\n"
+        "x = f(day, where, rate)\ny = f(open_, made)\nz = f(1)"
+    )
+    here.ok("%cascade params day=2026-03-01 where=/tmp")
+    session_of(here.shell).chosen.update(rate=Decimal("0.1"), made=object())
+    told = here.ok("%cascade export flow.py --tests").text
+    assert "test_flow.py needs a value of `open_`, `made`, where it says so." in told
+    text = Path("test_flow.py").read_text()
+    assert "import datetime" in text
+    python("-c", "import test_flow as t; t.test_x_comes_to_a_value(); t.test_z_comes_to_a_value()")
+    for name in ("open_", "made"):
+        assert re.search(f"# .{name}.: a value is to be written here", text)
+
+
+def test_a_pipe_is_no_module_and_is_not_written_over(here: Notebook) -> None:
+    os.mkfifo("flow.py")
+    here.ok("%%cascade --quiet\ndef f(): return 1\nr = f()")
+    for line in ("import flow.py", "import /dev/zero", "export flow.py --force"):
+        done = here.run(f"%cascade {line}")
+        assert done.error is not None
+        assert "is no file" in done.text or "is there already" in done.text
+
+
 # ---- random workspaces -----------------------------------------------------------------------
+
+
+def be_new(here: Notebook) -> None:
+    """As a notebook that was just opened."""
+    cascade_nb.unload_ipython_extension(here.shell)
+    _sessions.pop(here.shell)
+    here.run("%reset -f")
+    cascade_nb.load_ipython_extension(here.shell)
 
 
 def cells_of(seed: int) -> list[tuple[str, str]]:
@@ -312,6 +486,16 @@ def cells_of(seed: int) -> list[tuple[str, str]]:
     cells += [("tasks", "%%cascade --quiet\n" + "\n".join(tasks))]
     cells += [("n1", "%%cascade --quiet\n" + "\n".join(nodes[:split]))]
     cells += [("n2", "%%cascade --quiet\n" + "\n".join(nodes[split:]))]
+    cells += [
+        ("seed", f"import random\nrandom.seed({seed})"),
+        ("drawn", "import random\nR = [random.random(), random.random()]"),
+        ("r", "%%cascade --quiet\nr = t0(R)"),
+    ]
+    on_top = random.randrange(5)  # bound anew, by what reads it, and read in between
+    cells += [("read", f"%%cascade --quiet\nbetween = t1([n{on_top}])")]
+    for n in range(random.randrange(3)):
+        cells += [(f"top{n}", f"%%cascade --quiet\nn{on_top} = t{n}([n{on_top}, {n}])")]
+    cells += [("last", f"%%cascade --quiet\nlast = t2([n{on_top}, between])")]
     for _ in range(random.randrange(3)):  # edited and run again, in whatever order
         place = random.randrange(1, len(cells))
         name, text = cells[place]
@@ -324,26 +508,22 @@ def cells_of(seed: int) -> list[tuple[str, str]]:
 @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**9))
 def test_the_module_of_any_workspace_has_its_keys(here: Notebook, seed: int) -> None:
-    shell = here.shell
-    cascade_nb.unload_ipython_extension(shell)
-    _sessions.pop(shell)
-    here.run("%reset -f")
-    cascade_nb.load_ipython_extension(shell)
+    be_new(here)
     for name, text in cells_of(seed):
         here.ok(text, cell=name)
-    session = session_of(shell)
-    drafts: list[Draft] = []
-    here.names["_draft"] = lambda: drafts.append(drafted(session, "flow", []))
-    here.ok("_draft()")
-    (draft,) = drafts
+    draft = draft_of(here)
+    text = draft.module.text
     assert draft.problems == []
     assert draft.values.keys() >= {"n0", "n4"}
-    file = Path("flow.py")
-    file.write_text(draft.module.text)
-    keys = keys_of(draft.values, session.workspace)
-    try:
-        there = look({"name": "flow", "file": str(file), "names": [*keys]})
-    finally:
-        del sys.modules["flow"]
-    assert there == {"keys": keys}, draft.module.text
+    here.ok("import cascade_nb as cs\nvalues = [cs.run(n4), cs.run(r)]")
+    values, keys = here.names["values"], keys_of(draft.values, session_of(here.shell).workspace)
     assert all(None not in one for one in keys.values())
+    assert keys_there(draft) == keys, text
+    # and as the workspace of another notebook, which computes the same
+    be_new(here)
+    here.ok("%cascade import flow.py --quiet")
+    again = session_of(here.shell).workspace
+    shown = {name: again.meanings()[name].shown for name in keys}
+    assert keys_of(shown, again) == keys, text
+    here.ok("import cascade_nb as cs\nvalues = [cs.run(n4), cs.run(r)]")
+    assert here.names["values"] == values

@@ -392,6 +392,26 @@ def test_a_notebook_is_run_by_what_it_defines_and_nothing_else_of_it_is(here: Pl
     assert "-p size=…  int, default 4" in out, err
 
 
+def test_a_notebook_is_written_as_a_module_that_runs_the_same(here: Place) -> None:
+    notebook(here, NOTEBOOK)
+    child = command(here, "export", "study.ipynb", "--tests", "--json")
+    out, err = child.communicate(timeout=90)
+    assert child.returncode == 0, err
+    assert json.loads(out)["files"] == ["study.py", "test_study.py"]
+    child = command(here, "run", "study.py:ys", "-p", "size=3")
+    out, err = child.communicate(timeout=90)
+    assert out == "ys = [4, 6, 8]\n", err
+    for words, said in (
+        (["study.ipynb"], "study.py is there already"),
+        (["study.py"], "say a notebook and a module"),
+        (["study.ipynb", "flow.py", "zs"], "there is no node 'zs'"),
+    ):
+        child = command(here, "export", *words)
+        out, err = child.communicate(timeout=90)
+        assert child.returncode == 2
+        assert said in err
+
+
 def test_a_cell_that_fails_is_named(here: Place) -> None:
     notebook(here, ["%load_ext cascade_nb", "%%cascade\nx = 1 / 0"])
     child = command(here, "run", "study.ipynb:x")

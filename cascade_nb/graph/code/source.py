@@ -176,15 +176,16 @@ def _read(code: types.CodeType) -> Facts:
 
 
 def _without_magic(lines: list[str]) -> list[str]:
-    """The text of a cell without the cell magic at its beginning, which stands there as it was
-    typed so that tracebacks count lines as the notebook does; comments may stand above it.
+    """The text of a cell without the cell magics at its beginning, `%%time` above `%%cascade`. They
+    stand there as typed so that tracebacks count lines as the notebook does; below comments, maybe.
     """
+    left = list(lines)
     for place, line in enumerate(lines):
         if line.startswith("%%"):
-            return [*lines[:place], "\n", *lines[place + 1 :]]
-        if line.strip() and not line.lstrip().startswith("#"):
+            left[place] = "\n"
+        elif line.strip() and not line.lstrip().startswith("#"):
             break
-    return lines
+    return left
 
 
 def bytecode_digest(code: types.CodeType) -> bytes:

@@ -16,6 +16,7 @@ from cascade_nb.model.lazy.lazy import Lazy
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
+from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.cells.recorded_names import Names
 from cascade_nb.notebook.cells.rewriting import bound_past, rewritten
 from cascade_nb.notebook.roles.function_roles import GENERATOR, roles_in
@@ -228,7 +229,7 @@ class _Source(NamedTuple):
         # What IPython hands over ends with a line end that the cell need not have.
         above, found, _ = cell.rpartition(text.rstrip() or text or "\n")
         head = above if found and above else "%%cascade\n"
-        blank = next((i for i, line in enumerate(text.splitlines()) if line.strip()), 0)
+        blank = next((i for i, line in enumerate(python_lines(text)) if line.strip()), 0)
         head += "\n" * blank  # IPython's transformers take empty lines away at the beginning
         return cls(head + body, "\n" * head.count("\n") + body)
 

@@ -8,11 +8,14 @@ being run, drawn or waited for.
 from __future__ import annotations
 
 import ast
+import re
 import symtable
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse, safely
+
+_LINE_END: Final = re.compile("\r\n|\r|\n")
 
 
 class SourceCell(NamedTuple):
@@ -71,6 +74,12 @@ def parsed(text: str) -> ast.Module:
     except (SyntaxError, ValueError, RecursionError):
         return ast.Module([], [])
     return found
+
+
+def python_lines(text: str) -> list[str]:
+    """The lines that Python counts: to `str.splitlines` a form feed or a U+2028 ends one, too."""
+    *lines, last = _LINE_END.split(text)
+    return [*lines, last] if last else lines
 
 
 def reads_of(python: str) -> set[str]:
@@ -150,7 +159,7 @@ def _only(text: str, body: Sequence[ast.stmt], chosen: Sequence[ast.stmt]) -> st
     others = {line for statement in body if statement not in chosen for line in _lines(statement)}
     if mine & others:
         return ast.unparse(ast.Module(list(chosen), []))
-    lines = text.splitlines()
+    lines = python_lines(text)
     return "\n".join(line if n in mine else "" for n, line in enumerate(lines, 1))
 
 

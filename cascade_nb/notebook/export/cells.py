@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from cascade_nb.notebook.export.statements import RunCell
@@ -12,12 +12,27 @@ from cascade_nb.notebook.shell import running_cell
 
 _DEFINES: Final = re.compile(r"%%cascade\b[^\n]*")
 #: What runs the rest of a cell in the user's namespace.
-_AROUND: Final = re.compile(r"%%(?:time|capture)\b[^\n]*")
+_AROUND: Final = re.compile(r"%%(?:time|capture|prun)\b[^\n]*")
 _FUTURE: Final = re.compile(r"^from __future__ import [^\n]*\bannotations\b", re.MULTILINE)
 
-
+#: By number of a cell that was run, what the frontend calls it.
+_keys: Final[WeakKeyDictionary[Session, dict[int, str]]] = WeakKeyDictionary()
+#: What was run of a notebook that nobody sits at, each with its number.
+_read: Final[WeakKeyDictionary[Session, list[tuple[int, str]]]] = WeakKeyDictionary()
 #: By number of a cell that imported a module as the workspace, its name and text.
 _imported: Final[WeakKeyDictionary[Session, dict[int, tuple[str, str]]]] = WeakKeyDictionary()
+
+
+def note_read(session: Session, cells: list[tuple[int, str]]) -> None:
+    """These are the cells of a notebook that is read without a history."""
+    _read[session] = cells
+
+
+def note_cell(session: Session, result: Any) -> None:
+    """A cell was run, with this result of IPython's."""
+    number, info = result.execution_count, result.info
+    if number is not None and info is not None and info.cell_id is not None:
+        _keys.setdefault(session, {})[number] = info.cell_id
 
 
 def note_import(session: Session, number: int, name: str, text: str) -> None:
@@ -27,15 +42,17 @@ def note_import(session: Session, number: int, name: str, text: str) -> None:
 
 def run_cells(session: Session) -> list[RunCell]:
     """The cells that were run, and before the cell that imported a module the lines of that."""
+    if session in _read:
+        return [_cell(session, number, text) for number, text in _read[session]]
     history = getattr(session.shell, "history_manager", None)
     texts = history.input_hist_raw if history is not None else []
-    found, imported = [], _imported.get(session, {})
+    found, imported, keys = [], _imported.get(session, {}), _keys.get(session, {})
     first = running_cell(session.shell).number - len(texts) + 1  # above 0 after a %reset
     for number, text in enumerate(texts, first):
         if number in imported:
             found.append(RunCell(*imported[number], defines=False))
         if text.strip():
-            found.append(_cell(session, number, text))
+            found.append(_cell(session, number, text)._replace(key=keys.get(number, "")))
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cascade_nb.errors import UsageError
+from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.export.module_text import ModuleText
 
 _CHILD: Final = "cascade_nb.notebook.export.child"
@@ -110,5 +111,5 @@ def _failure(module: ModuleText, error: str, line: int | None) -> str:
     one = module.at(line) if line is not None else None
     if one is None:
         return f"as a module it raises {error:.{_SAID}}"
-    text = module.text.splitlines()[(line or 1) - 1].strip()
+    text = python_lines(module.text)[(line or 1) - 1].strip()
     return f"{one.place}, `{text:.60}`: as a module it raises {error:.{_SAID}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.errors import UsageError
@@ -11,11 +11,13 @@ from cascade_nb.graph.values.short_repr import short_repr
 from cascade_nb.model.params.param import REQUIRED, Param
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.export.cells import has_annotations_as_texts, run_cells
-from cascade_nb.notebook.export.module_text import ModuleText, module_text, rank_of, tests_text
+from cascade_nb.notebook.export.module_text import ModuleText, module_text, rank_of
 from cascade_nb.notebook.export.needed import Needed
 from cascade_nb.notebook.export.statements import statements_of
+from cascade_nb.notebook.export.tests_text import TestsText
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.workspace.layers import is_second_name, may_hold_lazy
+from cascade_nb.notebook.workspace.workspace import Workspace
 
 _VALUE: Final = 60
 _NAMED: Final = 3
@@ -28,6 +30,8 @@ class Draft(NamedTuple):
         problems: why it cannot be one, in words.
         module: its text.
         tests: the text of its tests.
+        left_open: the names of parameters for which these tests have no value.
+        file_read_by: where a line reads ``__file__``, which is another in a module.
         values: by name, the nodes and containers of nodes that it has to have, as they are here.
         classes: the names of classes that it defines.
         told: what is otherwise in it than here, in words.
@@ -36,6 +40,8 @@ class Draft(NamedTuple):
     problems: list[str]
     module: ModuleText
     tests: str
+    left_open: list[str]
+    file_read_by: list[str]
     values: Mapping[str, Any]
     classes: list[str]
     told: list[str]
@@ -61,11 +67,6 @@ def drafted(session: Session, name: str, wanted: list[str]) -> Draft:
         if one not in tasks:
             here.target(one)
     needed = _needed(session, [one for one in [*nodes, *tasks] if not asked or one in asked])
-    problems = [
-        f"`{one}` is bound by several cells, one on top of the other: give each its own name"
-        for one in nodes
-        if sum(layer.meaning is not None for layer in here.chains[one]) > 1
-    ]
     kept = {one for statement in needed.chosen for one in statement.binds}
     values = {
         one: meaning.shown
@@ -75,11 +76,15 @@ def drafted(session: Session, name: str, wanted: list[str]) -> Draft:
     ends = [one for one in here.sinks() if one in values] or list(values)
     title = f"The workflow {', '.join(ends[:_NAMED])}." if ends else "Tasks."
     future = has_annotations_as_texts(session)
-    params = _params(session, values)
+    params = _params(session, list(values.values()))
+    tests = TestsText(name, {end: _needed_values(session, values[end]) for end in ends if values})
+    module = module_text(title, needed.chosen, kept & tasks.keys(), ends, future)
     return Draft(
-        [*problems, *needed.problems],
-        module_text(title, needed.chosen, kept & tasks.keys(), ends, future),
-        tests_text(name, ends, _needed_values(session, params)),
+        list(needed.problems),
+        module,
+        tests.text,
+        tests.left_open,
+        list(dict.fromkeys(one.place for one in needed.chosen if "__file__" in one.reads)),
         values,
         [one.node.name for one in needed.chosen if isinstance(one.node, ast.ClassDef)],
         [*needed.told, *_of_params(session, params)],
@@ -94,18 +99,41 @@ def _needed(session: Session, roots: list[str]) -> Needed:
     def is_node(value: Any) -> bool:
         return not isinstance(value, Task) and may_hold_lazy(value)
 
-    tops = {name: chain.top() for name, chain in here.chains.items()}
-    owners = {name: top.cell.label for name, top in tops.items() if top is not None}
-    owners |= {name: one.cell.label for name, one in here.definitions.items() if not one.gone}
-    found = Needed(statements_of(run_cells(session)), here.namespace, is_node, owners)
+    owners = {
+        name: [layer.cell.label for layer in chain if layer.meaning is not None]
+        for name, chain in here.chains.items()
+    }
+    owners |= {name: [one.cell.label] for name, one in here.definitions.items() if not one.gone}
+    statements = statements_of(run_cells(session))
+    found = Needed(statements, here.namespace, is_node, owners, _read(here, owners))
     found.choose(roots, lambda one: rank_of(one, params, nodes))
     return found
 
 
-def _params(session: Session, values: Mapping[str, Any]) -> list[Param]:
+def _read(here: Workspace, owners: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], str]:
+    """By the label of a cell and a name that several cells have bound, the label of the cell whose
+    binding the nodes of the first read.
+    """
+    found: dict[tuple[str, str], str] = {}
+    layers = [it for chain in here.chains.values() for it in chain if it.meaning is not None]
+    for layer in layers if any(len(them) > 1 for them in owners.values()) else ():
+        left, seen = list(layer.meaning.lazies if layer.meaning is not None else ()), set[int]()
+        while left:
+            lazy = left.pop()
+            for one in lazy.inputs if id(lazy) not in seen else ():
+                place = here.places.get(one)
+                if place is None:
+                    left.append(one)
+                elif (read := here.chains[place.layer.name].standing(place.layer.last)) is not None:
+                    found[layer.cell.label, read.name] = read.cell.label
+            seen.add(id(lazy))
+    return found
+
+
+def _params(session: Session, values: list[Any]) -> list[Param]:
     if not values:
         return []
-    graph = session.engine.graph_of(list(values.values()), session.workspace)
+    graph = session.engine.graph_of(values, session.workspace)
     return list(graph.params().values())
 
 
@@ -118,7 +146,10 @@ def _of_params(session: Session, params: list[Param]) -> list[str]:
     ]
 
 
-def _needed_values(session: Session, params: list[Param]) -> dict[str, Any]:
-    """A value for each parameter that has no default: as it was given last, where that is known."""
+def _needed_values(session: Session, end: Any) -> dict[str, Any]:
+    """A value for each parameter of an end that has no default: as it was given last; `REQUIRED`
+    where it was not.
+    """
     given = {**session.params, **session.chosen}
-    return {one.name: given.get(one.name) for one in params if one.default is REQUIRED}
+    needed = [one.name for one in _params(session, [end]) if one.default is REQUIRED]
+    return {name: given.get(name, REQUIRED) for name in needed}

@@ -71,6 +71,10 @@ def prepared(session: Session, wanted: Wanted) -> Callable[[], list[str]]:
         problems = done.problems
         if done.others:
             problems = [f"{_listed(done.others)}: {_OTHERS}"]
+            problems += [
+                f"{place} reads `__file__`, which is that of the module there"
+                for place in draft.file_read_by
+            ]
         if problems:
             raise refusal(wanted.path, problems)
         texts = zip(wanted.files, [draft.module.text, draft.tests], strict=False)
@@ -112,6 +116,10 @@ def _told(wanted: Wanted, draft: Draft, done: Check, unkeyed: Sequence[str]) -> 
         lines.append(
             f"Nothing could compare {_listed(unkeyed)} with the notebook's: `%cascade why` says "
             "what has no key there."
+        )
+    if wanted.tests and draft.left_open:
+        lines.append(
+            f"{wanted.files[1]} needs a value of {_listed(draft.left_open)}, where it says so."
         )
     return [*lines, *draft.told]
 

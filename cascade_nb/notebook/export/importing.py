@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.errors import CascadeError, UsageError
+from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.cells.recording import recording
 from cascade_nb.notebook.export.cells import note_import
 from cascade_nb.notebook.export.module_text import PACKAGE
@@ -68,6 +69,8 @@ def _read(path: Path) -> _Module:
         UsageError: there is none, it is no Python, or nothing of a workflow.
     """
     try:
+        if path.exists() and not path.is_file():  # of a pipe nobody knows when it ends
+            raise UsageError(f"{path} is no file")
         if path.stat().st_size > _MOST:
             raise UsageError(f"{path} is too large to be a module of tasks")
         text = path.read_text(encoding="utf-8-sig")
@@ -81,7 +84,7 @@ def _read(path: Path) -> _Module:
         raise UsageError(f"{path.name} imports from its package, so that it is no module by itself")
     if not any(_is_of_package(one) for one in imports):
         raise UsageError(f"{path.name} does not import {PACKAGE}, so that it has no tasks")
-    lines = text.splitlines()
+    lines = python_lines(text)
     for node in tree.body:
         if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
             last = node.end_lineno or node.lineno

@@ -1,13 +1,15 @@
 """Writes statements as a module: imports, parameters, definitions, the lines of the graph, and a
-line that makes a program of it; and a test of each of its ends.
+line that makes a program of it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Final, NamedTuple
 
+from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.export.statements import FUNCTIONS, Statement
 from cascade_nb.notebook.roles.top_level import is_explicit
 
@@ -71,7 +73,7 @@ def module_text(
     for one in body:
         if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
             lines += ["", ""]
-        text = _decorated(one, tasks, package).splitlines()
+        text = python_lines(_decorated(one, tasks, package))
         places.update(dict.fromkeys(range(len(lines) + 1, len(lines) + len(text) + 1), one))
         lines += text
         if isinstance(one.node, (*FUNCTIONS, ast.ClassDef)):
@@ -82,40 +84,34 @@ def module_text(
     return ModuleText("\n".join(lines), body_text, places)
 
 
-def tests_text(module: str, ends: Iterable[str], params: Mapping[str, Any]) -> str:
-    """A test of each end: that it comes to a value.
-
-    Args:
-        module: the name of the module.
-        ends: the names of its nodes that no other reads.
-        params: values of the parameters that have no default.
-    """
-    given = f", params={params!r}" if params else ""
-    lines = [f'"""Runs what {module}.py defines."""', "", "import cascade_nb as cs", ""]
-    lines += [f"import {module}", ""]
-    for end in ends:
-        lines += ["", f"def test_{end}_comes_to_a_value() -> None:"]
-        lines += [f"    cs.run({module}.{end}{given})", ""]
-    return "\n".join(lines)
-
-
 def _package(statements: Iterable[Statement]) -> tuple[str, str | None]:
-    """How the module calls this package, and the import that this needs."""
+    """How the module calls this package, and the import that this needs: no name that a line of it
+    gives to anything else.
+    """
     taken: set[str] = set()
+    imported: list[str] = []
     for one in statements:
         if isinstance(one.node, ast.Import) and one.node.names[0].name == PACKAGE:
-            return one.node.names[0].asname or PACKAGE, None
-        taken |= one.binds
-    if _SHORT in taken:
-        return PACKAGE, f"import {PACKAGE}"
-    return _SHORT, f"import {PACKAGE} as {_SHORT}"
+            imported.append(one.node.names[0].asname or PACKAGE)
+        else:
+            taken |= one.binds
+    for name in imported:
+        if name not in taken:
+            return name, None
+    short = next(name for name in _calls_of_package() if name not in {*taken, *imported})
+    return short, f"import {PACKAGE}" + (f" as {short}" if short != PACKAGE else "")
+
+
+def _calls_of_package() -> Iterator[str]:
+    yield from (_SHORT, PACKAGE, "cascade")
+    yield from (f"cascade_{number}" for number in count(2))
 
 
 def _decorated(one: Statement, tasks: Collection[str], package: str) -> str:
     """A statement, in which the functions that a notebook makes tasks say so."""
     if not one.cell.defines:
         return one.text
-    lines = one.text.splitlines()
+    lines = python_lines(one.text)
     marked = [it for it in one.functions() if it.name in tasks and not is_explicit(it)]
     for function in sorted(marked, key=one.first_line_of, reverse=True):
         first = one.first_line_of(function)

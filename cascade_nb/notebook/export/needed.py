@@ -8,8 +8,10 @@ import ast
 import builtins
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, Final
 
+from cascade_nb.notebook.cells.needed_lines import python_lines
 from cascade_nb.notebook.export.statements import Statement
 
 # IPython adds to the builtins.
@@ -25,7 +27,9 @@ class Needed:
         statements: of all cells, in the order in which they were run.
         namespace: what names mean now.
         is_node: whether a value is lazy, or holds what is.
-        owners: by name, the label of the cell that has bound it, where that is known.
+        owners: by name, the labels of the cells that have bound it, where that is known, each of
+            which read what the one before it had bound.
+        read: by the label of a cell and a name, the label of the cell whose binding it reads.
 
     Attributes:
         chosen: the statements, each behind those that it needs.
@@ -38,18 +42,28 @@ class Needed:
         statements: Sequence[Statement],
         namespace: Mapping[str, Any],
         is_node: Callable[[Any], bool],
-        owners: Mapping[str, str],
+        owners: Mapping[str, Sequence[str]],
+        read: Mapping[tuple[str, str], str],
     ) -> None:
         self._statements = statements
         self._namespace = namespace
         self._is_node = is_node
         self._owners = owners
+        self._read = read
+        libraries: dict[str, set[str]] = defaultdict(set)
+        for name, value in namespace.items():
+            if isinstance(value, ModuleType):
+                libraries[_library(value)].add(name)
         self._by_cell: dict[int, list[Statement]] = defaultdict(list)
         self._binding: dict[str, list[Statement]] = defaultdict(list)
         for one in statements:
             self._by_cell[one.order[0]].append(one)
-            for name in one.binds | one.changes:
+            changed = [namespace.get(name) for name in one.changes]
+            # What is set in a module holds in all of its library.
+            also = [libraries[_library(it)] for it in changed if isinstance(it, ModuleType)]
+            for name in one.binds.union(one.changes, *also):
                 self._binding[name].append(one)
+        self._touching = {name: set(them) for name, them in self._binding.items()}
         self._needed: dict[Statement, list[Statement]] = {}
         self.chosen: list[Statement] = []
         self.problems: dict[str, None] = {}
@@ -74,6 +88,7 @@ class Needed:
         everything = self._closure(roots)
         for one in everything:
             self._judge_second_name(one, everything)
+        self._put_readers_before_what_binds_anew(everything)
         taken: set[Statement] = set()
         for root in sorted(everything, key=lambda one: (rank(one), one.order)):
             self._take(root, taken)
@@ -116,15 +131,19 @@ class Needed:
         found: dict[Statement, None] = {}
         own = self._by_cell[one.order[0]]
         for name in sorted(one.reads | one.changes):
-            touching = [it for it in own if it is not one and name in it.binds | it.changes]
+            all_of_it = self._touching.get(name, ())
+            touching = [it for it in own if it is not one and it in all_of_it]
             before = [it for it in touching if it.order < one.order]
             if any(map(_binder_of(name), before)):
                 found.update(dict.fromkeys(before))
             elif one.is_definition and any(map(_binder_of(name), touching)):
                 found.update(dict.fromkeys(touching))
             else:
-                others = [] if _binder_of(name)(one) else self._of_other_cells(name, one.order[0])
+                reads = not _binder_of(name)(one) or self._lies_on_top(name, one)
+                others = self._of_other_cells(name, one.order[0]) if reads else []
                 found.update(dict.fromkeys([*others, *before]))
+            if found and all(it.is_import for it in filter(_binder_of(name), found)):
+                found.update(dict.fromkeys(self._set_in_library(name, one)))
             if any(_adds_to(name)(it) for it in found):
                 found.update(dict.fromkeys(filter(_adds_to(name), self._binding[name])))
         self._needed[one] = list(found)
@@ -138,10 +157,55 @@ class Needed:
         binding = list(filter(_binder_of(name), touching))
         if not binding:
             return []
-        owner = self._owners.get(name)
+        owners, owner = self._owners.get(name, ()), self._owner_for(name, cell)
         owned = [it for it in binding if it.cell.label == owner]
         last = (owned or binding)[-1].order[0]
-        return [it for it in touching if it.order[0] >= last]
+        later = [it for it in touching if it.order[0] >= last]
+        if len(owners) < 2 or not owned:
+            return later
+        # Others that bind it lie on top, or are earlier runs of such.
+        return [it for it in later if it.order[0] == last or not _binder_of(name)(it)]
+
+    def _owner_for(self, name: str, cell: int) -> str | None:
+        """The label of the cell whose binding of a name is read in a cell."""
+        owners = self._owners.get(name, ())
+        label = self._by_cell[cell][0].cell.label if self._by_cell.get(cell) else ""
+        if label in owners and len(owners) > 1:
+            below = owners.index(label) - 1
+            return owners[below] if below >= 0 else None
+        return self._read.get((label, name), owners[-1] if owners else None)
+
+    def _lies_on_top(self, name: str, one: Statement) -> bool:
+        """Whether a statement makes what it binds to a name of what another cell bound to it."""
+        return name in one.reads and one.cell.label in self._owners.get(name, ())[1:]
+
+    def _set_in_library(self, name: str, one: Statement) -> list[Statement]:
+        """What lines of other cells have set in an imported module, which another import keeps."""
+
+        def is_before(it: Statement) -> bool:
+            return one.is_definition or it.order < one.order
+
+        runs = {it.cell.key: it.order[0] for it in self._statements if is_before(it)}
+        return [
+            it
+            for it in self._binding[name]
+            if it is not one and is_before(it) and not _binder_of(name)(it)
+            if not it.cell.key or runs[it.cell.key] == it.order[0]
+        ]
+
+    def _put_readers_before_what_binds_anew(self, everything: Sequence[Statement]) -> None:
+        """Where cells have bound a name on top of each other, have each that reads it stand before
+        the next that binds it.
+        """
+        for name, owners in self._owners.items():
+            binders = [it for it in everything if _binder_of(name)(it)] if owners[1:] else []
+            for one in everything if binders else ():
+                read = {it.cell.label for it in self._needs(one) if it in binders} & set(owners)
+                for place in map(owners.index, read):
+                    for binder in binders:
+                        anew = binder.cell.label in owners[place + 1 :] and binder is not one
+                        if anew and one not in self._needed[binder]:
+                            self._needed[binder].append(one)
 
     # ---- what cannot be ----------------------------------------------------------------------
 
@@ -164,7 +228,8 @@ class Needed:
         again = one.binds & one.reads if isinstance(node, (ast.Assign, ast.AnnAssign)) else ()
         for name in sorted(again):
             earlier = any(name in it.binds for it in own)
-            if not earlier and self._of_other_cells(name, one.order[0]):
+            on_top = self._lies_on_top(name, one)
+            if not earlier and not on_top and self._of_other_cells(name, one.order[0]):
                 self._refuse(
                     one,
                     f"it binds `{name}` anew and reads the `{name}` of another cell: give it "
@@ -173,7 +238,7 @@ class Needed:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and not one.cell.defines:
             made = any(isinstance(it, _WORKED_OUT) for it in ast.walk(node))
             values = [self._namespace.get(name) for name in one.binds]
-            if made and not any(self._is_node(value) for value in values):
+            if made and one.binds and not any(map(self._is_node, values)):
                 names = ", ".join(f"`{name}`" for name in sorted(one.binds))
                 self.told[
                     f"{names} ({one.place}) is worked out whenever the module is imported; a task "
@@ -191,8 +256,12 @@ class Needed:
             self._refuse(one, f"in a notebook that is a node of its own: read `{first}` instead")
 
     def _refuse(self, one: Statement, why: str) -> None:
-        line = one.text.splitlines()[-1 if not one.is_definition else 0].strip()
+        line = python_lines(one.text)[-1 if not one.is_definition else 0].strip()
         self.problems[f"{one.place}, `{line:.60}`: {why}"] = None
+
+
+def _library(module: ModuleType) -> str:
+    return module.__name__.partition(".")[0]
 
 
 def _adds_to(name: str) -> Callable[[Statement], bool]:

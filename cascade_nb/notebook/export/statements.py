@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from cascade_nb.notebook.cells.needed_lines import (
     bound_by,
     outside_functions,
     parsed,
+    python_lines,
     reads_of,
     runs_a_magic,
 )
@@ -21,6 +23,12 @@ _CHANGES: Final = frozenset(
     {"append", "add", "insert", "extend", "update", "setdefault", "appendleft", "sort", "remove"}
     | {"pop", "clear", "discard", "reverse"}
 )
+#: What is called for what it does, where a line is nothing but the call: ``random.seed(3)``,
+#: ``pd.set_option(…)``, ``warnings.simplefilter(…)``.
+_SETS: Final = re.compile(
+    r"(?:set|seed|manual_seed|register|enable|disable|configure)\w*|use(?:_\w*)?"
+    r"|simplefilter|filterwarnings|basicConfig"
+)
 
 
 class RunCell(NamedTuple):
@@ -30,11 +38,13 @@ class RunCell(NamedTuple):
         label: how messages call it, such as ``In[3]``.
         python: its text without IPython's syntax, each line at its place.
         defines: whether it is a `%%cascade` cell.
+        key: what the frontend calls it, each time that it is run; empty where it does not say.
     """
 
     label: str
     python: str
     defines: bool
+    key: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +107,7 @@ class Statement:
 
     def first_line_of(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
         """Where in its text a function begins, from 0."""
-        begins = len(self.text.splitlines()) - (_last_line(self.node) - _first_line(self.node)) - 1
+        begins = len(python_lines(self.text)) - (_last_line(self.node) - _first_line(self.node)) - 1
         return begins + _first_line(function) - _first_line(self.node)
 
 
@@ -106,19 +116,22 @@ def statements_of(cells: Sequence[RunCell]) -> list[Statement]:
     is as many statements.
     """
     found: list[Statement] = []
+    effects: dict[str, frozenset[str]] = {}
     for number, cell in enumerate(cells):
         body = parsed(cell.python).body
-        lines = cell.python.splitlines()
+        lines = python_lines(cell.python)
         for place, node in enumerate(body):
             alone = not _shares_a_line(body, place)
             text = _text(lines, body, place) if alone else ast.unparse(node)
+            if isinstance(node, FUNCTIONS):
+                effects[node.name] = frozenset(_changed_when_called(node))
             whole = Statement(
                 cell,
                 (number, place),
                 node,
                 text,
                 frozenset(bound_by(node)),
-                frozenset(_changed(node)),
+                frozenset(_changed(node)) | _of_calls(node, effects),
                 frozenset(reads_of(ast.unparse(node))),
             )
             found += _one_by_one(whole) if whole.is_import else [whole]
@@ -140,11 +153,13 @@ def _one_by_one(whole: Statement) -> Iterator[Statement]:
 
 def _changed(statement: ast.stmt) -> Iterator[str]:
     """The names of whose values a statement changes something: ``xs.append(…)``, ``d[k] = …``."""
-    for node in outside_functions(statement):
+    for node in (*outside_functions(statement), *_call_for_its_effect(statement)):
         inner: ast.AST | None = None
         match node:
             case ast.Call(func=ast.Attribute(attr=name, value=of)) if name in _CHANGES:
                 inner = of
+            case ast.Call(func=ast.Attribute(attr="shuffle"), args=[inner]):
+                pass
             case ast.AugAssign(target=inner):
                 pass
             case (
@@ -152,10 +167,46 @@ def _changed(statement: ast.stmt) -> Iterator[str]:
                 | ast.Attribute(ctx=ast.Store() | ast.Del())
             ):
                 inner = node
-        while isinstance(inner, (ast.Subscript, ast.Attribute)):
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            yield inner.id
+        if (root := _root(inner)) is not None:
+            yield root
+
+
+def _call_for_its_effect(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a line sets that is nothing but a call which sets something."""
+    match statement:
+        case ast.Expr(ast.Call(func=ast.Attribute(attr=name) as called)) if _SETS.fullmatch(name):
+            yield ast.Attribute(called, "", ast.Store())
+
+
+def _changed_when_called(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The global names that a function binds, or of whose values it changes something."""
+    given, local, found = set[str](), set[str](), set[str]()
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            given.add(node.arg)
+        elif isinstance(node, ast.Global):
+            found.update(node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            local.add(node.id)
+    changed = {name for inner in function.body for name in _changed(inner)}
+    return found | (changed - given - local)
+
+
+def _of_calls(node: ast.stmt, effects: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """What a line changes that is nothing but a call of a function of a cell."""
+    match node:
+        case ast.Expr(ast.Call(func=ast.Name(name))):
+            return effects.get(name, frozenset())
+    return frozenset()
+
+
+def _root(node: ast.AST | None) -> str | None:
+    """The name that an expression begins with, as that of ``decimal.getcontext().prec``."""
+    while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call)):
+        if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
+            return None
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _shares_a_line(body: Sequence[ast.stmt], place: int) -> bool:

@@ -23,7 +23,7 @@ def refuse_what_is_there(paths: list[Path], force: bool) -> None:
     """
     for path in paths:
         try:
-            taken = path.is_dir() or (path.exists() and not force)
+            taken = path.exists() and not (force and path.is_file())
         except OSError as error:  # such as a name that is too long
             raise _no_such(path, error) from None
         if taken:
