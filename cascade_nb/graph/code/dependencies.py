@@ -337,7 +337,8 @@ class CodeWalk:
         self.sources[label] = found.source
         self.environment.module(found.source)
         imports = [self._imported(within(name, one), one.names) for one in found.imports]
-        return found.digest + b"".join(imports)
+        since = [text(n) + self._target(at, (n,), held=True) for at, n in found.set_since(name)]
+        return found.digest + b"".join([*imports, *since])
 
     def _imported(self, name: str, names: tuple[str, ...]) -> bytes:
         """What an import statement brings: a module, or modules out of a package."""

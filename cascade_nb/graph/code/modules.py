@@ -1,25 +1,54 @@
-"""Digests whole modules: those that a body imports itself, or hands on as an object."""
+"""Digests whole modules: those that a body imports itself, or hands on as an object.
+
+Such a module counts as its file says, and where somebody has set something else in it since, an
+option in a module of settings, for instance, that counts too.
+"""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import types
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import parse
 from cascade_nb.graph.code.origin import CodeOwner, file_of_module, origin_of_module
 from cascade_nb.graph.code.source import Facts, Import
 from cascade_nb.graph.code.syntax import module_digest
-from cascade_nb.graph.values.atoms import digest
+from cascade_nb.graph.values.atoms import ATOMS, digest
 
 IMPORTERS: Final = frozenset({"import_module", "__import__", "resolve_name"})
 """Names of what imports a module whose name is a text."""
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+_MISSING: Final = object()
+# With these a module may bind any name itself.
+_BINDING: Final = re.compile(r"\b(globals|setattr|exec|vars|__dict__|import \*)")
+_READING: Final = frozenset({"get", "items", "keys", "values", "copy", "index", "count"})
+
+
+class Written(NamedTuple):
+    """What the text of a module, or of a class in it, binds once and does not change itself.
+
+    Attributes:
+        values: of the names that are bound to a literal.
+        functions: names of functions without decorators.
+        classes: what stands in the classes without decorators.
+        names: all that it binds.
+    """
+
+    values: Mapping[str, Any]
+    functions: frozenset[str]
+    classes: Mapping[str, Written]
+    names: frozenset[str]
 
 
 class ModuleText(NamedTuple):
@@ -29,11 +58,58 @@ class ModuleText(NamedTuple):
         digest: of its normalised syntax tree; of its bytes where it is not Python source.
         imports: what it imports anywhere in it.
         source: its text, "" where it has none.
+        written: what it binds; None where it may bind anything.
     """
 
     digest: bytes
     imports: tuple[Import, ...] = ()
     source: str = ""
+    written: Written | None = None
+
+    def set_since(self, name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """The names that somebody has set in an imported module, or in a class of it, to something
+        else than its file says, each after the module's namespace.
+
+        Args:
+            name: of the module whose file says this.
+        """
+        module = sys.modules.get(name)
+        if module is None or self.written is None:
+            return
+        space = vars(module)
+        for one in sorted(space):
+            if one.startswith("__") or issubclass(type(space[one]), types.ModuleType):
+                continue
+            if one not in self.written.names:
+                new = type(space[one]) in ATOMS or type(space[one]) is types.FunctionType
+            else:
+                new = _differs(one, space[one], self.written, space)
+            if new:
+                yield space, one
+
+
+def _differs(name: str, value: Any, written: Written, space: Mapping[str, Any]) -> bool:
+    if name in written.values:
+        return not _is_same(value, written.values[name])
+    if name in written.functions:
+        return type(value) is not types.FunctionType or value.__globals__ is not space
+    if name not in written.classes or type(value) is not type or issubclass(value, tuple):
+        return False  # what a metaclass or a named tuple makes of literals is its own affair
+    inner, held = written.classes[name], vars(value)
+    said = [one for one in inner.values.keys() | inner.functions if not one.startswith("__")]
+    return any(_differs(one, held.get(one, _MISSING), inner, space) for one in said)
+
+
+def _is_same(value: Any, literal: Any) -> bool:
+    if type(value) is not type(literal):
+        return False
+    if type(value) is dict:
+        value, literal = list(value.items()), list(literal.items())
+    if type(value) in (list, tuple):
+        return len(value) == len(literal) and all(map(_is_same, value, literal))
+    if type(value) in (set, frozenset):
+        return bool(value == literal)
+    return repr(value) == repr(literal)
 
 
 class FileVersion(NamedTuple):
@@ -144,9 +220,80 @@ def _read(file: str, version: FileVersion) -> ModuleText:
             elif isinstance(node, ast.ImportFrom):
                 names = tuple(one.name for one in node.names)
                 imports[Import(node.module or "", node.level, names)] = None
-        return ModuleText(module_digest(tree), tuple(imports), data.decode("utf-8", "replace"))
+        source = data.decode("utf-8", "replace")
+        written = None if _BINDING.search(source) else _written(tree, _changed_in(tree))
+        return ModuleText(module_digest(tree), tuple(imports), source, written)
     except (SyntaxError, ValueError, RecursionError):
         return ModuleText(digest(data))  # nothing that could be imported, but content all the same
+
+
+def _written(scope: ast.Module | ast.ClassDef, changed: frozenset[str]) -> Written:
+    bound = Counter(_bound_in(scope.body))
+    values: dict[str, Any] = {}
+    functions: set[str] = set()
+    classes: dict[str, Written] = {}
+    for one in scope.body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if one.decorator_list or bound[one.name] > 1 or one.name in changed:
+                continue
+            if isinstance(one, ast.ClassDef):
+                classes[one.name] = _written(one, changed)
+            else:
+                functions.add(one.name)
+        targets = one.targets if isinstance(one, ast.Assign) else [getattr(one, "target", None)]
+        expression = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
+        target = targets[0] if len(targets) == 1 else None
+        if expression is None or not isinstance(target, ast.Name):
+            continue
+        if bound[target.id] == 1 and target.id not in changed:
+            with contextlib.suppress(ValueError, TypeError, RecursionError, MemoryError):
+                values[target.id] = ast.literal_eval(expression)
+    return Written(values, frozenset(functions), classes, frozenset(bound) | changed)
+
+
+def _bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that a scope binds, as often as it does."""
+    todo = [*body]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield one.name
+        elif isinstance(one, ast.alias):
+            yield one.asname or one.name.partition(".")[0]
+        elif isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load):
+            yield one.id
+        else:
+            for name in ("name", "rest"):  # an exception's, what a pattern captures
+                if isinstance(found := getattr(one, name, None), str):
+                    yield found
+            todo += [] if isinstance(one, ast.Lambda) else ast.iter_child_nodes(one)
+
+
+def _changed_in(tree: ast.Module) -> frozenset[str]:
+    """The names that functions of a module bind, and those of containers that it may change."""
+    changed: set[str] = set()
+    read: set[ast.AST] = set()
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Global):
+            changed.update(one.names)
+        elif isinstance(one, ast.Subscript | ast.Attribute):
+            if isinstance(one, ast.Attribute) or isinstance(one.ctx, ast.Load):
+                read.update({one.value} if getattr(one, "attr", "get") in _READING else ())
+        elif isinstance(one, ast.For | ast.AsyncFor | ast.comprehension):
+            read.add(one.iter)
+        elif isinstance(one, ast.Compare):
+            read.update(one.comparators)
+    containers: set[str] = set()
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(
+            one.value, ast.List | ast.Dict | ast.Set
+        ):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            containers.update(target.id for target in targets if isinstance(target, ast.Name))
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one not in read:
+            changed.update({one.id} & containers)
+    return frozenset(changed)
 
 
 def file_version(file: str) -> FileVersion | None:

@@ -160,14 +160,17 @@ class CodeSnapshot:
         if not _ASKING.isdisjoint(function.__code__.co_names):
             self.certain = False  # what stands in the environment is looked up when it runs
         for value in _held(function):
+            self.certain = self.certain and not isinstance(value, types.ModuleType)
             self._look(value)
         references, imports = names_in(function.__code__)
         for names in references:
             self._follow(space, names)
         for found in imports:
             name = resolved(found, space)
-            self.certain = self.certain and name != "__main__"  # what it has is looked up late
-            if origin_of_module(name).followed and name not in self._seen:
+            # What it has is looked up late.
+            followed = origin_of_module(name).followed
+            self.certain = self.certain and name != "__main__" and not followed
+            if followed and name not in self._seen:
                 self._seen.add(name)
                 file = file_of_module(name)
                 if file is not None:
