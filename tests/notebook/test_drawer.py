@@ -536,6 +536,20 @@ async def test_a_node_is_held_and_let_go(start: Start) -> None:
     assert (await page.head("twice"))["state"] == "done"
 
 
+async def test_clicks_are_done_in_the_order_in_which_they_came(start: Start) -> None:
+    run, page = start(double([1]).named("one"))
+    await over(run)
+    clicks = [{"kind": "double", "most": most} for most in range(20, 0, -1)]
+    with run.engine.constraints.lock:  # each click has a thread, and all of them wait
+        for ask, click in enumerate(clicks):
+            page.desk.hear({"type": "node", "page": "one", "ask": ask, "do": "limit", **click})
+    done = [await asyncio.to_thread(page.answers.get, True, PATIENCE) for _ in clicks]
+    assert [one["ask"] for one in done] == [*range(20)]
+    assert [one["said"] for one in done] == [
+        f"At most {n} of double at once." for n in range(20, 0, -1)
+    ]
+
+
 async def test_what_a_hold_would_do_is_told_first_and_then_it_does_that(start: Start) -> None:
     go = threading.Event()
 

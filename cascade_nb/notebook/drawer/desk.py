@@ -61,6 +61,11 @@ _GONE: Final = (
     "and one that a variable holds, as in `run = %cascade run …`, can be."
 )
 
+#: Clicked one after the other, they are done in that order; none of them takes long.
+_IN_ORDER: Final = frozenset(
+    {"limit", "hold", "hold_after", "resume", "break", "no_break", "hold_all", "resume_all"}
+)
+
 
 class Desk:
     """What can be asked about the nodes of one run.
@@ -91,6 +96,7 @@ class Desk:
         self._timeline = TimelineTold()
         self._latest: dict[str, int] = {}
         self._bound: dict[str, str] = {}
+        self._last_deed: threading.Thread | None = None
         self._lock = threading.Lock()
         weakref.finalize(run, self._forget).atexit = False
 
@@ -107,13 +113,16 @@ class Desk:
             case {"type": "node" | "timeline" | "output", "page": str(page), "ask": int(ask)}:
                 if _is_question(message):
                     self._latest[page] = max(ask, self._latest.get(page, 0))
+                after = self._last_deed if message.get("do") in _IN_ORDER else None
                 context = self._cell.context.copy()
                 work = threading.Thread(
-                    target=lambda: context.run(self._work, page, ask, dict(message)),
+                    target=lambda: context.run(self._work, page, ask, dict(message), after),
                     name="cascade-drawer",
                     daemon=True,
                 )
                 work.start()
+                if message.get("do") in _IN_ORDER:
+                    self._last_deed = work
                 return True
         return False
 
@@ -121,8 +130,10 @@ class Desk:
         self._output = self._references = None
         self._members, self._homes = {}, []
 
-    def _work(self, page: str, ask: int, message: Json) -> None:
-        """In a thread of its own."""
+    def _work(self, page: str, ask: int, message: Json, after: threading.Thread | None) -> None:
+        """In a thread of its own, when another is through."""
+        if after is not None:
+            after.join()
         if _is_question(message) and ask < self._latest.get(page, 0):
             return
         try:
