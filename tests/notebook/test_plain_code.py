@@ -163,6 +163,43 @@ def test_what_is_asked_about_a_call_that_has_not_run_is_told(notebook: Notebook)
     assert "is answered" not in notebook.ok(settled.format("LazyResult"), "C").text
 
 
+def test_a_match_needs_the_value_and_says_so_where_it_is_not_there(notebook: Notebook) -> None:
+    lines = "    case (a, b): n = a\n    case _: n = 0"
+    text = notebook.ok(
+        f"%%cascade\ndef f(x): return x, 2\ny = f(1)\nmatch y:\n{lines}\n"
+        f"def over(x): return x > 3\nmatch 5:\n    case x if over(x): m = x",
+        "A",
+    ).text
+    assert (notebook.names["n"], notebook.names["m"]) == (1, 5)
+    assert "`f`: its value is used at once, as `y` in line 4" in text
+    quiet(notebook, "z = f(3)", "B")
+    text = notebook.ok(f"%%cascade\nmatch z:\n{lines}\ncallable(z)", "C").text
+    assert "`match` (line 2) is answered of a call that has not run, not of its value." in text
+    assert "`callable(…)` (line 5) is answered of a call that has not run" in text
+
+
+def test_an_error_that_a_cell_catches_of_a_call_that_has_not_run_is_told(
+    notebook: Notebook,
+) -> None:
+    quiet(notebook, "def f(x): return x\ny = f([1])", "A")
+    text = notebook.ok(
+        "%%cascade\nimport contextlib\ntry: n = len(y)\nexcept TypeError: n = 0\n"
+        "with contextlib.suppress(AttributeError):\n    y.append(2)\n"
+        "def _first(x):\n    try: return x.real\n    except AttributeError: return 0\n"
+        "_first(y)\nhasattr(y, 'append')",
+        "B",
+    ).text
+    for line, why in [(3, "it has no length"), (6, "'append'"), (8, "'real'")]:
+        told = f"The error of line {line} was caught: f is not computed yet, so it has no"
+        assert any(told in one and why in one for one in text.split("\n")), text
+    assert text.count("was caught") == 3
+    assert "cs.run(" in text
+    ended = notebook.run("%%cascade\ntry: len(y)\nexcept TypeError as e: raise KeyError(1)", "C")
+    assert "was caught" not in ended.text
+    assert "was caught" not in notebook.ok("%%cascade\nimport cascade_nb as cs\ncs.run(y)").text
+    assert "was caught" in notebook.run("%%cascade\ntry: len(y)\nexcept TypeError: n\n1/0").text
+
+
 def test_a_name_that_an_assignment_binds_is_shown_where_ipython_is_set_so(
     notebook: Notebook,
 ) -> None:

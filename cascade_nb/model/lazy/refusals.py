@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dis
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -52,7 +54,30 @@ def refused(lazy: Any, what: str) -> LazyValueError:
     """The error for a use of `lazy` that needs its value; `what` ends a sentence: "it has no
     length".
     """
-    return LazyValueError(_sentence(lazy, what))
+    return _noted(LazyValueError(_sentence(lazy, what)), sys._getframe(2))
+
+
+_Note = Callable[[Exception, FrameType], None]
+_note: contextvars.ContextVar[_Note | None] = contextvars.ContextVar("cascade_note", default=None)
+
+
+@contextlib.contextmanager
+def refusals_noted(note: _Note) -> Iterator[None]:
+    """Call `note` inside this with each refusal and the frame of what was refused: nobody but it
+    sees one that is caught.
+    """
+    token = _note.set(note)
+    try:
+        yield
+    finally:
+        _note.reset(token)
+
+
+def _noted(error: LazyValueError, frame: FrameType) -> LazyValueError:
+    note = _note.get()
+    if note is not None:
+        note(error, frame)
+    return error
 
 
 _NOT_YET: Final = ": it is the call of a task, and cs.run(…) gives what it computes"
@@ -149,7 +174,8 @@ class Refusals:
             raise AttributeError(f"{type(self).__name__} has no {name} yet")
         if name.startswith("_"):  # mostly a probe, whose answer nobody reads
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{_NOT_YET}")
-        raise LazyAttributeError(_sentence(self, f"it has no attribute {name!r}"))
+        error = LazyAttributeError(_sentence(self, f"it has no attribute {name!r}"))
+        raise _noted(error, sys._getframe(1))
 
 
 def _is_by_identity(frame: FrameType) -> bool:

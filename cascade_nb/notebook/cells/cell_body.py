@@ -8,11 +8,12 @@ import re
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from cascade_nb.concurrency.safe_parse import safely
 from cascade_nb.model.lazy.lazy import Lazy
+from cascade_nb.model.lazy.refusals import refusals_noted
 from cascade_nb.model.tasks.partial import PartialTask
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.cells.helpers import Helpers
@@ -58,6 +59,8 @@ class Body:
         source = _Source.of(text, running.text, finish(shell.transform_cell(text)))
         self._has_magics = "get_ipython()" in source.padded
         name = shell.compile.cache(source.shown, running.number, raw_code=running.text or None)
+        self._file = name
+        self._refused: list[tuple[Exception, int]] = []
         tree = shell.transform_ast(
             safely(lambda: shell.compile.ast_parse(source.padded, filename=name))
         )
@@ -102,7 +105,10 @@ class Body:
         return not has_any
 
     def told(self) -> list[str]:
-        """What it has to say about its functions."""
+        """What it has to say about its functions, and about errors that it caught."""
+        return [*self._told_of_functions(), *self.helpers.caught(self._refused, self.error)]
+
+    def _told_of_functions(self) -> list[str]:
         given = [
             f"`{name}` is a task: {to}. Its calls there do not run; `{name}.fn` is the function."
             for name, to in self._roles.given.items()
@@ -151,16 +157,21 @@ class Body:
         """
         __tracebackhide__ = "__ipython_bottom__"
         try:
-            for code in self._codes:
-                awaitable = eval(code, self._shell.user_ns, names)  # noqa: S307
-                if code.co_flags & inspect.CO_COROUTINE:
-                    await awaitable
+            with refusals_noted(self._note):
+                for code in self._codes:
+                    awaitable = eval(code, self._shell.user_ns, names)  # noqa: S307
+                    if code.co_flags & inspect.CO_COROUTINE:
+                        await awaitable
         except StopIteration as error:
             self.error = error
             raise StoppedError(error) from error
         except Exception as error:
             self.error = error
             raise
+
+    def _note(self, error: Exception, frame: FrameType) -> None:
+        if frame.f_code.co_filename == self._file:
+            self._refused.append((error, frame.f_lineno))
 
 
 class StoppedError(Exception):

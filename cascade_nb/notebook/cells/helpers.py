@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, Final
 from weakref import ref
@@ -60,6 +60,26 @@ class Helpers:
         self.ran: dict[str, str] = {}
         self._questions: dict[str, list[int]] = {}
         self._seen: list[tuple[ref[Lazy], str, int]] = []
+
+    def caught(
+        self, refused: Iterable[tuple[Exception, int]], error: BaseException | None
+    ) -> list[str]:
+        """What is to be said of refusals that the cell caught, each with its line.
+
+        Args:
+            refused: all that there were.
+            error: what the cell ended with.
+        """
+        came: list[BaseException | None] = [error]
+        for one in came:
+            came += [] if one is None else [one.__cause__, one.__context__]
+        asked = {line for lines in self._questions.values() for line in lines}
+        told = {
+            f"The error of line {line} was caught: {one}": None
+            for one, line in refused
+            if not (any(one is shown for shown in came) or line in asked)
+        }
+        return list(told)
 
     def untold(self) -> list[str]:
         """What is to be said of calls that nothing keeps, once the cell is over."""

@@ -225,6 +225,10 @@ class Uses:
                 return used, True, in_container
             case ast.If() | ast.While() | ast.Assert() | ast.IfExp() if inner is outer.test:
                 return used, True, in_container
+            case ast.Match() if inner is outer.subject:
+                return used, True, in_container
+            case ast.match_case() if inner is outer.guard:
+                return used, True, in_container
             case ast.For() | ast.AsyncFor() | ast.comprehension() if inner is outer.iter:
                 return (None if in_container else used), True, in_container
             case ast.comprehension() | ast.withitem() | ast.Raise():
@@ -299,8 +303,10 @@ def _asked(written: Written) -> Iterator[tuple[ast.expr, str]]:
     """
     for node in written.parents:
         match node:
-            case ast.Call(func=ast.Name(id="type"), args=[about]):
-                yield about, "type(…)"
+            case ast.Call(func=ast.Name(id=("type" | "callable") as name), args=[about]):
+                yield about, f"{name}(…)"
+            case ast.Match(subject=about):
+                yield about, "match"
             case ast.Call(func=ast.Name(id=("isinstance" | "hasattr") as name), args=[about, _]):
                 if "Lazy" not in ast.unparse(node.args[1]):
                     yield about, f"{name}(…)"
