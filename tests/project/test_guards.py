@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from functools import partial
 
 import pytest
 
+from cascade_nb.concurrency.threads import run_in_thread
 from tests.support import leaks
+from tests.support.idle import IdleLoop
+from tests.support.patience import PATIENCE
 from tools.environments import ROOT
 
 #: name of a test module -> its text, and what the guard says of its test.
@@ -227,3 +233,19 @@ def test_a_process_that_waits_to_be_reaped_counts_as_ended() -> None:
     ended = not leaks.is_running(child.pid)
     child.wait()
     assert ended
+
+
+def test_a_loop_is_not_idle_while_something_is_done_beside_it() -> None:
+    loop = IdleLoop()
+
+    async def waits_until_idle() -> bool:
+        gate = threading.Event()
+        beside = asyncio.ensure_future(run_in_thread(partial(gate.wait, PATIENCE)))
+        threading.Timer(0.05, gate.set).start()
+        await loop.idle()
+        return beside.done() and await beside
+
+    try:
+        assert loop.run_until_complete(waits_until_idle())
+    finally:
+        loop.close()
