@@ -14,7 +14,7 @@ from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.observing.wait_messages import tell_of_lease
 from cascade_nb.engine.planning.planner import Found
-from cascade_nb.engine.runs.nested_wait import wait_for
+from cascade_nb.engine.runs.nested_wait import run_and_wait
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import LazyValueError, StateError
 from cascade_nb.graph.graph import Graph
@@ -132,8 +132,7 @@ def run(
     Args:
         target: what a call of a task gives, or a container of such.
         params: values of parameters by name.
-        on_error: "stop": after a failure nothing new starts; "continue": all that does not need
-            what failed goes on.
+        on_error: "stop": after a failure nothing new starts; "continue": all that can.
         fresh: True to use no results of earlier runs.
         log: "human" or "json": tell what happens in lines on the standard error stream.
         share: "wait": what another kernel with the same state computes just now is waited for.
@@ -158,9 +157,10 @@ def run(
     if not (params or isinstance(target, Graph)) and is_present(target):
         # In a body the call of an `async def` task gives a coroutine, whose value is asked for.
         return on_own_loop(target) if asyncio.iscoroutine(target) else target
-    said = {"params": params, "on_error": on_error, "fresh": fresh, "log": log, "share": share}
-    started = start(target, **said, on=on, priority=priority)  # type: ignore[arg-type]
-    value = wait_for(started)
+    said: Any = {"params": params, "on_error": on_error, "fresh": fresh, "log": log, "on": on}
+    said.update(share=share, priority=priority)
+    engine = default_engine()
+    started, value = run_and_wait(engine, lambda it: engine.start(target, **said, run_id=it))
     if _tell is not None and _is_of_an_effect(value) and _did_nothing(started):
         title = started.graph.title
         _tell(f"{title} did not run again: its result stands. cs.run(…, fresh=True) runs it.")

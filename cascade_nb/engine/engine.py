@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from cascade_nb.concurrency.interrupts import interrupts_wait
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.concurrency.process_protocols import Submits
 from cascade_nb.concurrency.safe_parse import SAFE_ANYWHERE, elsewhere
@@ -223,8 +224,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             graph = Graph((), (), target, {})
         place = None if on is None else self.executors.place(on)
         asked = checked_params(params), bindings, on_error, fresh, log, shares, place, priority
-        request = RunRequest(*asked)
-        run = self.begin(graph, request, run_id)
+        run = self.begin(graph, request := RunRequest(*asked), run_id)
         self.given.update(request.params)  # what does not fit is not remembered
         return run
 
@@ -243,17 +243,18 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
             run = Run(self, run_id or new_run_id(), self._started + 1, graph, request, parent)
             execution = Execution(self, run, request, self.ended)
             services = self.loop_binding.services()
-            self._started += 1
-            self.runs.append(run)
-            self._executions[run] = execution
-            self._edits[run] = execution.edits
-        if parent is not None:
-            (nested := parent.driver.nested)[run] = parent
-            run.add_done_callback(lambda run: nested.pop(run, None))
-        for tell in Engine.on_begun:
-            tell(run)
-        run.begin_log()
-        with_settings().run(services.portal.call, partial(self._spawn, services, execution))
+            with interrupts_wait(run.interrupt):  # what is known to have begun can be ended
+                self._started += 1
+                self.runs.append(run)
+                self._executions[run], self._edits[run] = execution, execution.edits
+                if parent is not None:
+                    (nested := parent.driver.nested)[run] = parent
+                    run.add_done_callback(lambda run: nested.pop(run, None))
+                for tell in Engine.on_begun:
+                    tell(run)
+                run.begin_log()
+                spawn = partial(self._spawn, services, execution)
+                with_settings().run(services.portal.call, spawn)
         return run
 
     def remember(self, timings: Mapping[str, tuple[int, float]]) -> None:
@@ -287,8 +288,7 @@ class Engine(Controls, Planner, RecordedRuns, HearsOfEdits):
         """Cancel what runs, wait for its end, and let go of workers, state and connector."""
         for run in list(self.runs):
             run.cancel("the engine was closed")
-            ended = asyncio.wrap_future(run._future)
-            await asyncio.wait([ended])
+            await asyncio.wait([ended := asyncio.wrap_future(run._future)])
             ended.exception()  # heard, so that nobody reports it as never retrieved
         await self.loop_binding.there(self.supervisor.close())
         if self.journal_writer is not None:

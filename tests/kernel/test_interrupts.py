@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.examples import PROFILE
 from tests.support.kernels import NEWEST, Execution, RealKernel
 
 SETUP = """
@@ -73,3 +74,86 @@ def test_an_interrupt_ends_a_waiting_cell_soon_in_one_line_and_for_good(tmp_path
         own = kernel.execute("cs.run([raises(), slow(0)], on_error='continue')")
         assert own.error is not None
         assert own.error.name == "TaskFailedError"
+
+
+AT_EVERY_LINE = """
+%load_ext cascade_nb
+import asyncio, signal, sys, time
+import cascade_nb as cs
+from cascade_nb.engine import engine as engines
+from cascade_nb.engine.runs import loop_binding, nested_wait, run as runs
+from cascade_nb.notebook.magics import launching, panels
+from cascade_nb import shortcuts
+
+@cs.task
+def slow(n):
+    for _ in range(n): cs.checkpoint(); time.sleep(.01)
+
+lines = {module.__file__ for module in (
+    engines, loop_binding, nested_wait, runs, launching, panels, shortcuts)}
+#: Where a run begins, and where its wait does, which sees to interrupts.
+begins = {launching.present.__code__, nested_wait.run_and_wait.__code__}
+waits = {runs.Run._wait.__code__, nested_wait._awaited.__code__}
+
+class Interrupts:
+    def __init__(self, at=None):
+        self.at, self.seen, self.on = at, [], False
+    def __call__(self, frame, event, arg):
+        code = frame.f_code
+        if event == "call":
+            if code in waits and self.on and self.at and self.at not in self.seen:
+                raise KeyboardInterrupt  # a line of the first time only
+            self.on = (self.on or code in begins) and code not in waits
+        elif event == "return" and code is launching.present.__code__:
+            self.on = False
+        elif event == "line" and self.on and code.co_filename in lines:
+            place = (code.co_filename, frame.f_lineno)
+            if place not in self.seen:
+                self.seen.append(place)
+                if place == self.at:
+                    sys.settrace(None)
+                    signal.raise_signal(signal.SIGINT)
+        return self
+
+def tried(ask, at=None):
+    tracer = Interrupts(at)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a cell without await
+    sys.settrace(tracer)
+    try:
+        ask()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+        signal.signal(signal.SIGINT, before)
+    return tracer.seen
+
+async def ended():
+    engine = shortcuts.default_engine()
+    until = time.monotonic() + 60
+    while engine.runs and time.monotonic() < until: await asyncio.sleep(.002)
+    return not engine.runs
+"""
+
+ASKS = ("cs.run(slow(n))", "get_ipython().run_line_magic('cascade', 'run named')")
+
+
+def test_an_interrupt_at_any_line_between_the_start_of_a_run_and_its_wait_ends_the_run() -> None:
+    every = 1 if PROFILE == "soak" else 6
+    with RealKernel.start(NEWEST) as kernel:
+        kernel.check(AT_EVERY_LINE)
+        kernel.check("%%cascade --quiet\nnamed = slow(100_000)")
+        kernel.check("engine = shortcuts.default_engine()")
+        for ask in ASKS:
+            kernel.check(f"def ask(): {ask}")
+            for _ in "12":  # the first time there are lines that never come again
+                kernel.check("n = 1; places = tried(ask)\nfor run in engine.runs: run.cancel()")
+                assert int(kernel.check("print(await ended() and len(places))").stdout) > 40
+            gone_on = kernel.check(
+                f"n, left = 100_000, []\nfor place in places[::{every}]:\n"
+                "    if place not in tried(ask, place):\n"
+                "        for run in engine.runs: run.cancel()\n"
+                "    if not await ended(): left.append(place); break\n"
+                "print(left)"
+            )
+            assert gone_on.stdout == "[]\n", ask

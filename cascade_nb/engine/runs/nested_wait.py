@@ -7,15 +7,16 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cascade_nb.advice import advised
 from cascade_nb.engine.dispatch.attempt import AsyncAttempt
 from cascade_nb.engine.dispatch.failures import in_a_line
 from cascade_nb.engine.dispatch.inline import run_inline_batch
-from cascade_nb.engine.runs.run import Run
+from cascade_nb.engine.runs.request import new_run_id
+from cascade_nb.engine.runs.run import INTERRUPTED, Run
 from cascade_nb.errors import BlockingError, CascadeError
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
@@ -48,6 +49,41 @@ def wait_for(run: Run, timeout: float | None = None) -> Any:
         raise in_a_line(interrupt, run.number, run.graph.title) from None
     finally:
         run.finish_log()
+
+
+class HasRuns(Protocol):
+    """An engine, as far as its runs are looked for."""
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """Those that go on."""
+
+
+def run_and_wait(engine: HasRuns, begin: Callable[[str], Run]) -> tuple[Run, Any]:
+    """Begin a run, and block until its value is there. What breaks that off ends the run, at
+    whatever moment it comes: nobody else has it.
+
+    Args:
+        engine: where it runs.
+        begin: begins a run of this id.
+
+    Raises:
+        BlockingError, RunError, RunFailures: as `wait_for`.
+    """
+    run_id = new_run_id()
+    try:
+        run = begin(run_id)
+        return run, wait_for(run)
+    except BaseException:
+        end_unseen(engine, run_id, "it was interrupted")
+        raise
+
+
+def end_unseen(engine: HasRuns, run_id: str, words: str) -> None:
+    """End a run of which nobody would know that it goes on, if it does."""
+    for run in list(engine.runs):
+        if run.id == run_id:
+            run.cancel(words, within=INTERRUPTED)
 
 
 def _wait_for_end(run: Run) -> None:

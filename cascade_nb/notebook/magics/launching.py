@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cascade_nb.engine.runs.nested_wait import wait_for
+from cascade_nb.engine.runs.nested_wait import end_unseen, wait_for
 from cascade_nb.engine.runs.request import new_run_id
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import RunError, RunFailures
@@ -122,21 +122,33 @@ def present(
     Raises:
         RunError: the cell waited, and the run ended without a value.
     """
+    try:
+        return _presented(session, begin, run_id, begun, wait, awaited)
+    except BaseException as error:  # an interrupt, for instance: nobody would see the run
+        interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
+        words = "it was interrupted" if interrupted else "its panel could not be shown"
+        end_unseen(session.engine, run_id, words)
+        raise
+
+
+def _presented(
+    session: Session,
+    begin: Callable[[str], Run],
+    run_id: str,
+    begun: Callable[[Run], object],
+    wait: bool,
+    awaited: bool,
+) -> Any:
     output = TaskOutput()
     has_widget = running_kernel() is not None and not is_headless()
     unroute = route(run_id, output) if has_widget else lambda: None
     try:
         run = begin(run_id)
-    except BaseException:
-        unroute()
-        raise
-    begun(run)
-    session.notice(run)
-    session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
-    try:
+        begun(run)
+        session.notice(run)
+        session.latest, session.shown_in = run, (run, running_cell(session.shell).number)
         panel = open_panel(session, run, output)
-    except BaseException:  # an interrupt, for instance; nobody would see the run
-        run.cancel("its panel could not be shown")
+    except BaseException:
         unroute()
         raise
     if not wait and at_a_prompt():
@@ -162,6 +174,9 @@ async def _await(run: Run, panel: Panel | None) -> Run:
         await run
     except RunFailures as failures:
         failed = _as_one(failures)
+    except BaseException:
+        run.interrupt()
+        raise
     finally:
         if panel is not None:
             await panel.finished()
