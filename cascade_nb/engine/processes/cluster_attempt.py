@@ -14,7 +14,7 @@ from cascade_nb.engine.dispatch.dispatched_run import ClusteredRun, DispatchedRu
 from cascade_nb.engine.files.audit_hook import user_here
 from cascade_nb.engine.files.opened_files import OpenedFiles
 from cascade_nb.engine.files.remote_files import FilesToNote
-from cascade_nb.engine.processes.cluster_body import run_on_cluster
+from cascade_nb.engine.processes.cluster_body import OnCluster
 from cascade_nb.engine.processes.told_here import ToldHere
 from cascade_nb.errors import ClusterError, RunCancelledError
 from cascade_nb.model.arguments.call import Call
@@ -103,7 +103,7 @@ class ClusterAttempt(ThreadAttempt):
         driver, index, call = self.driver, self.index, call.made()
         kind, options = driver.core.kinds.of[index], driver.core.options_of(index)
         work = ClusterWork(
-            run=run_on_cluster,
+            run=OnCluster(),
             said=driver.said(self._runner),
             noted=FilesToNote(options.track_files, kind.files, kind.mentions, kind.name),
             fn=call.fn,

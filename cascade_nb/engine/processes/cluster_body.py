@@ -17,7 +17,9 @@ from typing import Any, Final
 
 from cascade_nb.concurrency.cluster_protocols import Tells
 from cascade_nb.engine.body_context import at_end, finish_body, progress_told
+from cascade_nb.engine.dispatch.figures import figures_by_task
 from cascade_nb.engine.files.remote_files import FilesToNote, RemoteBody
+from cascade_nb.engine.processes.displays import put_up, shown_elsewhere
 from cascade_nb.engine.processes.surroundings import Said, record_as_text
 from cascade_nb.errors import RunCancelledError
 from cascade_nb.file_stamps import Stamps
@@ -57,6 +59,7 @@ def _run(channel: Tells, said: bytes, noted: FilesToNote, call: partial[Any]) ->
     _tells.set(channel)
     settings = _settings(said).enter()
     progress_told.set(partial(_Progress().told, channel))
+    shown_elsewhere(channel.tell)
     enter_body()
     at_end.set(None)
     files = noted.opened()
@@ -76,6 +79,24 @@ def _run(channel: Tells, said: bytes, noted: FilesToNote, call: partial[Any]) ->
             stream.flush()
         _tells.set(None)
     return result, files.met
+
+
+class OnCluster:
+    """`run_on_cluster`, which makes a worker ready where it is read, ahead of what is to run there:
+    that may have functions of IPython's.
+    """
+
+    def __call__(self, channel: Tells, *body: Any) -> tuple[Any, Stamps]:
+        """Run it."""
+        return run_on_cluster(channel, *body)
+
+    def __reduce__(self) -> tuple[Callable[[], OnCluster], tuple[()]]:
+        return _made_ready, ()
+
+
+def _made_ready() -> OnCluster:
+    put_up()
+    return OnCluster()
 
 
 class _Progress:
@@ -169,7 +190,7 @@ _heard: list[_Records] = []
 
 
 def _listen() -> None:
-    """Have what bodies write, log and warn of in this worker go to who asked for them; once."""
+    """Have what bodies say and draw in this worker go to who asked for them; once."""
     with _listening:
         if _heard:
             return
@@ -192,4 +213,5 @@ def _listen() -> None:
                 channel.tell("warning", (message, category, filename, lineno))
 
         warnings.showwarning = show
+        figures_by_task(lambda: _tells.get() is not None)
         _heard.append(handler)

@@ -12,6 +12,7 @@ import pytest
 
 import cascade_nb as cs
 from cascade_nb.engine import Engine
+from cascade_nb.engine.processes import told_here
 from cascade_nb.errors import TaskFailedError, UsageError
 from cascade_nb.executors import DaskExecutor
 from cascade_nb.executors.dask.executor import DaskExecutor as Executor
@@ -160,3 +161,28 @@ def test_what_cannot_go_there_is_named_before_anything_starts(engine: Engine) ->
     locked = cs.task(lambda: lock, name="locked")
     with pytest.raises(UsageError, match="locked cannot run on a cluster: `lock`"):
         engine.start(locked()).result()
+
+
+def test_what_a_body_displays_and_draws_is_told_here(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []  # what a panel shows of processes, too
+    monkeypatch.setattr(told_here, "show_here", shown.append)
+
+    @cs.task(reuse=False)
+    def paint() -> None:
+        import matplotlib as mpl
+
+        mpl.use("module://matplotlib_inline.backend_inline")
+        import matplotlib.pyplot as plt
+        from IPython import display
+
+        shows: Any = display
+        shows.display(shows.HTML("<b>1</b>"), display_id=True).update(shows.HTML("<b>2</b>"))
+        plt.plot([2, 1])
+
+    engine.start(paint()).result()
+    texts = [data.get("text/html") for data, *_ in shown]
+    assert texts == ["<b>1</b>", "<b>2</b>", None]
+    assert "image/png" in shown[2][0]
+    assert [update for *_, update in shown] == [False, True, False]
