@@ -364,7 +364,10 @@ async def test_where_a_run_is_taken_up_the_workflow_has_its_condition_and_nobody
     run.cancel()
     await outcome(run)
     again = await make_engine(state_backend=url).attach(run.id)
-    lost = "by you: large?; it was to hold only if is_large says so, which is not known here; its"
+    lost = (
+        "by you: large?; it was to hold only if is_large says so, which is lost with its kernel: "
+        "it holds all that comes; lift it, or set it again; its"
+    )
     await until(lambda: lost in again.why("rows")[0])
     again.resume("node:rows")
     await until(lambda: "by the workflow, if its condition says so; its" in again.why("x")[0])

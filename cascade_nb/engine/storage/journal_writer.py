@@ -335,7 +335,8 @@ def _reason_of(constraint: Constraint) -> str:
     if constraint.pause_if is None:
         return constraint.reason
     lost = (
-        f"it was to hold only if {condition_in_words(constraint.pause_if)}, which is not known here"
+        f"it was to hold only if {condition_in_words(constraint.pause_if)}, which is lost with its "
+        "kernel: it holds all that comes; lift it, or set it again"
     )
     return "; ".join(filter(None, [constraint.reason, lost]))
 
