@@ -22,6 +22,10 @@ DEAF = 5.0
 #: How often a page is loaded again at most where Lab does not find the models of its widgets.
 _LOADS = 3
 
+#: Milliseconds between two looks at a page. By itself Playwright looks at each frame, and so has a
+#: page that is loading painted sixty times a second.
+_LOOK = 50
+
 _NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 _ANSWERED = "index => window.cellRuns[index] !== 'running'"
 
@@ -78,7 +82,7 @@ class LabNotebook:
         try:
             if self._is_new:
                 self._wait_for_first_cell(index)
-            self.page.wait_for_function(_ANSWERED, arg=index)
+            self.page.wait_for_function(_ANSWERED, arg=index, polling=_LOOK)
         except Error as late:
             state = self.page.evaluate(
                 f"() => {{ const kernel = {_NOTEBOOK}.sessionContext.session?.kernel\n"
@@ -182,7 +186,7 @@ class LabNotebook:
             " () => { window.clickedAt = Date.now() / 1000 }, {capture: true, once: true}) }"
         )
         target.click()
-        self.page.wait_for_function("() => window.clickedAt !== null")
+        self.page.wait_for_function("() => window.clickedAt !== null", polling=_LOOK)
         return float(self.page.evaluate("() => window.clickedAt"))
 
     def wait_until(self, condition: Callable[[], object], story: str) -> None:
@@ -197,14 +201,16 @@ class LabNotebook:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
     def _wait_for_cells(self) -> None:
-        self.page.wait_for_function("() => !!window.jupyterapp")
+        self.page.wait_for_function("() => !!window.jupyterapp", polling=_LOOK)
         self.page.evaluate("() => window.jupyterapp.restored")
-        self.page.wait_for_function(f"() => {_NOTEBOOK}?.content?.widgets?.length > 0")
+        there = f"() => {_NOTEBOOK}?.content?.widgets?.length > 0"
+        self.page.wait_for_function(there, polling=_LOOK)
 
     def _wait_for_kernel(self) -> None:
         self.page.wait_for_function(
             f"() => {_NOTEBOOK}.sessionContext?.isReady &&"
-            f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'"
+            f" {_NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'",
+            polling=_LOOK,
         )
         self._greet()
 
@@ -263,7 +269,9 @@ class LabNotebook:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
-                self.page.wait_for_function(condition, arg=about, timeout=DEAF * 1000)
+                self.page.wait_for_function(
+                    condition, arg=about, timeout=DEAF * 1000, polling=_LOOK
+                )
             except TooLate:
                 self.page.evaluate(
                     f"() => {{ const other = {_NOTEBOOK}.sessionContext.session.kernel.clone()\n"
