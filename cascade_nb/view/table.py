@@ -1,7 +1,9 @@
 """Draws rows of nodes as an HTML table that fits the page it stands on, light or dark.
 
 The table is built element by element; every name is the text of an element. It has no script and
-no link, and says the same without its style sheet.
+no link. Where a notebook is exported and sanitised, nbconvert shows the text of a style sheet and
+the tags that it does not allow, `tbody` among them, which every table is given. So how it looks
+stands at each element, a table is no `table`, and what is left of it is its lines.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from cascade_nb.view.picture.labels import clean
 from cascade_nb.view.picture.states import LOOKS
-from cascade_nb.view.svg.style import themed
+from cascade_nb.view.svg.style import colour
 
 ROWS: Final = 200
 _NAME: Final = 60
@@ -56,52 +58,58 @@ class RowGroup(NamedTuple):
 
 def table_html(title: str, notes: Sequence[str], groups: Sequence[RowGroup]) -> str:
     """A table with its title, sentences below it, and at most two hundred rows."""
-    root = Element("div", {"class": "cascade-table"})
-    _add(root, "style", _SHEET)
-    _add(root, "p", clean(title, _WORDS), "head")
+    root = _add(None, "div", style=_ROOT)
+    root.set("class", "cascade-table")
+    _add(_add(root, "div"), "b", clean(title, _WORDS))
     for note in notes:
-        _add(root, "p", clean(note, _WORDS), "note")
-    table = SubElement(root, "table")
+        _add(root, "div", clean(note, _WORDS), _NOTE)
     room = ROWS
     for group in groups[:ROWS]:
-        _group(table, group, room)
+        _group(_add(root, "div", style=_GROUP), group, room)
         room = max(0, room - len(group.rows))
     if len(groups) > ROWS:
-        _add(root, "p", f"… and {len(groups) - ROWS:,} groups more", "note")
+        _add(root, "div", f"… and {len(groups) - ROWS:,} groups more", _NOTE)
     return tostring(root, encoding="unicode", method="html")
 
 
-def _group(table: Element, group: RowGroup, room: int) -> None:
-    body = SubElement(table, "tbody", {"data-state": group.state})
-    head = SubElement(body, "tr", {"class": "group"})
-    title = SubElement(head, "th", {"scope": "rowgroup", "colspan": "2"})
-    into = title
+def _group(parent: Element, group: RowGroup, room: int) -> None:
     if group.lines:
-        details = SubElement(title, "details")
-        into = SubElement(details, "summary")
+        details = _add(parent, "details")
+        _heading(_add(details, "summary", style=_SUMMARY), group)
         _difference(details, group.lines)
-    _add(into, "span", LOOKS[group.state].sign, "sign")
-    _add(into, "span", f" {clean(group.heading, _WORDS)}")
-    _add(head, "td", clean(group.time, _NAME), "time")
+    else:
+        _heading(_add(parent, "div"), group)
+    table: Element | None = None
     for row in group.rows[:room]:
-        line = SubElement(body, "tr")
-        names = {"class": "name"} if row.words or row.time else {"class": "name", "colspan": "3"}
-        SubElement(line, "td", names).text = clean(row.names, _WORDS)
-        if row.words or row.time:
-            _add(line, "td", clean(row.words, _WORDS), "words")
-            _add(line, "td", clean(row.time, _NAME), "time")
+        if not row.words and not row.time:
+            table = None
+            _add(parent, "div", clean(row.names, _WORDS), _NAMES)
+            continue
+        if table is None:
+            table = _add(parent, "div", style=_TABLE, role="table")
+        line = _add(table, "div", style=_ROW, role="row")
+        _add(line, "span", clean(row.names, _WORDS), f"{_CELL};{_MONO}", "cell").tail = " "
+        _add(line, "span", clean(row.words, _WORDS), f"{_CELL};{_FAINT}", "cell").tail = " "
+        _add(line, "span", clean(row.time, _NAME), f"{_CELL};{_FAINT}", "cell")
     left = sum(row.nodes for row in group.rows[room:])
     if left:
-        line = SubElement(body, "tr")
-        SubElement(line, "td", {"colspan": "3", "class": "left"}).text = f"… and {left:,} more"
+        _add(parent, "div", f"… and {left:,} more", f"padding-left:1.5em;{_FAINT}")
+
+
+def _heading(parent: Element, group: RowGroup) -> None:
+    words = _add(parent, "b")
+    coloured = f"color:{colour(_SIGNS[group.state])}" if group.state in _SIGNS else ""
+    _add(words, "span", LOOKS[group.state].sign, coloured)
+    _add(words, "span", f" {clean(group.heading, _WORDS)}").tail = " "
+    _add(parent, "span", clean(group.time, _NAME), f"padding-left:1em;{_FAINT}")
 
 
 def _difference(parent: Element, lines: Sequence[str]) -> None:
-    difference = SubElement(parent, "pre")
+    difference = _add(parent, "pre", style=_CODE)
     for number, text in enumerate(lines):
-        kind = {"+": "came", "-": "went"}.get(text[:1], "same")
+        kind = {"+": f"color:{colour('done')}", "-": f"color:{colour('failed')}"}
         end = "\n" if number < len(lines) - 1 else ""
-        _add(difference, "span", _cleaned(text) + end, kind)
+        _add(difference, "span", _cleaned(text) + end, kind.get(text[:1], _FAINT))
 
 
 def _cleaned(line: str) -> str:
@@ -113,51 +121,29 @@ def _cleaned(line: str) -> str:
     return clean(line, _LINE)
 
 
-def _add(parent: Element, tag: str, text: str, name: str = "") -> None:
-    SubElement(parent, tag, {"class": name} if name else {}).text = text
+def _add(
+    parent: Element | None, tag: str, text: str = "", style: str = "", role: str = ""
+) -> Element:
+    said = {name: value for name, value in (("role", role), ("style", style)) if value}
+    made = Element(tag, said) if parent is None else SubElement(parent, tag, said)
+    made.text = text
+    return made
 
 
-# Said twice, so that it counts for more than the page's own rules for tables and code.
-_ROOT: Final = "div.cascade-table.cascade-table"
-_LOOK: Final = {
-    "": "color: var(--cs-ink); font-size: var(--jp-ui-font-size1, 13px); line-height: 1.5",
-    "p": "margin: 0 0 2px; max-width: 60em",
-    ".head": "font-weight: 600",
-    ".note": "color: var(--cs-faint)",
-    "table": "border-collapse: collapse; margin: 6px 0 2px; font-size: inherit",
-    "tr": "background: none",
-    "td": "padding: 2px 14px 2px 0; text-align: left; vertical-align: top; max-width: 52em;"
-    " white-space: normal; color: inherit",
-    "th": "padding: 5px 14px 2px 1.5em; text-indent: -1.5em; text-align: left;"
-    " vertical-align: top; font-weight: 600; color: inherit",
-    ".group": "border-top: 1px solid color-mix(in srgb, var(--cs-faint) 28%, transparent)",
-    ".group .time": "padding-top: 5px",
-    ".time": "white-space: nowrap; color: var(--cs-faint)",
-    ".name": "padding-left: 1.5em; font-family: var(--jp-code-font-family, monospace);"
-    " font-size: 0.95em; overflow-wrap: anywhere",
-    ".left": "padding-left: 1.5em",
-    ".words, .left": "color: var(--cs-faint)",
-    ".sign": "display: inline-block; width: 1.1em; text-align: center; text-indent: 0",
-    "[data-state=planned] .sign": "color: var(--cs-running)",
-    "[data-state=reused] .sign": "color: var(--cs-done)",
-    "[data-state=held] .sign": "color: var(--cs-held)",
-    "[data-state=queued] .sign": "color: var(--cs-queued)",
-    "[data-state=skipped] .name": "color: var(--cs-faint)",
-    "summary": "cursor: pointer; display: list-item",
-    "pre": "margin: 3px 0 5px; text-indent: 0; padding: 4px 8px; font-weight: 400;"
-    " font-size: 0.92em; line-height: 1.45; overflow-x: auto;"
-    " border-left: 2px solid color-mix(in srgb, var(--cs-faint) 40%, transparent);"
-    " background: none; color: inherit",
-    ".came": "color: var(--cs-done)",
-    ".went": "color: var(--cs-failed)",
-    ".same": "color: var(--cs-faint)",
-}
-_SHEET: Final = "\n".join(
-    [
-        *themed(_ROOT),
-        *(
-            ", ".join(f"{_ROOT} {part}".rstrip() for part in what.split(", ")) + f" {{ {how} }}"
-            for what, how in _LOOK.items()
-        ),
-    ]
+#: By the state of a group, the colour of its sign.
+_SIGNS: Final = {"planned": "running", "reused": "done", "held": "held", "queued": "queued"}
+_ROOT: Final = f"color:{colour('ink')};font-size:var(--jp-ui-font-size1, 13px);line-height:1.5"
+_FAINT: Final = "opacity:.75"
+_NOTE: Final = f"max-width:60em;{_FAINT}"
+_GROUP: Final = "border-top:1px solid rgba(128,128,128,.3);margin-top:5px;padding-top:5px"
+_TABLE: Final = "display:table;padding-left:1.5em"
+_ROW: Final = "display:table-row"
+_CELL: Final = "display:table-cell;padding:2px 14px 2px 0;max-width:52em"
+_MONO: Final = "font-family:var(--jp-code-font-family, monospace)"
+_NAMES: Final = f"padding:2px 0 2px 1.5em;overflow-wrap:anywhere;{_MONO}"
+_SUMMARY: Final = "cursor:pointer;display:list-item"
+# JupyterLab has rules of its own for code.
+_CODE: Final = (
+    "margin:3px 0 5px 1.5em;padding:4px 8px;font-size:.92em;line-height:1.45;overflow-x:auto;"
+    "border-left:2px solid rgba(128,128,128,.4);background:none;color:inherit"
 )

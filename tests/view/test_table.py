@@ -6,6 +6,8 @@ import html.parser
 from xml.etree import ElementTree as ET
 
 import pytest
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from cascade_nb.view.picture.states import LOOKS
 from cascade_nb.view.svg.style import SHEET
@@ -57,8 +59,9 @@ def test_names_and_words_are_text(evil: str) -> None:
     rows = (Row(evil, evil, evil), Row(evil))
     made = table_html(evil, [evil], [RowGroup("held", evil, evil, (evil, f"+{evil}"), rows)])
     assert "script" not in Tags(made).tags
-    assert Tags(made).tags.count("table") == 1
-    assert Tags(made).tags.count("tr") == 3
+    assert Tags(made).tags.count("details") == 1
+    assert made.count('role="row"') == 1
+    assert Tags(made).tags.count("div") == 7
     made.encode("utf-8")
     assert not set(made) & set("\0\u202e")
 
@@ -87,6 +90,21 @@ def test_it_has_neither_script_nor_address_and_is_well_formed() -> None:
 
 def test_it_takes_the_pages_colours_as_pictures_do() -> None:
     made = table_html("t", [], [GROUP])
-    for colour in ("--jp-content-font-color1", "--jp-success-color1", "prefers-color-scheme: dark"):
+    for colour in ("--jp-content-font-color1", "--jp-brand-color1", "#1769c0", "#6cb2f5"):
         assert colour in made
         assert colour in SHEET
+
+
+def test_a_sanitised_export_shows_no_markup_as_text() -> None:
+    row = ROW._replace(names="a < b")
+    made = table_html("1 < 2", ["About 4 s."], [GROUP._replace(lines=(), rows=(row, Row("c")))])
+    nb = new_notebook(
+        cells=[new_code_cell(outputs=[new_output("display_data", {"text/html": made})])]
+    )
+    exporter = HTMLExporter(sanitize_html=True)  # type: ignore[no-untyped-call]
+    page, _ = exporter.from_notebook_node(nb)
+    shown = Tags(page[page.index("<body") :]).text
+    assert "1 < 2" in shown
+    assert "a < b" in shown
+    for left in ("</", "style=", "{", "<td", "<div"):
+        assert left not in shown

@@ -29,6 +29,12 @@ def _variables(dark: bool) -> str:
     return " ".join(pairs)
 
 
+def colour(name: str) -> str:
+    """One of the page's colours, such as "ink", for an element that has no style sheet."""
+    lab, on_light, on_dark = _COLOURS[name]
+    return f"var({lab}, light-dark({on_light}, {on_dark}))"
+
+
 def themed(selector: str) -> Iterator[str]:
     """The rules that give what `selector` matches the colours of the page, as `--cs-ink` and so
     on.
