@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from cascade_nb.notebook.kernel import task_output
 from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.task_output import DISPLAYS, KEPT, SHOWN, Chunk, TaskOutput
 from tests.support.kernels import LABELS, RealKernel
+from tests.support.patience import until
 
 
 @pytest.fixture(scope="module", params=LABELS)
@@ -28,6 +32,16 @@ from cascade_nb.notebook.panel.panel import Panel
 logging.basicConfig(format="%(message)s", level="INFO")
 go = threading.Event()
 """
+
+
+def pieces_of(output: TaskOutput, size: int = 1_000_000) -> list[str]:
+    """All that was written, as a page is given it."""
+    found: list[str] = []
+    place: int | None = 0
+    while place is not None:
+        text, place = output.piece(place, size)
+        found.append(text)
+    return found
 
 
 def test_neighbours_of_one_stream_are_told_as_one() -> None:
@@ -48,14 +62,74 @@ def test_a_flood_is_told_by_its_end_and_kept_up_to_a_limit() -> None:
     assert anew, "the browser must forget what it had, because something is missing in between"
     assert sum(len(chunk.text) for chunk in chunks) == SHOWN
     assert len(output.text) == KEPT
-    assert output.dropped == 10_000
+    assert "".join(pieces_of(output)) == line * (KEPT // 1000 + 10)
 
 
-def test_a_text_longer_than_all_that_is_kept_is_cut_at_its_beginning() -> None:
+def test_of_a_text_longer_than_memory_may_hold_only_the_end_is_there_and_all_of_it_on_disk() -> (
+    None
+):
     output = TaskOutput()
-    output.write("stdout", "a" + "b" * KEPT)
+    output.write("stdout", "é" + "b" * KEPT)
     assert output.text == "b" * KEPT
-    assert output.dropped == 1
+    assert "".join(pieces_of(output, 7_000_001)) == "é" + "b" * KEPT
+    output.clear()
+    output.write("stdout", "after")
+    assert pieces_of(output) == ["after"]
+
+
+def test_whoever_takes_the_pieces_of_what_goes_on_being_written_misses_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task_output, "KEPT", 300)
+    monkeypatch.setattr(task_output, "SHOWN", 7)
+    output, lines = TaskOutput(), [f"{n} — ü\n" for n in range(3_000)]
+
+    def write() -> None:
+        for line in lines:
+            output.write("stdout", line)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found, place = "", 0
+    while True:
+        over = not writer.is_alive()
+        text, more = output.piece(place, 61)
+        found += text
+        place += len(text.encode())
+        if more is None and over:
+            break
+    writer.join()
+    assert found == "".join(lines)
+    assert output.dropped == 0
+
+
+def test_nobody_else_can_open_what_is_on_disk_and_it_is_gone_with_the_output() -> None:
+    output = TaskOutput()
+    output.write("stdout", "x" * (KEPT + SHOWN))
+    file = until(lambda: output._spill._file)
+    about = os.fstat(file.fileno())
+    assert about.st_mode & 0o077 == 0
+    assert about.st_nlink == 0, "it has no name"
+    until(lambda: not output._spill._at_work)
+    output.clear()
+    gc.collect()
+    assert file.closed
+
+
+def test_a_full_disk_loses_what_is_not_there_yet_and_says_how_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output = TaskOutput()
+
+    def full(**_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    output.write("stdout", "x" * (KEPT + 400_000))
+    until(lambda: output.dropped == 400_000)
+    output.write("stdout", "y" * 400_000)
+    assert output.dropped == 800_000
+    assert "".join(pieces_of(output)) == output.text
 
 
 def test_a_late_browser_is_given_the_end() -> None:

@@ -101,7 +101,7 @@ def test_a_sanitised_export_shows_no_markup_as_text() -> None:
     nb = new_notebook(
         cells=[new_code_cell(outputs=[new_output("display_data", {"text/html": made})])]
     )
-    exporter = HTMLExporter(sanitize_html=True)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(sanitize_html=True)
     page, _ = exporter.from_notebook_node(nb)
     shown = Tags(page[page.index("<body") :]).text
     assert "1 < 2" in shown

@@ -182,17 +182,16 @@ class Desk:
                 references.take(run.graph)
         return self._timeline.answer(run, references, message)
 
-    def _all_written(self, _message: Json) -> Json:
-        """All of the output that is kept, and how many characters there were before."""
-        output = self._output
-        if output is None:
+    def _all_written(self, message: Json) -> Json:
+        """A piece of all the output, where the next one begins, and how much is lost of it."""
+        output, start = self._output, message.get("start")
+        if output is None or not isinstance(start, int) or start < 0:
             return {"problem": _GONE}
-        return {"text": output.text, "dropped": output.dropped}
+        text, more = output.piece(start)
+        return {"text": text, "more": more, "dropped": output.dropped}
 
     def keep_timeline(self) -> list[int]:
-        """Remember when attempts were under way, also when nobody has the run any more; gives the
-        nodes that its end waited for.
-        """
+        """Remember when attempts were under way; gives the nodes that the run's end waited for."""
         run, references = self._run(), self._references
         if run is not None and references is not None:
             with self._lock:

@@ -1,16 +1,20 @@
-"""Keeps what the tasks of one run wrote and displayed, within bounds."""
+"""Keeps what the tasks of one run wrote and displayed: the end in memory, the rest on disk."""
 
 from __future__ import annotations
 
+import codecs
 import threading
 from collections import deque
 from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
+from cascade_nb.notebook.kernel.spill import Spill
 from cascade_nb.text import readable
 
-#: Characters of text that a run may keep in the kernel; what is older is dropped, and counted.
+#: Characters of text that a run may keep in memory; what is older goes to a file.
 KEPT: Final = 5_000_000
+#: Bytes of all that was written that are handed out at once.
+PIECE: Final = 4_000_000
 #: Characters that a browser is given when it asks late.
 SHOWN: Final = 200_000
 #: Display outputs that a run keeps.
@@ -31,11 +35,7 @@ class Chunk(NamedTuple):
 
 
 class TaskOutput:
-    """What the tasks of one run wrote. Safe from any thread.
-
-    Attributes:
-        dropped: characters that are gone because there were more than `KEPT`.
-    """
+    """What the tasks of one run wrote. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,11 +47,16 @@ class TaskOutput:
         self._shown_by: dict[str, str] = {}
         self._bundles_changed = False
         self._serial = 0
-        self.dropped = 0
+        self._spill = Spill()
+
+    @property
+    def dropped(self) -> int:
+        """Bytes that are gone, because there was no room for them on disk either."""
+        return self._spill.lost
 
     @property
     def text(self) -> str:
-        """Everything that is kept, both streams in the order in which they were written."""
+        """The end of it, both streams in the order in which they were written."""
         with self._lock:
             return "".join(chunk.text for chunk in self._chunks)
 
@@ -59,17 +64,34 @@ class TaskOutput:
         """Take text, of a node."""
         if not text:
             return
-        kept = text[-KEPT:]
-        chunk = Chunk(stream, readable(kept), node)
+        text = readable(text)
         with self._lock:
-            self._chunks.append(chunk)
-            self._unsent += 1
-            self._size += len(chunk.text)
-            self.dropped += len(text) - len(kept)
-            while self._size > KEPT:
-                gone = len(self._chunks.popleft().text)
-                self._size -= gone
-                self.dropped += gone
+            for start in range(len(text) % SHOWN - SHOWN, len(text), SHOWN):
+                self._chunks.append(Chunk(stream, text[max(0, start) : start + SHOWN], node))
+                self._unsent += 1
+                self._size += len(self._chunks[-1].text)
+                while self._size > KEPT:
+                    gone = self._chunks.popleft().text
+                    self._size -= len(gone)
+                    self._spill.add(_as_bytes(gone))
+
+    def piece(self, start: int, size: int = PIECE) -> tuple[str, int | None]:
+        """A piece of all that was written, and where the next one begins; None after the last.
+
+        Args:
+            start: where it begins, in bytes of all of it.
+            size: how many bytes it may have.
+        """
+        with self._lock:
+            spill = self._spill
+            spilled = spill.size
+            kept = b"" if start < spilled else b"".join(_as_bytes(one.text) for one in self._chunks)
+        # What is in memory now may go to the file meanwhile, where it has the same place.
+        data = spill.read(start, size) if start < spilled else kept[start - spilled :][:size]
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        text = decoder.decode(data)
+        end = start + len(data) - len(decoder.getstate()[0])
+        return text, end if start < spilled or end < spilled + len(kept) else None
 
     def display(
         self, bundle: dict[str, Any], display_id: str | None, update: bool, node: str = ""
@@ -95,6 +117,7 @@ class TaskOutput:
             self._bundles.clear()
             self._shown_by.clear()
             self._size = self._unsent = 0
+            self._spill = Spill()
             self._cleared = self._bundles_changed = True
 
     def take_new(self) -> tuple[bool, list[Chunk]]:
@@ -149,6 +172,10 @@ class TaskOutput:
             kept.append(chunk._replace(text=chunk.text[-size:]))
             size -= len(kept[-1].text)
         return kept[::-1]
+
+
+def _as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _joined(chunks: list[Chunk]) -> list[Chunk]:

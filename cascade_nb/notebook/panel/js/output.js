@@ -95,30 +95,38 @@ export class Output {
     for (const name of names) if (!there.has(name)) this.tasks.append(h("option", { value: name }, name))
   }
 
-  // The kernel has more than is shown here.
-  ask() {
+  // The kernel has more than is shown here, and gives it piece by piece: a browser keeps those of a file on disk.
+  ask(start = 0, parts = []) {
     this.shared.asks = (this.shared.asks ?? 0) + 1
     this.asked = this.shared.asks
-    this.shared.send({ type: "output", page: this.shared.page, ask: this.asked })
+    this.parts = parts
+    this.shared.send({ type: "output", page: this.shared.page, ask: this.asked, start })
     if (this.shared.gone) this.saveWhatIsHere()
   }
 
-  answer({ page, ask, text, dropped, problem }) {
+  answer({ page, ask, text, more, dropped, problem }) {
     if (page !== this.shared.page || ask !== this.asked) return
     this.asked = null
-    if (problem) this.saveWhatIsHere()
-    else this.save(text, dropped > 0)
+    if (problem) {
+      this.saveWhatIsHere()
+      return
+    }
+    this.parts.push(new Blob([text]))
+    if (more === null) this.save(this.parts, dropped ? `Saved all but ${number(dropped)} bytes, for which there was no room.` : "Saved all of it.")
+    else this.ask(more, this.parts)
   }
 
   saveWhatIsHere() {
-    this.save(this.shared.output.lines.map(({ text }) => `${text}\n`).join(""), true)
+    const lines = this.shared.output.lines.map(({ text }) => `${text}\n`)
+    this.save([lines.join("")], "Saved the end of it: what was written before is not here.")
   }
 
-  save(text, isEnd) {
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }))
+  save(parts, words) {
+    this.parts = null
+    const url = URL.createObjectURL(new Blob(parts, { type: "text/plain" }))
     h("a", { href: url, download: `run ${this.shared.state.number ?? ""}.txt` }).click()
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
-    write(this.told, isEnd ? "Saved the end of it: what was written before is not kept." : "Saved all of it.")
+    write(this.told, words)
   }
 }
 
