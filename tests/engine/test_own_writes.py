@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from tests.engine.tools import started, until
 from tests.graph.cells import Cells
 
 SOURCE = """
+import numpy as np
+cells = np.zeros(3)
 counter, rows, table, K = 0, [], {"n": 0}, 1
 class Box:
     n = 0
@@ -36,6 +39,20 @@ def sets_an_attribute(x):
 def of_a_default(x, kept=[]):
     kept.append(x)
     return len(kept) + x
+def around(kept):
+    def of_a_variable_around(x):
+        kept.append(x)
+        return len(kept) + x
+    return of_a_variable_around
+of_a_variable_around = around([])
+class Kept:
+    rows = []
+def of_a_class(x):
+    Kept.rows.append(x)
+    return len(Kept.rows) + x
+def in_an_array(x):
+    cells[0] += 1
+    return int(cells[0]) + x
 def reads(x): return counter + x
 def last(*xs): return xs, K
 def edited(*xs): return xs, K, "edited"
@@ -48,12 +65,28 @@ WRITERS = [
     "sets_an_attribute",
     "of_a_default",
 ]
+# What these change, nobody has to look after for them.
+LOOKED_AFTER = ["of_a_variable_around", "of_a_class", "in_an_array"]
+
+
+def set_back(tasks: dict[str, Any]) -> None:
+    """As the cell does that made all that tasks change."""
+    names = tasks["names"]
+    names["counter"] = 0
+    for kept in (names["rows"], names["Kept"].rows):
+        kept.clear()
+    names["table"]["n"] = names["box"].n = names["cells"][0] = 0
+    names["of_a_default"].__defaults__[0].clear()
+    names["of_a_variable_around"].__closure__[0].cell_contents.clear()
+
+
+EVERY = [*WRITERS, *LOOKED_AFTER, "last", "edited"]
 
 
 @pytest.fixture
 def tasks() -> dict[str, Any]:
     names = Cells().run(SOURCE).names
-    return {"names": names, **{one: cs.task(names[one]) for one in [*WRITERS, "last", "edited"]}}
+    return {"names": names, **{one: cs.task(names[one]) for one in EVERY}}
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -124,3 +157,61 @@ async def test_what_was_made_after_a_task_changed_what_it_reads_is_not_kept_for_
     again = engine.start(rebinds(20).named("other"))
     assert await again == 21
     assert again.status.reused == 0
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("writer", [*WRITERS, *LOOKED_AFTER])
+async def test_what_was_made_after_a_change_stands_for_nothing_before_it(
+    tmp_path: pathlib.Path, tasks: dict[str, Any], writer: str, lasting: bool
+) -> None:
+    task = cs.task(executor="inline")(tasks["names"][writer])
+    state = f"sqlite:///{tmp_path}/state.db" if lasting else None
+    engine = Engine(state_backend=state)
+    one, other = task(10).named("one"), task(20).named("other")
+    wholes: list[tuple[Any, Any]] = [
+        ([one, other], [11, 22]),
+        (task.map(x=[10, 20]).named("items"), [11, 22]),
+        (other, 21),
+    ]
+    try:
+        for whole, fresh in wholes * 2:
+            set_back(tasks)
+            assert await engine.run(whole) == fresh
+    finally:
+        await engine.aclose()
+
+
+@pytest.mark.parametrize("to", [0, 100])
+async def test_what_the_user_sets_back_is_an_edit_of_all_that_reads_it(
+    engine: Engine, spy: SpySubscriber, tasks: dict[str, Any], to: int
+) -> None:
+    names, writer = tasks["names"], tasks["rebinds"]
+    items = writer.map(x=[10, 20]).named("items")
+    engine.pause("task:last")
+    run = engine.start(tasks["last"](items, tasks["appends"](30).named("beside")), bindings=Names())
+    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    engine.editing()
+    names["counter"] = to
+    engine.edited()
+    engine.resume("task:last")
+    (values, beside), _ = await run
+    assert sorted([values[0] - 10, values[1] - 20]) == [to + 1, to + 2]
+    assert beside == 31
+    assert len(started(spy, "rebinds")) == 4
+    assert started(spy).count("beside") == 1
+
+
+async def test_a_cell_that_leaves_alone_what_tasks_changed_is_no_edit_of_it(
+    engine: Engine, spy: SpySubscriber, tasks: dict[str, Any]
+) -> None:
+    first = tasks["rebinds"](10).named("first")
+    engine.pause("task:last")
+    run = engine.start(tasks["last"](first), bindings=Names())
+    await until(lambda: run.status.held == 1 and run.status.running == 0)
+    for _ in range(2):
+        engine.editing()
+        tasks["names"]["unrelated"] = 1
+        engine.edited()
+    engine.resume("task:last")
+    assert await run == ((11,), 1)
+    assert started(spy) == ["first", "last#1"]

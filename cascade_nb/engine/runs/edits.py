@@ -123,7 +123,7 @@ class Edits:
         """A cell is about to run."""
         with self._manager.lock:
             if self.driver is not None and self.driver.code is not None:
-                self.driver.code.catch_up()
+                self.driver.code.editing()
 
     def edited(self) -> None:
         """A cell was run, or something else that may have changed what is to run.

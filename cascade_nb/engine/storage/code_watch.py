@@ -1,38 +1,33 @@
 """Checks of each result whether the code that its key names is the code that made it.
 
-A helper is looked up when it is called, so a cell that is run while tasks run may change what they
-do. Where nothing that the tasks lead to is another than it was, one quick look before a result is
+A cell that is run while tasks run may change what they do, and so may they, by what they change in
+place. Where nothing that they lead to is another than it was, one quick look before a result is
 kept says so. Else the code is looked at anew, beside the loop, and what ends meanwhile waits for
-that before it is kept. Where bodies import modules that are under edit, their files are looked at
-too, in a thread, once for all that ended by then. What may have run with other code than its key
-says is *tainted*, and so is all that read it: it is used in this run, and stands for nothing later.
+that. Of modules under edit that bodies import the files are looked at too, in a thread. What may
+have run with other code than its key says is *tainted*, and so is all that read it: it is used in
+this run, and stands for nothing later.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
+from typing import Final
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.engine.core.arguments import Expansion
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.core.scheduler import DONE, SKIPPED
 from cascade_nb.engine.core.skips import decided_by
-from cascade_nb.graph.code.snapshot import CodeSnapshot
+from cascade_nb.engine.storage.cell_changes import CellChanges
+from cascade_nb.engine.storage.verdict import Verdict
+from cascade_nb.graph.code.snapshot import CodeSnapshot, InPlace, with_other_files
 from cascade_nb.graph.fingerprint.fingerprint import Fingerprints
 from cascade_nb.graph.fingerprint.own_writes import CodeChanges
 from cascade_nb.model.lazy.any_task import AnyTask
 
 Looked = tuple[CodeChanges, set[AnyTask]]
-
-
-class Verdict(enum.Enum):
-    """What is to become of a result."""
-
-    KEEP = enum.auto()
-    USE_ONLY = enum.auto()
-    WAIT = enum.auto()
+_OVER: Final = frozenset({DONE, SKIPPED})
 
 
 class CodeWatch:
@@ -48,6 +43,7 @@ class CodeWatch:
         tainted: indexes of what may have been made by other code than its key says, or was skipped
             by what was: of nodes of the driver's graph, and of items.
         lent: those among them that an earlier try made, and what read no others.
+        checking: whether it is not known just now what was edited.
         rewritten: those that were made by the code that their keys say, with what tasks had changed
             themselves since, and what read no others but these and those in `lent`.
     """
@@ -64,6 +60,9 @@ class CodeWatch:
         self._prints = prints
         self._snapshots = dict(snapshots)
         self._own = len(driver.core.graph.nodes)
+        self._cells = CellChanges(snapshots)
+        self._in_place = InPlace()
+        self._in_place.watch(snapshots.values())
         self.lent = set(lent)
         self.rewritten = set(rewritten)
         self.tainted = self.lent | self.rewritten
@@ -80,7 +79,7 @@ class CodeWatch:
         self._seen_to = 0  # so long was the driver's log then
         self._seeing = False
         self._mark = 0  # so much of the driver's log is seen to
-        self._checking = False
+        self.checking = False
         self._again = False
 
     @cached_property
@@ -89,15 +88,11 @@ class CodeWatch:
         nodes, keyed = self._driver.core.graph.nodes, self._driver.keys.of
         return {n.task for n in nodes if n.task is not None and n.index not in keyed}
 
-    @property
-    def checking(self) -> bool:
-        """Whether it is not known just now what was edited."""
-        return self._checking
-
     def verdict(self, index: int) -> Verdict:
         """What is to become of the result of a node that ran, or of an item."""
+        moved = bool(self._in_place.glances) and self._in_place.has_changed()
         for snapshot in self._snapshots.values():
-            if not snapshot.holds():
+            if moved or not snapshot.holds():
                 self._moved()
                 break
         if self._files and index not in self._seen:
@@ -129,8 +124,16 @@ class CodeWatch:
             self._seeing = True
             self._driver.services.spawn(self._see_files())
 
+    def editing(self) -> None:
+        """A cell is about to run."""
+        self.catch_up()
+        self._cells.cell_begins(self._under_way(), len(self._driver.core.state_changes))
+
     def edited(self) -> None:
         """Something may have been edited: find out, where the tasks here lead to any of it."""
+        self._disown(
+            self._cells.changed_by_cell(self._under_way(), len(self._driver.core.state_changes))
+        )
         self._moved({task for task, snapshot in self._snapshots.items() if snapshot.files})
 
     def _moved(self, files: Iterable[AnyTask] = ()) -> None:
@@ -153,10 +156,22 @@ class CodeWatch:
         for task in moved:
             self._snapshots[task] = CodeSnapshot(task)
         self._files = any(snapshot.files for snapshot in self._snapshots.values())
+        self._in_place.watch(self._snapshots.values())
         self._again = True
-        if not self._checking:
-            self._checking = True
+        if not self.checking:
+            self.checking = True
             self._driver.services.spawn(self._check())
+
+    def _disown(self, tasks: set[AnyTask]) -> None:
+        """What these tasks made does not stand, nor what was made of it."""
+        self._prints.own.reset |= tasks
+        for index, state in enumerate(self._driver.core.scheduler.state if tasks else ()):
+            unit = self._unit(index)
+            made = state == DONE and self._task(unit) in tasks
+            if made or (state in _OVER and self._tainting(unit) - self.lent - self.rewritten):
+                self.tainted.add(unit)
+                self.lent.discard(unit)
+                self.rewritten.discard(unit)
 
     def is_sure(self) -> bool:
         """Whether all that was done so far was done with code that is known."""
@@ -222,7 +237,7 @@ class CodeWatch:
                         self._seeing = False
                         return
                     ended, snapshots = len(driver.core.state_changes), dict(self._snapshots)
-                moved = await run_in_thread(partial(_with_other_files, snapshots))
+                moved = await run_in_thread(partial(with_other_files, snapshots))
                 with lock:
                     if moved := {t for t in moved if self._snapshots[t] is snapshots[t]}:
                         self._moved(moved)
@@ -247,11 +262,12 @@ class CodeWatch:
                 def look(snapshots: Mapping[AnyTask, CodeSnapshot] = snapshots) -> Looked:
                     for snapshot in snapshots.values():
                         snapshot.see_files()
-                    return self._prints.since().changes(), _with_other_files(snapshots)
+                    return self._prints.since().changes(), with_other_files(snapshots)
 
                 changes, moved = await run_in_thread(look)
                 with lock:
-                    if not self._again and (moved or not self._all_hold()):
+                    hold = all(self._snapshots[task].holds() for task in self._open)
+                    if not self._again and (moved or not hold):
                         self._moved(moved)
                     if self._again:
                         continue
@@ -262,11 +278,8 @@ class CodeWatch:
             with lock:
                 driver.break_off(error)
 
-    def _all_hold(self) -> bool:
-        return all(self._snapshots[task].holds() for task in self._open)
-
     def _found(self, changes: CodeChanges) -> None:
-        self._checking = False
+        self.checking = False
         self._rewritten = changes.rewritten
         self._edited = changes.edited | changes.rewritten
         self._open.clear()
@@ -284,7 +297,7 @@ class CodeWatch:
         for again in waiting:
             again()
 
-    def _under_way(self) -> Iterable[int]:
+    def _under_way(self) -> set[int]:
         """What runs, or has run and waits for what it returned."""
         driver = self._driver
         found = {self._unit(a.index) for a in driver.in_flight.values() if a.started is not None}
@@ -335,8 +348,3 @@ class CodeWatch:
     def _task(self, index: int) -> AnyTask | None:
         """The task whose key covers what a node does."""
         return self._driver.core.graph.nodes[self._driver.core.root_of(index)].task
-
-
-def _with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:
-    """The tasks whose files are not what they were. Not for the loop."""
-    return {task for task, snapshot in snapshots.items() if not snapshot.files_hold()}

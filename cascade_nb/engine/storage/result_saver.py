@@ -15,7 +15,8 @@ from typing import Any, Final
 from cascade_nb.control.holders import Holder
 from cascade_nb.engine.core.driven_run import DrivenRun
 from cascade_nb.engine.loops.resume_waiter import waits_between_looks
-from cascade_nb.engine.storage.code_watch import CodeWatch, Verdict
+from cascade_nb.engine.storage.code_watch import CodeWatch
+from cascade_nb.engine.storage.verdict import Verdict
 from cascade_nb.errors import CodecError, LeaseLostError
 from cascade_nb.events.thread_warnings import warn
 from cascade_nb.protocols import Entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cascade_nb.graph.code.environment import (
@@ -29,6 +29,8 @@ from cascade_nb.graph.code.origin import (
 from cascade_nb.graph.code.source import is_read, names_in
 from cascade_nb.graph.code.targets import LOOKING_UP
 from cascade_nb.graph.values.code_objects import is_code
+from cascade_nb.model.copying.glances import Glance, may_change
+from cascade_nb.model.copying.stamps import content_stamp
 from cascade_nb.model.lazy.any_task import AnyTask
 from cascade_nb.model.resources import Resource
 from cascade_nb.model.tasks.task import Task
@@ -48,6 +50,7 @@ _FIXED: Final = (
     types.ModuleType,
     types.BuiltinFunctionType,
 )
+_OPEN: Final = frozenset({list, dict, set})
 
 
 class CodeSnapshot:
@@ -58,6 +61,7 @@ class CodeSnapshot:
             says all there is to say of names.
         files: of modules that bodies import themselves, maybe for the first time.
         is_of_functions: whether it is of few functions and small constants alone.
+        glances: at what of it can be changed in place, except for tables.
     """
 
     def __init__(self, task: AnyTask) -> None:
@@ -67,6 +71,7 @@ class CodeSnapshot:
         self._large: list[tuple[Callable[[str, Any], Any], str, Callable[[], Any]]] = []
         self._codes: list[tuple[types.FunctionType, Any, Any, Any]] = []
         self.files: list[str] = []
+        self.glances: list[Glance] = []
         self._stamps: list[FileVersion | None] | None = None
         self._seen: set[object] = set()
         self._todo: list[Any] = [task.fn]
@@ -88,6 +93,15 @@ class CodeSnapshot:
             if get(name, _MISSING) is not value:
                 return False
         return not self._large or all(get(n, _MISSING) is there() for get, n, there in self._large)
+
+    def stands(self) -> bool:
+        """Whether nothing was changed in place either, as far as that can be seen quickly."""
+        return self.holds() and all(glance.holds() for glance in self.glances)
+
+    def state(self) -> list[bytes]:
+        """What it leads to that is no code, as it is now: to be compared with another's."""
+        named = (value for _, _, value in self._names if not is_code(value))
+        return [content_stamp(value) for value in (*named, *(one.value for one in self.glances))]
 
     @staticmethod
     def may_be_quick(task: AnyTask) -> bool:
@@ -139,6 +153,8 @@ class CodeSnapshot:
             self._class(thing)
         elif not (isinstance(thing, _FIXED) or is_code(thing)):
             self.certain = False
+            if may_change(thing):
+                self.glances.append(Glance(thing))
         elif isinstance(thing, (str, bytes)) and len(thing) > _LONG:
             self.is_of_functions = False
 
@@ -187,6 +203,8 @@ class CodeSnapshot:
             if callable(value) or isinstance(value, (staticmethod, classmethod, property)):
                 self._names.append((vars(cls).get, name, value))
                 self._todo.append(value)
+            elif type(value) in _OPEN:
+                self._look(value)
 
     def _remember(self, space: Mapping[str, Any], name: str, value: Any) -> None:
         """What a name leads to, without keeping large data alive."""
@@ -213,6 +231,35 @@ class CodeSnapshot:
                 return
             self.is_of_functions = False
             space = vars(value)
+
+
+def with_other_files(snapshots: Mapping[AnyTask, CodeSnapshot]) -> set[AnyTask]:
+    """The tasks whose files are not what they were. Not for the loop."""
+    return {task for task, snapshot in snapshots.items() if not snapshot.files_hold()}
+
+
+class InPlace:
+    """Tells when something that tasks lead to was changed in place for the first time: what tasks
+    change they change again, and are known for it from then on.
+
+    Attributes:
+        glances: at what is watched.
+    """
+
+    def __init__(self) -> None:
+        self.glances: list[Glance] = []
+        self._changed: dict[int, Any] = {}
+
+    def watch(self, snapshots: Iterable[CodeSnapshot]) -> None:
+        """Watch what could be changed, as it was when these were made."""
+        found = {id(glance.value): glance for one in snapshots for glance in one.glances}
+        self.glances = [found[place] for place in found.keys() - self._changed.keys()]
+
+    def has_changed(self) -> bool:
+        """Whether any of it was changed since."""
+        changed = [glance.value for glance in self.glances if not glance.holds()]
+        self._changed.update((id(value), value) for value in changed)
+        return bool(changed)
 
 
 def _held(function: types.FunctionType) -> Iterator[Any]:

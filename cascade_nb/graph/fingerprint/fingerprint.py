@@ -105,8 +105,8 @@ class Fingerprints(Sequence["Fingerprint | None"]):
         return {name: code for name, code in found.items() if name not in twice}
 
     def since(self) -> OwnWrites:
-        """What its tasks change themselves from now on."""
-        return OwnWrites(self._tasks)
+        """What its tasks change from now on."""
+        return OwnWrites(self._tasks, frozenset(self.own.reset))
 
     def key_of(self, value: Any) -> str:
         """A digest of an argument's content, or of what is known of a lazy one; "" without one."""

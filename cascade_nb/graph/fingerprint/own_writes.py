@@ -8,7 +8,7 @@ later runs that is right. Within the run it is no edit: what was done stands, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from cascade_nb.graph.code.code_key import CodeKey, code_key
@@ -38,13 +38,20 @@ class OwnWrites:
 
     Args:
         before: their keys.
+        reset: the tasks of which the user changed since what they had changed.
 
     Attributes:
         counted: the tasks whose key of before counts.
+        reset: the tasks of which the user changes from now on what they had changed.
     """
 
-    def __init__(self, before: Mapping[AnyTask | None, TaskKey] | None = None) -> None:
-        self._before = before or {}
+    def __init__(
+        self,
+        before: Mapping[AnyTask | None, TaskKey] | None = None,
+        reset: Collection[AnyTask] = (),
+    ) -> None:
+        self._before, self._reset = before or {}, reset
+        self.reset: set[AnyTask] = set()
         self.counted: set[AnyTask] = set()
         self._written: frozenset[str] | None = None
 
@@ -55,7 +62,7 @@ class OwnWrites:
         before = self._before.get(task)
         if before is None or before.code.parts == now.code.parts:
             return now
-        if not self._is_own(before.code, now.code):
+        if task in self._reset or not self._is_own(before.code, now.code):
             return now
         self.counted.add(task)
         return before
@@ -64,7 +71,8 @@ class OwnWrites:
         """What changed of all of them until now. It may read files: not for the loop."""
         now = {t: code_key(t) for t in self._before if t is not None}
         others = {t for t, code in now.items() if code.parts != self._before[t].code.parts}
-        own = frozenset(t for t in others if self._is_own(self._before[t].code, now[t]))
+        others_own = others.difference(self._reset)
+        own = frozenset(t for t in others_own if self._is_own(self._before[t].code, now[t]))
         return CodeChanges(frozenset(others) - own, own)
 
     def _is_own(self, before: CodeKey, now: CodeKey) -> bool:
