@@ -94,6 +94,15 @@ def test_what_was_done_and_is_stale_now_is_marked(built: Notebook) -> None:
     assert "raw ✓ → report ↻" in text
 
 
+def test_what_each_run_does_anew_is_never_stale(built: Notebook) -> None:
+    built.ok("import socket\nline = socket.socket()")
+    built.ok("%%cascade --quiet\ndef over(x):\n    return x, line is None")
+    built.ok("%%cascade --quiet\nsent = over(raw)\nseen = over(sent)")
+    built.ok("%cascade run seen")
+    assert "raw ✓ → sent ▷ → seen ▷" in built.ok("%cascade graph seen").text
+    built.ok("line.close()")
+
+
 def test_a_run_that_code_started_counts_for_the_marks_too(built: Notebook) -> None:
     built.ok("import cascade_nb as cs\n%cascade pause\nrun = cs.start(report)")
     built.ok("%cascade resume\nrun.result()")

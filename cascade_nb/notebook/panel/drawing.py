@@ -12,9 +12,10 @@ from IPython.display import display
 
 from cascade_nb.concurrency.threads import run_in_thread
 from cascade_nb.control.words import count_text
+from cascade_nb.engine.reuse.lookup import Reuse
 from cascade_nb.errors import UsageError
 from cascade_nb.graph.build import build_graph
-from cascade_nb.graph.graph import Graph
+from cascade_nb.graph.graph import Graph, Node
 from cascade_nb.notebook.kernel.shims import LaunchingCell, is_headless, running_kernel
 from cascade_nb.notebook.session import Session
 from cascade_nb.notebook.shell import running_cell, say
@@ -133,7 +134,8 @@ async def _rendered(graph: Graph, marked: Marks) -> Rendered:
 
 async def marks_of(session: Session, graph: Graph) -> Marks:
     """What a run would not run is done, and what was done in an earlier run and would run again is
-    stale. What has no name is no node of before once it would run again, so that it is never stale.
+    stale; what each run does anew, whatever was changed, is planned. What has no name is no node of
+    before once it would run again, so that it is never stale.
     """
     once = {node.id: node.index for node in graph.nodes if node.id in session.done}
     if not once:
@@ -143,7 +145,16 @@ async def marks_of(session: Session, graph: Graph) -> Marks:
     reuse = await session.engine.standing(graph, params)
     stands = frozenset(range(len(graph))) - reuse.wanted - graph.param_indexes
     states = {graph.nodes[index].id: "done" for index in stands}
-    return Marks({**states, **{i: "stale" for i, index in once.items() if index in reuse.wanted}})
+    for node, index in once.items():
+        if index in reuse.wanted:
+            states[node] = "planned" if _is_done_anew(graph.nodes[index], reuse) else "stale"
+    return Marks(states)
+
+
+def _is_done_anew(node: Node, reuse: Reuse) -> bool:
+    """Whether no result of a node ever stands: something of it has no key, or it says so."""
+    unkeyed = reuse.gaps is not None and reuse.gaps.why_not(node.index) is not None
+    return unkeyed or not node.options.reuse
 
 
 def on_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
