@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,9 @@ def plain_notebook(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Notebook]:
     """A shell into which nothing was loaded yet."""
+    # It collects garbage three times when it ends: not among what earlier tests have imported.
+    gc.collect()
+    gc.freeze()
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
     # doctest leaves its last result there, and then IPython keeps none of its own.
     monkeypatch.delattr(builtins, "_", raising=False)
