@@ -79,6 +79,33 @@ def test_a_search_for_a_state_goes_with_the_states_and_moves_nothing(open_graph:
     assert seen(panel) == at
 
 
+def test_what_is_in_a_closed_group_is_found_and_enter_opens_the_group(
+    open_graph: OpenGraph,
+) -> None:
+    panel = open_graph()
+    panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20))
+    group = "node-train_x23_1"
+    find(panel).fill("train#7")
+    told = panel.panel.locator(".cs-found")
+    expect(told).to_have_text("nothing")
+    asked = panel.page.wait_for_function("() => window.sent.find(m => m.type === 'find')")
+    assert asked.evaluate("m => m.query") == "train#7"
+    answer = "inside => window.call('msg:custom', { type: 'find', query: 'train#7', inside })"
+    panel.page.evaluate(answer, {group: 1})
+    expect(told).to_have_text("1 of 1 · 1 in this group, Enter opens it")
+    assert ids(panel, "data-match") == {group.removeprefix("node-")}
+    find(panel).press("Enter")
+    assert panel.sent("fold")[-1]["box"] == group
+    panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20, opened=True))
+    expect(told).to_have_text("1 of 1")
+    assert ids(panel, "data-found") == {"train_x23_7"}
+    # what comes late is of a query that nobody asks any more
+    find(panel).fill("load")
+    panel.page.evaluate(answer, {group: 1})
+    expect(told).to_have_text("1 of 1")
+    assert complaints(panel.page, ".cascade-panel") == []
+
+
 def test_under_the_pointer_what_is_upstream_and_downstream_is_lit(open_graph: OpenGraph) -> None:
     panel = open_graph()
     at = box(panel, "c1s2").bounding_box()

@@ -536,6 +536,17 @@ async def test_a_node_is_held_and_let_go(start: Start) -> None:
     assert (await page.head("twice"))["state"] == "done"
 
 
+async def test_what_boxes_of_several_nodes_have_is_found_by_name_and_task(start: Start) -> None:
+    data = load(3).named("rows")
+    run, page = start([double(data, by=n) for n in range(20)])
+    await over(run)
+    (box,) = (box for box, names in _members(page.desk).items() if len(names) == 20)
+    for query, count in (("DOUBLE", 20), ("double #1", 11), ("double#7", 1), (".*", 0), ("", 0)):
+        told = await page.asked("find", query=query)
+        assert told == {"query": query, "inside": {box: count} if count else {}}
+    assert (await page.asked("find", query="rows"))["inside"] == {}  # it has a box of its own
+
+
 async def test_clicks_are_done_in_the_order_in_which_they_came(start: Start) -> None:
     run, page = start(double([1]).named("one"))
     await over(run)

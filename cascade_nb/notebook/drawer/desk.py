@@ -19,7 +19,6 @@ from IPython import get_ipython
 from cascade_nb.concurrency.loop_portal import LoopPortal
 from cascade_nb.control.holders import the_user
 from cascade_nb.engine.dispatch.failures import error_text
-from cascade_nb.engine.engine import Engine
 from cascade_nb.engine.inspection.node_facts import NodeFacts, node_facts
 from cascade_nb.engine.runs.run import Run
 from cascade_nb.errors import CascadeError, UsageError
@@ -27,7 +26,7 @@ from cascade_nb.graph.graph import Node
 from cascade_nb.model.copying.isolation import reader_copy
 from cascade_nb.model.tasks.task import Task
 from cascade_nb.notebook.drawer.code_tab import code_tab
-from cascade_nb.notebook.drawer.groups import group_of
+from cascade_nb.notebook.drawer.groups import group_of, matching
 from cascade_nb.notebook.drawer.head import (
     head_of,
     limit_of,
@@ -37,6 +36,7 @@ from cascade_nb.notebook.drawer.head import (
 )
 from cascade_nb.notebook.drawer.items_tab import items_tab
 from cascade_nb.notebook.drawer.references import Named, References
+from cascade_nb.notebook.drawer.reruns import run_again, run_to
 from cascade_nb.notebook.drawer.results import Results
 from cascade_nb.notebook.drawer.tabs import (
     call_at,
@@ -96,6 +96,12 @@ class Desk:
         self._timeline = TimelineTold()
         self._latest: dict[str, int] = {}
         self._bound: dict[str, str] = {}
+        self._answers: Mapping[str, Callable[[Json], Json]] = {
+            "node": self._answer,
+            "timeline": self._when,
+            "output": self._all_written,
+            "find": self._found,
+        }
         self._last_deed: threading.Thread | None = None
         self._lock = threading.Lock()
         weakref.finalize(run, self._forget).atexit = False
@@ -110,7 +116,11 @@ class Desk:
     def hear(self, message: Mapping[str, Any]) -> bool:
         """Take a message of the page, in any thread; False where it is none of these."""
         match message:
-            case {"type": "node" | "timeline" | "output", "page": str(page), "ask": int(ask)}:
+            case {
+                "type": "node" | "timeline" | "output" | "find",
+                "page": str(page),
+                "ask": int(ask),
+            }:
                 if _is_question(message):
                     self._latest[page] = max(ask, self._latest.get(page, 0))
                 after = self._last_deed if message.get("do") in _IN_ORDER else None
@@ -137,8 +147,7 @@ class Desk:
         if _is_question(message) and ask < self._latest.get(page, 0):
             return
         try:
-            answers = {"node": self._answer, "timeline": self._when, "output": self._all_written}
-            answer = answers[message["type"]](message)
+            answer = self._answers[message["type"]](message)
         except CascadeError as error:
             answer = {"problem": plain(str(error), SHORT)}
         except Exception as error:  # whatever it is, it is told where it was asked
@@ -190,6 +199,12 @@ class Desk:
         text, more = output.piece(start)
         return {"text": text, "more": more, "dropped": output.dropped}
 
+    def _found(self, message: Json) -> Json:
+        """How many nodes in each box of several match a query."""
+        query, run = str(message.get("query", ""))[:SHORT], self._run()
+        inside = {} if run is None else matching(query, run.graph, self._members)
+        return {"query": query, "inside": inside}
+
     def keep_timeline(self) -> list[int]:
         """Remember when attempts were under way; gives the nodes that the run's end waited for."""
         run, references = self._run(), self._references
@@ -240,7 +255,7 @@ class Desk:
             run.resume(message["scope"], by=the_user())
             return f"{message['scope']} may go on."
         if message["do"] in ("retry", "again"):
-            self._start(run.retry_failed if message["do"] == "retry" else lambda: _again(run))
+            self._start(run.retry_failed if message["do"] == "retry" else lambda: run_again(run))
             return "It runs again; its panel is below."
         if message["do"] == "limit":
             return put_limit(run, message.get("kind"), message.get("most"))
@@ -275,7 +290,7 @@ class Desk:
             case "put_inputs":
                 return self._put_inputs(run, named)
             case "run_to":
-                self._start(lambda: _run_to(run, named.node))
+                self._start(lambda: run_to(run, named.node))
                 return f"{named.node.id} runs; its panel is below."
         raise UsageError("nobody knows how to do that")
 
@@ -317,24 +332,6 @@ class Desk:
 def _is_question(message: Mapping[str, Any]) -> bool:
     """Whether an older question is void when this is asked."""
     return message["type"] == "node" and "do" not in message and "only" not in message
-
-
-def _run_to(run: Run, node: Node) -> Run:
-    """A run of what one node needs, with the parameters of this one."""
-    return _started(run, node.lazy)
-
-
-def _again(run: Run) -> Run:
-    """A run of the same target, which uses the results that stand."""
-    return _started(run, run.graph.shape)
-
-
-def _started(run: Run, target: object) -> Run:
-    engine, asked = run.engine, run.request
-    assert isinstance(engine, Engine), "a panel shows the runs of engines"
-    known = engine.graph_of(target, asked.bindings).params()
-    params = {name: value for name, value in asked.params.items() if name in known}
-    return engine.start(target, params=params, bindings=asked.bindings, on_error=asked.on_error)
 
 
 def _spelled(node: Node, name: str) -> str:

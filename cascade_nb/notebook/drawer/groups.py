@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cascade_nb.engine.observing.run_view import RunView
@@ -11,6 +11,7 @@ from cascade_nb.engine.observing.state_counts import MOST_URGENT_FIRST
 from cascade_nb.engine.observing.status import NodeState
 from cascade_nb.engine.planning.call_text import call_text
 from cascade_nb.engine.runs.run import Run
+from cascade_nb.graph.graph import Graph
 from cascade_nb.notebook.drawer.head import hold_of, limit_of
 from cascade_nb.notebook.drawer.references import References
 from cascade_nb.notebook.drawer.texts import Json, line
@@ -42,3 +43,22 @@ def group_of(run: Run, references: References, indexes: Sequence[int]) -> Json:
             for index, state in ordered[:_LISTED]
         ],
     }
+
+
+def matching(query: str, graph: Graph, members: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """How many nodes match a query, in each box of several in which there are any.
+
+    Args:
+        query: words, each of which a match has in its name or its task, in whatever case.
+        graph: whose nodes.
+        members: by the id of a box, the nodes in it.
+    """
+    words = query.lower().split()
+    found: dict[str, int] = {}
+    for box, indexes in members.items():
+        if len(indexes) > 1 and words:
+            nodes = (graph.nodes[index] for index in indexes)
+            texts = (f"{line(node.id)} {line(node.task_name)}".lower() for node in nodes)
+            if count := sum(all(word in text for word in words) for text in texts):
+                found[box] = count
+    return found

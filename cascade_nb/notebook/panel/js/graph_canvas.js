@@ -23,8 +23,9 @@ const PUSHES = { ArrowLeft: [PUSH, 0], ArrowRight: [-PUSH, 0], ArrowUp: [0, PUSH
 const AT_WORK = new Set(["running", "asking"])
 
 export class GraphCanvas {
-  // `open` is called with the id of a box that was chosen, `fold` with that of one and whether its group is to open.
-  constructor(open, fold) {
+  // `open` is called with the id of a box that was chosen, `fold` with that of one and whether its group is to open,
+  // `find` with a query, of which `finder` is to have the answer.
+  constructor(open, fold, find) {
     this.states = new BoxStates()
     this.camera = null // nothing was shown yet
     this.size = { width: 0, height: 0 }
@@ -36,7 +37,12 @@ export class GraphCanvas {
     this.graph = h("div", { class: "cs-graph", role: "group", tabindex: "-1" })
     this.boxes = new Boxes(this.graph, open, (box) => this.reveal(box), (at, key) => this.links.walk(this.all, at, key))
     this.lights = new Lights(this.graph)
-    this.finder = new Finder(this.graph, (box) => this.reveal(box), (box) => this.enter(box))
+    this.finder = new Finder(this.graph, {
+      reveal: (box) => this.reveal(box),
+      enter: (box) => this.enter(box),
+      ask: find,
+      unfold: (box) => this.folds.turn(box, "open"),
+    })
     this.minimap = new Minimap((point) => this.goTo(point))
     this.sheets = new Sheets()
     this.tools = this.buildTools()

@@ -22,6 +22,7 @@ export default () => {
             failures.answer(message)
           }
         } else if (message.type === "output") for (const { output } of shared.views) output.answer(message)
+        else if (message.type === "find") for (const { canvas } of shared.views) canvas.finder.answer(message)
         else if (message.type === "timeline") for (const { timeline } of shared.views) timeline.answer(message)
       })
     },

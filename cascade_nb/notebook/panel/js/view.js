@@ -62,6 +62,7 @@ export class View {
     this.canvas = new GraphCanvas(
       (box) => this.drawer.open({ box }, this.canvas.boxes.find(box)),
       (box, opens) => ask({ type: "fold", box, open: opens }),
+      (query) => this.shared.send({ type: "find", page: this.shared.page, ask: 0, query }),
     )
     this.kinds = h("tbody")
     this.retries = h("ul", { class: "cs-retries", hidden: "" })
