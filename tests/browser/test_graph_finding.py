@@ -99,6 +99,7 @@ def test_what_is_in_a_closed_group_is_found_and_enter_opens_the_group(
     panel.page.evaluate("svg => window.model.set('svg', svg)", fan_of(20, opened=True))
     expect(told).to_have_text("1 of 1")
     assert ids(panel, "data-found") == {"train_x23_7"}
+    assert is_in_sight(panel, "train_x23_7")
     # what comes late is of a query that nobody asks any more
     find(panel).fill("load")
     panel.page.evaluate(answer, {group: 1})

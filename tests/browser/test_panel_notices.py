@@ -41,6 +41,25 @@ def allow(panel: PanelPage, permission: str = "granted") -> None:
     panel.page.evaluate(BROWSER, permission)
 
 
+def test_the_tab_says_how_far_the_run_is_and_how_it_ended_to_who_looks_elsewhere(
+    panel: PanelPage,
+) -> None:
+    """Others write the title too, JupyterLab as its tabs change; hidden is what nobody looks at."""
+    hide = "on => Object.defineProperty(document, 'hidden', { value: on, configurable: true })"
+    title = "title => document.title = title"
+    panel.page.evaluate(title, "a.ipynb")
+    counts = {"done": 3, "reused": 0, "total": 12, "failed": 0, "skipped": 0, "running": 2}
+    panel.tell(phase="running", ended=False, counts=counts)
+    expect(panel.page).to_have_title("▶ 25 % · a.ipynb")
+    panel.page.evaluate(title, "b.ipynb")
+    expect(panel.page).to_have_title("▶ 25 % · b.ipynb")
+    panel.page.evaluate(hide, True)
+    panel.tell(phase="failed", ended=True)
+    expect(panel.page).to_have_title("✕ · b.ipynb")
+    panel.page.evaluate(hide, False)
+    expect(panel.page).to_have_title("b.ipynb")
+
+
 def test_an_end_a_question_and_a_hold_by_itself_are_told(panel: PanelPage) -> None:
     allow(panel)
     panel.tell(questions=[asked("Go on?")])

@@ -30,6 +30,7 @@ from cascade_nb.notebook.drawer.desk import Desk
 from cascade_nb.notebook.kernel.output import route
 from cascade_nb.notebook.kernel.shims import LaunchingCell
 from cascade_nb.notebook.kernel.task_output import KEPT, PIECE, TaskOutput
+from cascade_nb.notebook.panel.page_messages import PageMessages
 from cascade_nb.view.picture.picture import picture_of
 from tests.notebook.conftest import Notebook
 
@@ -65,7 +66,9 @@ class Page:
     async def asked(self, kind: str, **what: Any) -> Json:
         """The answer to a message about the whole run."""
         number = next(self._asks)
-        assert self.desk.hear({"type": kind, "page": "one", "ask": number, **what})
+        others: Any = None  # nothing else of a panel has to do with it
+        heard = PageMessages(others, others, others, self.desk, others)
+        heard.hear({"type": kind, "page": "one", "ask": number, **what})
         answer = await asyncio.to_thread(self.answers.get, True, PATIENCE)
         assert (answer.pop("type"), answer.pop("ask")) == (kind, number)
         assert answer.pop("page") == "one"

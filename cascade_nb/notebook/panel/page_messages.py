@@ -81,7 +81,7 @@ class PageMessages:
                 "seq": int(seq),
             }:
                 self._answer(page, seq, lambda: give_answer(self._run, run_id, name, value))
-            case {"type": "node" | "timeline" | "output"}:
+            case {"type": "node" | "timeline" | "output" | "find"}:
                 self._desk.hear(message)
             case {"type": "fold"}:
                 self._unfolding.hear(message)

@@ -25,7 +25,7 @@ export class Finder {
     Object.assign(this, { reveal, enter, ask, unfold })
     this.boxes = []
     this.inside = {} // by the id of a box, how many of its nodes match
-    this.asked = ""
+    this.opening = false // a group, for what was found in it
     this.found = []
     this.at = 0
     this.field = h("input", {
@@ -55,15 +55,23 @@ export class Finder {
   }
 
   askInside() {
-    this.asked = this.field.value.trim()
-    if (this.asked && this.boxes.some((box) => box.dataset.size)) this.ask(this.asked)
+    const query = this.field.value.trim()
+    if (query && this.boxes.some((box) => box.dataset.size)) this.ask(query)
   }
 
   // What the kernel found in boxes of several nodes.
   answer({ query, inside }) {
     if (query !== this.field.value.trim() || !inside) return
     this.inside = inside
-    this.look(!this.found.length)
+    this.look(this.opening || !this.found.length)
+    this.opening = false
+  }
+
+  // The picture stands where it is to be.
+  goOn() {
+    if (!this.opening || !this.found.length) return
+    this.opening = false
+    this.show()
   }
 
   // States change while a search stands; the view does not move for that.
@@ -102,8 +110,10 @@ export class Finder {
   }
 
   key(event) {
-    if (event.key === "Enter" && !event.shiftKey && this.isClosed && this.unfold(this.box)) write(this.told, "opening…")
-    else if (event.key === "Enter" && this.found.length) {
+    if (event.key === "Enter" && !event.shiftKey && this.isClosed && this.unfold(this.box)) {
+      this.opening = true
+      write(this.told, "opening…")
+    } else if (event.key === "Enter" && this.found.length) {
       this.at = (this.at + (event.shiftKey ? this.found.length - 1 : 1)) % this.found.length
       this.show()
     } else if (event.key === "ArrowDown" && this.box) this.enter(this.box)

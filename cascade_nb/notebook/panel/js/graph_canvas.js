@@ -116,6 +116,7 @@ export class GraphCanvas {
     this.untouched ||= !before
     this.resized()
     if (before) this.goOn(before)
+    this.finder.goOn()
   }
 
   // Where the reader is in this picture, for when another one takes its place.

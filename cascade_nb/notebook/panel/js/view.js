@@ -11,6 +11,7 @@ import { Output } from "./output.js"
 import { PageNotices } from "./page_notices.js"
 import { Questions } from "./questions.js"
 import { Switch } from "./switch.js"
+import { TabTitle } from "./tab_title.js"
 import { Timeline } from "./timeline.js"
 import { aboutText, agoText, exactText, holdText, lengthText, number } from "./words.js"
 
@@ -43,6 +44,7 @@ export class View {
     this.cancel = h("button", { type: "button", class: "cs-button" }, "Cancel")
     this.cancel.addEventListener("click", () => ask({ type: "cancel" }))
     this.notices = new PageNotices(this.shared)
+    this.tab = new TabTitle()
     this.title = h("span", { class: "cs-title" })
     this.run = h("span", { class: "cs-run" })
     this.pages = new PageLinks()
@@ -200,7 +202,9 @@ export class View {
 
   tick() {
     const { time } = this.state
+    if (this.shared.gone) this.tab.leave()
     if (!time || this.shared.gone) return
+    this.tab.look(this.state)
     const since = (Date.now() - this.shared.heard) / 1000
     const passed = time.ticking ? since : 0
     const elapsed = this.state.ended ? exactText(time.elapsed) : lengthText(time.elapsed + passed)
@@ -293,5 +297,6 @@ export class View {
 
   close() {
     clearInterval(this.timer)
+    this.tab.leave()
   }
 }
